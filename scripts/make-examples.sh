@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes examples/aws/first and examples/aws/redelivery anew with koku-nise, and their expected figures.
+# Amounts are the same each time (fixed seeds); assembly ids and gzip headers are new.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+nise_version=5.4.4
+prefix=cur
+name=cost-and-usage
+venv=.cache/nise-$nise_version
+if [[ ! -x $venv/bin/nise ]]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet "koku-nise==$nise_version"
+fi
+
+root=$PWD
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# nise <start> <end> <seed> <delivery>
+nise() {
+    local bucket=$work/$4
+    mkdir "$bucket"
+    # nise leaves its CSV files in the current folder until they are compressed.
+    (cd "$work" && "$root/$venv/bin/python" -c '
+import random, sys
+from faker import Faker
+from nise.__main__ import main
+seed = int(sys.argv.pop(1))
+random.seed(seed)
+Faker.seed(seed)
+main()' "$3" report aws -s "$1" -e "$2" --file-row-limit 500 \
+        --static-report-file "$root/examples/aws/$4.yml" \
+        --aws-s3-bucket-name "$bucket" --aws-s3-report-prefix "$prefix" --aws-s3-report-name "$name")
+    # The manifest names the folder as its bucket.
+    find "$bucket" -name '*-Manifest.json' -exec sed -i.bak "s|$bucket|example-billing-bucket|" {} +
+    find "$bucket" -name '*.bak' -delete
+    rm -rf "examples/aws/$4"
+    mv "$bucket" "examples/aws/$4"
+    python3 scripts/expected.py "examples/aws/$4" >"examples/aws/$4.expected.json"
+}
+
+nise 2025-08-01 2025-10-31 20251101 first
+nise 2025-09-01 2025-09-30 20251115 redelivery
