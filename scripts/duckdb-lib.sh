@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Puts the DuckDB library into .cache/duckdb, where .cargo/config.toml points. Does nothing when it is there.
+# The library is the one inside DuckDB's own npm package; compiling it takes over half an hour on two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Goes with the version of the duckdb crate in Cargo.toml: 1.10506 is DuckDB 1.5.6.
+version=1.5.6-r.1
+# The others are checked against what the registry itself says.
+linux_x64_sha512='IXcrZJE6kEqM0Z4wwdVnGBHX/frOS33VPNAwDXQ/Q+Fs84b058Qe94chrCCIcNJlG8Y3UHIUU4eBeCQxW5mN1Q=='
+
+case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64) platform=linux-x64 library=libduckdb.so ;;
+    Linux-aarch64 | Linux-arm64) platform=linux-arm64 library=libduckdb.so ;;
+    Darwin-arm64) platform=darwin-arm64 library=libduckdb.dylib ;;
+    Darwin-x86_64) platform=darwin-x64 library=libduckdb.dylib ;;
+    *)
+        echo "duckdb-lib: no DuckDB library is published for $(uname -s) $(uname -m)" >&2
+        echo "hint: build with --features bundled, which compiles DuckDB, or with --no-default-features" >&2
+        exit 1
+        ;;
+esac
+
+target=.cache/duckdb
+if [[ -f $target/$library && "$(cat "$target/version" 2>/dev/null)" == "$version $platform" ]]; then
+    exit 0
+fi
+command -v npm >/dev/null || {
+    echo "duckdb-lib: npm is needed to fetch the DuckDB library and was not found" >&2
+    echo "hint: install Node.js, or put $library into a folder and name it in DUCKDB_LIB_DIR" >&2
+    exit 1
+}
+
+mkdir -p .cache
+work=$(mktemp -d .cache/duckdb.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+package=@duckdb/node-bindings-$platform@$version
+echo "duckdb-lib: fetching $package" >&2
+(cd "$work" && npm pack --silent "$package" >/dev/null)
+archive=$(echo "$work"/*.tgz)
+
+if [[ $platform == linux-x64 ]]; then
+    found=$(python3 -c 'import base64, hashlib, sys
+print(base64.b64encode(hashlib.sha512(open(sys.argv[1], "rb").read()).digest()).decode())' "$archive")
+    if [[ $found != "$linux_x64_sha512" ]]; then
+        echo "duckdb-lib: $package has sha512 $found, expected $linux_x64_sha512" >&2
+        echo "hint: the package is not the one that was pinned; do not use it" >&2
+        exit 1
+    fi
+fi
+
+mkdir "$work/lib"
+tar -xzf "$archive" -C "$work/lib" --strip-components=1 "package/$library" package/LICENSE
+echo "$version $platform" >"$work/lib/version"
+rm -rf "$target"
+mv "$work/lib" "$target"
