@@ -1,0 +1,16 @@
+//! The pure core of finops: what a manifest says, which months to load and why, what the table's columns are,
+//! what was loaded, and what is reported. No I/O, no async, no SDK.
+
+pub mod amount;
+pub mod aws_cur;
+pub mod csv_header;
+pub mod delivery;
+pub mod manifest;
+pub mod period;
+pub mod plan;
+pub mod report;
+pub mod schema;
+pub mod state;
+
+pub use amount::{Amount, Costs};
+pub use period::BillingPeriod;

@@ -1,0 +1,105 @@
+//! Exact amounts of money, per currency.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use bigdecimal::BigDecimal;
+use serde::{Deserialize, Serialize};
+
+/// An exact decimal amount. Read from and written as plain decimal text, without trailing zeros.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Amount(BigDecimal);
+
+/// Currency code to amount; a row without a currency counts as `unknown`.
+pub type Costs = BTreeMap<String, Amount>;
+
+/// The text is not a decimal number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a decimal amount")]
+pub struct InvalidAmount(String);
+
+impl Amount {
+    fn zero() -> Self {
+        Self(BigDecimal::from(0))
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == Self::zero()
+    }
+}
+
+/// How the amounts moved from `before` to `after`, such as `+123.45 USD`; `None` where nothing moved.
+pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
+    let currencies: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let moved: Vec<String> = currencies
+        .into_iter()
+        .filter_map(|currency| {
+            let of = |costs: &Costs| costs.get(currency).cloned().unwrap_or_else(Amount::zero);
+            let difference = Amount(of(after).0 - of(before).0);
+            let sign = if difference.0 > BigDecimal::from(0) { "+" } else { "" };
+            (!difference.is_zero()).then(|| format!("{sign}{difference} {currency}"))
+        })
+        .collect();
+    (!moved.is_empty()).then(|| moved.join(", "))
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.normalized().to_plain_string())
+    }
+}
+
+impl FromStr for Amount {
+    type Err = InvalidAmount;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        BigDecimal::from_str(text).map(Self).map_err(|_| InvalidAmount(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Amount {
+    type Error = InvalidAmount;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Amount> for String {
+    fn from(amount: Amount) -> Self {
+        amount.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn costs(pairs: &[(&str, &str)]) -> Costs {
+        pairs.iter().map(|(currency, amount)| ((*currency).to_owned(), amount.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn amounts_print_plainly_and_exactly() {
+        for (text, plain) in [
+            ("1E-10", "0.0000000001"),
+            ("0.0000000186", "0.0000000186"),
+            ("12345678.123456789012000", "12345678.123456789012"),
+            ("100", "100"),
+            ("1e3", "1000"),
+            ("-0.50", "-0.5"),
+            ("0.000", "0"),
+        ] {
+            assert_eq!(text.parse::<Amount>().unwrap().to_string(), plain);
+        }
+    }
+
+    #[test]
+    fn a_movement_names_each_currency_that_moved() {
+        let before = costs(&[("USD", "100.00"), ("EUR", "7"), ("GBP", "3")]);
+        let after = costs(&[("USD", "223.45"), ("EUR", "6.5"), ("GBP", "3.0")]);
+        assert_eq!(movement(&before, &after).unwrap(), "-0.5 EUR, +123.45 USD");
+        assert_eq!(movement(&before, &before), None);
+        assert_eq!(movement(&Costs::new(), &costs(&[("USD", "1")])).unwrap(), "+1 USD");
+    }
+}

@@ -1,0 +1,126 @@
+//! Where a Cost and Usage Report lies below a prefix.
+//!
+//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`. A copy of each manifest lies one folder
+//! deeper, inside the assembly's folder; it is the same execution and is never looked at.
+
+use jiff::civil::Date;
+
+use crate::period::BillingPeriod;
+
+const MANIFEST_SUFFIX: &str = "-Manifest.json";
+
+/// The form of a billing period's folder, as people know it.
+pub const PERIOD_FOLDER: &str = "YYYYMMDD-YYYYMMDD";
+
+/// A manifest's key, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestLocation {
+    /// The whole key.
+    pub key: String,
+    /// The folder that holds the period folders, with a `/` at its end unless it is empty.
+    pub export_folder: String,
+    /// The report's name.
+    pub export_name: String,
+    /// The folder's own name.
+    pub period_folder: String,
+    /// The month that the folder is named after.
+    pub billing_period: BillingPeriod,
+}
+
+/// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest, and no copy of one
+/// where the name is given.
+pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
+    let name = export_name.map_or_else(|| "*".to_owned(), as_pattern);
+    vec![format!("*/{name}{MANIFEST_SUFFIX}"), format!("{name}/*/{name}{MANIFEST_SUFFIX}")]
+}
+
+/// Glob characters of a name match themselves only as `?`; what else that matches is filtered by [`locate`].
+fn as_pattern(name: &str) -> String {
+    name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
+}
+
+/// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
+pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
+    let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
+    let parts: Vec<&str> = below.split('/').collect();
+    let (folder, period_folder, file) = match parts.as_slice() {
+        [period, file] => (None, *period, *file),
+        [folder, period, file] => (Some(*folder), *period, *file),
+        _ => return None,
+    };
+    let name = file.strip_suffix(MANIFEST_SUFFIX).filter(|name| !name.is_empty())?;
+    let foreign = export_name.is_some_and(|wanted| wanted != name) || folder.is_some_and(|folder| folder != name);
+    if foreign {
+        return None;
+    }
+    let billing_period = period_of_folder(period_folder)?;
+    let folder_and_file = period_folder.len() + 1 + file.len();
+    Some(ManifestLocation {
+        key: key.to_owned(),
+        export_folder: key[..key.len() - folder_and_file].to_owned(),
+        export_name: name.to_owned(),
+        period_folder: period_folder.to_owned(),
+        billing_period,
+    })
+}
+
+fn period_of_folder(folder: &str) -> Option<BillingPeriod> {
+    let (start, end) = folder.split_once('-')?;
+    let start = day(start)?;
+    day(end)?;
+    Some(BillingPeriod::containing(start))
+}
+
+/// The day that eight digits name.
+fn day(text: &str) -> Option<Date> {
+    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
+    let narrow = |n: i16| i8::try_from(n).ok();
+    Date::new(number(0..4)?, narrow(number(4..6)?)?, narrow(number(6..8)?)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_or_a_folder_below_it_can_be_the_exports_folder() {
+        for (prefix, key) in [
+            ("a/b", "a/b/cur/20250901-20251001/cur-Manifest.json"),
+            ("a/b/cur", "a/b/cur/20250901-20251001/cur-Manifest.json"),
+            ("", "cur/20250901-20251001/cur-Manifest.json"),
+            ("", "20250901-20251001/cur-Manifest.json"),
+        ] {
+            for name in [Some("cur"), None] {
+                let found = locate(prefix, name, key).unwrap();
+                assert_eq!(found.billing_period.to_string(), "2025-09");
+                assert_eq!(found.export_name, "cur");
+                assert_eq!(format!("{}20250901-20251001/cur-Manifest.json", found.export_folder), key);
+            }
+        }
+    }
+
+    #[test]
+    fn inner_copies_and_strangers_are_not_manifests() {
+        for key in [
+            "p/cur/20250901-20251001/11111111-2222/cur-Manifest.json",
+            "p/20250901-20251001/11111111-2222/cur-Manifest.json",
+            "p/cur/metadata/cur-Manifest.json",
+            "p/cur/20250901-20251001/cur-00001.csv.gz",
+            "p/cur/20251301-20251001/cur-Manifest.json",
+            "p/other/20250901-20251001/cur-Manifest.json",
+            "p/cur/20250901-20251001/-Manifest.json",
+            "pq/cur/20250901-20251001/cur-Manifest.json",
+        ] {
+            assert_eq!(locate("p", None, key), None, "{key}");
+        }
+        assert_eq!(locate("p", Some("cur"), "p/b/20250901-20251001/b-Manifest.json"), None);
+    }
+
+    #[test]
+    fn a_name_with_glob_characters_is_not_a_pattern() {
+        assert_eq!(manifest_patterns(Some("c[u]*r"))[0], "*/c?u??r-Manifest.json");
+    }
+}

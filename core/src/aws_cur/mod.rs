@@ -1,0 +1,15 @@
+//! AWS Cost and Usage Reports, version 1 (the legacy report), as CSV.
+
+mod layout;
+mod parse;
+
+pub use layout::{ManifestLocation, PERIOD_FOLDER, locate, manifest_patterns};
+pub use parse::parse;
+
+/// What the table of a Cost and Usage Report stands on.
+pub const TABLE_LAYOUT: crate::state::TableLayout = crate::state::TableLayout {
+    partition: "bill_billing_period_start_date",
+    cluster: "line_item_usage_start_date",
+    cost: "line_item_unblended_cost",
+    currency: "line_item_currency_code",
+};

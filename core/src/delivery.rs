@@ -1,0 +1,122 @@
+//! A delivery: a manifest held against the objects that are really there.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::manifest::Manifest;
+
+/// An object or file as its storage lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// `gs://bucket/object`, or a local path.
+    pub uri: String,
+    /// Its size.
+    pub bytes: u64,
+    /// CRC32C in base64, as Google Cloud Storage writes it: the one checksum that every object there has.
+    pub crc32c: String,
+}
+
+/// A manifest with the files it lists, as far as they are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What was promised.
+    pub manifest: Manifest,
+    /// Where the manifest was read.
+    pub manifest_uri: String,
+    /// When the manifest was written to the place where it was read.
+    pub delivered_at: Timestamp,
+    /// The listed files that are there, in the manifest's order.
+    pub files: Vec<StoredFile>,
+    /// The listed files that are not there (tails below the export's folder).
+    pub missing: Vec<String>,
+    /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
+    /// and generations do not count, so a bucket mirrored anew has the same fingerprint.
+    pub fingerprint: String,
+}
+
+impl Delivery {
+    /// Holds `manifest` against `stored`, which maps tails below the export's folder to what is there.
+    pub fn new(
+        manifest: Manifest,
+        manifest_uri: String,
+        delivered_at: Timestamp,
+        mut stored: HashMap<String, StoredFile>,
+    ) -> Self {
+        let mut files = Vec::new();
+        let mut missing = Vec::new();
+        let mut lines = Vec::new();
+        for tail in &manifest.files {
+            match stored.remove(tail) {
+                Some(file) => {
+                    lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.crc32c));
+                    files.push(file);
+                }
+                None => missing.push(tail.clone()),
+            }
+        }
+        lines.sort_unstable();
+        let fingerprint = hash(lines.iter().map(String::as_bytes));
+        Self { manifest, manifest_uri, delivered_at, files, missing, fingerprint }
+    }
+
+    /// Bytes of all files that are there, as stored (compressed).
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+/// The first 40 hexadecimal digits of a SHA-256 over `parts`: fits BigQuery's label values.
+pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().iter().take(20).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(bytes: u64, crc32c: &str, head: &str) -> StoredFile {
+        StoredFile { uri: format!("{head}/f"), bytes, crc32c: crc32c.to_owned() }
+    }
+
+    fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
+        let manifest = Manifest {
+            export_name: "cur".to_owned(),
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "a".to_owned(),
+            columns: vec![],
+            files: files.iter().map(|f| (*f).to_owned()).collect(),
+        };
+        Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
+    }
+
+    #[test]
+    fn a_mirror_with_another_head_has_the_same_fingerprint() {
+        let at = |head: &str| HashMap::from([("p/1".to_owned(), stored(5, "crc", head))]);
+        assert_eq!(delivery(&["p/1"], at("gs://a")).fingerprint, delivery(&["p/1"], at("/tmp/b")).fingerprint);
+    }
+
+    #[test]
+    fn size_checksum_and_name_each_change_the_fingerprint() {
+        let of = |name: &str, bytes, crc| {
+            delivery(&[name], HashMap::from([(name.to_owned(), stored(bytes, crc, "x"))])).fingerprint
+        };
+        let base = of("p/1", 5, "a");
+        assert_ne!(base, of("p/2", 5, "a"));
+        assert_ne!(base, of("p/1", 6, "a"));
+        assert_ne!(base, of("p/1", 5, "b"));
+    }
+
+    #[test]
+    fn a_listed_file_that_is_not_there_is_named_and_strangers_are_left_out() {
+        let there = HashMap::from([("p/1".to_owned(), stored(1, "a", "x")), ("p/old".to_owned(), stored(1, "b", "x"))]);
+        let delivery = delivery(&["p/1", "p/2"], there);
+        assert_eq!(delivery.missing, ["p/2"]);
+        assert_eq!(delivery.files.len(), 1);
+    }
+}

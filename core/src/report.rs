@@ -1,0 +1,158 @@
+//! What a run reports. Serialised, these values are the contract of `--output json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange};
+
+/// One run, or one plan.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Names the run in logs and in the state table.
+    pub run_id: String,
+    /// One entry an export.
+    pub pipelines: Vec<PipelineReport>,
+}
+
+/// One export.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PipelineReport {
+    /// `aws` or `azure`.
+    pub pipeline: String,
+    /// The provider's name of the report; empty where none was found.
+    pub export: String,
+    /// The table, in the warehouse's full form.
+    pub table: String,
+    /// Absent in a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<PipelineStatus>,
+    /// What changes in the table's columns.
+    pub schema: Vec<SchemaChange>,
+    /// Newest month first.
+    pub months: Vec<MonthReport>,
+    /// Why the export as a whole failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ReportedError>,
+}
+
+/// How an export's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PipelineStatus {
+    /// Months were loaded, and none failed.
+    Succeeded,
+    /// A month failed, was refused or is stale, or the export itself failed.
+    Failed,
+    /// Nothing had to be loaded, or what has to be is waiting within its time.
+    NothingToDo,
+}
+
+/// What is to be done with a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Load a month of which nothing stands.
+    Load,
+    /// Replace what stands.
+    Reload,
+    /// Leave it.
+    Skip,
+    /// Files are still missing.
+    Wait,
+    /// The delivery cannot be loaded.
+    Refuse,
+}
+
+/// What became of a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MonthStatus {
+    /// In the table, complete.
+    Loaded,
+    /// Left as it was.
+    Skipped,
+    /// Left as it was until its files are there.
+    Waiting,
+    /// Not loadable.
+    Refused,
+    /// Something went wrong; what stood before still stands.
+    Failed,
+}
+
+/// A check that a load passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// As many files were read as the manifest lists.
+    Files,
+    /// The month's rows in the table are those that the load wrote.
+    Rows,
+    /// The cost in the table is the sum over what the files delivered.
+    Cost,
+}
+
+/// One month.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MonthReport {
+    /// The month.
+    pub billing_period: BillingPeriod,
+    /// The delivery; empty where the manifest could not be read.
+    pub execution_id: String,
+    /// What was planned.
+    pub action: Action,
+    /// What came of it; absent in a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<MonthStatus>,
+    /// Why.
+    pub reason: String,
+    /// What was loaded, or is to be loaded.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// Why it failed or was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ReportedError>,
+}
+
+/// A month's figures; in a plan only `files` and `bytes` are known.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Figures {
+    /// Rows of the month in the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Data files.
+    pub files: u64,
+    /// Their bytes, as stored.
+    pub bytes: u64,
+    /// Bytes that the warehouse bills for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_billed: Option<u64>,
+    /// The checks that the load passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Vec<Check>>,
+    /// The month's cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Costs>,
+    /// The cost that stood before; empty where nothing did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_cost: Option<Costs>,
+    /// The warehouse's job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<String>,
+}
+
+/// An error as programs read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedError {
+    /// A stable word, such as `permission` or `stale`.
+    pub kind: String,
+    /// What failed, on what, expected and found.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Report {
+    /// Whether something failed, was refused or is stale.
+    pub fn failed(&self) -> bool {
+        self.pipelines.iter().any(|p| p.error.is_some() || p.months.iter().any(|m| m.error.is_some()))
+    }
+}

@@ -1,0 +1,120 @@
+//! Column names, by AWS's own rule for Athena, Parquet and CUR 2.0.
+//!
+//! 1. An underscore goes before each upper-case letter, and all becomes lower case.
+//! 2. Every other character than an ASCII letter or digit becomes an underscore; runs of underscores become one;
+//!    none stands at either end.
+//! 3. A name that would start with a digit gets an underscore in front; an empty one becomes `column`; BigQuery's
+//!    limit of 300 characters holds.
+//! 4. Where several headers of one delivery give the same name, each of them gets a suffix made from its own header,
+//!    and none the bare name: neither the order of the columns nor any other month has a say.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::delivery::hash;
+
+/// BigQuery's limit for a column's name, less room for a suffix.
+const LONGEST_NAME: usize = 300 - 41;
+
+/// A header names the same column twice, so that no name can tell the two apart.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the header names column `{0}` twice")]
+pub struct RepeatedColumn(pub String);
+
+/// The table's column name for each header, in the headers' order.
+///
+/// # Errors
+/// [`RepeatedColumn`] where two headers are the same to the letter.
+pub fn column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
+    let mut seen = HashSet::new();
+    if let Some(repeated) = headers.iter().find(|header| !seen.insert(header.as_str())) {
+        return Err(RepeatedColumn(repeated.clone()));
+    }
+    let bare: Vec<String> = headers.iter().map(|header| bare_name(header)).collect();
+    let mut taken: HashMap<&str, usize> = HashMap::new();
+    for name in &bare {
+        *taken.entry(name).or_default() += 1;
+    }
+    let named = |digits: usize| -> Vec<String> {
+        bare.iter()
+            .zip(headers)
+            .map(|(name, header)| match taken[name.as_str()] {
+                1 => name.clone(),
+                _ => format!("{name}_{}", &hash([header.as_bytes()])[..digits]),
+            })
+            .collect()
+    };
+    // A bare name can only equal a suffixed one if somebody chose it so; more digits end that.
+    let names = [8, 40].map(named).into_iter().find(|names| names.iter().collect::<HashSet<_>>().len() == names.len());
+    names.ok_or_else(|| RepeatedColumn(headers[0].clone()))
+}
+
+fn bare_name(header: &str) -> String {
+    let mut name = String::with_capacity(header.len() + 8);
+    for c in header.chars() {
+        let underscore = !c.is_ascii_alphanumeric() || c.is_ascii_uppercase();
+        if underscore && !name.is_empty() && !name.ends_with('_') {
+            name.push('_');
+        }
+        if c.is_ascii_alphanumeric() {
+            name.push(c.to_ascii_lowercase());
+        }
+    }
+    name.truncate(LONGEST_NAME);
+    let name = name.trim_end_matches('_');
+    match name.bytes().next() {
+        None => "column".to_owned(),
+        Some(b'0'..=b'9') => format!("_{name}"),
+        Some(_) => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(headers: &[&str]) -> Vec<String> {
+        column_names(&headers.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn names_follow_the_rule_of_aws() {
+        for (header, name) in [
+            ("identity/LineItemId", "identity_line_item_id"),
+            ("resourceTags/user:Name", "resource_tags_user_name"),
+            ("reservation/ReservationARN", "reservation_reservation_a_r_n"),
+            ("costCategory/Charge type", "cost_category_charge_type"),
+            ("identity_line_item_id", "identity_line_item_id"),
+            ("resourceTags/aws:createdBy", "resource_tags_aws_created_by"),
+            ("resourceTags/user:__x__", "resource_tags_user_x"),
+            ("3dTags/x", "_3d_tags_x"),
+            ("/:", "column"),
+        ] {
+            assert_eq!(names(&[header]), [name]);
+        }
+    }
+
+    #[test]
+    fn headers_that_normalise_alike_are_told_apart_by_their_own_text() {
+        let both = names(&["resourceTags/user:Name", "resourceTags/user:name", "lineItem/UsageType"]);
+        let turned = names(&["lineItem/UsageType", "resourceTags/user:name", "resourceTags/user:Name"]);
+        assert_eq!(both[0], turned[2]);
+        assert_eq!(both[1], turned[1]);
+        assert_ne!(both[0], both[1]);
+        assert!(both[0].starts_with("resource_tags_user_name_") && both[1].starts_with("resource_tags_user_name_"));
+        assert_eq!(both[2], "line_item_usage_type");
+    }
+
+    #[test]
+    fn a_header_repeated_to_the_letter_is_refused() {
+        let headers = ["a/B".to_owned(), "a/B".to_owned()];
+        assert_eq!(column_names(&headers), Err(RepeatedColumn("a/B".to_owned())));
+    }
+
+    #[test]
+    fn a_tag_that_imitates_a_suffix_does_not_collide() {
+        let first = names(&["t/user:Name", "t/user:name"]);
+        let imitation = format!("t/{}", first[0].strip_prefix("t_").unwrap());
+        let all = names(&["t/user:Name", "t/user:name", &imitation]);
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 3);
+    }
+}
