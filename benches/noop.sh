@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Times a run that finds nothing to do: 39 months, all loaded, on fake-gcs-server and the emulator.
+# Prints figures beside what we aim at; asserts nothing.
+#
+# usage: noop.sh [number of timed runs, 20 by default]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+runs=${1:-20}
+months=39
+target=${CARGO_TARGET_DIR:-target}
+
+cargo build --locked --release --package bigquery-emulator --bins
+cargo build --locked --release --package finops --bin finops --no-default-features
+finops=$target/release/finops
+library=${DUCKDB_LIB_DIR:-$PWD/.cache/duckdb}
+
+work=$(mktemp -d)
+servers=()
+finish() {
+    ((${#servers[@]} == 0)) || kill "${servers[@]}" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+free_port() {
+    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for <name> <port>
+wait_for() {
+    for _ in {1..100}; do
+        if (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; then return; fi
+        sleep 0.1
+    done
+    echo "noop: $1 does not answer on port $2 after 10 s; its output:" >&2
+    cat "$work/$1.log" >&2
+    exit 1
+}
+
+scripts/make-tree.py "$work/buckets/example-billing-bucket" --months "$months"
+storage=$(free_port)
+.cache/bin/fake-gcs-server -scheme http -host 127.0.0.1 -port "$storage" -backend memory \
+    -data "$work/buckets" -public-host "127.0.0.1:$storage" \
+    -external-url "http://127.0.0.1:$storage" >"$work/storage.log" 2>&1 &
+servers+=($!)
+bigquery=$(free_port)
+LD_LIBRARY_PATH=$library "$target/release/bigquery-emulator" --port "$bigquery" --project demo \
+    --storage "http://127.0.0.1:$storage" >"$work/bigquery.log" 2>&1 &
+servers+=($!)
+wait_for storage "$storage"
+wait_for bigquery "$bigquery"
+
+settings=(
+    PATH="$PATH" HOME="$work"
+    PIPELINE=aws GCP_PROJECT_ID=demo
+    AWS_GCS_BUCKET=example-billing-bucket AWS_GCS_PREFIX=cur AWS_EXPORT_NAME=cost-and-usage
+    AWS_DATASET=billing AWS_TABLE_NAME=aws_cur
+    STORAGE_EMULATOR_HOST="http://127.0.0.1:$storage"
+    BIGQUERY_EMULATOR_HOST="http://127.0.0.1:$bigquery"
+)
+env -i "${settings[@]}" "$finops" run --output json >"$work/first.json"
+
+python3 - "$runs" "$work/first.json" "$finops" "${settings[@]}" <<'PYTHON'
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+runs, first, finops, *settings = sys.argv[1:]
+env = dict(setting.split("=", 1) for setting in settings)
+
+
+def statuses(report):
+    found = [month["status"] for pipeline in report["pipelines"] for month in pipeline["months"]]
+    return {status: found.count(status) for status in set(found)}
+
+
+print("first run:", statuses(json.load(open(first))))
+walls, peaks = [], []
+for _ in range(int(runs)):
+    started = time.perf_counter()
+    process = subprocess.Popen([finops, "run", "--output", "json"], env=env,
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    walls.append(time.perf_counter() - started)
+    # Kilobytes on Linux, bytes on macOS.
+    peaks.append(usage.ru_maxrss / (1000 if sys.platform == "linux" else 1_000_000))
+    if status != 0:
+        sys.exit(f"a run that should find nothing to do ended with status {status}")
+print("timed runs:", statuses(json.loads(output)))
+print(f"wall time  {statistics.median(walls):8.3f} s   median of {runs}, "
+      f"{min(walls):.3f} to {max(walls):.3f}   (aim 0.3 s)")
+print(f"peak RSS   {max(peaks):8.1f} MB                          (aim 50 MB)")
+print(f"binary     {os.path.getsize(finops) / 1e6:8.1f} MB                          (aim 20 MB)")
+PYTHON
