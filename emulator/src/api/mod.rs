@@ -1,0 +1,132 @@
+//! The methods of the REST API.
+
+pub mod datasets;
+pub mod jobs;
+pub mod queries;
+pub mod tables;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::{
+    catalog::DatasetId,
+    error::ApiError,
+    server::{Answer, Call, Server},
+};
+
+/// Finds the method by verb and path.
+///
+/// # Errors
+/// The method's, or 501 where there is none.
+pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
+    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
+    let ["bigquery", "v2", "projects", project, path @ ..] = segments.as_slice() else {
+        return Err(unknown(call));
+    };
+    let dataset_id = |dataset: &str| DatasetId::new(project, dataset);
+    let body = &call.body;
+    match (call.method.as_str(), path) {
+        ("GET", ["datasets"]) => datasets::list(server, project, call),
+        ("POST", ["datasets"]) => datasets::insert(server, project, body),
+        ("GET", ["datasets", dataset]) => datasets::get(server, &dataset_id(dataset)),
+        ("DELETE", ["datasets", dataset]) => {
+            let contents = call
+                .query
+                .get("deleteContents")
+                .is_some_and(|value| value == "true");
+            datasets::delete(server, &dataset_id(dataset), contents)
+        }
+        ("GET", ["datasets", dataset, "tables"]) => {
+            tables::list(server, &dataset_id(dataset), call)
+        }
+        ("POST", ["datasets", dataset, "tables"]) => {
+            tables::insert(server, &dataset_id(dataset), body)
+        }
+        ("GET", ["datasets", dataset, "tables", table]) => {
+            tables::get(server, &dataset_id(dataset).table(table))
+        }
+        ("PATCH", ["datasets", dataset, "tables", table]) => {
+            tables::patch(server, &dataset_id(dataset).table(table), body)
+        }
+        ("DELETE", ["datasets", dataset, "tables", table]) => {
+            tables::delete(server, &dataset_id(dataset), table)
+        }
+        ("POST", ["jobs"]) => jobs::insert(server, project, body),
+        ("GET", ["jobs"]) => jobs::list(server, project, call),
+        ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
+        ("POST", ["jobs", job, "cancel"]) => jobs::cancel(server, project, job, call),
+        ("POST", ["queries"]) => queries::query(server, project, body).await,
+        ("GET", ["queries", job]) => queries::results(server, project, job, call).await,
+        _ => Err(unknown(call)),
+    }
+}
+
+fn unknown(call: &Call) -> ApiError {
+    ApiError::not_implemented(format!("{} {}", call.method, call.path))
+}
+
+/// Refuses keys of a request's object that the emulator would have to ignore.
+///
+/// # Errors
+/// 501 naming the first such key.
+pub fn only_keys(object: &Value, what: &str, known: &[&str]) -> Result<(), ApiError> {
+    let unknown = object
+        .as_object()
+        .and_then(|map| map.keys().find(|key| !known.contains(&key.as_str())));
+    unknown.map_or(Ok(()), |key| {
+        Err(ApiError::not_implemented(format!("{what}.{key}")))
+    })
+}
+
+/// A 64-bit integer, which the API takes as a string or a number.
+pub fn int64(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Which part of a list a request asks for.
+#[derive(Debug, Default)]
+pub struct Paging {
+    /// The most entries; 1000 without it.
+    pub size: Option<usize>,
+    pub token: Option<String>,
+}
+
+impl Paging {
+    /// Reads `maxResults` and `pageToken`.
+    pub fn of(call: &Call) -> Self {
+        Self {
+            size: call
+                .query
+                .get("maxResults")
+                .and_then(|size| size.parse().ok()),
+            token: call
+                .query
+                .get("pageToken")
+                .filter(|token| !token.is_empty())
+                .cloned(),
+        }
+    }
+
+    /// The entries, and the token of the next page.
+    ///
+    /// # Errors
+    /// 400 for a token that is not ours.
+    pub fn cut<'a, T>(&self, entries: &'a [T]) -> Result<(&'a [T], Option<String>), ApiError> {
+        let start = match &self.token {
+            Some(token) => token
+                .strip_prefix("page-")
+                .and_then(|start| start.parse().ok())
+                .filter(|start| *start <= entries.len())
+                .ok_or_else(|| ApiError::invalid(format!("Invalid page token {token}")))?,
+            None => 0,
+        };
+        let end = entries
+            .len()
+            .min(start.saturating_add(self.size.unwrap_or(1000)));
+        Ok((
+            &entries[start..end],
+            (end < entries.len()).then(|| format!("page-{end}")),
+        ))
+    }
+}

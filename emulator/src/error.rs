@@ -1,0 +1,184 @@
+//! Errors in the shapes of the REST API: an HTTP answer, or the end of a job.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// A refused request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiError {
+    pub code: u16,
+    pub reason: String,
+    pub message: String,
+}
+
+impl ApiError {
+    /// An error with any HTTP status and reason.
+    pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.to_owned(),
+            message: message.into(),
+        }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(400, "invalid", message)
+    }
+
+    pub fn invalid_query(message: impl Into<String>) -> Self {
+        Self::new(400, "invalidQuery", message)
+    }
+
+    pub fn not_found(what: impl std::fmt::Display) -> Self {
+        Self::new(404, "notFound", format!("Not found: {what}"))
+    }
+
+    pub fn duplicate(what: impl std::fmt::Display) -> Self {
+        Self::new(409, "duplicate", format!("Already Exists: {what}"))
+    }
+
+    /// Something that BigQuery may well do and the emulator does not.
+    pub fn not_implemented(what: impl std::fmt::Display) -> Self {
+        Self::new(
+            501,
+            "notImplemented",
+            format!("The emulator does not implement {what}"),
+        )
+    }
+
+    /// A failure of the emulator itself, such as a DuckDB error.
+    pub fn internal(error: impl std::fmt::Display) -> Self {
+        Self::new(
+            500,
+            "internalError",
+            format!("The emulator failed: {error}"),
+        )
+    }
+
+    fn status_name(&self) -> &'static str {
+        match self.code {
+            400 => "INVALID_ARGUMENT",
+            401 => "UNAUTHENTICATED",
+            403 => "PERMISSION_DENIED",
+            404 => "NOT_FOUND",
+            409 => "ALREADY_EXISTS",
+            412 => "FAILED_PRECONDITION",
+            429 => "RESOURCE_EXHAUSTED",
+            501 => "UNIMPLEMENTED",
+            503 => "UNAVAILABLE",
+            _ => "INTERNAL",
+        }
+    }
+}
+
+impl From<duckdb::Error> for ApiError {
+    fn from(error: duckdb::Error) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = json!({"error": {
+            "code": self.code,
+            "message": self.message,
+            "status": self.status_name(),
+            "errors": [{"message": self.message, "domain": "global", "reason": self.reason}],
+        }});
+        (status, Json(body)).into_response()
+    }
+}
+
+/// How a job failed: `status.errorResult` and `status.errors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobError {
+    pub result: ErrorProto,
+    /// Further entries of `status.errors`, after the result itself.
+    pub details: Vec<ErrorProto>,
+}
+
+/// One entry of `status.errors`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorProto {
+    pub reason: String,
+    pub message: String,
+    pub location: Option<String>,
+}
+
+impl ErrorProto {
+    fn to_rest(&self) -> Value {
+        let mut value = json!({"reason": self.reason, "message": self.message});
+        if let Some(location) = &self.location {
+            value["location"] = json!(location);
+        }
+        value
+    }
+}
+
+impl JobError {
+    pub fn new(reason: &str, message: impl Into<String>) -> Self {
+        let result = ErrorProto {
+            reason: reason.to_owned(),
+            message: message.into(),
+            location: None,
+        };
+        Self {
+            result,
+            details: Vec::new(),
+        }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new("invalid", message)
+    }
+
+    /// Names the file that the error is about.
+    pub fn at(mut self, uri: &str) -> Self {
+        self.result.location = Some(uri.to_owned());
+        self
+    }
+
+    /// The `errorResult`.
+    pub fn result_to_rest(&self) -> Value {
+        self.result.to_rest()
+    }
+
+    /// The `errors` array.
+    pub fn errors_to_rest(&self) -> Value {
+        std::iter::once(&self.result)
+            .chain(&self.details)
+            .map(ErrorProto::to_rest)
+            .collect()
+    }
+
+    /// The HTTP answer where the job's failure is the request's (jobs.query, getQueryResults).
+    pub fn to_api(&self) -> ApiError {
+        let code = match self.result.reason.as_str() {
+            "notFound" => 404,
+            "accessDenied" => 403,
+            "duplicate" => 409,
+            "notImplemented" => 501,
+            "internalError" => 500,
+            "backendError" | "jobBackendError" => 503,
+            _ => 400,
+        };
+        ApiError::new(code, &self.result.reason, self.result.message.clone())
+    }
+}
+
+impl From<ApiError> for JobError {
+    fn from(error: ApiError) -> Self {
+        Self::new(&error.reason, error.message)
+    }
+}
+
+impl From<duckdb::Error> for JobError {
+    fn from(error: duckdb::Error) -> Self {
+        ApiError::internal(error).into()
+    }
+}

@@ -1,0 +1,100 @@
+//! Faults by schedule: refused requests, cut connections, failing jobs.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::JobError;
+
+/// A fault that strikes requests.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The HTTP method; empty for any.
+    pub method: String,
+    /// Text that the (percent-encoded) path contains.
+    pub path_contains: String,
+    /// How many matching requests pass first.
+    pub after: usize,
+    /// How many matching requests it strikes then.
+    pub times: usize,
+    pub kind: FaultKind,
+    pub when: When,
+}
+
+/// What the client sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// An error answer of this HTTP status and reason.
+    Status(u16, String),
+    /// The connection ends without an answer.
+    Reset,
+}
+
+/// Whether the request takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    BeforeEffect,
+    AfterEffect,
+}
+
+/// A fault that ends jobs, before they have any effect.
+#[derive(Debug, Clone)]
+pub struct JobFault {
+    /// Text that the job's id contains.
+    pub job_id_contains: String,
+    /// How many matching jobs it strikes.
+    pub times: usize,
+    /// The `errorResult`'s reason, such as `backendError`.
+    pub reason: String,
+    pub message: String,
+}
+
+/// The schedule.
+#[derive(Default)]
+pub struct Faults {
+    requests: Mutex<Vec<Fault>>,
+    jobs: Mutex<Vec<JobFault>>,
+}
+
+impl Faults {
+    pub fn add(&self, fault: Fault) {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    pub fn add_job(&self, fault: JobFault) {
+        self.jobs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(fault);
+    }
+
+    /// The fault that strikes this request, used up by one.
+    pub fn for_request(&self, method: &str, path: &str) -> Option<Fault> {
+        let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        for fault in faults.iter_mut().filter(|fault| fault.times > 0) {
+            if !(fault.method.is_empty() || fault.method == method)
+                || !path.contains(&fault.path_contains)
+            {
+                continue;
+            }
+            if fault.after > 0 {
+                fault.after -= 1;
+                continue;
+            }
+            fault.times -= 1;
+            return Some(fault.clone());
+        }
+        None
+    }
+
+    /// The error that ends this job, used up by one.
+    pub fn for_job(&self, job_id: &str) -> Option<JobError> {
+        let mut faults = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = faults
+            .iter_mut()
+            .find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
+        fault.times -= 1;
+        Some(JobError::new(&fault.reason, fault.message.clone()))
+    }
+}

@@ -1,0 +1,261 @@
+//! Jobs: their ids, states, statistics and results.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::{
+    catalog::etag,
+    clock,
+    error::{ApiError, JobError},
+    types::{Field, fields_to_rest},
+};
+
+/// A job's full name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobId {
+    pub project: String,
+    pub location: String,
+    pub job: String,
+}
+
+/// A job, shared by its task and by the requests that ask for it.
+pub struct Job {
+    pub id: JobId,
+    /// The configuration as sent, with the job's type.
+    pub configuration: Value,
+    progress: Mutex<Progress>,
+    done: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+}
+
+struct Progress {
+    state: &'static str,
+    created: i64,
+    started: Option<i64>,
+    ended: Option<i64>,
+    outcome: Result<Outcome, JobError>,
+}
+
+/// What a finished job leaves.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The `statistics.load` or `statistics.query` object.
+    pub statistics: Value,
+    pub result: Option<Arc<QueryResult>>,
+}
+
+/// The rows of a query.
+#[derive(Debug, Default)]
+pub struct QueryResult {
+    pub fields: Vec<Field>,
+    /// Values as `sql::wire` reads them.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows that a DML statement changed.
+    pub affected_rows: Option<i64>,
+}
+
+/// All jobs.
+#[derive(Default)]
+pub struct Jobs {
+    jobs: Mutex<BTreeMap<JobId, Arc<Job>>>,
+    /// Job ids by the request id of jobs.query.
+    requests: Mutex<BTreeMap<String, Arc<Job>>>,
+}
+
+impl Jobs {
+    /// Takes the id; only one job ever has it, failed or not.
+    ///
+    /// # Errors
+    /// 409 where it is taken.
+    pub fn create(&self, id: JobId, configuration: Value) -> Result<Arc<Job>, ApiError> {
+        let mut jobs = self.all();
+        if jobs.contains_key(&id) {
+            return Err(ApiError::duplicate(format!("Job {}", id.display())));
+        }
+        let job = Arc::new(Job::new(id, configuration));
+        jobs.insert(job.id.clone(), Arc::clone(&job));
+        Ok(job)
+    }
+
+    /// Finds a job. Without a location only the multi-regions are searched.
+    ///
+    /// # Errors
+    /// 404 where there is none.
+    pub fn find(
+        &self,
+        project: &str,
+        job: &str,
+        location: Option<&str>,
+    ) -> Result<Arc<Job>, ApiError> {
+        let jobs = self.all();
+        let locations: &[&str] = match &location {
+            Some(location) => &[location],
+            None => &["US", "EU"],
+        };
+        let id = |location: &str| JobId {
+            project: project.to_owned(),
+            location: location.to_owned(),
+            job: job.to_owned(),
+        };
+        locations
+            .iter()
+            .find_map(|location| jobs.get(&id(location)).cloned())
+            .ok_or_else(|| {
+                let name = location.map_or(job.to_owned(), |location| format!("{location}.{job}"));
+                ApiError::not_found(format!("Job {project}:{name}"))
+            })
+    }
+
+    /// The jobs of a project, newest first.
+    pub fn of_project(&self, project: &str) -> Vec<Arc<Job>> {
+        let mut jobs: Vec<_> = self
+            .all()
+            .values()
+            .filter(|job| job.id.project == project)
+            .cloned()
+            .collect();
+        jobs.sort_by_key(|job| std::cmp::Reverse(job.progress().created));
+        jobs
+    }
+
+    /// The job that an earlier request of this id made.
+    pub fn of_request(&self, request_id: &str) -> Option<Arc<Job>> {
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(request_id)
+            .cloned()
+    }
+
+    pub fn remember_request(&self, request_id: &str, job: &Arc<Job>) {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.insert(request_id.to_owned(), Arc::clone(job));
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JobId {
+    fn display(&self) -> String {
+        format!("{}:{}.{}", self.project, self.location, self.job)
+    }
+
+    pub fn to_rest(&self) -> Value {
+        json!({"projectId": self.project, "jobId": self.job, "location": self.location})
+    }
+}
+
+impl Job {
+    fn new(id: JobId, configuration: Value) -> Self {
+        let progress = Progress {
+            state: "PENDING",
+            created: clock::now_ms(),
+            started: None,
+            ended: None,
+            outcome: Ok(Outcome::default()),
+        };
+        Self {
+            id,
+            configuration,
+            progress: Mutex::new(progress),
+            done: watch::Sender::new(false),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn start(&self) {
+        let mut progress = self.progress();
+        progress.state = "RUNNING";
+        progress.started = Some(clock::now_ms());
+    }
+
+    pub fn finish(&self, outcome: Result<Outcome, JobError>) {
+        let mut progress = self.progress();
+        progress.state = "DONE";
+        progress.ended = Some(clock::now_ms());
+        progress.outcome = outcome;
+        drop(progress);
+        self.done.send_replace(true);
+    }
+
+    /// Asks the job to stop; one that has taken effect goes on.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits for a request to stop.
+    pub async fn stopped(&self) {
+        // It fails only where the sender is gone, and `self` holds it.
+        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    }
+
+    /// Waits until it is DONE.
+    pub async fn done(&self) {
+        let _ = self.done.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// The outcome once it is DONE.
+    pub fn outcome(&self) -> Option<Result<Outcome, JobError>> {
+        let progress = self.progress();
+        (progress.state == "DONE").then(|| progress.outcome.clone())
+    }
+
+    /// The `Job` resource.
+    pub fn to_rest(&self) -> Value {
+        let progress = self.progress();
+        let kind = self.configuration["jobType"]
+            .as_str()
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let mut status = json!({"state": progress.state});
+        let mut statistics = json!({"creationTime": progress.created.to_string()});
+        if let Some(started) = progress.started {
+            statistics["startTime"] = json!(started.to_string());
+        }
+        if let Some(ended) = progress.ended {
+            statistics["endTime"] = json!(ended.to_string());
+            match &progress.outcome {
+                Ok(outcome) => {
+                    statistics[kind.as_str()] = outcome.statistics.clone();
+                    if let Some(bytes) = outcome.statistics.get("totalBytesProcessed") {
+                        statistics["totalBytesProcessed"] = bytes.clone();
+                    }
+                }
+                Err(error) => {
+                    status["errorResult"] = error.result_to_rest();
+                    status["errors"] = error.errors_to_rest();
+                }
+            }
+        }
+        json!({
+            "kind": "bigquery#job",
+            "etag": etag(progress.ended.unwrap_or(progress.created)),
+            "id": self.id.display(),
+            "selfLink": format!(
+                "/bigquery/v2/projects/{}/jobs/{}?location={}", self.id.project, self.id.job, self.id.location
+            ),
+            "user_email": "emulator@example.com",
+            "jobReference": self.id.to_rest(),
+            "configuration": self.configuration,
+            "status": status,
+            "statistics": statistics,
+        })
+    }
+}
+
+impl QueryResult {
+    pub fn schema(&self) -> Value {
+        fields_to_rest(&self.fields)
+    }
+}

@@ -1,0 +1,12 @@
+//! Load jobs: read the configuration, stage the files, commit them in one transaction.
+
+mod commit;
+mod config;
+mod csv;
+mod reconcile;
+mod source;
+mod stage;
+
+pub use commit::{commit, expire};
+pub use config::LoadConfig;
+pub use stage::{Staged, stage};

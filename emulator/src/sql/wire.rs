@@ -1,0 +1,57 @@
+//! Result values: out of DuckDB as text, and in the JSON form of the API.
+
+use serde_json::{Value, json};
+
+use crate::types::{Field, Type};
+
+/// The DuckDB expression whose text [`row`] reads.
+pub fn out(column: &str, ty: Type) -> String {
+    match ty {
+        Type::Timestamp => format!("epoch_us({column})::VARCHAR"),
+        Type::DateTime => format!("replace(({column})::VARCHAR, ' ', 'T')"),
+        Type::BigNumeric => format!("bq_bignumeric_text({column})"),
+        Type::Numeric => format!("bq_numeric_text({column})"),
+        _ => format!("({column})::VARCHAR"),
+    }
+}
+
+/// A row as `{"f":[{"v":...}]}`.
+pub fn row(fields: &[Field], row: &[Option<String>], int64_timestamps: bool) -> Value {
+    let cells = fields
+        .iter()
+        .zip(row)
+        .map(|(field, value)| match (field.ty, value) {
+            (Type::Timestamp, Some(micros)) if !int64_timestamps => json!({"v": seconds(micros)}),
+            (_, value) => json!({"v": value}),
+        });
+    json!({"f": cells.collect::<Vec<_>>()})
+}
+
+/// Microseconds as the seconds that the service writes by default (`1.7569728E9`), exactly.
+fn seconds(micros: &str) -> String {
+    let (sign, digits) = micros
+        .strip_prefix('-')
+        .map_or(("", micros), |digits| ("-", digits));
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return "0.0".to_owned();
+    }
+    // Six digits are the fraction, one stands before the point.
+    let exponent = i64::try_from(digits.len()).unwrap_or(0) - 7;
+    let fraction = digits[1..].trim_end_matches('0');
+    let fraction = if fraction.is_empty() { "0" } else { fraction };
+    format!("{sign}{}.{fraction}E{exponent}", &digits[..1])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seconds;
+
+    #[test]
+    fn seconds_are_exact() {
+        assert_eq!(seconds("1756972800000000"), "1.7569728E9");
+        assert_eq!(seconds("1756972800000001"), "1.756972800000001E9");
+        assert_eq!(seconds("0"), "0.0");
+        assert_eq!(seconds("-1500000"), "-1.5E0");
+    }
+}

@@ -1,0 +1,141 @@
+//! The embedded DuckDB: connections, the one writer at a time, and the functions that BigQuery has
+//! and DuckDB lacks.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use duckdb::Connection;
+
+/// Functions on the stored forms. A BIGNUMERIC is an integer scaled by 10^38 (see `Type::duckdb`).
+/// `error()` stops the statement, as a failed CAST does in BigQuery.
+const MACROS: &str = r"
+CREATE MACRO bq_bignumeric_text(x) AS
+    if(x < '0'::BIGNUM, '-', '') || regexp_replace(
+        regexp_replace(lpad(ltrim(x::VARCHAR, '-'), greatest(39, length(x::VARCHAR))::INTEGER, '0'),
+            '^0*([0-9]+)([0-9]{38})$', '\1.\2'),
+        '\.?0*$', '');
+CREATE MACRO bq_numeric_text(x) AS regexp_replace(x::VARCHAR, '\.?0*$', '');
+CREATE MACRO bq_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
+CREATE MACRO bq_int_bignumeric(x) AS concat(x::VARCHAR, if(x IS NULL, NULL, repeat('0', 38)))::BIGNUM;
+CREATE MACRO bq_numeric_bignumeric(x) AS
+    if(x IS NULL, NULL, replace(x::VARCHAR, '.', '') || repeat('0', 29))::BIGNUM;
+CREATE MACRO bq_timestamp_text(x) AS
+    strftime(x, '%Y-%m-%d %H:%M:%S')
+    || if(microsecond(x) % 1000000 = 0, '', '.' || rtrim(lpad((microsecond(x) % 1000000)::VARCHAR, 6, '0'), '0'))
+    || '+00';
+CREATE MACRO bq_checked(x, ok, kind) AS
+    CASE WHEN x IS NULL THEN NULL WHEN ok THEN x ELSE error('Bad ' || kind || ' value: ' || x) END;
+CREATE MACRO bq_safe(x, ok) AS CASE WHEN ok THEN x END;
+CREATE MACRO bq_is_int(x) AS regexp_full_match(x, '\s*[+-]?[0-9]+\s*') AND TRY_CAST(x AS BIGINT) IS NOT NULL;
+CREATE MACRO bq_is_float(x) AS TRY_CAST(x AS DOUBLE) IS NOT NULL;
+CREATE MACRO bq_is_decimal(x) AS
+    regexp_full_match(x, '\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*');
+CREATE MACRO bq_is_bool(x) AS lower(x) IN ('true', 'false');
+CREATE MACRO bq_is_date(x) AS
+    regexp_full_match(x, '\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*') AND TRY_CAST(x AS DATE) IS NOT NULL;
+CREATE MACRO bq_is_timestamp(x) AS
+    regexp_full_match(x, '\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]{1,6})?)?\s*(Z|UTC|[+-][0-9]{1,2}(:[0-9]{2})?)?\s*')
+    AND TRY_CAST(regexp_replace(x, '\s*UTC\s*$', 'Z') AS TIMESTAMPTZ) IS NOT NULL;
+CREATE MACRO bq_text_timestamp(x) AS
+    make_timestamp(epoch_us(CAST(regexp_replace(x, '\s*UTC\s*$', 'Z') AS TIMESTAMPTZ)));
+CREATE MACRO bq_decimal_exponent(x) AS coalesce(TRY_CAST(regexp_extract(x, '[eE]([+-]?[0-9]+)', 1) AS INTEGER), 0);
+CREATE MACRO bq_decimal_fraction(x) AS regexp_extract(x, '\.([0-9]*)', 1);
+CREATE MACRO bq_decimal_digits(x) AS regexp_replace(regexp_replace(x, '[eE].*$', ''), '[^0-9]', '', 'g');
+CREATE MACRO bq_shift(digits, zeros) AS
+    CASE WHEN zeros >= 0 THEN (digits || repeat('0', zeros))::BIGNUM
+         WHEN length(digits) + zeros < 0 THEN '0'::BIGNUM
+         ELSE ('0' || digits[:length(digits) + zeros])::BIGNUM
+            + if(digits[length(digits) + zeros + 1] >= '5', '1', '0')::BIGNUM END;
+CREATE MACRO bq_text_bignumeric(x) AS
+    CASE WHEN ltrim(x)[1] = '-'
+         THEN -bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x)))
+         ELSE bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x))) END;
+SET GLOBAL TimeZone = 'UTC';
+";
+
+/// The database.
+pub struct Warehouse {
+    root: Mutex<Connection>,
+    /// Held while something changes, so that DuckDB never refuses a transaction for a conflict.
+    writer: Mutex<()>,
+}
+
+impl Warehouse {
+    /// A new database in memory.
+    ///
+    /// # Errors
+    /// Where DuckDB does not start.
+    pub fn open() -> duckdb::Result<Self> {
+        let root = Connection::open_in_memory()?;
+        root.execute_batch(MACROS)?;
+        Ok(Self {
+            root: Mutex::new(root),
+            writer: Mutex::new(()),
+        })
+    }
+
+    /// A connection of its own: reads through it see whole transactions only.
+    ///
+    /// # Errors
+    /// Where DuckDB gives none.
+    pub fn connect(&self) -> duckdb::Result<Connection> {
+        self.root
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .try_clone()
+    }
+
+    /// The right to change tables; one at a time. Taken before the catalog's lock, never after.
+    pub fn writer(&self) -> MutexGuard<'_, ()> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs statements in one transaction; rolls back on the first error.
+    ///
+    /// # Errors
+    /// The first failing statement's.
+    pub fn transaction(connection: &Connection, statements: &[String]) -> duckdb::Result<usize> {
+        connection.execute_batch("BEGIN")?;
+        let mut changed = 0;
+        for statement in statements {
+            match connection.execute(statement, []) {
+                Ok(rows) => changed = rows,
+                Err(error) => {
+                    connection.execute_batch("ROLLBACK")?;
+                    return Err(error);
+                }
+            }
+        }
+        connection.execute_batch("COMMIT")?;
+        Ok(changed)
+    }
+
+    /// All rows of a query, each value as DuckDB prints it.
+    ///
+    /// # Errors
+    /// DuckDB's.
+    pub fn rows(
+        connection: &Connection,
+        sql: &str,
+        columns: usize,
+    ) -> duckdb::Result<Vec<Vec<Option<String>>>> {
+        let mut statement = connection.prepare(sql)?;
+        let rows = statement
+            .query_map([], |row| {
+                (0..columns)
+                    .map(|at| row.get::<_, Option<String>>(at))
+                    .collect()
+            })?
+            .collect::<duckdb::Result<Vec<_>>>()?;
+        Ok(rows)
+    }
+
+    /// The number of rows of a table, by its DuckDB name.
+    ///
+    /// # Errors
+    /// DuckDB's.
+    pub fn count(connection: &Connection, table: &str) -> duckdb::Result<i64> {
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get(0)
+        })
+    }
+}
