@@ -1,0 +1,279 @@
+//! Numbered jobs: the loads of one month happen strictly in a row, without a lock.
+//!
+//! `jobs.insert` with an id of our own is an atomic compare-and-set: one insert wins, every other one gets 409. Number
+//! n is only inserted when n-1 is done, and a number once used, by whatever end, is used up.
+
+use std::{sync::PoisonError, time::Duration};
+
+use backon::Retryable;
+use futures::future::try_join3;
+use gcp_bigquery_client::model::{job::Job, job_statistics3::JobStatistics3};
+use jiff::Timestamp;
+
+use super::{
+    BigQuery,
+    client::backoff,
+    errors::{Failure, is_transient_job, job_failure, load_error},
+    inspect::{created_at, milliseconds},
+    load::{WORK_LABEL, job_id_prefix, load_job, with_id, work},
+};
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{MonthLoad, Target, Warehouse},
+};
+
+const FIRST_POLL: Duration = Duration::from_millis(50);
+const SLOWEST_POLL: Duration = Duration::from_secs(5);
+/// How often the work is sent as a new job after ends that may go away.
+const MAX_JOBS: usize = 3;
+
+/// The jobs of one month.
+pub(super) struct NumberedJobs<'a> {
+    bigquery: &'a BigQuery,
+    target: &'a Target,
+    load: &'a MonthLoad,
+    location: &'a str,
+    prefix: String,
+    work: String,
+    job: Job,
+}
+
+/// A job that loaded the month.
+pub(super) struct Finished {
+    /// Its number: the record's sequence.
+    pub number: i64,
+    /// Its id.
+    pub id: String,
+    /// When it ended, by BigQuery's clock.
+    pub ended: Timestamp,
+    /// What it read and wrote.
+    pub statistics: JobStatistics3,
+}
+
+impl<'a> NumberedJobs<'a> {
+    /// The jobs that may load `load`.
+    pub(super) fn new(
+        bigquery: &'a BigQuery,
+        target: &'a Target,
+        load: &'a MonthLoad,
+        location: &'a str,
+    ) -> Result<Self> {
+        let work = work(load);
+        let job = load_job(bigquery.client.project(), target, load, &work)?;
+        Ok(Self {
+            bigquery,
+            target,
+            load,
+            location,
+            prefix: job_id_prefix(target, load),
+            work,
+            job,
+        })
+    }
+
+    /// Loads the month under the first free number, or finds that it is loaded already. `None` where another run put
+    /// another delivery there that may be newer than what this run knows of.
+    pub(super) async fn replace(&self) -> Result<Option<Finished>> {
+        let mut number = self
+            .load
+            .previous
+            .as_ref()
+            .map_or(1, |previous| previous.sequence + 1);
+        let mut failed = 0;
+        loop {
+            let (job, found_done) = match self.insert(number).await? {
+                Some(job) => (job, false),
+                None => {
+                    let job = self.existing(number).await?;
+                    if !self.is_same_work(&job) {
+                        if self.is_overtaken_by(job, number).await? {
+                            return Ok(None);
+                        }
+                        number += 1;
+                        continue;
+                    }
+                    let done = is_done(&job);
+                    (job, done)
+                }
+            };
+            let job = self.wait(job, number).await?;
+            if let Some(error) = job_failure(job.status.as_ref()) {
+                failed += usize::from(!found_done);
+                if !found_done && (!is_transient_job(error) || failed == MAX_JOBS) {
+                    let all = job
+                        .status
+                        .as_ref()
+                        .and_then(|status| status.errors.as_deref())
+                        .unwrap_or_default();
+                    return Err(load_error(&self.doing(), &self.id(number), error, all));
+                }
+                tracing::debug!(job = self.id(number), %error, "job failed, its number is used up");
+            } else {
+                let finished = self.finished(job, number)?;
+                if !found_done || self.stands(&finished).await? {
+                    return Ok(Some(finished));
+                }
+            }
+            number += 1;
+        }
+    }
+
+    /// The job of that number, if there is one.
+    pub(super) async fn find(&self, number: i64) -> Result<Option<Job>> {
+        let found = self
+            .bigquery
+            .client
+            .job(&self.id(number), self.location)
+            .await;
+        let found = found.map(Some).or_else(Failure::none_if_missing);
+        found.map_err(|failure| self.unreadable(failure, number))
+    }
+
+    /// Inserts the job under `number`; `None` where the number is taken.
+    async fn insert(&self, number: i64) -> Result<Option<Job>> {
+        let client = &self.bigquery.client;
+        let job = with_id(&self.job, client.project(), &self.id(number), self.location);
+        match client.insert_job(job).await {
+            Ok(job) => Ok(Some(job)),
+            Err(failure) if failure.is_status(409) => Ok(None),
+            Err(failure) => Err(failure.into_error(&self.doing())),
+        }
+    }
+
+    /// The job of a number that is taken. BigQuery may still answer 404 for it for a moment.
+    async fn existing(&self, number: i64) -> Result<Job> {
+        let id = self.id(number);
+        let get = || self.bigquery.client.job(&id, self.location);
+        let found = get
+            .retry(backoff())
+            .when(|failure| failure.is_status(404))
+            .await;
+        found.map_err(|failure| self.unreadable(failure, number))
+    }
+
+    async fn wait(&self, mut job: Job, number: i64) -> Result<Job> {
+        let mut pause = FIRST_POLL;
+        while !is_done(&job) {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 3 / 2).min(SLOWEST_POLL);
+            job = self.existing(number).await?;
+        }
+        Ok(job)
+    }
+
+    fn is_same_work(&self, job: &Job) -> bool {
+        let labels = job
+            .configuration
+            .as_ref()
+            .and_then(|configuration| configuration.labels.as_ref());
+        labels.and_then(|labels| labels.get(WORK_LABEL)) == Some(&self.work)
+    }
+
+    /// Whether a job of other work may have put a newer delivery there: it was still running, or it was created after
+    /// this run began to look at deliveries. Earlier ones come from runs whose listing is older than ours.
+    async fn is_overtaken_by(&self, job: Job, number: i64) -> Result<bool> {
+        if !is_done(&job) {
+            self.wait(job, number).await?;
+            return Ok(true);
+        }
+        if job_failure(job.status.as_ref()).is_some() {
+            return Ok(false);
+        }
+        let statistics = job.statistics.as_ref();
+        let Some(created) = milliseconds(statistics.and_then(|s| s.creation_time.as_deref()))
+        else {
+            return Err(self.incomplete("creation time", number));
+        };
+        // Told once of this job, the caller lists deliveries again: then ours is the newer one.
+        let mut overtaken = self
+            .bigquery
+            .overtaken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = overtaken
+            .get(&self.prefix)
+            .copied()
+            .unwrap_or(self.bigquery.started);
+        if created <= known.max(self.bigquery.started) {
+            return Ok(false);
+        }
+        overtaken.insert(self.prefix.clone(), created);
+        Ok(true)
+    }
+
+    /// Whether what a job of an earlier run loaded is still what the table holds: the table is not a newer one, the
+    /// partition has the job's rows, and no later job replaced them.
+    async fn stands(&self, finished: &Finished) -> Result<bool> {
+        let period = self.load.billing_period;
+        let (table, rows, next) = try_join3(
+            self.bigquery
+                .find_table(&self.target.dataset, &self.target.table),
+            self.bigquery.month_rows(self.target, period, self.location),
+            self.find(finished.number + 1),
+        )
+        .await?;
+        let Some(table) = table else { return Ok(false) };
+        let written = finished
+            .statistics
+            .output_rows
+            .as_deref()
+            .and_then(|rows| rows.parse().ok());
+        Ok(next.is_none() && created_at(&table)? < finished.ended && Some(rows) == written)
+    }
+
+    fn finished(&self, job: Job, number: i64) -> Result<Finished> {
+        let statistics = job.statistics.unwrap_or_default();
+        let ended = milliseconds(statistics.end_time.as_deref());
+        let ended = ended.ok_or_else(|| self.incomplete("end time", number))?;
+        let statistics = statistics
+            .load
+            .ok_or_else(|| self.incomplete("load statistics", number))?;
+        Ok(Finished {
+            number,
+            id: self.id(number),
+            ended,
+            statistics,
+        })
+    }
+
+    fn id(&self, number: i64) -> String {
+        format!("{}{number}", self.prefix)
+    }
+
+    fn doing(&self) -> String {
+        format!(
+            "loading {} into {}",
+            self.load.billing_period,
+            self.bigquery.table_name(self.target)
+        )
+    }
+
+    fn incomplete(&self, what: &str, number: i64) -> Error {
+        let message = format!(
+            "{} failed: job {} is done but has no {what}",
+            self.doing(),
+            self.id(number)
+        );
+        Error::new(Kind::Warehouse, message).hint("run again: the job is looked at again")
+    }
+
+    fn unreadable(&self, failure: Failure, number: i64) -> Error {
+        let doing = format!("{}: reading job {}", self.doing(), self.id(number));
+        let another_account = failure.is_status(403);
+        let error = failure.into_error(&doing);
+        if !another_account {
+            return error;
+        }
+        error.hint(
+            "the job was started by another account: run finops under one account only, \
+             or give this one bigquery.jobs.get (roles/bigquery.resourceViewer) on the project",
+        )
+    }
+}
+
+fn is_done(job: &Job) -> bool {
+    job.status
+        .as_ref()
+        .and_then(|status| status.state.as_deref())
+        == Some("DONE")
+}

@@ -1,0 +1,261 @@
+//! The load job of a month: its id, its labels, its configuration.
+
+use std::collections::HashMap;
+
+use finops_core::delivery::hash;
+use gcp_bigquery_client::model::{
+    job::Job, job_configuration::JobConfiguration, job_configuration_load::JobConfigurationLoad,
+    job_reference::JobReference, table_reference::TableReference,
+};
+
+use super::schema::table_schema;
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{MonthLoad, Target},
+};
+
+/// The label that tells what a job loads.
+pub(super) const WORK_LABEL: &str = "finops_work";
+/// BigQuery's limit of source URIs a job.
+const MAX_FILES: usize = 10_000;
+/// BigQuery's limit of characters in a label's value.
+const MAX_LABEL: usize = 63;
+/// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
+const MAX_TABLE: usize = 900;
+
+/// The ids of a month's jobs without their number: `finops-<table>-<YYYYMM>-`, where `<table>` is `<dataset>-<table>`,
+/// since datasets of one project may hold tables of the same name, and a dataset's name has no `-`. Where the table's
+/// name has characters that a job id cannot take, or is too long, a hash of it keeps it apart from others.
+pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
+    let name = format!("{}-{}", target.dataset, target.table);
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut safe: String = name
+        .chars()
+        .map(|c| if fits(c) { c } else { '_' })
+        .take(MAX_TABLE)
+        .collect();
+    if safe != name {
+        safe = format!("{safe}-{}", &hash([name.as_bytes()])[..8]);
+    }
+    format!("finops-{safe}-{}-", load.billing_period.partition_id())
+}
+
+/// A hash of what a job loads: the delivery, its files and its columns. A forced load is its run's own.
+pub(super) fn work(load: &MonthLoad) -> String {
+    let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
+    lines.extend(
+        load.columns
+            .iter()
+            .map(|column| format!("{} {}", column.name, column.column_type)),
+    );
+    if load.force {
+        lines.push(format!("forced by {}", load.run_id));
+    }
+    hash([lines.join("\n").as_bytes()])
+}
+
+/// `text` as a label's value.
+fn label(text: &str) -> String {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
+    text.to_ascii_lowercase()
+        .chars()
+        .map(|c| if fits(c) { c } else { '_' })
+        .take(MAX_LABEL)
+        .collect()
+}
+
+/// The job, but for its number: [`with_id`] completes it.
+///
+/// The job's schema is the files' columns in the files' order, as CSV is read by position. The table exists, so its
+/// partitioning and clustering are left out: given here, they would have to match.
+///
+/// # Errors
+/// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
+pub(super) fn load_job(
+    project: &str,
+    target: &Target,
+    load: &MonthLoad,
+    work: &str,
+) -> Result<Job> {
+    if load.files.len() > MAX_FILES {
+        let (found, period) = (load.files.len(), load.billing_period);
+        let message = format!(
+            "{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most"
+        );
+        let hint = "have the export delivered in fewer, larger files";
+        return Err(Error::new(Kind::Data, message).hint(hint));
+    }
+    let labels = [
+        (WORK_LABEL, work.to_owned()),
+        ("finops_period", load.billing_period.to_string()),
+        ("finops_run", label(&load.run_id)),
+    ];
+    let partition = format!("{}${}", target.table, load.billing_period.partition_id());
+    let configuration = JobConfiguration {
+        labels: Some(
+            labels
+                .map(|(key, value)| (key.to_owned(), value))
+                .into_iter()
+                .collect::<HashMap<_, _>>(),
+        ),
+        load: Some(JobConfigurationLoad {
+            source_uris: Some(load.files.clone()),
+            source_format: Some("CSV".to_owned()),
+            schema: Some(table_schema(&load.columns)?),
+            skip_leading_rows: Some(1),
+            allow_quoted_newlines: Some(true),
+            max_bad_records: Some(0),
+            encoding: Some("UTF-8".to_owned()),
+            destination_table: Some(TableReference::new(project, &target.dataset, &partition)),
+            create_disposition: Some("CREATE_NEVER".to_owned()),
+            write_disposition: Some("WRITE_TRUNCATE".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    Ok(Job {
+        configuration: Some(configuration),
+        ..Default::default()
+    })
+}
+
+/// `job` under the id `id`, to run in `location`.
+pub(super) fn with_id(job: &Job, project: &str, id: &str, location: &str) -> Job {
+    let reference = JobReference {
+        project_id: Some(project.to_owned()),
+        job_id: Some(id.to_owned()),
+        location: Some(location.to_owned()),
+    };
+    Job {
+        job_reference: Some(reference),
+        ..job.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use finops_core::{
+        schema::{Column, ColumnType},
+        state::TableLayout,
+    };
+
+    use super::*;
+
+    fn target(dataset: &str, table: &str) -> Target {
+        Target {
+            pipeline: "aws",
+            export_name: "cur".to_owned(),
+            dataset: dataset.to_owned(),
+            table: table.to_owned(),
+            layout: TableLayout {
+                partition: "p",
+                cluster: "c",
+                cost: "cost",
+                currency: "currency",
+            },
+        }
+    }
+
+    fn load() -> MonthLoad {
+        MonthLoad {
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "e".to_owned(),
+            fingerprint: "f".to_owned(),
+            manifest_uri: "gs://b/m".to_owned(),
+            files: vec!["gs://b/1".to_owned()],
+            bytes: 1,
+            columns: vec![Column {
+                name: "a".to_owned(),
+                column_type: ColumnType::String,
+            }],
+            previous: None,
+            force: false,
+            run_id: "Run:1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn job_ids_tell_tables_apart_and_hold_only_what_they_may() {
+        let prefix = |dataset, table| job_id_prefix(&target(dataset, table), &load());
+        assert_eq!(
+            prefix("billing", "aws_cur"),
+            "finops-billing-aws_cur-202509-"
+        );
+        assert_ne!(prefix("a_b", "c"), prefix("a", "b_c"));
+        assert_ne!(prefix("d", "a b"), prefix("d", "a_b"));
+        assert_ne!(prefix("d", "a b"), prefix("d", "a.b"));
+        let long = prefix("d", &"ä".repeat(1024));
+        assert!(
+            long.len() < 1000
+                && long
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
+            "{long}"
+        );
+    }
+
+    #[test]
+    fn work_is_the_same_until_delivery_files_or_columns_change() {
+        let base = work(&load());
+        assert_eq!(
+            base,
+            work(&MonthLoad {
+                run_id: "other".to_owned(),
+                ..load()
+            })
+        );
+        assert_ne!(
+            base,
+            work(&MonthLoad {
+                execution_id: "x".to_owned(),
+                ..load()
+            })
+        );
+        assert_ne!(
+            base,
+            work(&MonthLoad {
+                fingerprint: "x".to_owned(),
+                ..load()
+            })
+        );
+        let columns = vec![Column {
+            name: "a".to_owned(),
+            column_type: ColumnType::Decimal,
+        }];
+        assert_ne!(base, work(&MonthLoad { columns, ..load() }));
+    }
+
+    #[test]
+    fn a_forced_load_is_another_work_in_each_run() {
+        let forced = |run: &str| {
+            work(&MonthLoad {
+                force: true,
+                run_id: run.to_owned(),
+                ..load()
+            })
+        };
+        assert_ne!(forced("1"), work(&load()));
+        assert_ne!(forced("1"), forced("2"));
+        assert_eq!(forced("1"), forced("1"));
+    }
+
+    #[test]
+    fn labels_hold_only_what_they_may() {
+        assert_eq!(label("Run:2025-09-01T00:00Z"), "run_2025-09-01t00_00z");
+        assert_eq!(label(&"x".repeat(80)).len(), MAX_LABEL);
+        assert!(work(&load()).len() <= MAX_LABEL);
+    }
+
+    #[test]
+    fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
+        let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
+        let error =
+            load_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(
+            error.full_message().contains("10001 files"),
+            "{}",
+            error.full_message()
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! BigQuery as a warehouse: one load job a month, straight from `gs://` into the month's partition.
+//!
+//! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
+
+mod client;
+mod credentials;
+mod errors;
+mod inspect;
+mod job;
+mod load;
+mod prepare;
+mod query;
+mod record;
+mod schema;
+mod verify;
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use finops_core::{
+    report::Check,
+    schema::{Column, SchemaChange},
+    state::LoadStatus,
+};
+use jiff::Timestamp;
+
+use self::{client::Client, errors::Failure, job::NumberedJobs};
+use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
+use crate::error::{Error, Kind, Result};
+
+/// The label of every table that finops creates.
+const MANAGED_BY: (&str, &str) = ("managed_by", "finops");
+
+/// How to reach BigQuery.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The project that holds the datasets and pays for the jobs.
+    pub project: String,
+    /// Where a dataset is created that is not there, such as `US`.
+    pub default_location: String,
+    /// The URL of a local server that wants no credentials.
+    pub emulator_host: Option<String>,
+    /// How many months may be replaced at once.
+    pub concurrency: usize,
+}
+
+/// A connection to one project.
+pub struct BigQuery {
+    client: Client,
+    default_location: String,
+    concurrency: usize,
+    /// Every listing of deliveries in this run is younger than this.
+    started: Timestamp,
+    /// Dataset to location: every job must name it.
+    locations: Mutex<HashMap<String, String>>,
+    /// Job id prefix of a month to the creation of the job that overtook this run there.
+    overtaken: Mutex<HashMap<String, Timestamp>>,
+}
+
+impl BigQuery {
+    /// Prepares the connection; no request is sent.
+    ///
+    /// # Errors
+    /// `Credentials` where no application default credentials can be made of the environment.
+    pub async fn connect(options: Options) -> Result<Self> {
+        Ok(Self {
+            client: Client::connect(options.project, options.emulator_host.as_deref()).await?,
+            default_location: options.default_location,
+            concurrency: options.concurrency,
+            started: Timestamp::now(),
+            locations: Mutex::default(),
+            overtaken: Mutex::default(),
+        })
+    }
+
+    /// `dataset.table` in this project, quoted for SQL.
+    fn path(&self, dataset: &str, table: &str) -> String {
+        Dialect::BigQuery.path(&[self.client.project(), dataset, table])
+    }
+
+    /// The dataset's location, if there is such a dataset; asked for once.
+    async fn location(&self, dataset: &str) -> Result<Option<String>> {
+        let known = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(dataset)
+            .cloned();
+        if known.is_some() {
+            return Ok(known);
+        }
+        let found = self.client.dataset(dataset).await;
+        let found = found.map(Some).or_else(Failure::none_if_missing);
+        let found = found.map_err(|f| {
+            f.into_error(&format!(
+                "reading dataset {}.{dataset}",
+                self.client.project()
+            ))
+        })?;
+        let Some(location) = found.and_then(|dataset| dataset.location) else {
+            return Ok(None);
+        };
+        self.remember_location(dataset, &location);
+        Ok(Some(location))
+    }
+
+    fn remember_location(&self, dataset: &str, location: &str) {
+        let mut locations = self
+            .locations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        locations.insert(dataset.to_owned(), location.to_owned());
+    }
+}
+
+impl Warehouse for BigQuery {
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    fn reads_buckets(&self) -> bool {
+        true
+    }
+
+    fn table_name(&self, target: &Target) -> String {
+        format!(
+            "{}.{}.{}",
+            self.client.project(),
+            target.dataset,
+            target.table
+        )
+    }
+
+    async fn inspect(&self, target: &Target) -> Result<Inventory> {
+        self.inventory(target).await
+    }
+
+    async fn prepare(
+        &self,
+        target: &Target,
+        columns: &[Column],
+        changes: &[SchemaChange],
+    ) -> Result<()> {
+        self.prepare_tables(target, columns, changes).await
+    }
+
+    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+        let dataset = &target.dataset;
+        let location = self.location(dataset).await?.ok_or_else(|| {
+            let name = format!("{}.{dataset}", self.client.project());
+            Error::new(Kind::NotFound, format!("dataset {name} is gone"))
+                .hint("run again: finops creates it anew")
+        })?;
+        let jobs = NumberedJobs::new(self, target, load, &location)?;
+        let Some(finished) = jobs.replace().await? else {
+            return Ok(Replaced::Overtaken);
+        };
+        let found = self.verify(target, load, &finished, &location).await?;
+        if let Some(difference) = &found.difference {
+            // A later load of the same month also makes the counts differ: then it is that one that stands.
+            if jobs.find(finished.number + 1).await?.is_some() {
+                return Ok(Replaced::Overtaken);
+            }
+            self.record(
+                target,
+                load,
+                &finished,
+                &found,
+                LoadStatus::Unverified,
+                &location,
+            )
+            .await?;
+            let (period, table) = (load.billing_period, self.table_name(target));
+            let message = format!(
+                "{period} is in {table} but does not add up (job {}): {difference}",
+                finished.id
+            );
+            return Err(Error::new(Kind::Verification, message)
+                .hint("run again: the month is loaded again"));
+        }
+        let record = self
+            .record(
+                target,
+                load,
+                &finished,
+                &found,
+                LoadStatus::Loaded,
+                &location,
+            )
+            .await?;
+        let verified = vec![Check::Files, Check::Rows];
+        Ok(Replaced::Done(Box::new(Load {
+            record,
+            verified,
+            bytes_billed: found.bytes_billed,
+        })))
+    }
+}

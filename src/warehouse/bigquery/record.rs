@@ -1,0 +1,316 @@
+//! The state table: its columns, reading its rows, and adding one.
+
+use std::{fmt::Display, str::FromStr};
+
+use backon::Retryable;
+use finops_core::state::{LoadRecord, LoadStatus, STATE_TABLE};
+use gcp_bigquery_client::model::{
+    field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
+    table_schema::TableSchema,
+};
+use jiff::{Timestamp, civil::Date};
+
+use super::{
+    BigQuery, client::backoff, errors::Failure, job::Finished, query::parameter, verify::Found,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{MonthLoad, Target, sql::Dialect},
+};
+
+/// The state table's columns in the contract's order, with their types.
+const COLUMNS: [(&str, FieldType); 17] = [
+    ("pipeline", FieldType::String),
+    ("export_name", FieldType::String),
+    ("table_name", FieldType::String),
+    ("billing_period", FieldType::Date),
+    ("sequence", FieldType::Integer),
+    ("execution_id", FieldType::String),
+    ("fingerprint", FieldType::String),
+    ("manifest_uri", FieldType::String),
+    ("job_id", FieldType::String),
+    ("status", FieldType::String),
+    ("rows", FieldType::Integer),
+    ("files", FieldType::Integer),
+    ("bytes", FieldType::Integer),
+    ("cost", FieldType::Json),
+    ("previous_execution_id", FieldType::String),
+    ("run_id", FieldType::String),
+    ("loaded_at", FieldType::Timestamp),
+];
+
+/// The state table's schema.
+pub(super) fn state_schema() -> TableSchema {
+    TableSchema::new(
+        COLUMNS
+            .map(|(name, field_type)| TableFieldSchema::new(name, field_type))
+            .into(),
+    )
+}
+
+/// A query for the last record of each month of the table that the parameter `table` names.
+pub(super) fn last_records_query(state_table: &str) -> String {
+    let columns = quoted_columns();
+    format!(
+        "SELECT {columns} FROM {state_table} WHERE table_name = @table \
+         QUALIFY ROW_NUMBER() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
+    )
+}
+
+fn quoted_columns() -> String {
+    // `rows` is a keyword, so every name is quoted.
+    COLUMNS
+        .map(|(name, _)| Dialect::BigQuery.quote(name))
+        .join(", ")
+}
+
+/// Reads a row of [`last_records_query`].
+///
+/// # Errors
+/// `Warehouse` where a value is not what finops writes there.
+pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
+    let text = |name: &str| optional(row, name).unwrap_or_default().to_owned();
+    let status = match optional(row, "status") {
+        Some("loaded") => LoadStatus::Loaded,
+        // Anything else is no proof of a load: the month is loaded again.
+        _ => LoadStatus::Unverified,
+    };
+    Ok(LoadRecord {
+        pipeline: text("pipeline"),
+        export_name: text("export_name"),
+        table_name: text("table_name"),
+        billing_period: finops_core::BillingPeriod::containing(parsed::<Date>(
+            row,
+            "billing_period",
+        )?),
+        sequence: parsed(row, "sequence")?,
+        execution_id: text("execution_id"),
+        fingerprint: text("fingerprint"),
+        manifest_uri: text("manifest_uri"),
+        job_id: optional(row, "job_id").map(str::to_owned),
+        status,
+        rows: parsed(row, "rows")?,
+        files: parsed(row, "files")?,
+        bytes: parsed(row, "bytes")?,
+        cost: serde_json::from_str(&text("cost"))
+            .map_err(|error| unreadable("cost", &text("cost"), error))?,
+        previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
+        run_id: text("run_id"),
+        loaded_at: moment(&text("loaded_at"))?,
+    })
+}
+
+fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
+    let at = COLUMNS.iter().position(|(column, _)| *column == name)?;
+    row.get(at)?.as_deref()
+}
+
+fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Result<T> {
+    let text = optional(row, name).unwrap_or_default();
+    text.parse().map_err(|error| unreadable(name, text, error))
+}
+
+fn unreadable(name: &str, text: &str, error: impl Display) -> Error {
+    let message = format!(
+        "column {name} of {STATE_TABLE} holds `{text}`, which finops does not write there: {error}"
+    );
+    Error::new(Kind::Warehouse, message).hint(format!(
+        "remove that row from {STATE_TABLE}; its month is loaded again"
+    ))
+}
+
+/// A TIMESTAMP as query results carry it: seconds since 1970, as a floating number such as `1.7569728E9`. Sixteen
+/// digits of microseconds fit into a double exactly until the year 2255.
+fn moment(text: &str) -> Result<Timestamp> {
+    let seconds: f64 = text
+        .parse()
+        .map_err(|error| unreadable("loaded_at", text, error))?;
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "a double beyond i64 saturates, and is refused below"
+    )]
+    let microseconds = (seconds * 1e6).round() as i64;
+    Timestamp::from_microsecond(microseconds).map_err(|error| unreadable("loaded_at", text, error))
+}
+
+impl BigQuery {
+    /// Adds the row that tells of a load, unless it is there already.
+    pub(super) async fn record(
+        &self,
+        target: &Target,
+        load: &MonthLoad,
+        finished: &Finished,
+        found: &Found,
+        status: LoadStatus,
+        location: &str,
+    ) -> Result<LoadRecord> {
+        // BigQuery keeps microseconds. Not before the job's end: a record older than its table would not count.
+        let now =
+            Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
+        let record = LoadRecord {
+            pipeline: target.pipeline.to_owned(),
+            export_name: target.export_name.clone(),
+            table_name: target.table.clone(),
+            billing_period: load.billing_period,
+            sequence: finished.number,
+            execution_id: load.execution_id.clone(),
+            fingerprint: load.fingerprint.clone(),
+            manifest_uri: load.manifest_uri.clone(),
+            job_id: Some(finished.id.clone()),
+            status,
+            rows: found.rows,
+            files: load.files.len() as u64,
+            bytes: load.bytes,
+            cost: found.cost.clone(),
+            previous_execution_id: load
+                .previous
+                .as_ref()
+                .map(|previous| previous.execution_id.clone()),
+            run_id: load.run_id.clone(),
+            loaded_at: now.max(finished.ended),
+        };
+        let sql = insert_statement(&self.path(&target.dataset, STATE_TABLE));
+        let parameters = parameters(&record);
+        let insert = || self.client.query(location, &sql, parameters.clone());
+        let inserted = insert
+            .retry(backoff())
+            .when(Failure::is_concurrent_update)
+            .await;
+        let doing = || {
+            format!(
+                "recording {} of {}",
+                load.billing_period,
+                self.state_table(&target.dataset)
+            )
+        };
+        inserted.map_err(|failure| failure.into_error(&doing()))?;
+        Ok(record)
+    }
+}
+
+fn insert_statement(state_table: &str) -> String {
+    let values = COLUMNS.map(|(name, field_type)| match field_type {
+        FieldType::Json => format!("PARSE_JSON(@{name})"),
+        _ => format!("@{name}"),
+    });
+    format!(
+        "INSERT INTO {state_table} ({}) SELECT {} FROM (SELECT 1) WHERE NOT EXISTS (SELECT 1 FROM {state_table} \
+         WHERE table_name = @table_name AND billing_period = @billing_period AND sequence = @sequence)",
+        quoted_columns(),
+        values.join(", ")
+    )
+}
+
+fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
+    let text = |name: &str, value: &str| parameter(name, "STRING", Some(value.to_owned()));
+    let number = |name: &str, value: String| parameter(name, "INT64", Some(value));
+    let cost = serde_json::Map::from_iter(
+        record
+            .cost
+            .iter()
+            .map(|(c, amount)| (c.clone(), amount.to_string().into())),
+    );
+    vec![
+        text("pipeline", &record.pipeline),
+        text("export_name", &record.export_name),
+        text("table_name", &record.table_name),
+        parameter(
+            "billing_period",
+            "DATE",
+            Some(record.billing_period.first_day().to_string()),
+        ),
+        number("sequence", record.sequence.to_string()),
+        text("execution_id", &record.execution_id),
+        text("fingerprint", &record.fingerprint),
+        text("manifest_uri", &record.manifest_uri),
+        parameter("job_id", "STRING", record.job_id.clone()),
+        text("status", record.status.as_str()),
+        number("rows", record.rows.to_string()),
+        number("files", record.files.to_string()),
+        number("bytes", record.bytes.to_string()),
+        text("cost", &serde_json::Value::Object(cost).to_string()),
+        parameter(
+            "previous_execution_id",
+            "STRING",
+            record.previous_execution_id.clone(),
+        ),
+        text("run_id", &record.run_id),
+        parameter(
+            "loaded_at",
+            "TIMESTAMP",
+            Some(
+                record
+                    .loaded_at
+                    .strftime("%Y-%m-%d %H:%M:%S%.6f+00:00")
+                    .to_string(),
+            ),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_read_to_the_microsecond() {
+        for text in ["1.795380845123456E9", "1795380845.123456"] {
+            assert_eq!(
+                moment(text).unwrap().to_string(),
+                "2026-11-22T20:54:05.123456Z"
+            );
+        }
+        assert!(moment("2026-11-21").is_err());
+        assert!(moment("1e300").is_err());
+    }
+
+    #[test]
+    fn a_row_that_finops_did_not_write_is_named_with_its_column() {
+        let error = read_record(&vec![None; COLUMNS.len()]).unwrap_err();
+        assert!(
+            error.full_message().contains("column billing_period"),
+            "{}",
+            error.full_message()
+        );
+    }
+
+    #[test]
+    fn each_column_has_its_parameter() {
+        let record = LoadRecord {
+            pipeline: "aws".to_owned(),
+            export_name: "cur".to_owned(),
+            table_name: "t".to_owned(),
+            billing_period: "2025-09".parse().unwrap(),
+            sequence: 1,
+            execution_id: "e".to_owned(),
+            fingerprint: "f".to_owned(),
+            manifest_uri: "gs://b/m".to_owned(),
+            job_id: None,
+            status: LoadStatus::Loaded,
+            rows: 1,
+            files: 1,
+            bytes: 1,
+            cost: [("USD".to_owned(), "1.50".parse().unwrap())].into(),
+            previous_execution_id: None,
+            run_id: "r".to_owned(),
+            loaded_at: Timestamp::UNIX_EPOCH,
+        };
+        let parameters = parameters(&record);
+        let named: Vec<_> = parameters
+            .iter()
+            .map(|parameter| parameter.name.as_deref().unwrap())
+            .collect();
+        assert_eq!(named, COLUMNS.map(|(name, _)| name));
+        let value = |at: usize| {
+            parameters[at]
+                .parameter_value
+                .as_ref()
+                .unwrap()
+                .value
+                .as_deref()
+        };
+        assert_eq!(value(13), Some(r#"{"USD":"1.5"}"#));
+        assert_eq!(value(14), None);
+        assert_eq!(value(16), Some("1970-01-01 00:00:00.000000+00:00"));
+    }
+}
