@@ -1,0 +1,15 @@
+//! `finops` loads cloud billing exports into a warehouse, month by month, by manifest. See ARCHITECTURE.md.
+
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod discover;
+pub mod error;
+pub mod fetch;
+pub mod headers;
+pub mod outcome;
+pub mod output;
+pub mod pipeline;
+pub mod storage;
+pub mod telemetry;
+pub mod warehouse;

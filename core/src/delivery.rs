@@ -10,8 +10,8 @@ use crate::manifest::Manifest;
 /// An object or file as its storage lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredFile {
-    /// `gs://bucket/object`, or a local path.
-    pub uri: String,
+    /// Its path in its store.
+    pub key: String,
     /// Its size.
     pub bytes: u64,
     /// CRC32C in base64, as Google Cloud Storage writes it: the one checksum that every object there has.
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn a_mirror_with_another_head_has_the_same_fingerprint() {
         let at = |head: &str| HashMap::from([("p/1".to_owned(), stored(5, "crc", head))]);
-        assert_eq!(delivery(&["p/1"], at("gs://a")).fingerprint, delivery(&["p/1"], at("/tmp/b")).fingerprint);
+        assert_eq!(delivery(&["p/1"], at("mirror/a")).fingerprint, delivery(&["p/1"], at("b")).fingerprint);
     }
 
     #[test]

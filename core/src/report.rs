@@ -30,7 +30,6 @@ pub struct PipelineReport {
     /// Newest month first.
     pub months: Vec<MonthReport>,
     /// Why the export as a whole failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
 }
 
@@ -99,44 +98,50 @@ pub struct MonthReport {
     pub execution_id: String,
     /// What was planned.
     pub action: Action,
-    /// What came of it; absent in a plan.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<MonthStatus>,
     /// Why.
     pub reason: String,
-    /// What was loaded, or is to be loaded.
-    #[serde(flatten)]
-    pub figures: Figures,
-    /// Why it failed or was refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<ReportedError>,
-}
-
-/// A month's figures; in a plan only `files` and `bytes` are known.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Figures {
-    /// Rows of the month in the table.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<u64>,
-    /// Data files.
+    /// Data files that are loaded, or are to be loaded.
     pub files: u64,
     /// Their bytes, as stored.
     pub bytes: u64,
+    /// What came of it; absent in a plan.
+    #[serde(flatten)]
+    pub result: Option<MonthResult>,
+    /// Why it failed or was refused.
+    pub error: Option<ReportedError>,
+}
+
+/// What came of a month.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct MonthResult {
+    /// In one word.
+    pub status: MonthStatus,
+    /// Rows that were loaded.
+    pub rows: u64,
     /// Bytes that the warehouse bills for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bytes_billed: Option<u64>,
+    pub bytes_billed: u64,
     /// The checks that the load passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verified: Option<Vec<Check>>,
-    /// The month's cost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Costs>,
+    pub verified: Vec<Check>,
+    /// The cost that was loaded.
+    pub cost: Costs,
     /// The cost that stood before; empty where nothing did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous_cost: Option<Costs>,
-    /// The warehouse's job.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous_cost: Costs,
+    /// The warehouse's job, where it has jobs.
     pub job_id: Option<String>,
+}
+
+impl From<MonthStatus> for MonthResult {
+    fn from(status: MonthStatus) -> Self {
+        let (verified, cost, previous_cost) = Default::default();
+        Self { status, rows: 0, bytes_billed: 0, verified, cost, previous_cost, job_id: None }
+    }
+}
+
+impl MonthReport {
+    /// What came of it, in one word; `None` in a plan.
+    pub fn status(&self) -> Option<MonthStatus> {
+        self.result.as_ref().map(|result| result.status)
+    }
 }
 
 /// An error as programs read it.

@@ -88,9 +88,10 @@ pub struct LoadRecord {
 }
 
 /// What stands for a month: the last record, and what the table holds now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Standing {
     /// The record with the highest sequence.
+    #[serde(flatten)]
     pub record: LoadRecord,
     /// Rows of the month that are in the table now.
     pub rows_in_table: u64,

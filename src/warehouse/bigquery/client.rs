@@ -29,22 +29,15 @@ impl Client {
     /// A client for `project`, at a local server if one is given.
     pub(super) async fn connect(project: String, emulator_host: Option<&str>) -> Result<Self> {
         let failed = || Error::new(Kind::Warehouse, "no HTTP client can be set up for BigQuery");
-        let http = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT);
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT);
         let http = http.build().map_err(|error| failed().cause(error))?;
         let mut builder = ClientBuilder::new();
         builder.with_client(http);
         if let Some(host) = emulator_host {
             builder.with_v2_base_url(format!("{}/bigquery/v2", host.trim_end_matches('/')));
         }
-        let api = builder
-            .build_from_authenticator(authenticator(emulator_host.is_some())?)
-            .await;
-        Ok(Self {
-            api: api.map_err(|error| failed().cause(error))?,
-            project,
-        })
+        let api = builder.build_from_authenticator(authenticator(emulator_host.is_some())?).await;
+        Ok(Self { api: api.map_err(|error| failed().cause(error))?, project })
     }
 
     pub(super) fn project(&self) -> &str {
@@ -52,24 +45,15 @@ impl Client {
     }
 
     pub(super) async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
-        retry("datasets.get", || {
-            self.api.dataset().get(&self.project, dataset)
-        })
-        .await
+        retry("datasets.get", || self.api.dataset().get(&self.project, dataset)).await
     }
 
     pub(super) async fn create_dataset(&self, dataset: Dataset) -> Result<Dataset, Failure> {
-        retry("datasets.insert", || {
-            self.api.dataset().create(dataset.clone())
-        })
-        .await
+        retry("datasets.insert", || self.api.dataset().create(dataset.clone())).await
     }
 
     pub(super) async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
-        retry("tables.get", || {
-            self.api.table().get(&self.project, dataset, table, None)
-        })
-        .await
+        retry("tables.get", || self.api.table().get(&self.project, dataset, table, None)).await
     }
 
     pub(super) async fn create_table(&self, table: Table) -> Result<Table, Failure> {
@@ -77,27 +61,15 @@ impl Client {
     }
 
     pub(super) async fn insert_job(&self, job: Job) -> Result<Job, Failure> {
-        retry("jobs.insert", || {
-            self.api.job().insert(&self.project, job.clone())
-        })
-        .await
+        retry("jobs.insert", || self.api.job().insert(&self.project, job.clone())).await
     }
 
     pub(super) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
-        retry("jobs.get", || {
-            self.api.job().get_job(&self.project, id, Some(location))
-        })
-        .await
+        retry("jobs.get", || self.api.job().get_job(&self.project, id, Some(location))).await
     }
 
-    pub(super) async fn start_query(
-        &self,
-        request: QueryRequest,
-    ) -> Result<QueryResponse, Failure> {
-        retry("jobs.query", || {
-            self.api.job().query(&self.project, request.clone())
-        })
-        .await
+    pub(super) async fn start_query(&self, request: QueryRequest) -> Result<QueryResponse, Failure> {
+        retry("jobs.query", || self.api.job().query(&self.project, request.clone())).await
     }
 
     pub(super) async fn query_results(
@@ -105,11 +77,7 @@ impl Client {
         id: &str,
         parameters: GetQueryResultsParameters,
     ) -> Result<QueryResponse, Failure> {
-        let results = || {
-            self.api
-                .job()
-                .get_query_results(&self.project, id, parameters.clone())
-        };
+        let results = || self.api.job().get_query_results(&self.project, id, parameters.clone());
         Ok(retry("jobs.getQueryResults", results).await?.into())
     }
 }
@@ -117,11 +85,7 @@ impl Client {
 /// How long to wait between attempts: five of them, over some six seconds.
 pub(super) fn backoff() -> ExponentialBuilder {
     let (first, longest) = (Duration::from_millis(200), Duration::from_secs(5));
-    ExponentialBuilder::default()
-        .with_min_delay(first)
-        .with_max_delay(longest)
-        .with_max_times(4)
-        .with_jitter()
+    ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(4).with_jitter()
 }
 
 async fn retry<T, F>(method: &str, mut send: impl FnMut() -> F) -> Result<T, Failure>

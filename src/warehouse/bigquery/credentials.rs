@@ -22,18 +22,12 @@ pub(super) fn authenticator(local: bool) -> Result<Arc<dyn Authenticator>> {
     if local {
         return Ok(Arc::new(Tokens::Local));
     }
-    let credentials = Builder::default()
-        .with_scopes([SCOPE])
-        .build_access_token_credentials();
-    Ok(Arc::new(Tokens::ApplicationDefault(
-        credentials.map_err(no_credentials)?,
-    )))
+    let credentials = Builder::default().with_scopes([SCOPE]).build_access_token_credentials();
+    Ok(Arc::new(Tokens::ApplicationDefault(credentials.map_err(no_credentials)?)))
 }
 
 impl Authenticator for Tokens {
-    fn access_token<'s, 'f>(
-        &'s self,
-    ) -> Pin<Box<dyn Future<Output = Result<String, BQError>> + Send + 'f>>
+    fn access_token<'s, 'f>(&'s self) -> Pin<Box<dyn Future<Output = Result<String, BQError>> + Send + 'f>>
     where
         's: 'f,
         Self: 'f,
@@ -43,9 +37,9 @@ impl Authenticator for Tokens {
                 // google-cloud-auth caches tokens and retries by itself.
                 Self::ApplicationDefault(credentials) => match credentials.access_token().await {
                     Ok(token) => Ok(token.token),
-                    Err(error) => Err(BQError::InvalidApplicationDefaultCredentialsAuthenticator(
-                        io::Error::other(error),
-                    )),
+                    Err(error) => {
+                        Err(BQError::InvalidApplicationDefaultCredentialsAuthenticator(io::Error::other(error)))
+                    }
                 },
                 Self::Local => Ok("local".to_owned()),
             }

@@ -10,19 +10,10 @@ use gcp_bigquery_client::{
 use crate::error::{Error, Kind};
 
 /// Reasons that go away, of requests.
-const TRANSIENT: [&str; 4] = [
-    "rateLimitExceeded",
-    "backendError",
-    "internalError",
-    "badGateway",
-];
+const TRANSIENT: [&str; 4] = ["rateLimitExceeded", "backendError", "internalError", "badGateway"];
 /// Reasons that go away, of jobs: the same work goes through as a new job.
-const TRANSIENT_OF_JOBS: [&str; 4] = [
-    "jobBackendError",
-    "jobInternalError",
-    "jobRateLimitExceeded",
-    "tableUnavailable",
-];
+const TRANSIENT_OF_JOBS: [&str; 4] =
+    ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
 
@@ -53,22 +44,11 @@ impl From<BQError> for Failure {
         match error {
             BQError::ResponseError { error } => {
                 let error = error.error;
-                let reason = error
-                    .errors
-                    .first()
-                    .and_then(|first| first.get("reason"))
-                    .cloned()
-                    .unwrap_or_default();
-                Self::Refused {
-                    status: error.code,
-                    reason,
-                    message: error.message,
-                }
+                let reason = error.errors.first().and_then(|first| first.get("reason")).cloned().unwrap_or_default();
+                Self::Refused { status: error.code, reason, message: error.message }
             }
             BQError::RequestError(error) => Self::NoAnswer(error),
-            BQError::InvalidApplicationDefaultCredentialsAuthenticator(error) => {
-                Self::Credentials(error)
-            }
+            BQError::InvalidApplicationDefaultCredentialsAuthenticator(error) => Self::Credentials(error),
             other => Self::Client(Box::new(other)),
         }
     }
@@ -77,11 +57,7 @@ impl From<BQError> for Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused {
-                status,
-                reason,
-                message,
-            } => write!(f, "{message} ({status} {reason})"),
+            Self::Refused { status, reason, message } => write!(f, "{message} ({status} {reason})"),
             Self::NoAnswer(error) => write!(f, "{error}"),
             Self::Credentials(error) => write!(f, "{error}"),
             Self::Incomplete(what) => write!(f, "BigQuery's answer lacks {what}"),
@@ -114,40 +90,23 @@ impl Failure {
 
     /// `None` where the thing asked for is not there.
     pub(super) fn none_if_missing<T>(self) -> Result<Option<T>, Self> {
-        if self.is_status(404) {
-            Ok(None)
-        } else {
-            Err(self)
-        }
+        if self.is_status(404) { Ok(None) } else { Err(self) }
     }
 
     /// As an error that says what was being done, such as `reading table p.d.t`.
     pub(super) fn into_error(self, doing: &str) -> Error {
         match self {
-            Self::Refused {
-                status,
-                reason,
-                message,
-            } => {
+            Self::Refused { status, reason, message } => {
                 let (kind, hint) = meaning(status, &reason);
-                Error::new(
-                    kind,
-                    format!("{doing} failed: {message} ({status} {reason})"),
-                )
-                .hint(hint)
+                Error::new(kind, format!("{doing} failed: {message} ({status} {reason})")).hint(hint)
             }
-            Self::NoAnswer(error) => Error::new(
-                Kind::Warehouse,
-                format!("{doing} failed: no usable answer"),
-            )
-            .hint("check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again")
-            .cause(error),
+            Self::NoAnswer(error) => Error::new(Kind::Warehouse, format!("{doing} failed: no usable answer"))
+                .hint("check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again")
+                .cause(error),
             Self::Credentials(error) => no_credentials(error),
             Self::Incomplete(_) => Error::new(Kind::Warehouse, format!("{doing} failed: {self}"))
                 .hint("run again; if it stays, the server is not one that finops knows"),
-            Self::Client(error) => {
-                Error::new(Kind::Warehouse, format!("{doing} failed")).cause(error)
-            }
+            Self::Client(error) => Error::new(Kind::Warehouse, format!("{doing} failed")).cause(error),
         }
     }
 }
@@ -165,14 +124,12 @@ fn is_transient(reason: &str) -> bool {
 
 fn meaning(status: i64, reason: &str) -> (Kind, &'static str) {
     match (status, reason) {
-        (401, _) => (
-            Kind::Credentials,
-            "run `gcloud auth application-default login`, or run the job as a service account",
-        ),
-        (_, "accessNotConfigured") => (
-            Kind::Configuration,
-            "run `gcloud services enable bigquery.googleapis.com` for the project",
-        ),
+        (401, _) => {
+            (Kind::Credentials, "run `gcloud auth application-default login`, or run the job as a service account")
+        }
+        (_, "accessNotConfigured") => {
+            (Kind::Configuration, "run `gcloud services enable bigquery.googleapis.com` for the project")
+        }
         (_, "accessDenied") => (
             Kind::Permission,
             "give the account roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project",
@@ -181,18 +138,11 @@ fn meaning(status: i64, reason: &str) -> (Kind, &'static str) {
             Kind::Warehouse,
             "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays",
         ),
-        (403, _) if !is_transient(reason) => (
-            Kind::Permission,
-            "check the account's roles and the project's billing in the Google Cloud console",
-        ),
-        (404, _) => (
-            Kind::NotFound,
-            "check the names of project, dataset and table, and the dataset's location",
-        ),
-        _ => (
-            Kind::Warehouse,
-            "run again: what is loaded stays, and the rest is loaded then",
-        ),
+        (403, _) if !is_transient(reason) => {
+            (Kind::Permission, "check the account's roles and the project's billing in the Google Cloud console")
+        }
+        (404, _) => (Kind::NotFound, "check the names of project, dataset and table, and the dataset's location"),
+        _ => (Kind::Warehouse, "run again: what is loaded stays, and the rest is loaded then"),
     }
 }
 
@@ -207,28 +157,15 @@ pub(super) fn is_transient_job(error: &ErrorProto) -> bool {
 }
 
 /// A load job's end as an error; `doing` says what it was to load.
-pub(super) fn load_error(
-    doing: &str,
-    job_id: &str,
-    error: &ErrorProto,
-    all: &[ErrorProto],
-) -> Error {
+pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
     let reason = error.reason.as_deref().unwrap_or("unknown");
-    let text = error
-        .message
-        .as_deref()
-        .unwrap_or("BigQuery gives no message");
+    let text = error.message.as_deref().unwrap_or("BigQuery gives no message");
     let details: Vec<String> = all
         .iter()
         .filter(|detail| detail.message.as_deref() != Some(text))
         .filter_map(|detail| {
             let message = detail.message.as_deref()?;
-            Some(
-                detail
-                    .location
-                    .as_deref()
-                    .map_or_else(|| message.to_owned(), |file| format!("{file}: {message}")),
-            )
+            Some(detail.location.as_deref().map_or_else(|| message.to_owned(), |file| format!("{file}: {message}")))
         })
         .take(ERRORS_SHOWN)
         .collect();
@@ -236,25 +173,13 @@ pub(super) fn load_error(
     for detail in details {
         message = format!("{message}; {detail}");
     }
-    let schema = [
-        "missing in new schema",
-        "has changed type",
-        "Cannot add fields",
-        "Provided Schema does not match",
-    ];
+    let schema = ["missing in new schema", "has changed type", "Cannot add fields", "Provided Schema does not match"];
     let (kind, hint) = match reason {
-        "invalid" if schema.iter().any(|sign| text.contains(sign)) => (
-            Kind::Schema,
-            "choose another table name: finops creates that table and loads all months there",
-        ),
-        "invalid" => (
-            Kind::Data,
-            "what stood before still stands; have the month delivered again, then run again",
-        ),
-        "notFound" => (
-            Kind::NotFound,
-            "a file or the table went away while it was needed: run again",
-        ),
+        "invalid" if schema.iter().any(|sign| text.contains(sign)) => {
+            (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
+        }
+        "invalid" => (Kind::Data, "what stood before still stands; have the month delivered again, then run again"),
+        "notFound" => (Kind::NotFound, "a file or the table went away while it was needed: run again"),
         "accessDenied" => (
             Kind::Permission,
             "give the account roles/storage.objectViewer on the bucket and roles/bigquery.dataEditor on the dataset",
@@ -270,11 +195,7 @@ mod tests {
     use super::*;
 
     fn refused(status: i64, reason: &str) -> Failure {
-        Failure::Refused {
-            status,
-            reason: reason.to_owned(),
-            message: "why".to_owned(),
-        }
+        Failure::Refused { status, reason: reason.to_owned(), message: "why".to_owned() }
     }
 
     fn proto(reason: &str, message: &str, location: Option<&str>) -> ErrorProto {
@@ -288,22 +209,12 @@ mod tests {
 
     #[test]
     fn what_goes_away_is_sent_again_and_nothing_else() {
-        for (status, reason) in [
-            (403, "rateLimitExceeded"),
-            (429, ""),
-            (500, "x"),
-            (502, "badGateway"),
-            (503, ""),
-        ] {
+        for (status, reason) in [(403, "rateLimitExceeded"), (429, ""), (500, "x"), (502, "badGateway"), (503, "")] {
             assert!(refused(status, reason).is_transient(), "{status} {reason}");
         }
-        for (status, reason) in [
-            (400, "invalid"),
-            (403, "accessDenied"),
-            (403, "quotaExceeded"),
-            (404, "notFound"),
-            (501, "x"),
-        ] {
+        for (status, reason) in
+            [(400, "invalid"), (403, "accessDenied"), (403, "quotaExceeded"), (404, "notFound"), (501, "x")]
+        {
             assert!(!refused(status, reason).is_transient(), "{status} {reason}");
         }
     }
@@ -321,11 +232,7 @@ mod tests {
         ] {
             let error = refused(status, reason).into_error("reading table p.d.t");
             assert_eq!(error.kind(), kind, "{status} {reason}");
-            assert!(
-                error
-                    .full_message()
-                    .starts_with("reading table p.d.t failed: why")
-            );
+            assert!(error.full_message().starts_with("reading table p.d.t failed: why"));
             assert!(error.next_step().is_some());
         }
     }
@@ -333,10 +240,7 @@ mod tests {
     #[test]
     fn a_bad_file_is_named_with_what_is_wrong_in_it() {
         let result = proto("invalid", "CSV table encountered too many errors", None);
-        let all = [
-            result.clone(),
-            proto("invalid", "Could not parse 'abc'", Some("gs://b/f.csv.gz")),
-        ];
+        let all = [result.clone(), proto("invalid", "Could not parse 'abc'", Some("gs://b/f.csv.gz"))];
         let error = load_error("loading 2025-09 into p.d.t", "j", &result, &all);
         assert_eq!(error.kind(), Kind::Data);
         assert_eq!(
@@ -348,14 +252,8 @@ mod tests {
 
     #[test]
     fn a_refused_schema_is_no_fault_of_the_data() {
-        let result = proto(
-            "invalid",
-            "Provided Schema does not match Table p:d.t. Field x is missing in new schema",
-            None,
-        );
-        assert_eq!(
-            load_error("loading", "j", &result, &[]).kind(),
-            Kind::Schema
-        );
+        let result =
+            proto("invalid", "Provided Schema does not match Table p:d.t. Field x is missing in new schema", None);
+        assert_eq!(load_error("loading", "j", &result, &[]).kind(), Kind::Schema);
     }
 }

@@ -25,11 +25,8 @@ use crate::{
 impl BigQuery {
     /// See [`Warehouse::inspect`]: two round trips of two requests each.
     pub(super) async fn inventory(&self, target: &Target) -> Result<Inventory> {
-        let (location, table) = try_join(
-            self.location(&target.dataset),
-            self.find_table(&target.dataset, &target.table),
-        )
-        .await?;
+        let (location, table) =
+            try_join(self.location(&target.dataset), self.find_table(&target.dataset, &target.table)).await?;
         let Some(location) = location else {
             return Ok(Inventory::default());
         };
@@ -47,39 +44,17 @@ impl BigQuery {
         let mut standing = BTreeMap::new();
         for record in records {
             let after_creation = created.is_some_and(|created| created <= record.loaded_at);
-            let in_partition = rows
-                .get(&record.billing_period.partition_id())
-                .copied()
-                .unwrap_or_default();
+            let in_partition = rows.get(&record.billing_period.partition_id()).copied().unwrap_or_default();
             let rows_in_table = if after_creation { in_partition } else { 0 };
-            standing.insert(
-                record.billing_period,
-                Standing {
-                    record,
-                    rows_in_table,
-                },
-            );
+            standing.insert(record.billing_period, Standing { record, rows_in_table });
         }
-        Ok(Inventory {
-            columns: table.map(|table| columns(&table.schema)),
-            standing,
-        })
+        Ok(Inventory { columns: table.map(|table| columns(&table.schema)), standing })
     }
 
     /// The table, if it is there.
     pub(super) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
-        let found = self
-            .client
-            .table(dataset, table)
-            .await
-            .map(Some)
-            .or_else(Failure::none_if_missing);
-        found.map_err(|f| {
-            f.into_error(&format!(
-                "reading table {}.{dataset}.{table}",
-                self.client.project()
-            ))
-        })
+        let found = self.client.table(dataset, table).await.map(Some).or_else(Failure::none_if_missing);
+        found.map_err(|f| f.into_error(&format!("reading table {}.{dataset}.{table}", self.client.project())))
     }
 
     /// `project.dataset.finops_loads`, for messages.
@@ -88,32 +63,20 @@ impl BigQuery {
     }
 
     /// Rows of each partition, by partition id.
-    pub(super) async fn partition_rows(
-        &self,
-        target: &Target,
-        location: &str,
-    ) -> Result<HashMap<String, u64>> {
+    pub(super) async fn partition_rows(&self, target: &Target, location: &str) -> Result<HashMap<String, u64>> {
         let dataset = Dialect::BigQuery.path(&[self.client.project(), &target.dataset]);
         let sql = format!(
             "SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = @table"
         );
         let table = vec![parameter("table", "STRING", Some(target.table.clone()))];
         let answer = self.client.query(location, &sql, table).await;
-        let answer = answer
-            .map_err(|f| f.into_error(&format!("counting rows of {}", self.table_name(target))))?;
+        let answer = answer.map_err(|f| f.into_error(&format!("counting rows of {}", self.table_name(target))))?;
         let mut rows = HashMap::new();
         for row in answer.rows {
             if let [Some(partition), Some(count)] = row.as_slice() {
                 let count: u64 = count.parse().map_err(|_| {
-                    let message = format!(
-                        "{} rows in partition {partition} of {}",
-                        count,
-                        self.table_name(target)
-                    );
-                    Error::new(
-                        Kind::Warehouse,
-                        format!("BigQuery reports {message}, which is no count"),
-                    )
+                    let message = format!("{} rows in partition {partition} of {}", count, self.table_name(target));
+                    Error::new(Kind::Warehouse, format!("BigQuery reports {message}, which is no count"))
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
             }
@@ -122,36 +85,17 @@ impl BigQuery {
     }
 
     /// The rows that the table has of one month.
-    pub(super) async fn month_rows(
-        &self,
-        target: &Target,
-        period: BillingPeriod,
-        location: &str,
-    ) -> Result<u64> {
+    pub(super) async fn month_rows(&self, target: &Target, period: BillingPeriod, location: &str) -> Result<u64> {
         let rows = self.partition_rows(target, location).await?;
-        Ok(rows
-            .get(&period.partition_id())
-            .copied()
-            .unwrap_or_default())
+        Ok(rows.get(&period.partition_id()).copied().unwrap_or_default())
     }
 
     async fn last_records(&self, target: &Target, location: &str) -> Result<Vec<LoadRecord>> {
         let sql = last_records_query(&self.path(&target.dataset, STATE_TABLE));
         let table = vec![parameter("table", "STRING", Some(target.table.clone()))];
-        let answer = self
-            .client
-            .query(location, &sql, table)
-            .await
-            .map(Some)
-            .or_else(Failure::none_if_missing);
-        let answer = answer
-            .map_err(|f| f.into_error(&format!("reading {}", self.state_table(&target.dataset))))?;
-        answer
-            .map(|answer| answer.rows)
-            .unwrap_or_default()
-            .iter()
-            .map(|row| read_record(row))
-            .collect()
+        let answer = self.client.query(location, &sql, table).await.map(Some).or_else(Failure::none_if_missing);
+        let answer = answer.map_err(|f| f.into_error(&format!("reading {}", self.state_table(&target.dataset))))?;
+        answer.map(|answer| answer.rows).unwrap_or_default().iter().map(|row| read_record(row)).collect()
     }
 
     /// Refuses a table that finops did not create, or that is partitioned for another kind of export.
@@ -163,17 +107,13 @@ impl BigQuery {
             return Err(not_ours(&name));
         }
         let partition = table.time_partitioning.as_ref();
-        let column = partition
-            .and_then(|partition| partition.field.as_deref())
-            .unwrap_or("none");
+        let column = partition.and_then(|partition| partition.field.as_deref()).unwrap_or("none");
         let unit = partition.map_or("none", |partition| partition.r#type.as_str());
         if (column, unit) == (target.layout.partition, "MONTH") {
             return Ok(());
         }
         let expected = target.layout.partition;
-        let message = format!(
-            "table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)"
-        );
+        let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
         Err(Error::new(Kind::ForeignTable, message)
             .hint("choose another table name: the first run loads all months there"))
     }
@@ -183,10 +123,7 @@ impl BigQuery {
 pub(super) fn created_at(table: &Table) -> Result<Timestamp> {
     milliseconds(table.creation_time.as_deref()).ok_or_else(|| {
         let found = table.creation_time.as_deref().unwrap_or("none");
-        let message = format!(
-            "table {} has no readable creation time: {found}",
-            table.table_reference.table_id
-        );
+        let message = format!("table {} has no readable creation time: {found}", table.table_reference.table_id);
         Error::new(Kind::Warehouse, message)
     })
 }

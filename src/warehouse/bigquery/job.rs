@@ -60,25 +60,13 @@ impl<'a> NumberedJobs<'a> {
     ) -> Result<Self> {
         let work = work(load);
         let job = load_job(bigquery.client.project(), target, load, &work)?;
-        Ok(Self {
-            bigquery,
-            target,
-            load,
-            location,
-            prefix: job_id_prefix(target, load),
-            work,
-            job,
-        })
+        Ok(Self { bigquery, target, load, location, prefix: job_id_prefix(target, load), work, job })
     }
 
     /// Loads the month under the first free number, or finds that it is loaded already. `None` where another run put
     /// another delivery there that may be newer than what this run knows of.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
-        let mut number = self
-            .load
-            .previous
-            .as_ref()
-            .map_or(1, |previous| previous.sequence + 1);
+        let mut number = self.load.previous.as_ref().map_or(1, |previous| previous.sequence + 1);
         let mut failed = 0;
         loop {
             let (job, found_done) = match self.insert(number).await? {
@@ -100,11 +88,7 @@ impl<'a> NumberedJobs<'a> {
             if let Some(error) = job_failure(job.status.as_ref()) {
                 failed += usize::from(!found_done);
                 if !found_done && (!is_transient_job(error) || failed == MAX_JOBS) {
-                    let all = job
-                        .status
-                        .as_ref()
-                        .and_then(|status| status.errors.as_deref())
-                        .unwrap_or_default();
+                    let all = job.status.as_ref().and_then(|status| status.errors.as_deref()).unwrap_or_default();
                     return Err(load_error(&self.doing(), &self.id(number), error, all));
                 }
                 tracing::debug!(job = self.id(number), %error, "job failed, its number is used up");
@@ -120,11 +104,7 @@ impl<'a> NumberedJobs<'a> {
 
     /// The job of that number, if there is one.
     pub(super) async fn find(&self, number: i64) -> Result<Option<Job>> {
-        let found = self
-            .bigquery
-            .client
-            .job(&self.id(number), self.location)
-            .await;
+        let found = self.bigquery.client.job(&self.id(number), self.location).await;
         let found = found.map(Some).or_else(Failure::none_if_missing);
         found.map_err(|failure| self.unreadable(failure, number))
     }
@@ -144,10 +124,7 @@ impl<'a> NumberedJobs<'a> {
     async fn existing(&self, number: i64) -> Result<Job> {
         let id = self.id(number);
         let get = || self.bigquery.client.job(&id, self.location);
-        let found = get
-            .retry(backoff())
-            .when(|failure| failure.is_status(404))
-            .await;
+        let found = get.retry(backoff()).when(|failure| failure.is_status(404)).await;
         found.map_err(|failure| self.unreadable(failure, number))
     }
 
@@ -162,10 +139,7 @@ impl<'a> NumberedJobs<'a> {
     }
 
     fn is_same_work(&self, job: &Job) -> bool {
-        let labels = job
-            .configuration
-            .as_ref()
-            .and_then(|configuration| configuration.labels.as_ref());
+        let labels = job.configuration.as_ref().and_then(|configuration| configuration.labels.as_ref());
         labels.and_then(|labels| labels.get(WORK_LABEL)) == Some(&self.work)
     }
 
@@ -180,20 +154,12 @@ impl<'a> NumberedJobs<'a> {
             return Ok(false);
         }
         let statistics = job.statistics.as_ref();
-        let Some(created) = milliseconds(statistics.and_then(|s| s.creation_time.as_deref()))
-        else {
+        let Some(created) = milliseconds(statistics.and_then(|s| s.creation_time.as_deref())) else {
             return Err(self.incomplete("creation time", number));
         };
         // Told once of this job, the caller lists deliveries again: then ours is the newer one.
-        let mut overtaken = self
-            .bigquery
-            .overtaken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = overtaken
-            .get(&self.prefix)
-            .copied()
-            .unwrap_or(self.bigquery.started);
+        let mut overtaken = self.bigquery.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = overtaken.get(&self.prefix).copied().unwrap_or(self.bigquery.started);
         if created <= known.max(self.bigquery.started) {
             return Ok(false);
         }
@@ -206,18 +172,13 @@ impl<'a> NumberedJobs<'a> {
     async fn stands(&self, finished: &Finished) -> Result<bool> {
         let period = self.load.billing_period;
         let (table, rows, next) = try_join3(
-            self.bigquery
-                .find_table(&self.target.dataset, &self.target.table),
+            self.bigquery.find_table(&self.target.dataset, &self.target.table),
             self.bigquery.month_rows(self.target, period, self.location),
             self.find(finished.number + 1),
         )
         .await?;
         let Some(table) = table else { return Ok(false) };
-        let written = finished
-            .statistics
-            .output_rows
-            .as_deref()
-            .and_then(|rows| rows.parse().ok());
+        let written = finished.statistics.output_rows.as_deref().and_then(|rows| rows.parse().ok());
         Ok(next.is_none() && created_at(&table)? < finished.ended && Some(rows) == written)
     }
 
@@ -225,15 +186,8 @@ impl<'a> NumberedJobs<'a> {
         let statistics = job.statistics.unwrap_or_default();
         let ended = milliseconds(statistics.end_time.as_deref());
         let ended = ended.ok_or_else(|| self.incomplete("end time", number))?;
-        let statistics = statistics
-            .load
-            .ok_or_else(|| self.incomplete("load statistics", number))?;
-        Ok(Finished {
-            number,
-            id: self.id(number),
-            ended,
-            statistics,
-        })
+        let statistics = statistics.load.ok_or_else(|| self.incomplete("load statistics", number))?;
+        Ok(Finished { number, id: self.id(number), ended, statistics })
     }
 
     fn id(&self, number: i64) -> String {
@@ -241,19 +195,11 @@ impl<'a> NumberedJobs<'a> {
     }
 
     fn doing(&self) -> String {
-        format!(
-            "loading {} into {}",
-            self.load.billing_period,
-            self.bigquery.table_name(self.target)
-        )
+        format!("loading {} into {}", self.load.billing_period, self.bigquery.table_name(self.target))
     }
 
     fn incomplete(&self, what: &str, number: i64) -> Error {
-        let message = format!(
-            "{} failed: job {} is done but has no {what}",
-            self.doing(),
-            self.id(number)
-        );
+        let message = format!("{} failed: job {} is done but has no {what}", self.doing(), self.id(number));
         Error::new(Kind::Warehouse, message).hint("run again: the job is looked at again")
     }
 
@@ -272,8 +218,5 @@ impl<'a> NumberedJobs<'a> {
 }
 
 fn is_done(job: &Job) -> bool {
-    job.status
-        .as_ref()
-        .and_then(|status| status.state.as_deref())
-        == Some("DONE")
+    job.status.as_ref().and_then(|status| status.state.as_deref()) == Some("DONE")
 }

@@ -29,11 +29,7 @@ const MAX_TABLE: usize = 900;
 pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
     let name = format!("{}-{}", target.dataset, target.table);
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut safe: String = name
-        .chars()
-        .map(|c| if fits(c) { c } else { '_' })
-        .take(MAX_TABLE)
-        .collect();
+    let mut safe: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_TABLE).collect();
     if safe != name {
         safe = format!("{safe}-{}", &hash([name.as_bytes()])[..8]);
     }
@@ -43,11 +39,7 @@ pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 /// A hash of what a job loads: the delivery, its files and its columns. A forced load is its run's own.
 pub(super) fn work(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    lines.extend(
-        load.columns
-            .iter()
-            .map(|column| format!("{} {}", column.name, column.column_type)),
-    );
+    lines.extend(load.columns.iter().map(|column| format!("{} {}", column.name, column.column_type)));
     if load.force {
         lines.push(format!("forced by {}", load.run_id));
     }
@@ -57,11 +49,7 @@ pub(super) fn work(load: &MonthLoad) -> String {
 /// `text` as a label's value.
 fn label(text: &str) -> String {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    text.to_ascii_lowercase()
-        .chars()
-        .map(|c| if fits(c) { c } else { '_' })
-        .take(MAX_LABEL)
-        .collect()
+    text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_LABEL).collect()
 }
 
 /// The job, but for its number: [`with_id`] completes it.
@@ -71,17 +59,10 @@ fn label(text: &str) -> String {
 ///
 /// # Errors
 /// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
-pub(super) fn load_job(
-    project: &str,
-    target: &Target,
-    load: &MonthLoad,
-    work: &str,
-) -> Result<Job> {
+pub(super) fn load_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Job> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
-        let message = format!(
-            "{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most"
-        );
+        let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = "have the export delivered in fewer, larger files";
         return Err(Error::new(Kind::Data, message).hint(hint));
     }
@@ -92,12 +73,7 @@ pub(super) fn load_job(
     ];
     let partition = format!("{}${}", target.table, load.billing_period.partition_id());
     let configuration = JobConfiguration {
-        labels: Some(
-            labels
-                .map(|(key, value)| (key.to_owned(), value))
-                .into_iter()
-                .collect::<HashMap<_, _>>(),
-        ),
+        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<HashMap<_, _>>()),
         load: Some(JobConfigurationLoad {
             source_uris: Some(load.files.clone()),
             source_format: Some("CSV".to_owned()),
@@ -113,10 +89,7 @@ pub(super) fn load_job(
         }),
         ..Default::default()
     };
-    Ok(Job {
-        configuration: Some(configuration),
-        ..Default::default()
-    })
+    Ok(Job { configuration: Some(configuration), ..Default::default() })
 }
 
 /// `job` under the id `id`, to run in `location`.
@@ -126,10 +99,7 @@ pub(super) fn with_id(job: &Job, project: &str, id: &str, location: &str) -> Job
         job_id: Some(id.to_owned()),
         location: Some(location.to_owned()),
     };
-    Job {
-        job_reference: Some(reference),
-        ..job.clone()
-    }
+    Job { job_reference: Some(reference), ..job.clone() }
 }
 
 #[cfg(test)]
@@ -147,12 +117,7 @@ mod tests {
             export_name: "cur".to_owned(),
             dataset: dataset.to_owned(),
             table: table.to_owned(),
-            layout: TableLayout {
-                partition: "p",
-                cluster: "c",
-                cost: "cost",
-                currency: "currency",
-            },
+            layout: TableLayout { partition: "p", cluster: "c", cost: "cost", currency: "currency" },
         }
     }
 
@@ -164,10 +129,7 @@ mod tests {
             manifest_uri: "gs://b/m".to_owned(),
             files: vec!["gs://b/1".to_owned()],
             bytes: 1,
-            columns: vec![Column {
-                name: "a".to_owned(),
-                column_type: ColumnType::String,
-            }],
+            columns: vec![Column { name: "a".to_owned(), column_type: ColumnType::String }],
             previous: None,
             force: false,
             run_id: "Run:1".to_owned(),
@@ -177,63 +139,27 @@ mod tests {
     #[test]
     fn job_ids_tell_tables_apart_and_hold_only_what_they_may() {
         let prefix = |dataset, table| job_id_prefix(&target(dataset, table), &load());
-        assert_eq!(
-            prefix("billing", "aws_cur"),
-            "finops-billing-aws_cur-202509-"
-        );
+        assert_eq!(prefix("billing", "aws_cur"), "finops-billing-aws_cur-202509-");
         assert_ne!(prefix("a_b", "c"), prefix("a", "b_c"));
         assert_ne!(prefix("d", "a b"), prefix("d", "a_b"));
         assert_ne!(prefix("d", "a b"), prefix("d", "a.b"));
         let long = prefix("d", &"ä".repeat(1024));
-        assert!(
-            long.len() < 1000
-                && long
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
-            "{long}"
-        );
+        assert!(long.len() < 1000 && long.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)), "{long}");
     }
 
     #[test]
     fn work_is_the_same_until_delivery_files_or_columns_change() {
         let base = work(&load());
-        assert_eq!(
-            base,
-            work(&MonthLoad {
-                run_id: "other".to_owned(),
-                ..load()
-            })
-        );
-        assert_ne!(
-            base,
-            work(&MonthLoad {
-                execution_id: "x".to_owned(),
-                ..load()
-            })
-        );
-        assert_ne!(
-            base,
-            work(&MonthLoad {
-                fingerprint: "x".to_owned(),
-                ..load()
-            })
-        );
-        let columns = vec![Column {
-            name: "a".to_owned(),
-            column_type: ColumnType::Decimal,
-        }];
+        assert_eq!(base, work(&MonthLoad { run_id: "other".to_owned(), ..load() }));
+        assert_ne!(base, work(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
+        assert_ne!(base, work(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
+        let columns = vec![Column { name: "a".to_owned(), column_type: ColumnType::Decimal }];
         assert_ne!(base, work(&MonthLoad { columns, ..load() }));
     }
 
     #[test]
     fn a_forced_load_is_another_work_in_each_run() {
-        let forced = |run: &str| {
-            work(&MonthLoad {
-                force: true,
-                run_id: run.to_owned(),
-                ..load()
-            })
-        };
+        let forced = |run: &str| work(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
         assert_ne!(forced("1"), work(&load()));
         assert_ne!(forced("1"), forced("2"));
         assert_eq!(forced("1"), forced("1"));
@@ -249,13 +175,8 @@ mod tests {
     #[test]
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
-        let error =
-            load_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        let error = load_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
-        assert!(
-            error.full_message().contains("10001 files"),
-            "{}",
-            error.full_message()
-        );
+        assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
     }
 }

@@ -82,23 +82,13 @@ impl BigQuery {
 
     /// The dataset's location, if there is such a dataset; asked for once.
     async fn location(&self, dataset: &str) -> Result<Option<String>> {
-        let known = self
-            .locations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(dataset)
-            .cloned();
+        let known = self.locations.lock().unwrap_or_else(PoisonError::into_inner).get(dataset).cloned();
         if known.is_some() {
             return Ok(known);
         }
         let found = self.client.dataset(dataset).await;
         let found = found.map(Some).or_else(Failure::none_if_missing);
-        let found = found.map_err(|f| {
-            f.into_error(&format!(
-                "reading dataset {}.{dataset}",
-                self.client.project()
-            ))
-        })?;
+        let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))?;
         let Some(location) = found.and_then(|dataset| dataset.location) else {
             return Ok(None);
         };
@@ -107,10 +97,7 @@ impl BigQuery {
     }
 
     fn remember_location(&self, dataset: &str, location: &str) {
-        let mut locations = self
-            .locations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut locations = self.locations.lock().unwrap_or_else(PoisonError::into_inner);
         locations.insert(dataset.to_owned(), location.to_owned());
     }
 }
@@ -125,24 +112,14 @@ impl Warehouse for BigQuery {
     }
 
     fn table_name(&self, target: &Target) -> String {
-        format!(
-            "{}.{}.{}",
-            self.client.project(),
-            target.dataset,
-            target.table
-        )
+        format!("{}.{}.{}", self.client.project(), target.dataset, target.table)
     }
 
     async fn inspect(&self, target: &Target) -> Result<Inventory> {
         self.inventory(target).await
     }
 
-    async fn prepare(
-        &self,
-        target: &Target,
-        columns: &[Column],
-        changes: &[SchemaChange],
-    ) -> Result<()> {
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
         self.prepare_tables(target, columns, changes).await
     }
 
@@ -150,8 +127,7 @@ impl Warehouse for BigQuery {
         let dataset = &target.dataset;
         let location = self.location(dataset).await?.ok_or_else(|| {
             let name = format!("{}.{dataset}", self.client.project());
-            Error::new(Kind::NotFound, format!("dataset {name} is gone"))
-                .hint("run again: finops creates it anew")
+            Error::new(Kind::NotFound, format!("dataset {name} is gone")).hint("run again: finops creates it anew")
         })?;
         let jobs = NumberedJobs::new(self, target, load, &location)?;
         let Some(finished) = jobs.replace().await? else {
@@ -163,38 +139,13 @@ impl Warehouse for BigQuery {
             if jobs.find(finished.number + 1).await?.is_some() {
                 return Ok(Replaced::Overtaken);
             }
-            self.record(
-                target,
-                load,
-                &finished,
-                &found,
-                LoadStatus::Unverified,
-                &location,
-            )
-            .await?;
+            self.record(target, load, &finished, &found, LoadStatus::Unverified, &location).await?;
             let (period, table) = (load.billing_period, self.table_name(target));
-            let message = format!(
-                "{period} is in {table} but does not add up (job {}): {difference}",
-                finished.id
-            );
-            return Err(Error::new(Kind::Verification, message)
-                .hint("run again: the month is loaded again"));
+            let message = format!("{period} is in {table} but does not add up (job {}): {difference}", finished.id);
+            return Err(Error::new(Kind::Verification, message).hint("run again: the month is loaded again"));
         }
-        let record = self
-            .record(
-                target,
-                load,
-                &finished,
-                &found,
-                LoadStatus::Loaded,
-                &location,
-            )
-            .await?;
+        let record = self.record(target, load, &finished, &found, LoadStatus::Loaded, &location).await?;
         let verified = vec![Check::Files, Check::Rows];
-        Ok(Replaced::Done(Box::new(Load {
-            record,
-            verified,
-            bytes_billed: found.bytes_billed,
-        })))
+        Ok(Replaced::Done(Box::new(Load { record, verified, bytes_billed: found.bytes_billed })))
     }
 }

@@ -60,9 +60,7 @@ impl BigQuery {
     async fn create_dataset(&self, dataset: &str) -> Result<String> {
         let (key, value) = MANAGED_BY;
         let name = format!("{}.{dataset}", self.client.project());
-        let wanted = Dataset::new(self.client.project(), dataset)
-            .location(&self.default_location)
-            .label(key, value);
+        let wanted = Dataset::new(self.client.project(), dataset).location(&self.default_location).label(key, value);
         let location = match self.client.create_dataset(wanted).await {
             Ok(created) => created.location,
             // Another run created it in the meantime.
@@ -74,11 +72,7 @@ impl BigQuery {
                     self.default_location,
                     self.client.project()
                 );
-                return Err(if error.kind() == Kind::Permission {
-                    error.hint(hint)
-                } else {
-                    error
-                });
+                return Err(if error.kind() == Kind::Permission { error.hint(hint) } else { error });
             }
         };
         let location = location.unwrap_or_else(|| self.default_location.clone());
@@ -95,64 +89,35 @@ impl BigQuery {
         match self.client.create_table(table).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is_status(409) => Ok(()),
-            Err(failure) => {
-                Err(failure.into_error(&format!("creating table {}", self.state_table(dataset))))
-            }
+            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
         }
     }
 
     /// Creates the table. If another run did so in the meantime, tells what its table lacks.
-    async fn create_table(
-        &self,
-        target: &Target,
-        columns: &[Column],
-    ) -> Result<(Table, Vec<SchemaChange>)> {
+    async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
         let (key, value) = MANAGED_BY;
-        let wanted = Table::new(
-            self.client.project(),
-            &target.dataset,
-            &target.table,
-            table_schema(columns)?,
-        )
-        .label(key, value)
-        .description(&format!(
-            "Billing of export {}, one partition a billing period.",
-            target.export_name
-        ))
-        .time_partitioning(TimePartitioning::per_month().field(target.layout.partition))
-        .clustering(Clustering {
-            fields: Some(vec![target.layout.cluster.to_owned()]),
-        });
+        let wanted = Table::new(self.client.project(), &target.dataset, &target.table, table_schema(columns)?)
+            .label(key, value)
+            .description(&format!("Billing of export {}, one partition a billing period.", target.export_name))
+            .time_partitioning(TimePartitioning::per_month().field(target.layout.partition))
+            .clustering(Clustering { fields: Some(vec![target.layout.cluster.to_owned()]) });
         match self.client.create_table(wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
-                let table = self
-                    .find_table(&target.dataset, &target.table)
-                    .await?
-                    .ok_or_else(|| {
-                        let message = format!(
-                            "table {} appeared and went away again",
-                            self.table_name(target)
-                        );
-                        Error::new(Kind::Busy, message)
-                            .hint("find out what else creates and drops it, then run again")
-                    })?;
+                let table = self.find_table(&target.dataset, &target.table).await?.ok_or_else(|| {
+                    let message = format!("table {} appeared and went away again", self.table_name(target));
+                    Error::new(Kind::Busy, message).hint("find out what else creates and drops it, then run again")
+                })?;
                 let missing = changes(&super::schema::columns(&table.schema), columns);
                 Ok((table, missing))
             }
-            Err(failure) => {
-                Err(failure.into_error(&format!("creating table {}", self.table_name(target))))
-            }
+            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(target)))),
         }
     }
 
     /// Takes away a partition expiration: a dataset's default is inherited, and drops old months silently.
     async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
-        let Some(expiration) = table
-            .time_partitioning
-            .as_ref()
-            .and_then(|p| p.expiration_ms.as_deref())
-        else {
+        let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
             return Ok(());
         };
         let name = self.table_name(target);
@@ -164,23 +129,14 @@ impl BigQuery {
         let path = self.path(&target.dataset, &target.table);
         let sql = format!("ALTER TABLE {path} SET OPTIONS (partition_expiration_days = NULL)");
         let altered = self.client.query(location, &sql, Vec::new()).await;
-        altered.map_err(|failure| {
-            failure.into_error(&format!("removing the partition expiration of {name}"))
-        })?;
+        altered.map_err(|failure| failure.into_error(&format!("removing the partition expiration of {name}")))?;
         Ok(())
     }
 
-    async fn change_columns(
-        &self,
-        target: &Target,
-        changes: &[SchemaChange],
-        location: &str,
-    ) -> Result<()> {
+    async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<()> {
         for sql in alterations(&self.path(&target.dataset, &target.table), changes)? {
             let altered = self.client.query(location, &sql, Vec::new()).await;
-            altered.map_err(|f| {
-                f.into_error(&format!("changing columns of {}", self.table_name(target)))
-            })?;
+            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(target))))?;
         }
         Ok(())
     }
@@ -193,28 +149,15 @@ fn alterations(table: &str, changes: &[SchemaChange]) -> Result<Vec<String>> {
     let mut widenings = Vec::new();
     for change in changes {
         let name = Dialect::BigQuery.quote(&change.column);
-        let sql_type = || {
-            sql_type(&Column {
-                name: change.column.clone(),
-                column_type: change.to,
-            })
-        };
+        let sql_type = || sql_type(&Column { name: change.column.clone(), column_type: change.to });
         match change.change {
-            ChangeKind::Add => {
-                additions.push(format!("ADD COLUMN IF NOT EXISTS {name} {}", sql_type()?))
-            }
-            ChangeKind::Widen => {
-                widenings.push(format!("ALTER COLUMN {name} SET DATA TYPE {}", sql_type()?))
-            }
+            ChangeKind::Add => additions.push(format!("ADD COLUMN IF NOT EXISTS {name} {}", sql_type()?)),
+            ChangeKind::Widen => widenings.push(format!("ALTER COLUMN {name} SET DATA TYPE {}", sql_type()?)),
             ChangeKind::Cast | ChangeKind::Refuse => {}
         }
     }
-    let clauses = [additions, widenings]
-        .into_iter()
-        .filter(|clauses| !clauses.is_empty());
-    Ok(clauses
-        .map(|clauses| format!("ALTER TABLE {table} {}", clauses.join(", ")))
-        .collect())
+    let clauses = [additions, widenings].into_iter().filter(|clauses| !clauses.is_empty());
+    Ok(clauses.map(|clauses| format!("ALTER TABLE {table} {}", clauses.join(", "))).collect())
 }
 
 #[cfg(test)]

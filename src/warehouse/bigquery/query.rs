@@ -2,8 +2,8 @@
 
 use gcp_bigquery_client::model::{
     get_query_results_parameters::GetQueryResultsParameters, query_parameter::QueryParameter,
-    query_parameter_type::QueryParameterType, query_parameter_value::QueryParameterValue,
-    query_request::QueryRequest, table_row::TableRow,
+    query_parameter_type::QueryParameterType, query_parameter_value::QueryParameterValue, query_request::QueryRequest,
+    table_row::TableRow,
 };
 
 use super::{client::Client, errors::Failure};
@@ -20,14 +20,8 @@ pub(super) struct Answer {
 pub(super) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> QueryParameter {
     QueryParameter {
         name: Some(name.to_owned()),
-        parameter_type: Some(QueryParameterType {
-            r#type: sql_type.to_owned(),
-            ..Default::default()
-        }),
-        parameter_value: Some(QueryParameterValue {
-            value,
-            ..Default::default()
-        }),
+        parameter_type: Some(QueryParameterType { r#type: sql_type.to_owned(), ..Default::default() }),
+        parameter_value: Some(QueryParameterValue { value, ..Default::default() }),
     }
 }
 
@@ -59,11 +53,7 @@ impl Client {
                 }
             }
             let location = Some(location.to_owned());
-            let more = GetQueryResultsParameters {
-                location,
-                page_token,
-                ..Default::default()
-            };
+            let more = GetQueryResultsParameters { location, page_token, ..Default::default() };
             answer = self.query_results(&job_id, more).await?;
         }
     }

@@ -10,9 +10,7 @@ use gcp_bigquery_client::model::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::{
-    BigQuery, client::backoff, errors::Failure, job::Finished, query::parameter, verify::Found,
-};
+use super::{BigQuery, client::backoff, errors::Failure, job::Finished, query::parameter, verify::Found};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{MonthLoad, Target, sql::Dialect},
@@ -41,11 +39,7 @@ const COLUMNS: [(&str, FieldType); 17] = [
 
 /// The state table's schema.
 pub(super) fn state_schema() -> TableSchema {
-    TableSchema::new(
-        COLUMNS
-            .map(|(name, field_type)| TableFieldSchema::new(name, field_type))
-            .into(),
-    )
+    TableSchema::new(COLUMNS.map(|(name, field_type)| TableFieldSchema::new(name, field_type)).into())
 }
 
 /// A query for the last record of each month of the table that the parameter `table` names.
@@ -59,9 +53,7 @@ pub(super) fn last_records_query(state_table: &str) -> String {
 
 fn quoted_columns() -> String {
     // `rows` is a keyword, so every name is quoted.
-    COLUMNS
-        .map(|(name, _)| Dialect::BigQuery.quote(name))
-        .join(", ")
+    COLUMNS.map(|(name, _)| Dialect::BigQuery.quote(name)).join(", ")
 }
 
 /// Reads a row of [`last_records_query`].
@@ -79,10 +71,7 @@ pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
         pipeline: text("pipeline"),
         export_name: text("export_name"),
         table_name: text("table_name"),
-        billing_period: finops_core::BillingPeriod::containing(parsed::<Date>(
-            row,
-            "billing_period",
-        )?),
+        billing_period: finops_core::BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
         sequence: parsed(row, "sequence")?,
         execution_id: text("execution_id"),
         fingerprint: text("fingerprint"),
@@ -92,8 +81,7 @@ pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
         rows: parsed(row, "rows")?,
         files: parsed(row, "files")?,
         bytes: parsed(row, "bytes")?,
-        cost: serde_json::from_str(&text("cost"))
-            .map_err(|error| unreadable("cost", &text("cost"), error))?,
+        cost: serde_json::from_str(&text("cost")).map_err(|error| unreadable("cost", &text("cost"), error))?,
         previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
         run_id: text("run_id"),
         loaded_at: moment(&text("loaded_at"))?,
@@ -111,24 +99,15 @@ fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Resul
 }
 
 fn unreadable(name: &str, text: &str, error: impl Display) -> Error {
-    let message = format!(
-        "column {name} of {STATE_TABLE} holds `{text}`, which finops does not write there: {error}"
-    );
-    Error::new(Kind::Warehouse, message).hint(format!(
-        "remove that row from {STATE_TABLE}; its month is loaded again"
-    ))
+    let message = format!("column {name} of {STATE_TABLE} holds `{text}`, which finops does not write there: {error}");
+    Error::new(Kind::Warehouse, message).hint(format!("remove that row from {STATE_TABLE}; its month is loaded again"))
 }
 
 /// A TIMESTAMP as query results carry it: seconds since 1970, as a floating number such as `1.7569728E9`. Sixteen
 /// digits of microseconds fit into a double exactly until the year 2255.
 fn moment(text: &str) -> Result<Timestamp> {
-    let seconds: f64 = text
-        .parse()
-        .map_err(|error| unreadable("loaded_at", text, error))?;
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "a double beyond i64 saturates, and is refused below"
-    )]
+    let seconds: f64 = text.parse().map_err(|error| unreadable("loaded_at", text, error))?;
+    #[allow(clippy::cast_possible_truncation, reason = "a double beyond i64 saturates, and is refused below")]
     let microseconds = (seconds * 1e6).round() as i64;
     Timestamp::from_microsecond(microseconds).map_err(|error| unreadable("loaded_at", text, error))
 }
@@ -145,8 +124,7 @@ impl BigQuery {
         location: &str,
     ) -> Result<LoadRecord> {
         // BigQuery keeps microseconds. Not before the job's end: a record older than its table would not count.
-        let now =
-            Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
+        let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
         let record = LoadRecord {
             pipeline: target.pipeline.to_owned(),
             export_name: target.export_name.clone(),
@@ -162,27 +140,15 @@ impl BigQuery {
             files: load.files.len() as u64,
             bytes: load.bytes,
             cost: found.cost.clone(),
-            previous_execution_id: load
-                .previous
-                .as_ref()
-                .map(|previous| previous.execution_id.clone()),
+            previous_execution_id: load.previous.as_ref().map(|previous| previous.execution_id.clone()),
             run_id: load.run_id.clone(),
             loaded_at: now.max(finished.ended),
         };
         let sql = insert_statement(&self.path(&target.dataset, STATE_TABLE));
         let parameters = parameters(&record);
         let insert = || self.client.query(location, &sql, parameters.clone());
-        let inserted = insert
-            .retry(backoff())
-            .when(Failure::is_concurrent_update)
-            .await;
-        let doing = || {
-            format!(
-                "recording {} of {}",
-                load.billing_period,
-                self.state_table(&target.dataset)
-            )
-        };
+        let inserted = insert.retry(backoff()).when(Failure::is_concurrent_update).await;
+        let doing = || format!("recording {} of {}", load.billing_period, self.state_table(&target.dataset));
         inserted.map_err(|failure| failure.into_error(&doing()))?;
         Ok(record)
     }
@@ -204,21 +170,12 @@ fn insert_statement(state_table: &str) -> String {
 fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
     let text = |name: &str, value: &str| parameter(name, "STRING", Some(value.to_owned()));
     let number = |name: &str, value: String| parameter(name, "INT64", Some(value));
-    let cost = serde_json::Map::from_iter(
-        record
-            .cost
-            .iter()
-            .map(|(c, amount)| (c.clone(), amount.to_string().into())),
-    );
+    let cost = serde_json::Map::from_iter(record.cost.iter().map(|(c, amount)| (c.clone(), amount.to_string().into())));
     vec![
         text("pipeline", &record.pipeline),
         text("export_name", &record.export_name),
         text("table_name", &record.table_name),
-        parameter(
-            "billing_period",
-            "DATE",
-            Some(record.billing_period.first_day().to_string()),
-        ),
+        parameter("billing_period", "DATE", Some(record.billing_period.first_day().to_string())),
         number("sequence", record.sequence.to_string()),
         text("execution_id", &record.execution_id),
         text("fingerprint", &record.fingerprint),
@@ -229,22 +186,9 @@ fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
         number("files", record.files.to_string()),
         number("bytes", record.bytes.to_string()),
         text("cost", &serde_json::Value::Object(cost).to_string()),
-        parameter(
-            "previous_execution_id",
-            "STRING",
-            record.previous_execution_id.clone(),
-        ),
+        parameter("previous_execution_id", "STRING", record.previous_execution_id.clone()),
         text("run_id", &record.run_id),
-        parameter(
-            "loaded_at",
-            "TIMESTAMP",
-            Some(
-                record
-                    .loaded_at
-                    .strftime("%Y-%m-%d %H:%M:%S%.6f+00:00")
-                    .to_string(),
-            ),
-        ),
+        parameter("loaded_at", "TIMESTAMP", Some(record.loaded_at.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string())),
     ]
 }
 
@@ -255,10 +199,7 @@ mod tests {
     #[test]
     fn a_moment_is_read_to_the_microsecond() {
         for text in ["1.795380845123456E9", "1795380845.123456"] {
-            assert_eq!(
-                moment(text).unwrap().to_string(),
-                "2026-11-22T20:54:05.123456Z"
-            );
+            assert_eq!(moment(text).unwrap().to_string(), "2026-11-22T20:54:05.123456Z");
         }
         assert!(moment("2026-11-21").is_err());
         assert!(moment("1e300").is_err());
@@ -267,11 +208,7 @@ mod tests {
     #[test]
     fn a_row_that_finops_did_not_write_is_named_with_its_column() {
         let error = read_record(&vec![None; COLUMNS.len()]).unwrap_err();
-        assert!(
-            error.full_message().contains("column billing_period"),
-            "{}",
-            error.full_message()
-        );
+        assert!(error.full_message().contains("column billing_period"), "{}", error.full_message());
     }
 
     #[test]
@@ -296,19 +233,9 @@ mod tests {
             loaded_at: Timestamp::UNIX_EPOCH,
         };
         let parameters = parameters(&record);
-        let named: Vec<_> = parameters
-            .iter()
-            .map(|parameter| parameter.name.as_deref().unwrap())
-            .collect();
+        let named: Vec<_> = parameters.iter().map(|parameter| parameter.name.as_deref().unwrap()).collect();
         assert_eq!(named, COLUMNS.map(|(name, _)| name));
-        let value = |at: usize| {
-            parameters[at]
-                .parameter_value
-                .as_ref()
-                .unwrap()
-                .value
-                .as_deref()
-        };
+        let value = |at: usize| parameters[at].parameter_value.as_ref().unwrap().value.as_deref();
         assert_eq!(value(13), Some(r#"{"USD":"1.5"}"#));
         assert_eq!(value(14), None);
         assert_eq!(value(16), Some("1970-01-01 00:00:00.000000+00:00"));

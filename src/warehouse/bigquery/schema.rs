@@ -10,13 +10,7 @@ use crate::error::{Error, Kind, Result};
 /// A table's columns, as finops knows them.
 pub(super) fn columns(schema: &TableSchema) -> Vec<Column> {
     let fields = schema.fields().as_deref().unwrap_or_default();
-    fields
-        .iter()
-        .map(|field| Column {
-            name: field.name.clone(),
-            column_type: column_type(field),
-        })
-        .collect()
+    fields.iter().map(|field| Column { name: field.name.clone(), column_type: column_type(field) }).collect()
 }
 
 fn column_type(field: &TableFieldSchema) -> ColumnType {
@@ -68,10 +62,7 @@ pub(super) fn sql_type(column: &Column) -> Result<&'static str> {
 }
 
 fn unwritable(column: &Column) -> Error {
-    let message = format!(
-        "column {} has a type that finops does not write",
-        column.name
-    );
+    let message = format!("column {} has a type that finops does not write", column.name);
     Error::new(Kind::Schema, message).hint("drop or rename that column in the table")
 }
 
@@ -83,10 +74,7 @@ mod tests {
     fn what_is_written_is_read_back_as_the_same_columns() {
         use ColumnType::{Date, Decimal, Int64, String, Timestamp};
         let written: Vec<_> = [String, Int64, Decimal, Timestamp, Date]
-            .map(|column_type| Column {
-                name: column_type.to_string(),
-                column_type,
-            })
+            .map(|column_type| Column { name: column_type.to_string(), column_type })
             .into();
         assert_eq!(columns(&table_schema(&written).unwrap()), written);
     }
@@ -95,17 +83,9 @@ mod tests {
     fn types_of_others_are_foreign_and_never_written() {
         let mut repeated = TableFieldSchema::string("a");
         repeated.mode = Some("REPEATED".to_owned());
-        let fields = vec![
-            repeated,
-            TableFieldSchema::numeric("b"),
-            TableFieldSchema::json("c"),
-        ];
+        let fields = vec![repeated, TableFieldSchema::numeric("b"), TableFieldSchema::json("c")];
         let columns = columns(&TableSchema::new(fields));
-        assert!(
-            columns
-                .iter()
-                .all(|column| column.column_type == ColumnType::Foreign)
-        );
+        assert!(columns.iter().all(|column| column.column_type == ColumnType::Foreign));
         assert!(table_schema(&columns).is_err());
         assert!(sql_type(&columns[0]).is_err());
     }

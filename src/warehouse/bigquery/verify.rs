@@ -29,11 +29,7 @@ impl BigQuery {
         finished: &Finished,
         location: &str,
     ) -> Result<Found> {
-        let doing = format!(
-            "verifying {} of {}",
-            load.billing_period,
-            self.table_name(target)
-        );
+        let doing = format!("verifying {} of {}", load.billing_period, self.table_name(target));
         let table = self.path(&target.dataset, &target.table);
         let sql = Dialect::BigQuery.cost_query(&table, &target.layout, load.billing_period);
         let answer = self.client.query(location, &sql, Vec::new()).await;
@@ -43,68 +39,38 @@ impl BigQuery {
         let mut rows = 0;
         let mut cost = Costs::new();
         for row in &answer.rows {
-            let unreadable = || {
-                Error::new(
-                    Kind::Warehouse,
-                    format!("{doing} failed: BigQuery sums to {row:?}"),
-                )
-            };
+            let unreadable = || Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {row:?}"));
             let [Some(currency), Some(amount), Some(count)] = row.as_slice() else {
                 return Err(unreadable());
             };
             rows += count.parse::<u64>().map_err(|_| unreadable())?;
-            cost.insert(
-                currency.clone(),
-                amount.parse().map_err(|error| unreadable().cause(error))?,
-            );
+            cost.insert(currency.clone(), amount.parse().map_err(|error| unreadable().cause(error))?);
         }
         let difference = difference(load.files.len(), rows, finished);
-        Ok(Found {
-            rows,
-            cost,
-            bytes_billed,
-            difference,
-        })
+        Ok(Found { rows, cost, bytes_billed, difference })
     }
 
     async fn bytes_billed(&self, job_id: &str, location: &str) -> Result<u64, Failure> {
         let statistics = self.client.job(job_id, location).await?.statistics;
         let billed = statistics.and_then(|statistics| statistics.query?.total_bytes_billed);
-        billed
-            .and_then(|bytes| bytes.parse().ok())
-            .ok_or(Failure::Incomplete("the query's billed bytes"))
+        billed.and_then(|bytes| bytes.parse().ok()).ok_or(Failure::Incomplete("the query's billed bytes"))
     }
 }
 
 /// Files and rows of the job, against the delivery's files and the table's rows.
 fn difference(files: usize, rows: u64, finished: &Finished) -> Option<String> {
-    let reported = |text: &Option<String>| {
-        text.clone()
-            .unwrap_or_else(|| "an unknown number of".to_owned())
-    };
+    let reported = |text: &Option<String>| text.clone().unwrap_or_else(|| "an unknown number of".to_owned());
     let statistics = &finished.statistics;
     let mut differences = Vec::new();
     if statistics.input_files.as_deref() != Some(files.to_string().as_str()) {
-        differences.push(format!(
-            "expected {files} files, the job read {}",
-            reported(&statistics.input_files)
-        ));
+        differences.push(format!("expected {files} files, the job read {}", reported(&statistics.input_files)));
     }
     if statistics.output_rows.as_deref() != Some(rows.to_string().as_str()) {
         let written = reported(&statistics.output_rows);
-        differences.push(format!(
-            "the job wrote {written} rows, the table has {rows} of the month"
-        ));
+        differences.push(format!("the job wrote {written} rows, the table has {rows} of the month"));
     }
-    if statistics
-        .bad_records
-        .as_deref()
-        .is_some_and(|bad| bad != "0")
-    {
-        differences.push(format!(
-            "the job left out {} rows",
-            reported(&statistics.bad_records)
-        ));
+    if statistics.bad_records.as_deref().is_some_and(|bad| bad != "0") {
+        differences.push(format!("the job left out {} rows", reported(&statistics.bad_records)));
     }
     (!differences.is_empty()).then(|| differences.join("; "))
 }
@@ -123,12 +89,7 @@ mod tests {
             bad_records: Some(bad.to_owned()),
             ..Default::default()
         };
-        Finished {
-            number: 1,
-            id: "j".to_owned(),
-            ended: Timestamp::UNIX_EPOCH,
-            statistics,
-        }
+        Finished { number: 1, id: "j".to_owned(), ended: Timestamp::UNIX_EPOCH, statistics }
     }
 
     #[test]

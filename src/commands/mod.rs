@@ -1,0 +1,79 @@
+//! One file a verb.
+
+mod config;
+mod run;
+pub(crate) mod status;
+
+use std::{collections::BTreeMap, io};
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    config::{Config, Export, Problem, Source},
+    error::Result,
+    output,
+    storage::{Gcs, Local, Store},
+};
+
+/// What the process ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, nothing to do, or waiting within its time.
+    Success,
+    /// A month failed, was refused or is stale, or the run failed.
+    Failure,
+    /// Usage or configuration.
+    Usage,
+}
+
+/// Why a command ended before it had anything to report.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Problems(Vec<Problem>),
+    Error(crate::error::Error),
+}
+
+impl From<Vec<Problem>> for Stop {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::Problems(problems)
+    }
+}
+
+impl From<crate::error::Error> for Stop {
+    fn from(error: crate::error::Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Carries out the command.
+pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
+    let done = match cli.command {
+        Command::Run(arguments) => run::run(arguments, environment).await,
+        Command::Plan(selection) => run::plan(selection, environment).await,
+        Command::Status(arguments) => status::status(arguments, environment).await,
+        Command::Config(arguments) => Ok(config::config(&arguments, environment)),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "finops", &mut io::stdout());
+            Ok(Exit::Success)
+        }
+    };
+    match done {
+        Ok(exit) => exit,
+        Err(Stop::Problems(problems)) => {
+            output::problems(&problems);
+            Exit::Usage
+        }
+        Err(Stop::Error(error)) => {
+            output::error(&error.reported());
+            Exit::Failure
+        }
+    }
+}
+
+async fn open_store(config: &Config, export: &Export) -> Result<Store> {
+    Ok(match &export.source {
+        Source::Gcs(bucket) => Store::Gcs(Gcs::connect(bucket, config.storage_emulator.as_deref()).await?),
+        Source::Local(root) => Store::Local(Local::new(root)),
+    })
+}

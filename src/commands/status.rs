@@ -1,0 +1,56 @@
+//! `finops status`: what is loaded.
+
+use std::collections::BTreeMap;
+
+use finops_core::state::Standing;
+use serde::Serialize;
+
+#[cfg(feature = "duckdb")]
+use crate::warehouse::duckdb::DuckDb;
+use crate::{
+    cli::{Output, StatusArguments},
+    commands::{Exit, Stop},
+    config::{Choice, Config, WarehouseConfig, parse},
+    error::Error,
+    output,
+    warehouse::{Warehouse, bigquery::BigQuery},
+};
+
+/// What stands in one table, newest month first.
+#[derive(Debug, Serialize)]
+pub(crate) struct TableStatus {
+    pub(crate) pipeline: &'static str,
+    pub(crate) table: String,
+    pub(crate) months: Vec<Standing>,
+}
+
+/// Prints the state of every configured table.
+pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
+    let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
+    let tables = match &config.warehouse {
+        WarehouseConfig::BigQuery(options) => {
+            let warehouse = BigQuery::connect(options.clone()).await?;
+            tables(&config, &warehouse).await?
+        }
+        #[cfg(feature = "duckdb")]
+        WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await?,
+        #[cfg(not(feature = "duckdb"))]
+        WarehouseConfig::DuckDb(_) => Vec::new(),
+    };
+    match arguments.output.output {
+        Output::Json => output::json(&tables),
+        Output::Table => tables.iter().for_each(output::status),
+    }
+    Ok(Exit::Success)
+}
+
+async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Result<Vec<TableStatus>, Error> {
+    let mut tables = Vec::new();
+    for export in &config.exports {
+        let target = export.target(export.name.as_deref().unwrap_or_default());
+        let inventory = warehouse.inspect(&target).await?;
+        let months = inventory.standing.into_values().rev().collect();
+        tables.push(TableStatus { pipeline: export.pipeline, table: warehouse.table_name(&target), months });
+    }
+    Ok(tables)
+}

@@ -1,0 +1,107 @@
+//! What a run is configured to do: the environment, checked as a whole.
+
+mod environment;
+mod parse;
+
+use std::{ops::RangeInclusive, path::PathBuf};
+
+pub use environment::{Origin, Setting, process_environment, settings};
+use finops_core::{BillingPeriod, aws_cur, state::TableLayout};
+use jiff::SignedDuration;
+pub use parse::{Choice, parse};
+
+use crate::warehouse::{Target, bigquery};
+
+/// Everything that a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The exports to load, in the order of their pipelines.
+    pub exports: Vec<Export>,
+    /// Where to.
+    pub warehouse: WarehouseConfig,
+    /// `STORAGE_EMULATOR_HOST`.
+    pub storage_emulator: Option<String>,
+    /// Which months count.
+    pub months: Months,
+    /// How long a month may wait for its files.
+    pub wait_max: SignedDuration,
+}
+
+/// The warehouse and what it needs.
+#[derive(Clone, Debug)]
+pub enum WarehouseConfig {
+    /// BigQuery.
+    BigQuery(bigquery::Options),
+    /// A DuckDB database file.
+    DuckDb(PathBuf),
+}
+
+/// Where an export lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A bucket.
+    Gcs(String),
+    /// A local folder.
+    Local(PathBuf),
+}
+
+/// One export and its table.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// `aws`.
+    pub pipeline: &'static str,
+    /// Its name, where one is configured.
+    pub name: Option<String>,
+    /// The bucket or folder.
+    pub source: Source,
+    /// Below it; without a `/` at either end.
+    pub prefix: String,
+    /// BigQuery dataset, or DuckDB schema.
+    pub dataset: String,
+    /// The table.
+    pub table: String,
+}
+
+impl Export {
+    /// The export's table, once its name is known.
+    pub fn target(&self, export_name: &str) -> Target {
+        const LAYOUT: TableLayout = aws_cur::TABLE_LAYOUT;
+        Target {
+            pipeline: self.pipeline,
+            export_name: export_name.to_owned(),
+            dataset: self.dataset.clone(),
+            table: self.table.clone(),
+            layout: LAYOUT,
+        }
+    }
+}
+
+/// The months from `START_DATE` to `END_DATE`, both included; open where one is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Months {
+    /// The first.
+    pub start: Option<BillingPeriod>,
+    /// The last.
+    pub end: Option<BillingPeriod>,
+}
+
+impl Months {
+    /// Whether the month is among them.
+    pub fn contain(&self, period: BillingPeriod) -> bool {
+        self.start.is_none_or(|start| start <= period) && self.end.is_none_or(|end| period <= end)
+    }
+}
+
+/// How many months may be replaced at once.
+const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
+
+/// One thing that is wrong with the configuration, with where the value was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable or flag.
+    pub name: String,
+    /// What is wrong, and what would be right.
+    pub what: String,
+    /// Where it was looked for, in order.
+    pub looked_in: &'static str,
+}

@@ -1,0 +1,111 @@
+//! Which deliveries are there: manifests found, read, and held against the objects that they list.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use finops_core::{
+    aws_cur::{self, ManifestLocation},
+    delivery::{Delivery, StoredFile},
+    manifest::{Manifest, ManifestError},
+    plan::Candidate,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::{
+    config::Months,
+    error::{Error, Kind, Result},
+    storage::{Object, Store},
+};
+
+/// Requests under way at once while discovering.
+pub const CONCURRENT_READS: usize = 32;
+
+/// A manifest is some hundred kilobytes; what is larger by far is none.
+const LARGEST_MANIFEST: u64 = 64 << 20;
+
+/// What was found of one export.
+#[derive(Debug, Default)]
+pub struct Discovered {
+    /// The report's name; `None` where there is no manifest.
+    pub export_name: Option<String>,
+    /// One a month.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Finds the deliveries of the months wanted, below `prefix`.
+///
+/// # Errors
+/// What the store says to a listing; `Configuration` where several exports lie there and none is named. A manifest
+/// that cannot be read or used is an entry of the result.
+pub async fn discover(store: &Store, prefix: &str, export_name: Option<&str>, months: &Months) -> Result<Discovered> {
+    let manifests = manifests(store, prefix, export_name).await?;
+    let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
+    let wanted = manifests.into_iter().filter(|(location, _)| months.contain(location.billing_period));
+    let candidates = stream::iter(wanted)
+        .map(|(location, object)| async move {
+            let delivery = delivery(store, &location, &object).await;
+            let manifest_uri = store.uri(&location.key);
+            Candidate { billing_period: location.billing_period, manifest_uri, delivery }
+        })
+        .buffer_unordered(CONCURRENT_READS)
+        .collect()
+        .await;
+    Ok(Discovered { export_name, candidates })
+}
+
+/// The manifests of the one export that lies there.
+async fn manifests(store: &Store, prefix: &str, export_name: Option<&str>) -> Result<Vec<(ManifestLocation, Object)>> {
+    let patterns = aws_cur::manifest_patterns(export_name);
+    let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
+    let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;
+    let mut found: BTreeMap<String, (ManifestLocation, Object)> = BTreeMap::new();
+    for object in listed.into_iter().flatten() {
+        if let Some(location) = aws_cur::locate(prefix, export_name, &object.key) {
+            found.insert(object.key.clone(), (location, object));
+        }
+    }
+    let exports: BTreeSet<(&str, &str)> =
+        found.values().map(|(l, _)| (l.export_name.as_str(), l.export_folder.as_str())).collect();
+    if exports.len() > 1 {
+        let list: Vec<String> =
+            exports.iter().map(|(name, folder)| format!("`{name}` in {}", store.uri(folder))).collect();
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("several exports lie below {}: {}", store.uri(prefix), list.join(", ")),
+        )
+        .hint("name one with AWS_EXPORT_NAME, or choose a prefix that holds only one"));
+    }
+    Ok(found.into_values().collect())
+}
+
+async fn delivery(store: &Store, location: &ManifestLocation, object: &Object) -> Result<Delivery, ManifestError> {
+    let unreadable = |error: Error| ManifestError::Unreadable(error.full_message());
+    if object.bytes > LARGEST_MANIFEST {
+        return Err(ManifestError::Malformed(format!("it has {} bytes, far more than a manifest", object.bytes)));
+    }
+    let bytes = store.read_head(&location.key, LARGEST_MANIFEST).await.map_err(unreadable)?;
+    let manifest = aws_cur::parse(location, &bytes)?;
+    let stored = stored_files(store, &location.export_folder, &manifest).await.map_err(unreadable)?;
+    Ok(Delivery::new(manifest, store.uri(&location.key), object.updated, stored))
+}
+
+/// The listed files that are there, by their tail below the export's folder.
+async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<HashMap<String, StoredFile>> {
+    let listed: BTreeSet<&str> = manifest.files.iter().map(String::as_str).collect();
+    let folders: BTreeSet<&str> = listed.iter().filter_map(|tail| tail.rsplit_once('/')).map(|(f, _)| f).collect();
+    let mut objects = Vec::new();
+    for folder in folders {
+        let found = store.list(&format!("{export_folder}{folder}"), "*").await?;
+        objects.extend(found.into_iter().filter_map(|object| {
+            let tail = object.key.strip_prefix(export_folder)?.to_owned();
+            listed.contains(tail.as_str()).then_some((tail, object))
+        }));
+    }
+    stream::iter(objects)
+        .map(|(tail, object)| async move {
+            let crc32c = store.crc32c(&object).await?;
+            Ok((tail, StoredFile { key: object.key, bytes: object.bytes, crc32c }))
+        })
+        .buffer_unordered(CONCURRENT_READS)
+        .try_collect()
+        .await
+}

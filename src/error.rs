@@ -1,0 +1,137 @@
+//! The one error type: what failed, on what, and what to do next.
+
+use std::fmt;
+
+use finops_core::report::ReportedError;
+
+/// What kind of thing went wrong. Its name is part of the JSON report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Settings or arguments that cannot work.
+    Configuration,
+    /// No usable credentials.
+    Credentials,
+    /// The credentials are not allowed to do this.
+    Permission,
+    /// A bucket, folder, dataset or object is not there.
+    NotFound,
+    /// Listing or reading failed.
+    Storage,
+    /// A manifest that cannot be used.
+    Manifest,
+    /// A data file that is not what its delivery says.
+    Data,
+    /// The table's columns cannot take the files.
+    Schema,
+    /// The warehouse refused or failed.
+    Warehouse,
+    /// The load is in the table but does not add up.
+    Verification,
+    /// A month waits longer than allowed.
+    Stale,
+    /// Something else holds what is needed.
+    Busy,
+    /// A table that finops did not create.
+    ForeignTable,
+    /// The run was told to stop.
+    Interrupted,
+}
+
+impl Kind {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Credentials => "credentials",
+            Self::Permission => "permission",
+            Self::NotFound => "not_found",
+            Self::Storage => "storage",
+            Self::Manifest => "manifest",
+            Self::Data => "data",
+            Self::Schema => "schema",
+            Self::Warehouse => "warehouse",
+            Self::Verification => "verification",
+            Self::Stale => "stale",
+            Self::Busy => "busy",
+            Self::ForeignTable => "foreign_table",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// An error with its kind, what failed on which object, and the next step.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    hint: Option<String>,
+    cause: Option<Cause>,
+}
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`; `message` names what failed, on which object, expected and found.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None, cause: None }
+    }
+
+    /// Adds the next step.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Attaches what caused it.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<Cause>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What failed, with every cause behind it.
+    pub fn full_message(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause: Option<&dyn std::error::Error> = self.cause.as_ref().map(|c| &**c as _);
+        while let Some(error) = cause {
+            let more = error.to_string();
+            // Some libraries repeat the text of their own cause.
+            if !text.contains(&more) {
+                text = format!("{text}: {more}");
+            }
+            cause = error.source();
+        }
+        text
+    }
+
+    /// The next step, if one is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// As reports carry it.
+    pub fn reported(&self) -> ReportedError {
+        ReportedError { kind: self.kind.as_str().to_owned(), message: self.full_message(), hint: self.hint.clone() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| &**cause as _)
+    }
+}

@@ -1,0 +1,53 @@
+//! A delivery's files where the warehouse can read them.
+
+use finops_core::delivery::Delivery;
+use futures::{StreamExt, TryStreamExt, stream};
+use tempfile::TempDir;
+
+use crate::{
+    error::{Error, Kind, Result},
+    storage::Store,
+};
+
+/// Downloads under way at once.
+const CONCURRENT: usize = 8;
+
+/// Files of a delivery, in place or downloaded; downloads are removed when this goes.
+#[derive(Debug)]
+pub struct Fetched {
+    files: Vec<String>,
+    _folder: Option<TempDir>,
+}
+
+impl Fetched {
+    /// The delivery's files: as they lie where the warehouse reads buckets or they are local, else downloaded.
+    ///
+    /// # Errors
+    /// What the store says, or that there is no room for the files.
+    pub async fn new(store: &Store, delivery: &Delivery, reads_buckets: bool) -> Result<Self> {
+        if reads_buckets || store.is_local() {
+            let files = delivery.files.iter().map(|file| store.uri(&file.key)).collect();
+            return Ok(Self { files, _folder: None });
+        }
+        let folder = tempfile::tempdir().map_err(|error| {
+            Error::new(Kind::Storage, "cannot make a folder for downloads").hint("set TMPDIR").cause(error)
+        })?;
+        let path = folder.path();
+        let files = stream::iter(delivery.files.iter().enumerate())
+            .map(|(number, file)| async move {
+                let name = file.key.rsplit('/').next().unwrap_or("file");
+                let to = path.join(format!("{number}-{name}"));
+                store.fetch(&file.key, &to).await?;
+                Ok::<_, Error>(to.display().to_string())
+            })
+            .buffered(CONCURRENT)
+            .try_collect()
+            .await?;
+        Ok(Self { files, _folder: Some(folder) })
+    }
+
+    /// URIs or local paths, in the delivery's order.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+}

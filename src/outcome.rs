@@ -1,0 +1,101 @@
+//! From decisions and loads to the report.
+
+use finops_core::{
+    amount::movement,
+    plan::{Decision, PlannedMonth},
+    report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
+    state::LoadRecord,
+};
+
+use crate::{
+    error::{Error, Kind},
+    warehouse::Load,
+};
+
+/// A month's report as far as the plan goes: months to load have no status yet.
+pub fn planned_report(month: &PlannedMonth) -> MonthReport {
+    let (action, status, error) = match &month.decision {
+        Decision::Load(_) => (Action::Load, None, None),
+        Decision::Reload(_) => (Action::Reload, None, None),
+        Decision::Skip => (Action::Skip, Some(MonthStatus::Skipped), None),
+        Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
+        Decision::Wait { stale: true } => {
+            let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason))
+                .hint("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait");
+            (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
+        }
+        Decision::Refuse { hint } => {
+            let refused = Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(*hint);
+            (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
+        }
+    };
+    let (files, bytes) = match &month.decision {
+        Decision::Load(delivery) | Decision::Reload(delivery) => (delivery.files.len() as u64, delivery.bytes()),
+        _ => (0, 0),
+    };
+    MonthReport {
+        billing_period: month.billing_period,
+        execution_id: month.execution_id.clone().unwrap_or_default(),
+        action,
+        reason: month.reason.clone(),
+        files,
+        bytes,
+        result: status.map(MonthResult::from),
+        error,
+    }
+}
+
+/// The same month in a plan, which has no results.
+pub fn as_plan(month: MonthReport) -> MonthReport {
+    MonthReport { result: None, ..month }
+}
+
+/// Completes the report of a month that was loaded.
+pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Load) {
+    let previous_cost = previous.map(|record| record.cost.clone()).unwrap_or_default();
+    if previous.is_some() {
+        let moved = movement(&previous_cost, &load.record.cost);
+        month.reason = match moved {
+            Some(moved) => format!("{}; {} moved by {moved}", month.reason, month.billing_period),
+            None => format!("{}; its cost did not move", month.reason),
+        };
+    }
+    month.files = load.record.files;
+    month.bytes = load.record.bytes;
+    month.result = Some(MonthResult {
+        status: MonthStatus::Loaded,
+        rows: load.record.rows,
+        bytes_billed: load.bytes_billed,
+        verified: load.verified,
+        cost: load.record.cost,
+        previous_cost,
+        job_id: load.record.job_id,
+    });
+}
+
+/// Turns the report of a month to load into that of a month skipped for having no rows.
+pub fn empty(month: &mut MonthReport, files: usize) {
+    month.action = Action::Skip;
+    month.result = Some(MonthStatus::Skipped.into());
+    month.reason = format!("empty delivery: its {files} files hold headers and no rows");
+}
+
+/// Completes the report of a month that could not be loaded.
+pub fn not_loaded(month: &mut MonthReport, status: MonthStatus, error: &Error) {
+    if status == MonthStatus::Refused {
+        month.action = Action::Refuse;
+    }
+    month.result = Some(status.into());
+    month.error = Some(error.reported());
+}
+
+/// How the export's run ended.
+pub fn status(report: &PipelineReport) -> PipelineStatus {
+    let failed = report.error.is_some() || report.months.iter().any(|month| month.error.is_some());
+    let loaded = report.months.iter().any(|month| month.status() == Some(MonthStatus::Loaded));
+    match (failed, loaded) {
+        (true, _) => PipelineStatus::Failed,
+        (false, true) => PipelineStatus::Succeeded,
+        (false, false) => PipelineStatus::NothingToDo,
+    }
+}

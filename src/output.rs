@@ -1,0 +1,270 @@
+//! What people and programs see. Data goes to stdout, everything else to stderr.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use finops_core::{
+    Costs,
+    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError},
+    state::LoadStatus,
+};
+use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::{
+    commands::status::TableStatus,
+    config::{Origin, Problem, Setting},
+    pipeline::Progress,
+    telemetry,
+};
+
+/// A reader that closes the pipe early (`| head`) is no error.
+fn print(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+fn print_aside(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Prints any value as JSON.
+pub fn json<T: Serialize>(value: &T) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&text),
+        Err(error) => print_aside(&format!("error: cannot write the report as JSON: {error}")),
+    }
+}
+
+/// Prints a report, or a plan, as tables.
+pub fn report(report: &Report, is_plan: bool) {
+    for pipeline in &report.pipelines {
+        let export = if pipeline.export.is_empty() { "(no export found)" } else { &pipeline.export };
+        print(&format!("{} {export} -> {}", pipeline.pipeline, pipeline.table));
+        for change in &pipeline.schema {
+            let from = change.from.map(|from| format!("{from} to ")).unwrap_or_default();
+            let kind = format!("{:?}", change.change).to_lowercase();
+            print(&format!("  column {}: {kind} ({from}{}): {}", change.column, change.to, change.reason));
+        }
+        if !pipeline.months.is_empty() {
+            print(&months(&pipeline.months, is_plan).to_string());
+        }
+        print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
+    }
+}
+
+fn months(months: &[MonthReport], is_plan: bool) -> Table {
+    let mut table = if is_plan {
+        new_table(&["Month", "Action", "Files", "Size", "Why"], &[2, 3])
+    } else {
+        new_table(&["Month", "Result", "Rows", "Files", "Size", "Cost", "Why"], &[2, 3, 4, 5])
+    };
+    for month in months {
+        let (files, size) = match month.files {
+            0 => (String::new(), String::new()),
+            files => (files.to_string(), HumanBytes(month.bytes).to_string()),
+        };
+        let why = month.error.as_ref().map_or(&month.reason, |error| &error.message).clone();
+        let period = month.billing_period.to_string();
+        if is_plan {
+            table.add_row([period, action(month.action).to_owned(), files, size, why]);
+        } else {
+            let loaded = month.result.as_ref().filter(|result| result.status == MonthStatus::Loaded);
+            let rows = loaded.map(|loaded| loaded.rows.to_string()).unwrap_or_default();
+            let cost = loaded.map(|loaded| costs(&loaded.cost)).unwrap_or_default();
+            table.add_row([period, result(month).to_owned(), rows, files, size, cost, why]);
+        }
+    }
+    table
+}
+
+fn new_table(header: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    for column in numbers {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Load => "load",
+        Action::Reload => "reload",
+        Action::Skip => "skip",
+        Action::Wait => "wait",
+        Action::Refuse => "refuse",
+    }
+}
+
+fn result(month: &MonthReport) -> &'static str {
+    match month.status() {
+        Some(MonthStatus::Loaded) if month.action == Action::Reload => "reloaded",
+        Some(MonthStatus::Loaded) => "loaded",
+        Some(MonthStatus::Skipped) => "skipped",
+        Some(MonthStatus::Waiting) => "waiting",
+        Some(MonthStatus::Refused) => "refused",
+        Some(MonthStatus::Failed) => "failed",
+        None => action(month.action),
+    }
+}
+
+fn costs(costs: &Costs) -> String {
+    costs.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect::<Vec<_>>().join("\n")
+}
+
+/// One line on how an export's run ended.
+pub fn summary(pipeline: &PipelineReport) -> String {
+    if pipeline.months.is_empty() {
+        return if pipeline.error.is_some() {
+            "failed".to_owned()
+        } else {
+            "nothing to do: no manifest found".to_owned()
+        };
+    }
+    let count = |status| pipeline.months.iter().filter(|month| month.status() == Some(status)).count();
+    let parts = [
+        (count(MonthStatus::Loaded), "loaded"),
+        (count(MonthStatus::Skipped), "skipped"),
+        (count(MonthStatus::Waiting), "waiting"),
+        (count(MonthStatus::Refused), "refused"),
+        (count(MonthStatus::Failed), "failed"),
+    ];
+    counted(&parts)
+}
+
+fn plan_summary(pipeline: &PipelineReport) -> String {
+    if pipeline.months.is_empty() {
+        return summary(pipeline);
+    }
+    let count = |action| pipeline.months.iter().filter(|month| month.action == action).count();
+    let parts = [
+        (count(Action::Load), "to load"),
+        (count(Action::Reload), "to reload"),
+        (count(Action::Skip), "to skip"),
+        (count(Action::Wait), "waiting"),
+        (count(Action::Refuse), "refused"),
+    ];
+    counted(&parts)
+}
+
+fn counted(parts: &[(usize, &str)]) -> String {
+    let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("months: {}", parts.collect::<Vec<_>>().join(", "))
+}
+
+/// Says on stderr what failed and what to do about it.
+pub fn failures(report: &Report) {
+    for pipeline in &report.pipelines {
+        let of_months = pipeline.months.iter().filter_map(|month| month.error.as_ref());
+        pipeline.error.iter().chain(of_months).for_each(error);
+    }
+}
+
+/// Prints one error with its hint.
+pub fn error(error: &ReportedError) {
+    let hint = error.hint.as_deref().unwrap_or_default();
+    if telemetry::is_structured() {
+        tracing::error!(kind = error.kind, hint, "{}", error.message);
+        return;
+    }
+    print_aside(&format!("error: {}", error.message));
+    if !hint.is_empty() {
+        print_aside(&format!("hint: {hint}"));
+    }
+}
+
+/// Prints what is wrong with the configuration.
+pub fn problems(problems: &[Problem]) {
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
+    let hint = "`finops config` shows what counts; .env.example documents every variable";
+    error(&ReportedError {
+        kind: "configuration".to_owned(),
+        message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
+        hint: Some(hint.to_owned()),
+    });
+}
+
+/// Prints settings as a table.
+pub fn settings(settings: &[Setting]) {
+    let mut table = new_table(&["Setting", "Value", "Origin"], &[]);
+    for setting in settings {
+        let origin = match setting.origin {
+            Origin::Environment => "environment",
+            Origin::Default => "default",
+            Origin::NotSet => "not set",
+        };
+        table.add_row([setting.name, &setting.value, origin]);
+    }
+    print(&table.to_string());
+}
+
+/// Prints what stands in a table.
+pub(crate) fn status(status: &TableStatus) {
+    print(&format!("{} {}", status.pipeline, status.table));
+    if status.months.is_empty() {
+        print("nothing is loaded");
+        return;
+    }
+    let mut table = new_table(&["Month", "Execution", "Rows", "Files", "Cost", "Loaded at", "State"], &[2, 3, 4]);
+    for standing in &status.months {
+        let record = &standing.record;
+        let state = match record.status {
+            LoadStatus::Unverified => "unverified: the next run loads it again".to_owned(),
+            LoadStatus::Loaded if standing.rows_in_table == record.rows => "loaded".to_owned(),
+            LoadStatus::Loaded => {
+                format!("the table holds {} rows now: the next run loads it again", standing.rows_in_table)
+            }
+        };
+        table.add_row([
+            record.billing_period.to_string(),
+            record.execution_id.clone(),
+            record.rows.to_string(),
+            record.files.to_string(),
+            costs(&record.cost),
+            record.loaded_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            state,
+        ]);
+    }
+    print(&table.to_string());
+}
+
+/// A bar on stderr, or nothing.
+#[derive(Debug)]
+pub struct ProgressBar(indicatif::ProgressBar);
+
+impl ProgressBar {
+    /// A bar that is drawn if `visible`.
+    pub fn new(visible: bool) -> Self {
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = indicatif::ProgressBar::with_draw_target(None, target);
+        bar.set_message("looking for manifests");
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// Shows what happened.
+    pub fn show(&self, progress: &Progress) {
+        match progress {
+            Progress::Planned(months) => {
+                self.0.set_length(*months as u64);
+                // The template is ours: a mistake in it leaves the plain style.
+                if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} months  {elapsed}  {msg}") {
+                    self.0.set_style(style);
+                }
+            }
+            Progress::Started(period) => self.0.set_message(format!("replacing {period}")),
+            Progress::Ended(_) => self.0.inc(1),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

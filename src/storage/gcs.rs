@@ -1,0 +1,217 @@
+//! A Google Cloud Storage bucket.
+//!
+//! Listing goes through the JSON API: the official client lists over gRPC only, which no local server speaks, and the
+//! JSON API has the server-side glob. Reading goes through the official client, which has its own retries.
+
+use std::{path::Path, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable};
+use bytes::Bytes;
+use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
+use google_cloud_gax::retry_policy::RetryPolicyExt;
+use google_cloud_storage::{
+    client::Storage, model_ext::ReadRange, read_object::ReadObjectResponse, retry_policy::RetryableErrors,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
+
+use super::Object;
+use crate::error::{Error, Kind, Result};
+
+const ENDPOINT: &str = "https://storage.googleapis.com";
+const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
+/// No request for a page, a manifest or a header takes longer, unless something hangs.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A bucket.
+#[derive(Clone, Debug)]
+pub struct Gcs {
+    bucket: String,
+    endpoint: String,
+    http: reqwest::Client,
+    credentials: Credentials,
+    storage: Storage,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    #[serde(default)]
+    items: Vec<Item>,
+    next_page_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    size: String,
+    updated: Option<Timestamp>,
+    crc32c: Option<String>,
+}
+
+impl Gcs {
+    /// The bucket, at Google with application default credentials, or at the emulator `host` (a URL) without any.
+    ///
+    /// # Errors
+    /// `Credentials` where none can be found.
+    pub async fn connect(bucket: &str, host: Option<&str>) -> Result<Self> {
+        let credentials = match host {
+            Some(_) => anonymous::Builder::new().build(),
+            None => {
+                credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| no_credentials(error))?
+            }
+        };
+        let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
+        let cannot = |error: String| Error::new(Kind::Storage, "cannot set up the storage client").cause(error);
+        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).timeout(DEADLINE);
+        let http = http.build().map_err(|error| cannot(error.to_string()))?;
+        let storage = Storage::builder()
+            .with_endpoint(&endpoint)
+            .with_credentials(credentials.clone())
+            .with_retry_policy(RetryableErrors.with_attempt_limit(5).with_time_limit(DEADLINE))
+            .build()
+            .await
+            .map_err(|error| cannot(error.to_string()))?;
+        Ok(Self { bucket: bucket.to_owned(), endpoint, http, credentials, storage })
+    }
+
+    pub(super) fn uri(&self, key: &str) -> String {
+        format!("gs://{}/{key}", self.bucket)
+    }
+
+    pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
+        let folder = if folder.is_empty() { String::new() } else { format!("{}/", folder.trim_end_matches('/')) };
+        let literal = pattern.split(['*', '?']).next().unwrap_or_default();
+        let glob: String = folder.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect();
+        let (prefix, glob) = (format!("{folder}{literal}"), format!("{glob}{pattern}"));
+        let mut objects = Vec::new();
+        let mut token: Option<String> = None;
+        loop {
+            let page = (|| self.page(&prefix, &glob, token.as_deref()))
+                .retry(ExponentialBuilder::default().with_jitter().with_max_times(4))
+                .when(|(_, retry)| *retry)
+                .await
+                .map_err(|(error, _)| error)?;
+            for item in page.items {
+                let bytes = item.size.parse().map_err(|_| {
+                    Error::new(
+                        Kind::Storage,
+                        format!("{} is listed with the size `{}`", self.uri(&item.name), item.size),
+                    )
+                })?;
+                let updated = item.updated.unwrap_or(Timestamp::UNIX_EPOCH);
+                objects.push(Object { key: item.name, bytes, updated, crc32c: item.crc32c });
+            }
+            match page.next_page_token {
+                Some(next) => token = Some(next),
+                None => return Ok(objects),
+            }
+        }
+    }
+
+    /// One page; an error says whether trying again may help.
+    async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, (Error, bool)> {
+        let failed = |what: String| Error::new(Kind::Storage, format!("cannot list {}: {what}", self.uri(prefix)));
+        let headers = match self.credentials.headers(http::Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => data,
+            Ok(CacheableResource::NotModified) => http::HeaderMap::new(),
+            Err(error) => return Err((no_credentials(&error), error.is_transient())),
+        };
+        let mut query =
+            vec![("prefix", prefix), ("matchGlob", glob), ("fields", "items(name,size,updated,crc32c),nextPageToken")];
+        query.extend(token.map(|token| ("pageToken", token)));
+        let url = format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket);
+        let response = self.http.get(url).query(&query).headers(headers).send().await;
+        let response = response.map_err(|error| (failed("no answer".to_owned()).cause(error.without_url()), true))?;
+        let status = response.status();
+        let body = response.bytes().await;
+        let body = body.map_err(|error| (failed("no whole answer".to_owned()).cause(error.without_url()), true))?;
+        if !status.is_success() {
+            let retry = status.is_server_error() || status.as_u16() == 429 || status.as_u16() == 408;
+            return Err((self.refused(status.as_u16(), prefix, &said(&body)), retry));
+        }
+        serde_json::from_slice(&body)
+            .map_err(|error| (failed("an answer of another form".to_owned()).cause(error), true))
+    }
+
+    pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
+        let mut response = self.read(key, Some(length)).await?;
+        let mut head = Vec::new();
+        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+            head.extend_from_slice(&chunk);
+        }
+        // A server that ignores the range sends more.
+        head.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(head.into())
+    }
+
+    pub(super) async fn crc32c(&self, key: &str) -> Result<String> {
+        let (mut response, mut sum) = (self.read(key, None).await?, 0);
+        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+            sum = crc32c::crc32c_append(sum, &chunk);
+        }
+        Ok(crc32c_text(sum))
+    }
+
+    pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
+        let unwritable = |error: std::io::Error| {
+            Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display())).cause(error)
+        };
+        let mut response = self.read(key, None).await?;
+        let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
+        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+            file.write_all(&chunk).await.map_err(unwritable)?;
+        }
+        file.flush().await.map_err(unwritable)
+    }
+
+    async fn read(&self, key: &str, length: Option<u64>) -> Result<ReadObjectResponse> {
+        let request = self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), key);
+        let request = match length {
+            Some(length) => request.set_read_range(ReadRange::head(length)),
+            None => request,
+        };
+        request.send().await.map_err(|error| self.unreadable(key, error))
+    }
+
+    fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
+        match error.http_status_code() {
+            Some(status) => self.refused(status, key, "").cause(error),
+            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key))).cause(error),
+        }
+    }
+
+    fn refused(&self, status: u16, key: &str, said: &str) -> Error {
+        let object = self.uri(key);
+        match status {
+            401 => Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}"))
+                .hint("run `gcloud auth application-default login`, or use another service account"),
+            403 => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
+                .hint(format!("grant roles/storage.objectViewer on bucket {} to the job's account", self.bucket)),
+            404 => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
+                .hint(format!("check the bucket's name, `{}`, and the prefix", self.bucket)),
+            _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}")),
+        }
+    }
+}
+
+/// The message in an error's body, or its beginning.
+fn said(body: &[u8]) -> String {
+    let message = serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .and_then(|json| json.pointer("/error/message").and_then(|m| m.as_str().map(str::to_owned)));
+    message.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(200).collect())
+}
+
+fn no_credentials(error: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Credentials, "no usable Google Cloud credentials")
+        .hint("run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS")
+        .cause(error.to_string())
+}
+
+/// A CRC32C as Google Cloud Storage writes it: big-endian, in base64.
+pub(super) fn crc32c_text(sum: u32) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    BASE64_STANDARD.encode(sum.to_be_bytes())
+}

@@ -1,0 +1,105 @@
+//! Where exports lie: a bucket or a local folder. Keys are paths below it, with `/` between folders.
+
+mod gcs;
+mod local;
+
+use std::{fmt, path::Path};
+
+use bytes::Bytes;
+pub use gcs::Gcs;
+use jiff::Timestamp;
+pub use local::Local;
+
+use crate::error::Result;
+
+/// An object or file as listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its path below the store.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written there.
+    pub updated: Timestamp,
+    /// CRC32C in base64, where listing tells it.
+    pub crc32c: Option<String>,
+}
+
+/// A bucket or a local folder.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// A Google Cloud Storage bucket.
+    Gcs(Gcs),
+    /// A folder on this machine.
+    Local(Local),
+}
+
+impl Store {
+    /// At least the objects below `folder` whose path there matches `pattern`, in which `*` stands for any characters
+    /// of one path component and `?` for one. More can come: callers filter.
+    ///
+    /// # Errors
+    /// `NotFound` where there is no such bucket or root folder; a missing folder inside gives an empty list.
+    pub async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
+        match self {
+            Self::Gcs(gcs) => gcs.list(folder, pattern).await,
+            Self::Local(local) => local.list(folder, pattern).await,
+        }
+    }
+
+    /// The first `length` bytes of an object, or all of a shorter one.
+    ///
+    /// # Errors
+    /// What the store says, naming the object.
+    pub async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
+        match self {
+            Self::Gcs(gcs) => gcs.read_head(key, length).await,
+            Self::Local(local) => local.read_head(key, length).await,
+        }
+    }
+
+    /// The object's CRC32C in base64, read from the object itself where listing did not tell it.
+    ///
+    /// # Errors
+    /// What the store says, naming the object.
+    pub async fn crc32c(&self, object: &Object) -> Result<String> {
+        match (self, &object.crc32c) {
+            (_, Some(crc32c)) => Ok(crc32c.clone()),
+            (Self::Gcs(gcs), None) => gcs.crc32c(&object.key).await,
+            (Self::Local(local), None) => local.crc32c(&object.key).await,
+        }
+    }
+
+    /// Copies an object to the local file `to`.
+    ///
+    /// # Errors
+    /// What the store says, naming the object, or what writing says, naming the file.
+    pub async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
+        match self {
+            Self::Gcs(gcs) => gcs.fetch(key, to).await,
+            Self::Local(local) => local.fetch(key, to).await,
+        }
+    }
+
+    /// The object's name for people and warehouses: `gs://bucket/key`, or a local path.
+    pub fn uri(&self, key: &str) -> String {
+        match self {
+            Self::Gcs(gcs) => gcs.uri(key),
+            Self::Local(local) => local.path(key).display().to_string(),
+        }
+    }
+
+    /// Whether a warehouse on this machine can read the files where they lie.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
+}
+
+impl fmt::Display for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gcs(gcs) => f.write_str(&gcs.uri("")),
+            Self::Local(local) => write!(f, "{}", local.path("").display()),
+        }
+    }
+}

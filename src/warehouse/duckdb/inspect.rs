@@ -1,0 +1,88 @@
+//! What the database holds of a target.
+
+use std::collections::BTreeMap;
+
+use duckdb::{Connection, OptionalExt};
+use finops_core::{
+    BillingPeriod,
+    schema::Column,
+    state::{STATE_TABLE, Standing},
+};
+use jiff::civil::Date;
+
+use super::{DIALECT, OURS, cast, failed, path, state};
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{Inventory, Target, not_ours},
+};
+
+/// See [`crate::warehouse::Warehouse::inspect`].
+pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
+    let table = path(target, &target.table);
+    let comment = comment(connection, target, &target.table)?;
+    if comment.as_ref().is_some_and(|comment| comment.as_deref() != Some(OURS)) {
+        return Err(not_ours(&table));
+    }
+    let records = match self::comment(connection, target, STATE_TABLE)? {
+        Some(_) => state::latest(connection, target)?,
+        None => Vec::new(),
+    };
+    if comment.is_none() {
+        let standing = records.into_iter().map(|record| (record.billing_period, Standing { record, rows_in_table: 0 }));
+        return Ok(Inventory { columns: None, standing: standing.collect() });
+    }
+    let rows = rows_by_month(connection, target)?;
+    let standing = records.into_iter().map(|record| {
+        let rows_in_table = rows.get(&record.billing_period).copied().unwrap_or(0);
+        (record.billing_period, Standing { record, rows_in_table })
+    });
+    Ok(Inventory { columns: Some(columns(connection, target)?), standing: standing.collect() })
+}
+
+/// A table's comment; `None` where there is no such table or view.
+pub fn comment(connection: &Connection, target: &Target, table: &str) -> Result<Option<Option<String>>> {
+    // DuckDB's names do not differ by case alone.
+    let sql = "SELECT comment FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
+               WHERE database_name = current_database() UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() \
+               WHERE database_name = current_database()) WHERE lower(schema_name) = lower(?) AND lower(name) = lower(?)";
+    connection
+        .query_row(sql, [&target.dataset, table], |row| row.get(0))
+        .optional()
+        .map_err(failed("cannot read the database's catalog"))
+}
+
+/// The table's columns in their order.
+pub fn columns(connection: &Connection, target: &Target) -> Result<Vec<Column>> {
+    let sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() \
+               AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index";
+    let read = || -> duckdb::Result<Vec<Column>> {
+        let mut statement = connection.prepare(sql)?;
+        let rows = statement.query_map([&target.dataset, &target.table], |row| {
+            let sql_type: String = row.get(1)?;
+            Ok(Column { name: row.get(0)?, column_type: cast::column_type(&sql_type) })
+        })?;
+        rows.collect()
+    };
+    read().map_err(failed("cannot read the table's columns"))
+}
+
+fn rows_by_month(connection: &Connection, target: &Target) -> Result<BTreeMap<BillingPeriod, u64>> {
+    let (table, partition) = (path(target, &target.table), DIALECT.quote(target.layout.partition));
+    let sql = format!(
+        "SELECT CAST(CAST(date_trunc('month', {partition}) AS DATE) AS VARCHAR), count(*) FROM {table} \
+         WHERE {partition} IS NOT NULL GROUP BY 1"
+    );
+    let read = || -> duckdb::Result<Vec<(String, u64)>> {
+        let mut statement = connection.prepare(&sql)?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    };
+    let rows = read().map_err(failed(format!("cannot count the rows of {table}")))?;
+    rows.into_iter()
+        .map(|(day, count)| {
+            let day: Date = day.parse().map_err(|error| {
+                Error::new(Kind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
+            })?;
+            Ok((BillingPeriod::containing(day), count))
+        })
+        .collect()
+}

@@ -1,0 +1,141 @@
+//! DuckDB: the embedded warehouse, one database file.
+
+mod cast;
+mod inspect;
+mod integrity;
+mod prepare;
+mod replace;
+mod state;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use duckdb::Connection;
+use finops_core::schema::{Column, SchemaChange};
+
+use super::{Inventory, MonthLoad, Replaced, Target, Warehouse, sql::Dialect::DuckDb as DIALECT};
+use crate::error::{Error, Kind, Result};
+
+/// The comment on tables that finops created.
+const OURS: &str = "managed by finops";
+
+/// A DuckDB database file. Months are replaced one after the other.
+#[derive(Clone)]
+pub struct DuckDb {
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl DuckDb {
+    /// Opens the database file, and creates it and its folder where they are missing.
+    ///
+    /// # Errors
+    /// `Busy` where another process has the file open; `Warehouse` where it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string()))?;
+        }
+        Self::with(path, Connection::open(path))
+    }
+
+    /// Opens the database file only to read; a file that is missing reads as an empty database, and stays missing.
+    ///
+    /// # Errors
+    /// As [`DuckDb::open`].
+    pub fn open_to_read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Self::with(path, Connection::open_in_memory());
+        }
+        let read_only = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly);
+        Self::with(path, read_only.and_then(|config| Connection::open_with_flags(path, config)))
+    }
+
+    fn with(path: &Path, connection: duckdb::Result<Connection>) -> Result<Self> {
+        let connection = connection.map_err(|error| cannot_open(path, &error.to_string()))?;
+        // Moments without a zone are UTC, whatever the machine's zone is.
+        connection.execute_batch("SET TimeZone = 'UTC'").map_err(|error| cannot_open(path, &error.to_string()))?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+    }
+
+    /// A second connection to the same database, for readers during a run: the file itself is locked.
+    ///
+    /// # Errors
+    /// `Warehouse` where DuckDB refuses it.
+    pub fn reader(&self) -> Result<Connection> {
+        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        connection
+            .try_clone()
+            .map_err(|error| Error::new(Kind::Warehouse, "cannot open a second connection").cause(error))
+    }
+
+    /// Runs `work` on the connection, away from the async threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let connection = Arc::clone(&self.connection);
+        let task =
+            tokio::task::spawn_blocking(move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner)));
+        task.await.map_err(|error| Error::new(Kind::Warehouse, "the DuckDB thread ended early").cause(error))?
+    }
+}
+
+impl Warehouse for DuckDb {
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    fn reads_buckets(&self) -> bool {
+        false
+    }
+
+    fn table_name(&self, target: &Target) -> String {
+        format!("{}.{}", target.dataset, target.table)
+    }
+
+    async fn inspect(&self, target: &Target) -> Result<Inventory> {
+        let target = target.clone();
+        self.blocking(move |connection| inspect::inspect(connection, &target)).await
+    }
+
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
+        let (target, columns, changes) = (target.clone(), columns.to_vec(), changes.to_vec());
+        self.blocking(move |connection| prepare::prepare(connection, &target, &columns, &changes)).await
+    }
+
+    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+        let (target, load) = (target.clone(), load.clone());
+        self.blocking(move |connection| replace::replace_month(connection, &target, &load)).await
+    }
+}
+
+fn cannot_open(path: &Path, cause: &str) -> Error {
+    let message = format!("cannot open the DuckDB database {}", path.display());
+    // DuckDB gives no code for it: the text is that of 1.5.
+    if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
+        return Error::new(Kind::Busy, message)
+            .hint("another process has it open: close that one, or wait for the other run to end")
+            .cause(cause);
+    }
+    Error::new(Kind::Warehouse, message).hint("DUCKDB_PATH must name a DuckDB file that you may write").cause(cause)
+}
+
+/// The quoted name of a table in the target's schema.
+fn path(target: &Target, table: &str) -> String {
+    DIALECT.path(&[&target.dataset, table])
+}
+
+/// An error of DuckDB's, with what was being done.
+fn failed(doing: impl Into<String>) -> impl FnOnce(duckdb::Error) -> Error {
+    let doing = doing.into();
+    move |error| {
+        let full = error.to_string().contains("No space left on device");
+        let failed = Error::new(Kind::Warehouse, doing).cause(error);
+        if full {
+            failed.hint("make room on the disk that holds the database; what was loaded is still there")
+        } else {
+            failed
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Schema, tables and columns.
+
+use duckdb::Connection;
+use finops_core::schema::{ChangeKind, Column, SchemaChange};
+
+use super::{DIALECT, OURS, cast, failed, inspect, path, state};
+use crate::{error::Result, warehouse::Target};
+
+/// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
+pub fn prepare(
+    connection: &mut Connection,
+    target: &Target,
+    columns: &[Column],
+    changes: &[SchemaChange],
+) -> Result<()> {
+    let table = path(target, &target.table);
+    let doing = || format!("cannot prepare the table {table}");
+    let transaction = connection.transaction().map_err(failed(doing()))?;
+    let schema = DIALECT.quote(&target.dataset);
+    transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
+    state::create(&transaction, target)?;
+    if inspect::comment(&transaction, target, &target.table)?.is_none() {
+        let list: Vec<String> = columns.iter().map(definition).collect();
+        let sql = format!("CREATE TABLE {table} ({}); COMMENT ON TABLE {table} IS '{OURS}'", list.join(", "));
+        transaction.execute_batch(&sql).map_err(failed(doing()))?;
+    } else {
+        for change in changes {
+            if let Some(sql) = statement(&table, change) {
+                transaction.execute_batch(&sql).map_err(failed(doing()))?;
+            }
+        }
+    }
+    transaction.commit().map_err(failed(doing()))
+}
+
+fn statement(table: &str, change: &SchemaChange) -> Option<String> {
+    let column = Column { name: change.column.clone(), column_type: change.to };
+    match change.change {
+        ChangeKind::Add => Some(format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {}", definition(&column))),
+        ChangeKind::Widen => Some(format!(
+            "ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {}",
+            DIALECT.quote(&column.name),
+            cast::sql_type(column.column_type)
+        )),
+        ChangeKind::Cast | ChangeKind::Refuse => None,
+    }
+}
+
+fn definition(column: &Column) -> String {
+    format!("{} {}", DIALECT.quote(&column.name), cast::sql_type(column.column_type))
+}

@@ -1,0 +1,142 @@
+//! One month, replaced in one transaction: deleted, loaded, checked, recorded.
+
+use std::thread;
+
+use duckdb::{Connection, Transaction};
+use finops_core::{
+    Costs,
+    report::Check,
+    state::{LoadRecord, LoadStatus},
+};
+use jiff::Timestamp;
+
+use super::{DIALECT, cast, failed, integrity, path, state};
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{Load, MonthLoad, Replaced, Target},
+};
+
+/// See [`crate::warehouse::Warehouse::replace_month`]. On any error the transaction is rolled back: nothing changes.
+pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+    let table = path(target, &target.table);
+    let doing = || format!("cannot replace {} in {table}", load.billing_period);
+    let transaction = connection.transaction().map_err(failed(doing()))?;
+    let inserted = thread::scope(|scope| {
+        // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
+        let whole = scope.spawn(|| integrity::check(&load.files));
+        let inserted = swap(&transaction, target, load, &table);
+        let whole = whole.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
+        whole.and(inserted)
+    })?;
+    let (rows, cost) = total(&transaction, target, load, &table)?;
+    if rows != inserted {
+        return Err(Error::new(
+            Kind::Verification,
+            format!("{} in {table} holds {rows} rows after {inserted} were loaded", load.billing_period),
+        ));
+    }
+    let record = LoadRecord {
+        pipeline: target.pipeline.to_owned(),
+        export_name: target.export_name.clone(),
+        table_name: target.table.clone(),
+        billing_period: load.billing_period,
+        sequence: load.previous.as_ref().map_or(0, |previous| previous.sequence) + 1,
+        execution_id: load.execution_id.clone(),
+        fingerprint: load.fingerprint.clone(),
+        manifest_uri: load.manifest_uri.clone(),
+        job_id: None,
+        status: LoadStatus::Loaded,
+        rows,
+        files: load.files.len() as u64,
+        bytes: load.bytes,
+        cost,
+        previous_execution_id: load.previous.as_ref().map(|previous| previous.execution_id.clone()),
+        run_id: load.run_id.clone(),
+        loaded_at: Timestamp::now(),
+    };
+    state::record(&transaction, target, &record)?;
+    transaction.commit().map_err(failed(doing()))?;
+    // All files are in one statement, so a file that was not read would have failed it.
+    Ok(Replaced::Done(Box::new(Load { record, verified: vec![Check::Files, Check::Rows], bytes_billed: 0 })))
+}
+
+/// Deletes the month and loads the files; gives the number of rows loaded.
+fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<u64> {
+    let period = load.billing_period;
+    let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
+    transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
+    let names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.name)).collect();
+    let values: Vec<String> = load.columns.iter().map(|column| value(column, target, load)).collect();
+    let types: Vec<String> =
+        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.name))).collect();
+    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
+    let insert = format!(
+        "INSERT INTO {table} ({}) SELECT {} FROM read_csv([{}], auto_detect = false, header = true, delim = ',', \
+         quote = '\"', escape = '\"', strict_mode = true, columns = {{{}}})",
+        names.join(", "),
+        values.join(", "),
+        files.join(", "),
+        types.join(", ")
+    );
+    let rows = transaction.execute(&insert, []).map_err(|error| refused(load, &error))?;
+    Ok(rows as u64)
+}
+
+fn value(column: &finops_core::schema::Column, target: &Target, load: &MonthLoad) -> String {
+    let value = cast::from_text(column);
+    if column.name != target.layout.partition {
+        return value;
+    }
+    // BigQuery refuses a row of another month by itself; here it would land outside of what was deleted.
+    let text = DIALECT.quote(&column.name);
+    let (first, end) = (load.billing_period.first_day(), load.billing_period.end());
+    format!(
+        "CASE WHEN {value} >= TIMESTAMP '{first}' AND {value} < TIMESTAMP '{end}' THEN {value} ELSE \
+         error('a row belongs to another month: {} is `' || COALESCE({text}, '') || '`') END",
+        column.name
+    )
+}
+
+/// A path that DuckDB takes to the letter, not as a glob pattern.
+fn exactly(path: &str) -> String {
+    path.chars().fold(String::new(), |mut exact, c| {
+        match c {
+            '*' | '?' | '[' => exact.extend(['[', c, ']']),
+            _ => exact.push(c),
+        }
+        exact
+    })
+}
+
+/// What DuckDB says of the data, without its advice on options that are not ours to change.
+fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
+    let text = error.to_string();
+    if text.contains("No space left on device") {
+        return Error::new(Kind::Warehouse, format!("the disk is full while loading {}", load.billing_period))
+            .hint("make room on the disk that holds the database; what was loaded is still there")
+            .cause(text);
+    }
+    let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
+    let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
+    let file = text.lines().find_map(|line| line.trim().strip_prefix("file = "));
+    let what = text[..end].split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = file.map_or_else(|| format!("in {}", load.files.join(", ")), |file| format!("in {file}"));
+    Error::new(Kind::Data, format!("{} cannot be loaded: {what} ({place})", load.billing_period))
+        .hint("nothing was changed; compare the file with the provider's, or report the value")
+}
+
+/// Rows of the month now, and their cost.
+fn total(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<(u64, Costs)> {
+    let sql = DIALECT.cost_query(table, &target.layout, load.billing_period);
+    let read = || -> duckdb::Result<Vec<(String, String, u64)>> {
+        let mut statement = transaction.prepare(&sql)?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+    };
+    let lines = read().map_err(failed(format!("cannot sum the cost of {} in {table}", load.billing_period)))?;
+    let rows = lines.iter().map(|line| line.2).sum();
+    let costs = lines.into_iter().map(|(currency, cost, _)| {
+        let amount = cost.parse().map_err(|error| Error::new(Kind::Warehouse, "DuckDB gave a sum").cause(error))?;
+        Ok((currency, amount))
+    });
+    Ok((rows, costs.collect::<Result<_>>()?))
+}

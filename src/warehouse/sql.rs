@@ -1,0 +1,73 @@
+//! SQL that both warehouses understand, and the one place where identifiers are quoted.
+
+use finops_core::{BillingPeriod, state::TableLayout};
+
+/// How a warehouse writes names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Backticks; a backslash escapes.
+    BigQuery,
+    /// Double quotes, doubled inside.
+    DuckDb,
+}
+
+impl Dialect {
+    /// `name` as an identifier, whatever characters it has.
+    pub fn quote(self, name: &str) -> String {
+        match self {
+            Self::BigQuery => format!("`{}`", name.replace('\\', "\\\\").replace('`', "\\`")),
+            Self::DuckDb => format!("\"{}\"", name.replace('"', "\"\"")),
+        }
+    }
+
+    /// The parts of a name, such as project, dataset and table, each quoted.
+    pub fn path(self, parts: &[&str]) -> String {
+        parts.iter().map(|part| self.quote(part)).collect::<Vec<_>>().join(".")
+    }
+
+    /// `text` as a string literal.
+    pub fn literal(self, text: &str) -> String {
+        match self {
+            Self::BigQuery => {
+                let escaped = text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n").replace('\r', "\\r");
+                format!("'{escaped}'")
+            }
+            Self::DuckDb => format!("'{}'", text.replace('\'', "''")),
+        }
+    }
+
+    /// The condition that a row belongs to `period`.
+    pub fn in_period(self, layout: &TableLayout, period: BillingPeriod) -> String {
+        let column = self.quote(layout.partition);
+        let (start, end) = (period.first_day(), period.end());
+        format!("{column} >= TIMESTAMP '{start} 00:00:00' AND {column} < TIMESTAMP '{end} 00:00:00'")
+    }
+
+    /// A query for a month's cost: currency (`unknown` where it is missing), exact sum, and rows.
+    pub fn cost_query(self, table: &str, layout: &TableLayout, period: BillingPeriod) -> String {
+        let (cost, currency) = (self.quote(layout.cost), self.quote(layout.currency));
+        let in_period = self.in_period(layout, period);
+        let text = match self {
+            Self::BigQuery => "STRING",
+            Self::DuckDb => "VARCHAR",
+        };
+        format!(
+            "SELECT COALESCE(NULLIF({currency}, ''), 'unknown') AS currency, \
+             CAST(COALESCE(SUM({cost}), 0) AS {text}) AS cost, COUNT(*) AS row_count \
+             FROM {table} WHERE {in_period} GROUP BY 1"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_and_literals_cannot_break_out() {
+        assert_eq!(Dialect::DuckDb.path(&["my\"set", "t"]), r#""my""set"."t""#);
+        assert_eq!(Dialect::BigQuery.quote("a`b\\"), "`a\\`b\\\\`");
+        assert_eq!(Dialect::DuckDb.literal("it's"), "'it''s'");
+        assert_eq!(Dialect::BigQuery.literal("it's\\\n"), "'it\\'s\\\\\\n'");
+    }
+}
