@@ -3,7 +3,11 @@
 use std::{fmt::Display, str::FromStr};
 
 use backon::Retryable;
-use finops_core::state::{LoadRecord, LoadStatus, STATE_TABLE};
+use finops_core::{
+    BillingPeriod,
+    amount::Amount,
+    state::{LoadRecord, LoadStatus, STATE_TABLE},
+};
 use gcp_bigquery_client::model::{
     field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
     table_schema::TableSchema,
@@ -71,7 +75,7 @@ pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
         pipeline: text("pipeline"),
         export_name: text("export_name"),
         table_name: text("table_name"),
-        billing_period: finops_core::BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
+        billing_period: BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
         sequence: parsed(row, "sequence")?,
         execution_id: text("execution_id"),
         fingerprint: text("fingerprint"),
@@ -103,13 +107,13 @@ fn unreadable(name: &str, text: &str, error: impl Display) -> Error {
     Error::new(Kind::Warehouse, message).hint(format!("remove that row from {STATE_TABLE}; its month is loaded again"))
 }
 
-/// A TIMESTAMP as query results carry it: seconds since 1970, as a floating number such as `1.7569728E9`. Sixteen
-/// digits of microseconds fit into a double exactly until the year 2255.
+/// A TIMESTAMP as query results carry it: seconds since 1970 as decimal text, such as `1.7569728E9`.
 fn moment(text: &str) -> Result<Timestamp> {
-    let seconds: f64 = text.parse().map_err(|error| unreadable("loaded_at", text, error))?;
-    #[allow(clippy::cast_possible_truncation, reason = "a double beyond i64 saturates, and is refused below")]
-    let microseconds = (seconds * 1e6).round() as i64;
-    Timestamp::from_microsecond(microseconds).map_err(|error| unreadable("loaded_at", text, error))
+    let unreadable = |error: &dyn Display| unreadable("loaded_at", text, error);
+    let seconds = text.parse::<Amount>().map_err(|error| unreadable(&error))?.to_string();
+    let (seconds, fraction) = seconds.split_once('.').unwrap_or((&seconds, ""));
+    let microseconds = format!("{seconds}{fraction:0<6.6}").parse().map_err(|error| unreadable(&error))?;
+    Timestamp::from_microsecond(microseconds).map_err(|error| unreadable(&error))
 }
 
 impl BigQuery {
