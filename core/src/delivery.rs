@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn stored(bytes: u64, crc32c: &str, head: &str) -> StoredFile {
-        StoredFile { uri: format!("{head}/f"), bytes, crc32c: crc32c.to_owned() }
+        StoredFile { key: format!("{head}/f"), bytes, crc32c: crc32c.to_owned() }
     }
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
