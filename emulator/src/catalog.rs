@@ -82,10 +82,7 @@ impl std::fmt::Display for TableId {
 
 impl DatasetId {
     pub fn new(project: &str, dataset: &str) -> Self {
-        Self {
-            project: project.to_owned(),
-            dataset: dataset.to_owned(),
-        }
+        Self { project: project.to_owned(), dataset: dataset.to_owned() }
     }
 
     /// The DuckDB schema.
@@ -94,10 +91,7 @@ impl DatasetId {
     }
 
     pub fn table(&self, table: &str) -> TableId {
-        TableId {
-            dataset: self.clone(),
-            table: table.to_owned(),
-        }
+        TableId { dataset: self.clone(), table: table.to_owned() }
     }
 }
 
@@ -113,16 +107,12 @@ impl TableId {
 }
 
 impl Catalog {
-    /// # Errors
-    /// 404 where it does not exist.
     pub fn dataset(&self, id: &DatasetId) -> Result<&Dataset, ApiError> {
         self.datasets
             .get(&(id.project.clone(), id.dataset.clone()))
             .ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
     }
 
-    /// # Errors
-    /// 404 where it does not exist.
     pub fn dataset_mut(&mut self, id: &DatasetId) -> Result<&mut Dataset, ApiError> {
         self.datasets
             .get_mut(&(id.project.clone(), id.dataset.clone()))
@@ -130,34 +120,21 @@ impl Catalog {
     }
 
     /// The dataset, if a job in `location` can see it.
-    ///
-    /// # Errors
-    /// 404 where it does not exist there, in BigQuery's words.
     pub fn dataset_in(&self, id: &DatasetId, location: &str) -> Result<&Dataset, ApiError> {
         self.dataset(id)
             .ok()
             .filter(|dataset| dataset.location.eq_ignore_ascii_case(location))
-            .ok_or_else(|| {
-                ApiError::not_found(format!("Dataset {id} was not found in location {location}"))
-            })
+            .ok_or_else(|| ApiError::not_found(format!("Dataset {id} was not found in location {location}")))
     }
 
-    /// # Errors
-    /// 404 where the dataset or the table does not exist, or has expired.
     pub fn table(&self, id: &TableId) -> Result<&Table, ApiError> {
         self.dataset(&id.dataset)?
             .tables
             .get(&id.table)
-            .filter(|table| {
-                table
-                    .expires
-                    .is_none_or(|expires| expires > clock::now_ms())
-            })
+            .filter(|table| table.expires.is_none_or(|expires| expires > clock::now_ms()))
             .ok_or_else(|| ApiError::not_found(format!("Table {id}")))
     }
 
-    /// # Errors
-    /// As [`Catalog::table`].
     pub fn table_mut(&mut self, id: &TableId) -> Result<&mut Table, ApiError> {
         self.table(id)?;
         self.dataset_mut(&id.dataset)?
@@ -249,10 +226,7 @@ impl Table {
         match &self.partitioning {
             Some(partitioning) => format!(
                 "coalesce(strftime({}, '%Y%m'), '__NULL__')",
-                quote(
-                    find(&self.fields, &partitioning.field)
-                        .map_or(&partitioning.field, |field| &field.name)
-                )
+                quote(find(&self.fields, &partitioning.field).map_or(&partitioning.field, |field| &field.name))
             ),
             None => "CAST(NULL AS VARCHAR)".to_owned(),
         }

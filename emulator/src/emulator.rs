@@ -17,7 +17,6 @@ use crate::{
     api::datasets,
     catalog::DatasetId,
     connection::{CuttableListener, ResetHandle},
-    error::ApiError,
     faults::{Fault, JobFault},
     requests::LoggedRequest,
     server::{Server, handle},
@@ -74,26 +73,15 @@ pub struct Emulator {
 
 impl Emulator {
     /// Starts listening.
-    ///
-    /// # Errors
-    /// Where the address cannot be bound or DuckDB does not start.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let bind = options.address;
-        let listener = TcpListener::bind(bind)
-            .await
-            .map_err(|source| StartError::Bind {
-                address: bind,
-                source,
-            })?;
-        let address = listener.local_addr().map_err(|source| StartError::Bind {
-            address: bind,
-            source,
-        })?;
-        let server = Arc::new(Server::new(options).map_err(StartError::Warehouse)?);
+        let listener = TcpListener::bind(bind).await.map_err(|source| StartError::Bind { address: bind, source })?;
+        let address = listener.local_addr().map_err(|source| StartError::Bind { address: bind, source })?;
+        let server = Arc::new(Server::new(options).map_err(|error| StartError::Warehouse(error.message))?);
         for (dataset, location) in &server.options.datasets {
             let id = DatasetId::new(&server.options.project, dataset);
             datasets::create(&server, &id, location, BTreeMap::new())
-                .map_err(StartError::Warehouse)?;
+                .map_err(|error| StartError::Warehouse(error.message))?;
         }
         let stopped = Arc::new(AtomicBool::new(false));
         let listener = CuttableListener::new(listener, Arc::clone(&stopped));
@@ -105,12 +93,7 @@ impl Emulator {
             // `serve` answers accept errors itself and never returns.
             let _ = axum::serve(listener, service).await;
         });
-        Ok(Self {
-            server,
-            address,
-            stopped,
-            task,
-        })
+        Ok(Self { server, address, stopped, task })
     }
 
     /// The base URL, without the `/bigquery/v2` of the API.
@@ -145,9 +128,6 @@ impl Emulator {
 
     /// Runs DuckDB SQL on the stored rows, past the API: table `t` of dataset `d` in project `p` is
     /// `"p:d"."t"`, and a BIGNUMERIC column reads as `bq_bignumeric_text(column)`.
-    ///
-    /// # Errors
-    /// DuckDB's message.
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, String> {
         let run = || {
             let connection = self.server.warehouse.connect()?;
@@ -156,15 +136,9 @@ impl Emulator {
                 let _ = statement.query([])?;
                 statement.column_names()
             };
-            let texts: Vec<String> = (0..columns.len())
-                .map(|at| format!("c{at}::VARCHAR"))
-                .collect();
+            let texts: Vec<String> = (0..columns.len()).map(|at| format!("c{at}::VARCHAR")).collect();
             let names: Vec<String> = (0..columns.len()).map(|at| format!("c{at}")).collect();
-            let wrapped = format!(
-                "SELECT {} FROM ({sql}) AS t({})",
-                texts.join(", "),
-                names.join(", ")
-            );
+            let wrapped = format!("SELECT {} FROM ({sql}) AS t({})", texts.join(", "), names.join(", "));
             Warehouse::rows(&connection, &wrapped, columns.len())
         };
         run().map_err(|error| error.to_string())
@@ -181,21 +155,22 @@ impl Drop for Emulator {
 /// Why an emulator did not start.
 #[derive(Debug)]
 pub enum StartError {
+    /// The address is taken, or not this machine's.
     Bind {
+        /// Where it was to listen.
         address: SocketAddr,
+        /// What the system said.
         source: std::io::Error,
     },
-    Warehouse(ApiError),
+    /// DuckDB or a dataset of the options could not be set up.
+    Warehouse(String),
 }
 
 impl std::fmt::Display for StartError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Bind { address, .. } => write!(
-                f,
-                "cannot listen on {address}; choose another --host or --port"
-            ),
-            Self::Warehouse(error) => f.write_str(&error.message),
+            Self::Bind { address, .. } => write!(f, "cannot listen on {address}; choose another --host or --port"),
+            Self::Warehouse(message) => f.write_str(message),
         }
     }
 }

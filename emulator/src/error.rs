@@ -18,11 +18,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error with any HTTP status and reason.
     pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.to_owned(),
-            message: message.into(),
-        }
+        Self { code, reason: reason.to_owned(), message: message.into() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -43,20 +39,12 @@ impl ApiError {
 
     /// Something that BigQuery may well do and the emulator does not.
     pub fn not_implemented(what: impl std::fmt::Display) -> Self {
-        Self::new(
-            501,
-            "notImplemented",
-            format!("The emulator does not implement {what}"),
-        )
+        Self::new(501, "notImplemented", format!("The emulator does not implement {what}"))
     }
 
     /// A failure of the emulator itself, such as a DuckDB error.
     pub fn internal(error: impl std::fmt::Display) -> Self {
-        Self::new(
-            500,
-            "internalError",
-            format!("The emulator failed: {error}"),
-        )
+        Self::new(500, "internalError", format!("The emulator failed: {error}"))
     }
 
     fn status_name(&self) -> &'static str {
@@ -122,15 +110,8 @@ impl ErrorProto {
 
 impl JobError {
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
-        let result = ErrorProto {
-            reason: reason.to_owned(),
-            message: message.into(),
-            location: None,
-        };
-        Self {
-            result,
-            details: Vec::new(),
-        }
+        let result = ErrorProto { reason: reason.to_owned(), message: message.into(), location: None };
+        Self { result, details: Vec::new() }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -150,10 +131,7 @@ impl JobError {
 
     /// The `errors` array.
     pub fn errors_to_rest(&self) -> Value {
-        std::iter::once(&self.result)
-            .chain(&self.details)
-            .map(ErrorProto::to_rest)
-            .collect()
+        std::iter::once(&self.result).chain(&self.details).map(ErrorProto::to_rest).collect()
     }
 
     /// The HTTP answer where the job's failure is the request's (jobs.query, getQueryResults).

@@ -15,7 +15,9 @@ pub struct Fault {
     pub after: usize,
     /// How many matching requests it strikes then.
     pub times: usize,
+    /// What the client sees.
     pub kind: FaultKind,
+    /// Whether the request takes effect.
     pub when: When,
 }
 
@@ -31,7 +33,9 @@ pub enum FaultKind {
 /// Whether the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
+    /// It does not.
     BeforeEffect,
+    /// It does, and only the answer is lost.
     AfterEffect,
 }
 
@@ -44,6 +48,7 @@ pub struct JobFault {
     pub times: usize,
     /// The `errorResult`'s reason, such as `backendError`.
     pub reason: String,
+    /// The `errorResult`'s message.
     pub message: String,
 }
 
@@ -56,26 +61,18 @@ pub struct Faults {
 
 impl Faults {
     pub fn add(&self, fault: Fault) {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
     pub fn add_job(&self, fault: JobFault) {
-        self.jobs
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(fault);
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
     }
 
     /// The fault that strikes this request, used up by one.
     pub fn for_request(&self, method: &str, path: &str) -> Option<Fault> {
         let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         for fault in faults.iter_mut().filter(|fault| fault.times > 0) {
-            if !(fault.method.is_empty() || fault.method == method)
-                || !path.contains(&fault.path_contains)
-            {
+            if !(fault.method.is_empty() || fault.method == method) || !path.contains(&fault.path_contains) {
                 continue;
             }
             if fault.after > 0 {
@@ -91,9 +88,7 @@ impl Faults {
     /// The error that ends this job, used up by one.
     pub fn for_job(&self, job_id: &str) -> Option<JobError> {
         let mut faults = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = faults
-            .iter_mut()
-            .find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
+        let fault = faults.iter_mut().find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
         fault.times -= 1;
         Some(JobError::new(&fault.reason, fault.message.clone()))
     }

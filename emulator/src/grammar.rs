@@ -5,17 +5,13 @@ use jiff::{civil, tz::Offset};
 use crate::types::Type;
 
 /// 2^255 - 1, the largest BIGNUMERIC times 10^38.
-const BIGNUMERIC_MAX: &str =
-    "57896044618658097711785492504343953926634992332820282019728792003956564819967";
+const BIGNUMERIC_MAX: &str = "57896044618658097711785492504343953926634992332820282019728792003956564819967";
 const BIGNUMERIC_SCALE: usize = 38;
 const NUMERIC_SCALE: usize = 9;
 const NUMERIC_INTEGER_DIGITS: usize = 29;
 
 /// Reads `text` as a value of the type and returns the text that DuckDB casts to [`Type::duckdb`]
 /// without a further choice (for a BIGNUMERIC, the scaled integer).
-///
-/// # Errors
-/// Why it is not such a value.
 pub fn parse(ty: Type, text: &str) -> Result<String, String> {
     match ty {
         Type::String => Ok(text.to_owned()),
@@ -25,12 +21,8 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
         Type::BigNumeric => bignumeric(text),
         Type::Bool => boolean(text).ok_or_else(|| "Unable to parse".to_owned()),
         Type::Timestamp => timestamp(text).ok_or_else(|| "Unable to parse".to_owned()),
-        Type::Date => date(text)
-            .map(|date| date.to_string())
-            .ok_or_else(|| "Unable to parse".to_owned()),
-        Type::DateTime => datetime(text)
-            .map(duckdb_time)
-            .ok_or_else(|| "Unable to parse".to_owned()),
+        Type::Date => date(text).map(|date| date.to_string()).ok_or_else(|| "Unable to parse".to_owned()),
+        Type::DateTime => datetime(text).map(duckdb_time).ok_or_else(|| "Unable to parse".to_owned()),
         Type::Json => match serde_json::from_str::<serde_json::Value>(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(error) => Err(format!("Invalid JSON: {error}")),
@@ -39,17 +31,11 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
 }
 
 fn integer(text: &str) -> Option<String> {
-    text.trim()
-        .parse::<i64>()
-        .ok()
-        .map(|value| value.to_string())
+    text.trim().parse::<i64>().ok().map(|value| value.to_string())
 }
 
 fn float(text: &str) -> Option<String> {
-    text.trim()
-        .parse::<f64>()
-        .ok()
-        .map(|value| value.to_string())
+    text.trim().parse::<f64>().ok().map(|value| value.to_string())
 }
 
 fn boolean(text: &str) -> Option<String> {
@@ -62,9 +48,7 @@ fn boolean(text: &str) -> Option<String> {
 
 fn numeric(text: &str) -> Result<String, String> {
     let decimal = Decimal::parse(text).ok_or("Invalid NUMERIC value")?;
-    let scaled = decimal
-        .scaled(NUMERIC_SCALE)
-        .ok_or("Invalid NUMERIC value: more than 9 decimal digits")?;
+    let scaled = decimal.scaled(NUMERIC_SCALE).ok_or("Invalid NUMERIC value: more than 9 decimal digits")?;
     if scaled.len() > NUMERIC_INTEGER_DIGITS + NUMERIC_SCALE {
         return Err("Invalid NUMERIC value: overflow".to_owned());
     }
@@ -75,9 +59,7 @@ fn numeric(text: &str) -> Result<String, String> {
 
 fn bignumeric(text: &str) -> Result<String, String> {
     let decimal = Decimal::parse(text).ok_or("Invalid BIGNUMERIC value")?;
-    let scaled = decimal
-        .scaled(BIGNUMERIC_SCALE)
-        .ok_or("Invalid BIGNUMERIC value: more than 38 decimal digits")?;
+    let scaled = decimal.scaled(BIGNUMERIC_SCALE).ok_or("Invalid BIGNUMERIC value: more than 38 decimal digits")?;
     if (scaled.len(), scaled.as_str()) > (BIGNUMERIC_MAX.len(), BIGNUMERIC_MAX) {
         return Err("Invalid BIGNUMERIC value: overflow".to_owned());
     }
@@ -111,17 +93,9 @@ impl Decimal {
         let significant = digits.trim_start_matches('0').trim_end_matches('0');
         let trailing = digits.len() - digits.trim_end_matches('0').len();
         if significant.is_empty() {
-            return Some(Self {
-                negative: false,
-                digits: "0".to_owned(),
-                exponent: 0,
-            });
+            return Some(Self { negative: false, digits: "0".to_owned(), exponent: 0 });
         }
-        Some(Self {
-            negative,
-            digits: significant.to_owned(),
-            exponent: exponent + i64::try_from(trailing).ok()?,
-        })
+        Some(Self { negative, digits: significant.to_owned(), exponent: exponent + i64::try_from(trailing).ok()? })
     }
 
     /// The digits of the value times 10^scale; `None` where that is no integer or absurdly long.
@@ -129,11 +103,7 @@ impl Decimal {
         let zeros = usize::try_from(self.exponent + i64::try_from(scale).ok()?).ok()?;
         (zeros <= 200).then(|| {
             let text = format!("{}{}", self.digits, "0".repeat(zeros));
-            if self.digits == "0" {
-                "0".to_owned()
-            } else {
-                text
-            }
+            if self.digits == "0" { "0".to_owned() } else { text }
         })
     }
 
@@ -177,9 +147,7 @@ fn datetime(text: &str) -> Option<civil::DateTime> {
 /// A date and time with an optional zone: `Z`, `UTC` or `[+-]H[H][:MM]`; without one it is UTC.
 fn timestamp(text: &str) -> Option<String> {
     let text = text.trim();
-    let local = ["Z", "z", " UTC", "UTC"]
-        .iter()
-        .find_map(|zone| text.strip_suffix(zone));
+    let local = ["Z", "z", " UTC", "UTC"].iter().find_map(|zone| text.strip_suffix(zone));
     if let Some(local) = local {
         return datetime(local).map(duckdb_time);
     }
@@ -191,12 +159,7 @@ fn timestamp(text: &str) -> Option<String> {
     let (local, zone) = text.split_at(zone_at);
     let (hours, minutes) = zone[1..].split_once(':').unwrap_or((&zone[1..], "00"));
     let seconds = i32::from(number(hours, 1, 2)?) * 3600 + i32::from(number(minutes, 2, 2)?) * 60;
-    let offset = Offset::from_seconds(if zone.starts_with('-') {
-        -seconds
-    } else {
-        seconds
-    })
-    .ok()?;
+    let offset = Offset::from_seconds(if zone.starts_with('-') { -seconds } else { seconds }).ok()?;
     let instant = offset.to_timestamp(datetime(local)?).ok()?;
     Some(duckdb_time(Offset::UTC.to_datetime(instant)))
 }
@@ -221,45 +184,27 @@ mod tests {
 
     #[test]
     fn bignumeric_keeps_every_digit() {
-        assert_eq!(
-            parse(Type::BigNumeric, "1E-10"),
-            Ok(format!("1{}", "0".repeat(28)))
-        );
+        assert_eq!(parse(Type::BigNumeric, "1E-10"), Ok(format!("1{}", "0".repeat(28))));
         assert_eq!(parse(Type::BigNumeric, "-12"), Ok(scaled("-12")));
         assert_eq!(
             parse(Type::BigNumeric, "12345678.123456789012"),
             Ok(format!("12345678123456789012{}", "0".repeat(26)))
         );
-        assert_eq!(
-            parse(Type::BigNumeric, "0.00000000000000000000000000000000000001"),
-            Ok("1".to_owned())
-        );
+        assert_eq!(parse(Type::BigNumeric, "0.00000000000000000000000000000000000001"), Ok("1".to_owned()));
         assert_eq!(parse(Type::BigNumeric, "-0.0"), Ok("0".to_owned()));
         assert_eq!(parse(Type::BigNumeric, "1e3"), Ok(scaled("1000")));
     }
 
     #[test]
     fn bignumeric_refuses_what_it_cannot_hold() {
-        for text in [
-            "0.000000000000000000000000000000000000001",
-            "1e39",
-            "abc",
-            "",
-            ".",
-            "1.2.3",
-            "0x10",
-            "1,000",
-        ] {
+        for text in ["0.000000000000000000000000000000000000001", "1e39", "abc", "", ".", "1.2.3", "0x10", "1,000"] {
             assert!(parse(Type::BigNumeric, text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn numeric_has_nine_decimals() {
-        assert_eq!(
-            parse(Type::Numeric, "-0.000000001"),
-            Ok("-0.000000001".to_owned())
-        );
+        assert_eq!(parse(Type::Numeric, "-0.000000001"), Ok("-0.000000001".to_owned()));
         assert!(parse(Type::Numeric, "0.0000000001").is_err());
         assert!(parse(Type::Numeric, "123456789012345678901234567890").is_err());
     }
@@ -275,19 +220,10 @@ mod tests {
             ("2025-08-01", "2025-08-01 00:00:00.000000"),
             ("2025-8-1 0:0:0", "2025-08-01 00:00:00.000000"),
         ] {
-            assert_eq!(
-                parse(Type::Timestamp, text),
-                Ok(expected.to_owned()),
-                "{text}"
-            );
+            assert_eq!(parse(Type::Timestamp, text), Ok(expected.to_owned()), "{text}");
         }
-        for text in [
-            "2025-02-30",
-            "08/01/2025",
-            "2025-08-01T00:00",
-            "2025-08-01T00:00:00.1234567Z",
-            "20250801T000000Z",
-        ] {
+        for text in ["2025-02-30", "08/01/2025", "2025-08-01T00:00", "2025-08-01T00:00:00.1234567Z", "20250801T000000Z"]
+        {
             assert!(parse(Type::Timestamp, text).is_err(), "{text}");
         }
     }

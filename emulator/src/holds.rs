@@ -14,8 +14,7 @@ impl Default for Holds {
 impl Holds {
     /// Holds jobs whose id begins with the prefix (empty: all).
     pub fn hold(&self, prefix: &str) {
-        self.0
-            .send_modify(|prefixes| prefixes.push(prefix.to_owned()));
+        self.0.send_modify(|prefixes| prefixes.push(prefix.to_owned()));
     }
 
     /// Lets all jobs go on.
@@ -25,11 +24,7 @@ impl Holds {
 
     /// Waits until the job is not held.
     pub async fn pass(&self, job_id: &str) {
-        let free = |prefixes: &Vec<String>| {
-            !prefixes
-                .iter()
-                .any(|prefix| job_id.starts_with(prefix.as_str()))
-        };
+        let free = |prefixes: &Vec<String>| !prefixes.iter().any(|prefix| job_id.starts_with(prefix.as_str()));
         // It fails only where the sender is gone, and `self` holds it.
         let _ = self.0.subscribe().wait_for(free).await;
     }

@@ -69,9 +69,6 @@ pub struct Jobs {
 
 impl Jobs {
     /// Takes the id; only one job ever has it, failed or not.
-    ///
-    /// # Errors
-    /// 409 where it is taken.
     pub fn create(&self, id: JobId, configuration: Value) -> Result<Arc<Job>, ApiError> {
         let mut jobs = self.all();
         if jobs.contains_key(&id) {
@@ -83,53 +80,30 @@ impl Jobs {
     }
 
     /// Finds a job. Without a location only the multi-regions are searched.
-    ///
-    /// # Errors
-    /// 404 where there is none.
-    pub fn find(
-        &self,
-        project: &str,
-        job: &str,
-        location: Option<&str>,
-    ) -> Result<Arc<Job>, ApiError> {
+    pub fn find(&self, project: &str, job: &str, location: Option<&str>) -> Result<Arc<Job>, ApiError> {
         let jobs = self.all();
         let locations: &[&str] = match &location {
             Some(location) => &[location],
             None => &["US", "EU"],
         };
-        let id = |location: &str| JobId {
-            project: project.to_owned(),
-            location: location.to_owned(),
-            job: job.to_owned(),
-        };
-        locations
-            .iter()
-            .find_map(|location| jobs.get(&id(location)).cloned())
-            .ok_or_else(|| {
-                let name = location.map_or(job.to_owned(), |location| format!("{location}.{job}"));
-                ApiError::not_found(format!("Job {project}:{name}"))
-            })
+        let id =
+            |location: &str| JobId { project: project.to_owned(), location: location.to_owned(), job: job.to_owned() };
+        locations.iter().find_map(|location| jobs.get(&id(location)).cloned()).ok_or_else(|| {
+            let name = location.map_or(job.to_owned(), |location| format!("{location}.{job}"));
+            ApiError::not_found(format!("Job {project}:{name}"))
+        })
     }
 
     /// The jobs of a project, newest first.
     pub fn of_project(&self, project: &str) -> Vec<Arc<Job>> {
-        let mut jobs: Vec<_> = self
-            .all()
-            .values()
-            .filter(|job| job.id.project == project)
-            .cloned()
-            .collect();
+        let mut jobs: Vec<_> = self.all().values().filter(|job| job.id.project == project).cloned().collect();
         jobs.sort_by_key(|job| std::cmp::Reverse(job.progress().created));
         jobs
     }
 
     /// The job that an earlier request of this id made.
     pub fn of_request(&self, request_id: &str) -> Option<Arc<Job>> {
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(request_id)
-            .cloned()
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).get(request_id).cloned()
     }
 
     pub fn remember_request(&self, request_id: &str, job: &Arc<Job>) {
@@ -214,10 +188,7 @@ impl Job {
     /// The `Job` resource.
     pub fn to_rest(&self) -> Value {
         let progress = self.progress();
-        let kind = self.configuration["jobType"]
-            .as_str()
-            .unwrap_or_default()
-            .to_ascii_lowercase();
+        let kind = self.configuration["jobType"].as_str().unwrap_or_default().to_ascii_lowercase();
         let mut status = json!({"state": progress.state});
         let mut statistics = json!({"creationTime": progress.created.to_string()});
         if let Some(started) = progress.started {

@@ -23,6 +23,5 @@ mod types;
 mod warehouse;
 
 pub use emulator::{Emulator, Options, StartError};
-pub use error::ApiError;
 pub use faults::{Fault, FaultKind, JobFault, When};
 pub use requests::LoggedRequest;

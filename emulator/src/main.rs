@@ -57,11 +57,7 @@ fn dataset(text: &str) -> Result<(String, String), String> {
 }
 
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "the address is for the caller, errors for people"
-)]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the address is for the caller, errors for people")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let options = Options {

@@ -59,8 +59,6 @@ pub enum Answer {
 }
 
 impl Server {
-    /// # Errors
-    /// Where DuckDB or the HTTP client does not start.
     pub fn new(options: Options) -> Result<Self, ApiError> {
         Ok(Self {
             options,
@@ -70,9 +68,7 @@ impl Server {
             faults: Faults::default(),
             holds: Holds::default(),
             requests: RequestLog::default(),
-            http: reqwest::Client::builder()
-                .build()
-                .map_err(ApiError::internal)?,
+            http: reqwest::Client::builder().build().map_err(ApiError::internal)?,
         })
     }
 
@@ -91,9 +87,7 @@ pub async fn handle(
         Ok(call) => call,
         Err(error) => return error.into_response(),
     };
-    server
-        .requests
-        .record(&LoggedRequest::from(&call), server.options.log);
+    server.requests.record(&LoggedRequest::from(&call), server.options.log);
     tokio::time::sleep(server.options.latency).await;
     let fault = server.faults.for_request(&call.method, &call.path);
     if let Some(fault) = &fault
@@ -143,11 +137,5 @@ async fn read(request: Request) -> Result<Call, ApiError> {
         .split('/')
         .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
         .collect();
-    Ok(Call {
-        method: parts.method.to_string(),
-        path,
-        segments,
-        query,
-        body,
-    })
+    Ok(Call { method: parts.method.to_string(), path, segments, query, body })
 }

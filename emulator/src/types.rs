@@ -81,15 +81,18 @@ impl Type {
         }
     }
 
+    /// Whether sums and signs apply to it.
+    pub fn is_number(self) -> bool {
+        matches!(self, Self::Int64 | Self::Float64 | Self::Numeric | Self::BigNumeric)
+    }
+
     /// Whether `ALTER COLUMN SET DATA TYPE` may turn this type into `to`.
     pub fn widens_to(self, to: Self) -> bool {
         self == to
             || matches!(
                 (self, to),
-                (
-                    Self::Int64,
-                    Self::Numeric | Self::BigNumeric | Self::Float64
-                ) | (Self::Numeric, Self::BigNumeric | Self::Float64)
+                (Self::Int64, Self::Numeric | Self::BigNumeric | Self::Float64)
+                    | (Self::Numeric, Self::BigNumeric | Self::Float64)
                     | (Self::BigNumeric, Self::Float64)
             )
     }
@@ -107,22 +110,12 @@ pub struct Field {
 impl Field {
     /// A nullable column without description.
     pub fn nullable(name: impl Into<String>, ty: Type) -> Self {
-        Self {
-            name: name.into(),
-            ty,
-            required: false,
-            description: None,
-        }
+        Self { name: name.into(), ty, required: false, description: None }
     }
 
     /// Reads a `TableFieldSchema`.
-    ///
-    /// # Errors
-    /// 400 where it is malformed, 501 for nested or repeated columns, other types and other keys.
     pub fn from_rest(value: &Value) -> Result<Self, ApiError> {
-        let object = value
-            .as_object()
-            .ok_or_else(|| ApiError::invalid(format!("Invalid field schema: {value}")))?;
+        let object = value.as_object().ok_or_else(|| ApiError::invalid(format!("Invalid field schema: {value}")))?;
         let text = |key: &str| object.get(key).and_then(Value::as_str);
         let name = text("name").filter(|name| is_column_name(name)).ok_or_else(|| {
             ApiError::invalid(format!(
@@ -131,41 +124,26 @@ impl Field {
                 object.get("name").unwrap_or(&Value::Null)
             ))
         })?;
-        if let Some(key) = object
-            .keys()
-            .find(|key| !matches!(key.as_str(), "name" | "type" | "mode" | "description"))
-        {
-            return Err(ApiError::not_implemented(format!(
-                "schema field {name}: key `{key}`"
-            )));
+        if let Some(key) = object.keys().find(|key| !matches!(key.as_str(), "name" | "type" | "mode" | "description")) {
+            return Err(ApiError::not_implemented(format!("schema field {name}: key `{key}`")));
         }
-        let type_name = text("type").ok_or_else(|| {
-            ApiError::invalid(format!("Field {name} is missing its type in the schema"))
-        })?;
-        let ty = Type::from_name(type_name).ok_or_else(|| {
-            ApiError::not_implemented(format!("schema field {name}: type {type_name}"))
-        })?;
+        let type_name =
+            text("type").ok_or_else(|| ApiError::invalid(format!("Field {name} is missing its type in the schema")))?;
+        let ty = Type::from_name(type_name)
+            .ok_or_else(|| ApiError::not_implemented(format!("schema field {name}: type {type_name}")))?;
         let required = match text("mode").unwrap_or("NULLABLE") {
             "" | "NULLABLE" => false,
             "REQUIRED" => true,
             mode => {
-                return Err(ApiError::not_implemented(format!(
-                    "schema field {name}: mode {mode}"
-                )));
+                return Err(ApiError::not_implemented(format!("schema field {name}: mode {mode}")));
             }
         };
-        Ok(Self {
-            name: name.to_owned(),
-            ty,
-            required,
-            description: text("description").map(str::to_owned),
-        })
+        Ok(Self { name: name.to_owned(), ty, required, description: text("description").map(str::to_owned) })
     }
 
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
-        let mut value =
-            json!({"name": self.name, "type": self.ty.rest_name(), "mode": self.mode()});
+        let mut value = json!({"name": self.name, "type": self.ty.rest_name(), "mode": self.mode()});
         if let Some(description) = &self.description {
             value["description"] = json!(description);
         }
@@ -174,11 +152,7 @@ impl Field {
 
     /// `REQUIRED` or `NULLABLE`.
     pub fn mode(&self) -> &'static str {
-        if self.required {
-            "REQUIRED"
-        } else {
-            "NULLABLE"
-        }
+        if self.required { "REQUIRED" } else { "NULLABLE" }
     }
 
     /// The column definition in a DuckDB CREATE TABLE.
@@ -189,27 +163,12 @@ impl Field {
 }
 
 /// Reads a `TableSchema`; names must be unique ignoring case.
-///
-/// # Errors
-/// As [`Field::from_rest`], and 400 for duplicates.
 pub fn fields_from_rest(schema: &Value) -> Result<Vec<Field>, ApiError> {
-    let fields = schema["fields"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let fields = fields
-        .iter()
-        .map(Field::from_rest)
-        .collect::<Result<Vec<_>, _>>()?;
+    let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let fields = fields.iter().map(Field::from_rest).collect::<Result<Vec<_>, _>>()?;
     for (at, field) in fields.iter().enumerate() {
-        if fields[..at]
-            .iter()
-            .any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name))
-        {
-            return Err(ApiError::invalid(format!(
-                "Duplicate field name {} in schema",
-                field.name
-            )));
+        if fields[..at].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name)) {
+            return Err(ApiError::invalid(format!("Duplicate field name {} in schema", field.name)));
         }
     }
     Ok(fields)
@@ -222,9 +181,7 @@ pub fn fields_to_rest(fields: &[Field]) -> Value {
 
 /// Finds a column ignoring case, as BigQuery does.
 pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
-    fields
-        .iter()
-        .find(|field| field.name.eq_ignore_ascii_case(name))
+    fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
 /// A quoted DuckDB identifier.
@@ -240,8 +197,6 @@ pub fn literal(text: &str) -> String {
 fn is_column_name(name: &str) -> bool {
     let mut chars = name.chars();
     name.chars().count() <= 300
-        && chars
-            .next()
-            .is_some_and(|first| first == '_' || first.is_alphabetic())
+        && chars.next().is_some_and(|first| first == '_' || first.is_alphabetic())
         && chars.all(|c| c == '_' || c.is_alphanumeric())
 }

@@ -61,27 +61,15 @@ pub struct Warehouse {
 
 impl Warehouse {
     /// A new database in memory.
-    ///
-    /// # Errors
-    /// Where DuckDB does not start.
     pub fn open() -> duckdb::Result<Self> {
         let root = Connection::open_in_memory()?;
         root.execute_batch(MACROS)?;
-        Ok(Self {
-            root: Mutex::new(root),
-            writer: Mutex::new(()),
-        })
+        Ok(Self { root: Mutex::new(root), writer: Mutex::new(()) })
     }
 
     /// A connection of its own: reads through it see whole transactions only.
-    ///
-    /// # Errors
-    /// Where DuckDB gives none.
     pub fn connect(&self) -> duckdb::Result<Connection> {
-        self.root
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .try_clone()
+        self.root.lock().unwrap_or_else(PoisonError::into_inner).try_clone()
     }
 
     /// The right to change tables; one at a time. Taken before the catalog's lock, never after.
@@ -90,9 +78,6 @@ impl Warehouse {
     }
 
     /// Runs statements in one transaction; rolls back on the first error.
-    ///
-    /// # Errors
-    /// The first failing statement's.
     pub fn transaction(connection: &Connection, statements: &[String]) -> duckdb::Result<usize> {
         connection.execute_batch("BEGIN")?;
         let mut changed = 0;
@@ -110,32 +95,16 @@ impl Warehouse {
     }
 
     /// All rows of a query, each value as DuckDB prints it.
-    ///
-    /// # Errors
-    /// DuckDB's.
-    pub fn rows(
-        connection: &Connection,
-        sql: &str,
-        columns: usize,
-    ) -> duckdb::Result<Vec<Vec<Option<String>>>> {
+    pub fn rows(connection: &Connection, sql: &str, columns: usize) -> duckdb::Result<Vec<Vec<Option<String>>>> {
         let mut statement = connection.prepare(sql)?;
         let rows = statement
-            .query_map([], |row| {
-                (0..columns)
-                    .map(|at| row.get::<_, Option<String>>(at))
-                    .collect()
-            })?
+            .query_map([], |row| (0..columns).map(|at| row.get::<_, Option<String>>(at)).collect())?
             .collect::<duckdb::Result<Vec<_>>>()?;
         Ok(rows)
     }
 
     /// The number of rows of a table, by its DuckDB name.
-    ///
-    /// # Errors
-    /// DuckDB's.
     pub fn count(connection: &Connection, table: &str) -> duckdb::Result<i64> {
-        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
-            row.get(0)
-        })
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
     }
 }

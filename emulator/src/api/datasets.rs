@@ -59,9 +59,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     )?;
     let name = body["datasetReference"]["datasetId"]
         .as_str()
-        .ok_or_else(|| {
-            ApiError::invalid("Required parameter is missing: datasetReference.datasetId")
-        })?;
+        .ok_or_else(|| ApiError::invalid("Required parameter is missing: datasetReference.datasetId"))?;
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(ApiError::invalid(format!(
             "Invalid dataset ID \"{name}\". Dataset IDs must be alphanumeric (plus underscores) and must be at most \
@@ -69,12 +67,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
         )));
     }
     let id = DatasetId::new(project, name);
-    create(
-        server,
-        &id,
-        body["location"].as_str().unwrap_or("US"),
-        labels(&body["labels"]),
-    )?;
+    create(server, &id, body["location"].as_str().unwrap_or("US"), labels(&body["labels"]))?;
     let mut catalog = server.catalog();
     let dataset = catalog.dataset_mut(&id)?;
     dataset.description = body["description"].as_str().map(str::to_owned);
@@ -84,9 +77,6 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
 }
 
 /// Makes a dataset.
-///
-/// # Errors
-/// 409 where it exists.
 pub fn create(
     server: &Server,
     id: &DatasetId,
@@ -98,10 +88,7 @@ pub fn create(
     if catalog.dataset(id).is_ok() {
         return Err(ApiError::duplicate(format!("Dataset {id}")));
     }
-    server
-        .warehouse
-        .connect()?
-        .execute_batch(&format!("CREATE SCHEMA {}", id.duckdb()))?;
+    server.warehouse.connect()?.execute_batch(&format!("CREATE SCHEMA {}", id.duckdb()))?;
     let dataset = Dataset {
         id: id.clone(),
         location: canonical_location(location),
@@ -112,9 +99,7 @@ pub fn create(
         created: clock::now_ms(),
         tables: BTreeMap::new(),
     };
-    catalog
-        .datasets
-        .insert((id.project.clone(), id.dataset.clone()), dataset);
+    catalog.datasets.insert((id.project.clone(), id.dataset.clone()), dataset);
     Ok(())
 }
 
@@ -122,19 +107,10 @@ pub fn delete(server: &Server, id: &DatasetId, contents: bool) -> Result<Answer,
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
     if !catalog.dataset(id)?.tables.is_empty() && !contents {
-        return Err(ApiError::new(
-            400,
-            "resourceInUse",
-            format!("Dataset {id} is still in use"),
-        ));
+        return Err(ApiError::new(400, "resourceInUse", format!("Dataset {id} is still in use")));
     }
-    server
-        .warehouse
-        .connect()?
-        .execute_batch(&format!("DROP SCHEMA {} CASCADE", id.duckdb()))?;
-    catalog
-        .datasets
-        .remove(&(id.project.clone(), id.dataset.clone()));
+    server.warehouse.connect()?.execute_batch(&format!("DROP SCHEMA {} CASCADE", id.duckdb()))?;
+    catalog.datasets.remove(&(id.project.clone(), id.dataset.clone()));
     Ok(Answer::Empty)
 }
 
@@ -149,7 +125,5 @@ pub fn canonical_location(location: &str) -> String {
 /// Reads a map of labels.
 pub fn labels(value: &Value) -> BTreeMap<String, String> {
     let entries = value.as_object().into_iter().flatten();
-    entries
-        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-        .collect()
+    entries.map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
 }

@@ -16,32 +16,9 @@ use crate::{
 };
 
 pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(
-        body,
-        "job",
-        &[
-            "jobReference",
-            "configuration",
-            "kind",
-            "id",
-            "etag",
-            "status",
-            "statistics",
-        ],
-    )?;
+    only_keys(body, "job", &["jobReference", "configuration", "kind", "id", "etag", "status", "statistics"])?;
     let configuration = &body["configuration"];
-    only_keys(
-        configuration,
-        "configuration",
-        &[
-            "load",
-            "query",
-            "labels",
-            "jobType",
-            "dryRun",
-            "jobTimeoutMs",
-        ],
-    )?;
+    only_keys(configuration, "configuration", &["load", "query", "labels", "jobType", "dryRun", "jobTimeoutMs"])?;
     if configuration["dryRun"].as_bool() == Some(true) {
         return Err(ApiError::not_implemented("configuration.dryRun"));
     }
@@ -51,19 +28,12 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         let config = LoadConfig::from_rest(&configuration["load"], project)?;
         let location = match location {
             Some(location) => canonical_location(location),
-            None => server
-                .catalog()
-                .dataset(&config.table.dataset)?
-                .location
-                .clone(),
+            None => server.catalog().dataset(&config.table.dataset)?.location.clone(),
         };
         let id = new_id(project, &location, job_id)?;
         // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
-        if let Err(error) = server
-            .catalog()
-            .dataset_in(&config.table.dataset, &location)
-        {
+        if let Err(error) = server.catalog().dataset_in(&config.table.dataset, &location) {
             job.finish(Err(error.clone().into()));
             return Err(error);
         }
@@ -71,26 +41,14 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         job
     } else if configuration["query"].is_object() {
         let config = QueryConfig::from_job(&configuration["query"], project)?;
-        queries::start(
-            server,
-            project,
-            location,
-            job_id,
-            config,
-            with_type(configuration, "QUERY"),
-        )?
+        queries::start(server, project, location, job_id, config, with_type(configuration, "QUERY"))?
     } else {
-        return Err(ApiError::invalid(
-            "Required parameter is missing: configuration.load or configuration.query",
-        ));
+        return Err(ApiError::invalid("Required parameter is missing: configuration.load or configuration.query"));
     };
     Ok(Answer::Json(job.to_rest()))
 }
 
 /// The name of a new job, with the client's id or a generated one.
-///
-/// # Errors
-/// 400 for an impossible id.
 pub fn new_id(project: &str, location: &str, job: Option<&str>) -> Result<JobId, ApiError> {
     let job = job.map_or_else(generated_id, str::to_owned);
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -100,21 +58,13 @@ pub fn new_id(project: &str, location: &str, job: Option<&str>) -> Result<JobId,
              1024 characters long."
         )));
     }
-    Ok(JobId {
-        project: project.to_owned(),
-        location: canonical_location(location),
-        job,
-    })
+    Ok(JobId { project: project.to_owned(), location: canonical_location(location), job })
 }
 
 fn generated_id() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!(
-        "job_{}_{}",
-        clock::now_ms(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("job_{}_{}", clock::now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn with_type(configuration: &Value, kind: &str) -> Value {
@@ -132,21 +82,14 @@ async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
         }
     };
     let outcome = match prepared {
-        Ok(staged) => blocking(move || load::commit(&server, staged)).await,
+        Ok(staged) => blocking(move || load::commit(&server, &staged)).await,
         Err(error) => Err(error),
     };
-    job.finish(outcome.map(|statistics| Outcome {
-        statistics,
-        result: None,
-    }));
+    job.finish(outcome.map(|statistics| Outcome { statistics, result: None }));
 }
 
 /// Everything that may be stopped: nothing is visible yet.
-async fn prepare(
-    server: &Arc<Server>,
-    job: &Job,
-    config: LoadConfig,
-) -> Result<load::Staged, JobError> {
+async fn prepare(server: &Arc<Server>, job: &Job, config: LoadConfig) -> Result<load::Staged, JobError> {
     tokio::time::sleep(server.options.job_duration).await;
     if let Some(error) = server.faults.for_job(&job.id.job) {
         return Err(error);
@@ -157,15 +100,10 @@ async fn prepare(
 }
 
 /// Runs DuckDB's work where it does not hold up requests.
-///
-/// # Errors
-/// The work's, or that it panicked.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
 ) -> Result<T, JobError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(ApiError::internal(error).into()))
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::internal(error).into()))
 }
 
 pub fn get(server: &Server, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
@@ -173,30 +111,19 @@ pub fn get(server: &Server, project: &str, job: &str, call: &Call) -> Result<Ans
 }
 
 /// The job that a request names by path and `location`.
-///
-/// # Errors
-/// 404 where there is none.
 pub fn find(server: &Server, project: &str, job: &str, call: &Call) -> Result<Arc<Job>, ApiError> {
-    let location = call
-        .query
-        .get("location")
-        .map(|location| canonical_location(location));
+    let location = call.query.get("location").map(|location| canonical_location(location));
     server.jobs.find(project, job, location.as_deref())
 }
 
 pub fn cancel(server: &Server, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     job.stop();
-    Ok(Answer::Json(
-        json!({"kind": "bigquery#jobCancelResponse", "job": job.to_rest()}),
-    ))
+    Ok(Answer::Json(json!({"kind": "bigquery#jobCancelResponse", "job": job.to_rest()})))
 }
 
 pub fn list(server: &Server, project: &str, call: &Call) -> Result<Answer, ApiError> {
-    let wanted = call
-        .query
-        .get("stateFilter")
-        .map(|state| state.to_ascii_uppercase());
+    let wanted = call.query.get("stateFilter").map(|state| state.to_ascii_uppercase());
     let entries: Vec<Value> = server
         .jobs
         .of_project(project)
@@ -209,15 +136,10 @@ pub fn list(server: &Server, project: &str, call: &Call) -> Result<Answer, ApiEr
             }
             entry
         })
-        .filter(|entry| {
-            wanted
-                .as_deref()
-                .is_none_or(|wanted| entry["state"] == wanted)
-        })
+        .filter(|entry| wanted.as_deref().is_none_or(|wanted| entry["state"] == wanted))
         .collect();
     let (jobs, next) = Paging::of(call).cut(&entries)?;
-    let mut answer =
-        json!({"kind": "bigquery#jobList", "etag": etag(clock::now_ms()), "jobs": jobs});
+    let mut answer = json!({"kind": "bigquery#jobList", "etag": etag(clock::now_ms()), "jobs": jobs});
     if let Some(next) = next {
         answer["nextPageToken"] = json!(next);
     }

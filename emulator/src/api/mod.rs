@@ -16,9 +16,6 @@ use crate::{
 };
 
 /// Finds the method by verb and path.
-///
-/// # Errors
-/// The method's, or 501 where there is none.
 pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
     let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
     let ["bigquery", "v2", "projects", project, path @ ..] = segments.as_slice() else {
@@ -31,27 +28,16 @@ pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiEr
         ("POST", ["datasets"]) => datasets::insert(server, project, body),
         ("GET", ["datasets", dataset]) => datasets::get(server, &dataset_id(dataset)),
         ("DELETE", ["datasets", dataset]) => {
-            let contents = call
-                .query
-                .get("deleteContents")
-                .is_some_and(|value| value == "true");
+            let contents = call.query.get("deleteContents").is_some_and(|value| value == "true");
             datasets::delete(server, &dataset_id(dataset), contents)
         }
-        ("GET", ["datasets", dataset, "tables"]) => {
-            tables::list(server, &dataset_id(dataset), call)
-        }
-        ("POST", ["datasets", dataset, "tables"]) => {
-            tables::insert(server, &dataset_id(dataset), body)
-        }
-        ("GET", ["datasets", dataset, "tables", table]) => {
-            tables::get(server, &dataset_id(dataset).table(table))
-        }
+        ("GET", ["datasets", dataset, "tables"]) => tables::list(server, &dataset_id(dataset), call),
+        ("POST", ["datasets", dataset, "tables"]) => tables::insert(server, &dataset_id(dataset), body),
+        ("GET", ["datasets", dataset, "tables", table]) => tables::get(server, &dataset_id(dataset).table(table)),
         ("PATCH", ["datasets", dataset, "tables", table]) => {
             tables::patch(server, &dataset_id(dataset).table(table), body)
         }
-        ("DELETE", ["datasets", dataset, "tables", table]) => {
-            tables::delete(server, &dataset_id(dataset), table)
-        }
+        ("DELETE", ["datasets", dataset, "tables", table]) => tables::delete(server, &dataset_id(dataset), table),
         ("POST", ["jobs"]) => jobs::insert(server, project, body),
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
@@ -67,16 +53,9 @@ fn unknown(call: &Call) -> ApiError {
 }
 
 /// Refuses keys of a request's object that the emulator would have to ignore.
-///
-/// # Errors
-/// 501 naming the first such key.
 pub fn only_keys(object: &Value, what: &str, known: &[&str]) -> Result<(), ApiError> {
-    let unknown = object
-        .as_object()
-        .and_then(|map| map.keys().find(|key| !known.contains(&key.as_str())));
-    unknown.map_or(Ok(()), |key| {
-        Err(ApiError::not_implemented(format!("{what}.{key}")))
-    })
+    let unknown = object.as_object().and_then(|map| map.keys().find(|key| !known.contains(&key.as_str())));
+    unknown.map_or(Ok(()), |key| Err(ApiError::not_implemented(format!("{what}.{key}"))))
 }
 
 /// A 64-bit integer, which the API takes as a string or a number.
@@ -96,22 +75,12 @@ impl Paging {
     /// Reads `maxResults` and `pageToken`.
     pub fn of(call: &Call) -> Self {
         Self {
-            size: call
-                .query
-                .get("maxResults")
-                .and_then(|size| size.parse().ok()),
-            token: call
-                .query
-                .get("pageToken")
-                .filter(|token| !token.is_empty())
-                .cloned(),
+            size: call.query.get("maxResults").and_then(|size| size.parse().ok()),
+            token: call.query.get("pageToken").filter(|token| !token.is_empty()).cloned(),
         }
     }
 
     /// The entries, and the token of the next page.
-    ///
-    /// # Errors
-    /// 400 for a token that is not ours.
     pub fn cut<'a, T>(&self, entries: &'a [T]) -> Result<(&'a [T], Option<String>), ApiError> {
         let start = match &self.token {
             Some(token) => token
@@ -121,12 +90,7 @@ impl Paging {
                 .ok_or_else(|| ApiError::invalid(format!("Invalid page token {token}")))?,
             None => 0,
         };
-        let end = entries
-            .len()
-            .min(start.saturating_add(self.size.unwrap_or(1000)));
-        Ok((
-            &entries[start..end],
-            (end < entries.len()).then(|| format!("page-{end}")),
-        ))
+        let end = entries.len().min(start.saturating_add(self.size.unwrap_or(1000)));
+        Ok((&entries[start..end], (end < entries.len()).then(|| format!("page-{end}"))))
     }
 }

@@ -19,62 +19,43 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answer, ApiError> {
     let config = QueryConfig::from_request(body, project)?;
     let request_id = body["requestId"].as_str();
-    let job = match request_id.and_then(|id| server.jobs.of_request(id)) {
-        Some(job) => job,
-        None => {
-            let configuration = json!({"jobType": "QUERY", "labels": body["labels"], "query": {
-                "query": config.query, "useLegacySql": false, "queryParameters": body["queryParameters"],
-            }});
-            let job = start(
-                server,
-                project,
-                body["location"].as_str(),
-                None,
-                config,
-                configuration,
-            )?;
-            if let Some(id) = request_id {
-                server.jobs.remember_request(id, &job);
-            }
-            job
+    // A request that is sent again with the same id is answered by the job that it made.
+    let known = request_id.and_then(|id| server.jobs.of_request(id));
+    let job = if let Some(job) = known {
+        job
+    } else {
+        let configuration = json!({"jobType": "QUERY", "labels": body["labels"], "query": {
+            "query": config.query,
+            "useLegacySql": false,
+            "queryParameters": body["queryParameters"],
+        }});
+        let location = body["location"].as_str();
+        let job = start(server, project, location, None, config, configuration)?;
+        if let Some(id) = request_id {
+            server.jobs.remember_request(id, &job);
         }
+        job
     };
-    let timeout = body["timeoutMs"]
-        .as_u64()
-        .map_or(DEFAULT_TIMEOUT, Duration::from_millis);
+    let timeout = body["timeoutMs"].as_u64().map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     let wanted = Wanted {
-        paging: Paging {
-            size: int64(&body["maxResults"]).and_then(|size| size.try_into().ok()),
-            token: None,
-        },
+        paging: Paging { size: int64(&body["maxResults"]).and_then(|size| size.try_into().ok()), token: None },
         int64_timestamps: body["formatOptions"]["useInt64Timestamp"].as_bool() == Some(true),
     };
     answer(&job, timeout, &wanted, "bigquery#queryResponse").await
 }
 
-pub async fn results(
-    server: &Arc<Server>,
-    project: &str,
-    job: &str,
-    call: &Call,
-) -> Result<Answer, ApiError> {
+pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     let timeout = call.query.get("timeoutMs").and_then(|ms| ms.parse().ok());
     let wanted = Wanted {
         paging: Paging::of(call),
-        int64_timestamps: call
-            .query
-            .get("formatOptions.useInt64Timestamp")
-            .is_some_and(|value| value == "true"),
+        int64_timestamps: call.query.get("formatOptions.useInt64Timestamp").is_some_and(|value| value == "true"),
     };
     let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     answer(&job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
 }
 
 /// Makes a query job and runs it.
-///
-/// # Errors
-/// 409 where the id is taken.
 pub fn start(
     server: &Arc<Server>,
     project: &str,
@@ -87,9 +68,7 @@ pub fn start(
         Some(location) => location.to_owned(),
         None => sql::location(server, &config).unwrap_or_else(|| "US".to_owned()),
     };
-    let job = server
-        .jobs
-        .create(new_id(project, &location, job_id)?, configuration)?;
+    let job = server.jobs.create(new_id(project, &location, job_id)?, configuration)?;
     tokio::spawn(run(Arc::clone(server), Arc::clone(&job), config));
     Ok(job)
 }
@@ -97,12 +76,11 @@ pub fn start(
 async fn run(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
     job.start();
     server.holds.pass(&job.id.job).await;
-    let outcome = match server.faults.for_job(&job.id.job) {
-        Some(error) => Err(error),
-        None => {
-            let location = job.id.location.clone();
-            blocking(move || sql::run(&server, &config, &location)).await
-        }
+    let outcome = if let Some(error) = server.faults.for_job(&job.id.job) {
+        Err(error)
+    } else {
+        let location = job.id.location.clone();
+        blocking(move || sql::run(&server, &config, &location)).await
     };
     job.finish(outcome);
 }
@@ -114,12 +92,7 @@ struct Wanted {
     int64_timestamps: bool,
 }
 
-async fn answer(
-    job: &Job,
-    timeout: Duration,
-    wanted: &Wanted,
-    kind: &str,
-) -> Result<Answer, ApiError> {
+async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Result<Answer, ApiError> {
     let mut answer = json!({
         "kind": kind,
         "etag": etag(clock::now_ms()),
@@ -129,16 +102,10 @@ async fn answer(
     if tokio::time::timeout(timeout, job.done()).await.is_err() {
         return Ok(Answer::Json(answer));
     }
-    let Outcome { result, statistics } = job
-        .outcome()
-        .unwrap_or_else(|| Ok(Outcome::default()))
-        .map_err(|error| error.to_api())?;
-    let result = result.ok_or_else(|| {
-        ApiError::invalid(format!(
-            "Job {} is not a query; ask for it with jobs.get",
-            job.id.job
-        ))
-    })?;
+    let Outcome { result, statistics } =
+        job.outcome().unwrap_or_else(|| Ok(Outcome::default())).map_err(|error| error.to_api())?;
+    let result = result
+        .ok_or_else(|| ApiError::invalid(format!("Job {} is not a query; ask for it with jobs.get", job.id.job)))?;
     let (rows, next) = wanted.paging.cut(&result.rows)?;
     answer["jobComplete"] = json!(true);
     answer["cacheHit"] = json!(false);
@@ -149,10 +116,7 @@ async fn answer(
         answer["numDmlAffectedRows"] = json!(affected.to_string());
     }
     if !rows.is_empty() {
-        answer["rows"] = rows
-            .iter()
-            .map(|row| sql::wire::row(&result.fields, row, wanted.int64_timestamps))
-            .collect();
+        answer["rows"] = rows.iter().map(|row| sql::wire::row(&result.fields, row, wanted.int64_timestamps)).collect();
     }
     if let Some(next) = next {
         answer["pageToken"] = json!(next);

@@ -46,10 +46,7 @@ pub fn list(server: &Server, id: &DatasetId, call: &Call) -> Result<Answer, ApiE
     let entries: Vec<Value> = {
         let catalog = server.catalog();
         let dataset = catalog.dataset(id)?;
-        let live = dataset
-            .tables
-            .values()
-            .filter(|table| catalog.table(&table.id).is_ok());
+        let live = dataset.tables.values().filter(|table| catalog.table(&table.id).is_ok());
         live.map(Table::to_list_entry).collect()
     };
     let total = entries.len();
@@ -65,18 +62,11 @@ pub fn list(server: &Server, id: &DatasetId, call: &Call) -> Result<Answer, ApiE
 
 pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answer, ApiError> {
     let mut known = OUTPUT_ONLY.to_vec();
-    known.extend([
-        "schema",
-        "timePartitioning",
-        "clustering",
-        "labels",
-        "description",
-        "expirationTime",
-    ]);
+    known.extend(["schema", "timePartitioning", "clustering", "labels", "description", "expirationTime"]);
     only_keys(body, "table", &known)?;
-    let name = body["tableReference"]["tableId"].as_str().ok_or_else(|| {
-        ApiError::invalid("Required parameter is missing: tableReference.tableId")
-    })?;
+    let name = body["tableReference"]["tableId"]
+        .as_str()
+        .ok_or_else(|| ApiError::invalid("Required parameter is missing: tableReference.tableId"))?;
     let id = dataset.table(name);
     create(
         server,
@@ -105,9 +95,6 @@ pub struct Definition {
 }
 
 /// Makes a table; the dataset's default expirations apply where it sets none.
-///
-/// # Errors
-/// 404 without the dataset, 409 where the table exists, 400 for an impossible definition.
 pub fn create(server: &Server, id: &TableId, definition: Definition) -> Result<(), ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
@@ -116,23 +103,11 @@ pub fn create(server: &Server, id: &TableId, definition: Definition) -> Result<(
         return Err(ApiError::duplicate(format!("Table {id}")));
     }
     if id.table.is_empty() || id.table.contains(['$', '@', '.', '`', '"', '/']) {
-        return Err(ApiError::invalid(format!(
-            "Invalid table ID \"{}\".",
-            id.table
-        )));
+        return Err(ApiError::invalid(format!("Invalid table ID \"{}\".", id.table)));
     }
-    let Definition {
-        fields,
-        mut partitioning,
-        clustering,
-        labels,
-        description,
-        expires,
-    } = definition;
+    let Definition { fields, mut partitioning, clustering, labels, description, expires } = definition;
     if fields.is_empty() {
-        return Err(ApiError::not_implemented(format!(
-            "a table without schema ({id})"
-        )));
+        return Err(ApiError::not_implemented(format!("a table without schema ({id})")));
     }
     check_layout(&fields, partitioning.as_ref(), &clustering)?;
     let dataset = catalog.dataset_mut(&id.dataset)?;
@@ -146,17 +121,10 @@ pub fn create(server: &Server, id: &TableId, definition: Definition) -> Result<(
         };
     }
     // An explicit partition expiration rule replaces the dataset's table expiration.
-    let inherited = dataset
-        .default_table_expiration
-        .filter(|_| partitioning.is_none())
-        .map(|ms| now + ms);
+    let inherited = dataset.default_table_expiration.filter(|_| partitioning.is_none()).map(|ms| now + ms);
     let columns: Vec<String> = fields.iter().map(Field::ddl).collect();
     // OR REPLACE: an expired table of this name leaves its rows behind.
-    let ddl = format!(
-        "CREATE OR REPLACE TABLE {} ({})",
-        id.duckdb(),
-        columns.join(", ")
-    );
+    let ddl = format!("CREATE OR REPLACE TABLE {} ({})", id.duckdb(), columns.join(", "));
     server.warehouse.connect()?.execute_batch(&ddl)?;
     let table = Table {
         id: id.clone(),
@@ -173,17 +141,11 @@ pub fn create(server: &Server, id: &TableId, definition: Definition) -> Result<(
     Ok(())
 }
 
-fn check_layout(
-    fields: &[Field],
-    partitioning: Option<&Partitioning>,
-    clustering: &[String],
-) -> Result<(), ApiError> {
+fn check_layout(fields: &[Field], partitioning: Option<&Partitioning>, clustering: &[String]) -> Result<(), ApiError> {
     if let Some(partitioning) = partitioning {
         let name = &partitioning.field;
         let field = find(fields, name).ok_or_else(|| {
-            ApiError::invalid(format!(
-                "The field specified for partitioning cannot be found in the schema: {name}"
-            ))
+            ApiError::invalid(format!("The field specified for partitioning cannot be found in the schema: {name}"))
         })?;
         if !matches!(field.ty, Type::Timestamp | Type::Date | Type::DateTime) {
             return Err(ApiError::invalid(format!(
@@ -194,65 +156,41 @@ fn check_layout(
         }
     }
     if clustering.len() > 4 {
-        return Err(ApiError::invalid(format!(
-            "Too many clustering fields: {}, at most 4",
-            clustering.len()
-        )));
+        return Err(ApiError::invalid(format!("Too many clustering fields: {}, at most 4", clustering.len())));
     }
     match clustering.iter().find(|name| find(fields, name).is_none()) {
-        Some(name) => Err(ApiError::invalid(format!(
-            "The field specified for clustering cannot be found in the schema: {name}"
-        ))),
+        Some(name) => {
+            Err(ApiError::invalid(format!("The field specified for clustering cannot be found in the schema: {name}")))
+        }
         None => Ok(()),
     }
 }
 
 /// Reads `timePartitioning`.
-///
-/// # Errors
-/// 501 for other partitions than by month on a column.
 pub fn partitioning(value: &Value) -> Result<Option<Partitioning>, ApiError> {
     if value.is_null() {
         return Ok(None);
     }
-    only_keys(
-        value,
-        "timePartitioning",
-        &["type", "field", "expirationMs"],
-    )?;
+    only_keys(value, "timePartitioning", &["type", "field", "expirationMs"])?;
     let kind = value["type"].as_str().unwrap_or_default();
     if kind != "MONTH" {
-        return Err(ApiError::not_implemented(format!(
-            "timePartitioning.type {kind}, only MONTH"
-        )));
+        return Err(ApiError::not_implemented(format!("timePartitioning.type {kind}, only MONTH")));
     }
-    let field = value["field"].as_str().ok_or_else(|| {
-        ApiError::not_implemented("timePartitioning without field (ingestion time)")
-    })?;
-    Ok(Some(Partitioning {
-        field: field.to_owned(),
-        expiration: int64(&value["expirationMs"]),
-    }))
+    let field = value["field"]
+        .as_str()
+        .ok_or_else(|| ApiError::not_implemented("timePartitioning without field (ingestion time)"))?;
+    Ok(Some(Partitioning { field: field.to_owned(), expiration: int64(&value["expirationMs"]) }))
 }
 
 /// Reads `clustering`.
 pub fn clustering(value: &Value) -> Vec<String> {
     let fields = value["fields"].as_array().into_iter().flatten();
-    fields
-        .filter_map(|field| field.as_str().map(str::to_owned))
-        .collect()
+    fields.filter_map(|field| field.as_str().map(str::to_owned)).collect()
 }
 
 pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiError> {
     let mut known = OUTPUT_ONLY.to_vec();
-    known.extend([
-        "schema",
-        "labels",
-        "description",
-        "expirationTime",
-        "timePartitioning",
-        "clustering",
-    ]);
+    known.extend(["schema", "labels", "description", "expirationTime", "timePartitioning", "clustering"]);
     only_keys(body, "table", &known)?;
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
@@ -267,9 +205,7 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
                 old.expiration = new.expiration.filter(|ms| *ms > 0);
             }
             _ => {
-                return Err(ApiError::invalid(
-                    "Cannot change partitioning of an existing table.",
-                ));
+                return Err(ApiError::invalid("Cannot change partitioning of an existing table."));
             }
         }
     }
@@ -304,21 +240,14 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
 
 /// Takes a schema that keeps every column and may add nullable ones, relax others and change descriptions.
 fn patch_schema(table: &mut Table, new: Vec<Field>) -> Result<Vec<String>, ApiError> {
-    let mismatch = |detail: String| {
-        ApiError::invalid(format!(
-            "Provided Schema does not match Table {}. {detail}",
-            table.id
-        ))
-    };
+    let mismatch =
+        |detail: String| ApiError::invalid(format!("Provided Schema does not match Table {}. {detail}", table.id));
     let target = table.id.duckdb();
     let mut ddl = Vec::new();
     let mut fields = table.fields.clone();
     for old in &mut fields {
         let Some(field) = find(&new, &old.name) else {
-            return Err(mismatch(format!(
-                "Field {} is missing in new schema",
-                old.name
-            )));
+            return Err(mismatch(format!("Field {} is missing in new schema", old.name)));
         };
         if field.ty != old.ty {
             return Err(mismatch(format!(
@@ -329,31 +258,19 @@ fn patch_schema(table: &mut Table, new: Vec<Field>) -> Result<Vec<String>, ApiEr
             )));
         }
         if field.required && !old.required {
-            return Err(mismatch(format!(
-                "Field {} has changed mode from NULLABLE to REQUIRED",
-                old.name
-            )));
+            return Err(mismatch(format!("Field {} has changed mode from NULLABLE to REQUIRED", old.name)));
         }
         if old.required && !field.required {
-            ddl.push(format!(
-                "ALTER TABLE {target} ALTER {} DROP NOT NULL",
-                crate::types::quote(&old.name)
-            ));
+            ddl.push(format!("ALTER TABLE {target} ALTER {} DROP NOT NULL", crate::types::quote(&old.name)));
         }
-        *old = Field {
-            name: old.name.clone(),
-            ..field.clone()
-        };
+        *old = Field { name: old.name.clone(), ..field.clone() };
     }
     for field in new {
         if find(&fields, &field.name).is_some() {
             continue;
         }
         if field.required {
-            return Err(mismatch(format!(
-                "Cannot add required fields to an existing schema. (field: {})",
-                field.name
-            )));
+            return Err(mismatch(format!("Cannot add required fields to an existing schema. (field: {})", field.name)));
         }
         ddl.push(format!("ALTER TABLE {target} ADD COLUMN {}", field.ddl()));
         fields.push(field);
@@ -374,11 +291,7 @@ pub fn delete(server: &Server, dataset: &DatasetId, name: &str) -> Result<Answer
     let partition_id = catalog.table(&id)?.partition_id();
     let statement = match partition {
         Some(partition) => {
-            format!(
-                "DELETE FROM {} WHERE {partition_id} = {}",
-                id.duckdb(),
-                literal(partition)
-            )
+            format!("DELETE FROM {} WHERE {partition_id} = {}", id.duckdb(), literal(partition))
         }
         None => format!("DROP TABLE {}", id.duckdb()),
     };

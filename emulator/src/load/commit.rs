@@ -18,16 +18,8 @@ use crate::{
 };
 
 /// Puts the rows where the job wants them and returns `statistics.load`.
-///
-/// # Errors
-/// The job's error; the table is then as before.
-pub fn commit(server: &Server, staged: Staged) -> Result<Value, JobError> {
-    let Staged {
-        config,
-        connection,
-        fields,
-        ..
-    } = &staged;
+pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
+    let Staged { config, connection, fields, .. } = staged;
     if server.catalog().table(&config.table).is_err() {
         create(server, config)?;
     }
@@ -38,48 +30,31 @@ pub fn commit(server: &Server, staged: Staged) -> Result<Value, JobError> {
     let target = table.id.duckdb();
     let partition_id = table.partition_id();
     let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
-    let values: Vec<String> = fields
-        .iter()
-        .enumerate()
-        .map(|(at, field)| typed(at, field))
-        .collect();
-    connection.execute_batch(&format!(
-        "CREATE TEMP VIEW incoming AS SELECT {} FROM staged",
-        values.join(", ")
-    ))?;
+    let values: Vec<String> = fields.iter().enumerate().map(|(at, field)| typed(at, field)).collect();
+    connection.execute_batch(&format!("CREATE TEMP VIEW incoming AS SELECT {} FROM staged", values.join(", ")))?;
     if let Some(partition) = &config.partition {
         check_partition(connection, &table, fields, partition)?;
     }
     let existing = match &config.partition {
-        Some(partition) => format!(
-            "FROM {target} WHERE {partition_id} = {}",
-            literal(partition)
-        ),
+        Some(partition) => format!("FROM {target} WHERE {partition_id} = {}", literal(partition)),
         None => format!("FROM {target}"),
     };
     match config.write {
         Write::Append => {}
         Write::Truncate => statements.push(format!("DELETE {existing}")),
         Write::Empty => {
-            let rows: i64 =
-                connection
-                    .query_row(&format!("SELECT count(*) {existing}"), [], |row| row.get(0))?;
+            let rows: i64 = connection.query_row(&format!("SELECT count(*) {existing}"), [], |row| row.get(0))?;
             if rows > 0 {
                 return Err(ApiError::duplicate(format!("Table {}", config.destination())).into());
             }
         }
     }
     let columns = columns.join(", ");
-    statements.push(format!(
-        "INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"
-    ));
+    statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));
     Warehouse::transaction(connection, &statements)?;
     let bytes = table.bytes(i64::try_from(staged.rows).unwrap_or(i64::MAX));
-    *server.catalog().table_mut(&config.table)? = Table {
-        modified: clock::now_ms(),
-        ..table
-    };
+    *server.catalog().table_mut(&config.table)? = Table { modified: clock::now_ms(), ..table };
     Ok(json!({
         "inputFiles": staged.files.to_string(),
         "inputFileBytes": staged.file_bytes.to_string(),
@@ -108,10 +83,7 @@ fn evolved(config: &LoadConfig, mut table: Table, changes: Reconciled) -> (Table
     let mut statements = Vec::new();
     if config.write == Write::Truncate && config.partition.is_none() && config.fields.is_some() {
         let columns: Vec<String> = changes.file.iter().map(Field::ddl).collect();
-        statements.push(format!(
-            "CREATE OR REPLACE TABLE {target} ({})",
-            columns.join(", ")
-        ));
+        statements.push(format!("CREATE OR REPLACE TABLE {target} ({})", columns.join(", ")));
         table.fields = changes.file;
         return (table, statements);
     }
@@ -120,25 +92,14 @@ fn evolved(config: &LoadConfig, mut table: Table, changes: Reconciled) -> (Table
         table.fields.push(field);
     }
     for name in changes.relaxed {
-        statements.push(format!(
-            "ALTER TABLE {target} ALTER {} DROP NOT NULL",
-            quote(&name)
-        ));
-        table
-            .fields
-            .iter_mut()
-            .filter(|field| field.name == name)
-            .for_each(|field| field.required = false);
+        statements.push(format!("ALTER TABLE {target} ALTER {} DROP NOT NULL", quote(&name)));
+        table.fields.iter_mut().filter(|field| field.name == name).for_each(|field| field.required = false);
     }
     (table, statements)
 }
 
 fn typed(at: usize, field: &Field) -> String {
-    format!(
-        "CAST(c{at} AS {}) AS {}",
-        field.ty.duckdb(),
-        quote(&field.name)
-    )
+    format!("CAST(c{at} AS {}) AS {}", field.ty.duckdb(), quote(&field.name))
 }
 
 fn check_partition(
@@ -148,14 +109,9 @@ fn check_partition(
     partition: &str,
 ) -> Result<(), JobError> {
     // A file without the partitioning column leaves it NULL in every row.
-    let in_file = table
-        .partitioning
-        .as_ref()
-        .is_some_and(|own| find(fields, &own.field).is_some());
-    let condition = match in_file {
-        true => format!("{} <> {}", table.partition_id(), literal(partition)),
-        false => "true".to_owned(),
-    };
+    let in_file = table.partitioning.as_ref().is_some_and(|own| find(fields, &own.field).is_some());
+    let condition =
+        if in_file { format!("{} <> {}", table.partition_id(), literal(partition)) } else { "true".to_owned() };
     let strangers = format!("SELECT count(*) FROM incoming WHERE {condition}");
     let strangers: i64 = connection.query_row(&strangers, [], |row| row.get(0))?;
     if strangers > 0 {
@@ -171,12 +127,6 @@ fn check_partition(
 pub fn expire(table: &Table) -> Option<String> {
     let partitioning = table.partitioning.as_ref()?;
     let limit = clock::now_ms() - partitioning.expiration?;
-    let month = format!(
-        "epoch_ms(date_trunc('month', {})::TIMESTAMP)",
-        quote(&partitioning.field)
-    );
-    Some(format!(
-        "DELETE FROM {} WHERE {month} < {limit}",
-        table.id.duckdb()
-    ))
+    let month = format!("epoch_ms(date_trunc('month', {})::TIMESTAMP)", quote(&partitioning.field));
+    Some(format!("DELETE FROM {} WHERE {month} < {limit}", table.id.duckdb()))
 }

@@ -94,9 +94,6 @@ const DEFAULTS: [(&str, &[&str]); 9] = [
 
 impl LoadConfig {
     /// Reads the object.
-    ///
-    /// # Errors
-    /// 400 for contradictions that BigQuery refuses, 501 for what the emulator does not implement.
     pub fn from_rest(load: &Value, project: &str) -> Result<Self, ApiError> {
         only_keys(load, "configuration.load", &KNOWN)?;
         for (key, allowed) in DEFAULTS {
@@ -106,48 +103,34 @@ impl LoadConfig {
                 other => other.to_string(),
             };
             if !allowed.contains(&given.as_str()) {
-                return Err(ApiError::not_implemented(format!(
-                    "configuration.load.{key} = {given}"
-                )));
+                return Err(ApiError::not_implemented(format!("configuration.load.{key} = {given}")));
             }
         }
         let uris = uris(&load["sourceUris"])?;
         let destination = &load["destinationTable"];
         let name = |key: &str| {
-            destination[key].as_str().ok_or_else(|| {
-                ApiError::invalid(format!(
-                    "Required parameter is missing: load.destinationTable.{key}"
-                ))
-            })
+            destination[key]
+                .as_str()
+                .ok_or_else(|| ApiError::invalid(format!("Required parameter is missing: load.destinationTable.{key}")))
         };
         let (table, partition) = match name("tableId")?.split_once('$') {
             Some((table, partition)) => (table, Some(month(partition)?)),
             None => (name("tableId")?, None),
         };
-        let dataset = DatasetId::new(
-            destination["projectId"].as_str().unwrap_or(project),
-            name("datasetId")?,
-        );
+        let dataset = DatasetId::new(destination["projectId"].as_str().unwrap_or(project), name("datasetId")?);
         let write = match load["writeDisposition"].as_str().unwrap_or("WRITE_APPEND") {
             "WRITE_APPEND" => Write::Append,
             "WRITE_TRUNCATE" => Write::Truncate,
             "WRITE_EMPTY" => Write::Empty,
             other => {
-                return Err(ApiError::not_implemented(format!(
-                    "writeDisposition {other}"
-                )));
+                return Err(ApiError::not_implemented(format!("writeDisposition {other}")));
             }
         };
-        let create_if_needed = match load["createDisposition"]
-            .as_str()
-            .unwrap_or("CREATE_IF_NEEDED")
-        {
+        let create_if_needed = match load["createDisposition"].as_str().unwrap_or("CREATE_IF_NEEDED") {
             "CREATE_IF_NEEDED" => true,
             "CREATE_NEVER" => false,
             other => {
-                return Err(ApiError::invalid(format!(
-                    "Invalid value for createDisposition: {other}"
-                )));
+                return Err(ApiError::invalid(format!("Invalid value for createDisposition: {other}")));
             }
         };
         let fields = match &load["schema"] {
@@ -164,9 +147,7 @@ impl LoadConfig {
             allow_field_addition: false,
             allow_field_relaxation: false,
             partitioning: partitioning(&load["timePartitioning"])?,
-            clustering: load["clustering"]
-                .is_object()
-                .then(|| clustering(&load["clustering"])),
+            clustering: load["clustering"].is_object().then(|| clustering(&load["clustering"])),
             csv: CsvOptions::from_rest(load),
         };
         config.read_schema_update_options(&load["schemaUpdateOptions"])?;
@@ -180,14 +161,11 @@ impl LoadConfig {
                 "ALLOW_FIELD_ADDITION" => self.allow_field_addition = true,
                 "ALLOW_FIELD_RELAXATION" => self.allow_field_relaxation = true,
                 other => {
-                    return Err(ApiError::invalid(format!(
-                        "Invalid value for schemaUpdateOptions: {other}"
-                    )));
+                    return Err(ApiError::invalid(format!("Invalid value for schemaUpdateOptions: {other}")));
                 }
             }
         }
-        let fits = self.write == Write::Append
-            || (self.write == Write::Truncate && self.partition.is_some());
+        let fits = self.write == Write::Append || (self.write == Write::Truncate && self.partition.is_some());
         if !options.is_empty() && !fits {
             return Err(ApiError::invalid(
                 "Schema update options should only be specified with WRITE_APPEND disposition, or with \
@@ -209,11 +187,7 @@ impl LoadConfig {
 impl CsvOptions {
     fn from_rest(load: &Value) -> Self {
         let flag = |key: &str| load[key].as_bool() == Some(true);
-        let count = |key: &str| {
-            int64(&load[key])
-                .and_then(|count| usize::try_from(count).ok())
-                .unwrap_or(0)
-        };
+        let count = |key: &str| int64(&load[key]).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
         Self {
             skip_leading_rows: count("skipLeadingRows"),
             allow_quoted_newlines: flag("allowQuotedNewlines"),
@@ -225,16 +199,10 @@ impl CsvOptions {
 }
 
 fn uris(value: &Value) -> Result<Vec<String>, ApiError> {
-    let uris: Vec<String> = value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|uri| uri.as_str().map(str::to_owned))
-        .collect();
+    let uris: Vec<String> =
+        value.as_array().into_iter().flatten().filter_map(|uri| uri.as_str().map(str::to_owned)).collect();
     if uris.is_empty() {
-        return Err(ApiError::invalid(
-            "Required parameter is missing: load.sourceUris",
-        ));
+        return Err(ApiError::invalid("Required parameter is missing: load.sourceUris"));
     }
     if uris.len() > MAX_URIS {
         return Err(ApiError::invalid(format!(
@@ -243,18 +211,12 @@ fn uris(value: &Value) -> Result<Vec<String>, ApiError> {
         )));
     }
     for uri in &uris {
-        let object = uri
-            .strip_prefix("gs://")
-            .and_then(|rest| rest.split_once('/'));
+        let object = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/'));
         if !object.is_some_and(|(bucket, object)| !bucket.is_empty() && !object.is_empty()) {
-            return Err(ApiError::invalid(format!(
-                "Source URI must be a Google Cloud Storage location: {uri}"
-            )));
+            return Err(ApiError::invalid(format!("Source URI must be a Google Cloud Storage location: {uri}")));
         }
         if uri.contains('*') {
-            return Err(ApiError::not_implemented(format!(
-                "wildcards in source URIs ({uri})"
-            )));
+            return Err(ApiError::not_implemented(format!("wildcards in source URIs ({uri})")));
         }
     }
     Ok(uris)

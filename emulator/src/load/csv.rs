@@ -31,11 +31,7 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8], quoted_newlines: bool) -> Self {
-        Self {
-            bytes,
-            at: 0,
-            quoted_newlines,
-        }
+        Self { bytes, at: 0, quoted_newlines }
     }
 
     fn quoted(&mut self) -> Result<Vec<u8>, &'static str> {
@@ -72,10 +68,7 @@ impl<'a> Reader<'a> {
             text
         } else {
             let rest = &self.bytes[self.at..];
-            let length = rest
-                .iter()
-                .position(|byte| matches!(byte, b',' | b'\n' | b'\r'))
-                .unwrap_or(rest.len());
+            let length = rest.iter().position(|byte| matches!(byte, b',' | b'\n' | b'\r')).unwrap_or(rest.len());
             self.at += length;
             rest[..length].to_vec()
         };
@@ -105,10 +98,7 @@ impl<'a> Reader<'a> {
     /// Goes on after the next line end.
     fn skip_line(&mut self) {
         let rest = &self.bytes[self.at..];
-        self.at += rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest.len(), |at| at + 1);
+        self.at += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
     }
 }
 
@@ -137,18 +127,14 @@ mod tests {
     fn texts(bytes: &[u8], quoted_newlines: bool) -> Result<Vec<Vec<String>>, &'static str> {
         Reader::new(bytes, quoted_newlines)
             .map(|row| {
-                row.map(|row| row.cells.into_iter().map(|cell| cell.text).collect())
-                    .map_err(|error| error.message)
+                row.map(|row| row.cells.into_iter().map(|cell| cell.text).collect()).map_err(|error| error.message)
             })
             .collect()
     }
 
     #[test]
     fn quotes_newlines_and_line_ends() {
-        let expected = vec![
-            vec!["a".to_owned(), "b\n\"c\"".to_owned()],
-            vec![String::new(), "d".to_owned()],
-        ];
+        let expected = vec![vec!["a".to_owned(), "b\n\"c\"".to_owned()], vec![String::new(), "d".to_owned()]];
         assert_eq!(texts(b"a,\"b\n\"\"c\"\"\"\r\n,d", true), Ok(expected));
         assert!(texts(b"a,\"b\nc\"\n", false).is_err());
     }

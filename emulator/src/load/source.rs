@@ -11,39 +11,18 @@ use crate::{error::JobError, server::Server};
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// The bytes of an object, as stored.
-///
-/// # Errors
-/// notFound without the object, invalid without a storage server, backendError for its failures.
 pub async fn fetch(server: &Server, uri: &str) -> Result<Vec<u8>, JobError> {
     let storage = server.options.storage.as_deref().ok_or_else(|| {
-        JobError::invalid(format!(
-            "The emulator has no storage server to read {uri} from: start it with --storage URL"
-        ))
+        JobError::invalid(format!("The emulator has no storage server to read {uri} from: start it with --storage URL"))
     })?;
-    let (bucket, object) = uri
-        .strip_prefix("gs://")
-        .and_then(|rest| rest.split_once('/'))
-        .unwrap_or((uri, ""));
+    let (bucket, object) = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/')).unwrap_or((uri, ""));
     let object = utf8_percent_encode(object, NON_ALPHANUMERIC);
-    let url = format!(
-        "{}/storage/v1/b/{bucket}/o/{object}?alt=media",
-        storage.trim_end_matches('/')
-    );
+    let url = format!("{}/storage/v1/b/{bucket}/o/{object}?alt=media", storage.trim_end_matches('/'));
     let failed = |error: reqwest::Error| {
-        JobError::new(
-            "backendError",
-            format!("Cannot read {uri} from the storage server: {error}"),
-        )
-        .at(uri)
+        JobError::new("backendError", format!("Cannot read {uri} from the storage server: {error}")).at(uri)
     };
     // Otherwise the storage server unpacks objects of content encoding gzip on the way.
-    let response = server
-        .http
-        .get(url)
-        .header("accept-encoding", "gzip")
-        .send()
-        .await
-        .map_err(failed)?;
+    let response = server.http.get(url).header("accept-encoding", "gzip").send().await.map_err(failed)?;
     if response.status() == StatusCode::NOT_FOUND {
         return Err(JobError::new("notFound", format!("Not found: URI {uri}")).at(uri));
     }
@@ -57,17 +36,16 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 /// Unpacks gzip; other bytes stay as they are.
-///
-/// # Errors
-/// invalid, naming the file, where the stream is cut off or damaged.
 pub fn unpack(uri: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JobError> {
     if !is_gzip(&bytes) {
         return Ok(bytes);
     }
     let mut unpacked = Vec::new();
     MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).map_err(|error| {
-        JobError::invalid(format!("Error while reading data, error message: Failed to decompress gzip: {error} File: {uri}"))
-            .at(uri)
+        JobError::invalid(format!(
+            "Error while reading data, error message: Failed to decompress gzip: {error} File: {uri}"
+        ))
+        .at(uri)
     })?;
     Ok(unpacked)
 }

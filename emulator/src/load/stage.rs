@@ -34,9 +34,6 @@ pub struct Staged {
 }
 
 /// Fetches and reads the files.
-///
-/// # Errors
-/// The job's error; nothing has changed then.
 pub async fn stage(server: &Arc<Server>, config: LoadConfig) -> Result<Staged, JobError> {
     let fields = expected_fields(server, &config)?;
     let mut files = Vec::with_capacity(config.uris.len());
@@ -53,10 +50,7 @@ fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, J
     match catalog.table(&config.table) {
         Ok(table) => Ok(reconcile(config, table, server.options.strict_missing_columns)?.file),
         Err(missing) if !config.create_if_needed => Err(missing.into()),
-        Err(_) => config
-            .fields
-            .clone()
-            .ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
+        Err(_) => config.fields.clone().ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
     }
 }
 
@@ -66,23 +60,13 @@ fn read_all(
     fields: Vec<Field>,
     files: Vec<(String, Vec<u8>)>,
 ) -> Result<Staged, JobError> {
-    let packed = files
-        .iter()
-        .filter(|(_, bytes)| source::is_gzip(bytes))
-        .count();
+    let packed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
     if packed > 0 && packed < files.iter().filter(|(_, bytes)| !bytes.is_empty()).count() {
-        return Err(JobError::invalid(
-            "Cannot load compressed and uncompressed files in one job.",
-        ));
+        return Err(JobError::invalid("Cannot load compressed and uncompressed files in one job."));
     }
     let connection = server.warehouse.connect()?;
-    let columns: Vec<String> = (0..fields.len())
-        .map(|at| format!("c{at} VARCHAR"))
-        .collect();
-    connection.execute_batch(&format!(
-        "CREATE TEMP TABLE staged ({})",
-        columns.join(", ")
-    ))?;
+    let columns: Vec<String> = (0..fields.len()).map(|at| format!("c{at} VARCHAR")).collect();
+    connection.execute_batch(&format!("CREATE TEMP TABLE staged ({})", columns.join(", ")))?;
     let mut reading = Reading {
         config: &config,
         fields: &fields,
@@ -98,15 +82,7 @@ fn read_all(
         reading.file(&connection, &uri, &source::unpack(&uri, bytes)?)?;
     }
     let (rows, bad_records) = (reading.rows, reading.bad_records);
-    Ok(Staged {
-        connection,
-        fields,
-        files: count,
-        file_bytes,
-        rows,
-        bad_records,
-        config,
-    })
+    Ok(Staged { connection, fields, files: count, file_bytes, rows, bad_records, config })
 }
 
 struct Reading<'a> {
@@ -122,8 +98,7 @@ impl Reading<'_> {
     fn file(&mut self, connection: &Connection, uri: &str, bytes: &[u8]) -> Result<(), JobError> {
         let options = &self.config.csv;
         let mut appender = connection.appender_to_catalog_and_db("staged", "temp", "main")?;
-        for row in Reader::new(bytes, options.allow_quoted_newlines).skip(options.skip_leading_rows)
-        {
+        for row in Reader::new(bytes, options.allow_quoted_newlines).skip(options.skip_leading_rows) {
             let values = match row {
                 Ok(row) => self.values(&row),
                 Err(malformed) => Err(format!(

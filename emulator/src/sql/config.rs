@@ -36,55 +36,29 @@ const SHARED: [&str; 9] = [
 
 impl QueryConfig {
     /// Reads `configuration.query`.
-    ///
-    /// # Errors
-    /// 501 for other keys, 400 for parameters that do not fit their types.
     pub fn from_job(query: &Value, project: &str) -> Result<Self, ApiError> {
         only_keys(query, "configuration.query", &SHARED)?;
         Self::read(query, project)
     }
 
     /// Reads the body of jobs.query.
-    ///
-    /// # Errors
-    /// As [`QueryConfig::from_job`].
     pub fn from_request(body: &Value, project: &str) -> Result<Self, ApiError> {
         let mut known = SHARED.to_vec();
-        known.extend([
-            "kind",
-            "location",
-            "maxResults",
-            "timeoutMs",
-            "requestId",
-            "formatOptions",
-            "jobCreationMode",
-        ]);
+        known.extend(["kind", "location", "maxResults", "timeoutMs", "requestId", "formatOptions", "jobCreationMode"]);
         only_keys(body, "query", &known)?;
         Self::read(body, project)
     }
 
     fn read(query: &Value, project: &str) -> Result<Self, ApiError> {
         if query["useLegacySql"].as_bool() != Some(false) {
-            return Err(ApiError::not_implemented(
-                "legacy SQL; send useLegacySql = false",
-            ));
+            return Err(ApiError::not_implemented("legacy SQL; send useLegacySql = false"));
         }
-        if query["parameterMode"]
-            .as_str()
-            .is_some_and(|mode| !mode.is_empty() && mode != "NAMED")
-        {
+        if query["parameterMode"].as_str().is_some_and(|mode| !mode.is_empty() && mode != "NAMED") {
             return Err(ApiError::not_implemented("positional query parameters"));
         }
         let default_dataset = query["defaultDataset"]["datasetId"]
             .as_str()
-            .map(|dataset| {
-                DatasetId::new(
-                    query["defaultDataset"]["projectId"]
-                        .as_str()
-                        .unwrap_or(project),
-                    dataset,
-                )
-            });
+            .map(|dataset| DatasetId::new(query["defaultDataset"]["projectId"].as_str().unwrap_or(project), dataset));
         let parameters = query["queryParameters"].as_array().into_iter().flatten();
         Ok(Self {
             project: project.to_owned(),
@@ -99,32 +73,21 @@ impl QueryConfig {
 }
 
 fn parameter(value: &Value) -> Result<(String, Typed), ApiError> {
-    let name = value["name"]
-        .as_str()
-        .ok_or_else(|| ApiError::not_implemented("positional query parameters"))?;
+    let name = value["name"].as_str().ok_or_else(|| ApiError::not_implemented("positional query parameters"))?;
     let type_name = value["parameterType"]["type"].as_str().unwrap_or_default();
-    let ty = Type::from_name(type_name).ok_or_else(|| {
-        ApiError::not_implemented(format!("query parameter {name}: type {type_name}"))
-    })?;
+    let ty = Type::from_name(type_name)
+        .ok_or_else(|| ApiError::not_implemented(format!("query parameter {name}: type {type_name}")))?;
     let sql = match &value["parameterValue"]["value"] {
         Value::Null => "NULL".to_owned(),
         given => {
-            let text = given
-                .as_str()
-                .map_or_else(|| given.to_string(), str::to_owned);
+            let text = given.as_str().map_or_else(|| given.to_string(), str::to_owned);
             let stored = grammar::parse(ty, &text).map_err(|why| {
-                ApiError::invalid(format!(
-                    "Invalid value for query parameter {name} ({type_name}): '{text}': {why}"
-                ))
+                ApiError::invalid(format!("Invalid value for query parameter {name} ({type_name}): '{text}': {why}"))
             })?;
             literal(&stored)
         }
     };
     let sql = format!("CAST({sql} AS {})", ty.duckdb());
-    let coerce = if ty == Type::String {
-        Coerce::Parameter
-    } else {
-        Coerce::No
-    };
+    let coerce = if ty == Type::String { Coerce::Parameter } else { Coerce::No };
     Ok((name.to_ascii_lowercase(), Typed { sql, ty, coerce }))
 }

@@ -1,12 +1,12 @@
 //! INSERT and DELETE.
 
-use sqlparser::ast::{Delete, FromTable, Insert, Parens, Query, SetExpr, TableFactor, TableObject};
+use sqlparser::ast::{Delete, FromTable, Insert, Parens, Query, SetExpr, Statement, TableFactor, TableObject};
 
 use super::{
     expr::{self, bool, unsupported},
     names,
     scope::{Context, Relation, Scope},
-    select::{self, OutputColumn},
+    select::{self, OutputColumn, parse_one},
     typed::{Coerce, Typed},
 };
 use crate::{
@@ -22,29 +22,21 @@ pub struct Change {
 }
 
 /// Compiles an INSERT.
-///
-/// # Errors
-/// invalidQuery for what it does not understand and for values that do not fit their columns.
 pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError> {
     let (TableObject::TableName(name), Some(source)) = (&insert.table, &insert.source) else {
         return Err(unsupported(insert));
     };
-    // Rebuilt from what is understood; anything else would show.
-    let head = format!("INSERT INTO {name}");
-    let listed = insert
-        .columns
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let columns_text = if listed.is_empty() {
-        String::new()
-    } else {
-        format!(" ({listed})")
+    let Statement::Insert(template) = parse_one("INSERT INTO t SELECT 1")? else {
+        return Err(unsupported(insert));
     };
-    if insert.to_string().replace("INSERT INTO ", "INSERT ")
-        != format!("{head}{columns_text} {source}").replace("INSERT INTO ", "INSERT ")
-    {
+    let understood = Insert {
+        into: insert.into,
+        table: insert.table.clone(),
+        columns: insert.columns.clone(),
+        source: insert.source.clone(),
+        ..template
+    };
+    if understood != *insert {
         return Err(unsupported(insert));
     }
     let table = names::table(name, context)?;
@@ -53,43 +45,22 @@ pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError
     } else {
         let column = |name: &sqlparser::ast::ObjectName| {
             let name = names::parts(name)?.join(".");
-            find(&table.fields, &name).cloned().ok_or_else(|| {
-                ApiError::invalid_query(format!(
-                    "Column {name} is not present in table {}",
-                    table.id
-                ))
-            })
+            find(&table.fields, &name)
+                .cloned()
+                .ok_or_else(|| ApiError::invalid_query(format!("Column {name} is not present in table {}", table.id)))
         };
-        insert
-            .columns
-            .iter()
-            .map(column)
-            .collect::<Result<_, _>>()?
+        insert.columns.iter().map(column).collect::<Result<_, _>>()?
     };
-    if let Some(missing) = table
-        .fields
-        .iter()
-        .find(|field| field.required && find(&columns, &field.name).is_none())
-    {
-        return Err(ApiError::invalid_query(format!(
-            "Required column {} is missing in INSERT",
-            missing.name
-        )));
+    if let Some(missing) = table.fields.iter().find(|field| field.required && find(&columns, &field.name).is_none()) {
+        return Err(ApiError::invalid_query(format!("Required column {} is missing in INSERT", missing.name)));
     }
     let values = match source.body.as_ref() {
         SetExpr::Values(values) => rows(source, &values.rows, &columns, context)?,
         _ => selected(source, &columns, context)?,
     };
     let names: Vec<String> = columns.iter().map(|field| quote(&field.name)).collect();
-    let sql = format!(
-        "INSERT INTO {} ({}) {values}",
-        table.id.duckdb(),
-        names.join(", ")
-    );
-    Ok(Change {
-        sql,
-        table: table.id.clone(),
-    })
+    let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), names.join(", "));
+    Ok(Change { sql, table: table.id.clone() })
 }
 
 fn rows(
@@ -110,10 +81,7 @@ fn rows(
             .iter()
             .zip(columns)
             .map(|(value, field)| assigned(&expr::compile(value, &scope, context)?, field));
-        compiled.push(format!(
-            "({})",
-            values.collect::<Result<Vec<_>, _>>()?.join(", ")
-        ));
+        compiled.push(format!("({})", values.collect::<Result<Vec<_>, _>>()?.join(", ")));
     }
     Ok(format!("VALUES {}", compiled.join(", ")))
 }
@@ -124,27 +92,12 @@ fn selected(source: &Query, columns: &[Field], context: &Context<'_>) -> Result<
     let names: Vec<String> = (0..columns.len()).map(|at| format!("v{at}")).collect();
     let value = |(at, (column, field)): (usize, (&OutputColumn, &Field))| {
         let coerce = column.coerce.clone();
-        let plain = Typed {
-            sql: format!("source.v{at}"),
-            ty: column.ty,
-            coerce,
-        };
+        let plain = Typed { sql: format!("source.v{at}"), ty: column.ty, coerce };
         // A literal is converted from its text; all rows of the SELECT hold the same one.
         assigned(&plain, field)
     };
-    let values = inner
-        .columns
-        .iter()
-        .zip(columns)
-        .enumerate()
-        .map(value)
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(format!(
-        "SELECT {} FROM ({}) AS source({})",
-        values.join(", "),
-        inner.sql,
-        names.join(", ")
-    ))
+    let values = inner.columns.iter().zip(columns).enumerate().map(value).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("SELECT {} FROM ({}) AS source({})", values.join(", "), inner.sql, names.join(", ")))
 }
 
 fn check_width(found: usize, columns: &[Field]) -> Result<(), ApiError> {
@@ -159,29 +112,20 @@ fn check_width(found: usize, columns: &[Field]) -> Result<(), ApiError> {
 
 fn assigned(value: &Typed, field: &Field) -> Result<String, ApiError> {
     if field.required && value.coerce == Coerce::Null {
-        return Err(ApiError::invalid_query(format!(
-            "Required field {} cannot be null",
-            field.name
-        )));
+        return Err(ApiError::invalid_query(format!("Required field {} cannot be null", field.name)));
     }
-    value
-        .coerced(field.ty)
-        .map(|value| value.sql)
-        .ok_or_else(|| {
-            let (from, to): (Type, Type) = (value.ty, field.ty);
-            ApiError::invalid_query(format!(
-                "Value has type {} which cannot be inserted into column {}, which has type {}",
-                from.sql_name(),
-                field.name,
-                to.sql_name()
-            ))
-        })
+    value.coerced(field.ty).map(|value| value.sql).ok_or_else(|| {
+        let (from, to): (Type, Type) = (value.ty, field.ty);
+        ApiError::invalid_query(format!(
+            "Value has type {} which cannot be inserted into column {}, which has type {}",
+            from.sql_name(),
+            field.name,
+            to.sql_name()
+        ))
+    })
 }
 
 /// Compiles a DELETE.
-///
-/// # Errors
-/// invalidQuery for what it does not understand, and without WHERE.
 pub fn delete(delete: &Delete, context: &Context<'_>) -> Result<Change, ApiError> {
     let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
     let [from] = from.as_slice() else {
@@ -190,41 +134,20 @@ pub fn delete(delete: &Delete, context: &Context<'_>) -> Result<Change, ApiError
     let TableFactor::Table { name, alias, .. } = &from.relation else {
         return Err(unsupported(delete));
     };
-    let plain = delete.tables.is_empty()
-        && delete.using.is_none()
-        && delete.returning.is_none()
-        && delete.output.is_none()
-        && delete.order_by.is_empty()
-        && delete.limit.is_none()
-        && from.joins.is_empty();
-    if !plain {
+    let Statement::Delete(template) = parse_one("DELETE FROM t")? else {
+        return Err(unsupported(delete));
+    };
+    let understood = Delete { from: delete.from.clone(), selection: delete.selection.clone(), ..template };
+    if understood != *delete || !from.joins.is_empty() {
         return Err(unsupported(delete));
     }
-    let condition = delete
-        .selection
-        .as_ref()
-        .ok_or_else(|| ApiError::invalid_query("DELETE must have a WHERE clause"))?;
+    let condition =
+        delete.selection.as_ref().ok_or_else(|| ApiError::invalid_query("DELETE must have a WHERE clause"))?;
     let table = names::table(name, context)?;
-    let alias = alias
-        .as_ref()
-        .map_or(&table.id.table, |alias| &alias.name.value)
-        .clone();
-    let scope = Scope {
-        relations: vec![Relation {
-            alias: alias.clone(),
-            columns: table.fields.clone(),
-        }],
-        ..Scope::default()
-    };
+    let alias = alias.as_ref().map_or(&table.id.table, |alias| &alias.name.value).clone();
+    let scope =
+        Scope { relation: Some(Relation { alias: alias.clone(), columns: table.fields.clone() }), ..Scope::default() };
     let condition = expr::compile(condition, &scope, context)?;
-    let sql = format!(
-        "DELETE FROM {} AS {} WHERE {}",
-        table.id.duckdb(),
-        quote(&alias),
-        bool(&condition)?
-    );
-    Ok(Change {
-        sql,
-        table: table.id.clone(),
-    })
+    let sql = format!("DELETE FROM {} AS {} WHERE {}", table.id.duckdb(), quote(&alias), bool(&condition)?);
+    Ok(Change { sql, table: table.id.clone() })
 }

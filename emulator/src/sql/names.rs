@@ -16,16 +16,11 @@ pub enum Path {
 }
 
 /// The parts of a path; backticks may enclose one part, several or all.
-///
-/// # Errors
-/// invalidQuery for anything that is not a plain name.
 pub fn parts(name: &ObjectName) -> Result<Vec<String>, ApiError> {
     let mut parts = Vec::new();
     for part in &name.0 {
         let ObjectNamePart::Identifier(Ident { value, .. }) = part else {
-            return Err(ApiError::invalid_query(format!(
-                "Unsupported table name: {name}"
-            )));
+            return Err(ApiError::invalid_query(format!("Unsupported table name: {name}")));
         };
         parts.extend(value.split('.').map(str::to_owned));
     }
@@ -33,9 +28,6 @@ pub fn parts(name: &ObjectName) -> Result<Vec<String>, ApiError> {
 }
 
 /// Resolves a path.
-///
-/// # Errors
-/// invalidQuery for a path of the wrong length or an unknown view.
 pub fn resolve(name: &ObjectName, context: &Context<'_>) -> Result<Path, ApiError> {
     let parts = parts(name)?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
@@ -43,16 +35,12 @@ pub fn resolve(name: &ObjectName, context: &Context<'_>) -> Result<Path, ApiErro
         && schema.eq_ignore_ascii_case("INFORMATION_SCHEMA")
     {
         if !view.eq_ignore_ascii_case("PARTITIONS") {
-            return Err(ApiError::invalid_query(format!(
-                "The emulator has no view INFORMATION_SCHEMA.{view}"
-            )));
+            return Err(ApiError::invalid_query(format!("The emulator has no view INFORMATION_SCHEMA.{view}")));
         }
         return match dataset {
             [dataset] => Ok(Path::Partitions(DatasetId::new(context.project, dataset))),
             [project, dataset] => Ok(Path::Partitions(DatasetId::new(project, dataset))),
-            _ => Err(ApiError::invalid_query(format!(
-                "INFORMATION_SCHEMA.PARTITIONS needs a dataset: {name}"
-            ))),
+            _ => Err(ApiError::invalid_query(format!("INFORMATION_SCHEMA.PARTITIONS needs a dataset: {name}"))),
         };
     }
     match parts.as_slice() {
@@ -64,78 +52,45 @@ pub fn resolve(name: &ObjectName, context: &Context<'_>) -> Result<Path, ApiErro
             })?;
             Ok(Path::Table(dataset.table(table)))
         }
-        [dataset, table] => Ok(Path::Table(
-            DatasetId::new(context.project, dataset).table(table),
-        )),
+        [dataset, table] => Ok(Path::Table(DatasetId::new(context.project, dataset).table(table))),
         [project, dataset, table] => Ok(Path::Table(DatasetId::new(project, dataset).table(table))),
-        _ => Err(ApiError::invalid_query(format!(
-            "Invalid table name: {name}"
-        ))),
+        _ => Err(ApiError::invalid_query(format!("Invalid table name: {name}"))),
     }
 }
 
 /// The table of a path that must name one.
-///
-/// # Errors
-/// notFound without the table in the job's location.
 pub fn table<'a>(name: &ObjectName, context: &Context<'a>) -> Result<&'a Table, ApiError> {
     match resolve(name, context)? {
         Path::Table(id) => {
             context.catalog.dataset_in(&id.dataset, context.location)?;
             let table = context.catalog.table(&id).map_err(|error| ApiError {
-                message: format!(
-                    "{} was not found in location {}",
-                    error.message, context.location
-                ),
+                message: format!("{} was not found in location {}", error.message, context.location),
                 ..error
             })?;
             context.referenced.borrow_mut().push(id.duckdb());
             Ok(table)
         }
-        Path::Partitions(dataset) => Err(ApiError::invalid_query(format!(
-            "{dataset}.INFORMATION_SCHEMA.PARTITIONS cannot be changed"
-        ))),
+        Path::Partitions(dataset) => {
+            Err(ApiError::invalid_query(format!("{dataset}.INFORMATION_SCHEMA.PARTITIONS cannot be changed")))
+        }
     }
 }
 
 /// The FROM item of a path, and its columns.
-///
-/// # Errors
-/// As [`table`].
-pub fn relation(
-    name: &ObjectName,
-    alias: Option<&str>,
-    context: &Context<'_>,
-) -> Result<(String, Relation), ApiError> {
+pub fn relation(name: &ObjectName, alias: Option<&str>, context: &Context<'_>) -> Result<(String, Relation), ApiError> {
     if let Path::Partitions(dataset) = resolve(name, context)? {
         return partitions(&dataset, alias.unwrap_or("PARTITIONS"), context);
     }
     let table = table(name, context)?;
     let alias = alias.unwrap_or(&table.id.table).to_owned();
     let sql = format!("{} AS {}", table.id.duckdb(), quote(&alias));
-    Ok((
-        sql,
-        Relation {
-            alias,
-            columns: table.fields.clone(),
-        },
-    ))
+    Ok((sql, Relation { alias, columns: table.fields.clone() }))
 }
 
 /// The view of partitions: those that have rows.
-fn partitions(
-    dataset: &DatasetId,
-    alias: &str,
-    context: &Context<'_>,
-) -> Result<(String, Relation), ApiError> {
-    let tables = &context
-        .catalog
-        .dataset_in(dataset, context.location)?
-        .tables;
-    context
-        .referenced
-        .borrow_mut()
-        .push("INFORMATION_SCHEMA.PARTITIONS".to_owned());
+fn partitions(dataset: &DatasetId, alias: &str, context: &Context<'_>) -> Result<(String, Relation), ApiError> {
+    let tables = &context.catalog.dataset_in(dataset, context.location)?.tables;
+    context.referenced.borrow_mut().push("INFORMATION_SCHEMA.PARTITIONS".to_owned());
     let mut selects = vec![
         "SELECT ''::VARCHAR AS table_catalog, ''::VARCHAR AS table_schema, ''::VARCHAR AS table_name, \
          ''::VARCHAR AS partition_id, 0::BIGINT AS total_rows WHERE false"
@@ -160,11 +115,5 @@ fn partitions(
         column("total_rows", Type::Int64),
     ];
     let sql = format!("({}) AS {}", selects.join(" UNION ALL "), quote(alias));
-    Ok((
-        sql,
-        Relation {
-            alias: alias.to_owned(),
-            columns,
-        },
-    ))
+    Ok((sql, Relation { alias: alias.to_owned(), columns }))
 }

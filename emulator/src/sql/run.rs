@@ -3,7 +3,7 @@
 use std::{cell::RefCell, sync::Arc};
 
 use serde_json::{Value, json};
-use sqlparser::{ast::Statement, dialect::BigQueryDialect, parser::Parser};
+use sqlparser::ast::Statement;
 
 use super::{
     config::QueryConfig,
@@ -41,9 +41,7 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
             Err(_) => return,
         };
         if let Ok(dataset) = catalog.dataset(&dataset) {
-            found
-                .borrow_mut()
-                .get_or_insert_with(|| dataset.location.clone());
+            found.borrow_mut().get_or_insert_with(|| dataset.location.clone());
         }
     };
     match parse(&config.query).ok()? {
@@ -59,25 +57,21 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
 }
 
 /// Runs a query job in a location.
-///
-/// # Errors
-/// invalidQuery, notFound, or the failure of a value (a CAST, an overflow).
 pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outcome, JobError> {
     match parse(&config.query)? {
         Parsed::SetOptions(statement) => {
             let _writer = server.warehouse.writer();
-            let alteration =
-                ddl::set_options(&statement, &context(config, &server.catalog(), location))?;
+            let alteration = ddl::set_options(&statement, &context(config, &server.catalog(), location))?;
             apply(server, alteration)
         }
         Parsed::Statement(statement) => match *statement {
             Statement::Query(query) => rows(server, config, location, &query),
-            Statement::Insert(insert) => change(server, config, location, "INSERT", |context| {
-                dml::insert(&insert, context)
-            }),
-            Statement::Delete(delete) => change(server, config, location, "DELETE", |context| {
-                dml::delete(&delete, context)
-            }),
+            Statement::Insert(insert) => {
+                change(server, config, location, "INSERT", |context| dml::insert(&insert, context))
+            }
+            Statement::Delete(delete) => {
+                change(server, config, location, "DELETE", |context| dml::delete(&delete, context))
+            }
             Statement::AlterTable(alter) => {
                 let _writer = server.warehouse.writer();
                 let alteration = ddl::alter(&alter, &context(config, &server.catalog(), location))?;
@@ -97,12 +91,7 @@ fn parse(sql: &str) -> Result<Parsed, ApiError> {
     if let Some(statement) = ddl::parse_set_options(sql) {
         return Ok(Parsed::SetOptions(statement));
     }
-    let mut statements = Parser::parse_sql(&BigQueryDialect, sql)
-        .map_err(|error| ApiError::invalid_query(format!("Syntax error: {error}")))?;
-    match (statements.pop(), statements.is_empty()) {
-        (Some(statement), true) => Ok(Parsed::Statement(Box::new(statement))),
-        _ => Err(unsupported("a script of several statements, or none")),
-    }
+    Ok(Parsed::Statement(Box::new(select::parse_one(sql)?)))
 }
 
 fn context<'a>(config: &'a QueryConfig, catalog: &'a Catalog, location: &'a str) -> Context<'a> {
@@ -130,10 +119,7 @@ fn rows(
     };
     let fields = compiled.fields();
     for (at, field) in fields.iter().enumerate() {
-        if fields[..at]
-            .iter()
-            .any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name))
-        {
+        if fields[..at].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name)) {
             return Err(ApiError::invalid_query(format!(
                 "Duplicate column names in the result are not supported. Found duplicate(s): {}",
                 field.name
@@ -141,22 +127,12 @@ fn rows(
             .into());
         }
     }
-    let columns: Vec<String> = fields
-        .iter()
-        .map(|field| wire::out(&quote(&field.name), field.ty))
-        .collect();
+    let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
     let sql = format!("SELECT {} FROM ({})", columns.join(", "), compiled.sql);
     let connection = server.warehouse.connect()?;
-    let rows = Warehouse::rows(&connection, &sql, fields.len()).map_err(refused)?;
+    let rows = Warehouse::rows(&connection, &sql, fields.len()).map_err(|error| refused(&error))?;
     let statistics = statistics("SELECT", bytes_of(&connection, &bytes)?, bytes.len());
-    Ok(Outcome {
-        statistics,
-        result: Some(Arc::new(QueryResult {
-            fields,
-            rows,
-            affected_rows: None,
-        })),
-    })
+    Ok(Outcome { statistics, result: Some(Arc::new(QueryResult { fields, rows, affected_rows: None })) })
 }
 
 fn change(
@@ -175,42 +151,30 @@ fn change(
         (change, table, context.referenced.into_inner())
     };
     let connection = server.warehouse.connect()?;
-    let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(refused)?;
+    let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(|error| refused(&error))?;
     Warehouse::transaction(&connection, &expire(&table).into_iter().collect::<Vec<_>>())?;
     server.catalog().table_mut(&change.table)?.modified = clock::now_ms();
     let affected = i64::try_from(affected).unwrap_or(i64::MAX);
     let mut statistics = statistics(kind, bytes_of(&connection, &referenced)?, referenced.len());
     statistics["numDmlAffectedRows"] = json!(affected.to_string());
-    let result = QueryResult {
-        affected_rows: Some(affected),
-        ..QueryResult::default()
-    };
-    Ok(Outcome {
-        statistics,
-        result: Some(Arc::new(result)),
-    })
+    let result = QueryResult { affected_rows: Some(affected), ..QueryResult::default() };
+    Ok(Outcome { statistics, result: Some(Arc::new(result)) })
 }
 
 fn apply(server: &Server, alteration: Alteration) -> Result<Outcome, JobError> {
     let Alteration { table, statements } = alteration;
     let connection = server.warehouse.connect()?;
-    Warehouse::transaction(&connection, &statements).map_err(refused)?;
+    Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
     let id = table.id.clone();
-    *server.catalog().table_mut(&id)? = Table {
-        modified: clock::now_ms(),
-        ..table
-    };
+    *server.catalog().table_mut(&id)? = Table { modified: clock::now_ms(), ..table };
     let mut statistics = statistics("ALTER_TABLE", 0, 0);
     statistics["ddlOperationPerformed"] = json!("ALTER");
     statistics["ddlTargetTable"] = id.to_rest();
-    Ok(Outcome {
-        statistics,
-        result: Some(Arc::default()),
-    })
+    Ok(Outcome { statistics, result: Some(Arc::default()) })
 }
 
 /// A statement that DuckDB refuses after the compiler took it: a value that does not fit.
-fn refused(error: duckdb::Error) -> JobError {
+fn refused(error: &duckdb::Error) -> JobError {
     let text = error.to_string();
     let message = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     ApiError::invalid_query(message).into()
@@ -220,8 +184,7 @@ fn bytes_of(connection: &duckdb::Connection, tables: &[String]) -> Result<i64, J
     let mut bytes = 0;
     for table in tables.iter().filter(|table| table.starts_with('"')) {
         // Eight bytes a value; the real size is not known here.
-        let sql =
-            format!("SELECT count(*) * 8 * (SELECT count(*) FROM (DESCRIBE {table})) FROM {table}");
+        let sql = format!("SELECT count(*) * 8 * (SELECT count(*) FROM (DESCRIBE {table})) FROM {table}");
         bytes += connection.query_row(&sql, [], |row| row.get::<_, i64>(0))?;
     }
     Ok(bytes)

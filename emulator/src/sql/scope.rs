@@ -6,7 +6,7 @@ use super::typed::Typed;
 use crate::{
     catalog::{Catalog, DatasetId},
     error::ApiError,
-    types::{Field, Type, quote},
+    types::{Field, Type, find, quote},
 };
 
 /// What a whole statement is compiled against.
@@ -21,7 +21,7 @@ pub struct Context<'a> {
     pub referenced: std::cell::RefCell<Vec<String>>,
 }
 
-/// A table, subquery or common table expression under its alias.
+/// A table, view or subquery under its alias.
 #[derive(Debug, Clone)]
 pub struct Relation {
     pub alias: String,
@@ -31,62 +31,34 @@ pub struct Relation {
 /// The names in reach of an expression.
 #[derive(Default)]
 pub struct Scope<'a> {
-    pub relations: Vec<Relation>,
+    pub relation: Option<Relation>,
     /// Aliases of the SELECT list, where a clause may use them.
     pub aliases: Vec<(String, Type)>,
     pub parent: Option<&'a Scope<'a>>,
-    /// Common table expressions.
-    pub with: Vec<Relation>,
 }
 
 impl Scope<'_> {
     /// The expression of a column.
-    ///
-    /// # Errors
-    /// invalidQuery where the name is unknown or ambiguous.
     pub fn column(&self, path: &[&str]) -> Result<Typed, ApiError> {
         let (alias, name) = match path {
             [name] => (None, *name),
             [alias, name] => (Some(*alias), *name),
             _ => return Err(unrecognized(path)),
         };
-        if let Some((own, ty)) = self
-            .aliases
-            .iter()
-            .find(|(own, _)| alias.is_none() && own.eq_ignore_ascii_case(name))
+        if let Some((own, ty)) = self.aliases.iter().find(|(own, _)| alias.is_none() && own.eq_ignore_ascii_case(name))
         {
             return Ok(Typed::new(quote(own), *ty));
         }
-        let relations = self.relations.iter().filter(|relation| {
-            alias.is_none_or(|alias| relation.alias.eq_ignore_ascii_case(alias))
-        });
-        let mut found = relations.filter_map(|relation| {
-            let field = relation
-                .columns
-                .iter()
-                .find(|field| field.name.eq_ignore_ascii_case(name))?;
-            Some(Typed::new(
-                format!("{}.{}", quote(&relation.alias), quote(&field.name)),
-                field.ty,
-            ))
-        });
-        match (found.next(), found.next(), self.parent) {
-            (Some(column), None, _) => Ok(column),
-            (Some(_), Some(_), _) => Err(ApiError::invalid_query(format!(
-                "Column name {name} is ambiguous"
-            ))),
-            (None, _, Some(parent)) => parent.column(path),
-            (None, _, None) => Err(unrecognized(path)),
+        let own = self.relation.as_ref().filter(|own| alias.is_none_or(|alias| own.alias.eq_ignore_ascii_case(alias)));
+        let column = own.and_then(|own| Some((own, find(&own.columns, name)?)));
+        match (column, self.parent) {
+            (Some((own, field)), _) => {
+                let sql = format!("{}.{}", quote(&own.alias), quote(&field.name));
+                Ok(Typed::new(sql, field.ty))
+            }
+            (None, Some(parent)) => parent.column(path),
+            (None, None) => Err(unrecognized(path)),
         }
-    }
-
-    /// A common table expression.
-    pub fn with(&self, name: &str) -> Option<&Relation> {
-        let own = self
-            .with
-            .iter()
-            .find(|relation| relation.alias.eq_ignore_ascii_case(name));
-        own.or_else(|| self.parent.and_then(|parent| parent.with(name)))
     }
 }
 

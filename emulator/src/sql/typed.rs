@@ -31,11 +31,7 @@ pub enum Coerce {
 
 impl Typed {
     pub fn new(sql: impl Into<String>, ty: Type) -> Self {
-        Self {
-            sql: sql.into(),
-            ty,
-            coerce: Coerce::No,
-        }
+        Self { sql: sql.into(), ty, coerce: Coerce::No }
     }
 
     /// The expression as `to`, by the implicit conversions of GoogleSQL; `None` where there is none.
@@ -45,10 +41,7 @@ impl Typed {
         }
         let stored = |text: &str| {
             let stored = grammar::parse(to, text).ok()?;
-            Some(Self::new(
-                format!("CAST({} AS {})", literal(&stored), to.duckdb()),
-                to,
-            ))
+            Some(Self::new(format!("CAST({} AS {})", literal(&stored), to.duckdb()), to))
         };
         match &self.coerce {
             Coerce::Null => return Some(Self::new(format!("CAST(NULL AS {})", to.duckdb()), to)),
@@ -58,36 +51,21 @@ impl Typed {
             Coerce::Parameter if matches!(to, Type::Date | Type::DateTime | Type::Timestamp) => {
                 return self.cast(to, false).ok();
             }
-            Coerce::Number(text)
-                if matches!(to, Type::Numeric | Type::BigNumeric | Type::Float64) =>
-            {
+            Coerce::Number(text) if matches!(to, Type::Numeric | Type::BigNumeric | Type::Float64) => {
                 return stored(text);
             }
             _ => {}
         }
-        let implicit = matches!(
-            (self.ty, to),
-            (
-                Type::Int64,
-                Type::Numeric | Type::BigNumeric | Type::Float64
-            ) | (Type::Numeric, Type::BigNumeric | Type::Float64)
-                | (Type::BigNumeric, Type::Float64)
-        );
-        if implicit {
-            self.cast(to, false).ok()
-        } else {
-            None
+        // GoogleSQL coerces implicitly exactly where ALTER COLUMN may widen.
+        if !self.ty.widens_to(to) {
+            return None;
         }
+        self.cast(to, false).ok()
     }
 
     /// CAST, or SAFE_CAST.
-    ///
-    /// # Errors
-    /// invalidQuery where the types have no cast.
     pub fn cast(&self, to: Type, safe: bool) -> Result<Self, ApiError> {
-        use Type::{
-            BigNumeric, Bool, Date, DateTime, Float64, Int64, Json, Numeric, String, Timestamp,
-        };
+        use Type::{BigNumeric, Bool, Date, DateTime, Float64, Int64, Numeric, String, Timestamp};
         if self.ty == to {
             return Ok(self.clone());
         }
@@ -96,9 +74,12 @@ impl Typed {
         }
         let x = &self.sql;
         // A string is looked at by a grammar of ours before DuckDB, which is lenient, sees it.
-        let text = |test: &str| match safe {
-            true => format!("bq_safe({x}, {test}({x}))"),
-            false => format!("bq_checked({x}, {test}({x}), {})", literal(to.sql_name())),
+        let text = |test: &str| {
+            if safe {
+                format!("bq_safe({x}, {test}({x}))")
+            } else {
+                format!("bq_checked({x}, {test}({x}), {})", literal(to.sql_name()))
+            }
         };
         let sql = match (self.ty, to) {
             (String, Int64) => format!("CAST({} AS BIGINT)", text("bq_is_int")),
@@ -125,7 +106,7 @@ impl Typed {
             | (Timestamp | DateTime, Date | Timestamp | DateTime) => {
                 format!("CAST({x} AS {})", to.duckdb())
             }
-            (Json, _) | (_, Json) | (_, _) => {
+            _ => {
                 return Err(ApiError::invalid_query(format!(
                     "Invalid cast from {} to {}",
                     self.ty.sql_name(),
@@ -146,23 +127,16 @@ pub fn unify(left: &Typed, right: &Typed) -> Option<(Typed, Typed)> {
 }
 
 /// All expressions as their common type.
-///
-/// # Errors
-/// invalidQuery where they have none.
 pub fn unify_all(items: &[Typed], what: &str) -> Result<Vec<Typed>, ApiError> {
-    let common = items
-        .iter()
-        .map(|item| item.ty)
-        .find(|ty| items.iter().all(|item| item.coerced(*ty).is_some()))
-        .ok_or_else(|| {
-            let names: Vec<&str> = items.iter().map(|item| item.ty.sql_name()).collect();
-            ApiError::invalid_query(format!(
-                "No matching signature for {what} for argument types: {}",
-                names.join(", ")
-            ))
-        })?;
-    Ok(items
-        .iter()
-        .filter_map(|item| item.coerced(common))
-        .collect())
+    let common =
+        items.iter().map(|item| item.ty).find(|ty| items.iter().all(|item| item.coerced(*ty).is_some())).ok_or_else(
+            || {
+                let names: Vec<&str> = items.iter().map(|item| item.ty.sql_name()).collect();
+                ApiError::invalid_query(format!(
+                    "No matching signature for {what} for argument types: {}",
+                    names.join(", ")
+                ))
+            },
+        )?;
+    Ok(items.iter().filter_map(|item| item.coerced(common)).collect())
 }

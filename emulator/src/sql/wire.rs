@@ -17,21 +17,16 @@ pub fn out(column: &str, ty: Type) -> String {
 
 /// A row as `{"f":[{"v":...}]}`.
 pub fn row(fields: &[Field], row: &[Option<String>], int64_timestamps: bool) -> Value {
-    let cells = fields
-        .iter()
-        .zip(row)
-        .map(|(field, value)| match (field.ty, value) {
-            (Type::Timestamp, Some(micros)) if !int64_timestamps => json!({"v": seconds(micros)}),
-            (_, value) => json!({"v": value}),
-        });
+    let cells = fields.iter().zip(row).map(|(field, value)| match (field.ty, value) {
+        (Type::Timestamp, Some(micros)) if !int64_timestamps => json!({"v": seconds(micros)}),
+        (_, value) => json!({"v": value}),
+    });
     json!({"f": cells.collect::<Vec<_>>()})
 }
 
 /// Microseconds as the seconds that the service writes by default (`1.7569728E9`), exactly.
 fn seconds(micros: &str) -> String {
-    let (sign, digits) = micros
-        .strip_prefix('-')
-        .map_or(("", micros), |digits| ("-", digits));
+    let (sign, digits) = micros.strip_prefix('-').map_or(("", micros), |digits| ("-", digits));
     let digits = digits.trim_start_matches('0');
     if digits.is_empty() {
         return "0.0".to_owned();

@@ -17,12 +17,8 @@ type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 /// Serves objects of bucket `b` as the JSON API does.
 async fn object(State(objects): State<Objects>, uri: Uri) -> Result<Vec<u8>, StatusCode> {
     let objects = objects.lock().unwrap();
-    let path = percent_encoding::percent_decode_str(uri.path())
-        .decode_utf8_lossy()
-        .into_owned();
-    let name = path
-        .strip_prefix("/storage/v1/b/b/o/")
-        .ok_or(StatusCode::NOT_FOUND)?;
+    let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
+    let name = path.strip_prefix("/storage/v1/b/b/o/").ok_or(StatusCode::NOT_FOUND)?;
     objects.get(name).cloned().ok_or(StatusCode::NOT_FOUND)
 }
 
@@ -42,31 +38,16 @@ impl Harness {
         let objects = Objects::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let storage = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .fallback(object)
-            .with_state(Arc::clone(&objects));
+        let router = Router::new().fallback(object).with_state(Arc::clone(&objects));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let datasets = vec![("d".to_owned(), "US".to_owned())];
-        let emulator = Emulator::start(Options {
-            storage: Some(storage),
-            datasets,
-            ..options
-        })
-        .await
-        .unwrap();
-        Self {
-            emulator,
-            client: reqwest::Client::new(),
-            objects,
-        }
+        let emulator = Emulator::start(Options { storage: Some(storage), datasets, ..options }).await.unwrap();
+        Self { emulator, client: reqwest::Client::new(), objects }
     }
 
     /// Puts an object and returns its URI.
     pub fn put(&self, name: &str, bytes: impl Into<Vec<u8>>) -> String {
-        self.objects
-            .lock()
-            .unwrap()
-            .insert(name.to_owned(), bytes.into());
+        self.objects.lock().unwrap().insert(name.to_owned(), bytes.into());
         format!("gs://b/{name}")
     }
 
@@ -80,14 +61,7 @@ impl Harness {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        (
-            status,
-            if text.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_str(&text).unwrap()
-            },
-        )
+        (status, if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() })
     }
 
     pub async fn get(&self, path: &str) -> (u16, Value) {
@@ -115,13 +89,7 @@ impl Harness {
     }
 
     /// Inserts a load job; `extra` is merged into `configuration.load`.
-    pub async fn insert_load(
-        &self,
-        id: &str,
-        table: &str,
-        uris: &[&str],
-        extra: Value,
-    ) -> (u16, Value) {
+    pub async fn insert_load(&self, id: &str, table: &str, uris: &[&str], extra: Value) -> (u16, Value) {
         let mut load = json!({
             "sourceUris": uris,
             "destinationTable": {"projectId": "demo", "datasetId": "d", "tableId": table},
@@ -182,10 +150,7 @@ impl Harness {
         rows.iter()
             .map(|row| {
                 let cells = row["f"].as_array().unwrap();
-                cells
-                    .iter()
-                    .map(|cell| cell["v"].as_str().unwrap_or("NULL").to_owned())
-                    .collect()
+                cells.iter().map(|cell| cell["v"].as_str().unwrap_or("NULL").to_owned()).collect()
             })
             .collect()
     }
