@@ -1,0 +1,222 @@
+//! Statements: what is understood, how it is typed, and what is refused.
+
+use serde_json::{Value, json};
+
+use crate::harness::Harness;
+
+/// A table like the one that remembers loads.
+async fn state() -> Harness {
+    let h = Harness::new().await;
+    let body = json!({
+        "tableReference": {"tableId": "loads"},
+        "schema": {"fields": [
+            {"name": "period", "type": "DATE", "mode": "REQUIRED"},
+            {"name": "sequence", "type": "INTEGER"},
+            {"name": "cost", "type": "JSON"},
+            {"name": "loaded_at", "type": "TIMESTAMP"},
+            {"name": "amount", "type": "BIGNUMERIC"},
+        ]},
+    });
+    assert_eq!(h.call("POST", "/datasets/d/tables", body).await.0, 200);
+    h
+}
+
+const RECORD: &str = "INSERT INTO `demo.d.loads` (period, sequence, cost, loaded_at, amount) \
+    SELECT @period, @sequence, PARSE_JSON(@cost), CURRENT_TIMESTAMP(), CAST(@amount AS BIGNUMERIC) FROM (SELECT 1) \
+    WHERE NOT EXISTS (SELECT 1 FROM `demo.d.loads` WHERE period = @period AND sequence = @sequence)";
+
+fn record<'a>(period: &'a str, sequence: &'a str, amount: &'a str) -> [(&'a str, &'a str, &'a str); 4] {
+    [
+        ("period", "DATE", period),
+        ("sequence", "INT64", sequence),
+        ("cost", "STRING", r#"{"USD": "12.50"}"#),
+        ("amount", "STRING", amount),
+    ]
+}
+
+#[tokio::test]
+async fn q1_a_row_is_recorded_once_and_read_back_typed() {
+    let h = state().await;
+    let (status, body) = h.query(RECORD, &record("2025-09-01", "1", "1E-10")).await;
+    assert_eq!((status, body["numDmlAffectedRows"].as_str()), (200, Some("1")), "{body}");
+    let (_, body) = h.query(RECORD, &record("2025-09-01", "1", "2")).await;
+    assert_eq!(body["numDmlAffectedRows"], "0");
+    h.query(RECORD, &record("2025-09-01", "2", "12345678.123456789012")).await;
+    h.query(RECORD, &record("2025-08-01", "1", "-3.10")).await;
+    let newest = "SELECT period, sequence, TO_JSON_STRING(cost) AS cost, JSON_VALUE(cost, '$.USD') AS usd, amount \
+                  FROM `demo`.d.loads WHERE period >= DATE '2025-01-01' \
+                  QUALIFY ROW_NUMBER() OVER (PARTITION BY period ORDER BY sequence DESC) = 1 ORDER BY period DESC";
+    assert_eq!(
+        h.rows(newest).await,
+        [
+            ["2025-09-01", "2", r#"{"USD":"12.50"}"#, "12.50", "12345678.123456789012"],
+            ["2025-08-01", "1", r#"{"USD":"12.50"}"#, "12.50", "-3.1"]
+        ]
+    );
+    let (_, body) = h.query("SELECT period, sequence, cost, loaded_at, amount FROM d.loads LIMIT 1", &[]).await;
+    let types: Vec<&str> =
+        body["schema"]["fields"].as_array().unwrap().iter().map(|field| field["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["DATE", "INTEGER", "JSON", "TIMESTAMP", "BIGNUMERIC"]);
+}
+
+#[tokio::test]
+async fn q2_groups_sums_and_null_order() {
+    let h = state().await;
+    let insert = "INSERT INTO d.loads (period, sequence, amount) VALUES \
+        (DATE '2025-08-01', 1, CAST('0.1' AS BIGNUMERIC)), (DATE '2025-08-01', NULL, CAST('0.2' AS BIGNUMERIC)), \
+        ('2025-09-01', 3, 4)";
+    assert_eq!(h.query(insert, &[]).await.0, 200);
+    let grouped = "SELECT period, COUNT(*) AS n, COUNT(sequence), SUM(amount) AS total, SUM(sequence), MIN(amount) \
+                   FROM d.loads GROUP BY period HAVING COUNT(*) > 0 ORDER BY total DESC";
+    assert_eq!(
+        h.rows(grouped).await,
+        [["2025-09-01", "1", "1", "4", "3", "4"], ["2025-08-01", "2", "1", "0.3", "1", "0.1"]]
+    );
+    assert_eq!(h.rows("SELECT sequence FROM d.loads ORDER BY sequence").await.concat(), ["NULL", "1", "3"]);
+    assert_eq!(
+        h.rows(
+            "SELECT COALESCE(sequence, 0), IFNULL(amount, 0), IF(amount > 1, 'more', 'less') FROM d.loads ORDER BY 2"
+        )
+        .await,
+        [["1", "0.1", "less"], ["0", "0.2", "less"], ["3", "4", "more"]]
+    );
+}
+
+#[tokio::test]
+async fn q3_casts_are_exact_and_strict() {
+    let h = Harness::new().await;
+    let one = async |sql: &str| h.rows(&format!("SELECT {sql}")).await[0][0].clone();
+    for (sql, expected) in [
+        ("CAST('1.50' AS BIGNUMERIC)", "1.5"),
+        ("CAST('-1e-38' AS BIGNUMERIC)", "-0.00000000000000000000000000000000000001"),
+        // Text to number rounds half away from zero.
+        ("CAST('0.000000000000000000000000000000000000005' AS BIGNUMERIC)", "0.00000000000000000000000000000000000001"),
+        ("CAST(CAST('100' AS BIGNUMERIC) AS STRING)", "100"),
+        ("CAST(CAST('7' AS NUMERIC) AS BIGNUMERIC)", "7"),
+        ("SAFE_CAST('x' AS BIGNUMERIC)", "NULL"),
+        ("SAFE_CAST('1.5' AS INT64)", "NULL"),
+        ("CAST(5 AS STRING)", "5"),
+        ("CAST(1.0 AS STRING)", "1"),
+        ("CAST(TIMESTAMP '2025-09-01 12:00:00.5+02' AS STRING)", "2025-09-01 10:00:00.5+00"),
+        ("CAST('2025-09-01T10:00:00Z' AS TIMESTAMP) = TIMESTAMP '2025-09-01 10:00:00'", "true"),
+        ("DATE(TIMESTAMP '2025-09-30 23:59:59')", "2025-09-30"),
+        ("TIMESTAMP '2025-09-04 08:00:00'", "1.7569728E9"),
+    ] {
+        assert_eq!(one(sql).await, expected, "{sql}");
+    }
+    for sql in ["CAST('x' AS INT64)", "CAST('2025-02-30' AS DATE)", "CAST('1,5' AS BIGNUMERIC)", "PARSE_JSON('{')"] {
+        let (status, body) = h.query(&format!("SELECT {sql}"), &[]).await;
+        assert_eq!((status, body["error"]["errors"][0]["reason"].as_str()), (400, Some("invalidQuery")), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn q4_what_is_not_understood_is_an_invalid_query() {
+    let h = state().await;
+    for sql in [
+        "SELECT",
+        "SELECT nothing FROM d.loads",
+        "SELECT period FROM d.loads WHERE period = TIMESTAMP '2025-09-01'",
+        "SELECT SUM(cost) FROM d.loads",
+        "SELECT FARM_FINGERPRINT('x')",
+        "SELECT * FROM d.loads, d.loads AS other",
+        "SELECT 1; SELECT 2",
+        "DELETE FROM d.loads",
+        "DROP TABLE d.loads",
+        "INSERT INTO d.loads (sequence) VALUES (1)",
+        "INSERT INTO d.loads (period) VALUES (1)",
+        "INSERT INTO d.loads (period) VALUES (@missing)",
+        "SELECT * FROM d.INFORMATION_SCHEMA.JOBS",
+        "ALTER TABLE d.loads ALTER COLUMN cost SET DATA TYPE STRING",
+        "ALTER TABLE d.loads ADD COLUMN sequence INT64",
+    ] {
+        let (status, body) = h.query(sql, &[]).await;
+        assert_eq!(
+            (status, body["error"]["errors"][0]["reason"].as_str()),
+            (400, Some("invalidQuery")),
+            "{sql}: {body}"
+        );
+    }
+    let (status, body) = h.query("SELECT 1 FROM d.none", &[]).await;
+    let message = "Not found: Table demo:d.none was not found in location US";
+    assert_eq!((status, body["error"]["message"].as_str()), (404, Some(message)));
+}
+
+#[tokio::test]
+async fn q5_columns_are_added_together_and_types_only_widen() {
+    let h = state().await;
+    h.query("INSERT INTO d.loads (period, sequence) VALUES ('2025-09-01', 7)", &[]).await;
+    let add = "ALTER TABLE `demo.d.loads` ADD COLUMN IF NOT EXISTS a STRING, ADD COLUMN IF NOT EXISTS sequence INT64, \
+               ADD COLUMN IF NOT EXISTS b BIGNUMERIC";
+    for _ in 0..2 {
+        let (status, body) = h.query(add, &[]).await;
+        assert_eq!(status, 200, "{body}");
+    }
+    let half = "ALTER TABLE d.loads ADD COLUMN c STRING, ADD COLUMN a STRING";
+    assert_eq!(h.query(half, &[]).await.0, 400);
+    let widen = "ALTER TABLE d.loads ALTER COLUMN sequence SET DATA TYPE BIGNUMERIC";
+    assert_eq!(h.query(widen, &[]).await.0, 200);
+    let (_, table) = h.get("/datasets/d/tables/loads").await;
+    let fields: Vec<(&str, &str)> = table["schema"]["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| (field["name"].as_str().unwrap(), field["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(fields[1], ("sequence", "BIGNUMERIC"));
+    assert_eq!(fields[5..], [("a", "STRING"), ("b", "BIGNUMERIC")]);
+    assert_eq!(h.rows("SELECT sequence, a FROM d.loads").await, [["7", "NULL"]]);
+}
+
+#[tokio::test]
+async fn q6_deletes_count_their_rows() {
+    let h = state().await;
+    h.query("INSERT INTO d.loads (period) VALUES ('2025-08-01'), ('2025-09-01')", &[]).await;
+    let (_, body) = h.query("DELETE FROM d.loads WHERE period = @p", &[("p", "DATE", "2025-09-01")]).await;
+    assert_eq!(body["numDmlAffectedRows"], "1");
+    assert_eq!(h.rows("SELECT period FROM d.loads").await, [["2025-08-01"]]);
+}
+
+#[tokio::test]
+async fn q7_results_come_in_pages_and_jobs_carry_the_bytes_billed() {
+    let h = state().await;
+    h.query("INSERT INTO d.loads (period) VALUES ('2025-07-01'), ('2025-08-01'), ('2025-09-01')", &[]).await;
+    let body = json!({"query": "SELECT period FROM d.loads ORDER BY 1", "useLegacySql": false, "maxResults": 2});
+    let (_, first) = h.call("POST", "/queries", body).await;
+    assert_eq!((first["rows"].as_array().unwrap().len(), first["totalRows"].as_str()), (2, Some("3")));
+    let job = first["jobReference"]["jobId"].as_str().unwrap();
+    let token = first["pageToken"].as_str().unwrap();
+    let (_, second) = h.get(&format!("/queries/{job}?location=US&maxResults=2&pageToken={token}")).await;
+    assert_eq!(second["rows"], json!([{"f": [{"v": "2025-09-01"}]}]));
+    let (_, job) = h.get(&format!("/jobs/{job}?location=US")).await;
+    assert_eq!(job["statistics"]["query"]["totalBytesBilled"], "10485760");
+    assert_eq!(job["statistics"]["query"]["statementType"], "SELECT");
+}
+
+#[tokio::test]
+async fn q8_a_request_id_makes_a_query_once() {
+    let h = state().await;
+    let insert = |id: &str| {
+        let query = "INSERT INTO d.loads (period) VALUES ('2025-09-01')";
+        json!({"query": query, "useLegacySql": false, "requestId": id})
+    };
+    for id in ["a", "a", "b"] {
+        assert_eq!(h.call("POST", "/queries", insert(id)).await.0, 200);
+    }
+    assert_eq!(h.rows("SELECT COUNT(*) FROM d.loads").await, [["2"]]);
+}
+
+#[tokio::test]
+async fn q9_a_query_that_takes_long_is_answered_incomplete() {
+    let h = state().await;
+    h.emulator.hold_jobs("");
+    let body = json!({"query": "SELECT 1 AS one", "useLegacySql": false, "timeoutMs": 10});
+    let (status, answer) = h.call("POST", "/queries", body).await;
+    assert_eq!((status, answer["jobComplete"].as_bool()), (200, Some(false)));
+    h.emulator.release();
+    let job = answer["jobReference"]["jobId"].as_str().unwrap();
+    let (_, result) = h.get(&format!("/queries/{job}?location=US")).await;
+    assert_eq!((result["jobComplete"].as_bool(), &result["rows"]), (Some(true), &json!([{"f": [{"v": "1"}]}])));
+    let nulls = h.query("SELECT CAST(NULL AS DATE) AS d", &[]).await.1;
+    assert_eq!(nulls["rows"][0]["f"][0]["v"], Value::Null);
+}
