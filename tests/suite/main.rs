@@ -1,0 +1,10 @@
+//! The program against real files, a real storage server and both warehouses.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a panic is a test's report, and its name is its documentation"
+)]
+
+mod servers;
+mod storage;

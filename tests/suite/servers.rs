@@ -1,0 +1,103 @@
+//! Local servers that stand in for Google Cloud: storage as a process of its own, BigQuery within the test's process.
+
+use std::{
+    io::{self, BufRead, BufReader},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+};
+
+use bigquery_emulator::{Emulator, Options};
+use serde_json::{Value, json};
+
+/// The project of the emulator's datasets.
+pub const PROJECT: &str = "demo";
+
+/// A fake-gcs-server; dropping it ends it.
+pub struct StorageServer {
+    process: Child,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl StorageServer {
+    /// Starts a server with the buckets that `seed` holds: one folder each, with objects as files.
+    pub fn start(seed: &Path) -> Self {
+        let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/bin/fake-gcs-server");
+        assert!(binary.exists(), "there is no {}: run `make servers`", binary.display());
+        // The port is free when it is chosen; when another process takes it first, the server ends and the next is tried.
+        for _ in 0..20 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let (host, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
+            let mut process = Command::new(&binary)
+                .args(["-scheme", "http", "-host", "127.0.0.1", "-port", &port.to_string(), "-backend", "memory"])
+                .args(["-public-host", &host, "-external-url", &url, "-data"])
+                .arg(seed)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut log = BufReader::new(process.stderr.take().unwrap());
+            let mut line = String::new();
+            // It says so once it listens, and nothing where it cannot.
+            while log.read_line(&mut line).unwrap() > 0 {
+                if line.contains("server started at") {
+                    thread::spawn(move || io::copy(&mut log, &mut io::sink()));
+                    return Self { process, url, http: reqwest::Client::new() };
+                }
+                line.clear();
+            }
+            process.wait().unwrap();
+        }
+        panic!("fake-gcs-server does not start on any of 20 ports");
+    }
+
+    /// For `STORAGE_EMULATOR_HOST`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Uploads an object.
+    pub async fn put(&self, bucket: &str, key: &str, bytes: impl Into<Vec<u8>>) {
+        let url = format!("{}/upload/storage/v1/b/{bucket}/o", self.url);
+        let request = self.http.post(url).query(&[("uploadType", "media"), ("name", key)]);
+        let answer = request.body(bytes.into()).send().await.unwrap();
+        assert!(answer.status().is_success(), "upload of {key}: {}", answer.status());
+    }
+
+    /// Deletes an object.
+    pub async fn delete(&self, bucket: &str, key: &str) {
+        let mut url: reqwest::Url = self.url.parse().unwrap();
+        url.path_segments_mut().unwrap().extend(["storage", "v1", "b", bucket, "o", key]);
+        let answer = self.http.delete(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "deletion of {key}: {}", answer.status());
+    }
+}
+
+impl Drop for StorageServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A BigQuery emulator that loads from `storage`; its URL is for `BIGQUERY_EMULATOR_HOST`.
+pub async fn bigquery(storage: &StorageServer) -> Emulator {
+    let options =
+        Options { project: PROJECT.to_owned(), storage: Some(storage.url().to_owned()), ..Options::default() };
+    Emulator::start(options).await.unwrap()
+}
+
+/// Runs a statement in US through the emulator's REST API, as any other client would; `None` is NULL.
+pub async fn query(emulator: &Emulator, sql: &str) -> Vec<Vec<Option<String>>> {
+    let url = format!("{}/bigquery/v2/projects/{PROJECT}/queries", emulator.url());
+    let body = json!({"query": sql, "useLegacySql": false, "location": "US"});
+    let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+    let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap());
+    assert!(status.is_success() && body["jobComplete"] == true && body["pageToken"].is_null(), "{sql}: {body}");
+    let rows = body["rows"].as_array().cloned().unwrap_or_default();
+    let text = |cell: &Value| cell["v"].as_str().map(str::to_owned);
+    rows.iter().map(|row| row["f"].as_array().unwrap().iter().map(text).collect()).collect()
+}
