@@ -36,7 +36,7 @@ pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
         .filter_map(|currency| {
             let of = |costs: &Costs| costs.get(currency).cloned().unwrap_or_else(Amount::zero);
             let difference = Amount(of(after).0 - of(before).0);
-            let sign = if difference.0 > BigDecimal::from(0) { "+" } else { "" };
+            let sign = if difference > Amount::zero() { "+" } else { "" };
             (!difference.is_zero()).then(|| format!("{sign}{difference} {currency}"))
         })
         .collect();

@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::delivery::hash;
 
-/// BigQuery's limit for a column's name, less room for a suffix.
-const LONGEST_NAME: usize = 300 - 41;
+/// BigQuery's limit for a column's name, less room for an underscore in front and a suffix.
+const LONGEST_NAME: usize = 300 - 42;
 
 /// A header names the same column twice, so that no name can tell the two apart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

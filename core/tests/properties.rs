@@ -1,0 +1,338 @@
+//! Rules of the core that hold for any input.
+
+#![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
+#![allow(missing_docs, reason = "tests")]
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    io::Write,
+};
+
+use finops_core::{
+    BillingPeriod,
+    aws_cur::{self, ManifestLocation},
+    csv_header::read_header,
+    delivery::{Delivery, StoredFile},
+    manifest::{Manifest, ManifestError},
+    plan::{Candidate, Decision, PlannedMonth, Rules, plan},
+    schema::{ColumnType, MonthColumns, column_names, known_type, union},
+    state::{LoadRecord, LoadStatus, Standing},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use proptest::{collection, prelude::*, sample};
+
+/// Months close together, so that deliveries and standing loads meet.
+fn few_months() -> impl Strategy<Value = BillingPeriod> {
+    (1..=6i8).prop_map(|month| BillingPeriod::containing(Date::constant(2025, month, 1)))
+}
+
+fn any_month() -> impl Strategy<Value = BillingPeriod> {
+    (1..=9999i16, 1..=12i8, 1..=28i8)
+        .prop_map(|(year, month, day)| BillingPeriod::containing(Date::constant(year, month, day)))
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (0..200i64).prop_map(|hours| Timestamp::from_second(1_760_000_000 + hours * 3600).unwrap())
+}
+
+/// A delivery that lists up to three files, some of which are there, with one of few contents.
+fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
+    let files = collection::vec((any::<bool>(), 0..3u64), 0..4);
+    (few_months(), sample::select(vec!["a", "b"]), moment(), files).prop_map(
+        move |(period, id, delivered_at, files)| {
+            let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
+            let manifest = Manifest {
+                export_name: "cur".to_owned(),
+                billing_period: period,
+                execution_id: id.to_owned(),
+                columns: Vec::new(),
+                files: names.clone(),
+            };
+            let there = names.into_iter().zip(files).filter(|(_, (there, _))| *there);
+            let stored: HashMap<_, _> = there
+                .map(|(name, (_, bytes))| (name.clone(), StoredFile { key: name, bytes, crc32c: bytes.to_string() }))
+                .collect();
+            Delivery::new(manifest, format!("gs://b/{number}/cur-Manifest.json"), delivered_at, stored)
+        },
+    )
+}
+
+fn candidate(number: usize) -> impl Strategy<Value = Candidate> {
+    let broken = few_months().prop_map(move |billing_period| Candidate {
+        billing_period,
+        manifest_uri: format!("gs://b/{number}/cur-Manifest.json"),
+        delivery: Err(ManifestError::Malformed("broken".to_owned())),
+    });
+    let readable = delivery(number).prop_map(|delivery| Candidate {
+        billing_period: delivery.manifest.billing_period,
+        manifest_uri: delivery.manifest_uri.clone(),
+        delivery: Ok(delivery),
+    });
+    prop_oneof![1 => broken, 5 => readable]
+}
+
+fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
+    (0..8usize).prop_flat_map(|count| (0..count).map(candidate).collect::<Vec<_>>())
+}
+
+fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String, rows: u64) -> LoadRecord {
+    LoadRecord {
+        pipeline: "aws".to_owned(),
+        export_name: "cur".to_owned(),
+        table_name: "t".to_owned(),
+        billing_period,
+        sequence: 1,
+        execution_id: execution_id.to_owned(),
+        fingerprint,
+        manifest_uri: String::new(),
+        job_id: None,
+        status: LoadStatus::Loaded,
+        rows,
+        files: 1,
+        bytes: 1,
+        cost: BTreeMap::new(),
+        previous_execution_id: None,
+        run_id: "r".to_owned(),
+        loaded_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// What stands, at peace with its table or not.
+fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
+    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64);
+    collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
+        let standing = |(period, (id, verified, rows, rows_in_table)): (BillingPeriod, (&str, bool, u64, u64))| {
+            let mut record = record(period, id, format!("fingerprint {rows}"), rows);
+            record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
+            (period, Standing { record, rows_in_table })
+        };
+        loads.into_iter().map(standing).collect()
+    })
+}
+
+fn rules(force: bool) -> Rules {
+    Rules { force, now: Timestamp::from_second(1_761_000_000).unwrap(), wait_max: SignedDuration::from_hours(48) }
+}
+
+/// Carries out a plan: every month to load stands with its fingerprint, and the table has its rows.
+fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, Standing>) {
+    for month in planned {
+        if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
+            let id = &delivery.manifest.execution_id;
+            let record = record(month.billing_period, id, delivery.fingerprint.clone(), 10);
+            standing.insert(month.billing_period, Standing { record, rows_in_table: 10 });
+        }
+    }
+}
+
+fn kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Load(_) => "load",
+        Decision::Reload(_) => "reload",
+        Decision::Skip => "skip",
+        Decision::Wait { .. } => "wait",
+        Decision::Refuse { .. } => "refuse",
+    }
+}
+
+proptest! {
+    #[test]
+    fn replanning_after_a_plan_was_carried_out_loads_nothing(
+        candidates in candidates(), mut standing in standing(), force: bool,
+    ) {
+        let planned = plan(candidates.clone(), &standing, &rules(force));
+        apply(&planned, &mut standing);
+        let again = plan(candidates, &standing, &rules(false));
+        prop_assert_eq!(planned.len(), again.len());
+        for (before, after) in planned.iter().zip(&again) {
+            let expected = match kind(&before.decision) {
+                "load" | "reload" => "skip",
+                unchanged => unchanged,
+            };
+            prop_assert_eq!(kind(&after.decision), expected, "{}: {}", after.billing_period, after.reason);
+        }
+    }
+
+    #[test]
+    fn a_plan_has_each_month_once_and_the_newest_first(
+        candidates in candidates(), standing in standing(), force: bool,
+    ) {
+        let found: HashSet<BillingPeriod> = candidates.iter().map(|c| c.billing_period).collect();
+        let planned = plan(candidates, &standing, &rules(force));
+        prop_assert!(planned.windows(2).all(|pair| pair[0].billing_period > pair[1].billing_period));
+        prop_assert_eq!(planned.iter().map(|month| month.billing_period).collect::<HashSet<_>>(), found);
+    }
+
+    #[test]
+    fn only_whole_deliveries_with_files_are_loaded_and_of_several_the_last_one(
+        candidates in candidates(), standing in standing(), force: bool,
+    ) {
+        for month in plan(candidates.clone(), &standing, &rules(force)) {
+            if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
+                prop_assert!(delivery.missing.is_empty() && !delivery.files.is_empty());
+                let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
+                let last = of_month.filter_map(|c| c.delivery.as_ref().ok()).map(|d| d.delivered_at).max();
+                prop_assert_eq!(Some(delivery.delivered_at), last);
+            }
+        }
+    }
+
+    #[test]
+    fn any_month_reads_back_from_its_text(period in any_month()) {
+        prop_assert_eq!(period.to_string().parse::<BillingPeriod>().unwrap(), period);
+        let json = serde_json::to_string(&period).unwrap();
+        prop_assert_eq!(serde_json::from_str::<BillingPeriod>(&json).unwrap(), period);
+        prop_assert_eq!(BillingPeriod::containing(period.first_day().last_of_month()), period);
+        prop_assert!(period.end() > period.first_day());
+    }
+}
+
+/// Headers of few letters, so that names collide, and any others.
+fn headers() -> impl Strategy<Value = Vec<String>> {
+    let header = prop_oneof![
+        4 => "[abAB1:/_ ]{0,5}",
+        1 => "resourceTags/user:[nN]ame[0-9]?",
+        1 => any::<String>(),
+        1 => "[a-zA-Z0-9]{250,400}",
+    ];
+    collection::hash_set(header, 1..40).prop_map(|headers| headers.into_iter().collect())
+}
+
+const RESERVED_BY_BIGQUERY: &[&str] =
+    &["_table_", "_file_", "_partition", "_row_timestamp", "__root__", "_colidentifier", "_change_"];
+
+proptest! {
+    #[test]
+    fn names_are_valid_and_unique(headers in headers()) {
+        let names = column_names(&headers).unwrap();
+        prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), headers.len());
+        for name in &names {
+            prop_assert!(name.len() <= 300, "{} characters", name.len());
+            prop_assert!(name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase()), "{name}");
+            prop_assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
+            prop_assert!(!RESERVED_BY_BIGQUERY.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_does_not_depend_on_the_order_of_the_columns(
+        (headers, shuffled) in headers().prop_flat_map(|headers| (Just(headers.clone()), Just(headers).prop_shuffle())),
+    ) {
+        let named = |headers: &[String]| -> HashMap<String, String> {
+            headers.iter().cloned().zip(column_names(headers).unwrap()).collect()
+        };
+        prop_assert_eq!(named(&headers), named(&shuffled));
+    }
+
+    #[test]
+    fn a_column_keeps_its_name_when_another_month_has_other_columns_beside_it(headers in headers()) {
+        let others: Vec<String> = (0..5).map(|n| format!("zzz/Other{n}")).collect();
+        let alone = column_names(&headers).unwrap();
+        let beside = column_names(&[headers.clone(), others].concat()).unwrap();
+        prop_assert_eq!(&alone[..], &beside[..headers.len()]);
+    }
+}
+
+fn column_type() -> impl Strategy<Value = Option<ColumnType>> {
+    use ColumnType::{Date, Decimal, Int64, String, Timestamp};
+    sample::select(vec![None, Some(String), Some(Int64), Some(Decimal), Some(Timestamp), Some(Date)])
+}
+
+fn months() -> impl Strategy<Value = Vec<MonthColumns>> {
+    let name = sample::select(vec!["a", "b", "c", "d", "line_item_unblended_cost", "resource_tags_user_x"]);
+    let columns = collection::btree_map(name, column_type(), 0..6);
+    collection::btree_map(few_months(), columns, 0..6).prop_map(|months| {
+        let month = |(billing_period, columns): (_, BTreeMap<&str, _>)| MonthColumns {
+            billing_period,
+            columns: columns.into_iter().map(|(name, t)| (name.to_owned(), t)).collect(),
+        };
+        months.into_iter().map(month).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_union_of_schemas_does_not_depend_on_the_order_of_the_months(
+        (months, shuffled) in months().prop_flat_map(|months| (Just(months.clone()), Just(months).prop_shuffle())),
+    ) {
+        let pillars = aws_cur::TABLE_LAYOUT.pillars();
+        prop_assert_eq!(union(&months, &pillars), union(&shuffled, &pillars));
+    }
+
+    #[test]
+    fn a_union_has_every_column_once_with_a_type_that_holds_every_months_values(months in months()) {
+        let union = union(&months, &aws_cur::TABLE_LAYOUT.pillars());
+        let types: HashMap<&str, ColumnType> = union.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+        prop_assert_eq!(types.len(), union.len());
+        for (name, delivered) in months.iter().flat_map(|month| &month.columns) {
+            let got = types[name.as_str()];
+            if let (Some(delivered), None) = (delivered, known_type(name)) {
+                prop_assert_eq!(got.join(*delivered), got, "{}: {} in one month, {} in the table", name, delivered, got);
+            }
+        }
+    }
+}
+
+fn location() -> ManifestLocation {
+    aws_cur::locate("p", None, "p/cur/20250901-20251001/cur-Manifest.json").unwrap()
+}
+
+/// Manifests with one of their values replaced by anything.
+fn odd_manifest() -> impl Strategy<Value = String> {
+    let keys = vec!["assemblyId", "reportName", "billingPeriod", "compression", "contentType", "columns", "reportKeys"];
+    let value = prop_oneof![
+        any::<String>().prop_map(serde_json::Value::from),
+        collection::vec(any::<String>(), 0..4).prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<String>().prop_map(|text| serde_json::json!({"start": text, "end": text})),
+        any::<String>().prop_map(|text| serde_json::json!([format!("x/20250901-20251001/{text}")])),
+        any::<String>().prop_map(|text| serde_json::json!([{"category": text, "name": text, "type": text}])),
+    ];
+    (sample::select(keys), value).prop_map(|(key, value)| {
+        let mut manifest = serde_json::json!({
+            "assemblyId": "a", "reportName": "cur", "compression": "GZIP", "contentType": "text/csv", "columns": [],
+            "billingPeriod": {"start": "20250901T000000.000Z", "end": "20251001T000000.000Z"},
+            "reportKeys": ["cur/20250901-20251001/a/cur-1.csv.gz"],
+        });
+        manifest[key] = value;
+        manifest.to_string()
+    })
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_manifest_or_an_error(bytes: Vec<u8>) {
+        let _ = aws_cur::parse(&location(), &bytes);
+    }
+
+    #[test]
+    fn files_of_any_manifest_stay_below_the_exports_folder(manifest in odd_manifest()) {
+        if let Ok(manifest) = aws_cur::parse(&location(), manifest.as_bytes()) {
+            for file in &manifest.files {
+                prop_assert!(file.starts_with("20250901-20251001/"), "{file}");
+                prop_assert!(!file.split('/').any(|part| matches!(part, "" | "." | "..")), "{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_key_is_a_manifests_or_not(prefix: String, key: String, period in "[0-9]{8}-[0-9]{8}") {
+        let _ = aws_cur::locate(&prefix, None, &key);
+        let _ = aws_cur::locate("", Some(&key), &format!("{key}/{period}/{key}-Manifest.json"));
+    }
+
+    #[test]
+    fn any_bytes_are_a_header_or_an_error(bytes: Vec<u8>, whole: bool, cut: sample::Index) {
+        let _ = read_header(&bytes, false, whole);
+        let _ = read_header(&bytes, true, whole);
+        let packed = gzip(&bytes);
+        let _ = read_header(&packed[..cut.index(packed.len())], true, whole);
+        prop_assert_eq!(read_header(&packed, true, true), read_header(&bytes, false, true));
+    }
+}
