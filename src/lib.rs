@@ -7,6 +7,7 @@ pub mod discover;
 pub mod error;
 pub mod fetch;
 pub mod headers;
+mod http;
 pub mod outcome;
 pub mod output;
 pub mod pipeline;

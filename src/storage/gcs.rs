@@ -3,8 +3,9 @@
 //! Listing goes through the JSON API: the official client lists over gRPC only, which no local server speaks, and the
 //! JSON API has the server-side glob. Reading goes through the official client, which has its own retries.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
+use ::http::{Extensions, HeaderMap};
 use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
@@ -17,12 +18,16 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
 use super::Object;
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    http,
+};
 
 const ENDPOINT: &str = "https://storage.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
-/// No request for a page, a manifest or a header takes longer, unless something hangs.
-const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Google's own largest page; local servers do not page at all unless told to.
+const PAGE: &str = "1000";
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -56,6 +61,7 @@ impl Gcs {
     /// # Errors
     /// `Credentials` where none can be found.
     pub async fn connect(bucket: &str, host: Option<&str>) -> Result<Self> {
+        let http = http::client()?;
         let credentials = match host {
             Some(_) => anonymous::Builder::new().build(),
             None => {
@@ -64,12 +70,10 @@ impl Gcs {
         };
         let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
         let cannot = |error: String| Error::new(Kind::Storage, "cannot set up the storage client").cause(error);
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).timeout(DEADLINE);
-        let http = http.build().map_err(|error| cannot(error.to_string()))?;
         let storage = Storage::builder()
             .with_endpoint(&endpoint)
             .with_credentials(credentials.clone())
-            .with_retry_policy(RetryableErrors.with_attempt_limit(5).with_time_limit(DEADLINE))
+            .with_retry_policy(RetryableErrors.with_attempt_limit(5).with_time_limit(http::DEADLINE))
             .build()
             .await
             .map_err(|error| cannot(error.to_string()))?;
@@ -113,13 +117,14 @@ impl Gcs {
     /// One page; an error says whether trying again may help.
     async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, (Error, bool)> {
         let failed = |what: String| Error::new(Kind::Storage, format!("cannot list {}: {what}", self.uri(prefix)));
-        let headers = match self.credentials.headers(http::Extensions::new()).await {
+        let headers = match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => data,
-            Ok(CacheableResource::NotModified) => http::HeaderMap::new(),
-            Err(error) => return Err((no_credentials(&error), error.is_transient())),
+            Ok(CacheableResource::NotModified) => HeaderMap::new(),
+            // google-cloud-auth has tried again already.
+            Err(error) => return Err((no_credentials(&error), false)),
         };
-        let mut query =
-            vec![("prefix", prefix), ("matchGlob", glob), ("fields", "items(name,size,updated,crc32c),nextPageToken")];
+        let fields = "items(name,size,updated,crc32c),nextPageToken";
+        let mut query = vec![("prefix", prefix), ("matchGlob", glob), ("fields", fields), ("maxResults", PAGE)];
         query.extend(token.map(|token| ("pageToken", token)));
         let url = format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket);
         let response = self.http.get(url).query(&query).headers(headers).send().await;

@@ -1,4 +1,4 @@
-//! Requests, with time-outs and retries.
+//! Requests, with retries.
 
 use std::{future::Future, time::Duration};
 
@@ -14,10 +14,10 @@ use gcp_bigquery_client::{
 };
 
 use super::{credentials::authenticator, errors::Failure};
-use crate::error::{Error, Kind, Result};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+use crate::{
+    error::{Error, Kind, Result},
+    http,
+};
 
 /// One project's BigQuery.
 pub(super) struct Client {
@@ -28,16 +28,14 @@ pub(super) struct Client {
 impl Client {
     /// A client for `project`, at a local server if one is given.
     pub(super) async fn connect(project: String, emulator_host: Option<&str>) -> Result<Self> {
-        let failed = || Error::new(Kind::Warehouse, "no HTTP client can be set up for BigQuery");
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(REQUEST_TIMEOUT);
-        let http = http.build().map_err(|error| failed().cause(error))?;
         let mut builder = ClientBuilder::new();
-        builder.with_client(http);
+        builder.with_client(http::client()?);
         if let Some(host) = emulator_host {
             builder.with_v2_base_url(format!("{}/bigquery/v2", host.trim_end_matches('/')));
         }
         let api = builder.build_from_authenticator(authenticator(emulator_host.is_some())?).await;
-        Ok(Self { api: api.map_err(|error| failed().cause(error))?, project })
+        let failed = |error| Error::new(Kind::Warehouse, "cannot set up the BigQuery client").cause(error);
+        Ok(Self { api: api.map_err(failed)?, project })
     }
 
     pub(super) fn project(&self) -> &str {
@@ -56,11 +54,11 @@ impl Client {
         retry("tables.get", || self.api.table().get(&self.project, dataset, table, None)).await
     }
 
-    pub(super) async fn create_table(&self, table: Table) -> Result<Table, Failure> {
+    pub(super) async fn create_table(&self, table: &Table) -> Result<Table, Failure> {
         retry("tables.insert", || self.api.table().create(table.clone())).await
     }
 
-    pub(super) async fn insert_job(&self, job: Job) -> Result<Job, Failure> {
+    pub(super) async fn insert_job(&self, job: &Job) -> Result<Job, Failure> {
         retry("jobs.insert", || self.api.job().insert(&self.project, job.clone())).await
     }
 
@@ -93,7 +91,8 @@ where
     F: Future<Output = Result<T, BQError>>,
 {
     let attempt = || {
-        let sent = send();
+        // The client's futures are large: they hold whole jobs and tables by value.
+        let sent = Box::pin(send());
         async move { sent.await.map_err(Failure::from) }
     };
     attempt

@@ -1,0 +1,21 @@
+//! HTTP, alike for every client.
+
+use std::time::Duration;
+
+use crate::error::{Error, Kind, Result};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// No request is answered later than this, unless something hangs.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A client with time-outs. Made before any of Google's clients, since those rely on the TLS provider that is installed
+/// here: they panic without one.
+///
+/// # Errors
+/// `Storage` where the system's certificates cannot be used.
+pub fn client() -> Result<reqwest::Client> {
+    // An error says that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(DEADLINE).build();
+    client.map_err(|error| Error::new(Kind::Storage, "cannot set up HTTP").cause(error))
+}
