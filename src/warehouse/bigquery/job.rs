@@ -69,21 +69,20 @@ impl<'a> NumberedJobs<'a> {
         let mut number = self.load.previous.as_ref().map_or(1, |previous| previous.sequence + 1);
         let mut failed = 0;
         loop {
-            let (job, found_done) = match self.insert(number).await? {
-                Some(job) => (job, false),
-                None => {
-                    let job = self.existing(number).await?;
-                    if !self.is_same_work(&job) {
-                        if self.is_overtaken_by(job, number).await? {
-                            return Ok(None);
-                        }
-                        number += 1;
-                        continue;
-                    }
-                    let done = is_done(&job);
-                    (job, done)
-                }
+            let inserted = self.insert(number).await?;
+            let found = inserted.is_none();
+            let job = match inserted {
+                Some(job) => job,
+                None => self.existing(number).await?,
             };
+            if found && !self.is_same_work(&job) {
+                if self.is_overtaken_by(job, number).await? {
+                    return Ok(None);
+                }
+                number += 1;
+                continue;
+            }
+            let found_done = found && is_done(&job);
             let job = self.wait(job, number).await?;
             if let Some(error) = job_failure(job.status.as_ref()) {
                 failed += usize::from(!found_done);
@@ -113,7 +112,7 @@ impl<'a> NumberedJobs<'a> {
     async fn insert(&self, number: i64) -> Result<Option<Job>> {
         let client = &self.bigquery.client;
         let job = with_id(&self.job, client.project(), &self.id(number), self.location);
-        match client.insert_job(job).await {
+        match client.insert_job(&job).await {
             Ok(job) => Ok(Some(job)),
             Err(failure) if failure.is_status(409) => Ok(None),
             Err(failure) => Err(failure.into_error(&self.doing())),

@@ -130,7 +130,7 @@ impl Warehouse for BigQuery {
             Error::new(Kind::NotFound, format!("dataset {name} is gone")).hint("run again: finops creates it anew")
         })?;
         let jobs = NumberedJobs::new(self, target, load, &location)?;
-        let Some(finished) = jobs.replace().await? else {
+        let Some(finished) = Box::pin(jobs.replace()).await? else {
             return Ok(Replaced::Overtaken);
         };
         let found = self.verify(target, load, &finished, &location).await?;

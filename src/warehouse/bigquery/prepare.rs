@@ -86,7 +86,7 @@ impl BigQuery {
         let table = Table::new(self.client.project(), dataset, STATE_TABLE, state_schema())
             .label(key, value)
             .description("What finops loaded: one row a load. The highest sequence of a table's month stands.");
-        match self.client.create_table(table).await {
+        match self.client.create_table(&table).await {
             Ok(_) => Ok(()),
             Err(failure) if failure.is_status(409) => Ok(()),
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
@@ -101,7 +101,7 @@ impl BigQuery {
             .description(&format!("Billing of export {}, one partition a billing period.", target.export_name))
             .time_partitioning(TimePartitioning::per_month().field(target.layout.partition))
             .clustering(Clustering { fields: Some(vec![target.layout.cluster.to_owned()]) });
-        match self.client.create_table(wanted).await {
+        match self.client.create_table(&wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
                 let table = self.find_table(&target.dataset, &target.table).await?.ok_or_else(|| {

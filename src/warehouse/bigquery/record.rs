@@ -174,7 +174,8 @@ fn insert_statement(state_table: &str) -> String {
 fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
     let text = |name: &str, value: &str| parameter(name, "STRING", Some(value.to_owned()));
     let number = |name: &str, value: String| parameter(name, "INT64", Some(value));
-    let cost = serde_json::Map::from_iter(record.cost.iter().map(|(c, amount)| (c.clone(), amount.to_string().into())));
+    let cost: serde_json::Map<_, _> =
+        record.cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string().into())).collect();
     vec![
         text("pipeline", &record.pipeline),
         text("export_name", &record.export_name),
