@@ -3,6 +3,7 @@
 
 use std::{env, path::Path};
 
+/// The build script; as a module of the root package, its part for DuckDB.
 pub fn main() {
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     let (origin, library) = match env::var("CARGO_CFG_TARGET_OS").as_deref() {

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --example bill-by-service -- data/finops.duckdb [schema.table]`
 
+#![allow(clippy::print_stdout, reason = "this is a program")]
+
 use std::error::Error;
 
 use duckdb::{AccessMode, Config, Connection};

@@ -1,7 +1,7 @@
 //! The columns of the months to load, read from the first bytes of their files.
 
 use finops_core::{
-    csv_header::{CsvHeader, HeaderError, read_header},
+    csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::Delivery,
     schema::{MonthColumns, column_names},
 };
@@ -73,11 +73,6 @@ async fn header(store: &Store, key: &str, bytes: u64) -> Result<CsvHeader> {
             }
         }
     }
-}
-
-/// BigQuery and DuckDB go by the name too, and AWS gives every compressed part this ending.
-fn is_gzip(key: &str) -> bool {
-    std::path::Path::new(key).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
 }
 
 fn difference(expected: &[String], found: &[String]) -> String {

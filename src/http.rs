@@ -6,7 +6,7 @@ use crate::error::{Error, Kind, Result};
 
 const CONNECT: Duration = Duration::from_secs(10);
 /// No request is answered later than this, unless something hangs.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A client with time-outs. Made before any of Google's clients, since those rely on the TLS provider that is installed
 /// here: they panic without one.

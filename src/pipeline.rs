@@ -162,7 +162,11 @@ async fn round<W: Warehouse>(
     for (period, previous, replaced) in replaced {
         let Some(month) = reports.get_mut(&period) else { continue };
         match replaced {
-            Ok(Replaced::Done(load)) => loaded(month, previous.as_ref(), *load),
+            Ok(Replaced::Done(load)) => {
+                let (execution_id, rows) = (&load.record.execution_id, load.record.rows);
+                info!(run_id = run.run_id, billing_period = %period, execution_id, rows, "month replaced");
+                loaded(month, previous.as_ref(), *load);
+            }
             Ok(Replaced::Overtaken) => {
                 let again =
                     Error::new(Kind::Busy, format!("other runs keep replacing {period}")).hint("run again later");

@@ -25,6 +25,12 @@ pub enum HeaderError {
     Broken(String),
 }
 
+/// Whether a file of this name is gzip: BigQuery and DuckDB go by the name too, and AWS gives every compressed part this
+/// ending.
+pub fn is_gzip(name: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
+}
+
 /// Reads the header from `head`, the file's first bytes; `whole` says that the file has no more.
 ///
 /// # Errors

@@ -73,7 +73,7 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
 
 async fn open_store(config: &Config, export: &Export) -> Result<Store> {
     Ok(match &export.source {
-        Source::Gcs(bucket) => Store::Gcs(Gcs::connect(bucket, config.storage_emulator.as_deref()).await?),
+        Source::Gcs(bucket) => Store::Gcs(Box::new(Gcs::connect(bucket, config.storage_emulator.as_deref()).await?)),
         Source::Local(root) => Store::Local(Local::new(root)),
     })
 }

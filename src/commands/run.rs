@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::IsTerminal};
 
 use finops_core::{
     plan::Rules,
-    report::{PipelineReport, Report},
+    report::{PipelineReport, Report, ReportedError},
 };
 use jiff::Timestamp;
 use tracing::info;
@@ -15,6 +15,7 @@ use crate::{
     cli::{Output, RunArguments, Selection},
     commands::{Exit, Stop, open_store},
     config::{Choice, Config, WarehouseConfig, parse},
+    error::Kind,
     output::{self, ProgressBar},
     pipeline::{self, Run},
     warehouse::{Warehouse, bigquery::BigQuery},
@@ -64,7 +65,14 @@ async fn go(
         Output::Table => output::report(&report, dry_run),
     }
     output::failures(&report);
-    Ok(if report.failed() { Exit::Failure } else { Exit::Success })
+    let misconfigured = |error: &ReportedError| error.kind == Kind::Configuration.as_str();
+    Ok(if report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref()).any(misconfigured) {
+        Exit::Usage
+    } else if report.failed() {
+        Exit::Failure
+    } else {
+        Exit::Success
+    })
 }
 
 async fn run_exports<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Result<Vec<PipelineReport>, Stop> {

@@ -64,9 +64,7 @@ impl Gcs {
         let http = http::client()?;
         let credentials = match host {
             Some(_) => anonymous::Builder::new().build(),
-            None => {
-                credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| no_credentials(error))?
-            }
+            None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(no_credentials)?,
         };
         let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
         let cannot = |error: String| Error::new(Kind::Storage, "cannot set up the storage client").cause(error);

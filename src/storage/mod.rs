@@ -29,7 +29,7 @@ pub struct Object {
 #[derive(Clone, Debug)]
 pub enum Store {
     /// A Google Cloud Storage bucket.
-    Gcs(Gcs),
+    Gcs(Box<Gcs>),
     /// A folder on this machine.
     Local(Local),
 }

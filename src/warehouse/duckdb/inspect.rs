@@ -19,15 +19,15 @@ use crate::{
 /// See [`crate::warehouse::Warehouse::inspect`].
 pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
     let table = path(target, &target.table);
-    let comment = comment(connection, target, &target.table)?;
-    if comment.as_ref().is_some_and(|comment| comment.as_deref() != Some(OURS)) {
+    let ours = is_ours(connection, target, &target.table)?;
+    if ours == Some(false) {
         return Err(not_ours(&table));
     }
-    let records = match self::comment(connection, target, STATE_TABLE)? {
+    let records = match is_ours(connection, target, STATE_TABLE)? {
         Some(_) => state::latest(connection, target)?,
         None => Vec::new(),
     };
-    if comment.is_none() {
+    if ours.is_none() {
         let standing = records.into_iter().map(|record| (record.billing_period, Standing { record, rows_in_table: 0 }));
         return Ok(Inventory { columns: None, standing: standing.collect() });
     }
@@ -39,14 +39,14 @@ pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
     Ok(Inventory { columns: Some(columns(connection, target)?), standing: standing.collect() })
 }
 
-/// A table's comment; `None` where there is no such table or view.
-pub fn comment(connection: &Connection, target: &Target, table: &str) -> Result<Option<Option<String>>> {
+/// Whether finops created the table; `None` where there is no table or view of that name.
+pub fn is_ours(connection: &Connection, target: &Target, table: &str) -> Result<Option<bool>> {
     // DuckDB's names do not differ by case alone.
-    let sql = "SELECT comment FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
+    let sql = "SELECT coalesce(comment = ?, false) FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
                WHERE database_name = current_database() UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() \
                WHERE database_name = current_database()) WHERE lower(schema_name) = lower(?) AND lower(name) = lower(?)";
     connection
-        .query_row(sql, [&target.dataset, table], |row| row.get(0))
+        .query_row(sql, [OURS, &target.dataset, table], |row| row.get(0))
         .optional()
         .map_err(failed("cannot read the database's catalog"))
 }

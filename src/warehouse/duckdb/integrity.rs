@@ -8,6 +8,7 @@ use std::{
     io::{self, BufReader},
 };
 
+use finops_core::csv_header::is_gzip;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Kind, Result};
@@ -17,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 /// # Errors
 /// `Data` naming the first file that is truncated or corrupt.
 pub fn check(files: &[String]) -> Result<()> {
-    files.iter().filter(|file| file.ends_with(".gz")).try_for_each(|file| check_file(file))
+    files.iter().filter(|file| is_gzip(file)).try_for_each(|file| check_file(file))
 }
 
 fn check_file(path: &str) -> Result<()> {

@@ -19,7 +19,7 @@ pub fn prepare(
     let schema = DIALECT.quote(&target.dataset);
     transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
     state::create(&transaction, target)?;
-    if inspect::comment(&transaction, target, &target.table)?.is_none() {
+    if inspect::is_ours(&transaction, target, &target.table)?.is_none() {
         let list: Vec<String> = columns.iter().map(definition).collect();
         let sql = format!("CREATE TABLE {table} ({}); COMMENT ON TABLE {table} IS '{OURS}'", list.join(", "));
         transaction.execute_batch(&sql).map_err(failed(doing()))?;

@@ -74,7 +74,7 @@ pub fn latest(connection: &Connection, target: &Target) -> Result<Vec<LoadRecord
     );
     let read = || -> duckdb::Result<Vec<Result<LoadRecord>>> {
         let mut statement = connection.prepare(&sql)?;
-        statement.query_map([&target.table], |row| from_row(row))?.collect()
+        statement.query_map([&target.table], from_row)?.collect()
     };
     read().map_err(failed(format!("cannot read the state table {table}")))?.into_iter().collect()
 }
