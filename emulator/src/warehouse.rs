@@ -15,7 +15,7 @@ CREATE MACRO bq_bignumeric_text(x) AS
         '\.?0*$', '');
 CREATE MACRO bq_numeric_text(x) AS regexp_replace(x::VARCHAR, '\.?0*$', '');
 CREATE MACRO bq_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
-CREATE MACRO bq_int_bignumeric(x) AS concat(x::VARCHAR, if(x IS NULL, NULL, repeat('0', 38)))::BIGNUM;
+CREATE MACRO bq_int_bignumeric(x) AS (x::VARCHAR || repeat('0', 38))::BIGNUM;
 CREATE MACRO bq_numeric_bignumeric(x) AS
     if(x IS NULL, NULL, replace(x::VARCHAR, '.', '') || repeat('0', 29))::BIGNUM;
 CREATE MACRO bq_timestamp_text(x) AS
