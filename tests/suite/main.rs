@@ -6,5 +6,9 @@
     reason = "a panic is a test's report, and its name is its documentation"
 )]
 
+mod figures;
+mod program;
 mod servers;
 mod storage;
+mod tables;
+mod tree;

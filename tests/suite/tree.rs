@@ -1,0 +1,191 @@
+//! Cost and Usage Reports as AWS delivers them, made to measure.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+/// The report's name, and that of its folder.
+pub const REPORT: &str = "report";
+
+/// Columns that every delivery has, with the types of AWS's manifests.
+const COLUMNS: [(&str, &str); 8] = [
+    ("identity/LineItemId", "String"),
+    ("bill/BillingPeriodStartDate", "DateTime"),
+    ("bill/BillingPeriodEndDate", "DateTime"),
+    ("lineItem/UsageStartDate", "DateTime"),
+    ("lineItem/ProductCode", "String"),
+    ("lineItem/UsageAmount", "BigDecimal"),
+    ("lineItem/CurrencyCode", "OptionalString"),
+    ("lineItem/UnblendedCost", "OptionalBigDecimal"),
+];
+
+/// One delivery of one month; its fields can be changed before it is written.
+#[derive(Clone)]
+pub struct Delivery {
+    /// `2025-09`.
+    pub month: String,
+    /// The assembly id.
+    pub assembly_id: String,
+    /// Whether each delivery has a folder of its own; else it overwrites the one before.
+    pub versioned: bool,
+    /// The folder in front of the report's own in `reportKeys`; a mirror may have put the files elsewhere.
+    pub key_head: String,
+    /// How many files the rows are spread over; their order stays.
+    pub parts: usize,
+    /// The CSV's header.
+    pub header: Vec<String>,
+    /// The CSV's rows.
+    pub rows: Vec<Vec<String>>,
+    /// The manifest, but for `reportKeys`, which are added when it is written.
+    pub manifest: Value,
+}
+
+impl Delivery {
+    /// A versioned delivery with one row of `cost` USD for each of the costs.
+    pub fn new(month: &str, assembly_id: &str, costs: &[&str]) -> Self {
+        let (start, end) = bounds(month);
+        let columns = COLUMNS.map(|(column, column_type)| {
+            let (category, name) = column.split_once('/').unwrap();
+            json!({"category": category, "name": name, "type": column_type})
+        });
+        let row = |(number, cost): (usize, &&str)| {
+            let id = format!("{month}/{assembly_id}/{number}");
+            let (first, next) = (format!("{start}T00:00:00Z"), format!("{end}T00:00:00Z"));
+            [&id, &first, &next, &format!("{month}-02T03:00:00Z"), "AmazonEC2", "1", "USD", *cost].map(str::to_owned)
+        };
+        Self {
+            month: month.to_owned(),
+            assembly_id: assembly_id.to_owned(),
+            versioned: true,
+            key_head: "cur".to_owned(),
+            parts: 1,
+            header: COLUMNS.map(|(column, _)| column.to_owned()).to_vec(),
+            rows: costs.iter().enumerate().map(|costs| row(costs).to_vec()).collect(),
+            manifest: json!({
+                "assemblyId": assembly_id,
+                "account": "210987654321",
+                "columns": columns,
+                "charset": "UTF-8",
+                "compression": "GZIP",
+                "contentType": "text/csv",
+                "reportName": REPORT,
+                "billingPeriod": {"start": compact(&start) + "T000000.000Z", "end": compact(&end) + "T000000.000Z"},
+                "bucket": "example-billing-bucket",
+            }),
+        }
+    }
+
+    /// The same in the layout that overwrites.
+    pub fn overwriting(self) -> Self {
+        Self { versioned: false, ..self }
+    }
+
+    /// The same in `parts` files.
+    pub fn in_parts(self, parts: usize) -> Self {
+        Self { parts, ..self }
+    }
+
+    /// The same with one more column, of the same value in each row; the manifest does not know it.
+    pub fn with_column(mut self, name: &str, value: &str) -> Self {
+        self.header.push(name.to_owned());
+        self.rows.iter_mut().for_each(|row| row.push(value.to_owned()));
+        self
+    }
+
+    /// The same with another value in the manifest.
+    pub fn with_manifest(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.manifest[key] = value.into();
+        self
+    }
+
+    /// The month's folder, such as `20250901-20251001`.
+    pub fn period_folder(&self) -> String {
+        let (start, end) = bounds(&self.month);
+        format!("{}-{}", compact(&start), compact(&end))
+    }
+
+    /// The manifest that counts: below the report's folder.
+    pub fn manifest_key(&self) -> String {
+        format!("{}/{REPORT}-Manifest.json", self.period_folder())
+    }
+
+    /// The data files: path below the report's folder, and content.
+    pub fn data_files(&self) -> Vec<(String, Vec<u8>)> {
+        let size = self.rows.len().div_ceil(self.parts).max(1);
+        let part = |number: usize| {
+            let rows = self.rows.iter().skip(number * size).take(size);
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(&self.header).unwrap();
+            rows.for_each(|row| writer.write_record(row).unwrap());
+            gzip(&writer.into_inner().unwrap())
+        };
+        (0..self.parts).map(|number| (self.data_key(number), part(number))).collect()
+    }
+
+    /// All files: data first, as AWS does it, then the manifest, and its copy where the layout has one.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = self.data_files();
+        let key = |file: &(String, Vec<u8>)| format!("{}/{REPORT}/{}", self.key_head, file.0);
+        let mut manifest = self.manifest.clone();
+        manifest["reportKeys"] = files.iter().map(key).collect();
+        files.push((self.manifest_key(), manifest.to_string().into()));
+        if self.versioned {
+            let copy = format!("{}/{}/{REPORT}-Manifest.json", self.period_folder(), self.assembly_id);
+            files.push((copy, manifest.to_string().into()));
+        }
+        files
+    }
+
+    /// Writes the delivery below the folder that holds the report's folder.
+    pub fn write(&self, above: &Path) {
+        for (key, bytes) in self.files() {
+            write(&above.join(REPORT).join(key), &bytes);
+        }
+    }
+
+    /// A written data file.
+    pub fn data_path(&self, above: &Path, number: usize) -> PathBuf {
+        above.join(REPORT).join(self.data_key(number))
+    }
+
+    fn data_key(&self, number: usize) -> String {
+        let folder = if self.versioned { format!("{}/", self.assembly_id) } else { String::new() };
+        format!("{}/{folder}{REPORT}-{:05}.csv.gz", self.period_folder(), number + 1)
+    }
+}
+
+/// `text` as a gzip file.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Writes a file and the folders above it.
+pub fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+/// Copies a folder with everything in it, over what is there.
+pub fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { write(&target, &fs::read(&path).unwrap()) }
+    }
+}
+
+/// The month's first day, and that of the next.
+fn bounds(month: &str) -> (String, String) {
+    let period: finops_core::BillingPeriod = month.parse().unwrap();
+    (period.first_day().to_string(), period.end().to_string())
+}
+
+fn compact(day: &str) -> String {
+    day.replace('-', "")
+}
