@@ -145,12 +145,10 @@ impl<'a> NumberedJobs<'a> {
     /// Whether a job of other work may have put a newer delivery there: it was still running, or it was created after
     /// this run began to look at deliveries. Earlier ones come from runs whose listing is older than ours.
     async fn is_overtaken_by(&self, job: Job, number: i64) -> Result<bool> {
-        if !is_done(&job) {
-            self.wait(job, number).await?;
-            return Ok(true);
-        }
+        let was_running = !is_done(&job);
+        let job = self.wait(job, number).await?;
         if job_failure(job.status.as_ref()).is_some() {
-            return Ok(false);
+            return Ok(was_running);
         }
         let statistics = job.statistics.as_ref();
         let Some(created) = milliseconds(statistics.and_then(|s| s.creation_time.as_deref())) else {
@@ -159,10 +157,10 @@ impl<'a> NumberedJobs<'a> {
         // Told once of this job, the caller lists deliveries again: then ours is the newer one.
         let mut overtaken = self.bigquery.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
         let known = overtaken.get(&self.prefix).copied().unwrap_or(self.bigquery.started);
-        if created <= known.max(self.bigquery.started) {
+        if !was_running && created <= known {
             return Ok(false);
         }
-        overtaken.insert(self.prefix.clone(), created);
+        overtaken.insert(self.prefix.clone(), known.max(created));
         Ok(true)
     }
 
