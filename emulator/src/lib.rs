@@ -17,6 +17,7 @@ mod holds;
 mod jobs;
 mod load;
 mod requests;
+mod schema_change;
 mod server;
 mod sql;
 mod types;

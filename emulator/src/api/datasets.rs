@@ -44,18 +44,8 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     only_keys(
         body,
         "dataset",
-        &[
-            "datasetReference",
-            "location",
-            "labels",
-            "description",
-            "friendlyName",
-            "defaultPartitionExpirationMs",
-            "defaultTableExpirationMs",
-            "access",
-            "kind",
-            "id",
-        ],
+        "datasetReference location labels description friendlyName defaultPartitionExpirationMs defaultTableExpirationMs
+            access kind id",
     )?;
     let name = body["datasetReference"]["datasetId"]
         .as_str()

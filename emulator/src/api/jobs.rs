@@ -16,12 +16,9 @@ use crate::{
 };
 
 pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(body, "job", &["jobReference", "configuration", "kind", "id", "etag", "status", "statistics"])?;
+    only_keys(body, "job", "jobReference configuration kind id etag status statistics")?;
     let configuration = &body["configuration"];
-    only_keys(configuration, "configuration", &["load", "query", "labels", "jobType", "dryRun", "jobTimeoutMs"])?;
-    if configuration["dryRun"].as_bool() == Some(true) {
-        return Err(ApiError::not_implemented("configuration.dryRun"));
-    }
+    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs")?;
     let location = body["jobReference"]["location"].as_str();
     let job_id = body["jobReference"]["jobId"].as_str();
     let job = if configuration["load"].is_object() {

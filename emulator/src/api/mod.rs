@@ -28,8 +28,7 @@ pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiEr
         ("POST", ["datasets"]) => datasets::insert(server, project, body),
         ("GET", ["datasets", dataset]) => datasets::get(server, &dataset_id(dataset)),
         ("DELETE", ["datasets", dataset]) => {
-            let contents = call.query.get("deleteContents").is_some_and(|value| value == "true");
-            datasets::delete(server, &dataset_id(dataset), contents)
+            datasets::delete(server, &dataset_id(dataset), flag(call, "deleteContents"))
         }
         ("GET", ["datasets", dataset, "tables"]) => tables::list(server, &dataset_id(dataset), call),
         ("POST", ["datasets", dataset, "tables"]) => tables::insert(server, &dataset_id(dataset), body),
@@ -52,10 +51,25 @@ fn unknown(call: &Call) -> ApiError {
     ApiError::not_implemented(format!("{} {}", call.method, call.path))
 }
 
-/// Refuses keys of a request's object that the emulator would have to ignore.
-pub fn only_keys(object: &Value, what: &str, known: &[&str]) -> Result<(), ApiError> {
-    let unknown = object.as_object().and_then(|map| map.keys().find(|key| !known.contains(&key.as_str())));
-    unknown.map_or(Ok(()), |key| Err(ApiError::not_implemented(format!("{what}.{key}"))))
+/// Refuses keys of a request's object that are not among the words of `known` (501, naming the first). Clients send
+/// some keys always, and mean nothing by null, false or an empty list.
+pub fn only_keys(object: &Value, what: &str, known: &str) -> Result<(), ApiError> {
+    let means_something = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Array(list) => !list.is_empty(),
+        _ => true,
+    };
+    for (key, value) in object.as_object().into_iter().flatten() {
+        if !known.split_whitespace().any(|name| name == key) && means_something(value) {
+            return Err(ApiError::not_implemented(format!("{what}.{key}")));
+        }
+    }
+    Ok(())
+}
+
+/// A flag of the query string; clients in Python write `True`.
+pub fn flag(call: &Call, key: &str) -> bool {
+    call.query.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// A 64-bit integer, which the API takes as a string or a number.

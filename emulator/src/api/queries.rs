@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Paging, int64, jobs::blocking, jobs::find, jobs::new_id};
+use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id};
 use crate::{
     catalog::etag,
     clock,
@@ -47,10 +47,7 @@ pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<
 pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     let timeout = call.query.get("timeoutMs").and_then(|ms| ms.parse().ok());
-    let wanted = Wanted {
-        paging: Paging::of(call),
-        int64_timestamps: call.query.get("formatOptions.useInt64Timestamp").is_some_and(|value| value == "true"),
-    };
+    let wanted = Wanted { paging: Paging::of(call), int64_timestamps: flag(call, "formatOptions.useInt64Timestamp") };
     let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     answer(&job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
 }

@@ -7,26 +7,16 @@ use crate::{
     catalog::{DatasetId, Partitioning, Table, TableId, etag},
     clock,
     error::ApiError,
+    schema_change::{Allow, SchemaChange},
     server::{Answer, Call, Server},
     types::{Field, Type, fields_from_rest, find, literal},
     warehouse::Warehouse,
 };
 
 /// Keys that a client may send back from an earlier answer, and that carry no wish.
-const OUTPUT_ONLY: [&str; 12] = [
-    "kind",
-    "etag",
-    "id",
-    "selfLink",
-    "tableReference",
-    "type",
-    "creationTime",
-    "lastModifiedTime",
-    "location",
-    "numRows",
-    "numBytes",
-    "numLongTermBytes",
-];
+const OUTPUT_ONLY: &str = "kind etag id selfLink tableReference type creationTime lastModifiedTime location numRows
+    numBytes numLongTermBytes";
+const SETTABLE: &str = "schema timePartitioning clustering labels description expirationTime";
 
 pub fn get(server: &Server, id: &TableId) -> Result<Answer, ApiError> {
     let rows = {
@@ -61,9 +51,7 @@ pub fn list(server: &Server, id: &DatasetId, call: &Call) -> Result<Answer, ApiE
 }
 
 pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answer, ApiError> {
-    let mut known = OUTPUT_ONLY.to_vec();
-    known.extend(["schema", "timePartitioning", "clustering", "labels", "description", "expirationTime"]);
-    only_keys(body, "table", &known)?;
+    only_keys(body, "table", &format!("{OUTPUT_ONLY} {SETTABLE}"))?;
     let name = body["tableReference"]["tableId"]
         .as_str()
         .ok_or_else(|| ApiError::invalid("Required parameter is missing: tableReference.tableId"))?;
@@ -171,7 +159,7 @@ pub fn partitioning(value: &Value) -> Result<Option<Partitioning>, ApiError> {
     if value.is_null() {
         return Ok(None);
     }
-    only_keys(value, "timePartitioning", &["type", "field", "expirationMs"])?;
+    only_keys(value, "timePartitioning", "type field expirationMs")?;
     let kind = value["type"].as_str().unwrap_or_default();
     if kind != "MONTH" {
         return Err(ApiError::not_implemented(format!("timePartitioning.type {kind}, only MONTH")));
@@ -189,15 +177,13 @@ pub fn clustering(value: &Value) -> Vec<String> {
 }
 
 pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiError> {
-    let mut known = OUTPUT_ONLY.to_vec();
-    known.extend(["schema", "labels", "description", "expirationTime", "timePartitioning", "clustering"]);
-    only_keys(body, "table", &known)?;
+    only_keys(body, "table", &format!("{OUTPUT_ONLY} {SETTABLE}"))?;
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
     let mut table = catalog.table(id)?.clone();
     let mut ddl = Vec::new();
     if body["schema"].is_object() {
-        ddl = patch_schema(&mut table, fields_from_rest(&body["schema"])?)?;
+        ddl = patch_schema(&mut table, &fields_from_rest(&body["schema"])?)?;
     }
     if let Some(new) = partitioning(&body["timePartitioning"])? {
         match &mut table.partitioning {
@@ -239,44 +225,15 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
 }
 
 /// Takes a schema that keeps every column and may add nullable ones, relax others and change descriptions.
-fn patch_schema(table: &mut Table, new: Vec<Field>) -> Result<Vec<String>, ApiError> {
-    let mismatch =
-        |detail: String| ApiError::invalid(format!("Provided Schema does not match Table {}. {detail}", table.id));
-    let target = table.id.duckdb();
-    let mut ddl = Vec::new();
-    let mut fields = table.fields.clone();
-    for old in &mut fields {
-        let Some(field) = find(&new, &old.name) else {
-            return Err(mismatch(format!("Field {} is missing in new schema", old.name)));
-        };
-        if field.ty != old.ty {
-            return Err(mismatch(format!(
-                "Field {} has changed type from {} to {}",
-                old.name,
-                old.ty.rest_name(),
-                field.ty.rest_name()
-            )));
-        }
-        if field.required && !old.required {
-            return Err(mismatch(format!("Field {} has changed mode from NULLABLE to REQUIRED", old.name)));
-        }
-        if old.required && !field.required {
-            ddl.push(format!("ALTER TABLE {target} ALTER {} DROP NOT NULL", crate::types::quote(&old.name)));
-        }
-        *old = Field { name: old.name.clone(), ..field.clone() };
+fn patch_schema(table: &mut Table, new: &[Field]) -> Result<Vec<String>, ApiError> {
+    let allow = Allow { addition: true, relaxation: true, missing: false };
+    let change = SchemaChange::between(&table.fields, new, &allow)
+        .map_err(|why| ApiError::invalid(format!("Provided Schema does not match Table {}. {why}", table.id)))?;
+    let statements = change.apply(table);
+    for field in &mut table.fields {
+        field.description = find(new, &field.name).and_then(|new| new.description.clone());
     }
-    for field in new {
-        if find(&fields, &field.name).is_some() {
-            continue;
-        }
-        if field.required {
-            return Err(mismatch(format!("Cannot add required fields to an existing schema. (field: {})", field.name)));
-        }
-        ddl.push(format!("ALTER TABLE {target} ADD COLUMN {}", field.ddl()));
-        fields.push(field);
-    }
-    table.fields = fields;
-    Ok(ddl)
+    Ok(statements)
 }
 
 /// Deletes a table, or with a decorator `t$YYYYMM` one partition's rows.

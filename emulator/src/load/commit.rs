@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     config::{LoadConfig, Write},
-    reconcile::{Reconciled, reconcile},
+    reconcile::reconcile,
     stage::Staged,
 };
 use crate::{
@@ -24,11 +24,14 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
         create(server, config)?;
     }
     let _writer = server.warehouse.writer();
-    let table = server.catalog().table(&config.table)?.clone();
-    let changes = reconcile(config, &table, server.options.strict_missing_columns)?;
-    let (table, mut statements) = evolved(config, table, changes);
+    let mut table = server.catalog().table(&config.table)?.clone();
+    let mut statements = reconcile(config, &table, server.options.strict_missing_columns)?.apply(&mut table);
     let target = table.id.duckdb();
-    let partition_id = table.partition_id();
+    if config.replaces_schema() {
+        table.fields.clone_from(fields);
+        let columns: Vec<String> = fields.iter().map(Field::ddl).collect();
+        statements.push(format!("CREATE OR REPLACE TABLE {target} ({})", columns.join(", ")));
+    }
     let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
     let values: Vec<String> = fields.iter().enumerate().map(|(at, field)| typed(at, field)).collect();
     connection.execute_batch(&format!("CREATE TEMP VIEW incoming AS SELECT {} FROM staged", values.join(", ")))?;
@@ -36,7 +39,7 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
         check_partition(connection, &table, fields, partition)?;
     }
     let existing = match &config.partition {
-        Some(partition) => format!("FROM {target} WHERE {partition_id} = {}", literal(partition)),
+        Some(partition) => format!("FROM {target} WHERE {} = {}", table.partition_id(), literal(partition)),
         None => format!("FROM {target}"),
     };
     match config.write {
@@ -75,27 +78,6 @@ fn create(server: &Server, config: &LoadConfig) -> Result<(), JobError> {
         ..Definition::default()
     };
     Ok(tables::create(server, &config.table, definition)?)
-}
-
-/// The table after the job's schema changes, and the statements for them.
-fn evolved(config: &LoadConfig, mut table: Table, changes: Reconciled) -> (Table, Vec<String>) {
-    let target = table.id.duckdb();
-    let mut statements = Vec::new();
-    if config.write == Write::Truncate && config.partition.is_none() && config.fields.is_some() {
-        let columns: Vec<String> = changes.file.iter().map(Field::ddl).collect();
-        statements.push(format!("CREATE OR REPLACE TABLE {target} ({})", columns.join(", ")));
-        table.fields = changes.file;
-        return (table, statements);
-    }
-    for field in changes.added {
-        statements.push(format!("ALTER TABLE {target} ADD COLUMN {}", field.ddl()));
-        table.fields.push(field);
-    }
-    for name in changes.relaxed {
-        statements.push(format!("ALTER TABLE {target} ALTER {} DROP NOT NULL", quote(&name)));
-        table.fields.iter_mut().filter(|field| field.name == name).for_each(|field| field.required = false);
-    }
-    (table, statements)
 }
 
 fn typed(at: usize, field: &Field) -> String {

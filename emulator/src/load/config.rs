@@ -49,38 +49,14 @@ pub struct CsvOptions {
     pub max_bad_records: usize,
 }
 
-/// Keys that mean something here.
-const KNOWN: [&str; 25] = [
-    "sourceUris",
-    "destinationTable",
-    "sourceFormat",
-    "schema",
-    "writeDisposition",
-    "createDisposition",
-    "schemaUpdateOptions",
-    "timePartitioning",
-    "clustering",
-    "skipLeadingRows",
-    "allowQuotedNewlines",
-    "allowJaggedRows",
-    "ignoreUnknownValues",
-    "maxBadRecords",
-    "autodetect",
-    "encoding",
-    "fieldDelimiter",
-    "quote",
-    "nullMarker",
-    // Without effect on CSV with an explicit schema.
-    "decimalTargetTypes",
-    "useAvroLogicalTypes",
-    "preserveAsciiControlCharacters",
-    "projectionFields",
-    "schemaInline",
-    "schemaInlineFormat",
-];
+/// The keys that the emulator takes; the last four have no effect on CSV with an explicit schema.
+const KNOWN: &str = "sourceUris destinationTable sourceFormat schema writeDisposition createDisposition
+    schemaUpdateOptions timePartitioning clustering skipLeadingRows allowQuotedNewlines allowJaggedRows
+    ignoreUnknownValues maxBadRecords autodetect encoding fieldDelimiter quote nullMarker
+    decimalTargetTypes useAvroLogicalTypes preserveAsciiControlCharacters projectionFields";
 
 /// Values of options that are only accepted at their default.
-const DEFAULTS: [(&str, &[&str]); 9] = [
+const DEFAULTS: [(&str, &[&str]); 7] = [
     ("encoding", &["UTF-8", "UTF8"]),
     ("fieldDelimiter", &[","]),
     ("quote", &["\""]),
@@ -88,14 +64,12 @@ const DEFAULTS: [(&str, &[&str]); 9] = [
     ("sourceFormat", &["CSV"]),
     ("autodetect", &["false"]),
     ("preserveAsciiControlCharacters", &["false"]),
-    ("schemaInline", &[]),
-    ("schemaInlineFormat", &[]),
 ];
 
 impl LoadConfig {
     /// Reads the object.
     pub fn from_rest(load: &Value, project: &str) -> Result<Self, ApiError> {
-        only_keys(load, "configuration.load", &KNOWN)?;
+        only_keys(load, "configuration.load", KNOWN)?;
         for (key, allowed) in DEFAULTS {
             let given = match &load[key] {
                 Value::Null => continue,
@@ -173,6 +147,11 @@ impl LoadConfig {
             ));
         }
         Ok(())
+    }
+
+    /// Whether the job's schema becomes the table's, as a truncate of the whole table has it.
+    pub fn replaces_schema(&self) -> bool {
+        self.write == Write::Truncate && self.partition.is_none() && self.fields.is_some()
     }
 
     /// The destination as messages name it.

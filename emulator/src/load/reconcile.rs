@@ -4,60 +4,23 @@ use super::config::{LoadConfig, Write};
 use crate::{
     catalog::Table,
     error::JobError,
-    types::{Field, find},
+    schema_change::{Allow, SchemaChange},
 };
 
-/// How the load changes the table's schema, and how it reads the files.
-pub struct Reconciled {
-    /// The files' columns, in their order.
-    pub file: Vec<Field>,
-    pub added: Vec<Field>,
-    /// Columns that become NULLABLE.
-    pub relaxed: Vec<String>,
-}
-
-/// Compares the schemas.
-pub fn reconcile(config: &LoadConfig, table: &Table, strict_missing: bool) -> Result<Reconciled, JobError> {
+/// How the load changes the table's schema.
+pub fn reconcile(config: &LoadConfig, table: &Table, strict_missing: bool) -> Result<SchemaChange, JobError> {
     check_layout(config, table)?;
-    let Some(file) = &config.fields else {
-        return Ok(Reconciled { file: table.fields.clone(), added: Vec::new(), relaxed: Vec::new() });
+    let Some(file) = config.fields.as_deref().filter(|_| !config.replaces_schema()) else {
+        return Ok(SchemaChange::default());
     };
-    let mut result = Reconciled { file: file.clone(), added: Vec::new(), relaxed: Vec::new() };
-    // A whole-table truncate takes the job's schema as the table's.
-    if config.write == Write::Truncate && config.partition.is_none() {
-        return Ok(result);
-    }
-    let mismatch = |detail: String| {
-        JobError::invalid(format!("Provided Schema does not match Table {}. {detail}", config.destination()))
+    let allow = Allow {
+        addition: config.allow_field_addition,
+        relaxation: config.allow_field_relaxation,
+        missing: !strict_missing || config.write != Write::Truncate,
     };
-    for old in &table.fields {
-        let Some(new) = find(file, &old.name) else {
-            if old.required || (strict_missing && config.write == Write::Truncate) {
-                return Err(mismatch(format!("Field {} is missing in new schema", old.name)));
-            }
-            continue;
-        };
-        if new.ty != old.ty {
-            let (from, to) = (old.ty.rest_name(), new.ty.rest_name());
-            return Err(mismatch(format!("Field {} has changed type from {from} to {to}", old.name)));
-        }
-        if old.required && !new.required && config.allow_field_relaxation {
-            result.relaxed.push(old.name.clone());
-        } else if old.required != new.required {
-            let (from, to) = (old.mode(), new.mode());
-            return Err(mismatch(format!("Field {} has changed mode from {from} to {to}", old.name)));
-        }
-    }
-    for new in file.iter().filter(|new| find(&table.fields, &new.name).is_none()) {
-        if !config.allow_field_addition {
-            return Err(mismatch(format!("Cannot add fields (field: {})", new.name)));
-        }
-        if new.required {
-            return Err(mismatch(format!("Cannot add required fields to an existing schema. (field: {})", new.name)));
-        }
-        result.added.push(new.clone());
-    }
-    Ok(result)
+    SchemaChange::between(&table.fields, file, &allow).map_err(|why| {
+        JobError::invalid(format!("Provided Schema does not match Table {}. {why}", config.destination()))
+    })
 }
 
 /// Partitioning and clustering in a job must match the table's fully.

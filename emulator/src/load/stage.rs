@@ -48,7 +48,10 @@ fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, J
     let catalog = server.catalog();
     catalog.dataset(&config.table.dataset)?;
     match catalog.table(&config.table) {
-        Ok(table) => Ok(reconcile(config, table, server.options.strict_missing_columns)?.file),
+        Ok(table) => {
+            reconcile(config, table, server.options.strict_missing_columns)?;
+            Ok(config.fields.as_ref().unwrap_or(&table.fields).clone())
+        }
         Err(missing) if !config.create_if_needed => Err(missing.into()),
         Err(_) => config.fields.clone().ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
     }

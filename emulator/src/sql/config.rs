@@ -22,30 +22,21 @@ pub struct QueryConfig {
     pub parameters: BTreeMap<String, Typed>,
 }
 
-const SHARED: [&str; 9] = [
-    "query",
-    "useLegacySql",
-    "parameterMode",
-    "queryParameters",
-    "defaultDataset",
-    "useQueryCache",
-    "maximumBytesBilled",
-    "priority",
-    "labels",
-];
+const SHARED: &str =
+    "query useLegacySql parameterMode queryParameters defaultDataset useQueryCache maximumBytesBilled priority
+    labels";
 
 impl QueryConfig {
     /// Reads `configuration.query`.
     pub fn from_job(query: &Value, project: &str) -> Result<Self, ApiError> {
-        only_keys(query, "configuration.query", &SHARED)?;
+        only_keys(query, "configuration.query", SHARED)?;
         Self::read(query, project)
     }
 
     /// Reads the body of jobs.query.
     pub fn from_request(body: &Value, project: &str) -> Result<Self, ApiError> {
-        let mut known = SHARED.to_vec();
-        known.extend(["kind", "location", "maxResults", "timeoutMs", "requestId", "formatOptions", "jobCreationMode"]);
-        only_keys(body, "query", &known)?;
+        let own = "kind location maxResults timeoutMs requestId formatOptions jobCreationMode";
+        only_keys(body, "query", &format!("{SHARED} {own}"))?;
         Self::read(body, project)
     }
 
