@@ -11,7 +11,8 @@ use bytes::Bytes;
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;
 use google_cloud_storage::{
-    client::Storage, model_ext::ReadRange, read_object::ReadObjectResponse, retry_policy::RetryableErrors,
+    builder::storage::ReadObject, client::Storage, model_ext::ReadRange, read_object::ReadObjectResponse,
+    retry_policy::RetryableErrors,
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -139,7 +140,13 @@ impl Gcs {
     }
 
     pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
-        let mut response = self.read(key, Some(length)).await?;
+        let request = self.request(key).set_read_range(ReadRange::head(length));
+        let mut response = match request.send().await {
+            Ok(response) => response,
+            // An empty object has no first byte, so no range of it can be had.
+            Err(error) if error.http_status_code() == Some(416) => return Ok(Bytes::new()),
+            Err(error) => return Err(self.unreadable(key, error)),
+        };
         let mut head = Vec::new();
         while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
             head.extend_from_slice(&chunk);
@@ -150,7 +157,7 @@ impl Gcs {
     }
 
     pub(super) async fn crc32c(&self, key: &str) -> Result<String> {
-        let (mut response, mut sum) = (self.read(key, None).await?, 0);
+        let (mut response, mut sum) = (self.read(key).await?, 0);
         while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
             sum = crc32c::crc32c_append(sum, &chunk);
         }
@@ -161,7 +168,7 @@ impl Gcs {
         let unwritable = |error: std::io::Error| {
             Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display())).cause(error)
         };
-        let mut response = self.read(key, None).await?;
+        let mut response = self.read(key).await?;
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
         while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
             file.write_all(&chunk).await.map_err(unwritable)?;
@@ -169,13 +176,12 @@ impl Gcs {
         file.flush().await.map_err(unwritable)
     }
 
-    async fn read(&self, key: &str, length: Option<u64>) -> Result<ReadObjectResponse> {
-        let request = self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), key);
-        let request = match length {
-            Some(length) => request.set_read_range(ReadRange::head(length)),
-            None => request,
-        };
-        request.send().await.map_err(|error| self.unreadable(key, error))
+    async fn read(&self, key: &str) -> Result<ReadObjectResponse> {
+        self.request(key).send().await.map_err(|error| self.unreadable(key, error))
+    }
+
+    fn request(&self, key: &str) -> ReadObject {
+        self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), key)
     }
 
     fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
