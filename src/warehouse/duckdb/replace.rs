@@ -35,6 +35,8 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
             format!("{} in {table} holds {rows} rows after {inserted} were loaded", load.billing_period),
         ));
     }
+    // A DuckDB TIMESTAMP keeps microseconds.
+    let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
     let record = LoadRecord {
         pipeline: target.pipeline.to_owned(),
         export_name: target.export_name.clone(),
@@ -52,7 +54,7 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
         cost,
         previous_execution_id: load.previous.as_ref().map(|previous| previous.execution_id.clone()),
         run_id: load.run_id.clone(),
-        loaded_at: Timestamp::now(),
+        loaded_at: now,
     };
     state::record(&transaction, target, &record)?;
     transaction.commit().map_err(failed(doing()))?;
