@@ -6,8 +6,16 @@
     reason = "a panic is a test's report, and its name is its documentation"
 )]
 
+mod bad_input;
+mod bigquery;
+mod conformance;
+mod delivery;
+mod duckdb;
 mod figures;
+mod harness;
+mod jobs;
 mod program;
+mod refused;
 mod servers;
 mod storage;
 mod tables;

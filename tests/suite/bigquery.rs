@@ -1,0 +1,124 @@
+//! BigQuery, at the emulator, for the conformance suite.
+
+use std::{collections::BTreeSet, fs};
+
+use bigquery_emulator::Emulator;
+use finops::{
+    error::Result,
+    warehouse::bigquery::{BigQuery, Options},
+};
+use finops_core::BillingPeriod;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    harness::{DATASET, Harness, Rows, TABLE},
+    servers::{self, PROJECT, StorageServer},
+};
+
+const BUCKET: &str = "billing";
+
+/// An emulator, and the bucket that it loads from.
+pub struct BigQueryHarness {
+    pub emulator: Emulator,
+    storage: StorageServer,
+    warehouse: BigQuery,
+}
+
+impl BigQueryHarness {
+    /// A connection of its own, as another run has.
+    pub async fn connect(&self) -> BigQuery {
+        connect(&self.emulator).await
+    }
+
+    /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", self.emulator.url());
+        let request = reqwest::Client::new().request(method, url);
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer = request.send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert!(status.is_success(), "{path}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// How often a load job was sent.
+    pub fn load_inserts(&self) -> usize {
+        self.load_ids().len()
+    }
+
+    /// The ids of the load jobs that were sent.
+    pub fn load_jobs(&self) -> BTreeSet<String> {
+        self.load_ids().into_iter().collect()
+    }
+
+    fn load_ids(&self) -> Vec<String> {
+        let requests = self.emulator.requests().into_iter();
+        let inserts = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
+        let loads = inserts.filter(|request| request.body["configuration"]["load"].is_object());
+        loads.map(|request| request.body["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Harness for BigQueryHarness {
+    type Warehouse = BigQuery;
+
+    async fn start() -> Self {
+        let seed = tempfile::tempdir().unwrap();
+        fs::create_dir(seed.path().join(BUCKET)).unwrap();
+        let storage = StorageServer::start(seed.path());
+        let emulator = servers::bigquery(&storage).await;
+        let warehouse = connect(&emulator).await;
+        Self { emulator, storage, warehouse }
+    }
+
+    fn warehouse(&self) -> &BigQuery {
+        &self.warehouse
+    }
+
+    async fn put(&self, name: &str, bytes: &[u8]) -> String {
+        self.storage.put(BUCKET, name, bytes).await;
+        format!("gs://{BUCKET}/{name}")
+    }
+
+    fn rows(&self, sql: &str) -> Result<Rows, String> {
+        self.emulator.query(sql)
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("\"{PROJECT}:{DATASET}\".\"{name}\"")
+    }
+
+    fn amount(&self, column: &str) -> String {
+        format!("bq_bignumeric_text({column})")
+    }
+
+    async fn delete_month(&self, month: BillingPeriod) {
+        let path = format!("/datasets/{DATASET}/tables/{TABLE}${}", month.partition_id());
+        self.call(Method::DELETE, &path, Value::Null).await;
+    }
+
+    async fn drop_table(&self) {
+        self.call(Method::DELETE, &format!("/datasets/{DATASET}/tables/{TABLE}"), Value::Null).await;
+    }
+
+    async fn create_foreign_table(&self) {
+        let dataset = json!({"datasetReference": {"datasetId": DATASET}, "location": "US"});
+        self.call(Method::POST, "/datasets", dataset).await;
+        let table = json!({
+            "tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE},
+            "schema": {"fields": [{"name": "mine", "type": "STRING"}]},
+        });
+        self.call(Method::POST, &format!("/datasets/{DATASET}/tables"), table).await;
+    }
+}
+
+async fn connect(emulator: &Emulator) -> BigQuery {
+    let options = Options {
+        project: PROJECT.to_owned(),
+        default_location: "US".to_owned(),
+        emulator_host: Some(emulator.url()),
+        concurrency: 8,
+    };
+    BigQuery::connect(options).await.unwrap()
+}

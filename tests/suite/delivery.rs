@@ -1,0 +1,116 @@
+//! Deliveries of one month, as CSV files, for tests that speak to a warehouse without the flow around it.
+
+use std::io::Write;
+
+use finops::warehouse::MonthLoad;
+use finops_core::{
+    delivery::hash,
+    schema::{Column, ColumnType, known_type},
+    state::LoadRecord,
+};
+use flate2::{Compression, write::GzEncoder};
+
+/// The columns of [`line`].
+pub const HEADER: &str = "identity_line_item_id,bill_billing_period_start_date,line_item_usage_start_date,\
+                          line_item_usage_account_id,line_item_line_item_description,line_item_currency_code,\
+                          line_item_unblended_cost";
+
+/// A row of `month`, under [`HEADER`].
+pub fn line(month: &str, id: &str, currency: &str, cost: &str) -> String {
+    format!("{id},{month}-01T00:00:00Z,{month}-02T16:00:00Z,000123456789,Usage of {id},{currency},{cost}\n")
+}
+
+/// One delivery of one month.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    month: String,
+    execution_id: String,
+    columns: Vec<Column>,
+    /// Name and bytes.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+impl Delivery {
+    /// A delivery without files.
+    pub fn new(month: &str, execution_id: &str) -> Self {
+        let (month, execution_id) = (month.to_owned(), execution_id.to_owned());
+        Self { month, execution_id, columns: Vec::new(), files: Vec::new() }
+    }
+
+    /// A delivery of one compressed file, with a row in USD for each of `costs`.
+    pub fn of_costs(month: &str, execution_id: &str, costs: &[&str]) -> Self {
+        let lines: String =
+            costs.iter().enumerate().map(|(number, cost)| line(month, &format!("li-{number}"), "USD", cost)).collect();
+        Self::new(month, execution_id).csv(&format!("{HEADER}\n{lines}"))
+    }
+
+    /// With one more compressed file. Its header holds the columns' final names; the dictionary gives the types, and
+    /// the rest is text.
+    #[must_use]
+    pub fn csv(self, text: &str) -> Self {
+        let columns =
+            text.lines().next().unwrap().split(',').map(|name| Column {
+                name: name.to_owned(),
+                column_type: known_type(name).unwrap_or(ColumnType::String),
+            });
+        let columns = columns.collect();
+        Self { columns, ..self }.file(gzip(text))
+    }
+
+    /// With one more file, of these bytes and the columns of the others.
+    #[must_use]
+    pub fn file(mut self, bytes: Vec<u8>) -> Self {
+        let (month, execution_id, number) = (&self.month, &self.execution_id, self.files.len() + 1);
+        self.files.push((format!("cur/{month}/{execution_id}/cur-{number:05}.csv.gz"), bytes));
+        self
+    }
+
+    /// With `column` of this type.
+    #[must_use]
+    pub fn typed(mut self, column: &str, column_type: ColumnType) -> Self {
+        self.columns.iter_mut().filter(|known| known.name == column).for_each(|known| known.column_type = column_type);
+        self
+    }
+
+    /// The columns in the files' order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What a warehouse is asked to load, when the files lie at `files`.
+    pub fn load(&self, files: Vec<String>, columns: Vec<Column>, previous: Option<LoadRecord>) -> MonthLoad {
+        let parts = self.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
+        MonthLoad {
+            billing_period: self.month.parse().unwrap(),
+            execution_id: self.execution_id.clone(),
+            fingerprint: hash(parts),
+            manifest_uri: format!("gs://billing/cur/{}/cur-Manifest.json", self.month),
+            files,
+            bytes: self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
+            columns,
+            previous,
+            force: false,
+            run_id: "20251005T060000Z-abcdef".to_owned(),
+        }
+    }
+}
+
+/// `text`, compressed.
+pub fn gzip(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `head` and `tail` compressed into one file that ends where the compressed `head` ends: what can be inflated is
+/// `head`, to its last byte.
+pub fn gzip_cut_between(head: &str, tail: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(head.as_bytes()).unwrap();
+    encoder.flush().unwrap();
+    let cut = encoder.get_ref().len();
+    encoder.write_all(tail.as_bytes()).unwrap();
+    let mut bytes = encoder.finish().unwrap();
+    bytes.truncate(cut);
+    bytes
+}

@@ -1,0 +1,159 @@
+//! A warehouse for a test, and another way into it than the code under test.
+
+use std::collections::BTreeMap;
+
+use finops::{
+    error::Result,
+    warehouse::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse},
+};
+use finops_core::{
+    BillingPeriod, aws_cur,
+    schema::{ChangeKind, Column, ColumnType, changes},
+    state::Standing,
+};
+
+use crate::delivery::Delivery;
+
+/// The dataset, or schema, of the tests' tables.
+pub const DATASET: &str = "billing";
+/// The tests' table.
+pub const TABLE: &str = "aws_cur";
+
+/// Values as text; `None` is NULL.
+pub type Rows = Vec<Vec<Option<String>>>;
+
+/// A warehouse with what the tests need around it.
+pub trait Harness {
+    /// The implementation under test.
+    type Warehouse: Warehouse;
+
+    /// An empty warehouse.
+    async fn start() -> Self;
+
+    /// The implementation under test.
+    fn warehouse(&self) -> &Self::Warehouse;
+
+    /// Puts a file where the warehouse can read it, and tells how the warehouse calls it.
+    async fn put(&self, name: &str, bytes: &[u8]) -> String;
+
+    /// Runs a query in DuckDB's SQL past the implementation under test.
+    fn rows(&self, sql: &str) -> Result<Rows, String>;
+
+    /// A table of [`DATASET`], as [`Harness::rows`] calls it.
+    fn table(&self, name: &str) -> String;
+
+    /// The exact text of an amount, in [`Harness::rows`].
+    fn amount(&self, column: &str) -> String;
+
+    /// Deletes a month of [`TABLE`], as somebody might.
+    async fn delete_month(&self, month: BillingPeriod);
+
+    /// Drops [`TABLE`], as somebody might.
+    async fn drop_table(&self);
+
+    /// Creates [`TABLE`], as somebody might.
+    async fn create_foreign_table(&self);
+}
+
+/// What there is to see of a table.
+#[derive(Debug, PartialEq)]
+pub struct Snapshot {
+    rows: Rows,
+    columns: Option<Vec<Column>>,
+    standing: BTreeMap<BillingPeriod, Standing>,
+}
+
+impl Snapshot {
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+}
+
+/// The table of one export.
+pub struct Table<H> {
+    /// Where it is.
+    pub harness: H,
+    /// What it is.
+    pub target: Target,
+}
+
+impl<H: Harness> Table<H> {
+    /// The table [`TABLE`] in a warehouse that does not have it yet.
+    pub async fn new() -> Self {
+        Self { harness: H::start().await, target: target() }
+    }
+
+    pub async fn inspect(&self) -> Inventory {
+        self.harness.warehouse().inspect(&self.target).await.unwrap()
+    }
+
+    /// What stands for a month.
+    pub async fn standing(&self, month: &str) -> Option<Standing> {
+        self.inspect().await.standing.remove(&month.parse().unwrap())
+    }
+
+    /// Prepares the table for the delivery, puts its files there, and makes what the warehouse is asked to load.
+    pub async fn prepare(&self, delivery: &Delivery) -> MonthLoad {
+        let mut inventory = self.inspect().await;
+        let existing = inventory.columns.unwrap_or_default();
+        let changes = if existing.is_empty() { Vec::new() } else { changes(&existing, delivery.columns()) };
+        self.harness.warehouse().prepare(&self.target, delivery.columns(), &changes).await.unwrap();
+        let types: BTreeMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+        let columns = delivery.columns().iter().map(|column| {
+            let widened = changes.iter().any(|c| c.column == column.name && c.change == ChangeKind::Widen);
+            let kept = types.get(column.name.as_str()).copied().filter(|_| !widened);
+            Column { name: column.name.clone(), column_type: kept.unwrap_or(column.column_type) }
+        });
+        let mut files = Vec::new();
+        for (name, bytes) in &delivery.files {
+            files.push(self.harness.put(name, bytes).await);
+        }
+        let mut load = delivery.load(files, columns.collect(), None);
+        load.previous = inventory.standing.remove(&load.billing_period).map(|standing| standing.record);
+        load
+    }
+
+    /// Replaces the month by the delivery.
+    pub async fn load(&self, delivery: &Delivery) -> Result<Load> {
+        let load = self.prepare(delivery).await;
+        self.replace(&load).await
+    }
+
+    /// Replaces the month, without another run in between.
+    pub async fn replace(&self, load: &MonthLoad) -> Result<Load> {
+        match self.harness.warehouse().replace_month(&self.target, load).await? {
+            Replaced::Done(load) => Ok(*load),
+            Replaced::Overtaken => panic!("overtaken, though no other run is there"),
+        }
+    }
+
+    /// Values of expressions over the table's rows, in order.
+    pub fn select(&self, expressions: &str) -> Rows {
+        let table = self.harness.table(TABLE);
+        self.harness.rows(&format!("SELECT {expressions} FROM {table} ORDER BY ALL")).unwrap()
+    }
+
+    /// All values of one month's rows.
+    pub fn month(&self, month: &str) -> Rows {
+        let table = self.harness.table(TABLE);
+        let month = format!("{} = TIMESTAMP '{month}-01 00:00:00'", self.target.layout.partition);
+        self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
+    }
+
+    /// Everything that must stay as it is when a load fails.
+    pub async fn snapshot(&self) -> Snapshot {
+        let Inventory { columns, standing } = self.inspect().await;
+        Snapshot { rows: self.select("*"), columns, standing }
+    }
+}
+
+/// The tests' table, for a Cost and Usage Report.
+pub fn target() -> Target {
+    Target {
+        pipeline: "aws",
+        export_name: "cur".to_owned(),
+        dataset: DATASET.to_owned(),
+        table: TABLE.to_owned(),
+        layout: aws_cur::TABLE_LAYOUT,
+    }
+}

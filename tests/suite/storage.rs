@@ -1,0 +1,136 @@
+//! Buckets and folders, as the flow lists and reads them.
+
+use std::{fs, path::Path};
+
+use finops::{
+    error::Kind,
+    storage::{Gcs, Local, Object, Store},
+};
+use tempfile::TempDir;
+
+use crate::servers::StorageServer;
+
+/// Names that a URL, a query or a shell would read as something else.
+const ODD_NAMES: [&str; 7] = [
+    "with space.csv",
+    "100%.csv",
+    "a%2Fb.csv",
+    "1+1=2.csv",
+    "2025-04-11T16:16:37.516Z.csv",
+    "größe-№.csv",
+    "question?&mark#.csv",
+];
+
+/// A server whose bucket `billing` holds the files, and the folder that they were read from.
+fn seeded(files: &[(&str, &str)]) -> (StorageServer, TempDir) {
+    let seed = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = seed.path().join("billing").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    (StorageServer::start(seed.path()), seed)
+}
+
+async fn bucket(server: &StorageServer, name: &str) -> Store {
+    Store::Gcs(Box::new(Gcs::connect(name, Some(server.url())).await.unwrap()))
+}
+
+fn folder(path: &Path) -> Store {
+    Store::Local(Local::new(path))
+}
+
+fn keys(mut objects: Vec<Object>) -> Vec<String> {
+    objects.sort_by(|a, b| a.key.cmp(&b.key));
+    objects.into_iter().map(|object| object.key).collect()
+}
+
+#[tokio::test]
+async fn a_listing_of_more_than_a_thousand_objects_is_complete() {
+    let seed = tempfile::tempdir().unwrap();
+    let folder = seed.path().join("billing/cur/report/20250901-20251001");
+    fs::create_dir_all(&folder).unwrap();
+    let names: Vec<String> = (0..2_345).map(|number| format!("report-{number:05}.csv.gz")).collect();
+    names.iter().for_each(|name| fs::write(folder.join(name), name).unwrap());
+    let server = StorageServer::start(seed.path());
+
+    let listed = bucket(&server, "billing").await.list("cur/report/20250901-20251001", "*.csv.gz").await.unwrap();
+
+    let expected: Vec<String> = names.iter().map(|name| format!("cur/report/20250901-20251001/{name}")).collect();
+    assert_eq!(keys(listed), expected);
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_named() {
+    let (server, _seed) = seeded(&[("a.csv", "x")]);
+    let error = bucket(&server, "biling").await.list("", "*.csv").await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    assert!(error.full_message().contains("gs://biling/"), "{}", error.full_message());
+    assert!(error.next_step().unwrap().contains("`biling`"), "{:?}", error.next_step());
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_there_is_named() {
+    let (server, seed) = seeded(&[("a.csv", "x")]);
+    for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
+        let error = store.read_head("cur/b.csv", 10).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound, "{store}");
+        assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_empty() {
+    let (server, seed) = seeded(&[("a.csv", "x")]);
+    for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
+        assert_eq!(store.list("nowhere", "*").await.unwrap(), [], "{store}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_has_the_length_asked_for_and_ends_with_the_object() {
+    let (server, seed) = seeded(&[("cur/a.csv", "0123456789"), ("cur/empty.csv", "")]);
+    for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
+        assert_eq!(store.read_head("cur/a.csv", 4).await.unwrap(), "0123", "{store}");
+        assert_eq!(store.read_head("cur/a.csv", 10).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read_head("cur/a.csv", 4096).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read_head("cur/empty.csv", 10).await.unwrap(), "", "{store}");
+    }
+}
+
+#[tokio::test]
+async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
+    let seed = tempfile::tempdir().unwrap();
+    let local = seed.path().join("billing/cur");
+    fs::create_dir_all(&local).unwrap();
+    let server = StorageServer::start(seed.path());
+    let mut expected = Vec::new();
+    for name in ODD_NAMES {
+        fs::write(local.join(name), name).unwrap();
+        server.put("billing", &format!("cur/{name}"), name).await;
+        expected.push(format!("cur/{name}"));
+    }
+    expected.sort();
+
+    for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
+        assert_eq!(keys(store.list("cur", "*.csv").await.unwrap()), expected, "{store}");
+        for key in &expected {
+            let copy = seed.path().join("copy");
+            store.fetch(key, &copy).await.unwrap();
+            assert_eq!(format!("cur/{}", fs::read_to_string(&copy).unwrap()), *key);
+            assert_eq!(format!("cur/{}", String::from_utf8_lossy(&store.read_head(key, 1000).await.unwrap())), *key);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_local_file_has_the_checksum_that_its_bucket_lists() {
+    let (server, seed) = seeded(&[("cur/a.csv", "identity/LineItemId\n1\n"), ("cur/b.csv", "another")]);
+    let (bucket, folder) = (bucket(&server, "billing").await, folder(&seed.path().join("billing")));
+    for object in bucket.list("cur", "*.csv").await.unwrap() {
+        let listed = object.crc32c.clone().unwrap();
+        let unlisted = Object { crc32c: None, ..object };
+        assert_eq!(folder.crc32c(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+        assert_eq!(bucket.crc32c(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+    }
+}
