@@ -52,11 +52,12 @@ fn unknown(call: &Call) -> ApiError {
 }
 
 /// Refuses keys of a request's object that are not among the words of `known` (501, naming the first). Clients send
-/// some keys always, and mean nothing by null, false or an empty list.
+/// some keys always, and mean nothing by null, false or nothing in a list or object.
 pub fn only_keys(object: &Value, what: &str, known: &str) -> Result<(), ApiError> {
     let means_something = |value: &Value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::Array(list) => !list.is_empty(),
+        Value::Object(map) => !map.is_empty(),
         _ => true,
     };
     for (key, value) in object.as_object().into_iter().flatten() {

@@ -174,7 +174,7 @@ async fn u1_what_is_not_known_answers_501() {
     for (key, value) in [
         ("sourceFormat", json!("PARQUET")),
         ("fieldDelimiter", json!(";")),
-        ("hivePartitioningOptions", json!({})),
+        ("hivePartitioningOptions", json!({"mode": "AUTO"})),
         ("autodetect", json!(true)),
         ("sourceUris", json!(["gs://b/*.csv"])),
     ] {

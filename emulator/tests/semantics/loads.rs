@@ -253,7 +253,7 @@ async fn n1_bignumeric_keeps_every_digit_through_load_sum_and_result() {
     let h = Harness::new().await;
     h.table().await;
     let costs = ["0.0000000186", "1E-10", "12345678.123456789012", "-0.00000000000000000000000000000000000001"];
-    let rows: String = costs.iter().map(|cost| format!("2025-09-01,{cost},x\n")).collect();
+    let rows = costs.map(|cost| format!("2025-09-01,{cost},x\n")).concat();
     let file = h.put("a.csv", format!("{HEADER}{rows}"));
     h.load("j", "t$202509", &[&file], json!({})).await;
     assert_eq!(

@@ -83,6 +83,20 @@ async fn q2_groups_sums_and_null_order() {
 }
 
 #[tokio::test]
+async fn q2_a_month_is_summed_by_currency() {
+    let h = Harness::new().await;
+    h.table().await;
+    let insert = "INSERT INTO d.t (month, cost, note) VALUES (TIMESTAMP '2025-09-01', 1.5, 'USD'), \
+        (TIMESTAMP '2025-09-30 23:59:59', 2.25, 'USD'), (TIMESTAMP '2025-09-02', NULL, ''), \
+        (TIMESTAMP '2025-09-02', 3, NULL), (TIMESTAMP '2025-10-01', 9, 'USD')";
+    h.query(insert, &[]).await;
+    let sums = "SELECT COALESCE(NULLIF(`note`, ''), 'unknown') AS currency, \
+        CAST(COALESCE(SUM(`cost`), 0) AS STRING) AS cost, COUNT(*) AS row_count FROM `demo`.`d`.`t` \
+        WHERE `month` >= TIMESTAMP '2025-09-01 00:00:00' AND `month` < TIMESTAMP '2025-10-01 00:00:00' GROUP BY 1 ORDER BY 1";
+    assert_eq!(h.rows(sums).await, [["USD", "3.75", "2"], ["unknown", "3", "2"]]);
+}
+
+#[tokio::test]
 async fn q3_casts_are_exact_and_strict() {
     let h = Harness::new().await;
     let one = async |sql: &str| h.rows(&format!("SELECT {sql}")).await[0][0].clone();
