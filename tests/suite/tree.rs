@@ -115,7 +115,7 @@ impl Delivery {
 
     /// The data files: path below the report's folder, and content.
     pub fn data_files(&self) -> Vec<(String, Vec<u8>)> {
-        let size = self.rows.len().div_ceil(self.parts).max(1);
+        let size = self.rows.len().div_ceil(self.parts.max(1)).max(1);
         let part = |number: usize| {
             let rows = self.rows.iter().skip(number * size).take(size);
             let mut writer = csv::Writer::from_writer(Vec::new());

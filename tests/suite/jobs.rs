@@ -1,0 +1,94 @@
+//! The job with its surroundings: an export, the program, and a warehouse.
+
+use std::path::PathBuf;
+
+use bigquery_emulator::Emulator;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    program::{BUCKET, Finops},
+    servers::{StorageServer, bigquery},
+    tables::{Figures, in_bigquery, in_duckdb},
+    tree::{Delivery, REPORT},
+};
+
+/// On one machine: a folder with exports, and a DuckDB file.
+pub struct LocalJob {
+    _folder: TempDir,
+    pub source: PathBuf,
+    pub database: PathBuf,
+    pub finops: Finops,
+}
+
+impl LocalJob {
+    /// With the deliveries in the folder.
+    pub fn new(deliveries: &[Delivery]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (source, database) = (folder.path().join("cur"), folder.path().join("finops.duckdb"));
+        std::fs::create_dir(&source).unwrap();
+        deliveries.iter().for_each(|delivery| delivery.write(&source));
+        let finops = Finops::local(&source, &database);
+        Self { _folder: folder, source, database, finops }
+    }
+
+    /// The same after a run that loads everything.
+    pub fn loaded(deliveries: &[Delivery]) -> Self {
+        let job = Self::new(deliveries);
+        let report = job.finops.report(0);
+        assert_eq!(report["pipelines"][0]["status"], "succeeded", "{report:#}");
+        job
+    }
+
+    /// What the table holds.
+    pub fn figures(&self) -> Figures {
+        in_duckdb(&self.database)
+    }
+}
+
+/// In the cloud's stead: a bucket on a storage server, and the BigQuery emulator.
+pub struct CloudJob {
+    _seed: TempDir,
+    pub storage: StorageServer,
+    pub emulator: Emulator,
+    pub finops: Finops,
+}
+
+impl CloudJob {
+    /// With the deliveries in the bucket, below `cur`.
+    pub async fn new(deliveries: &[Delivery]) -> Self {
+        Self::below("cur", deliveries).await
+    }
+
+    /// With the deliveries in the bucket, below another prefix.
+    pub async fn below(prefix: &str, deliveries: &[Delivery]) -> Self {
+        let seed = TempDir::new().unwrap();
+        let above = seed.path().join(BUCKET).join(prefix);
+        std::fs::create_dir_all(&above).unwrap();
+        deliveries.iter().for_each(|delivery| delivery.write(&above));
+        let storage = StorageServer::start(seed.path());
+        let emulator = bigquery(&storage).await;
+        let finops = Finops::cloud(&storage, &emulator).with("AWS_GCS_PREFIX", prefix);
+        Self { _seed: seed, storage, emulator, finops }
+    }
+
+    /// The same after a run that loads everything.
+    pub async fn loaded(deliveries: &[Delivery]) -> Self {
+        let job = Self::new(deliveries).await;
+        let report: Value = job.finops.report(0);
+        assert_eq!(report["pipelines"][0]["status"], "succeeded", "{report:#}");
+        job
+    }
+
+    /// Uploads a delivery below `cur`.
+    pub async fn put(&self, delivery: &Delivery) {
+        for (key, bytes) in delivery.files() {
+            self.storage.put(BUCKET, &format!("cur/{REPORT}/{key}"), bytes).await;
+        }
+    }
+
+    /// What the table holds.
+    pub fn figures(&self) -> Figures {
+        in_bigquery(&self.emulator)
+    }
+}
