@@ -152,7 +152,7 @@ fn timestamp(text: &str) -> Option<String> {
         return datetime(local).map(duckdb_time);
     }
     // A sign before the time of day belongs to the date.
-    let zone_at = text.get(10..)?.rfind(['+', '-']).map(|at| at + 10);
+    let zone_at = text.get(10..).unwrap_or_default().rfind(['+', '-']).map(|at| at + 10);
     let Some(zone_at) = zone_at else {
         return datetime(text).map(duckdb_time);
     };
@@ -218,6 +218,7 @@ mod tests {
             ("2025-08-02 16:00:00-05:30", "2025-08-02 21:30:00.000000"),
             ("2025-08-01 00:00:00 UTC", "2025-08-01 00:00:00.000000"),
             ("2025-08-01", "2025-08-01 00:00:00.000000"),
+            ("2025-8-1", "2025-08-01 00:00:00.000000"),
             ("2025-8-1 0:0:0", "2025-08-01 00:00:00.000000"),
         ] {
             assert_eq!(parse(Type::Timestamp, text), Ok(expected.to_owned()), "{text}");

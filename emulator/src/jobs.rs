@@ -137,7 +137,7 @@ impl Job {
         };
         Self {
             id,
-            configuration,
+            configuration: without_nulls(configuration),
             progress: Mutex::new(progress),
             done: watch::Sender::new(false),
             stop: watch::Sender::new(false),
@@ -228,5 +228,16 @@ impl Job {
 impl QueryResult {
     pub fn schema(&self) -> Value {
         fields_to_rest(&self.fields)
+    }
+}
+
+/// The service never echoes a null, and `bq ls -j` stumbles over null labels.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(key, value)| (key, without_nulls(value))).collect()
+        }
+        other => other,
     }
 }

@@ -100,10 +100,6 @@ fn scalar(name: &str, values: &[Typed]) -> Result<Option<Typed>, ApiError> {
             let values = unify_all(values, name)?;
             (format!("nullif({})", list(&values)), values[0].ty)
         }
-        ("NULLIF", [_, _]) => {
-            let values = unify_all(values, name)?;
-            (format!("nullif({})", list(&values)), values[0].ty)
-        }
         ("IF", [condition, results @ ..]) if results.len() == 2 => {
             let results = unify_all(results, name)?;
             let sql = format!("if({}, {})", bool(condition)?, list(&results));

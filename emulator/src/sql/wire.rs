@@ -11,6 +11,7 @@ pub fn out(column: &str, ty: Type) -> String {
         Type::DateTime => format!("replace(({column})::VARCHAR, ' ', 'T')"),
         Type::BigNumeric => format!("bq_bignumeric_text({column})"),
         Type::Numeric => format!("bq_numeric_text({column})"),
+        Type::Json => format!("json({column})::VARCHAR"),
         _ => format!("({column})::VARCHAR"),
     }
 }

@@ -57,6 +57,7 @@ async fn q1_a_row_is_recorded_once_and_read_back_typed() {
     let types: Vec<&str> =
         body["schema"]["fields"].as_array().unwrap().iter().map(|field| field["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["DATE", "INTEGER", "JSON", "TIMESTAMP", "BIGNUMERIC"]);
+    assert_eq!(body["rows"][0]["f"][2]["v"], r#"{"USD":"12.50"}"#);
 }
 
 #[tokio::test]
