@@ -181,8 +181,10 @@ async fn round<W: Warehouse>(
 }
 
 fn refuse_another_export<W: Warehouse>(warehouse: &W, target: &Target, inventory: &Inventory) -> Result<()> {
-    let records = inventory.standing.values().map(|standing| &standing.record);
-    let mut others = records.filter(|r| r.export_name != target.export_name || r.pipeline != target.pipeline);
+    // Records of a table that was dropped since bind nobody.
+    let held =
+        inventory.standing.values().filter(|standing| standing.rows_in_table > 0).map(|standing| &standing.record);
+    let mut others = held.filter(|r| r.export_name != target.export_name || r.pipeline != target.pipeline);
     others.next().map_or(Ok(()), |record| Err(another_export(&warehouse.table_name(target), target, record)))
 }
 
