@@ -1,6 +1,6 @@
 //! BigQuery, at the emulator, for the conformance suite.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use bigquery_emulator::Emulator;
 use finops::{
@@ -34,7 +34,7 @@ impl BigQueryHarness {
     /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", self.emulator.url());
-        let request = reqwest::Client::new().request(method, url);
+        let request = servers::client().request(method, url);
         let request = if body.is_null() { request } else { request.json(&body) };
         let answer = request.send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
@@ -42,22 +42,32 @@ impl BigQueryHarness {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
+    /// The bodies of the requests that insert load jobs, each as often as it was sent.
+    pub fn loads_sent(&self) -> Vec<Value> {
+        let requests = self.emulator.requests().into_iter();
+        let inserts = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
+        inserts.map(|request| request.body).filter(|job| job["configuration"]["load"].is_object()).collect()
+    }
+
     /// How often a load job was sent.
     pub fn load_inserts(&self) -> usize {
-        self.load_ids().len()
+        self.loads_sent().len()
     }
 
     /// The ids of the load jobs that were sent.
     pub fn load_jobs(&self) -> BTreeSet<String> {
-        self.load_ids().into_iter().collect()
+        self.loads_sent().iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
     }
+}
 
-    fn load_ids(&self) -> Vec<String> {
-        let requests = self.emulator.requests().into_iter();
-        let inserts = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
-        let loads = inserts.filter(|request| request.body["configuration"]["load"].is_object());
-        loads.map(|request| request.body["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
-    }
+/// Waits until the condition holds.
+pub async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait).await.expect("what was waited for does not come");
 }
 
 impl Harness for BigQueryHarness {

@@ -9,7 +9,7 @@ use finops::{
 use finops_core::{
     BillingPeriod, aws_cur,
     schema::{ChangeKind, Column, ColumnType, changes},
-    state::Standing,
+    state::{STATE_TABLE, Standing},
 };
 
 use crate::delivery::Delivery;
@@ -138,6 +138,12 @@ impl<H: Harness> Table<H> {
         let table = self.harness.table(TABLE);
         let month = format!("{} = TIMESTAMP '{month}-01 00:00:00'", self.target.layout.partition);
         self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
+    }
+
+    /// How many loads the state table tells of.
+    pub fn recorded(&self) -> usize {
+        let table = self.harness.table(STATE_TABLE);
+        self.harness.rows(&format!("SELECT * FROM {table}")).unwrap().len()
     }
 
     /// Everything that must stay as it is when a load fails.

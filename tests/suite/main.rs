@@ -8,6 +8,9 @@
 
 mod bad_input;
 mod bigquery;
+mod cli;
+mod concurrency;
+mod config;
 mod conformance;
 mod delivery;
 mod duckdb;
@@ -16,7 +19,9 @@ mod gcs;
 mod harness;
 mod interrupted;
 mod jobs;
+mod numbered_jobs;
 mod program;
+mod refusals;
 mod refused;
 mod servers;
 mod storage;

@@ -51,7 +51,9 @@ async fn a_listing_of_more_than_a_thousand_objects_is_complete() {
     let folder = seed.path().join("billing/cur/report/20250901-20251001");
     fs::create_dir_all(&folder).unwrap();
     let names: Vec<String> = (0..2_345).map(|number| format!("report-{number:05}.csv.gz")).collect();
-    names.iter().for_each(|name| fs::write(folder.join(name), name).unwrap());
+    for name in &names {
+        fs::write(folder.join(name), name).unwrap();
+    }
     let server = StorageServer::start(seed.path());
 
     let listed = bucket(&server, "billing").await.list("cur/report/20250901-20251001", "*.csv.gz").await.unwrap();

@@ -1,0 +1,120 @@
+//! What BigQuery refuses, and what goes away when a request is sent again.
+
+use bigquery_emulator::{Fault, FaultKind, When};
+use finops::{
+    error::Kind,
+    warehouse::{MonthLoad, Warehouse},
+};
+
+use crate::{
+    bigquery::BigQueryHarness,
+    delivery::Delivery,
+    harness::{Harness, Table},
+};
+
+fn fault(method: &str, path: &str, times: usize, kind: FaultKind) -> Fault {
+    let (method, path_contains) = (method.to_owned(), path.to_owned());
+    Fault { method, path_contains, after: 0, times, kind, when: When::BeforeEffect }
+}
+
+fn status(code: u16, reason: &str) -> FaultKind {
+    FaultKind::Status(code, reason.to_owned())
+}
+
+async fn with_a_month() -> Table<BigQueryHarness> {
+    let table = Table::<BigQueryHarness>::new().await;
+    table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
+    table
+}
+
+#[tokio::test]
+async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
+    let table = with_a_month().await;
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
+    let before = table.snapshot().await;
+    for (code, reason, kind, hint) in [
+        (401, "authError", Kind::Credentials, "gcloud auth application-default login"),
+        (403, "accessDenied", Kind::Permission, "roles/bigquery.dataEditor"),
+        (403, "billingNotEnabled", Kind::Permission, "billing"),
+        (403, "accessNotConfigured", Kind::Configuration, "gcloud services enable bigquery.googleapis.com"),
+        (403, "quotaExceeded", Kind::Warehouse, "quota"),
+        (404, "notFound", Kind::NotFound, "location"),
+    ] {
+        let sent = table.harness.load_inserts();
+        table.harness.emulator.add_fault(fault("POST", "/jobs", 1, status(code, reason)));
+        let error = table.replace(&load).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{reason}");
+        let message = error.full_message();
+        assert!(message.contains("2025-08") && message.contains("demo.billing.aws_cur"), "{message}");
+        assert!(error.next_step().unwrap().contains(hint), "{reason}: {:?}", error.next_step());
+        assert_eq!(table.harness.load_inserts(), sent + 1, "{reason} is final");
+        assert_eq!(table.snapshot().await, before);
+    }
+    table.replace(&load).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_goes_away_is_sent_again() {
+    let table = with_a_month().await;
+    for (sequence, kind) in (2..).zip([
+        status(429, "rateLimitExceeded"),
+        status(403, "rateLimitExceeded"),
+        status(500, "internalError"),
+        status(502, "badGateway"),
+        status(503, "backendError"),
+        FaultKind::Reset,
+    ]) {
+        table.harness.emulator.add_fault(fault("POST", "/jobs", 1, kind.clone()));
+        table.harness.emulator.add_fault(fault("GET", "/jobs/", 1, kind.clone()));
+        table.harness.emulator.add_fault(fault("POST", "/queries", 1, kind.clone()));
+        let load = table.load(&Delivery::of_costs("2025-08", &format!("b{sequence}"), &["2"])).await.unwrap();
+        assert_eq!(load.record.sequence, sequence, "{kind:?}");
+    }
+    assert_eq!(table.recorded(), 7);
+}
+
+#[tokio::test]
+async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
+    let table = with_a_month().await;
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
+    let before = table.snapshot().await;
+    let sent = table.harness.load_inserts();
+    table.harness.emulator.add_fault(fault("POST", "/jobs", 5, status(503, "backendError")));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Warehouse);
+    assert!(error.next_step().unwrap().contains("run again"), "{:?}", error.next_step());
+    assert_eq!(table.harness.load_inserts(), sent + 5);
+    assert_eq!(table.snapshot().await, before);
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() {
+    let table = Table::<BigQueryHarness>::new().await;
+    table.harness.emulator.add_fault(fault("POST", "/datasets", 1, status(403, "accessDenied")));
+    let delivery = Delivery::of_costs("2025-08", "a", &["1"]);
+    let error = table.harness.warehouse().prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Permission);
+    assert!(error.full_message().contains("demo.billing"), "{}", error.full_message());
+    assert!(error.next_step().unwrap().contains("bq mk --location=US --dataset demo:billing"), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_may_not_read_the_table_is_told_so() {
+    let table = with_a_month().await;
+    table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, status(403, "accessDenied")));
+    let error = table.harness.warehouse().inspect(&table.target).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Permission);
+    assert!(error.full_message().contains("demo.billing.aws_cur"), "{}", error.full_message());
+}
+
+#[tokio::test]
+async fn a_job_of_another_account_is_recognised() {
+    let table = with_a_month().await;
+    // The other run knows nothing of the load, and may not look at its job.
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
+    let load = MonthLoad { previous: None, ..load };
+    table.harness.emulator.add_fault(fault("GET", "/jobs/", 1, status(403, "accessDenied")));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Permission);
+    assert!(error.next_step().unwrap().contains("another account"), "{:?}", error.next_step());
+}
