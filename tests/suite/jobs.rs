@@ -27,7 +27,9 @@ impl LocalJob {
         let folder = TempDir::new().unwrap();
         let (source, database) = (folder.path().join("cur"), folder.path().join("finops.duckdb"));
         std::fs::create_dir(&source).unwrap();
-        deliveries.iter().for_each(|delivery| delivery.write(&source));
+        for delivery in deliveries {
+            delivery.write(&source);
+        }
         let finops = Finops::local(&source, &database);
         Self { _folder: folder, source, database, finops }
     }
@@ -65,7 +67,9 @@ impl CloudJob {
         let seed = TempDir::new().unwrap();
         let above = seed.path().join(BUCKET).join(prefix);
         std::fs::create_dir_all(&above).unwrap();
-        deliveries.iter().for_each(|delivery| delivery.write(&above));
+        for delivery in deliveries {
+            delivery.write(&above);
+        }
         let storage = StorageServer::start(seed.path());
         let emulator = bigquery(&storage).await;
         let finops = Finops::cloud(&storage, &emulator).with("AWS_GCS_PREFIX", prefix);

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
 };
 
@@ -23,6 +23,7 @@ pub const TABLE: &str = "aws_cur";
 #[derive(Clone)]
 pub struct Finops {
     environment: BTreeMap<String, String>,
+    folder: PathBuf,
 }
 
 /// How a run of the program ended.
@@ -52,13 +53,12 @@ impl Finops {
     }
 
     fn aws() -> Self {
-        let finops = Self { environment: BTreeMap::new() };
-        finops.with("PIPELINE", "aws").with("AWS_DATASET", DATASET).with("AWS_TABLE_NAME", TABLE)
+        Self::unconfigured().with("PIPELINE", "aws").with("AWS_DATASET", DATASET).with("AWS_TABLE_NAME", TABLE)
     }
 
     /// Without any settings.
     pub fn unconfigured() -> Self {
-        Self { environment: BTreeMap::new() }
+        Self { environment: BTreeMap::new(), folder: std::env::temp_dir() }
     }
 
     /// The same with another setting.
@@ -73,11 +73,16 @@ impl Finops {
         self
     }
 
+    /// The same with another working folder.
+    pub fn within(self, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
     /// Runs to the end. In an async test, the runtime must have several threads.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(cargo_bin!("finops"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
-        command.envs(&self.environment).args(arguments);
+        command.envs(&self.environment).current_dir(&self.folder).args(arguments);
         let output = tokio::task::block_in_place(|| command.output()).unwrap();
         Outcome {
             code: output.status.code().unwrap(),

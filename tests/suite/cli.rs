@@ -1,0 +1,186 @@
+//! What people and programs see of the command line, whole.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    jobs::LocalJob,
+    program::{Finops, Outcome, month},
+    tree::Delivery,
+};
+
+/// A job with two months, run within its own folder, so that no path of this machine is printed.
+struct Desk {
+    folder: TempDir,
+    finops: Finops,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let desk =
+            Self { finops: Finops::local("cur".as_ref(), "finops.duckdb".as_ref()).within(folder.path()), folder };
+        desk.deliver(&Delivery::new("2025-09", "2f6d1f0c-first", &["3.5", "0.0000000186", "1E-10"]));
+        desk.deliver(&Delivery::new("2025-10", "91b0a7e4-first", &["12345678.123456789012"]).in_parts(2));
+        desk
+    }
+
+    fn deliver(&self, delivery: &Delivery) {
+        delivery.write(&self.folder.path().join("cur"));
+    }
+
+    /// What a command prints on stdout; it must end well, and say nothing on stderr.
+    #[track_caller]
+    fn prints(&self, arguments: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.finops.run(arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        masked(&stdout)
+    }
+}
+
+/// The text with digits masked where it tells a moment, or a size, which depends on the compressor.
+fn masked(text: &str) -> String {
+    let mut masked = text.to_owned();
+    for pattern in ["0000-00-00 00:00 UTC", "000 B"] {
+        let alike = |(c, p): (char, char)| c == p || (p == '0' && c.is_ascii_digit());
+        for at in 0..text.len() {
+            let candidate = text.get(at..at + pattern.len());
+            if candidate.is_some_and(|candidate| candidate.chars().zip(pattern.chars()).all(alike)) {
+                masked.replace_range(at..at + pattern.len(), pattern);
+            }
+        }
+    }
+    masked
+}
+
+#[test]
+fn help_says_what_there_is() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("help", desk.prints(&["--help"]));
+    insta::assert_snapshot!("help_of_run", desk.prints(&["run", "--help"]));
+    insta::assert_snapshot!("help_of_plan", desk.prints(&["plan", "--help"]));
+    insta::assert_snapshot!("help_of_status", desk.prints(&["status", "--help"]));
+}
+
+#[test]
+fn a_plan_a_run_a_second_run_and_a_reload_read_well() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("status_before", desk.prints(&["status"]));
+    insta::assert_snapshot!("plan", desk.prints(&["plan"]));
+    insta::assert_snapshot!("run", desk.prints(&["run"]));
+    insta::assert_snapshot!("second_run", desk.prints(&["run"]));
+    let again = Delivery::new("2025-09", "7a33c9d2-second", &["3.5", "4"]).with_column("resourceTags/user:Team", "a");
+    desk.deliver(&again);
+    insta::assert_snapshot!("plan_of_a_reload", desk.prints(&["plan"]));
+    insta::assert_snapshot!("reload", desk.prints(&["run"]));
+    insta::assert_snapshot!("status", desk.prints(&["status"]));
+}
+
+#[test]
+fn failures_read_well() {
+    let desk = Desk::new();
+    desk.finops.report(0);
+    let folder = desk.folder.path();
+    let mut broken = Delivery::new("2025-09", "second", &["1", "2"]);
+    broken.rows[1][7] = "free".to_owned();
+    desk.deliver(&broken);
+    desk.deliver(&Delivery::new("2025-10", "second", &["1"]).with_manifest("compression", "ZIP"));
+    let waiting = Delivery::new("2025-11", "first", &["1", "2"]).in_parts(2);
+    desk.deliver(&waiting);
+    std::fs::remove_file(waiting.data_path(&folder.join("cur"), 1)).unwrap();
+    let outcome = desk.finops.run(&["run"]);
+    assert_eq!(outcome.code, 1);
+    insta::assert_snapshot!("failures", masked(&format!("{}---- stderr\n{}", outcome.stdout, outcome.stderr)));
+}
+
+#[test]
+fn settings_and_their_problems_read_well() {
+    let finops = Finops::unconfigured().with("PIPELINE", "all").with("AWS_GCS_BUCKET", "billing-mirror");
+    let outcome = finops.run(&["config"]);
+    assert_eq!(outcome.code, 2);
+    insta::assert_snapshot!("config", format!("{}---- stderr\n{}", outcome.stdout, outcome.stderr));
+}
+
+#[test]
+fn the_json_report_keeps_its_contract() {
+    let desk = Desk::new();
+    desk.finops.report_of(&["run", "--end-date", "2025-09", "--output", "json"], 0);
+    let report = desk.finops.report(0);
+    let mut keys: Vec<&str> = vec!["billing_period", "execution_id", "action", "status", "reason", "rows", "files"];
+    keys.extend(["bytes", "bytes_billed", "verified", "cost", "previous_cost", "job_id", "error"]);
+    keys.sort_unstable();
+    for (billing_period, status) in [("2025-10", "loaded"), ("2025-09", "skipped")] {
+        let month = month(&report, billing_period);
+        assert_eq!(month["status"], status);
+        let mut found: Vec<&String> = month.as_object().unwrap().keys().collect();
+        found.sort();
+        assert_eq!(found, keys);
+    }
+    insta::assert_json_snapshot!("json_report", report, {
+        ".run_id" => "[run id]",
+        ".pipelines[].months[].bytes" => "[bytes]",
+        ".pipelines[].months[].reason" => insta::dynamic_redaction(|reason, _| masked(reason.as_str().unwrap())),
+    });
+    insta::assert_json_snapshot!("json_plan", desk.finops.report_of(&["plan", "--output", "json"], 0), {
+        ".run_id" => "[run id]",
+        ".pipelines[].months[].bytes" => "[bytes]",
+        ".pipelines[].months[].reason" => insta::dynamic_redaction(|reason, _| masked(reason.as_str().unwrap())),
+    });
+    insta::assert_json_snapshot!("json_status", desk.finops.report_of(&["status", "--output", "json"], 0), {
+        "[].months[].bytes" => "[bytes]",
+        "[].months[].fingerprint" => "[fingerprint]",
+        "[].months[].run_id" => "[run id]",
+        "[].months[].loaded_at" => "[time]",
+    });
+}
+
+#[test]
+fn version_and_completions_are_printed() {
+    let finops = Finops::unconfigured();
+    assert_eq!(finops.run(&["--version"]).stdout, format!("finops {}\n", env!("CARGO_PKG_VERSION")));
+    for (shell, first) in [("bash", "_finops()"), ("zsh", "#compdef finops"), ("fish", "complete -c finops")] {
+        let completions = finops.run(&["completions", shell]);
+        assert_eq!(completions.code, 0);
+        assert!(completions.stdout.contains(first), "{shell}: {}", completions.stdout);
+    }
+}
+
+#[test]
+fn a_pipe_gets_neither_a_progress_bar_nor_escape_codes() {
+    let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
+    let finops = job.finops.with("TERM", "xterm-256color").with("CLICOLOR_FORCE", "1");
+    let outcome = finops.run(&["run"]);
+    assert_eq!(outcome.stderr, "");
+    assert!(!outcome.stdout.contains('\u{1b}'), "{:?}", outcome.stdout);
+}
+
+#[test]
+fn in_cloud_run_logs_are_json_lines_with_severity_and_message_and_data_stays_on_stdout() {
+    let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
+    let mut broken = Delivery::new("2025-10", "first", &["1"]);
+    broken.rows[0][7] = "free".to_owned();
+    broken.write(&job.source);
+    let outcome = job.finops.with("CLOUD_RUN_JOB", "finops-aws").run(&["run", "--output", "json"]);
+    assert_eq!(outcome.code, 1);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let logs: Vec<Value> = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for log in &logs {
+        assert!(log["severity"].is_string() && log["message"].is_string(), "{log}");
+    }
+    let of = |severity: &str| logs.iter().filter(|log| log["severity"] == severity).collect::<Vec<_>>();
+    assert_eq!(of("ERROR").len(), 1, "{}", outcome.stderr);
+    assert_eq!(of("ERROR")[0]["message"], month(&report, "2025-10")["error"]["message"]);
+    let end = of("INFO").into_iter().next_back().unwrap();
+    assert_eq!(end["message"], "months: 1 loaded, 1 failed");
+    assert_eq!(end["run_id"], report["run_id"]);
+    assert_eq!(end["pipeline"], json!("aws"));
+}
+
+#[test]
+fn configuration_problems_are_json_lines_too_in_cloud_run() {
+    let outcome = Finops::unconfigured().with("CLOUD_RUN_JOB", "finops-aws").run(&["run"]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
+    let log: Value = serde_json::from_str(outcome.stderr.trim_end()).unwrap();
+    assert_eq!(log["severity"], "ERROR");
+    assert!(log["message"].as_str().unwrap().contains("PIPELINE is not set"), "{log}");
+}
