@@ -117,6 +117,24 @@ async fn an_unrecorded_load_that_was_deleted_since_is_loaded_again() {
 }
 
 #[tokio::test]
+async fn rows_of_a_new_table_do_not_count_for_records_of_the_old_one() {
+    let table = Table::<BigQueryHarness>::new().await;
+    table.load(&delivery("a")).await.unwrap();
+    table.harness.drop_table().await;
+    let load = table.prepare(&delivery("b")).await;
+    table.harness.emulator.add_fault(no_record());
+    table.replace(&load).await.unwrap_err();
+    assert_eq!(table.month("2025-08").len(), 2);
+
+    let standing = table.standing("2025-08").await.unwrap();
+
+    assert_eq!((standing.record.execution_id.as_str(), standing.rows_in_table), ("a", 0));
+    let load = table.load(&delivery("b")).await.unwrap();
+    assert_eq!((load.record.sequence, table.harness.load_jobs().len()), (2, 2));
+    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
+}
+
+#[tokio::test]
 async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
     let table = with_an_unrecorded_load("a").await;
     let next = table.harness.connect().await;
