@@ -21,6 +21,9 @@ use crate::{
     telemetry,
 };
 
+/// Terminals with fewer columns than this get tables that do not wrap cells.
+const NARROWEST: u16 = 80;
+
 /// A reader that closes the pipe early (`| head`) is no error.
 fn print(text: &str) {
     let _ = writeln!(io::stdout().lock(), "{text}");
@@ -82,7 +85,11 @@ fn months(months: &[MonthReport], is_plan: bool) -> Table {
 
 fn new_table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Dynamic).set_header(header);
+    table.load_style(presets::ASCII_MARKDOWN).set_header(header);
+    // In a terminal, long cells wrap; in a very narrow one that would make columns of single letters.
+    if table.width().is_some_and(|width| width >= NARROWEST) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     for column in numbers {
         if let Some(column) = table.column_mut(*column) {
             column.set_cell_alignment(CellAlignment::Right);
