@@ -132,6 +132,14 @@ async fn the_state_table_has_the_columns_that_others_rely_on_and_a_row_for_each_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_copy_of_a_manifest_inside_its_delivery_is_never_looked_at() {
+    let job = CloudJob::new(&[september(), october()]).await;
+    let copy = format!("cur/{REPORT}/20250901-20251001/first/{REPORT}-Manifest.json");
+    job.storage.put(BUCKET, &copy, "not a manifest").await;
+    assert_both_load(&job);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn both_layouts_load() {
     assert_both_load(&CloudJob::new(&[september(), october().overwriting()]).await);
 }

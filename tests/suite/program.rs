@@ -73,6 +73,11 @@ impl Finops {
         self
     }
 
+    /// The settings.
+    pub fn environment(&self) -> &BTreeMap<String, String> {
+        &self.environment
+    }
+
     /// The same with another working folder.
     pub fn within(self, folder: &Path) -> Self {
         Self { folder: folder.to_owned(), ..self }

@@ -1,6 +1,12 @@
 //! What the program may not touch: tables of others, and what permissions keep from it.
 
-use std::{fs, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    thread,
+};
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use serde_json::json;
@@ -83,6 +89,39 @@ fn a_folder_that_may_not_be_read_is_named() {
         assert_names(report["pipelines"][0]["error"]["message"].as_str().unwrap(), &[job.source.to_str().unwrap()]);
     }
     fs::set_permissions(&job.source, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+/// The URL of a storage server that gives every request the same answer.
+fn storage_that_answers(status: &'static str, message: &str) -> String {
+    let body = json!({"error": {"message": message}}).to_string();
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let head = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            if head.count() > 0 {
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    url
+}
+
+#[test]
+fn a_bucket_that_may_not_be_read_is_named_with_what_to_do() {
+    for (status, kind, hint) in [
+        ("401 Unauthorized", "credentials", "gcloud auth application-default login"),
+        ("403 Forbidden", "permission", "roles/storage.objectViewer on bucket billing-mirror"),
+    ] {
+        let job = LocalJob::new(&[]);
+        let storage = storage_that_answers(status, "you shall not pass");
+        let finops = job.finops.with("AWS_SOURCE", "gs://billing-mirror/cur").with("STORAGE_EMULATOR_HOST", &storage);
+        let error = finops.report(1)["pipelines"][0]["error"].clone();
+        assert_eq!(error["kind"], kind);
+        assert_names(error["message"].as_str().unwrap(), &["gs://billing-mirror/cur"]);
+        assert_names(error["hint"].as_str().unwrap(), &[hint]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
