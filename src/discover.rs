@@ -102,8 +102,8 @@ async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -
     }
     stream::iter(objects)
         .map(|(tail, object)| async move {
-            let crc32c = store.crc32c(&object).await?;
-            Ok((tail, StoredFile { key: object.key, bytes: object.bytes, crc32c }))
+            let checksum = store.checksum(&object).await?;
+            Ok((tail, StoredFile { key: object.key, bytes: object.bytes, checksum }))
         })
         .buffer_unordered(CONCURRENT_READS)
         .try_collect()

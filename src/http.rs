@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::error::{Error, Kind, Result};
 
-const CONNECT: Duration = Duration::from_secs(10);
+/// A connection stands by then.
+pub const CONNECT: Duration = Duration::from_secs(10);
 /// No request is answered later than this, unless something hangs.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 

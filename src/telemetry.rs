@@ -11,6 +11,10 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+/// The AWS client warns of every place that has no region or credentials, though the next may have them; where none has,
+/// the error says so.
+const QUIET: &str = "aws_config::imds=error,aws_config::meta=error";
+
 /// Whether logs are JSON: Cloud Run sets `CLOUD_RUN_JOB` in each task of a job.
 pub fn is_structured() -> bool {
     std::env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
@@ -20,7 +24,7 @@ pub fn is_structured() -> bool {
 /// warnings elsewhere.
 pub fn start() {
     let usual = if is_structured() { "finops=info,warn" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{usual},{QUIET}")));
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if is_structured() {
         subscriber.event_format(CloudLogging).init();

@@ -14,8 +14,9 @@ pub struct StoredFile {
     pub key: String,
     /// Its size.
     pub bytes: u64,
-    /// CRC32C in base64, as Google Cloud Storage writes it: the one checksum that every object there has.
-    pub crc32c: String,
+    /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
+    /// every object there has. The ETag in S3, which lists no other.
+    pub checksum: String,
 }
 
 /// A manifest with the files it lists, as far as they are there.
@@ -50,7 +51,7 @@ impl Delivery {
         for tail in &manifest.files {
             match stored.remove(tail) {
                 Some(file) => {
-                    lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.crc32c));
+                    lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
                     files.push(file);
                 }
                 None => missing.push(tail.clone()),
@@ -84,8 +85,8 @@ pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 mod tests {
     use super::*;
 
-    fn stored(bytes: u64, crc32c: &str, head: &str) -> StoredFile {
-        StoredFile { key: format!("{head}/f"), bytes, crc32c: crc32c.to_owned() }
+    fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
+        StoredFile { key: format!("{head}/f"), bytes, checksum: checksum.to_owned() }
     }
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {

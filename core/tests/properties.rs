@@ -50,7 +50,7 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
             };
             let there = names.into_iter().zip(files).filter(|(_, (there, _))| *there);
             let stored: HashMap<_, _> = there
-                .map(|(name, (_, bytes))| (name.clone(), StoredFile { key: name, bytes, crc32c: bytes.to_string() }))
+                .map(|(name, (_, bytes))| (name.clone(), StoredFile { key: name, bytes, checksum: bytes.to_string() }))
                 .collect();
             Delivery::new(manifest, format!("gs://b/{number}/cur-Manifest.json"), delivered_at, stored)
         },

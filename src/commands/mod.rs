@@ -4,10 +4,12 @@ mod config;
 mod run;
 pub(crate) mod status;
 
-use std::{collections::BTreeMap, io};
+use std::collections::BTreeMap;
 
 use clap::CommandFactory;
 
+#[cfg(feature = "s3")]
+use crate::storage::S3;
 use crate::{
     cli::{Cli, Command},
     config::{Config, Export, Problem, Source},
@@ -54,7 +56,10 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
         Command::Status(arguments) => status::status(arguments, environment).await,
         Command::Config(arguments) => Ok(config::config(&arguments, environment)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "finops", &mut io::stdout());
+            // Not straight to stdout: the generator panics where a reader closes the pipe early.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "finops", &mut script);
+            output::raw(&script);
             Ok(Exit::Success)
         }
     };
@@ -74,6 +79,13 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
 async fn open_store(config: &Config, export: &Export) -> Result<Store> {
     Ok(match &export.source {
         Source::Gcs(bucket) => Store::Gcs(Box::new(Gcs::connect(bucket, config.storage_emulator.as_deref()).await?)),
+        #[cfg(feature = "s3")]
+        Source::S3(bucket) => Store::S3(Box::new(S3::connect(bucket).await?)),
+        #[cfg(not(feature = "s3"))]
+        Source::S3(bucket) => {
+            let what = format!("this build leaves out S3, so it cannot read s3://{bucket}");
+            return Err(crate::error::Error::new(crate::error::Kind::Configuration, what));
+        }
         Source::Local(root) => Store::Local(Local::new(root)),
     })
 }

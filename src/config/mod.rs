@@ -39,8 +39,10 @@ pub enum WarehouseConfig {
 /// Where an export lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// A bucket.
+    /// A Google Cloud Storage bucket.
     Gcs(String),
+    /// An S3 bucket.
+    S3(String),
     /// A local folder.
     Local(PathBuf),
 }

@@ -191,8 +191,19 @@ fn export(
         );
     }
     let (source, below) = source(variables, &named, problems);
-    if matches!((&source, warehouse), (Source::Local(_), WarehouseConfig::BigQuery(_))) {
-        let what = "is a local folder, which BigQuery cannot read: use gs://bucket/prefix, or WAREHOUSE=duckdb";
+    let unreadable = match (&source, warehouse) {
+        (Source::Local(_), WarehouseConfig::BigQuery(_)) => {
+            Some("is a local folder, which BigQuery cannot read: use gs://bucket/prefix, or WAREHOUSE=duckdb")
+        }
+        (Source::S3(_), WarehouseConfig::BigQuery(_)) => {
+            Some("starts with s3://, and BigQuery reads gs:// only: mirror the bucket, or WAREHOUSE=duckdb")
+        }
+        (Source::S3(_), WarehouseConfig::DuckDb(_)) if cfg!(not(feature = "s3")) => {
+            Some("starts with s3://, which this build leaves out: use one with S3")
+        }
+        _ => None,
+    };
+    if let Some(what) = unreadable {
         problems.add(&named("SOURCE"), what, ENVIRONMENT);
     }
     let mut identifier = |suffix: &str, value: Option<&String>, what_it_is: &str| {
@@ -233,15 +244,19 @@ fn source(variables: &PipelineVariables, named: &impl Fn(&str) -> String, proble
         problems.add(&named("SOURCE"), what, ENVIRONMENT);
     }
     match source.split_once("://") {
-        Some(("gs", path)) => {
+        Some((scheme @ ("gs" | "s3"), path)) => {
             let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
             if bucket.is_empty() {
-                problems.add(&named("SOURCE"), format!("is `{source}`: gs://bucket/prefix was expected"), ENVIRONMENT);
+                let what = format!("is `{source}`: {scheme}://bucket/prefix was expected");
+                problems.add(&named("SOURCE"), what, ENVIRONMENT);
             }
-            (Source::Gcs(bucket.to_owned()), trimmed(prefix))
+            let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
+            (of_bucket(bucket.to_owned()), trimmed(prefix))
         }
         Some((scheme, _)) => {
-            let what = format!("starts with {scheme}://: this version reads gs://bucket/prefix or a local folder");
+            let what = format!(
+                "starts with {scheme}://: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected"
+            );
             problems.add(&named("SOURCE"), what, ENVIRONMENT);
             (Source::Local(PathBuf::new()), String::new())
         }
@@ -319,6 +334,17 @@ mod tests {
         let local = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "./exports")];
         assert!(parsed(&local).unwrap_err()[0].what.contains("BigQuery cannot read"));
         let s3 = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "s3://b/p")];
-        assert!(parsed(&s3).unwrap_err()[0].what.contains("s3://"));
+        assert!(parsed(&s3).unwrap_err()[0].what.contains("BigQuery reads gs:// only"));
+        let other = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "ftp://b/p")];
+        assert!(parsed(&other).unwrap_err()[0].what.contains("starts with ftp://"));
+    }
+
+    #[cfg(all(feature = "duckdb", feature = "s3"))]
+    #[test]
+    fn duckdb_takes_an_export_in_s3() {
+        let s3 = [WORKING[0], WORKING[4], WORKING[5], ("WAREHOUSE", "duckdb"), ("AWS_SOURCE", "s3://b/p/q/")];
+        let config = parsed(&s3).unwrap();
+        assert_eq!(config.exports[0].source, Source::S3("b".to_owned()));
+        assert_eq!(config.exports[0].prefix, "p/q");
     }
 }

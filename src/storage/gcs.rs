@@ -104,7 +104,7 @@ impl Gcs {
                     )
                 })?;
                 let updated = item.updated.unwrap_or(Timestamp::UNIX_EPOCH);
-                objects.push(Object { key: item.name, bytes, updated, crc32c: item.crc32c });
+                objects.push(Object { key: item.name, bytes, updated, checksum: item.crc32c });
             }
             match page.next_page_token {
                 Some(next) => token = Some(next),
@@ -156,7 +156,7 @@ impl Gcs {
         Ok(head.into())
     }
 
-    pub(super) async fn crc32c(&self, key: &str) -> Result<String> {
+    pub(super) async fn checksum(&self, key: &str) -> Result<String> {
         let (mut response, mut sum) = (self.read(key).await?, 0);
         while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
             sum = crc32c::crc32c_append(sum, &chunk);

@@ -53,7 +53,7 @@ impl Local {
         .await
     }
 
-    pub(super) async fn crc32c(&self, key: &str) -> Result<String> {
+    pub(super) async fn checksum(&self, key: &str) -> Result<String> {
         let path = self.path(key);
         blocking(move || {
             let sum = || -> io::Result<u32> {
@@ -95,7 +95,7 @@ fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> R
         } else if rest.is_empty() && metadata.is_file() {
             let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
             let updated = updated.unwrap_or(Timestamp::UNIX_EPOCH);
-            found.push(Object { key, bytes: metadata.len(), updated, crc32c: None });
+            found.push(Object { key, bytes: metadata.len(), updated, checksum: None });
         }
     }
     Ok(())

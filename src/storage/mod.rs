@@ -2,6 +2,8 @@
 
 mod gcs;
 mod local;
+#[cfg(feature = "s3")]
+mod s3;
 
 use std::{fmt, path::Path};
 
@@ -9,6 +11,8 @@ use bytes::Bytes;
 pub use gcs::Gcs;
 use jiff::Timestamp;
 pub use local::Local;
+#[cfg(feature = "s3")]
+pub use s3::S3;
 
 use crate::error::Result;
 
@@ -21,8 +25,8 @@ pub struct Object {
     pub bytes: u64,
     /// When it was written there.
     pub updated: Timestamp,
-    /// CRC32C in base64, where listing tells it.
-    pub crc32c: Option<String>,
+    /// Where listing tells it: CRC32C in base64, or the ETag in S3.
+    pub checksum: Option<String>,
 }
 
 /// A bucket or a local folder.
@@ -30,6 +34,9 @@ pub struct Object {
 pub enum Store {
     /// A Google Cloud Storage bucket.
     Gcs(Box<Gcs>),
+    /// An S3 bucket.
+    #[cfg(feature = "s3")]
+    S3(Box<S3>),
     /// A folder on this machine.
     Local(Local),
 }
@@ -43,6 +50,8 @@ impl Store {
     pub async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
         match self {
             Self::Gcs(gcs) => gcs.list(folder, pattern).await,
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => s3.list(folder, pattern).await,
             Self::Local(local) => local.list(folder, pattern).await,
         }
     }
@@ -54,19 +63,24 @@ impl Store {
     pub async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
         match self {
             Self::Gcs(gcs) => gcs.read_head(key, length).await,
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => s3.read_head(key, length).await,
             Self::Local(local) => local.read_head(key, length).await,
         }
     }
 
-    /// The object's CRC32C in base64, read from the object itself where listing did not tell it.
+    /// The object's CRC32C in base64, read from the object itself where listing did not tell it; its ETag in S3, which
+    /// lists no checksum that every object has.
     ///
     /// # Errors
     /// What the store says, naming the object.
-    pub async fn crc32c(&self, object: &Object) -> Result<String> {
-        match (self, &object.crc32c) {
-            (_, Some(crc32c)) => Ok(crc32c.clone()),
-            (Self::Gcs(gcs), None) => gcs.crc32c(&object.key).await,
-            (Self::Local(local), None) => local.crc32c(&object.key).await,
+    pub async fn checksum(&self, object: &Object) -> Result<String> {
+        match (self, &object.checksum) {
+            (_, Some(checksum)) => Ok(checksum.clone()),
+            (Self::Gcs(gcs), None) => gcs.checksum(&object.key).await,
+            #[cfg(feature = "s3")]
+            (Self::S3(s3), None) => s3.checksum(&object.key).await,
+            (Self::Local(local), None) => local.checksum(&object.key).await,
         }
     }
 
@@ -77,14 +91,18 @@ impl Store {
     pub async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
         match self {
             Self::Gcs(gcs) => gcs.fetch(key, to).await,
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => s3.fetch(key, to).await,
             Self::Local(local) => local.fetch(key, to).await,
         }
     }
 
-    /// The object's name for people and warehouses: `gs://bucket/key`, or a local path.
+    /// The object's name for people and warehouses: `gs://bucket/key`, `s3://bucket/key`, or a local path.
     pub fn uri(&self, key: &str) -> String {
         match self {
             Self::Gcs(gcs) => gcs.uri(key),
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => s3.uri(key),
             Self::Local(local) => local.path(key).display().to_string(),
         }
     }
@@ -99,6 +117,8 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Gcs(gcs) => f.write_str(&gcs.uri("")),
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => f.write_str(&s3.uri("")),
             Self::Local(local) => write!(f, "{}", local.path("").display()),
         }
     }

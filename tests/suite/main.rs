@@ -25,6 +25,7 @@ mod local;
 mod numbered_jobs;
 mod program;
 mod refusals;
+mod s3;
 mod servers;
 mod storage;
 mod tables;

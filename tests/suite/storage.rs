@@ -130,9 +130,9 @@ async fn a_local_file_has_the_checksum_that_its_bucket_lists() {
     let (server, seed) = seeded(&[("cur/a.csv", "identity/LineItemId\n1\n"), ("cur/b.csv", "another")]);
     let (bucket, folder) = (bucket(&server, "billing").await, folder(&seed.path().join("billing")));
     for object in bucket.list("cur", "*.csv").await.unwrap() {
-        let listed = object.crc32c.clone().unwrap();
-        let unlisted = Object { crc32c: None, ..object };
-        assert_eq!(folder.crc32c(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
-        assert_eq!(bucket.crc32c(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+        let listed = object.checksum.clone().unwrap();
+        let unlisted = Object { checksum: None, ..object };
+        assert_eq!(folder.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+        assert_eq!(bucket.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
     }
 }
