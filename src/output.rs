@@ -33,6 +33,11 @@ fn print_aside(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Prints bytes as they are.
+pub fn raw(bytes: &[u8]) {
+    let _ = io::stdout().lock().write_all(bytes);
+}
+
 /// Prints any value as JSON.
 pub fn json<T: Serialize>(value: &T) {
     match serde_json::to_string_pretty(value) {

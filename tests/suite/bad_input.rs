@@ -173,6 +173,21 @@ fn a_row_with_too_few_or_too_many_fields_fails_the_month() {
 }
 
 #[test]
+fn a_row_of_megabytes_and_many_files_do_not_fill_the_logs() {
+    let mut long = september_again();
+    long.rows[1][4] = "x".repeat(3 << 20);
+    let mut stray = Delivery::new("2025-09", "second", &["1"; 50]).in_parts(50);
+    stray.rows[49][1] = "2025-08-01T00:00:00Z".to_owned();
+    for (bad, what) in [(long, "report-00001.csv.gz"), (stray, "report-00001.csv.gz or 49 others")] {
+        let job = LocalJob::loaded(&[august(), september()]);
+        bad.write(&job.source);
+        let september = bad_september(&job, "failed");
+        assert_names(message(&september), &["2025-09", what]);
+        assert!(message(&september).len() < 1000, "{}", message(&september));
+    }
+}
+
+#[test]
 fn an_empty_delivery_never_replaces_a_month() {
     let no_files = Delivery { parts: 0, ..Delivery::new("2025-09", "second", &[]) };
     let headers_only = Delivery::new("2025-09", "second", &[]).in_parts(2);

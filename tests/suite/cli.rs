@@ -146,6 +146,19 @@ fn version_and_completions_are_printed() {
 }
 
 #[test]
+fn a_reader_that_closes_the_pipe_early_is_no_error() {
+    let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
+    for arguments in [&["run"][..], &["run", "--output", "json"], &["status"], &["completions", "bash"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finops"));
+        command.env_clear().envs(job.finops.environment()).args(arguments).stdout(writer);
+        let output = command.output().unwrap();
+        assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+    }
+}
+
+#[test]
 fn a_pipe_gets_neither_a_progress_bar_nor_escape_codes() {
     let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
     let finops = job.finops.with("TERM", "xterm-256color").with("CLICOLOR_FORCE", "1");

@@ -17,6 +17,9 @@ use crate::{
     warehouse::{Load, MonthLoad, Replaced, Target},
 };
 
+/// Characters that are shown of what DuckDB says of the data.
+const LONGEST_REASON: usize = 400;
+
 /// See [`crate::warehouse::Warehouse::replace_month`]. On any error the transaction is rolled back: nothing changes.
 pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthLoad) -> Result<Replaced> {
     let table = path(target, &target.table);
@@ -124,9 +127,16 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
     let file = text.lines().find_map(|line| line.trim().strip_prefix("file = "));
-    let what = text[..end].split_whitespace().collect::<Vec<_>>().join(" ");
-    let place = file.map_or_else(|| format!("in {}", load.files.join(", ")), |file| format!("in {file}"));
-    Error::new(Kind::Data, format!("{} cannot be loaded: {what} ({place})", load.billing_period))
+    // A row can have megabytes, and is nothing for logs.
+    let lines = text[..end].lines().filter(|line| !line.starts_with("Original Line:"));
+    let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+    let what: String = words.chars().take(LONGEST_REASON).collect();
+    let place = match (file, load.files.as_slice()) {
+        (Some(file), _) => file.to_owned(),
+        (None, [first, others @ ..]) if others.len() > 2 => format!("{first} or {} others", others.len()),
+        (None, files) => files.join(" or "),
+    };
+    Error::new(Kind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
         .hint("nothing was changed; compare the file with the provider's, or report the value")
 }
 
