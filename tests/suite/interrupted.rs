@@ -132,6 +132,43 @@ async fn two_runs_at_once_load_each_month_once() {
     assert_eq!(job.figures(), both());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_came_after_a_killed_run_is_the_one_that_stands() {
+    let job = CloudJob::new(&[september()]).await;
+    job.emulator.hold_jobs("finops-");
+    let mut run = job.finops.spawn();
+    wait_for_load_jobs(&job, 1).await;
+    run.kill().unwrap();
+    run.wait().unwrap();
+    job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
+    job.emulator.release();
+
+    let report = job.finops.report(0);
+    assert_eq!((each(&report, "status"), each(&report, "execution_id")), (vec!["loaded"], vec!["second"]));
+    assert_eq!(job.figures()["2025-09"], (3, "24".to_owned()));
+    assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_runs_at_once_with_different_deliveries_the_newer_one_stands() {
+    let job = CloudJob::new(&[september()]).await;
+    job.emulator.hold_jobs("finops-");
+    let first = job.finops.spawn();
+    wait_for_load_jobs(&job, 1).await;
+    job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
+    let second = job.finops.spawn();
+    // The second finds the first's number taken.
+    wait_for_load_jobs(&job, 2).await;
+    job.emulator.release();
+    for run in [first, second] {
+        let (status, stderr) = end(run);
+        assert!(status.success(), "{stderr}");
+    }
+    assert_eq!(job.figures()["2025-09"], (3, "24".to_owned()));
+    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202509-2"]);
+    assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
+}
+
 #[test]
 fn a_second_run_on_the_same_duckdb_file_says_that_it_is_busy() {
     let job = LocalJob::new(&[september()]);
