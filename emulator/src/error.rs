@@ -25,6 +25,11 @@ impl ApiError {
         Self::new(400, "invalid", message)
     }
 
+    /// A request without something that it must have.
+    pub fn missing(parameter: &str) -> Self {
+        Self::invalid(format!("Required parameter is missing: {parameter}"))
+    }
+
     pub fn invalid_query(message: impl Into<String>) -> Self {
         Self::new(400, "invalidQuery", message)
     }

@@ -22,7 +22,6 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
         Type::Bool => boolean(text).ok_or_else(|| "Unable to parse".to_owned()),
         Type::Timestamp => timestamp(text).ok_or_else(|| "Unable to parse".to_owned()),
         Type::Date => date(text).map(|date| date.to_string()).ok_or_else(|| "Unable to parse".to_owned()),
-        Type::DateTime => datetime(text).map(duckdb_time).ok_or_else(|| "Unable to parse".to_owned()),
         Type::Json => match serde_json::from_str::<serde_json::Value>(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(error) => Err(format!("Invalid JSON: {error}")),

@@ -15,7 +15,6 @@ pub enum Type {
     Bool,
     Timestamp,
     Date,
-    DateTime,
     Json,
 }
 
@@ -31,7 +30,6 @@ impl Type {
             "BOOLEAN" | "BOOL" => Self::Bool,
             "TIMESTAMP" => Self::Timestamp,
             "DATE" => Self::Date,
-            "DATETIME" => Self::DateTime,
             "JSON" => Self::Json,
             _ => return None,
         })
@@ -58,7 +56,6 @@ impl Type {
             Self::Bool => "BOOL",
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
-            Self::DateTime => "DATETIME",
             Self::Json => "JSON",
         }
     }
@@ -75,7 +72,7 @@ impl Type {
             Self::Numeric => "DECIMAL(38,9)",
             Self::BigNumeric => "BIGNUM",
             Self::Bool => "BOOLEAN",
-            Self::Timestamp | Self::DateTime => "TIMESTAMP",
+            Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Json => "JSON",
         }

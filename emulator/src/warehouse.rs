@@ -15,28 +15,10 @@ CREATE MACRO bq_bignumeric_text(x) AS
         '\.?0*$', '');
 CREATE MACRO bq_numeric_text(x) AS regexp_replace(x::VARCHAR, '\.?0*$', '');
 CREATE MACRO bq_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
-CREATE MACRO bq_int_bignumeric(x) AS (x::VARCHAR || repeat('0', 38))::BIGNUM;
-CREATE MACRO bq_numeric_bignumeric(x) AS
-    if(x IS NULL, NULL, replace(x::VARCHAR, '.', '') || repeat('0', 29))::BIGNUM;
-CREATE MACRO bq_timestamp_text(x) AS
-    strftime(x, '%Y-%m-%d %H:%M:%S')
-    || if(microsecond(x) % 1000000 = 0, '', '.' || rtrim(lpad((microsecond(x) % 1000000)::VARCHAR, 6, '0'), '0'))
-    || '+00';
-CREATE MACRO bq_checked(x, ok, kind) AS
-    CASE WHEN x IS NULL THEN NULL WHEN ok THEN x ELSE error('Bad ' || kind || ' value: ' || x) END;
-CREATE MACRO bq_safe(x, ok) AS CASE WHEN ok THEN x END;
-CREATE MACRO bq_is_int(x) AS regexp_full_match(x, '\s*[+-]?[0-9]+\s*') AND TRY_CAST(x AS BIGINT) IS NOT NULL;
-CREATE MACRO bq_is_float(x) AS TRY_CAST(x AS DOUBLE) IS NOT NULL;
-CREATE MACRO bq_is_decimal(x) AS
-    regexp_full_match(x, '\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*');
-CREATE MACRO bq_is_bool(x) AS lower(x) IN ('true', 'false');
-CREATE MACRO bq_is_date(x) AS
-    regexp_full_match(x, '\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*') AND TRY_CAST(x AS DATE) IS NOT NULL;
-CREATE MACRO bq_is_timestamp(x) AS
-    regexp_full_match(x, '\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]{1,6})?)?\s*(Z|UTC|[+-][0-9]{1,2}(:[0-9]{2})?)?\s*')
-    AND TRY_CAST(regexp_replace(x, '\s*UTC\s*$', 'Z') AS TIMESTAMPTZ) IS NOT NULL;
-CREATE MACRO bq_text_timestamp(x) AS
-    make_timestamp(epoch_us(CAST(regexp_replace(x, '\s*UTC\s*$', 'Z') AS TIMESTAMPTZ)));
+CREATE MACRO bq_timestamp_text(x) AS regexp_replace(x::VARCHAR, '(\.[0-9]*?)0*$', '\1') || '+00';
+CREATE MACRO bq_matching(x, pattern, kind, safe) AS
+    CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, pattern) THEN x
+         WHEN safe THEN NULL ELSE error('Bad ' || kind || ' value: ' || x) END;
 CREATE MACRO bq_decimal_exponent(x) AS coalesce(TRY_CAST(regexp_extract(x, '[eE]([+-]?[0-9]+)', 1) AS INTEGER), 0);
 CREATE MACRO bq_decimal_fraction(x) AS regexp_extract(x, '\.([0-9]*)', 1);
 CREATE MACRO bq_decimal_digits(x) AS regexp_replace(regexp_replace(x, '[eE].*$', ''), '[^0-9]', '', 'g');
@@ -46,9 +28,8 @@ CREATE MACRO bq_shift(digits, zeros) AS
          ELSE ('0' || digits[:length(digits) + zeros])::BIGNUM
             + if(digits[length(digits) + zeros + 1] >= '5', '1', '0')::BIGNUM END;
 CREATE MACRO bq_text_bignumeric(x) AS
-    CASE WHEN ltrim(x)[1] = '-'
-         THEN -bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x)))
-         ELSE bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x))) END;
+    if(x IS NULL, NULL, (if(ltrim(x)[1] = '-', '-', '')
+        || bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x)))::VARCHAR)::BIGNUM);
 SET GLOBAL TimeZone = 'UTC';
 ";
 

@@ -135,7 +135,7 @@ fn check_layout(fields: &[Field], partitioning: Option<&Partitioning>, clusterin
         let field = find(fields, name).ok_or_else(|| {
             ApiError::invalid(format!("The field specified for partitioning cannot be found in the schema: {name}"))
         })?;
-        if !matches!(field.ty, Type::Timestamp | Type::Date | Type::DateTime) {
+        if !matches!(field.ty, Type::Timestamp | Type::Date) {
             return Err(ApiError::invalid(format!(
                 "The field specified for time partitioning can only be of type TIMESTAMP, DATE or DATETIME. The type \
                  found is: {}.",

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::typed::{Coerce, Typed};
+use super::typed::{Constant, Typed};
 use crate::{
     api::only_keys,
-    catalog::DatasetId,
     error::ApiError,
     grammar,
     types::{Type, literal},
@@ -17,14 +16,12 @@ use crate::{
 pub struct QueryConfig {
     pub project: String,
     pub query: String,
-    pub default_dataset: Option<DatasetId>,
     /// Named parameters, by lower-case name.
     pub parameters: BTreeMap<String, Typed>,
 }
 
 const SHARED: &str =
-    "query useLegacySql parameterMode queryParameters defaultDataset useQueryCache maximumBytesBilled priority
-    labels";
+    "query useLegacySql parameterMode queryParameters useQueryCache maximumBytesBilled priority labels";
 
 impl QueryConfig {
     /// Reads `configuration.query`.
@@ -44,22 +41,10 @@ impl QueryConfig {
         if query["useLegacySql"].as_bool() != Some(false) {
             return Err(ApiError::not_implemented("legacy SQL; send useLegacySql = false"));
         }
-        if query["parameterMode"].as_str().is_some_and(|mode| !mode.is_empty() && mode != "NAMED") {
-            return Err(ApiError::not_implemented("positional query parameters"));
-        }
-        let default_dataset = query["defaultDataset"]["datasetId"]
-            .as_str()
-            .map(|dataset| DatasetId::new(query["defaultDataset"]["projectId"].as_str().unwrap_or(project), dataset));
+        let text = query["query"].as_str().ok_or_else(|| ApiError::missing("query"))?.to_owned();
         let parameters = query["queryParameters"].as_array().into_iter().flatten();
-        Ok(Self {
-            project: project.to_owned(),
-            query: query["query"]
-                .as_str()
-                .ok_or_else(|| ApiError::invalid("Required parameter is missing: query"))?
-                .to_owned(),
-            default_dataset,
-            parameters: parameters.map(parameter).collect::<Result<_, _>>()?,
-        })
+        let parameters = parameters.map(parameter).collect::<Result<_, _>>()?;
+        Ok(Self { project: project.to_owned(), query: text, parameters })
     }
 }
 
@@ -79,6 +64,5 @@ fn parameter(value: &Value) -> Result<(String, Typed), ApiError> {
         }
     };
     let sql = format!("CAST({sql} AS {})", ty.duckdb());
-    let coerce = if ty == Type::String { Coerce::Parameter } else { Coerce::No };
-    Ok((name.to_ascii_lowercase(), Typed { sql, ty, coerce }))
+    Ok((name.to_ascii_lowercase(), Typed { sql, ty, constant: Constant::No }))
 }

@@ -1,35 +1,37 @@
-//! Expressions.
+//! Expressions and functions.
 
-use sqlparser::ast::{BinaryOperator, CastKind, DataType, Expr, TypedString, UnaryOperator, Value};
+use sqlparser::ast::{
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, TypedString, UnaryOperator, Value, WindowType,
+};
 
 use super::{
-    functions,
-    scope::{Context, Scope},
+    names::Context,
+    parse::unsupported,
     select,
-    typed::{Coerce, Typed, unify, unify_all},
+    typed::{Constant, Typed, unify},
 };
 use crate::{
     error::ApiError,
     grammar,
-    types::{Type, literal},
+    types::{Field, Type, find, literal, quote},
 };
 
-/// Compiles an expression.
-pub fn compile(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>) -> Result<Typed, ApiError> {
-    let sub = |expr: &Expr| compile(expr, scope, context);
+/// Compiles an expression over the columns of a table, view or subquery.
+pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<Typed, ApiError> {
+    let sub = |expr: &Expr| compile(expr, columns, context);
+    let null_test = |inner: &Expr, test: &str| Ok(Typed::new(format!("({} {test})", sub(inner)?.sql), Type::Bool));
     match expr {
-        Expr::Nested(inner) => sub(inner).map(|inner| Typed { sql: format!("({})", inner.sql), ..inner }),
-        Expr::Identifier(name) => match name.value.strip_prefix('@') {
-            Some(parameter) => context
-                .parameters
-                .get(&parameter.to_ascii_lowercase())
-                .cloned()
-                .ok_or_else(|| ApiError::invalid_query(format!("Query parameter '{parameter}' not found"))),
-            None => scope.column(&[&name.value]),
-        },
-        Expr::CompoundIdentifier(names) => {
-            let path: Vec<&str> = names.iter().map(|name| name.value.as_str()).collect();
-            scope.column(&path)
+        Expr::Nested(inner) => sub(inner),
+        Expr::Identifier(name) => {
+            if let Some(parameter) = name.value.strip_prefix('@') {
+                let value = context.parameters.get(&parameter.to_ascii_lowercase()).cloned();
+                return value
+                    .ok_or_else(|| ApiError::invalid_query(format!("Query parameter '{parameter}' not found")));
+            }
+            let column = find(columns, &name.value)
+                .ok_or_else(|| ApiError::invalid_query(format!("Unrecognized name: {}", name.value)))?;
+            Ok(Typed::new(quote(&column.name), column.ty))
         }
         Expr::Value(value) => constant(&value.value),
         Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }) => {
@@ -44,84 +46,18 @@ pub fn compile(expr: &Expr, scope: &Scope<'_>, context: &Context<'_>) -> Result<
         }
         Expr::BinaryOp { left, op, right } => binary(&sub(left)?, op, &sub(right)?),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
-            Ok(Typed::new(format!("(NOT {})", bool(&sub(expr)?)?), Type::Bool))
+            Ok(Typed::new(format!("(NOT {})", of_type(&sub(expr)?, Type::Bool)?), Type::Bool))
         }
-        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } => {
-            let inner = sub(inner)?;
-            if !inner.ty.is_number() {
-                return Err(unsupported(expr));
-            }
-            let coerce = match &inner.coerce {
-                Coerce::Number(text) => Coerce::Number(format!("-{text}")),
-                _ => Coerce::No,
-            };
-            Ok(Typed { sql: format!("(-{})", inner.sql), ty: inner.ty, coerce })
-        }
-        Expr::IsNull(inner) => Ok(Typed::new(format!("({} IS NULL)", sub(inner)?.sql), Type::Bool)),
-        Expr::IsNotNull(inner) => Ok(Typed::new(format!("({} IS NOT NULL)", sub(inner)?.sql), Type::Bool)),
-        Expr::Between { expr, negated, low, high } => {
-            let (value, low, high) = (sub(expr)?, sub(low)?, sub(high)?);
-            let (above, below) = (compared(&value, ">=", &low)?, compared(&value, "<=", &high)?);
-            Ok(Typed::new(format!("({}({} AND {}))", not(*negated), above.sql, below.sql), Type::Bool))
-        }
-        Expr::InList { expr, list, negated } => {
-            let mut items = vec![sub(expr)?];
-            items.extend(list.iter().map(sub).collect::<Result<Vec<_>, _>>()?);
-            let items = unify_all(&items, "operator IN")?;
-            let texts: Vec<&str> = items[1..].iter().map(|item| item.sql.as_str()).collect();
-            Ok(Typed::new(format!("({} {}IN ({}))", items[0].sql, not(*negated), texts.join(", ")), Type::Bool))
-        }
+        Expr::IsNull(inner) => null_test(inner, "IS NULL"),
+        Expr::IsNotNull(inner) => null_test(inner, "IS NOT NULL"),
         Expr::Exists { subquery, negated } => {
-            let inner = select::query(subquery, Some(scope), context)?;
-            Ok(Typed::new(format!("({}EXISTS ({}))", not(*negated), inner.sql), Type::Bool))
+            let not = if *negated { "NOT " } else { "" };
+            let inner = select::query(subquery, None, context)?;
+            Ok(Typed::new(format!("({not}EXISTS ({}))", inner.sql), Type::Bool))
         }
-        Expr::Subquery(subquery) => {
-            let inner = select::query(subquery, Some(scope), context)?;
-            match inner.columns.as_slice() {
-                [column] => Ok(Typed::new(format!("({})", inner.sql), column.ty)),
-                _ => Err(ApiError::invalid_query("Scalar subquery cannot have more than one column")),
-            }
-        }
-        Expr::Case { operand: None, conditions, else_result, .. } => {
-            let mut results = conditions.iter().map(|when| sub(&when.result)).collect::<Result<Vec<_>, _>>()?;
-            results.push(match else_result {
-                Some(result) => sub(result)?,
-                None => constant(&Value::Null)?,
-            });
-            let results = unify_all(&results, "CASE")?;
-            let mut parts = vec!["(CASE".to_owned()];
-            for (when, result) in conditions.iter().zip(&results) {
-                let condition = sub(&when.condition)?;
-                parts.push(format!("WHEN {} THEN {}", bool(&condition)?, result.sql));
-            }
-            let last = &results[results.len() - 1];
-            parts.push(format!("ELSE {} END)", last.sql));
-            Ok(Typed::new(parts.join(" "), last.ty))
-        }
-        Expr::Function(function) => functions::compile(function, scope, context),
+        Expr::Function(call) => function(call, columns, context),
         other => Err(unsupported(other)),
     }
-}
-
-/// The refusal of a construct.
-pub fn unsupported(what: impl std::fmt::Display) -> ApiError {
-    ApiError::invalid_query(format!("The emulator does not understand: {what}"))
-}
-
-/// The SQL of a BOOL.
-pub fn bool(value: &Typed) -> Result<&str, ApiError> {
-    if value.ty == Type::Bool || value.coerce == Coerce::Null {
-        return Ok(&value.sql);
-    }
-    Err(ApiError::invalid_query(format!("Expected a BOOL, found {}: {}", value.ty.sql_name(), value.sql)))
-}
-
-/// The SQL of a STRING.
-pub fn string_of(value: &Typed) -> Result<&str, ApiError> {
-    if value.ty == Type::String || value.coerce == Coerce::Null {
-        return Ok(&value.sql);
-    }
-    Err(ApiError::invalid_query(format!("Expected a STRING, found {}: {}", value.ty.sql_name(), value.sql)))
 }
 
 /// The type of a name in SQL.
@@ -129,91 +65,118 @@ pub fn sql_type(data_type: &DataType) -> Result<Type, ApiError> {
     Type::from_name(&data_type.to_string()).ok_or_else(|| unsupported(format!("type {data_type}")))
 }
 
+/// The SQL of a value that must be of the type.
+pub fn of_type(value: &Typed, ty: Type) -> Result<&str, ApiError> {
+    if value.ty == ty || value.constant == Constant::Null {
+        return Ok(&value.sql);
+    }
+    let (expected, found) = (ty.sql_name(), value.ty.sql_name());
+    Err(ApiError::invalid_query(format!("Expected type {expected}, found {found}: {}", value.sql)))
+}
+
 fn string(value: &Value) -> Option<&str> {
     match value {
-        Value::SingleQuotedString(text)
-        | Value::DoubleQuotedString(text)
-        | Value::TripleSingleQuotedString(text)
-        | Value::TripleDoubleQuotedString(text)
-        | Value::SingleQuotedRawStringLiteral(text)
-        | Value::DoubleQuotedRawStringLiteral(text) => Some(text),
+        Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text),
         _ => None,
     }
 }
 
 fn constant(value: &Value) -> Result<Typed, ApiError> {
-    if let Some(text) = string(value) {
-        return Ok(Typed { sql: literal(text), ty: Type::String, coerce: Coerce::Text(text.to_owned()) });
-    }
     match value {
-        Value::Number(text, false) => {
-            let ty = if text.parse::<i64>().is_ok() { Type::Int64 } else { Type::Float64 };
-            let stored = grammar::parse(ty, text)
-                .map_err(|why| ApiError::invalid_query(format!("Invalid number {text}: {why}")))?;
-            let sql = format!("CAST({} AS {})", literal(&stored), ty.duckdb());
-            Ok(Typed { sql, ty, coerce: Coerce::Number(text.clone()) })
+        Value::Number(text, false) if text.parse::<i64>().is_ok() => {
+            Ok(Typed::new(format!("CAST({text} AS BIGINT)"), Type::Int64))
         }
         Value::Boolean(value) => Ok(Typed::new(value.to_string(), Type::Bool)),
-        Value::Null => Ok(Typed { sql: "NULL".to_owned(), ty: Type::Int64, coerce: Coerce::Null }),
-        other => Err(unsupported(other)),
+        Value::Null => Ok(Typed { sql: "NULL".to_owned(), ty: Type::Int64, constant: Constant::Null }),
+        other => {
+            let text = string(other).ok_or_else(|| unsupported(other))?;
+            Ok(Typed { sql: literal(text), ty: Type::String, constant: Constant::Text(text.to_owned()) })
+        }
     }
-}
-
-fn not(negated: bool) -> &'static str {
-    if negated { "NOT " } else { "" }
-}
-
-fn compared(left: &Typed, operator: &str, right: &Typed) -> Result<Typed, ApiError> {
-    let (left, right) = unify(left, right).filter(|(left, _)| left.ty != Type::Json).ok_or_else(|| {
-        ApiError::invalid_query(format!(
-            "No matching signature for operator {operator} for argument types: {}, {}",
-            left.ty.sql_name(),
-            right.ty.sql_name()
-        ))
-    })?;
-    Ok(Typed::new(format!("({} {operator} {})", left.sql, right.sql), Type::Bool))
 }
 
 fn binary(left: &Typed, op: &BinaryOperator, right: &Typed) -> Result<Typed, ApiError> {
-    let signature = || {
-        ApiError::invalid_query(format!(
-            "No matching signature for operator {op} for argument types: {}, {}",
-            left.ty.sql_name(),
-            right.ty.sql_name()
-        ))
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
+    let (left, right) = match op {
+        And | Or => (of_type(left, Type::Bool)?.to_owned(), of_type(right, Type::Bool)?.to_owned()),
+        Eq | NotEq | Lt | LtEq | Gt | GtEq if left.ty != Type::Json => {
+            let [left, right] = unify([left, right], &format!("operator {op}"))?;
+            (left.sql, right.sql)
+        }
+        _ => return Err(unsupported(format!("operator {op} on {}", left.ty.sql_name()))),
     };
-    match op {
-        BinaryOperator::And | BinaryOperator::Or => {
-            Ok(Typed::new(format!("({} {op} {})", bool(left)?, bool(right)?), Type::Bool))
-        }
-        BinaryOperator::Eq
-        | BinaryOperator::NotEq
-        | BinaryOperator::Lt
-        | BinaryOperator::LtEq
-        | BinaryOperator::Gt
-        | BinaryOperator::GtEq => compared(left, &op.to_string(), right),
-        BinaryOperator::StringConcat => {
-            Ok(Typed::new(format!("({} || {})", string_of(left)?, string_of(right)?), Type::String))
-        }
-        BinaryOperator::Plus | BinaryOperator::Minus | BinaryOperator::Multiply => {
-            let (left, right) = unify(left, right).ok_or_else(signature)?;
-            // DuckDB's BIGNUM adds exactly, but multiplies as DOUBLE; its DECIMAL(38,9) overflows.
-            let exact = match left.ty {
-                Type::Int64 | Type::Float64 => true,
-                Type::BigNumeric => *op != BinaryOperator::Multiply,
-                _ => false,
-            };
-            if !exact {
-                return Err(signature());
-            }
-            Ok(Typed::new(format!("({} {op} {})", left.sql, right.sql), left.ty))
-        }
-        BinaryOperator::Divide => match (left.cast(Type::Float64, false), right.cast(Type::Float64, false)) {
-            (Ok(left), Ok(right)) if left.ty == Type::Float64 && right.ty == Type::Float64 => {
-                Ok(Typed::new(format!("({} / {})", left.sql, right.sql), Type::Float64))
-            }
-            _ => Err(signature()),
-        },
-        _ => Err(unsupported(op)),
+    Ok(Typed::new(format!("({left} {op} {right})"), Type::Bool))
+}
+
+fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result<Typed, ApiError> {
+    let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }) = &call.args else {
+        return Err(unsupported(call));
+    };
+    let plain = Function {
+        name: call.name.clone(),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: call.args.clone(),
+        within_group: Vec::new(),
+        filter: None,
+        null_treatment: None,
+        over: call.over.clone(),
+    };
+    if *call != plain || !clauses.is_empty() {
+        return Err(unsupported(call));
     }
+    let name = call.name.to_string().to_ascii_uppercase();
+    if let Some(over) = &call.over {
+        if name != "ROW_NUMBER" || !args.is_empty() {
+            return Err(unsupported(call));
+        }
+        return Ok(Typed::new(format!("row_number() {}", window(over, columns, context)?), Type::Int64));
+    }
+    if let ("COUNT", [FunctionArg::Unnamed(FunctionArgExpr::Wildcard)]) = (name.as_str(), args.as_slice()) {
+        return Ok(Typed::new("count(*)", Type::Int64));
+    }
+    let values = args.iter().map(|argument| match argument {
+        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => compile(expr, columns, context),
+        _ => Err(unsupported(call)),
+    });
+    let values = values.collect::<Result<Vec<_>, _>>()?;
+    let (sql, ty) = match (name.as_str(), values.as_slice()) {
+        ("COUNT", [value]) => (format!("count({})", value.sql), Type::Int64),
+        ("COUNTIF", [value]) => (format!("count_if({})", of_type(value, Type::Bool)?), Type::Int64),
+        // DuckDB sums integers and decimals as wider types.
+        ("SUM", [value]) if value.ty.is_number() => {
+            (format!("CAST(sum({}) AS {})", value.sql, value.ty.duckdb()), value.ty)
+        }
+        ("MIN" | "MAX", [value]) if value.ty != Type::Json => (format!("{name}({})", value.sql), value.ty),
+        ("COALESCE" | "IFNULL" | "NULLIF", [first, second]) => {
+            let [first, second] = unify([first, second], &name)?;
+            let duckdb = if name == "NULLIF" { "nullif" } else { "coalesce" };
+            (format!("{duckdb}({}, {})", first.sql, second.sql), first.ty)
+        }
+        ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
+        ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),
+        ("TO_JSON_STRING", [value]) => {
+            (format!("coalesce(json({})::VARCHAR, 'null')", of_type(value, Type::Json)?), Type::String)
+        }
+        _ => return Err(unsupported(call)),
+    };
+    Ok(Typed::new(sql, ty))
+}
+
+fn window(over: &WindowType, columns: &[Field], context: &Context<'_>) -> Result<String, ApiError> {
+    let WindowType::WindowSpec(spec) = over else {
+        return Err(unsupported(over));
+    };
+    if spec.window_name.is_some() || spec.window_frame.is_some() {
+        return Err(unsupported(over));
+    }
+    let mut parts = Vec::new();
+    if !spec.partition_by.is_empty() {
+        let keys = spec.partition_by.iter().map(|expr| Ok(compile(expr, columns, context)?.sql));
+        parts.push(format!("PARTITION BY {}", keys.collect::<Result<Vec<_>, ApiError>>()?.join(", ")));
+    }
+    if !spec.order_by.is_empty() {
+        parts.push(format!("ORDER BY {}", select::order(&spec.order_by, columns, context)?));
+    }
+    Ok(format!("OVER ({})", parts.join(" ")))
 }

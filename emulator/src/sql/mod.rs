@@ -1,14 +1,13 @@
 //! Query jobs: GoogleSQL, parsed and compiled to DuckDB with a type for every expression. What the
 //! compiler does not know is an `invalidQuery`.
 
+mod alter;
+mod change;
 mod config;
-mod ddl;
-mod dml;
 mod expr;
-mod functions;
 mod names;
+mod parse;
 mod run;
-mod scope;
 mod select;
 mod typed;
 pub mod wire;

@@ -1,119 +1,101 @@
-//! Table paths, however they are quoted.
+//! Table paths, however they are quoted, and what they bring.
+
+use std::{cell::RefCell, collections::BTreeMap};
 
 use sqlparser::ast::{Ident, ObjectName, ObjectNamePart};
 
-use super::scope::{Context, Relation};
+use super::{parse::unsupported, typed::Typed};
 use crate::{
-    catalog::{DatasetId, Table, TableId},
+    catalog::{Catalog, DatasetId, Table},
     error::ApiError,
-    types::{Field, Type, literal, quote},
+    types::{Field, Type, literal},
 };
 
-/// What a path names.
-pub enum Path {
-    Table(TableId),
-    Partitions(DatasetId),
+/// What a whole statement is compiled against.
+pub struct Context<'a> {
+    pub project: &'a str,
+    pub parameters: &'a BTreeMap<String, Typed>,
+    pub catalog: &'a Catalog,
+    /// The job's location; all datasets must be there.
+    pub location: &'a str,
+    /// DuckDB expressions of the sizes of the tables that the statement touches, each billed.
+    pub sizes: RefCell<Vec<String>>,
 }
 
-/// The parts of a path; backticks may enclose one part, several or all.
-pub fn parts(name: &ObjectName) -> Result<Vec<String>, ApiError> {
+/// What a path names.
+pub struct Path {
+    pub dataset: DatasetId,
+    /// `None` for the view INFORMATION_SCHEMA.PARTITIONS.
+    pub table: Option<String>,
+}
+
+/// Resolves a path; backticks may enclose one part, several or all.
+pub fn resolve(name: &ObjectName, project: &str) -> Result<Path, ApiError> {
     let mut parts = Vec::new();
     for part in &name.0 {
         let ObjectNamePart::Identifier(Ident { value, .. }) = part else {
-            return Err(ApiError::invalid_query(format!("Unsupported table name: {name}")));
+            return Err(unsupported(name));
         };
-        parts.extend(value.split('.').map(str::to_owned));
+        parts.extend(value.split('.'));
     }
-    Ok(parts)
-}
-
-/// Resolves a path.
-pub fn resolve(name: &ObjectName, context: &Context<'_>) -> Result<Path, ApiError> {
-    let parts = parts(name)?;
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    if let [dataset @ .., schema, view] = parts.as_slice()
-        && schema.eq_ignore_ascii_case("INFORMATION_SCHEMA")
-    {
-        if !view.eq_ignore_ascii_case("PARTITIONS") {
-            return Err(ApiError::invalid_query(format!("The emulator has no view INFORMATION_SCHEMA.{view}")));
+    let (dataset, table) = match parts.as_slice() {
+        [dataset @ .., schema, view] if schema.eq_ignore_ascii_case("INFORMATION_SCHEMA") => {
+            if !view.eq_ignore_ascii_case("PARTITIONS") {
+                return Err(unsupported(format!("the view INFORMATION_SCHEMA.{view}")));
+            }
+            (dataset, None)
         }
-        return match dataset {
-            [dataset] => Ok(Path::Partitions(DatasetId::new(context.project, dataset))),
-            [project, dataset] => Ok(Path::Partitions(DatasetId::new(project, dataset))),
-            _ => Err(ApiError::invalid_query(format!("INFORMATION_SCHEMA.PARTITIONS needs a dataset: {name}"))),
-        };
-    }
-    match parts.as_slice() {
-        [table] => {
-            let dataset = context.default_dataset.ok_or_else(|| {
-                ApiError::invalid_query(format!(
-                    "Table \"{table}\" must be qualified with a dataset (e.g. dataset.table)."
-                ))
-            })?;
-            Ok(Path::Table(dataset.table(table)))
+        [dataset @ .., table] => (dataset, Some((*table).to_owned())),
+        [] => (&[][..], None),
+    };
+    let dataset = match dataset {
+        [dataset] => DatasetId::new(project, dataset),
+        [project, dataset] => DatasetId::new(project, dataset),
+        _ => {
+            return Err(ApiError::invalid_query(format!(
+                "Table \"{name}\" must be qualified with a dataset (e.g. dataset.table)."
+            )));
         }
-        [dataset, table] => Ok(Path::Table(DatasetId::new(context.project, dataset).table(table))),
-        [project, dataset, table] => Ok(Path::Table(DatasetId::new(project, dataset).table(table))),
-        _ => Err(ApiError::invalid_query(format!("Invalid table name: {name}"))),
-    }
+    };
+    Ok(Path { dataset, table })
 }
 
 /// The table of a path that must name one.
 pub fn table<'a>(name: &ObjectName, context: &Context<'a>) -> Result<&'a Table, ApiError> {
-    match resolve(name, context)? {
-        Path::Table(id) => {
-            context.catalog.dataset_in(&id.dataset, context.location)?;
-            let table = context.catalog.table(&id).map_err(|error| ApiError {
-                message: format!("{} was not found in location {}", error.message, context.location),
-                ..error
-            })?;
-            context.referenced.borrow_mut().push(id.duckdb());
-            Ok(table)
-        }
-        Path::Partitions(dataset) => {
-            Err(ApiError::invalid_query(format!("{dataset}.INFORMATION_SCHEMA.PARTITIONS cannot be changed")))
-        }
-    }
+    let Path { dataset, table: Some(table) } = resolve(name, context.project)? else {
+        return Err(unsupported(format!("a change of {name}")));
+    };
+    context.catalog.dataset_in(&dataset, context.location)?;
+    let table = context.catalog.table(&dataset.table(&table)).map_err(|error| ApiError {
+        message: format!("{} was not found in location {}", error.message, context.location),
+        ..error
+    })?;
+    let size = format!("(SELECT count(*) * {} FROM {})", table.bytes(1), table.id.duckdb());
+    context.sizes.borrow_mut().push(size);
+    Ok(table)
 }
 
 /// The FROM item of a path, and its columns.
-pub fn relation(name: &ObjectName, alias: Option<&str>, context: &Context<'_>) -> Result<(String, Relation), ApiError> {
-    if let Path::Partitions(dataset) = resolve(name, context)? {
-        return partitions(&dataset, alias.unwrap_or("PARTITIONS"), context);
+pub fn relation(name: &ObjectName, context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
+    let path = resolve(name, context.project)?;
+    if path.table.is_none() {
+        return partitions(&path.dataset, context);
     }
     let table = table(name, context)?;
-    let alias = alias.unwrap_or(&table.id.table).to_owned();
-    let sql = format!("{} AS {}", table.id.duckdb(), quote(&alias));
-    Ok((sql, Relation { alias, columns: table.fields.clone() }))
+    Ok((table.id.duckdb(), table.fields.clone()))
 }
 
 /// The view of partitions: those that have rows.
-fn partitions(dataset: &DatasetId, alias: &str, context: &Context<'_>) -> Result<(String, Relation), ApiError> {
-    let tables = &context.catalog.dataset_in(dataset, context.location)?.tables;
-    context.referenced.borrow_mut().push("INFORMATION_SCHEMA.PARTITIONS".to_owned());
-    let mut selects = vec![
-        "SELECT ''::VARCHAR AS table_catalog, ''::VARCHAR AS table_schema, ''::VARCHAR AS table_name, \
-         ''::VARCHAR AS partition_id, 0::BIGINT AS total_rows WHERE false"
-            .to_owned(),
-    ];
-    selects.extend(tables.values().map(|table| {
-        format!(
-            "SELECT {}, {}, {}, {} AS id, count(*) FROM {} GROUP BY id",
-            literal(&dataset.project),
-            literal(&dataset.dataset),
-            literal(&table.id.table),
-            table.partition_id(),
-            table.id.duckdb()
-        )
+fn partitions(dataset: &DatasetId, context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
+    let tables = context.catalog.dataset_in(dataset, context.location)?.tables.values();
+    context.sizes.borrow_mut().push("0".to_owned());
+    let mut selects =
+        vec!["SELECT '' AS table_name, '' AS partition_id, 0::BIGINT AS total_rows WHERE false".to_owned()];
+    selects.extend(tables.map(|table| {
+        let (name, partition, rows) = (literal(&table.id.table), table.partition_id(), table.id.duckdb());
+        format!("SELECT {name}, {partition} AS id, count(*) FROM {rows} GROUP BY id")
     }));
-    let column = |name: &str, ty| Field::nullable(name, ty);
-    let columns = vec![
-        column("table_catalog", Type::String),
-        column("table_schema", Type::String),
-        column("table_name", Type::String),
-        column("partition_id", Type::String),
-        column("total_rows", Type::Int64),
-    ];
-    let sql = format!("({}) AS {}", selects.join(" UNION ALL "), quote(alias));
-    Ok((sql, Relation { alias: alias.to_owned(), columns }))
+    let columns = [("table_name", Type::String), ("partition_id", Type::String), ("total_rows", Type::Int64)];
+    let columns = columns.map(|(name, ty)| Field::nullable(name, ty)).into();
+    Ok((format!("({})", selects.join(" UNION ALL ")), columns))
 }

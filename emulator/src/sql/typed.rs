@@ -11,132 +11,99 @@ use crate::{
 pub struct Typed {
     pub sql: String,
     pub ty: Type,
-    pub coerce: Coerce,
+    pub constant: Constant,
 }
 
-/// What an expression turns into where another type is wanted.
+/// What turns into other types than its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Coerce {
-    /// Only what the type itself does.
+pub enum Constant {
     No,
     /// NULL: any type.
     Null,
-    /// A string literal: whatever its text reads as.
+    /// A string literal: a DATE or TIMESTAMP, if its text reads so.
     Text(String),
-    /// A STRING parameter: DATE, DATETIME or TIMESTAMP.
-    Parameter,
-    /// A numeric literal, by its text: any numeric type.
-    Number(String),
 }
 
 impl Typed {
     pub fn new(sql: impl Into<String>, ty: Type) -> Self {
-        Self { sql: sql.into(), ty, coerce: Coerce::No }
+        Self { sql: sql.into(), ty, constant: Constant::No }
     }
 
     /// The expression as `to`, by the implicit conversions of GoogleSQL; `None` where there is none.
     pub fn coerced(&self, to: Type) -> Option<Self> {
-        if self.ty == to {
-            return Some(self.clone());
-        }
-        let stored = |text: &str| {
-            let stored = grammar::parse(to, text).ok()?;
-            Some(Self::new(format!("CAST({} AS {})", literal(&stored), to.duckdb()), to))
-        };
-        match &self.coerce {
-            Coerce::Null => return Some(Self::new(format!("CAST(NULL AS {})", to.duckdb()), to)),
-            Coerce::Text(text) if matches!(to, Type::Date | Type::DateTime | Type::Timestamp) => {
-                return stored(text);
+        match &self.constant {
+            _ if self.ty == to => Some(self.clone()),
+            Constant::Text(text) if matches!(to, Type::Date | Type::Timestamp) => {
+                let stored = grammar::parse(to, text).ok()?;
+                Some(Self::new(format!("CAST({} AS {})", literal(&stored), to.duckdb()), to))
             }
-            Coerce::Parameter if matches!(to, Type::Date | Type::DateTime | Type::Timestamp) => {
-                return self.cast(to, false).ok();
-            }
-            Coerce::Number(text) if matches!(to, Type::Numeric | Type::BigNumeric | Type::Float64) => {
-                return stored(text);
-            }
-            _ => {}
+            // GoogleSQL coerces implicitly exactly where ALTER COLUMN may widen.
+            constant if *constant == Constant::Null || self.ty.widens_to(to) => self.cast(to, false).ok(),
+            _ => None,
         }
-        // GoogleSQL coerces implicitly exactly where ALTER COLUMN may widen.
-        if !self.ty.widens_to(to) {
-            return None;
-        }
-        self.cast(to, false).ok()
     }
 
-    /// CAST, or SAFE_CAST.
+    /// CAST, or SAFE_CAST. Every conversion goes through the text, which is exact.
     pub fn cast(&self, to: Type, safe: bool) -> Result<Self, ApiError> {
-        use Type::{BigNumeric, Bool, Date, DateTime, Float64, Int64, Numeric, String, Timestamp};
-        if self.ty == to {
+        let (text, from) = (self.text(), self.ty);
+        let known = from == Type::String || to == Type::String || from.widens_to(to) || self.constant == Constant::Null;
+        if !known || from != to && (from == Type::Json || to == Type::Json) {
+            let (from, to) = (from.sql_name(), to.sql_name());
+            return Err(ApiError::invalid_query(format!("Invalid cast from {from} to {to}")));
+        }
+        if from == to {
             return Ok(self.clone());
         }
-        if self.coerce == Coerce::Null {
-            return Ok(Self::new(format!("CAST(NULL AS {})", to.duckdb()), to));
-        }
-        let x = &self.sql;
-        // A string is looked at by a grammar of ours before DuckDB, which is lenient, sees it.
-        let text = |test: &str| {
-            if safe {
-                format!("bq_safe({x}, {test}({x}))")
-            } else {
-                format!("bq_checked({x}, {test}({x}), {})", literal(to.sql_name()))
-            }
+        // A string is held against a pattern before DuckDB, which is lenient, sees it.
+        let text = match pattern(to) {
+            Some(pattern) => format!("bq_matching({text}, {}, {}, {safe})", literal(pattern), literal(to.sql_name())),
+            None => text,
         };
-        let sql = match (self.ty, to) {
-            (String, Int64) => format!("CAST({} AS BIGINT)", text("bq_is_int")),
-            (String, Float64) => format!("CAST({} AS DOUBLE)", text("bq_is_float")),
-            (String, Bool) => format!("CAST({} AS BOOLEAN)", text("bq_is_bool")),
-            (String, Date) => format!("CAST({} AS DATE)", text("bq_is_date")),
-            (String, Timestamp | DateTime) => {
-                format!("bq_text_timestamp({})", text("bq_is_timestamp"))
-            }
-            (String, Numeric) => format!("CAST({} AS DECIMAL(38,9))", text("bq_is_decimal")),
-            (String, BigNumeric) => format!("bq_text_bignumeric({})", text("bq_is_decimal")),
-            (Int64 | Bool | Date, String) => format!("CAST({x} AS VARCHAR)"),
-            (Float64, String) => format!("bq_float_text({x})"),
-            (Numeric, String) => format!("bq_numeric_text({x})"),
-            (BigNumeric, String) => format!("bq_bignumeric_text({x})"),
-            (Timestamp, String) => format!("bq_timestamp_text({x})"),
-            (Int64, BigNumeric) => format!("bq_int_bignumeric({x})"),
-            (Numeric, BigNumeric) => format!("bq_numeric_bignumeric({x})"),
-            (BigNumeric, Float64) => format!("CAST(bq_bignumeric_text({x}) AS DOUBLE)"),
-            (Int64, Numeric | Float64 | Bool)
-            | (Numeric, Float64)
-            | (Bool, Int64)
-            | (Date, Timestamp | DateTime)
-            | (Timestamp | DateTime, Date | Timestamp | DateTime) => {
-                format!("CAST({x} AS {})", to.duckdb())
-            }
-            _ => {
-                return Err(ApiError::invalid_query(format!(
-                    "Invalid cast from {} to {}",
-                    self.ty.sql_name(),
-                    to.sql_name()
-                )));
-            }
+        let sql = match to {
+            Type::String => text,
+            Type::BigNumeric => format!("bq_text_bignumeric({text})"),
+            _ if safe => format!("TRY_CAST({text} AS {})", to.duckdb()),
+            _ => format!("CAST({text} AS {})", to.duckdb()),
         };
         Ok(Self::new(sql, to))
     }
-}
 
-/// The type that two expressions have in common, with both as that type.
-pub fn unify(left: &Typed, right: &Typed) -> Option<(Typed, Typed)> {
-    if let Some(right) = right.coerced(left.ty) {
-        return Some((left.clone(), right));
+    /// The value as a CAST to STRING writes it.
+    fn text(&self) -> String {
+        let x = &self.sql;
+        match self.ty {
+            Type::String => x.clone(),
+            Type::BigNumeric => format!("bq_bignumeric_text({x})"),
+            Type::Numeric => format!("bq_numeric_text({x})"),
+            Type::Float64 => format!("bq_float_text({x})"),
+            Type::Timestamp => format!("bq_timestamp_text({x})"),
+            Type::Int64 | Type::Bool | Type::Date | Type::Json => format!("CAST({x} AS VARCHAR)"),
+        }
     }
-    left.coerced(right.ty).map(|left| (left, right.clone()))
 }
 
-/// All expressions as their common type.
-pub fn unify_all(items: &[Typed], what: &str) -> Result<Vec<Typed>, ApiError> {
-    let common =
-        items.iter().map(|item| item.ty).find(|ty| items.iter().all(|item| item.coerced(*ty).is_some())).ok_or_else(
-            || {
-                let names: Vec<&str> = items.iter().map(|item| item.ty.sql_name()).collect();
-                ApiError::invalid_query(format!(
-                    "No matching signature for {what} for argument types: {}",
-                    names.join(", ")
-                ))
-            },
-        )?;
-    Ok(items.iter().filter_map(|item| item.coerced(common)).collect())
+/// What a text must look like to be cast.
+fn pattern(to: Type) -> Option<&'static str> {
+    Some(match to {
+        Type::String | Type::Json => return None,
+        Type::Int64 => r"\s*[+-]?[0-9]+\s*",
+        Type::Float64 | Type::Numeric | Type::BigNumeric => {
+            r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*"
+        }
+        Type::Bool => "(?i:true|false)",
+        Type::Date => r"\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*",
+        Type::Timestamp => {
+            r"\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([ T][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(\.[0-9]{1,6})?)?\s*(Z|UTC|[+-][0-9]{1,2}(:[0-9]{2})?)?\s*"
+        }
+    })
+}
+
+/// All expressions as the first type that fits them all.
+pub fn unify<const N: usize>(items: [&Typed; N], what: &str) -> Result<[Typed; N], ApiError> {
+    let common = items.iter().map(|item| item.ty).find(|ty| items.iter().all(|item| item.coerced(*ty).is_some()));
+    let common = common.ok_or_else(|| {
+        let names = items.map(|item| item.ty.sql_name()).join(", ");
+        ApiError::invalid_query(format!("No matching signature for {what} for argument types: {names}"))
+    })?;
+    Ok(items.map(|item| item.coerced(common).unwrap_or_else(|| item.clone())))
 }

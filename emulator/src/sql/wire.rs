@@ -8,7 +8,6 @@ use crate::types::{Field, Type};
 pub fn out(column: &str, ty: Type) -> String {
     match ty {
         Type::Timestamp => format!("epoch_us({column})::VARCHAR"),
-        Type::DateTime => format!("replace(({column})::VARCHAR, ' ', 'T')"),
         Type::BigNumeric => format!("bq_bignumeric_text({column})"),
         Type::Numeric => format!("bq_numeric_text({column})"),
         Type::Json => format!("json({column})::VARCHAR"),

@@ -59,8 +59,9 @@ async fn d3_the_default_partition_expiration_is_inherited_and_drops_old_months()
     let keeping = table("keeping", json!({"type": "MONTH", "field": "month", "expirationMs": "0"}));
     let (_, keeping) = h.call("POST", "/datasets/short/tables", keeping).await;
     assert_eq!(keeping["timePartitioning"].get("expirationMs"), None);
+    let today = jiff::Timestamp::now().strftime("%F");
     for name in ["inheriting", "keeping"] {
-        h.query(&format!("INSERT INTO short.{name} (month) VALUES (DATE '2020-01-01'), (CURRENT_DATE())"), &[]).await;
+        h.query(&format!("INSERT INTO short.{name} (month) VALUES (DATE '2020-01-01'), ('{today}')"), &[]).await;
     }
     assert_eq!(h.rows("SELECT COUNT(*) FROM short.inheriting").await, [["1"]]);
     assert_eq!(h.rows("SELECT COUNT(*) FROM short.keeping").await, [["2"]]);

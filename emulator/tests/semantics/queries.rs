@@ -43,14 +43,14 @@ async fn q1_a_row_is_recorded_once_and_read_back_typed() {
     assert_eq!(body["numDmlAffectedRows"], "0");
     h.query(RECORD, &record("2025-09-01", "2", "12345678.123456789012")).await;
     h.query(RECORD, &record("2025-08-01", "1", "-3.10")).await;
-    let newest = "SELECT period, sequence, TO_JSON_STRING(cost) AS cost, JSON_VALUE(cost, '$.USD') AS usd, amount \
+    let newest = "SELECT period, sequence, TO_JSON_STRING(cost) AS cost, amount \
                   FROM `demo`.d.loads WHERE period >= DATE '2025-01-01' \
                   QUALIFY ROW_NUMBER() OVER (PARTITION BY period ORDER BY sequence DESC) = 1 ORDER BY period DESC";
     assert_eq!(
         h.rows(newest).await,
         [
-            ["2025-09-01", "2", r#"{"USD":"12.50"}"#, "12.50", "12345678.123456789012"],
-            ["2025-08-01", "1", r#"{"USD":"12.50"}"#, "12.50", "-3.1"]
+            ["2025-09-01", "2", r#"{"USD":"12.50"}"#, "12345678.123456789012"],
+            ["2025-08-01", "1", r#"{"USD":"12.50"}"#, "-3.1"]
         ]
     );
     let (_, body) = h.query("SELECT period, sequence, cost, loaded_at, amount FROM d.loads LIMIT 1", &[]).await;
@@ -68,18 +68,15 @@ async fn q2_groups_sums_and_null_order() {
         ('2025-09-01', 3, 4)";
     assert_eq!(h.query(insert, &[]).await.0, 200);
     let grouped = "SELECT period, COUNT(*) AS n, COUNT(sequence), SUM(amount) AS total, SUM(sequence), MIN(amount) \
-                   FROM d.loads GROUP BY period HAVING COUNT(*) > 0 ORDER BY total DESC";
+                   FROM d.loads GROUP BY period ORDER BY total DESC";
     assert_eq!(
         h.rows(grouped).await,
         [["2025-09-01", "1", "1", "4", "3", "4"], ["2025-08-01", "2", "1", "0.3", "1", "0.1"]]
     );
     assert_eq!(h.rows("SELECT sequence FROM d.loads ORDER BY sequence").await.concat(), ["NULL", "1", "3"]);
     assert_eq!(
-        h.rows(
-            "SELECT COALESCE(sequence, 0), IFNULL(amount, 0), IF(amount > 1, 'more', 'less') FROM d.loads ORDER BY 2"
-        )
-        .await,
-        [["1", "0.1", "less"], ["0", "0.2", "less"], ["3", "4", "more"]]
+        h.rows("SELECT COALESCE(sequence, 0), IFNULL(amount, 0), amount > 1 FROM d.loads ORDER BY 2").await,
+        [["1", "0.1", "false"], ["0", "0.2", "false"], ["3", "4", "true"]]
     );
 }
 
@@ -87,8 +84,8 @@ async fn q2_groups_sums_and_null_order() {
 async fn q2_a_month_is_summed_by_currency() {
     let h = Harness::new().await;
     h.table().await;
-    let insert = "INSERT INTO d.t (month, cost, note) VALUES (TIMESTAMP '2025-09-01', 1.5, 'USD'), \
-        (TIMESTAMP '2025-09-30 23:59:59', 2.25, 'USD'), (TIMESTAMP '2025-09-02', NULL, ''), \
+    let insert = "INSERT INTO d.t (month, cost, note) VALUES (TIMESTAMP '2025-09-01', CAST('1.5' AS BIGNUMERIC), 'USD'), \
+        (TIMESTAMP '2025-09-30 23:59:59', CAST('2.25' AS BIGNUMERIC), 'USD'), (TIMESTAMP '2025-09-02', NULL, ''), \
         (TIMESTAMP '2025-09-02', 3, NULL), (TIMESTAMP '2025-10-01', 9, 'USD')";
     h.query(insert, &[]).await;
     let sums = "SELECT COALESCE(NULLIF(`note`, ''), 'unknown') AS currency, \
@@ -111,10 +108,11 @@ async fn q3_casts_are_exact_and_strict() {
         ("SAFE_CAST('x' AS BIGNUMERIC)", "NULL"),
         ("SAFE_CAST('1.5' AS INT64)", "NULL"),
         ("CAST(5 AS STRING)", "5"),
-        ("CAST(1.0 AS STRING)", "1"),
+        ("CAST(CAST('1.0' AS FLOAT64) AS STRING)", "1"),
+        ("CAST(CAST('-2.50' AS BIGNUMERIC) AS FLOAT64)", "-2.5"),
+        ("CAST(CAST(NULL AS INT64) AS BIGNUMERIC)", "NULL"),
         ("CAST(TIMESTAMP '2025-09-01 12:00:00.5+02' AS STRING)", "2025-09-01 10:00:00.5+00"),
         ("CAST('2025-09-01T10:00:00Z' AS TIMESTAMP) = TIMESTAMP '2025-09-01 10:00:00'", "true"),
-        ("DATE(TIMESTAMP '2025-09-30 23:59:59')", "2025-09-30"),
         ("TIMESTAMP '2025-09-04 08:00:00'", "1.7569728E9"),
     ] {
         assert_eq!(one(sql).await, expected, "{sql}");
@@ -133,7 +131,16 @@ async fn q4_what_is_not_understood_is_an_invalid_query() {
         "SELECT nothing FROM d.loads",
         "SELECT period FROM d.loads WHERE period = TIMESTAMP '2025-09-01'",
         "SELECT SUM(cost) FROM d.loads",
-        "SELECT FARM_FINGERPRINT('x')",
+        "SELECT UPPER('x')",
+        "SELECT DISTINCT period FROM d.loads",
+        "SELECT loads.period FROM d.loads",
+        "SELECT period FROM d.loads WHERE sequence IN (1, 2)",
+        "SELECT CASE WHEN true THEN 1 END",
+        "SELECT sequence + 1 FROM d.loads",
+        "SELECT 1.5",
+        "SELECT COUNT(*) FROM d.loads HAVING COUNT(*) > 0",
+        "SELECT SUM(sequence) OVER () FROM d.loads",
+        "ALTER TABLE d.loads SET OPTIONS (description = 'x')",
         "SELECT * FROM d.loads, d.loads AS other",
         "SELECT 1; SELECT 2",
         "DELETE FROM d.loads",

@@ -1,0 +1,82 @@
+//! ALTER TABLE.
+
+use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef};
+
+use super::{
+    expr::sql_type,
+    names::{self, Context},
+    parse::unsupported,
+    typed::Typed,
+};
+use crate::{
+    catalog::Table,
+    error::ApiError,
+    types::{Field, Type, find, quote},
+};
+
+/// A changed table, and the DuckDB statements that change it, to be run in one transaction.
+pub struct Alteration {
+    pub table: Table,
+    pub statements: Vec<String>,
+}
+
+/// Compiles ADD COLUMN (several in one statement) and ALTER COLUMN SET DATA TYPE.
+pub fn alter(alter: &AlterTable, context: &Context<'_>) -> Result<Alteration, ApiError> {
+    let plain = !alter.if_exists && !alter.only && alter.location.is_none() && alter.on_cluster.is_none();
+    if !plain || alter.table_type.is_some() {
+        return Err(unsupported(alter));
+    }
+    let table = names::table(&alter.name, context)?.clone();
+    let mut alteration = Alteration { table, statements: Vec::new() };
+    for operation in &alter.operations {
+        match operation {
+            AlterTableOperation::AddColumn { if_not_exists, column_def, column_position: None, .. } => {
+                alteration.add_column(column_def, *if_not_exists)?;
+            }
+            AlterTableOperation::AlterColumn {
+                column_name,
+                op: AlterColumnOperation::SetDataType { data_type, using: None, .. },
+            } => alteration.set_type(&column_name.value, sql_type(data_type)?)?,
+            other => return Err(unsupported(other)),
+        }
+    }
+    Ok(alteration)
+}
+
+impl Alteration {
+    fn add_column(&mut self, definition: &ColumnDef, if_not_exists: bool) -> Result<(), ApiError> {
+        let ColumnDef { name, data_type, options } = definition;
+        if !options.is_empty() {
+            return Err(unsupported(definition));
+        }
+        if find(&self.table.fields, &name.value).is_none() {
+            let field = Field::nullable(&name.value, sql_type(data_type)?);
+            self.statements.push(format!("ALTER TABLE {} ADD COLUMN {}", self.table.id.duckdb(), field.ddl()));
+            self.table.fields.push(field);
+        } else if !if_not_exists {
+            let message = format!("Column already exists: {} at {}", name.value, self.table.id);
+            return Err(ApiError::invalid_query(message));
+        }
+        Ok(())
+    }
+
+    fn set_type(&mut self, name: &str, ty: Type) -> Result<(), ApiError> {
+        let target = self.table.id.duckdb();
+        let field = self.table.fields.iter_mut().find(|field| field.name.eq_ignore_ascii_case(name));
+        let field = field.ok_or_else(|| ApiError::invalid_query(format!("Column not found: {name} at {target}")))?;
+        if !field.ty.widens_to(ty) {
+            return Err(ApiError::invalid_query(format!(
+                "ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type ({}) is assignable to \
+                 the new type ({})",
+                field.ty.sql_name(),
+                ty.sql_name()
+            )));
+        }
+        let column = quote(&field.name);
+        let value = Typed::new(column.clone(), field.ty).cast(ty, false)?.sql;
+        field.ty = ty;
+        self.statements
+            .push(format!("ALTER TABLE {target} ALTER {column} SET DATA TYPE {} USING {value}", ty.duckdb()));
+        Ok(())
+    }
+}
