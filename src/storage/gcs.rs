@@ -30,6 +30,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 /// Google's own largest page; local servers do not page at all unless told to.
 const PAGE: &str = "1000";
 
+const UNREACHABLE: &str = "check the network (and STORAGE_EMULATOR_HOST where it is set), then run again";
+
 /// A bucket.
 #[derive(Clone, Debug)]
 pub struct Gcs {
@@ -115,7 +117,9 @@ impl Gcs {
 
     /// One page; an error says whether trying again may help.
     async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, (Error, bool)> {
-        let failed = |what: String| Error::new(Kind::Storage, format!("cannot list {}: {what}", self.uri(prefix)));
+        let failed = |what: &str| {
+            Error::new(Kind::Storage, format!("cannot list {}: {what}", self.uri(prefix))).hint(UNREACHABLE)
+        };
         let headers = match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => data,
             Ok(CacheableResource::NotModified) => HeaderMap::new(),
@@ -127,16 +131,15 @@ impl Gcs {
         query.extend(token.map(|token| ("pageToken", token)));
         let url = format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket);
         let response = self.http.get(url).query(&query).headers(headers).send().await;
-        let response = response.map_err(|error| (failed("no answer".to_owned()).cause(error.without_url()), true))?;
+        let response = response.map_err(|error| (failed("no answer").cause(error.without_url()), true))?;
         let status = response.status();
         let body = response.bytes().await;
-        let body = body.map_err(|error| (failed("no whole answer".to_owned()).cause(error.without_url()), true))?;
+        let body = body.map_err(|error| (failed("no whole answer").cause(error.without_url()), true))?;
         if !status.is_success() {
             let retry = status.is_server_error() || status.as_u16() == 429 || status.as_u16() == 408;
             return Err((self.refused(status.as_u16(), prefix, &said(&body)), retry));
         }
-        serde_json::from_slice(&body)
-            .map_err(|error| (failed("an answer of another form".to_owned()).cause(error), true))
+        serde_json::from_slice(&body).map_err(|error| (failed("an answer of another form").cause(error), true))
     }
 
     pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
@@ -166,7 +169,9 @@ impl Gcs {
 
     pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
         let unwritable = |error: std::io::Error| {
-            Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display())).cause(error)
+            Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display()))
+                .hint("downloads need room: make some there, or set TMPDIR to a folder that has it")
+                .cause(error)
         };
         let mut response = self.read(key).await?;
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
@@ -187,7 +192,7 @@ impl Gcs {
     fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
         match error.http_status_code() {
             Some(status) => self.refused(status, key, "").cause(error),
-            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key))).cause(error),
+            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key))).hint(UNREACHABLE).cause(error),
         }
     }
 
@@ -200,7 +205,8 @@ impl Gcs {
                 .hint(format!("grant roles/storage.objectViewer on bucket {} to the job's account", self.bucket)),
             404 => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
                 .hint(format!("check the bucket's name, `{}`, and the prefix", self.bucket)),
-            _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}")),
+            _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
+                .hint("run again later: nothing that is loaded was changed"),
         }
     }
 }

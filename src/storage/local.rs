@@ -125,7 +125,9 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         _ => Kind::Storage,
     };
-    Error::new(kind, format!("cannot read {}", path.display())).cause(error)
+    Error::new(kind, format!("cannot read {}", path.display()))
+        .hint("check that the file is there and that the account that runs finops may read it")
+        .cause(error)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
