@@ -4,13 +4,13 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /build
 
 # The dependencies are a layer of their own, built from the manifests and empty sources, so that a
-# change in the code does not build them again.
+# change in the code does not build them again. Cargo wants a file for each target that Cargo.toml names.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY core/Cargo.toml core/
 COPY emulator/Cargo.toml emulator/build.rs emulator/
-RUN mkdir -p src core/src emulator/src \
-    && echo 'fn main() {}' | tee src/main.rs >emulator/src/main.rs \
-    && touch src/lib.rs core/src/lib.rs emulator/src/lib.rs \
+RUN mkdir -p src core/src emulator/src examples tests/suite \
+    && echo 'fn main() {}' | tee src/main.rs emulator/src/main.rs >examples/bill-by-service.rs \
+    && touch src/lib.rs core/src/lib.rs emulator/src/lib.rs tests/suite/main.rs \
     && cargo build --locked --release --package finops --bin finops --no-default-features
 
 COPY . .

@@ -24,11 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let mut statement = database.prepare(&sql)?;
     let mut rows = statement.query([])?;
-    println!("{:<8} {:<24} {:>12}", "Month", "Service", "Cost");
+    println!("{:<8} {:<28} {:>12}", "Month", "Service", "Cost");
     while let Some(row) = rows.next()? {
         let [month, service, cost, currency] =
             [0, 1, 2, 3].map(|column| row.get::<_, Option<String>>(column).map(Option::unwrap_or_default));
-        println!("{:<8} {:<24} {:>12} {}", month?, service?, cost?, currency?);
+        println!("{:<8} {:<28} {:>12} {}", month?, service?, cost?, currency?);
     }
     Ok(())
 }
