@@ -18,6 +18,7 @@ mod failed_loads;
 mod figures;
 mod gcs;
 mod harness;
+mod histories;
 mod interrupted;
 mod jobs;
 mod left_alone;
