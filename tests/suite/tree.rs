@@ -118,10 +118,8 @@ impl Delivery {
         let size = self.rows.len().div_ceil(self.parts.max(1)).max(1);
         let part = |number: usize| {
             let rows = self.rows.iter().skip(number * size).take(size);
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(&self.header).unwrap();
-            rows.for_each(|row| writer.write_record(row).unwrap());
-            gzip(&writer.into_inner().unwrap())
+            let lines: Vec<String> = std::iter::once(&self.header).chain(rows).map(|row| line(row)).collect();
+            gzip(lines.concat().as_bytes())
         };
         (0..self.parts).map(|number| (self.data_key(number), part(number))).collect()
     }
@@ -156,6 +154,15 @@ impl Delivery {
         let folder = if self.versioned { format!("{}/", self.assembly_id) } else { String::new() };
         format!("{}/{folder}{REPORT}-{:05}.csv.gz", self.period_folder(), number + 1)
     }
+}
+
+/// A row of CSV; what has a comma, a quote or a line's end in it is quoted.
+fn line(row: &[String]) -> String {
+    let quoted = |value: &String| {
+        let needs_quotes = value.contains([',', '"', '\n', '\r']);
+        if needs_quotes { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.clone() }
+    };
+    row.iter().map(quoted).collect::<Vec<_>>().join(",") + "\n"
 }
 
 /// `text` as a gzip file.
