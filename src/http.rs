@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use backon::ExponentialBuilder;
+
 use crate::error::{Error, Kind, Result};
 
 /// A connection stands by then.
@@ -19,4 +21,10 @@ pub fn client() -> Result<reqwest::Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(DEADLINE).build();
     client.map_err(|error| Error::new(Kind::Storage, "cannot set up HTTP").cause(error))
+}
+
+/// How long to wait between attempts: five of them, over some six seconds.
+pub fn backoff() -> ExponentialBuilder {
+    let (first, longest) = (Duration::from_millis(200), Duration::from_secs(5));
+    ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(4).with_jitter()
 }

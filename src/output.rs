@@ -24,9 +24,16 @@ use crate::{
 /// Terminals with fewer columns than this get tables that do not wrap cells.
 const NARROWEST: u16 = 80;
 
-/// A reader that closes the pipe early (`| head`) is no error.
+/// Prints data. A reader that closes the pipe early (`| head`) is no error; any other failure to write ends the program,
+/// since a report that is lost must not look like a success.
 fn print(text: &str) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    match writeln!(io::stdout().lock(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            print_aside(&format!("error: cannot write to standard output: {error}"));
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 fn print_aside(text: &str) {

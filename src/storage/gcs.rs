@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use ::http::{Extensions, HeaderMap};
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use bytes::Bytes;
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;
@@ -94,7 +94,7 @@ impl Gcs {
         let mut token: Option<String> = None;
         loop {
             let page = (|| self.page(&prefix, &glob, token.as_deref()))
-                .retry(ExponentialBuilder::default().with_jitter().with_max_times(4))
+                .retry(http::backoff())
                 .when(|(_, retry)| *retry)
                 .await
                 .map_err(|(error, _)| error)?;

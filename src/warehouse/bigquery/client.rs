@@ -1,8 +1,8 @@
 //! Requests, with retries.
 
-use std::{future::Future, time::Duration};
+use std::future::Future;
 
-use backon::{ExponentialBuilder, Retryable};
+use backon::Retryable;
 use gcp_bigquery_client::{
     Client as Api,
     client_builder::ClientBuilder,
@@ -80,12 +80,6 @@ impl Client {
     }
 }
 
-/// How long to wait between attempts: five of them, over some six seconds.
-pub(super) fn backoff() -> ExponentialBuilder {
-    let (first, longest) = (Duration::from_millis(200), Duration::from_secs(5));
-    ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(4).with_jitter()
-}
-
 async fn retry<T, F>(method: &str, mut send: impl FnMut() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, BQError>>,
@@ -96,7 +90,7 @@ where
         async move { sent.await.map_err(Failure::from) }
     };
     attempt
-        .retry(backoff())
+        .retry(http::backoff())
         .when(Failure::is_transient)
         .notify(|failure, delay| tracing::debug!(method, %failure, ?delay, "BigQuery request is sent again"))
         .await

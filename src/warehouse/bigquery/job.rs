@@ -12,13 +12,13 @@ use jiff::Timestamp;
 
 use super::{
     BigQuery,
-    client::backoff,
     errors::{Failure, is_transient_job, job_failure, load_error},
     inspect::{created_at, milliseconds},
     load::{WORK_LABEL, job_id_prefix, load_job, with_id, work},
 };
 use crate::{
     error::{Error, Kind, Result},
+    http,
     warehouse::{MonthLoad, Target, Warehouse},
 };
 
@@ -123,7 +123,7 @@ impl<'a> NumberedJobs<'a> {
     async fn existing(&self, number: i64) -> Result<Job> {
         let id = self.id(number);
         let get = || self.bigquery.client.job(&id, self.location);
-        let found = get.retry(backoff()).when(|failure| failure.is_status(404)).await;
+        let found = get.retry(http::backoff()).when(|failure| failure.is_status(404)).await;
         found.map_err(|failure| self.unreadable(failure, number))
     }
 

@@ -14,9 +14,10 @@ use gcp_bigquery_client::model::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::{BigQuery, client::backoff, errors::Failure, job::Finished, query::parameter, verify::Found};
+use super::{BigQuery, errors::Failure, job::Finished, query::parameter, verify::Found};
 use crate::{
     error::{Error, Kind, Result},
+    http,
     warehouse::{MonthLoad, Target, sql::Dialect},
 };
 
@@ -151,7 +152,7 @@ impl BigQuery {
         let sql = insert_statement(&self.path(&target.dataset, STATE_TABLE));
         let parameters = parameters(&record);
         let insert = || self.client.query(location, &sql, parameters.clone());
-        let inserted = insert.retry(backoff()).when(Failure::is_concurrent_update).await;
+        let inserted = insert.retry(http::backoff()).when(Failure::is_concurrent_update).await;
         let doing = || format!("recording {} of {}", load.billing_period, self.state_table(&target.dataset));
         inserted.map_err(|failure| failure.into_error(&doing()))?;
         Ok(record)
