@@ -56,8 +56,8 @@ pub fn json<T: Serialize>(value: &T) {
 /// Prints a report, or a plan, as tables.
 pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
-        let export = if pipeline.export.is_empty() { "(no export found)" } else { &pipeline.export };
-        print(&format!("{} {export} -> {}", pipeline.pipeline, pipeline.table));
+        let heading = [pipeline.pipeline.as_str(), &pipeline.export, "->", &pipeline.table];
+        print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
         for change in &pipeline.schema {
             let from = change.from.map(|from| format!("{from} to ")).unwrap_or_default();
             let kind = format!("{:?}", change.change).to_lowercase();
