@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    clock,
     error::ApiError,
+    rest::{etag, now_ms, text, without_nulls},
     types::{Field, fields_to_rest, find, quote},
 };
 
-/// All datasets, by project and dataset id.
+/// All datasets.
 #[derive(Debug, Default)]
 pub struct Catalog {
-    pub datasets: BTreeMap<(String, String), Dataset>,
+    pub datasets: BTreeMap<DatasetId, Dataset>,
 }
 
 /// A dataset.
@@ -21,12 +21,9 @@ pub struct Catalog {
 pub struct Dataset {
     pub id: DatasetId,
     pub location: String,
-    pub description: Option<String>,
     pub labels: BTreeMap<String, String>,
     /// Milliseconds; inherited by new partitioned tables that set none.
     pub default_partition_expiration: Option<i64>,
-    /// Milliseconds; inherited by new tables that set none.
-    pub default_table_expiration: Option<i64>,
     pub created: i64,
     pub tables: BTreeMap<String, Table>,
 }
@@ -108,15 +105,11 @@ impl TableId {
 
 impl Catalog {
     pub fn dataset(&self, id: &DatasetId) -> Result<&Dataset, ApiError> {
-        self.datasets
-            .get(&(id.project.clone(), id.dataset.clone()))
-            .ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
+        self.datasets.get(id).ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
     }
 
     pub fn dataset_mut(&mut self, id: &DatasetId) -> Result<&mut Dataset, ApiError> {
-        self.datasets
-            .get_mut(&(id.project.clone(), id.dataset.clone()))
-            .ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
+        self.datasets.get_mut(id).ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
     }
 
     /// The dataset, if a job in `location` can see it.
@@ -131,7 +124,7 @@ impl Catalog {
         self.dataset(&id.dataset)?
             .tables
             .get(&id.table)
-            .filter(|table| table.expires.is_none_or(|expires| expires > clock::now_ms()))
+            .filter(|table| table.expires.is_none_or(|expires| expires > now_ms()))
             .ok_or_else(|| ApiError::not_found(format!("Table {id}")))
     }
 
@@ -145,75 +138,82 @@ impl Catalog {
 }
 
 impl Dataset {
+    /// A dataset that has nothing but a place.
+    pub fn new(id: DatasetId, location: &str) -> Self {
+        Self {
+            id,
+            location: canonical_location(location),
+            labels: BTreeMap::new(),
+            default_partition_expiration: None,
+            created: now_ms(),
+            tables: BTreeMap::new(),
+        }
+    }
+
     /// The `Dataset` resource.
     pub fn to_rest(&self) -> Value {
-        let mut value = json!({
+        let DatasetId { project, dataset } = &self.id;
+        without_nulls(json!({
             "kind": "bigquery#dataset",
             "etag": etag(self.created),
             "id": self.id.to_string(),
-            "selfLink": format!("/bigquery/v2/projects/{}/datasets/{}", self.id.project, self.id.dataset),
-            "datasetReference": {"projectId": self.id.project, "datasetId": self.id.dataset},
+            "selfLink": format!("/bigquery/v2/projects/{project}/datasets/{dataset}"),
+            "datasetReference": {"projectId": project, "datasetId": dataset},
             "location": self.location,
-            "creationTime": self.created.to_string(),
-            "lastModifiedTime": self.created.to_string(),
+            "creationTime": text(self.created),
+            "lastModifiedTime": text(self.created),
             "labels": self.labels,
             "type": "DEFAULT",
-        });
-        if let Some(description) = &self.description {
-            value["description"] = json!(description);
-        }
-        if let Some(ms) = self.default_partition_expiration {
-            value["defaultPartitionExpirationMs"] = json!(ms.to_string());
-        }
-        if let Some(ms) = self.default_table_expiration {
-            value["defaultTableExpirationMs"] = json!(ms.to_string());
-        }
-        value
+            "defaultPartitionExpirationMs": text(self.default_partition_expiration),
+        }))
     }
 }
 
 impl Table {
-    /// The `Table` resource; `rows` is its row count.
-    pub fn to_rest(&self, location: &str, rows: i64) -> Value {
-        let mut value = self.to_list_entry();
-        value["kind"] = json!("bigquery#table");
-        value["etag"] = json!(etag(self.modified));
-        value["selfLink"] = json!(format!(
-            "/bigquery/v2/projects/{}/datasets/{}/tables/{}",
-            self.id.dataset.project, self.id.dataset.dataset, self.id.table
-        ));
-        value["schema"] = fields_to_rest(&self.fields);
-        value["location"] = json!(location);
-        value["lastModifiedTime"] = json!(self.modified.to_string());
-        value["numRows"] = json!(rows.to_string());
-        value["numBytes"] = json!(self.bytes(rows).to_string());
-        value["numLongTermBytes"] = json!("0");
-        if let Some(description) = &self.description {
-            value["description"] = json!(description);
+    /// A table that has nothing but columns.
+    pub fn new(id: TableId, fields: Vec<Field>) -> Self {
+        let now = now_ms();
+        Self {
+            id,
+            fields,
+            partitioning: None,
+            clustering: Vec::new(),
+            labels: BTreeMap::new(),
+            description: None,
+            created: now,
+            modified: now,
+            expires: None,
         }
-        value
     }
 
-    /// The entry in tables.list.
-    pub fn to_list_entry(&self) -> Value {
-        let mut value = json!({
+    /// Adds a column and returns the DuckDB statement that does so.
+    pub fn add(&mut self, field: Field) -> String {
+        let statement = format!("ALTER TABLE {} ADD COLUMN {}", self.id.duckdb(), field.ddl());
+        self.fields.push(field);
+        statement
+    }
+
+    /// The `Table` resource, but for its size and its place.
+    pub fn to_rest(&self) -> Value {
+        let TableId { dataset: DatasetId { project, dataset }, table } = &self.id;
+        without_nulls(json!({
             "kind": "bigquery#table",
+            "etag": etag(self.modified),
             "id": self.id.to_string(),
+            "selfLink": format!("/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}"),
             "tableReference": self.id.to_rest(),
             "type": "TABLE",
+            "schema": fields_to_rest(&self.fields),
+            "timePartitioning": self.partitioning.as_ref().map(|partitioning| json!({
+                "type": "MONTH", "field": partitioning.field, "expirationMs": text(partitioning.expiration),
+            })),
+            "clustering": (!self.clustering.is_empty()).then(|| json!({"fields": self.clustering})),
             "labels": self.labels,
-            "creationTime": self.created.to_string(),
-        });
-        if let Some(partitioning) = &self.partitioning {
-            value["timePartitioning"] = partitioning.to_rest();
-        }
-        if !self.clustering.is_empty() {
-            value["clustering"] = json!({"fields": self.clustering});
-        }
-        if let Some(expires) = self.expires {
-            value["expirationTime"] = json!(expires.to_string());
-        }
-        value
+            "description": self.description,
+            "creationTime": text(self.created),
+            "lastModifiedTime": text(self.modified),
+            "expirationTime": text(self.expires),
+        }))
     }
 
     /// An estimate of the logical size: eight bytes a value.
@@ -233,17 +233,10 @@ impl Table {
     }
 }
 
-impl Partitioning {
-    pub fn to_rest(&self) -> Value {
-        let mut value = json!({"type": "MONTH", "field": self.field});
-        if let Some(ms) = self.expiration {
-            value["expirationMs"] = json!(ms.to_string());
-        }
-        value
+/// Multi-regions are upper case, regions lower case.
+pub fn canonical_location(location: &str) -> String {
+    match location.to_ascii_uppercase().as_str() {
+        multi @ ("US" | "EU") => multi.to_owned(),
+        _ => location.to_ascii_lowercase(),
     }
-}
-
-/// An entity tag that changes with the modification time.
-pub fn etag(modified: i64) -> String {
-    format!("\"{modified:x}\"")
 }

@@ -7,6 +7,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+use crate::rest::without_nulls;
+
 /// A refused request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiError {
@@ -52,15 +54,13 @@ impl ApiError {
         Self::new(500, "internalError", format!("The emulator failed: {error}"))
     }
 
+    /// The name that Google's APIs give the status.
     fn status_name(&self) -> &'static str {
         match self.code {
             400 => "INVALID_ARGUMENT",
-            401 => "UNAUTHENTICATED",
             403 => "PERMISSION_DENIED",
             404 => "NOT_FOUND",
             409 => "ALREADY_EXISTS",
-            412 => "FAILED_PRECONDITION",
-            429 => "RESOURCE_EXHAUSTED",
             501 => "UNIMPLEMENTED",
             503 => "UNAVAILABLE",
             _ => "INTERNAL",
@@ -90,33 +90,17 @@ impl IntoResponse for ApiError {
 /// How a job failed: `status.errorResult` and `status.errors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobError {
-    pub result: ErrorProto,
-    /// Further entries of `status.errors`, after the result itself.
-    pub details: Vec<ErrorProto>,
-}
-
-/// One entry of `status.errors`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorProto {
     pub reason: String,
     pub message: String,
+    /// The file that the error is about.
     pub location: Option<String>,
-}
-
-impl ErrorProto {
-    fn to_rest(&self) -> Value {
-        let mut value = json!({"reason": self.reason, "message": self.message});
-        if let Some(location) = &self.location {
-            value["location"] = json!(location);
-        }
-        value
-    }
+    /// A second entry of `status.errors`, of the same reason and file.
+    pub detail: Option<String>,
 }
 
 impl JobError {
     pub fn new(reason: &str, message: impl Into<String>) -> Self {
-        let result = ErrorProto { reason: reason.to_owned(), message: message.into(), location: None };
-        Self { result, details: Vec::new() }
+        Self { reason: reason.to_owned(), message: message.into(), location: None, detail: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -124,24 +108,27 @@ impl JobError {
     }
 
     /// Names the file that the error is about.
-    pub fn at(mut self, uri: &str) -> Self {
-        self.result.location = Some(uri.to_owned());
-        self
+    pub fn at(self, uri: &str) -> Self {
+        Self { location: Some(uri.to_owned()), ..self }
     }
 
     /// The `errorResult`.
     pub fn result_to_rest(&self) -> Value {
-        self.result.to_rest()
+        self.entry(&self.message)
     }
 
     /// The `errors` array.
     pub fn errors_to_rest(&self) -> Value {
-        std::iter::once(&self.result).chain(&self.details).map(ErrorProto::to_rest).collect()
+        std::iter::once(&self.message).chain(&self.detail).map(|message| self.entry(message)).collect()
+    }
+
+    fn entry(&self, message: &str) -> Value {
+        without_nulls(json!({"reason": self.reason, "message": message, "location": self.location}))
     }
 
     /// The HTTP answer where the job's failure is the request's (jobs.query, getQueryResults).
     pub fn to_api(&self) -> ApiError {
-        let code = match self.result.reason.as_str() {
+        let code = match self.reason.as_str() {
             "notFound" => 404,
             "accessDenied" => 403,
             "duplicate" => 409,
@@ -150,7 +137,7 @@ impl JobError {
             "backendError" | "jobBackendError" => 503,
             _ => 400,
         };
-        ApiError::new(code, &self.result.reason, self.result.message.clone())
+        ApiError::new(code, &self.reason, self.message.clone())
     }
 }
 

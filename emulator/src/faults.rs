@@ -1,6 +1,8 @@
-//! Faults by schedule: refused requests, cut connections, failing jobs.
+//! Faults by schedule: refused requests, cut connections, failing jobs; and jobs that are held.
 
 use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::watch;
 
 use crate::error::JobError;
 
@@ -91,5 +93,33 @@ impl Faults {
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
         fault.times -= 1;
         Some(JobError::new(&fault.reason, fault.message.clone()))
+    }
+}
+
+/// Jobs kept in state RUNNING, with their effect not yet visible, until released: the prefixes of their ids.
+pub struct Holds(watch::Sender<Vec<String>>);
+
+impl Default for Holds {
+    fn default() -> Self {
+        Self(watch::Sender::new(Vec::new()))
+    }
+}
+
+impl Holds {
+    /// Holds jobs whose id begins with the prefix (empty: all).
+    pub fn hold(&self, prefix: &str) {
+        self.0.send_modify(|prefixes| prefixes.push(prefix.to_owned()));
+    }
+
+    /// Lets all jobs go on.
+    pub fn release(&self) {
+        self.0.send_modify(Vec::clear);
+    }
+
+    /// Waits until the job is not held.
+    pub async fn pass(&self, job_id: &str) {
+        let free = |prefixes: &Vec<String>| !prefixes.iter().any(|prefix| job_id.starts_with(prefix.as_str()));
+        // It fails only where the sender is gone, and `self` holds it.
+        let _ = self.0.subscribe().wait_for(free).await;
     }
 }

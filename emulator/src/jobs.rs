@@ -9,10 +9,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    catalog::etag,
-    clock,
     error::{ApiError, JobError},
-    types::{Field, fields_to_rest},
+    rest::{etag, now_ms, text, without_nulls},
+    types::Field,
 };
 
 /// A job's full name.
@@ -61,11 +60,7 @@ pub struct QueryResult {
 
 /// All jobs.
 #[derive(Default)]
-pub struct Jobs {
-    jobs: Mutex<BTreeMap<JobId, Arc<Job>>>,
-    /// Job ids by the request id of jobs.query.
-    requests: Mutex<BTreeMap<String, Arc<Job>>>,
-}
+pub struct Jobs(Mutex<BTreeMap<JobId, Arc<Job>>>);
 
 impl Jobs {
     /// Takes the id; only one job ever has it, failed or not.
@@ -101,18 +96,8 @@ impl Jobs {
         jobs
     }
 
-    /// The job that an earlier request of this id made.
-    pub fn of_request(&self, request_id: &str) -> Option<Arc<Job>> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).get(request_id).cloned()
-    }
-
-    pub fn remember_request(&self, request_id: &str, job: &Arc<Job>) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.insert(request_id.to_owned(), Arc::clone(job));
-    }
-
     fn all(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Job>>> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,14 +115,14 @@ impl Job {
     fn new(id: JobId, configuration: Value) -> Self {
         let progress = Progress {
             state: "PENDING",
-            created: clock::now_ms(),
+            created: now_ms(),
             started: None,
             ended: None,
             outcome: Ok(Outcome::default()),
         };
         Self {
             id,
-            configuration: without_nulls(configuration),
+            configuration,
             progress: Mutex::new(progress),
             done: watch::Sender::new(false),
             stop: watch::Sender::new(false),
@@ -151,13 +136,13 @@ impl Job {
     pub fn start(&self) {
         let mut progress = self.progress();
         progress.state = "RUNNING";
-        progress.started = Some(clock::now_ms());
+        progress.started = Some(now_ms());
     }
 
     pub fn finish(&self, outcome: Result<Outcome, JobError>) {
         let mut progress = self.progress();
         progress.state = "DONE";
-        progress.ended = Some(clock::now_ms());
+        progress.ended = Some(now_ms());
         progress.outcome = outcome;
         drop(progress);
         self.done.send_replace(true);
@@ -189,27 +174,9 @@ impl Job {
     pub fn to_rest(&self) -> Value {
         let progress = self.progress();
         let kind = self.configuration["jobType"].as_str().unwrap_or_default().to_ascii_lowercase();
-        let mut status = json!({"state": progress.state});
-        let mut statistics = json!({"creationTime": progress.created.to_string()});
-        if let Some(started) = progress.started {
-            statistics["startTime"] = json!(started.to_string());
-        }
-        if let Some(ended) = progress.ended {
-            statistics["endTime"] = json!(ended.to_string());
-            match &progress.outcome {
-                Ok(outcome) => {
-                    statistics[kind.as_str()] = outcome.statistics.clone();
-                    if let Some(bytes) = outcome.statistics.get("totalBytesProcessed") {
-                        statistics["totalBytesProcessed"] = bytes.clone();
-                    }
-                }
-                Err(error) => {
-                    status["errorResult"] = error.result_to_rest();
-                    status["errors"] = error.errors_to_rest();
-                }
-            }
-        }
-        json!({
+        let statistics = progress.outcome.as_ref().map_or(&Value::Null, |outcome| &outcome.statistics);
+        let error = progress.outcome.as_ref().err();
+        without_nulls(json!({
             "kind": "bigquery#job",
             "etag": etag(progress.ended.unwrap_or(progress.created)),
             "id": self.id.display(),
@@ -219,25 +186,18 @@ impl Job {
             "user_email": "emulator@example.com",
             "jobReference": self.id.to_rest(),
             "configuration": self.configuration,
-            "status": status,
-            "statistics": statistics,
-        })
-    }
-}
-
-impl QueryResult {
-    pub fn schema(&self) -> Value {
-        fields_to_rest(&self.fields)
-    }
-}
-
-/// The service never echoes a null, and `bq ls -j` stumbles over null labels.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            kept.map(|(key, value)| (key, without_nulls(value))).collect()
-        }
-        other => other,
+            "status": {
+                "state": progress.state,
+                "errorResult": error.map(JobError::result_to_rest),
+                "errors": error.map(JobError::errors_to_rest),
+            },
+            "statistics": {
+                "creationTime": text(progress.created),
+                "startTime": text(progress.started),
+                "endTime": text(progress.ended),
+                kind.as_str(): statistics,
+                "totalBytesProcessed": statistics["totalBytesProcessed"],
+            },
+        }))
     }
 }

@@ -7,22 +7,21 @@
 
 mod api;
 mod catalog;
-mod clock;
 mod connection;
 mod emulator;
 mod error;
 mod faults;
 mod grammar;
-mod holds;
 mod jobs;
 mod load;
-mod requests;
-mod schema_change;
+mod options;
+mod rest;
 mod server;
 mod sql;
 mod types;
 mod warehouse;
 
-pub use emulator::{Emulator, Options, StartError};
+pub use emulator::Emulator;
 pub use faults::{Fault, FaultKind, JobFault, When};
-pub use requests::LoggedRequest;
+pub use options::Options;
+pub use server::LoggedRequest;

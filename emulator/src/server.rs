@@ -12,19 +12,16 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::{
     api,
     catalog::Catalog,
     connection::ResetHandle,
-    emulator::Options,
     error::ApiError,
-    faults::{FaultKind, Faults, When},
-    holds::Holds,
+    faults::{FaultKind, Faults, Holds, When},
     jobs::Jobs,
-    requests::{LoggedRequest, RequestLog},
+    options::Options,
     warehouse::Warehouse,
 };
 
@@ -38,17 +35,21 @@ pub struct Server {
     pub jobs: Jobs,
     pub faults: Faults,
     pub holds: Holds,
-    pub requests: RequestLog,
+    /// All requests so far.
+    pub requests: Mutex<Vec<LoggedRequest>>,
     pub http: reqwest::Client,
 }
 
-/// A request taken apart.
-pub struct Call {
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub struct LoggedRequest {
+    /// The HTTP method.
     pub method: String,
+    /// The path, still percent-encoded.
     pub path: String,
-    /// The path after `/bigquery/v2`, split and percent-decoded.
-    pub segments: Vec<String>,
+    /// The query parameters, decoded.
     pub query: HashMap<String, String>,
+    /// The body as JSON; null without one.
     pub body: Value,
 }
 
@@ -67,9 +68,17 @@ impl Server {
             jobs: Jobs::default(),
             faults: Faults::default(),
             holds: Holds::default(),
-            requests: RequestLog::default(),
+            requests: Mutex::default(),
             http: reqwest::Client::builder().build().map_err(ApiError::internal)?,
         })
+    }
+
+    #[expect(clippy::print_stderr, reason = "the log that was asked for")]
+    fn record(&self, request: &LoggedRequest) {
+        if self.options.log {
+            eprintln!("{} {} {}", request.method, request.path, request.body);
+        }
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
     }
 
     pub fn catalog(&self) -> MutexGuard<'_, Catalog> {
@@ -87,13 +96,13 @@ pub async fn handle(
         Ok(call) => call,
         Err(error) => return error.into_response(),
     };
-    server.requests.record(&LoggedRequest::from(&call), server.options.log);
+    server.record(&call);
     tokio::time::sleep(server.options.latency).await;
     let fault = server.faults.for_request(&call.method, &call.path);
     if let Some(fault) = &fault
         && fault.when == When::BeforeEffect
     {
-        return fail(&fault.kind, &connection);
+        return fail(&fault.kind, &connection).await;
     }
     let response = match api::dispatch(&server, &call).await {
         Ok(Answer::Json(value)) => Json(value).into_response(),
@@ -101,24 +110,24 @@ pub async fn handle(
         Err(error) => error.into_response(),
     };
     match fault {
-        Some(fault) => fail(&fault.kind, &connection),
+        Some(fault) => fail(&fault.kind, &connection).await,
         None => response,
     }
 }
 
-fn fail(kind: &FaultKind, connection: &ResetHandle) -> Response {
+async fn fail(kind: &FaultKind, connection: &ResetHandle) -> Response {
     match kind {
         FaultKind::Status(code, reason) => {
             ApiError::new(*code, reason, format!("Injected fault: {reason}")).into_response()
         }
         FaultKind::Reset => {
             connection.reset();
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            std::future::pending().await
         }
     }
 }
 
-async fn read(request: Request) -> Result<Call, ApiError> {
+async fn read(request: Request) -> Result<LoggedRequest, ApiError> {
     let (parts, body) = request.into_parts();
     let bytes: Bytes = body::to_bytes(body, BODY_LIMIT)
         .await
@@ -132,10 +141,5 @@ async fn read(request: Request) -> Result<Call, ApiError> {
     let Query(query) = Query::try_from_uri(&parts.uri)
         .map_err(|error| ApiError::invalid(format!("Cannot read the query string: {error}")))?;
     let path = parts.uri.path().to_owned();
-    let segments = path
-        .trim_start_matches('/')
-        .split('/')
-        .map(|segment| percent_decode_str(segment).decode_utf8_lossy().into_owned())
-        .collect();
-    Ok(Call { method: parts.method.to_string(), path, segments, query, body })
+    Ok(LoggedRequest { method: parts.method.to_string(), path, query, body })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::error::ApiError;
+use crate::{api::only_keys, error::ApiError};
 
 /// A BigQuery column type that the emulator stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,7 +10,6 @@ pub enum Type {
     String,
     Int64,
     Float64,
-    Numeric,
     BigNumeric,
     Bool,
     Timestamp,
@@ -19,79 +18,64 @@ pub enum Type {
 }
 
 impl Type {
-    /// The type of a name in REST schemas or SQL; `None` where the emulator lacks it.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_uppercase().as_str() {
-            "STRING" => Self::String,
-            "INTEGER" | "INT64" | "INT" => Self::Int64,
-            "FLOAT" | "FLOAT64" => Self::Float64,
-            "NUMERIC" | "DECIMAL" => Self::Numeric,
-            "BIGNUMERIC" | "BIGDECIMAL" => Self::BigNumeric,
-            "BOOLEAN" | "BOOL" => Self::Bool,
-            "TIMESTAMP" => Self::Timestamp,
-            "DATE" => Self::Date,
-            "JSON" => Self::Json,
-            _ => return None,
-        })
+    const ALL: [Self; 8] = [
+        Self::String,
+        Self::Int64,
+        Self::Float64,
+        Self::BigNumeric,
+        Self::Bool,
+        Self::Timestamp,
+        Self::Date,
+        Self::Json,
+    ];
+
+    /// The name in GoogleSQL, the legacy name that the API keeps in schemas, and the DuckDB type that holds it.
+    ///
+    /// A BIGNUMERIC is the integer value * 10^38 in a BIGNUM (arbitrary precision, exact SUM and
+    /// order), since DuckDB's DECIMAL stops at 38 digits. Timestamps are UTC without zone.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::String => ("STRING", "STRING", "VARCHAR"),
+            Self::Int64 => ("INT64", "INTEGER", "BIGINT"),
+            Self::Float64 => ("FLOAT64", "FLOAT", "DOUBLE"),
+            Self::BigNumeric => ("BIGNUMERIC", "BIGNUMERIC", "BIGNUM"),
+            Self::Bool => ("BOOL", "BOOLEAN", "BOOLEAN"),
+            Self::Timestamp => ("TIMESTAMP", "TIMESTAMP", "TIMESTAMP"),
+            Self::Date => ("DATE", "DATE", "DATE"),
+            Self::Json => ("JSON", "JSON", "JSON"),
+        }
     }
 
-    /// The name in REST schemas; the API keeps the legacy names there.
+    /// The type of a name in REST schemas or SQL; `None` where the emulator lacks it.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase();
+        Self::ALL.into_iter().find(|ty| [ty.sql_name(), ty.rest_name()].contains(&name.as_str()))
+    }
+
+    /// The name in REST schemas.
     pub fn rest_name(self) -> &'static str {
-        match self {
-            Self::Int64 => "INTEGER",
-            Self::Float64 => "FLOAT",
-            Self::Bool => "BOOLEAN",
-            other => other.sql_name(),
-        }
+        self.names().1
     }
 
     /// The name in GoogleSQL, as messages about queries use it.
     pub fn sql_name(self) -> &'static str {
-        match self {
-            Self::String => "STRING",
-            Self::Int64 => "INT64",
-            Self::Float64 => "FLOAT64",
-            Self::Numeric => "NUMERIC",
-            Self::BigNumeric => "BIGNUMERIC",
-            Self::Bool => "BOOL",
-            Self::Timestamp => "TIMESTAMP",
-            Self::Date => "DATE",
-            Self::Json => "JSON",
-        }
+        self.names().0
     }
 
     /// The DuckDB type that holds it.
-    ///
-    /// A BIGNUMERIC is the integer value * 10^38 in a BIGNUM (arbitrary precision, exact SUM and
-    /// order), since DuckDB's DECIMAL stops at 38 digits. Timestamps are UTC without zone.
     pub fn duckdb(self) -> &'static str {
-        match self {
-            Self::String => "VARCHAR",
-            Self::Int64 => "BIGINT",
-            Self::Float64 => "DOUBLE",
-            Self::Numeric => "DECIMAL(38,9)",
-            Self::BigNumeric => "BIGNUM",
-            Self::Bool => "BOOLEAN",
-            Self::Timestamp => "TIMESTAMP",
-            Self::Date => "DATE",
-            Self::Json => "JSON",
-        }
+        self.names().2
     }
 
     /// Whether sums and signs apply to it.
     pub fn is_number(self) -> bool {
-        matches!(self, Self::Int64 | Self::Float64 | Self::Numeric | Self::BigNumeric)
+        matches!(self, Self::Int64 | Self::Float64 | Self::BigNumeric)
     }
 
     /// Whether `ALTER COLUMN SET DATA TYPE` may turn this type into `to`.
     pub fn widens_to(self, to: Self) -> bool {
-        self == to
-            || matches!(
-                (self, to),
-                (Self::Int64, Self::Numeric | Self::BigNumeric | Self::Float64)
-                    | (Self::Numeric, Self::BigNumeric | Self::Float64)
-                    | (Self::BigNumeric, Self::Float64)
-            )
+        use Type::{BigNumeric, Float64, Int64};
+        self == to || matches!((self, to), (Int64, BigNumeric | Float64) | (BigNumeric, Float64))
     }
 }
 
@@ -101,29 +85,25 @@ pub struct Field {
     pub name: String,
     pub ty: Type,
     pub required: bool,
-    pub description: Option<String>,
 }
 
 impl Field {
-    /// A nullable column without description.
+    /// A nullable column.
     pub fn nullable(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, required: false, description: None }
+        Self { name: name.into(), ty, required: false }
     }
 
     /// Reads a `TableFieldSchema`.
     pub fn from_rest(value: &Value) -> Result<Self, ApiError> {
-        let object = value.as_object().ok_or_else(|| ApiError::invalid(format!("Invalid field schema: {value}")))?;
-        let text = |key: &str| object.get(key).and_then(Value::as_str);
+        only_keys(value, "schema.fields", "name type mode")?;
+        let text = |key: &str| value[key].as_str();
         let name = text("name").filter(|name| is_column_name(name)).ok_or_else(|| {
             ApiError::invalid(format!(
                 "Invalid field name {}. Fields must contain only letters, numbers, and underscores, start with a \
                  letter or underscore, and be at most 300 characters long.",
-                object.get("name").unwrap_or(&Value::Null)
+                value["name"]
             ))
         })?;
-        if let Some(key) = object.keys().find(|key| !matches!(key.as_str(), "name" | "type" | "mode" | "description")) {
-            return Err(ApiError::not_implemented(format!("schema field {name}: key `{key}`")));
-        }
         let type_name =
             text("type").ok_or_else(|| ApiError::invalid(format!("Field {name} is missing its type in the schema")))?;
         let ty = Type::from_name(type_name)
@@ -131,20 +111,14 @@ impl Field {
         let required = match text("mode").unwrap_or("NULLABLE") {
             "" | "NULLABLE" => false,
             "REQUIRED" => true,
-            mode => {
-                return Err(ApiError::not_implemented(format!("schema field {name}: mode {mode}")));
-            }
+            mode => return Err(ApiError::not_implemented(format!("schema field {name}: mode {mode}"))),
         };
-        Ok(Self { name: name.to_owned(), ty, required, description: text("description").map(str::to_owned) })
+        Ok(Self { name: name.to_owned(), ty, required })
     }
 
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
-        let mut value = json!({"name": self.name, "type": self.ty.rest_name(), "mode": self.mode()});
-        if let Some(description) = &self.description {
-            value["description"] = json!(description);
-        }
-        value
+        json!({"name": self.name, "type": self.ty.rest_name(), "mode": self.mode()})
     }
 
     /// `REQUIRED` or `NULLABLE`.
@@ -184,6 +158,38 @@ pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
 /// A quoted DuckDB identifier.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Which differences between a table's schema and a new one are fine.
+pub struct Allow {
+    /// New nullable columns.
+    pub addition: bool,
+    /// Nullable columns that the new schema lacks; the table keeps them.
+    pub missing: bool,
+}
+
+/// The columns that the new schema adds; the first difference that is not fine comes back in BigQuery's words.
+pub fn added_fields(old: &[Field], new: &[Field], allow: &Allow) -> Result<Vec<Field>, String> {
+    for old in old {
+        let name = &old.name;
+        match find(new, name) {
+            None if old.required || !allow.missing => return Err(format!("Field {name} is missing in new schema")),
+            Some(new) if new.ty != old.ty => {
+                let (from, to) = (old.ty.rest_name(), new.ty.rest_name());
+                return Err(format!("Field {name} has changed type from {from} to {to}"));
+            }
+            Some(new) if new.required != old.required => {
+                return Err(format!("Field {name} has changed mode from {} to {}", old.mode(), new.mode()));
+            }
+            _ => {}
+        }
+    }
+    let added: Vec<Field> = new.iter().filter(|new| find(old, &new.name).is_none()).cloned().collect();
+    if let Some(field) = added.iter().find(|field| field.required || !allow.addition) {
+        let required = if allow.addition { "required " } else { "" };
+        return Err(format!("Cannot add {required}fields (field: {})", field.name));
+    }
+    Ok(added)
 }
 
 /// A quoted DuckDB string.

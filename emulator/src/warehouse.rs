@@ -13,9 +13,8 @@ CREATE MACRO bq_bignumeric_text(x) AS
         regexp_replace(lpad(ltrim(x::VARCHAR, '-'), greatest(39, length(x::VARCHAR))::INTEGER, '0'),
             '^0*([0-9]+)([0-9]{38})$', '\1.\2'),
         '\.?0*$', '');
-CREATE MACRO bq_numeric_text(x) AS regexp_replace(x::VARCHAR, '\.?0*$', '');
 CREATE MACRO bq_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
-CREATE MACRO bq_timestamp_text(x) AS regexp_replace(x::VARCHAR, '(\.[0-9]*?)0*$', '\1') || '+00';
+CREATE MACRO bq_timestamp_text(x) AS x::VARCHAR || '+00';
 CREATE MACRO bq_matching(x, pattern, kind, safe) AS
     CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, pattern) THEN x
          WHEN safe THEN NULL ELSE error('Bad ' || kind || ' value: ' || x) END;
@@ -75,13 +74,16 @@ impl Warehouse {
         Ok(changed)
     }
 
-    /// All rows of a query, each value as DuckDB prints it.
-    pub fn rows(connection: &Connection, sql: &str, columns: usize) -> duckdb::Result<Vec<Vec<Option<String>>>> {
+    /// All rows of a query whose columns are all texts.
+    pub fn rows(connection: &Connection, sql: &str) -> duckdb::Result<Vec<Vec<Option<String>>>> {
         let mut statement = connection.prepare(sql)?;
-        let rows = statement
-            .query_map([], |row| (0..columns).map(|at| row.get::<_, Option<String>>(at)).collect())?
-            .collect::<duckdb::Result<Vec<_>>>()?;
-        Ok(rows)
+        let mut rows = statement.query([])?;
+        let columns = rows.as_ref().map_or(0, duckdb::Statement::column_count);
+        let mut texts = Vec::new();
+        while let Some(row) = rows.next()? {
+            texts.push((0..columns).map(|at| row.get(at)).collect::<duckdb::Result<_>>()?);
+        }
+        Ok(texts)
     }
 
     /// The number of rows of a table, by its DuckDB name.

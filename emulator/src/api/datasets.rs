@@ -2,54 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Paging, int64, only_keys};
+use super::{int64, only_keys, page};
 use crate::{
-    catalog::{Dataset, DatasetId, etag},
-    clock,
+    catalog::{Dataset, DatasetId},
     error::ApiError,
-    server::{Answer, Call, Server},
+    server::{Answer, LoggedRequest, Server},
 };
 
 pub fn get(server: &Server, id: &DatasetId) -> Result<Answer, ApiError> {
     Ok(Answer::Json(server.catalog().dataset(id)?.to_rest()))
 }
 
-pub fn list(server: &Server, project: &str, call: &Call) -> Result<Answer, ApiError> {
-    let entries: Vec<Value> = server
-        .catalog()
-        .datasets
-        .values()
-        .filter(|dataset| dataset.id.project == project)
-        .map(|dataset| {
-            json!({
-                "kind": "bigquery#dataset",
-                "id": dataset.id.to_string(),
-                "datasetReference": {"projectId": project, "datasetId": dataset.id.dataset},
-                "location": dataset.location,
-                "labels": dataset.labels,
-            })
-        })
-        .collect();
-    let (datasets, next) = Paging::of(call).cut(&entries)?;
-    let mut answer = json!({"kind": "bigquery#datasetList", "etag": etag(clock::now_ms()), "datasets": datasets});
-    if let Some(next) = next {
-        answer["nextPageToken"] = json!(next);
-    }
-    Ok(Answer::Json(answer))
+pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
+    let catalog = server.catalog();
+    let datasets = catalog.datasets.values().filter(|dataset| dataset.id.project == project);
+    let entries: Vec<Value> = datasets.map(Dataset::to_rest).collect();
+    Ok(Answer::Json(page(call, "bigquery#datasetList", "datasets", &entries)?))
 }
 
 pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(
-        body,
-        "dataset",
-        "datasetReference location labels description friendlyName defaultPartitionExpirationMs defaultTableExpirationMs
-            access kind id",
-    )?;
+    only_keys(body, "dataset", "datasetReference location labels defaultPartitionExpirationMs kind id")?;
     let name = body["datasetReference"]["datasetId"]
         .as_str()
-        .ok_or_else(|| ApiError::invalid("Required parameter is missing: datasetReference.datasetId"))?;
+        .ok_or_else(|| ApiError::missing("datasetReference.datasetId"))?;
     if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(ApiError::invalid(format!(
             "Invalid dataset ID \"{name}\". Dataset IDs must be alphanumeric (plus underscores) and must be at most \
@@ -57,39 +34,26 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
         )));
     }
     let id = DatasetId::new(project, name);
-    create(server, &id, body["location"].as_str().unwrap_or("US"), labels(&body["labels"]))?;
-    let mut catalog = server.catalog();
-    let dataset = catalog.dataset_mut(&id)?;
-    dataset.description = body["description"].as_str().map(str::to_owned);
-    dataset.default_partition_expiration = int64(&body["defaultPartitionExpirationMs"]);
-    dataset.default_table_expiration = int64(&body["defaultTableExpirationMs"]);
-    Ok(Answer::Json(dataset.to_rest()))
+    let dataset = Dataset {
+        labels: labels(&body["labels"]),
+        default_partition_expiration: int64(&body["defaultPartitionExpirationMs"]),
+        ..Dataset::new(id, body["location"].as_str().unwrap_or("US"))
+    };
+    let answer = dataset.to_rest();
+    create(server, dataset)?;
+    Ok(Answer::Json(answer))
 }
 
 /// Makes a dataset.
-pub fn create(
-    server: &Server,
-    id: &DatasetId,
-    location: &str,
-    labels: BTreeMap<String, String>,
-) -> Result<(), ApiError> {
+pub fn create(server: &Server, dataset: Dataset) -> Result<(), ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
+    let id = &dataset.id;
     if catalog.dataset(id).is_ok() {
         return Err(ApiError::duplicate(format!("Dataset {id}")));
     }
     server.warehouse.connect()?.execute_batch(&format!("CREATE SCHEMA {}", id.duckdb()))?;
-    let dataset = Dataset {
-        id: id.clone(),
-        location: canonical_location(location),
-        description: None,
-        labels,
-        default_partition_expiration: None,
-        default_table_expiration: None,
-        created: clock::now_ms(),
-        tables: BTreeMap::new(),
-    };
-    catalog.datasets.insert((id.project.clone(), id.dataset.clone()), dataset);
+    catalog.datasets.insert(id.clone(), dataset);
     Ok(())
 }
 
@@ -100,16 +64,8 @@ pub fn delete(server: &Server, id: &DatasetId, contents: bool) -> Result<Answer,
         return Err(ApiError::new(400, "resourceInUse", format!("Dataset {id} is still in use")));
     }
     server.warehouse.connect()?.execute_batch(&format!("DROP SCHEMA {} CASCADE", id.duckdb()))?;
-    catalog.datasets.remove(&(id.project.clone(), id.dataset.clone()));
+    catalog.datasets.remove(id);
     Ok(Answer::Empty)
-}
-
-/// Multi-regions are upper case, regions lower case.
-pub fn canonical_location(location: &str) -> String {
-    match location.to_ascii_uppercase().as_str() {
-        multi @ ("US" | "EU") => multi.to_owned(),
-        _ => location.to_ascii_lowercase(),
-    }
 }
 
 /// Reads a map of labels.

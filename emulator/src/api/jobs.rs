@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Paging, datasets::canonical_location, only_keys, queries};
+use super::{only_keys, page, queries};
 use crate::{
-    catalog::etag,
-    clock,
+    catalog::canonical_location,
     error::{ApiError, JobError},
     jobs::{Job, JobId, Outcome},
     load::{self, LoadConfig},
-    server::{Answer, Call, Server},
+    rest::now_ms,
+    server::{Answer, LoggedRequest, Server},
     sql::QueryConfig,
 };
 
@@ -38,9 +38,10 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         job
     } else if configuration["query"].is_object() {
         let config = QueryConfig::from_job(&configuration["query"], project)?;
-        queries::start(server, project, location, job_id, config, with_type(configuration, "QUERY"))?
+        let id = queries::id(server, project, location, job_id, &config)?;
+        queries::start(server, id, config, with_type(configuration, "QUERY"))?
     } else {
-        return Err(ApiError::invalid("Required parameter is missing: configuration.load or configuration.query"));
+        return Err(ApiError::missing("configuration.load or configuration.query"));
     };
     Ok(Answer::Json(job.to_rest()))
 }
@@ -61,7 +62,7 @@ pub fn new_id(project: &str, location: &str, job: Option<&str>) -> Result<JobId,
 fn generated_id() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("job_{}_{}", clock::now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!("job_{}_{}", now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn with_type(configuration: &Value, kind: &str) -> Value {
@@ -103,23 +104,23 @@ pub async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(ApiError::internal(error).into()))
 }
 
-pub fn get(server: &Server, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
+pub fn get(server: &Server, project: &str, job: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     Ok(Answer::Json(find(server, project, job, call)?.to_rest()))
 }
 
 /// The job that a request names by path and `location`.
-pub fn find(server: &Server, project: &str, job: &str, call: &Call) -> Result<Arc<Job>, ApiError> {
+pub fn find(server: &Server, project: &str, job: &str, call: &LoggedRequest) -> Result<Arc<Job>, ApiError> {
     let location = call.query.get("location").map(|location| canonical_location(location));
     server.jobs.find(project, job, location.as_deref())
 }
 
-pub fn cancel(server: &Server, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
+pub fn cancel(server: &Server, project: &str, job: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     job.stop();
     Ok(Answer::Json(json!({"kind": "bigquery#jobCancelResponse", "job": job.to_rest()})))
 }
 
-pub fn list(server: &Server, project: &str, call: &Call) -> Result<Answer, ApiError> {
+pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let wanted = call.query.get("stateFilter").map(|state| state.to_ascii_uppercase());
     let entries: Vec<Value> = server
         .jobs
@@ -135,10 +136,5 @@ pub fn list(server: &Server, project: &str, call: &Call) -> Result<Answer, ApiEr
         })
         .filter(|entry| wanted.as_deref().is_none_or(|wanted| entry["state"] == wanted))
         .collect();
-    let (jobs, next) = Paging::of(call).cut(&entries)?;
-    let mut answer = json!({"kind": "bigquery#jobList", "etag": etag(clock::now_ms()), "jobs": jobs});
-    if let Some(next) = next {
-        answer["nextPageToken"] = json!(next);
-    }
-    Ok(Answer::Json(answer))
+    Ok(Answer::Json(page(call, "bigquery#jobList", "jobs", &entries)?))
 }

@@ -7,18 +7,22 @@ pub mod tables;
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 
 use crate::{
     catalog::DatasetId,
     error::ApiError,
-    server::{Answer, Call, Server},
+    rest::{etag, now_ms, without_nulls},
+    server::{Answer, LoggedRequest, Server},
 };
 
 /// Finds the method by verb and path.
-pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiError> {
-    let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
-    let ["bigquery", "v2", "projects", project, path @ ..] = segments.as_slice() else {
+pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answer, ApiError> {
+    let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let segments: Vec<String> = call.path.split('/').map(decoded).collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let ["", "bigquery", "v2", "projects", project, path @ ..] = segments.as_slice() else {
         return Err(unknown(call));
     };
     let dataset_id = |dataset: &str| DatasetId::new(project, dataset);
@@ -47,7 +51,7 @@ pub async fn dispatch(server: &Arc<Server>, call: &Call) -> Result<Answer, ApiEr
     }
 }
 
-fn unknown(call: &Call) -> ApiError {
+fn unknown(call: &LoggedRequest) -> ApiError {
     ApiError::not_implemented(format!("{} {}", call.method, call.path))
 }
 
@@ -69,13 +73,20 @@ pub fn only_keys(object: &Value, what: &str, known: &str) -> Result<(), ApiError
 }
 
 /// A flag of the query string; clients in Python write `True`.
-pub fn flag(call: &Call, key: &str) -> bool {
+pub fn flag(call: &LoggedRequest, key: &str) -> bool {
     call.query.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// A 64-bit integer, which the API takes as a string or a number.
 pub fn int64(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// A page of a list, with the entries under `key`.
+pub fn page(call: &LoggedRequest, kind: &str, key: &str, entries: &[Value]) -> Result<Value, ApiError> {
+    let (page, next) = Paging::of(call).cut(entries)?;
+    let answer = json!({"kind": kind, "etag": etag(now_ms()), key: page, "nextPageToken": next});
+    Ok(without_nulls(answer))
 }
 
 /// Which part of a list a request asks for.
@@ -88,7 +99,7 @@ pub struct Paging {
 
 impl Paging {
     /// Reads `maxResults` and `pageToken`.
-    pub fn of(call: &Call) -> Self {
+    pub fn of(call: &LoggedRequest) -> Self {
         Self {
             size: call.query.get("maxResults").and_then(|size| size.parse().ok()),
             token: call.query.get("pageToken").filter(|token| !token.is_empty()).cloned(),

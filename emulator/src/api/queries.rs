@@ -6,35 +6,29 @@ use serde_json::{Value, json};
 
 use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id};
 use crate::{
-    catalog::etag,
-    clock,
     error::ApiError,
-    jobs::{Job, Outcome},
-    server::{Answer, Call, Server},
+    jobs::{Job, JobId, Outcome},
+    rest::{etag, now_ms, text, without_nulls},
+    server::{Answer, LoggedRequest, Server},
     sql::{self, QueryConfig},
+    types::fields_to_rest,
 };
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answer, ApiError> {
     let config = QueryConfig::from_request(body, project)?;
-    let request_id = body["requestId"].as_str();
-    // A request that is sent again with the same id is answered by the job that it made.
-    let known = request_id.and_then(|id| server.jobs.of_request(id));
-    let job = if let Some(job) = known {
-        job
-    } else {
-        let configuration = json!({"jobType": "QUERY", "labels": body["labels"], "query": {
-            "query": config.query,
-            "useLegacySql": false,
-            "queryParameters": body["queryParameters"],
-        }});
-        let location = body["location"].as_str();
-        let job = start(server, project, location, None, config, configuration)?;
-        if let Some(id) = request_id {
-            server.jobs.remember_request(id, &job);
-        }
-        job
+    let configuration = json!({"jobType": "QUERY", "labels": body["labels"], "query": {
+        "query": config.query,
+        "useLegacySql": false,
+        "queryParameters": body["queryParameters"],
+    }});
+    let job_id = body["requestId"].as_str().map(|id| format!("request_{id}"));
+    let id = id(server, project, body["location"].as_str(), job_id.as_deref(), &config)?;
+    let job = match start(server, id.clone(), config, configuration) {
+        // A request that is sent again with the same id is answered by the job that it made.
+        Err(error) if error.reason == "duplicate" => server.jobs.find(project, &id.job, Some(&id.location))?,
+        started => started?,
     };
     let timeout = body["timeoutMs"].as_u64().map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     let wanted = Wanted {
@@ -44,7 +38,7 @@ pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<
     answer(&job, timeout, &wanted, "bigquery#queryResponse").await
 }
 
-pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &Call) -> Result<Answer, ApiError> {
+pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     let timeout = call.query.get("timeoutMs").and_then(|ms| ms.parse().ok());
     let wanted = Wanted { paging: Paging::of(call), int64_timestamps: flag(call, "formatOptions.useInt64Timestamp") };
@@ -52,20 +46,21 @@ pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &Call
     answer(&job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
 }
 
-/// Makes a query job and runs it.
-pub fn start(
-    server: &Arc<Server>,
+/// The name of a new query job; without a location it runs where its tables are.
+pub fn id(
+    server: &Server,
     project: &str,
     location: Option<&str>,
     job_id: Option<&str>,
-    config: QueryConfig,
-    configuration: Value,
-) -> Result<Arc<Job>, ApiError> {
-    let location = match location {
-        Some(location) => location.to_owned(),
-        None => sql::location(server, &config).unwrap_or_else(|| "US".to_owned()),
-    };
-    let job = server.jobs.create(new_id(project, &location, job_id)?, configuration)?;
+    config: &QueryConfig,
+) -> Result<JobId, ApiError> {
+    let own = sql::location(server, config);
+    new_id(project, location.or(own.as_deref()).unwrap_or("US"), job_id)
+}
+
+/// Makes a query job and runs it.
+pub fn start(server: &Arc<Server>, id: JobId, config: QueryConfig, configuration: Value) -> Result<Arc<Job>, ApiError> {
+    let job = server.jobs.create(id, configuration)?;
     tokio::spawn(run(Arc::clone(server), Arc::clone(&job), config));
     Ok(job)
 }
@@ -90,13 +85,9 @@ struct Wanted {
 }
 
 async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Result<Answer, ApiError> {
-    let mut answer = json!({
-        "kind": kind,
-        "etag": etag(clock::now_ms()),
-        "jobReference": job.id.to_rest(),
-        "jobComplete": false,
-    });
+    let now = etag(now_ms());
     if tokio::time::timeout(timeout, job.done()).await.is_err() {
+        let answer = json!({"kind": kind, "etag": now, "jobReference": job.id.to_rest(), "jobComplete": false});
         return Ok(Answer::Json(answer));
     }
     let Outcome { result, statistics } =
@@ -104,19 +95,19 @@ async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Re
     let result = result
         .ok_or_else(|| ApiError::invalid(format!("Job {} is not a query; ask for it with jobs.get", job.id.job)))?;
     let (rows, next) = wanted.paging.cut(&result.rows)?;
-    answer["jobComplete"] = json!(true);
-    answer["cacheHit"] = json!(false);
-    answer["schema"] = result.schema();
-    answer["totalRows"] = json!(result.rows.len().to_string());
-    answer["totalBytesProcessed"] = statistics["totalBytesProcessed"].clone();
-    if let Some(affected) = result.affected_rows {
-        answer["numDmlAffectedRows"] = json!(affected.to_string());
-    }
-    if !rows.is_empty() {
-        answer["rows"] = rows.iter().map(|row| sql::wire::row(&result.fields, row, wanted.int64_timestamps)).collect();
-    }
-    if let Some(next) = next {
-        answer["pageToken"] = json!(next);
-    }
-    Ok(Answer::Json(answer))
+    let rows: Vec<Value> =
+        rows.iter().map(|row| sql::wire::row(&result.fields, row, wanted.int64_timestamps)).collect();
+    Ok(Answer::Json(without_nulls(json!({
+        "kind": kind,
+        "etag": now,
+        "jobReference": job.id.to_rest(),
+        "jobComplete": true,
+        "cacheHit": false,
+        "schema": fields_to_rest(&result.fields),
+        "totalRows": result.rows.len().to_string(),
+        "totalBytesProcessed": statistics["totalBytesProcessed"],
+        "numDmlAffectedRows": text(result.affected_rows),
+        "rows": (!rows.is_empty()).then_some(rows),
+        "pageToken": next,
+    }))))
 }

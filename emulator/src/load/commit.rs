@@ -8,10 +8,10 @@ use super::{
     stage::Staged,
 };
 use crate::{
-    api::tables::{self, Definition},
+    api::tables,
     catalog::Table,
-    clock,
     error::{ApiError, JobError},
+    rest::now_ms,
     server::Server,
     types::{Field, find, literal, quote},
     warehouse::Warehouse,
@@ -25,45 +25,35 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
     }
     let _writer = server.warehouse.writer();
     let mut table = server.catalog().table(&config.table)?.clone();
-    let mut statements = reconcile(config, &table, server.options.strict_missing_columns)?.apply(&mut table);
-    let target = table.id.duckdb();
-    if config.replaces_schema() {
-        table.fields.clone_from(fields);
-        let columns: Vec<String> = fields.iter().map(Field::ddl).collect();
-        statements.push(format!("CREATE OR REPLACE TABLE {target} ({})", columns.join(", ")));
-    }
+    let added = reconcile(config, &table, server.options.strict_missing_columns)?;
+    let mut statements: Vec<String> = added.into_iter().map(|field| table.add(field)).collect();
     let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
-    let values: Vec<String> = fields.iter().enumerate().map(|(at, field)| typed(at, field)).collect();
-    connection.execute_batch(&format!("CREATE TEMP VIEW incoming AS SELECT {} FROM staged", values.join(", ")))?;
-    if let Some(partition) = &config.partition {
-        check_partition(connection, &table, fields, partition)?;
-    }
-    let existing = match &config.partition {
-        Some(partition) => format!("FROM {target} WHERE {} = {}", table.partition_id(), literal(partition)),
-        None => format!("FROM {target}"),
-    };
-    match config.write {
-        Write::Append => {}
-        Write::Truncate => statements.push(format!("DELETE {existing}")),
-        Write::Empty => {
-            let rows: i64 = connection.query_row(&format!("SELECT count(*) {existing}"), [], |row| row.get(0))?;
-            if rows > 0 {
-                return Err(ApiError::duplicate(format!("Table {}", config.destination())).into());
-            }
-        }
-    }
     let columns = columns.join(", ");
+    let values = fields.iter().enumerate().map(|(at, field)| format!("CAST(c{at} AS {})", field.ty.duckdb()));
+    let values = values.collect::<Vec<_>>().join(", ");
+    connection.execute_batch(&format!("CREATE TEMP VIEW incoming({columns}) AS SELECT {values} FROM staged"))?;
+    let target = table.id.duckdb();
+    let place = match &config.partition {
+        Some(partition) => {
+            check_partition(connection, &table, fields, partition)?;
+            format!("{} = {}", table.partition_id(), literal(partition))
+        }
+        None => "true".to_owned(),
+    };
+    if config.write == Write::Truncate {
+        statements.push(format!("DELETE FROM {target} WHERE {place}"));
+    }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));
     Warehouse::transaction(connection, &statements)?;
     let bytes = table.bytes(i64::try_from(staged.rows).unwrap_or(i64::MAX));
-    *server.catalog().table_mut(&config.table)? = Table { modified: clock::now_ms(), ..table };
+    *server.catalog().table_mut(&config.table)? = Table { modified: now_ms(), ..table };
     Ok(json!({
-        "inputFiles": staged.files.to_string(),
+        "inputFiles": config.uris.len().to_string(),
         "inputFileBytes": staged.file_bytes.to_string(),
         "outputRows": staged.rows.to_string(),
         "outputBytes": bytes.to_string(),
-        "badRecords": staged.bad_records.to_string(),
+        "badRecords": "0",
     }))
 }
 
@@ -71,17 +61,12 @@ fn create(server: &Server, config: &LoadConfig) -> Result<(), JobError> {
     if !config.create_if_needed {
         return Err(ApiError::not_found(format!("Table {}", config.table)).into());
     }
-    let definition = Definition {
-        fields: config.fields.clone().unwrap_or_default(),
+    let table = Table {
         partitioning: config.partitioning.clone(),
-        clustering: config.clustering.clone().unwrap_or_default(),
-        ..Definition::default()
+        clustering: config.clustering.clone(),
+        ..Table::new(config.table.clone(), config.fields.clone().unwrap_or_default())
     };
-    Ok(tables::create(server, &config.table, definition)?)
-}
-
-fn typed(at: usize, field: &Field) -> String {
-    format!("CAST(c{at} AS {}) AS {}", field.ty.duckdb(), quote(&field.name))
+    Ok(tables::create(server, table)?)
 }
 
 fn check_partition(
@@ -92,9 +77,8 @@ fn check_partition(
 ) -> Result<(), JobError> {
     // A file without the partitioning column leaves it NULL in every row.
     let in_file = table.partitioning.as_ref().is_some_and(|own| find(fields, &own.field).is_some());
-    let condition =
-        if in_file { format!("{} <> {}", table.partition_id(), literal(partition)) } else { "true".to_owned() };
-    let strangers = format!("SELECT count(*) FROM incoming WHERE {condition}");
+    let month = if in_file { table.partition_id() } else { "'__NULL__'".to_owned() };
+    let strangers = format!("SELECT count(*) FROM incoming WHERE {month} <> {}", literal(partition));
     let strangers: i64 = connection.query_row(&strangers, [], |row| row.get(0))?;
     if strangers > 0 {
         return Err(JobError::invalid(format!(
@@ -108,7 +92,7 @@ fn check_partition(
 /// Drops the months that have outlived the table's partition expiration.
 pub fn expire(table: &Table) -> Option<String> {
     let partitioning = table.partitioning.as_ref()?;
-    let limit = clock::now_ms() - partitioning.expiration?;
+    let limit = now_ms() - partitioning.expiration?;
     let month = format!("epoch_ms(date_trunc('month', {})::TIMESTAMP)", quote(&partitioning.field));
     Some(format!("DELETE FROM {} WHERE {month} < {limit}", table.id.duckdb()))
 }

@@ -24,11 +24,10 @@ pub struct LoadConfig {
     pub create_if_needed: bool,
     pub fields: Option<Vec<Field>>,
     pub allow_field_addition: bool,
-    pub allow_field_relaxation: bool,
     pub partitioning: Option<Partitioning>,
-    /// `None` where the job says nothing about clustering.
-    pub clustering: Option<Vec<String>>,
-    pub csv: CsvOptions,
+    pub clustering: Vec<String>,
+    pub skip_leading_rows: usize,
+    pub allow_quoted_newlines: bool,
 }
 
 /// `writeDisposition`
@@ -36,34 +35,22 @@ pub struct LoadConfig {
 pub enum Write {
     Append,
     Truncate,
-    Empty,
 }
 
-/// How the files are to be read.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CsvOptions {
-    pub skip_leading_rows: usize,
-    pub allow_quoted_newlines: bool,
-    pub allow_jagged_rows: bool,
-    pub ignore_unknown_values: bool,
-    pub max_bad_records: usize,
-}
-
-/// The keys that the emulator takes; the last four have no effect on CSV with an explicit schema.
 const KNOWN: &str = "sourceUris destinationTable sourceFormat schema writeDisposition createDisposition
-    schemaUpdateOptions timePartitioning clustering skipLeadingRows allowQuotedNewlines allowJaggedRows
-    ignoreUnknownValues maxBadRecords autodetect encoding fieldDelimiter quote nullMarker
-    decimalTargetTypes useAvroLogicalTypes preserveAsciiControlCharacters projectionFields";
+    schemaUpdateOptions timePartitioning clustering skipLeadingRows allowQuotedNewlines maxBadRecords encoding
+    fieldDelimiter quote nullMarker";
 
-/// Values of options that are only accepted at their default.
-const DEFAULTS: [(&str, &[&str]); 7] = [
-    ("encoding", &["UTF-8", "UTF8"]),
+/// Options that are only accepted at these values.
+const DEFAULTS: [(&str, &[&str]); 8] = [
+    ("sourceFormat", &["CSV"]),
+    ("writeDisposition", &["WRITE_APPEND", "WRITE_TRUNCATE"]),
+    ("createDisposition", &["CREATE_IF_NEEDED", "CREATE_NEVER"]),
+    ("maxBadRecords", &["0"]),
+    ("encoding", &["UTF-8"]),
     ("fieldDelimiter", &[","]),
     ("quote", &["\""]),
     ("nullMarker", &[""]),
-    ("sourceFormat", &["CSV"]),
-    ("autodetect", &["false"]),
-    ("preserveAsciiControlCharacters", &["false"]),
 ];
 
 impl LoadConfig {
@@ -83,75 +70,29 @@ impl LoadConfig {
         let uris = uris(&load["sourceUris"])?;
         let destination = &load["destinationTable"];
         let name = |key: &str| {
-            destination[key]
-                .as_str()
-                .ok_or_else(|| ApiError::invalid(format!("Required parameter is missing: load.destinationTable.{key}")))
+            destination[key].as_str().ok_or_else(|| ApiError::missing(&format!("load.destinationTable.{key}")))
         };
         let (table, partition) = match name("tableId")?.split_once('$') {
             Some((table, partition)) => (table, Some(month(partition)?)),
             None => (name("tableId")?, None),
         };
         let dataset = DatasetId::new(destination["projectId"].as_str().unwrap_or(project), name("datasetId")?);
-        let write = match load["writeDisposition"].as_str().unwrap_or("WRITE_APPEND") {
-            "WRITE_APPEND" => Write::Append,
-            "WRITE_TRUNCATE" => Write::Truncate,
-            "WRITE_EMPTY" => Write::Empty,
-            other => {
-                return Err(ApiError::not_implemented(format!("writeDisposition {other}")));
-            }
-        };
-        let create_if_needed = match load["createDisposition"].as_str().unwrap_or("CREATE_IF_NEEDED") {
-            "CREATE_IF_NEEDED" => true,
-            "CREATE_NEVER" => false,
-            other => {
-                return Err(ApiError::invalid(format!("Invalid value for createDisposition: {other}")));
-            }
-        };
-        let fields = match &load["schema"] {
-            Value::Null => None,
-            schema => Some(fields_from_rest(schema)?).filter(|fields| !fields.is_empty()),
-        };
-        let mut config = Self {
+        let write = if load["writeDisposition"] == "WRITE_TRUNCATE" { Write::Truncate } else { Write::Append };
+        let whole_table = write == Write::Truncate && partition.is_none();
+        let skipped = int64(&load["skipLeadingRows"]).and_then(|rows| usize::try_from(rows).ok());
+        Ok(Self {
             uris,
             table: dataset.table(table),
             partition,
             write,
-            create_if_needed,
-            fields,
-            allow_field_addition: false,
-            allow_field_relaxation: false,
+            create_if_needed: load["createDisposition"] != "CREATE_NEVER",
+            fields: Some(fields_from_rest(&load["schema"])?).filter(|fields| !fields.is_empty()),
+            allow_field_addition: allow_field_addition(&load["schemaUpdateOptions"], whole_table)?,
             partitioning: partitioning(&load["timePartitioning"])?,
-            clustering: load["clustering"].is_object().then(|| clustering(&load["clustering"])),
-            csv: CsvOptions::from_rest(load),
-        };
-        config.read_schema_update_options(&load["schemaUpdateOptions"])?;
-        Ok(config)
-    }
-
-    fn read_schema_update_options(&mut self, options: &Value) -> Result<(), ApiError> {
-        let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
-        for option in options {
-            match option.as_str().unwrap_or_default() {
-                "ALLOW_FIELD_ADDITION" => self.allow_field_addition = true,
-                "ALLOW_FIELD_RELAXATION" => self.allow_field_relaxation = true,
-                other => {
-                    return Err(ApiError::invalid(format!("Invalid value for schemaUpdateOptions: {other}")));
-                }
-            }
-        }
-        let fits = self.write == Write::Append || (self.write == Write::Truncate && self.partition.is_some());
-        if !options.is_empty() && !fits {
-            return Err(ApiError::invalid(
-                "Schema update options should only be specified with WRITE_APPEND disposition, or with \
-                 WRITE_TRUNCATE disposition on a table partition.",
-            ));
-        }
-        Ok(())
-    }
-
-    /// Whether the job's schema becomes the table's, as a truncate of the whole table has it.
-    pub fn replaces_schema(&self) -> bool {
-        self.write == Write::Truncate && self.partition.is_none() && self.fields.is_some()
+            clustering: clustering(&load["clustering"]),
+            skip_leading_rows: skipped.unwrap_or(0),
+            allow_quoted_newlines: load["allowQuotedNewlines"] == true,
+        })
     }
 
     /// The destination as messages name it.
@@ -163,31 +104,29 @@ impl LoadConfig {
     }
 }
 
-impl CsvOptions {
-    fn from_rest(load: &Value) -> Self {
-        let flag = |key: &str| load[key].as_bool() == Some(true);
-        let count = |key: &str| int64(&load[key]).and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        Self {
-            skip_leading_rows: count("skipLeadingRows"),
-            allow_quoted_newlines: flag("allowQuotedNewlines"),
-            allow_jagged_rows: flag("allowJaggedRows"),
-            ignore_unknown_values: flag("ignoreUnknownValues"),
-            max_bad_records: count("maxBadRecords"),
-        }
+fn allow_field_addition(options: &Value, whole_table_truncate: bool) -> Result<bool, ApiError> {
+    let options = options.as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(other) = options.iter().find(|option| *option != "ALLOW_FIELD_ADDITION") {
+        return Err(ApiError::not_implemented(format!("schemaUpdateOptions {other}")));
     }
+    if !options.is_empty() && whole_table_truncate {
+        return Err(ApiError::invalid(
+            "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE \
+             disposition on a table partition.",
+        ));
+    }
+    Ok(!options.is_empty())
 }
 
 fn uris(value: &Value) -> Result<Vec<String>, ApiError> {
     let uris: Vec<String> =
         value.as_array().into_iter().flatten().filter_map(|uri| uri.as_str().map(str::to_owned)).collect();
     if uris.is_empty() {
-        return Err(ApiError::invalid("Required parameter is missing: load.sourceUris"));
+        return Err(ApiError::missing("load.sourceUris"));
     }
     if uris.len() > MAX_URIS {
-        return Err(ApiError::invalid(format!(
-            "Too many source URIs: {}. A job can have at most {MAX_URIS}.",
-            uris.len()
-        )));
+        let found = uris.len();
+        return Err(ApiError::invalid(format!("Too many source URIs: {found}. A job can have at most {MAX_URIS}.")));
     }
     for uri in &uris {
         let object = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/'));
@@ -202,14 +141,11 @@ fn uris(value: &Value) -> Result<Vec<String>, ApiError> {
 }
 
 fn month(partition: &str) -> Result<String, ApiError> {
-    let valid = partition.len() == 6
-        && partition.bytes().all(|byte| byte.is_ascii_digit())
-        && ("01"..="12").contains(&&partition[4..]);
-    if valid {
-        Ok(partition.to_owned())
-    } else {
-        Err(ApiError::invalid(format!(
-            "Invalid partition decorator \"{partition}\": expected YYYYMM of a table partitioned by month"
-        )))
+    let digits = partition.len() == 6 && partition.bytes().all(|byte| byte.is_ascii_digit());
+    if digits && ("01"..="12").contains(&&partition[4..]) {
+        return Ok(partition.to_owned());
     }
+    Err(ApiError::invalid(format!(
+        "Invalid partition decorator \"{partition}\": expected YYYYMM of a table partitioned by month"
+    )))
 }

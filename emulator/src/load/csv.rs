@@ -119,30 +119,3 @@ impl Iterator for Reader<'_> {
         })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn texts(bytes: &[u8], quoted_newlines: bool) -> Result<Vec<Vec<String>>, &'static str> {
-        Reader::new(bytes, quoted_newlines)
-            .map(|row| {
-                row.map(|row| row.cells.into_iter().map(|cell| cell.text).collect()).map_err(|error| error.message)
-            })
-            .collect()
-    }
-
-    #[test]
-    fn quotes_newlines_and_line_ends() {
-        let expected = vec![vec!["a".to_owned(), "b\n\"c\"".to_owned()], vec![String::new(), "d".to_owned()]];
-        assert_eq!(texts(b"a,\"b\n\"\"c\"\"\"\r\n,d", true), Ok(expected));
-        assert!(texts(b"a,\"b\nc\"\n", false).is_err());
-    }
-
-    #[test]
-    fn an_unclosed_quote_and_text_after_a_quote_are_refused() {
-        assert!(texts(b"a,\"b\n", true).is_err());
-        assert!(texts(b"a,\"b\"c\n", true).is_err());
-        assert!(texts(b"a,\xff\n", true).is_err());
-    }
-}

@@ -1,6 +1,6 @@
 //! ALTER TABLE.
 
-use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef};
+use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ObjectName};
 
 use super::{
     expr::sql_type,
@@ -43,6 +43,14 @@ pub fn alter(alter: &AlterTable, context: &Context<'_>) -> Result<Alteration, Ap
     Ok(alteration)
 }
 
+/// Compiles SET OPTIONS (partition_expiration_days = NULL).
+pub fn end_partition_expiration(name: &ObjectName, context: &Context<'_>) -> Result<Alteration, ApiError> {
+    let mut table = names::table(name, context)?.clone();
+    let partitioning = table.partitioning.as_mut();
+    partitioning.ok_or_else(|| ApiError::invalid_query(format!("{name} is not partitioned")))?.expiration = None;
+    Ok(Alteration { table, statements: Vec::new() })
+}
+
 impl Alteration {
     fn add_column(&mut self, definition: &ColumnDef, if_not_exists: bool) -> Result<(), ApiError> {
         let ColumnDef { name, data_type, options } = definition;
@@ -50,9 +58,8 @@ impl Alteration {
             return Err(unsupported(definition));
         }
         if find(&self.table.fields, &name.value).is_none() {
-            let field = Field::nullable(&name.value, sql_type(data_type)?);
-            self.statements.push(format!("ALTER TABLE {} ADD COLUMN {}", self.table.id.duckdb(), field.ddl()));
-            self.table.fields.push(field);
+            let statement = self.table.add(Field::nullable(&name.value, sql_type(data_type)?));
+            self.statements.push(statement);
         } else if !if_not_exists {
             let message = format!("Column already exists: {} at {}", name.value, self.table.id);
             return Err(ApiError::invalid_query(message));

@@ -143,7 +143,7 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
     let (sql, ty) = match (name.as_str(), values.as_slice()) {
         ("COUNT", [value]) => (format!("count({})", value.sql), Type::Int64),
         ("COUNTIF", [value]) => (format!("count_if({})", of_type(value, Type::Bool)?), Type::Int64),
-        // DuckDB sums integers and decimals as wider types.
+        // DuckDB sums integers as wider ones.
         ("SUM", [value]) if value.ty.is_number() => {
             (format!("CAST(sum({}) AS {})", value.sql, value.ty.duckdb()), value.ty)
         }

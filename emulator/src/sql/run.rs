@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     catalog::Catalog,
-    clock,
     error::{ApiError, JobError},
     jobs::{Outcome, QueryResult},
     load::expire,
+    rest::{now_ms, text},
     server::Server,
     types::quote,
     warehouse::Warehouse,
@@ -49,100 +49,90 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
 
 /// Runs a query job in a location.
 pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outcome, JobError> {
-    let statement = match parse(&config.query)? {
-        Parsed::EndPartitionExpiration(name) => {
-            return alter(server, config, location, |context| {
-                let mut table = names::table(&name, context)?.clone();
-                let partitioning = table.partitioning.as_mut();
-                partitioning.ok_or_else(|| ApiError::invalid_query("The table is not partitioned"))?.expiration = None;
-                Ok(Alteration { table, statements: Vec::new() })
-            });
-        }
-        Parsed::Statement(statement) => *statement,
-    };
-    match statement {
-        Statement::Query(query) => rows(server, config, location, &query),
-        Statement::Insert(insert) => {
-            change(server, config, location, "INSERT", |context| change::insert(&insert, context))
-        }
-        Statement::Delete(delete) => {
-            change(server, config, location, "DELETE", |context| change::delete(&delete, context))
-        }
-        Statement::AlterTable(statement) => {
-            alter(server, config, location, |context| alter::alter(&statement, context))
-        }
-        other => Err(unsupported(other).into()),
+    let job = QueryJob { server, config, location };
+    match parse(&config.query)? {
+        Parsed::EndPartitionExpiration(name) => job.alter(|context| alter::end_partition_expiration(&name, context)),
+        Parsed::Statement(statement) => match *statement {
+            Statement::Query(query) => job.rows(&query),
+            Statement::Insert(insert) => job.change("INSERT", |context| change::insert(&insert, context)),
+            Statement::Delete(delete) => job.change("DELETE", |context| change::delete(&delete, context)),
+            Statement::AlterTable(statement) => job.alter(|context| alter::alter(&statement, context)),
+            other => Err(unsupported(other).into()),
+        },
     }
 }
 
-fn context<'a>(config: &'a QueryConfig, catalog: &'a Catalog, location: &'a str) -> Context<'a> {
-    Context { project: &config.project, parameters: &config.parameters, catalog, location, sizes: RefCell::default() }
+#[derive(Clone, Copy)]
+struct QueryJob<'a> {
+    server: &'a Server,
+    config: &'a QueryConfig,
+    location: &'a str,
 }
 
-fn rows(server: &Server, config: &QueryConfig, location: &str, query: &Query) -> Result<Outcome, JobError> {
-    let (compiled, sizes) = {
-        let catalog = server.catalog();
-        let context = context(config, &catalog, location);
-        (select::query(query, None, &context)?, context.sizes.into_inner())
-    };
-    let fields = compiled.columns;
-    for (at, field) in fields.iter().enumerate() {
-        if fields[..at].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name)) {
-            let name = &field.name;
-            return Err(ApiError::invalid_query(format!("Duplicate column names in the result: {name}")).into());
-        }
+impl<'a> QueryJob<'a> {
+    fn context(self, catalog: &'a Catalog) -> Context<'a> {
+        let QueryConfig { project, parameters, .. } = self.config;
+        Context { project, parameters, catalog, location: self.location, sizes: RefCell::default() }
     }
-    let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
-    let sql = format!("SELECT {} FROM ({})", columns.join(", "), compiled.sql);
-    let connection = server.warehouse.connect()?;
-    let rows = Warehouse::rows(&connection, &sql, fields.len()).map_err(|error| refused(&error))?;
-    let statistics = statistics(&connection, "SELECT", &sizes)?;
-    Ok(Outcome { statistics, result: Some(Arc::new(QueryResult { fields, rows, affected_rows: None })) })
-}
 
-fn change(
-    server: &Server,
-    config: &QueryConfig,
-    location: &str,
-    kind: &str,
-    compile: impl FnOnce(&Context<'_>) -> Result<Change, ApiError>,
-) -> Result<Outcome, JobError> {
-    let _writer = server.warehouse.writer();
-    let (change, table, sizes) = {
-        let catalog = server.catalog();
-        let context = context(config, &catalog, location);
-        let change = compile(&context)?;
-        let table = catalog.table(&change.table)?.clone();
-        (change, table, context.sizes.into_inner())
-    };
-    let connection = server.warehouse.connect()?;
-    let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(|error| refused(&error))?;
-    Warehouse::transaction(&connection, &expire(&table).into_iter().collect::<Vec<_>>())?;
-    server.catalog().table_mut(&change.table)?.modified = clock::now_ms();
-    let affected = i64::try_from(affected).unwrap_or(i64::MAX);
-    let mut statistics = statistics(&connection, kind, &sizes)?;
-    statistics["numDmlAffectedRows"] = json!(affected.to_string());
-    let result = QueryResult { affected_rows: Some(affected), ..QueryResult::default() };
-    Ok(Outcome { statistics, result: Some(Arc::new(result)) })
-}
+    fn rows(self, query: &Query) -> Result<Outcome, JobError> {
+        let (compiled, sizes) = {
+            let catalog = self.server.catalog();
+            let context = self.context(&catalog);
+            (select::query(query, None, &context)?, context.sizes.into_inner())
+        };
+        let fields = compiled.columns;
+        for (at, field) in fields.iter().enumerate() {
+            if fields[..at].iter().any(|earlier| earlier.name.eq_ignore_ascii_case(&field.name)) {
+                let name = &field.name;
+                return Err(ApiError::invalid_query(format!("Duplicate column names in the result: {name}")).into());
+            }
+        }
+        let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
+        let sql = format!("SELECT {} FROM ({})", columns.join(", "), compiled.sql);
+        let connection = self.server.warehouse.connect()?;
+        let rows = Warehouse::rows(&connection, &sql).map_err(|error| refused(&error))?;
+        let statistics = statistics(&connection, "SELECT", &sizes)?;
+        Ok(Outcome { statistics, result: Some(Arc::new(QueryResult { fields, rows, affected_rows: None })) })
+    }
 
-fn alter(
-    server: &Server,
-    config: &QueryConfig,
-    location: &str,
-    compile: impl FnOnce(&Context<'_>) -> Result<Alteration, ApiError>,
-) -> Result<Outcome, JobError> {
-    let _writer = server.warehouse.writer();
-    let Alteration { mut table, statements } = compile(&context(config, &server.catalog(), location))?;
-    let connection = server.warehouse.connect()?;
-    Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
-    table.modified = clock::now_ms();
-    let mut statistics = statistics(&connection, "ALTER_TABLE", &[])?;
-    statistics["ddlOperationPerformed"] = json!("ALTER");
-    statistics["ddlTargetTable"] = table.id.to_rest();
-    let id = table.id.clone();
-    *server.catalog().table_mut(&id)? = table;
-    Ok(Outcome { statistics, result: Some(Arc::default()) })
+    fn change(
+        self,
+        kind: &str,
+        compile: impl FnOnce(&Context<'_>) -> Result<Change, ApiError>,
+    ) -> Result<Outcome, JobError> {
+        let _writer = self.server.warehouse.writer();
+        let (change, table, sizes) = {
+            let catalog = self.server.catalog();
+            let context = self.context(&catalog);
+            let change = compile(&context)?;
+            let table = catalog.table(&change.table)?.clone();
+            (change, table, context.sizes.into_inner())
+        };
+        let connection = self.server.warehouse.connect()?;
+        let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(|error| refused(&error))?;
+        Warehouse::transaction(&connection, &expire(&table).into_iter().collect::<Vec<_>>())?;
+        self.server.catalog().table_mut(&change.table)?.modified = now_ms();
+        let affected = i64::try_from(affected).unwrap_or(i64::MAX);
+        let mut statistics = statistics(&connection, kind, &sizes)?;
+        statistics["numDmlAffectedRows"] = text(affected);
+        let result = QueryResult { affected_rows: Some(affected), ..QueryResult::default() };
+        Ok(Outcome { statistics, result: Some(Arc::new(result)) })
+    }
+
+    fn alter(self, compile: impl FnOnce(&Context<'_>) -> Result<Alteration, ApiError>) -> Result<Outcome, JobError> {
+        let _writer = self.server.warehouse.writer();
+        let Alteration { mut table, statements } = compile(&self.context(&self.server.catalog()))?;
+        let connection = self.server.warehouse.connect()?;
+        Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
+        table.modified = now_ms();
+        let mut statistics = statistics(&connection, "ALTER_TABLE", &[])?;
+        statistics["ddlOperationPerformed"] = json!("ALTER");
+        statistics["ddlTargetTable"] = table.id.to_rest();
+        let id = table.id.clone();
+        *self.server.catalog().table_mut(&id)? = table;
+        Ok(Outcome { statistics, result: Some(Arc::default()) })
+    }
 }
 
 /// A statement that DuckDB refuses after the compiler took it: a value that does not fit.

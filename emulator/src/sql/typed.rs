@@ -74,7 +74,6 @@ impl Typed {
         match self.ty {
             Type::String => x.clone(),
             Type::BigNumeric => format!("bq_bignumeric_text({x})"),
-            Type::Numeric => format!("bq_numeric_text({x})"),
             Type::Float64 => format!("bq_float_text({x})"),
             Type::Timestamp => format!("bq_timestamp_text({x})"),
             Type::Int64 | Type::Bool | Type::Date | Type::Json => format!("CAST({x} AS VARCHAR)"),
@@ -87,9 +86,7 @@ fn pattern(to: Type) -> Option<&'static str> {
     Some(match to {
         Type::String | Type::Json => return None,
         Type::Int64 => r"\s*[+-]?[0-9]+\s*",
-        Type::Float64 | Type::Numeric | Type::BigNumeric => {
-            r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*"
-        }
+        Type::Float64 | Type::BigNumeric => r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*",
         Type::Bool => "(?i:true|false)",
         Type::Date => r"\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*",
         Type::Timestamp => {

@@ -9,7 +9,6 @@ pub fn out(column: &str, ty: Type) -> String {
     match ty {
         Type::Timestamp => format!("epoch_us({column})::VARCHAR"),
         Type::BigNumeric => format!("bq_bignumeric_text({column})"),
-        Type::Numeric => format!("bq_numeric_text({column})"),
         Type::Json => format!("json({column})::VARCHAR"),
         _ => format!("({column})::VARCHAR"),
     }
@@ -36,17 +35,4 @@ fn seconds(micros: &str) -> String {
     let fraction = digits[1..].trim_end_matches('0');
     let fraction = if fraction.is_empty() { "0" } else { fraction };
     format!("{sign}{}.{fraction}E{exponent}", &digits[..1])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::seconds;
-
-    #[test]
-    fn seconds_are_exact() {
-        assert_eq!(seconds("1756972800000000"), "1.7569728E9");
-        assert_eq!(seconds("1756972800000001"), "1.756972800000001E9");
-        assert_eq!(seconds("0"), "0.0");
-        assert_eq!(seconds("-1500000"), "-1.5E0");
-    }
 }

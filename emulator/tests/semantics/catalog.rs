@@ -78,7 +78,7 @@ async fn t1_a_table_keeps_partitions_clustering_labels_and_description() {
         "tableReference": {"projectId": "demo", "datasetId": "d", "tableId": "t"},
         "schema": {"fields": [
             {"name": "month", "type": "TIMESTAMP", "mode": "REQUIRED"},
-            {"name": "n", "type": "INT64", "description": "a number"},
+            {"name": "n", "type": "INT64"},
         ]},
         "timePartitioning": {"type": "MONTH", "field": "month"},
         "clustering": {"fields": ["n"]},
@@ -177,6 +177,11 @@ async fn u1_what_is_not_known_answers_501() {
         ("fieldDelimiter", json!(";")),
         ("hivePartitioningOptions", json!({"mode": "AUTO"})),
         ("autodetect", json!(true)),
+        ("allowJaggedRows", json!(true)),
+        ("ignoreUnknownValues", json!(true)),
+        ("maxBadRecords", json!(1)),
+        ("writeDisposition", json!("WRITE_EMPTY")),
+        ("schemaUpdateOptions", json!(["ALLOW_FIELD_RELAXATION"])),
         ("sourceUris", json!(["gs://b/*.csv"])),
     ] {
         let (status, body) = h.insert_load("j", "t$202509", &["gs://b/a"], json!({key: value})).await;
@@ -187,4 +192,12 @@ async fn u1_what_is_not_known_answers_501() {
         "schema": {"fields": [{"name": "n", "type": "INTEGER", "mode": "REPEATED"}]},
     });
     assert_eq!(h.call("POST", "/datasets/d/tables", repeated).await.0, 501);
+    for ty in ["NUMERIC", "DATETIME", "RECORD"] {
+        let body = json!({
+            "tableReference": {"tableId": "x"}, "schema": {"fields": [{"name": "n", "type": ty}]},
+        });
+        assert_eq!(h.call("POST", "/datasets/d/tables", body).await.0, 501, "{ty}");
+    }
+    let patch = json!({"clustering": {"fields": ["note"]}});
+    assert_eq!(h.call("PATCH", "/datasets/d/tables/t", patch).await.0, 501);
 }

@@ -1,0 +1,81 @@
+//! How an emulator behaves, also as the flags of the program.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
+
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  bigquery-emulator --dataset billing
+  bigquery-emulator --port 9050 --project demo --dataset billing:EU --storage http://127.0.0.1:4443
+  BIGQUERY_EMULATOR_HOST=http://127.0.0.1:9050 finops plan aws";
+
+/// A BigQuery REST server over DuckDB, for tests and trials without an account. Rows live in memory
+/// and end with the process.
+#[derive(Debug, Clone, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub struct Options {
+    /// Address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 9050)]
+    pub port: u16,
+    /// Project of the datasets made at the start; requests may name any project
+    #[arg(long, default_value = "demo")]
+    pub project: String,
+    /// Dataset to make at the start, in US unless a location is given; may be repeated
+    #[arg(long = "dataset", value_name = "NAME[:LOCATION]", value_parser = dataset)]
+    pub datasets: Vec<(String, String)>,
+    /// Storage server (GCS JSON API) that gs:// objects come from
+    #[arg(long, value_name = "URL")]
+    pub storage: Option<String>,
+    /// Milliseconds added to every request
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
+    pub latency: Duration,
+    /// Milliseconds that a load job runs at least
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
+    pub job_duration: Duration,
+    /// Refuse a partition truncate whose schema lacks columns of the table, in case the real service does
+    #[arg(long)]
+    pub strict_missing_columns: bool,
+    /// Load empty unquoted CSV fields of STRING columns as NULL, not as empty strings
+    #[arg(long)]
+    pub empty_string_as_null: bool,
+    /// Print each request on stderr
+    #[arg(long)]
+    pub log: bool,
+}
+
+impl Default for Options {
+    /// No dataset and no storage, on a free port.
+    fn default() -> Self {
+        Self {
+            host: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            project: "demo".to_owned(),
+            datasets: Vec::new(),
+            storage: None,
+            latency: Duration::ZERO,
+            job_duration: Duration::ZERO,
+            strict_missing_columns: false,
+            empty_string_as_null: false,
+            log: false,
+        }
+    }
+}
+
+fn dataset(text: &str) -> Result<(String, String), String> {
+    let (name, location) = text.split_once(':').unwrap_or((text, "US"));
+    if name.is_empty() || location.is_empty() {
+        return Err("expected NAME or NAME:LOCATION, such as billing:EU".to_owned());
+    }
+    Ok((name.to_owned(), location.to_owned()))
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    text.parse().map(Duration::from_millis).map_err(|error| format!("expected milliseconds: {error}"))
+}
