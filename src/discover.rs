@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use finops_core::{
+    BillingPeriod,
     aws_cur::{self, ManifestLocation},
     delivery::{Delivery, StoredFile},
     manifest::{Manifest, ManifestError},
@@ -29,27 +30,35 @@ pub struct Discovered {
     pub export_name: Option<String>,
     /// One a month.
     pub candidates: Vec<Candidate>,
+    /// Months of which the store would not tell: their manifest is there, but it or the list of their files was not given.
+    pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
 /// Finds the deliveries of the months wanted, below `prefix`.
 ///
 /// # Errors
-/// What the store says to a listing; `Configuration` where several exports lie there and none is named. A manifest
-/// that cannot be read or used is an entry of the result.
+/// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
+/// one month is part of the result.
 pub async fn discover(store: &Store, prefix: &str, export_name: Option<&str>, months: &Months) -> Result<Discovered> {
     let manifests = manifests(store, prefix, export_name).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let wanted = manifests.into_iter().filter(|(location, _)| months.contain(location.billing_period));
-    let candidates = stream::iter(wanted)
+    let read: Vec<_> = stream::iter(wanted)
         .map(|(location, object)| async move {
-            let delivery = delivery(store, &location, &object).await;
-            let manifest_uri = store.uri(&location.key);
-            Candidate { billing_period: location.billing_period, manifest_uri, delivery }
+            let read = read_delivery(store, &location, &object).await;
+            (location.billing_period, store.uri(&location.key), read)
         })
         .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;
-    Ok(Discovered { export_name, candidates })
+    let mut discovered = Discovered { export_name, ..Discovered::default() };
+    for (billing_period, manifest_uri, read) in read {
+        match read {
+            Ok(delivery) => discovered.candidates.push(Candidate { billing_period, manifest_uri, delivery }),
+            Err(error) => discovered.unreadable.push((billing_period, error)),
+        }
+    }
+    Ok(discovered)
 }
 
 /// The manifests of the one export that lies there.
@@ -72,20 +81,54 @@ async fn manifests(store: &Store, prefix: &str, export_name: Option<&str>) -> Re
             Kind::Configuration,
             format!("several exports lie below {}: {}", store.uri(prefix), list.join(", ")),
         )
-        .hint("name one with AWS_EXPORT_NAME, or choose a prefix that holds only one"));
+        .hint(match export_name {
+            None => "name one with AWS_EXPORT_NAME, or choose a prefix that holds only one",
+            Some(_) => "choose a prefix that holds only one of these folders",
+        }));
     }
     Ok(found.into_values().collect())
 }
 
-async fn delivery(store: &Store, location: &ManifestLocation, object: &Object) -> Result<Delivery, ManifestError> {
-    let unreadable = |error: Error| ManifestError::Unreadable(error.full_message());
+/// The delivery, or why its manifest cannot be used; an error is the store's.
+async fn read_delivery(
+    store: &Store,
+    location: &ManifestLocation,
+    object: &Object,
+) -> Result<Result<Delivery, ManifestError>> {
     if object.bytes > LARGEST_MANIFEST {
-        return Err(ManifestError::Malformed(format!("it has {} bytes, far more than a manifest", object.bytes)));
+        let what = format!("it has {} bytes, far more than a manifest", object.bytes);
+        return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = store.read_head(&location.key, LARGEST_MANIFEST).await.map_err(unreadable)?;
-    let manifest = aws_cur::parse(location, &bytes)?;
-    let stored = stored_files(store, &location.export_folder, &manifest).await.map_err(unreadable)?;
-    Ok(Delivery::new(manifest, store.uri(&location.key), object.updated, stored))
+    let bytes = store.read_head(&location.key, LARGEST_MANIFEST).await?;
+    let manifest = match aws_cur::parse(location, &bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Err(error)),
+    };
+    let stored = stored_files(store, &location.export_folder, &manifest).await?;
+    Ok(Ok(Delivery::new(manifest, store.uri(&location.key), object.updated, stored)))
+}
+
+/// Whether the delivery's files are still those that were listed. A mirror may replace them while they are loaded.
+///
+/// # Errors
+/// What the store says.
+pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
+    let folders: BTreeSet<&str> =
+        delivery.files.iter().filter_map(|f| f.key.rsplit_once('/')).map(|(f, _)| f).collect();
+    let mut now = HashMap::new();
+    for folder in folders {
+        now.extend(store.list(folder, "*").await?.into_iter().map(|object| (object.key.clone(), object)));
+    }
+    for file in &delivery.files {
+        let same = match now.get(&file.key) {
+            Some(object) => object.bytes == file.bytes && store.checksum(object).await? == file.checksum,
+            None => false,
+        };
+        if !same {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The listed files that are there, by their tail below the export's folder.

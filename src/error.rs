@@ -33,8 +33,6 @@ pub enum Kind {
     Busy,
     /// A table that finops did not create.
     ForeignTable,
-    /// The run was told to stop.
-    Interrupted,
 }
 
 impl Kind {
@@ -54,7 +52,6 @@ impl Kind {
             Self::Stale => "stale",
             Self::Busy => "busy",
             Self::ForeignTable => "foreign_table",
-            Self::Interrupted => "interrupted",
         }
     }
 }

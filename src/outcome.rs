@@ -1,6 +1,7 @@
 //! From decisions and loads to the report.
 
 use finops_core::{
+    BillingPeriod,
     amount::movement,
     plan::{Decision, PlannedMonth},
     report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
@@ -42,6 +43,20 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
         bytes,
         result: status.map(MonthResult::from),
         error,
+    }
+}
+
+/// The report of a month of which the store would not tell.
+pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
+    MonthReport {
+        billing_period,
+        execution_id: String::new(),
+        action: Action::Refuse,
+        reason: "its manifest or the list of its files cannot be read".to_owned(),
+        files: 0,
+        bytes: 0,
+        result: Some(MonthStatus::Failed.into()),
+        error: Some(error.reported()),
     }
 }
 

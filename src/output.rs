@@ -142,7 +142,7 @@ pub fn summary(pipeline: &PipelineReport) -> String {
         return if pipeline.error.is_some() {
             "failed".to_owned()
         } else {
-            "nothing to do: no manifest found".to_owned()
+            "nothing to do: no manifest found, or none of the months asked for".to_owned()
         };
     }
     let count = |status| pipeline.months.iter().filter(|month| month.status() == Some(status)).count();
@@ -179,7 +179,9 @@ fn counted(parts: &[(usize, &str)]) -> String {
 /// Says on stderr what failed and what to do about it.
 pub fn failures(report: &Report) {
     for pipeline in &report.pipelines {
+        // Where a whole export fails, its months fail for the same reason: once is enough.
         let of_months = pipeline.months.iter().filter_map(|month| month.error.as_ref());
+        let of_months = of_months.filter(|error| pipeline.error.as_ref() != Some(*error));
         pipeline.error.iter().chain(of_months).for_each(error);
     }
 }

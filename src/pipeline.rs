@@ -8,14 +8,14 @@ use finops_core::{
     plan::{Decision, PlannedMonth, Rules, plan},
     report::{MonthReport, MonthStatus, PipelineReport},
     schema::{self, ChangeKind, Column, ColumnType, MonthColumns, SchemaChange},
-    state::LoadRecord,
+    state::Standing,
 };
 use futures::{StreamExt, stream};
 use tracing::{info, warn};
 
 use crate::{
     config::{Export, Months},
-    discover::{Discovered, discover},
+    discover::{Discovered, discover, is_unchanged},
     error::{Error, Kind, Result},
     fetch::Fetched,
     headers::month_columns,
@@ -65,15 +65,8 @@ pub async fn run<W: Warehouse>(
     run: &Run,
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
-    let mut report = PipelineReport {
-        pipeline: export.pipeline.to_owned(),
-        export: export.name.clone().unwrap_or_default(),
-        table: warehouse.table_name(&export.target("")),
-        status: None,
-        schema: Vec::new(),
-        months: Vec::new(),
-        error: None,
-    };
+    let table = warehouse.table_name(&export.target(""));
+    let mut report = PipelineReport::new(export.pipeline, export.name.as_deref().unwrap_or_default(), table);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
         let overtaken = match round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress).await {
@@ -112,7 +105,7 @@ async fn round<W: Warehouse>(
     // Discover what was delivered, and what stands.
     let (discovered, inventory) =
         futures::join!(discover(store, &export.prefix, name, &run.months), warehouse.inspect(&unnamed));
-    let (Discovered { export_name, candidates }, inventory) = (discovered?, inventory?);
+    let (Discovered { export_name, candidates, unreadable }, inventory) = (discovered?, inventory?);
     let Some(export_name) = export_name else {
         info!(source = %store.uri(&export.prefix), "no manifest found");
         return Ok(BTreeSet::new());
@@ -128,10 +121,11 @@ async fn round<W: Warehouse>(
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
     let (mut reports, ready) = read_headers(store, &target, planned).await;
-    let wanted_columns = union_of(&ready, &target);
+    let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
+    reports.extend(unreadable.map(|(period, error)| (*period, outcome::unreadable(*period, error))));
     let existing = inventory.columns.as_deref();
-    let changes = existing.map(|existing| schema::changes(existing, &wanted_columns)).unwrap_or_default();
-    let ready = refuse_columns(ready, &changes, &mut reports);
+    let ready = refuse_columns(ready, existing, &target, &mut reports);
+    let (wanted_columns, changes) = table_schema(&ready, existing, &target);
     report.schema.extend(changes.iter().filter(|c| !report.schema.contains(c)).cloned().collect::<Vec<_>>());
     if run.dry_run || ready.is_empty() {
         report
@@ -141,17 +135,22 @@ async fn round<W: Warehouse>(
     }
 
     // Replace: load, verify and record each month.
-    warehouse.prepare(&target, &wanted_columns, &changes).await?;
+    if let Err(error) = warehouse.prepare(&target, &wanted_columns, &changes).await {
+        let to_load = reports.values_mut().filter(|month| month.result.is_none());
+        to_load.for_each(|month| not_loaded(month, MonthStatus::Failed, &error));
+        report.months.extend(reports.into_values());
+        return Err(error);
+    }
     let types = final_types(existing.unwrap_or_default(), &wanted_columns, &changes);
     progress(Progress::Planned(ready.len()));
     let (target, types, inventory) = (&target, &types, &inventory);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
-            let previous = inventory.standing.get(&period).map(|standing| standing.record.clone());
-            let replaced = replace(store, warehouse, target, run, &month, types, previous.clone()).await;
+            let previous = inventory.standing.get(&period);
+            let replaced = replace(store, warehouse, target, run, &month, types, previous.cloned()).await;
             progress(Progress::Ended(period));
-            (period, previous, replaced)
+            (period, previous.and_then(Standing::visible), replaced)
         })
         .buffer_unordered(warehouse.concurrency())
         .collect()
@@ -165,11 +164,11 @@ async fn round<W: Warehouse>(
             Ok(Replaced::Done(load)) => {
                 let (execution_id, rows) = (&load.record.execution_id, load.record.rows);
                 info!(run_id = run.run_id, billing_period = %period, execution_id, rows, "month replaced");
-                loaded(month, previous.as_ref(), *load);
+                loaded(month, previous, *load);
             }
             Ok(Replaced::Overtaken) => {
-                let again =
-                    Error::new(Kind::Busy, format!("other runs keep replacing {period}")).hint("run again later");
+                let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
+                let again = Error::new(Kind::Busy, message).hint("run again when its mirror and other runs are done");
                 not_loaded(month, MonthStatus::Failed, &again);
                 overtaken.insert(period);
             }
@@ -224,24 +223,34 @@ async fn read_headers(
     (reports, ready)
 }
 
-fn union_of(ready: &BTreeMap<BillingPeriod, Ready>, target: &Target) -> Vec<Column> {
+/// The columns that the table needs for the months, and what that changes in it.
+fn table_schema(
+    ready: &BTreeMap<BillingPeriod, Ready>,
+    existing: Option<&[Column]>,
+    target: &Target,
+) -> (Vec<Column>, Vec<SchemaChange>) {
     let months: Vec<MonthColumns> = ready.values().map(|month| month.columns.clone()).collect();
-    schema::union(&months, &target.layout.pillars())
+    let wanted = schema::union(&months, &target.layout.pillars());
+    let changes = existing.map(|existing| schema::changes(existing, &wanted)).unwrap_or_default();
+    (wanted, changes)
 }
 
 /// Takes out the months that have a column which the table cannot take.
 fn refuse_columns(
     ready: BTreeMap<BillingPeriod, Ready>,
-    changes: &[SchemaChange],
+    existing: Option<&[Column]>,
+    target: &Target,
     reports: &mut BTreeMap<BillingPeriod, MonthReport>,
 ) -> BTreeMap<BillingPeriod, Ready> {
+    let (_, changes) = table_schema(&ready, existing, target);
     let mut accepted = BTreeMap::new();
     for (period, month) in ready {
         let names: Vec<String> = month.columns.columns.iter().map(|(name, _)| name.clone()).collect();
-        match (schema::refused(changes, &names), reports.get_mut(&period)) {
+        match (schema::refused(&changes, &names), reports.get_mut(&period)) {
             (Some(change), Some(report)) => {
                 let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
-                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message));
+                let hint = "or choose another table name: the first run loads all months there";
+                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(hint));
             }
             _ => drop(accepted.insert(period, month)),
         }
@@ -268,7 +277,7 @@ async fn replace<W: Warehouse>(
     run: &Run,
     month: &Ready,
     types: &HashMap<String, ColumnType>,
-    previous: Option<LoadRecord>,
+    previous: Option<Standing>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
     let columns = month.columns.columns.iter().map(|(name, _)| Column {
@@ -288,5 +297,13 @@ async fn replace<W: Warehouse>(
         force: run.rules.force,
         run_id: run.run_id.clone(),
     };
-    warehouse.replace_month(target, &load).await
+    let replaced = warehouse.replace_month(target, &load).await?;
+    match is_unchanged(store, delivery).await {
+        Ok(true) => Ok(replaced),
+        Ok(false) => Ok(Replaced::Overtaken),
+        Err(error) => {
+            warn!(billing_period = %load.billing_period, "not looked at again: {}", error.full_message());
+            Ok(replaced)
+        }
+    }
 }

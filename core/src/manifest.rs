@@ -38,9 +38,6 @@ pub enum ManifestError {
     /// The manifest contradicts the folder that it lies in, or itself.
     #[error("{0}")]
     Contradiction(String),
-    /// The manifest could not be read at all.
-    #[error("{0}")]
-    Unreadable(String),
 }
 
 impl ManifestError {
@@ -51,7 +48,6 @@ impl ManifestError {
                 "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
             }
             Self::Unsupported(_) => "change the report's settings at the provider",
-            Self::Unreadable(_) => "run again; if it stays, look at the object and at the permissions",
         }
     }
 }

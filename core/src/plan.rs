@@ -107,7 +107,8 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     let whole = standing.filter(|s| s.record.status == LoadStatus::Loaded && s.record.rows == s.rows_in_table);
     if !delivery.missing.is_empty() {
         return match whole {
-            Some(s) if s.record.execution_id == delivery.manifest.execution_id => {
+            // Some gone and some there is no tidying up, but a delivery in flight.
+            Some(s) if delivery.files.is_empty() && s.record.execution_id == delivery.manifest.execution_id => {
                 (Decision::Skip, "already loaded; its source files are no longer there".to_owned())
             }
             _ => wait(&delivery, rules),

@@ -33,6 +33,15 @@ pub struct PipelineReport {
     pub error: Option<ReportedError>,
 }
 
+impl PipelineReport {
+    /// The report of an export of which nothing is known yet.
+    pub fn new(pipeline: &str, export: &str, table: String) -> Self {
+        let (schema, months) = (Vec::new(), Vec::new());
+        let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
+        Self { pipeline, export, table, status: None, schema, months, error: None }
+    }
+}
+
 /// How an export's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,8 +94,6 @@ pub enum Check {
     Files,
     /// The month's rows in the table are those that the load wrote.
     Rows,
-    /// The cost in the table is the sum over what the files delivered.
-    Cost,
 }
 
 /// One month.

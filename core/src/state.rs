@@ -96,3 +96,10 @@ pub struct Standing {
     /// Rows of the month that are in the table now.
     pub rows_in_table: u64,
 }
+
+impl Standing {
+    /// The record, if the table still has rows of it: what a reader could see.
+    pub fn visible(&self) -> Option<&LoadRecord> {
+        (self.rows_in_table > 0).then_some(&self.record)
+    }
+}

@@ -51,8 +51,8 @@ impl From<crate::error::Error> for Stop {
 /// Carries out the command.
 pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
     let done = match cli.command {
-        Command::Run(arguments) => run::run(arguments, environment).await,
-        Command::Plan(selection) => run::plan(selection, environment).await,
+        Command::Run(arguments) => run::run(arguments, environment).await.map_err(Stop::from),
+        Command::Plan(selection) => run::plan(selection, environment).await.map_err(Stop::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
         Command::Config(arguments) => Ok(config::config(&arguments, environment)),
         Command::Completions { shell } => {
@@ -82,10 +82,14 @@ async fn open_store(config: &Config, export: &Export) -> Result<Store> {
         #[cfg(feature = "s3")]
         Source::S3(bucket) => Store::S3(Box::new(S3::connect(bucket).await?)),
         #[cfg(not(feature = "s3"))]
-        Source::S3(bucket) => {
-            let what = format!("this build leaves out S3, so it cannot read s3://{bucket}");
-            return Err(crate::error::Error::new(crate::error::Kind::Configuration, what));
-        }
+        Source::S3(_) => return Err(left_out("S3")),
         Source::Local(root) => Store::Local(Local::new(root)),
     })
+}
+
+/// The error for what this build was made without. Configurations that ask for it are refused before.
+#[cfg(not(all(feature = "duckdb", feature = "s3")))]
+fn left_out(what: &str) -> crate::error::Error {
+    let message = format!("this build leaves out {what}");
+    crate::error::Error::new(crate::error::Kind::Configuration, message).hint("use a build with its default features")
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::IsTerminal};
 
 use finops_core::{
     plan::Rules,
-    report::{PipelineReport, Report, ReportedError},
+    report::{PipelineReport, PipelineStatus, Report, ReportedError},
 };
 use jiff::Timestamp;
 use tracing::info;
@@ -13,21 +13,21 @@ use tracing::info;
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{Output, RunArguments, Selection},
-    commands::{Exit, Stop, open_store},
-    config::{Choice, Config, WarehouseConfig, parse},
-    error::Kind,
+    commands::{Exit, open_store},
+    config::{Choice, Config, Export, Problem, WarehouseConfig, parse},
+    error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
 /// Loads what is to be loaded, and reports.
-pub(crate) async fn run(arguments: RunArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
+pub(crate) async fn run(arguments: RunArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Vec<Problem>> {
     go(arguments.selection, arguments.force, arguments.dry_run, environment).await
 }
 
 /// Reports what a run would do.
-pub(crate) async fn plan(selection: Selection, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
+pub(crate) async fn plan(selection: Selection, environment: &BTreeMap<String, String>) -> Result<Exit, Vec<Problem>> {
     go(selection, false, true, environment).await
 }
 
@@ -36,7 +36,7 @@ async fn go(
     force: bool,
     dry_run: bool,
     environment: &BTreeMap<String, String>,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, Vec<Problem>> {
     let Selection { pipeline, start_date, end_date, output } = selection;
     let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
     let now = Timestamp::now();
@@ -46,18 +46,10 @@ async fn go(
         rules: Rules { force, now, wait_max: config.wait_max },
         dry_run,
     };
-    let pipelines = match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => {
-            let warehouse = BigQuery::connect(options.clone()).await?;
-            run_exports(&config, &warehouse, &run).await?
-        }
-        #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => {
-            let warehouse = if dry_run { DuckDb::open_to_read(path)? } else { DuckDb::open(path)? };
-            run_exports(&config, &warehouse, &run).await?
-        }
-        #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => Vec::new(),
+    let pipelines = match run_exports(&config, &run).await {
+        Ok(pipelines) => pipelines,
+        // No export could be begun: the report says so of each.
+        Err(error) => config.exports.iter().map(|export| not_begun(&config, export, &run, &error)).collect(),
     };
     let report = Report { run_id: run.run_id, pipelines };
     match output.output {
@@ -75,13 +67,33 @@ async fn go(
     })
 }
 
-async fn run_exports<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Result<Vec<PipelineReport>, Stop> {
+async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> {
+    match &config.warehouse {
+        WarehouseConfig::BigQuery(options) => {
+            Ok(run_into(config, &BigQuery::connect(options.clone()).await?, run).await)
+        }
+        #[cfg(feature = "duckdb")]
+        WarehouseConfig::DuckDb(path) => {
+            let warehouse = if run.dry_run { DuckDb::open_to_read(path)? } else { DuckDb::open(path)? };
+            Ok(run_into(config, &warehouse, run).await)
+        }
+        #[cfg(not(feature = "duckdb"))]
+        WarehouseConfig::DuckDb(_) => Err(crate::commands::left_out("DuckDB")),
+    }
+}
+
+async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Vec<PipelineReport> {
     let mut reports = Vec::new();
     for export in &config.exports {
-        let store = open_store(config, export).await?;
-        let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
-        bar.finish();
+        let report = match open_store(config, export).await {
+            Ok(store) => {
+                let bar = ProgressBar::new(std::io::stderr().is_terminal());
+                let report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
+                bar.finish();
+                report
+            }
+            Err(error) => not_begun(config, export, run, &error),
+        };
         info!(
             run_id = run.run_id,
             pipeline = report.pipeline,
@@ -92,7 +104,19 @@ async fn run_exports<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) ->
         );
         reports.push(report);
     }
-    Ok(reports)
+    reports
+}
+
+/// The report of an export whose bucket or warehouse cannot even be reached for.
+fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
+    let table = match &config.warehouse {
+        WarehouseConfig::BigQuery(options) => format!("{}.{}.{}", options.project, export.dataset, export.table),
+        WarehouseConfig::DuckDb(_) => format!("{}.{}", export.dataset, export.table),
+    };
+    let mut report = PipelineReport::new(export.pipeline, export.name.as_deref().unwrap_or_default(), table);
+    report.error = Some(error.reported());
+    report.status = (!run.dry_run).then_some(PipelineStatus::Failed);
+    report
 }
 
 /// A name for the run: its time, and something of its own for runs of the same second.

@@ -35,7 +35,7 @@ pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<St
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await?,
         #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => Vec::new(),
+        WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
     };
     match arguments.output.output {
         Output::Json => output::json(&tables),

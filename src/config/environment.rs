@@ -43,7 +43,10 @@ impl Variables {
     /// # Errors
     /// What envy says; text always fits, so nothing in practice.
     pub fn read(environment: &BTreeMap<String, String>) -> envy::Result<Self> {
-        let all = || environment.iter().map(|(name, value)| (name.clone(), value.clone()));
+        // envy takes names in any case, the operating system does not.
+        let upper = |name: &String| name.chars().all(|c| !c.is_ascii_lowercase());
+        let exact = || environment.iter().filter(|(name, _)| upper(name));
+        let all = || exact().map(|(name, value)| (name.clone(), value.clone()));
         let mut variables: Self = envy::from_iter(all())?;
         variables.aws = envy::prefixed("AWS_").from_iter(all())?;
         variables.azure = envy::prefixed("AZURE_").from_iter(all())?;

@@ -58,8 +58,8 @@ pub struct MonthLoad {
     pub bytes: u64,
     /// The files' columns in the files' order, with the table's types.
     pub columns: Vec<Column>,
-    /// What stands now, if anything.
-    pub previous: Option<LoadRecord>,
+    /// The last record, and what the table holds of it now.
+    pub previous: Option<Standing>,
     /// Load although the same work may be done already.
     pub force: bool,
     /// The run that loads.
@@ -114,7 +114,8 @@ pub trait Warehouse {
     /// Loads the month, checks it and records it. Readers see the old month until they see the new one.
     ///
     /// # Errors
-    /// The old month stands on every error but `Verification`, after which the next run loads the month again.
+    /// The month that stood stands, unless the load itself was done: what then fails (checking, recording) is made good
+    /// by the next run, which finds the load.
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced>;
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use finops::warehouse::{MonthLoad, Replaced, Warehouse};
+use finops_core::state::Standing;
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
@@ -204,7 +205,8 @@ async fn a_run_that_looked_before_another_one_loaded_is_overtaken_once() {
     assert!(matches!(late.replace_month(&table.target, &stale).await.unwrap(), Replaced::Overtaken));
 
     // It has looked again, and still finds its delivery to be the newer one.
-    let again = MonthLoad { previous: Some(first.record), ..stale };
+    let rows_in_table = first.record.rows;
+    let again = MonthLoad { previous: Some(Standing { record: first.record, rows_in_table }), ..stale };
     let Replaced::Done(load) = late.replace_month(&table.target, &again).await.unwrap() else { panic!("overtaken") };
     assert_eq!(load.record.sequence, 2);
     assert_eq!(see(&table.harness).await, ("1".to_owned(), "2".to_owned()));

@@ -6,7 +6,7 @@ use finops::warehouse::MonthLoad;
 use finops_core::{
     delivery::hash,
     schema::{Column, ColumnType, known_type},
-    state::LoadRecord,
+    state::Standing,
 };
 use flate2::{Compression, write::GzEncoder};
 
@@ -78,7 +78,7 @@ impl Delivery {
     }
 
     /// What a warehouse is asked to load, when the files lie at `files`.
-    pub fn load(&self, files: Vec<String>, columns: Vec<Column>, previous: Option<LoadRecord>) -> MonthLoad {
+    pub fn load(&self, files: Vec<String>, columns: Vec<Column>, previous: Option<Standing>) -> MonthLoad {
         let parts = self.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
         MonthLoad {
             billing_period: self.month.parse().unwrap(),

@@ -109,7 +109,7 @@ impl<H: Harness> Table<H> {
             files.push(self.harness.put(name, bytes).await);
         }
         let mut load = delivery.load(files, columns.collect(), None);
-        load.previous = inventory.standing.remove(&load.billing_period).map(|standing| standing.record);
+        load.previous = inventory.standing.remove(&load.billing_period);
         load
     }
 

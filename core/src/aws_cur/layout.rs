@@ -9,9 +9,6 @@ use crate::period::BillingPeriod;
 
 const MANIFEST_SUFFIX: &str = "-Manifest.json";
 
-/// The form of a billing period's folder, as people know it.
-pub const PERIOD_FOLDER: &str = "YYYYMMDD-YYYYMMDD";
-
 /// A manifest's key, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestLocation {

@@ -24,7 +24,8 @@ pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
         return Err(not_ours(&table));
     }
     let records = match is_ours(connection, target, STATE_TABLE)? {
-        Some(_) => state::latest(connection, target)?,
+        Some(true) => state::latest(connection, target)?,
+        Some(false) => return Err(not_ours(&path(target, STATE_TABLE)).hint("choose another AWS_DATASET")),
         None => Vec::new(),
     };
     if ours.is_none() {

@@ -7,7 +7,7 @@ use finops_core::{
     Costs,
     csv_header::is_gzip,
     report::Check,
-    state::{LoadRecord, LoadStatus},
+    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::Timestamp;
 
@@ -46,7 +46,7 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
         export_name: target.export_name.clone(),
         table_name: target.table.clone(),
         billing_period: load.billing_period,
-        sequence: load.previous.as_ref().map_or(0, |previous| previous.sequence) + 1,
+        sequence: load.previous.as_ref().map_or(0, |previous| previous.record.sequence) + 1,
         execution_id: load.execution_id.clone(),
         fingerprint: load.fingerprint.clone(),
         manifest_uri: load.manifest_uri.clone(),
@@ -56,7 +56,11 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
         files: load.files.len() as u64,
         bytes: load.bytes,
         cost,
-        previous_execution_id: load.previous.as_ref().map(|previous| previous.execution_id.clone()),
+        previous_execution_id: load
+            .previous
+            .as_ref()
+            .and_then(Standing::visible)
+            .map(|record| record.execution_id.clone()),
         run_id: load.run_id.clone(),
         loaded_at: now,
     };

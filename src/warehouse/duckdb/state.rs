@@ -7,7 +7,7 @@ use finops_core::{
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::{OURS, failed, path};
+use super::{OURS, failed, inspect, path};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::Target,
@@ -15,9 +15,12 @@ use crate::{
 
 /// Creates the state table where it is missing.
 pub fn create(connection: &Connection, target: &Target) -> Result<()> {
+    if inspect::is_ours(connection, target, STATE_TABLE)?.is_some() {
+        return Ok(());
+    }
     let table = path(target, STATE_TABLE);
     let sql = format!(
-        "CREATE TABLE IF NOT EXISTS {table} (
+        "CREATE TABLE {table} (
             pipeline VARCHAR, export_name VARCHAR, table_name VARCHAR, billing_period DATE, sequence BIGINT,
             execution_id VARCHAR, fingerprint VARCHAR, manifest_uri VARCHAR, job_id VARCHAR, status VARCHAR,
             rows BIGINT, files BIGINT, bytes BIGINT, cost JSON, previous_execution_id VARCHAR, run_id VARCHAR,
