@@ -99,6 +99,22 @@ async fn readers_see_the_old_month_until_the_new_one_is_complete() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_that_a_mirror_replaces_while_they_are_loaded_are_loaded_again_by_the_same_run() {
+    let first = Delivery::new("2025-09", "same", &["3.5", "1"]).overwriting();
+    let job = CloudJob::new(&[first]).await;
+    job.emulator.hold_jobs("finops-");
+    let run = job.finops.spawn();
+    wait_for_load_jobs(&job, 1).await;
+    job.put(&Delivery::new("2025-09", "same", &["7", "8", "9"]).overwriting()).await;
+    job.emulator.release();
+    let (status, stderr) = end(run);
+    assert!(status.success(), "{stderr}");
+    assert_eq!(job.figures()["2025-09"], (3, "24".to_owned()));
+    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202509-2"]);
+    assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_told_to_stop_ends_at_once_with_the_code_for_that() {
     for (name, code) in [("-TERM", 143), ("-INT", 130)] {
         let job = CloudJob::new(&[september()]).await;
@@ -176,6 +192,9 @@ fn a_second_run_on_the_same_duckdb_file_says_that_it_is_busy() {
     let outcome = job.finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
     assert_names(&outcome.stderr, &["error: ", job.database.to_str().unwrap(), "another process has it open"]);
+    let report = job.finops.report(1);
+    assert_eq!(report["pipelines"][0]["status"], "failed");
+    assert_eq!(report["pipelines"][0]["error"]["kind"], "busy");
     drop(held);
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
 }

@@ -92,6 +92,26 @@ fn a_loaded_month_whose_files_are_gone_is_left_as_it_is() {
 }
 
 #[test]
+fn a_loaded_month_of_which_some_files_are_gone_waits_and_stays_as_it_is() {
+    let job = LocalJob::loaded(&[september().in_parts(2)]);
+    fs::remove_file(september().in_parts(2).data_path(&job.source, 0)).unwrap();
+    assert_eq!(each(&job.finops.report(0), "status"), ["waiting"]);
+    let stale = job.finops.clone().with("WAIT_MAX_HOURS", "0").report(1);
+    assert_eq!(month(&stale, "2025-09")["error"]["kind"], "stale");
+    assert_eq!(job.figures()["2025-09"], (2, "4.5".to_owned()));
+}
+
+#[test]
+fn what_a_dropped_table_held_is_no_previous_cost() {
+    let job = LocalJob::loaded(&[september()]);
+    duckdb::Connection::open(&job.database).unwrap().execute_batch("DROP TABLE billing.aws_cur").unwrap();
+    let report = job.finops.report(0);
+    let month = month(&report, "2025-09");
+    assert_eq!(month["previous_cost"], serde_json::json!({}));
+    assert!(!month["reason"].as_str().unwrap().contains("cost"), "{month:#}");
+}
+
+#[test]
 fn what_was_deleted_by_hand_is_loaded_again_and_the_reason_says_so() {
     let job = LocalJob::loaded(&[september(), october()]);
     let before = job.figures();
