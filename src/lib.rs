@@ -11,6 +11,7 @@ mod http;
 pub mod outcome;
 pub mod output;
 pub mod pipeline;
+pub mod schema_step;
 pub mod storage;
 pub mod telemetry;
 pub mod warehouse;

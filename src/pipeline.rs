@@ -1,13 +1,12 @@
 //! A run of one export, from top to bottom: discover, plan, schema, replace months, report.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use finops_core::{
     BillingPeriod,
-    delivery::Delivery,
-    plan::{Decision, PlannedMonth, Rules, plan},
-    report::{MonthReport, MonthStatus, PipelineReport},
-    schema::{self, ChangeKind, Column, ColumnType, MonthColumns, SchemaChange},
+    plan::{Rules, plan},
+    report::{MonthStatus, PipelineReport},
+    schema::{Column, ColumnType},
     state::Standing,
 };
 use futures::{StreamExt, stream};
@@ -18,8 +17,8 @@ use crate::{
     discover::{Discovered, discover, is_unchanged},
     error::{Error, Kind, Result},
     fetch::Fetched,
-    headers::month_columns,
-    outcome::{self, loaded, not_loaded, planned_report},
+    outcome::{self, loaded, not_loaded},
+    schema_step::{Ready, final_types, read_headers, refuse_columns, table_schema},
     storage::Store,
     warehouse::{Inventory, MonthLoad, Replaced, Target, Warehouse, another_export},
 };
@@ -49,12 +48,6 @@ pub enum Progress {
     Started(BillingPeriod),
     /// A month is done, well or badly.
     Ended(BillingPeriod),
-}
-
-/// A month to load, with what its files hold.
-struct Ready {
-    delivery: Delivery,
-    columns: MonthColumns,
 }
 
 /// Runs one export. Every failure is part of the report.
@@ -185,89 +178,6 @@ fn refuse_another_export<W: Warehouse>(warehouse: &W, target: &Target, inventory
         inventory.standing.values().filter(|standing| standing.rows_in_table > 0).map(|standing| &standing.record);
     let mut others = held.filter(|r| r.export_name != target.export_name || r.pipeline != target.pipeline);
     others.next().map_or(Ok(()), |record| Err(another_export(&warehouse.table_name(target), target, record)))
-}
-
-/// Reports of all planned months, and the ones to load with their columns. A month whose files cannot be read is
-/// reported as failed, one whose files hold no rows as skipped: it must not replace what stands.
-async fn read_headers(
-    store: &Store,
-    target: &Target,
-    planned: Vec<PlannedMonth>,
-) -> (BTreeMap<BillingPeriod, MonthReport>, BTreeMap<BillingPeriod, Ready>) {
-    let mut reports = BTreeMap::new();
-    let mut deliveries = Vec::new();
-    for month in planned {
-        reports.insert(month.billing_period, planned_report(&month));
-        if let Decision::Load(delivery) | Decision::Reload(delivery) = month.decision {
-            deliveries.push(delivery);
-        }
-    }
-    let read: Vec<_> = stream::iter(deliveries)
-        .map(|delivery| async move { (month_columns(store, target, &delivery).await, delivery) })
-        .buffer_unordered(4)
-        .collect()
-        .await;
-    let mut ready = BTreeMap::new();
-    for (columns, delivery) in read {
-        let period = delivery.manifest.billing_period;
-        let Some(report) = reports.get_mut(&period) else { continue };
-        match columns {
-            Ok(Some(columns)) => drop(ready.insert(period, Ready { delivery, columns })),
-            Ok(None) => {
-                warn!(billing_period = %period, execution_id = report.execution_id, "empty delivery");
-                outcome::empty(report, delivery.files.len());
-            }
-            Err(error) => not_loaded(report, MonthStatus::Failed, &error),
-        }
-    }
-    (reports, ready)
-}
-
-/// The columns that the table needs for the months, and what that changes in it.
-fn table_schema(
-    ready: &BTreeMap<BillingPeriod, Ready>,
-    existing: Option<&[Column]>,
-    target: &Target,
-) -> (Vec<Column>, Vec<SchemaChange>) {
-    let months: Vec<MonthColumns> = ready.values().map(|month| month.columns.clone()).collect();
-    let wanted = schema::union(&months, &target.layout.pillars());
-    let changes = existing.map(|existing| schema::changes(existing, &wanted)).unwrap_or_default();
-    (wanted, changes)
-}
-
-/// Takes out the months that have a column which the table cannot take.
-fn refuse_columns(
-    ready: BTreeMap<BillingPeriod, Ready>,
-    existing: Option<&[Column]>,
-    target: &Target,
-    reports: &mut BTreeMap<BillingPeriod, MonthReport>,
-) -> BTreeMap<BillingPeriod, Ready> {
-    let (_, changes) = table_schema(&ready, existing, target);
-    let mut accepted = BTreeMap::new();
-    for (period, month) in ready {
-        let names: Vec<String> = month.columns.columns.iter().map(|(name, _)| name.clone()).collect();
-        match (schema::refused(&changes, &names), reports.get_mut(&period)) {
-            (Some(change), Some(report)) => {
-                let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
-                let hint = "or choose another table name: the first run loads all months there";
-                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(hint));
-            }
-            _ => drop(accepted.insert(period, month)),
-        }
-    }
-    accepted
-}
-
-/// The types that the table's columns have once it is prepared.
-fn final_types(existing: &[Column], wanted: &[Column], changes: &[SchemaChange]) -> HashMap<String, ColumnType> {
-    let mut types: HashMap<String, ColumnType> = HashMap::new();
-    for column in wanted.iter().chain(existing) {
-        types.insert(column.name.clone(), column.column_type);
-    }
-    for change in changes.iter().filter(|change| change.change == ChangeKind::Widen) {
-        types.insert(change.column.clone(), change.to);
-    }
-    types
 }
 
 async fn replace<W: Warehouse>(
