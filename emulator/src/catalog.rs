@@ -24,6 +24,8 @@ pub struct Dataset {
     pub labels: BTreeMap<String, String>,
     /// Milliseconds; inherited by new partitioned tables that set none.
     pub default_partition_expiration: Option<i64>,
+    /// Milliseconds; inherited by new tables that set none and whose partitions do not expire.
+    pub default_table_expiration: Option<i64>,
     pub created: i64,
     pub tables: BTreeMap<String, Table>,
 }
@@ -145,6 +147,7 @@ impl Dataset {
             location: canonical_location(location),
             labels: BTreeMap::new(),
             default_partition_expiration: None,
+            default_table_expiration: None,
             created: now_ms(),
             tables: BTreeMap::new(),
         }
@@ -165,6 +168,7 @@ impl Dataset {
             "labels": self.labels,
             "type": "DEFAULT",
             "defaultPartitionExpirationMs": text(self.default_partition_expiration),
+            "defaultTableExpirationMs": text(self.default_table_expiration),
         }))
     }
 }

@@ -23,7 +23,11 @@ pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answ
 }
 
 pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(body, "dataset", "datasetReference location labels defaultPartitionExpirationMs kind id")?;
+    only_keys(
+        body,
+        "dataset",
+        "datasetReference location labels defaultPartitionExpirationMs defaultTableExpirationMs kind id",
+    )?;
     let name = body["datasetReference"]["datasetId"]
         .as_str()
         .ok_or_else(|| ApiError::missing("datasetReference.datasetId"))?;
@@ -37,6 +41,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     let dataset = Dataset {
         labels: labels(&body["labels"]),
         default_partition_expiration: int64(&body["defaultPartitionExpirationMs"]),
+        default_table_expiration: int64(&body["defaultTableExpirationMs"]),
         ..Dataset::new(id, body["location"].as_str().unwrap_or("US"))
     };
     let answer = dataset.to_rest();

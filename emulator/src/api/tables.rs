@@ -65,7 +65,7 @@ pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answ
     resource(server, &id, 0)
 }
 
-/// Makes a table; the dataset's default partition expiration applies where it sets none.
+/// Makes a table; the dataset's default expirations apply where it sets none.
 pub fn create(server: &Server, mut table: Table) -> Result<(), ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
@@ -90,6 +90,11 @@ pub fn create(server: &Server, mut table: Table) -> Result<(), ApiError> {
         // Zero is how a client says "none" where the dataset has a default.
         let own = partitioning.expiration.or(dataset.default_partition_expiration);
         partitioning.expiration = own.filter(|ms| *ms > 0);
+    }
+    // The expiration of partitions goes before that of the table.
+    if table.partitioning.as_ref().is_none_or(|partitioning| partitioning.expiration.is_none()) {
+        let inherited = dataset.default_table_expiration.map(|ms| table.created + ms);
+        table.expires = table.expires.or(inherited);
     }
     dataset.tables.insert(table.id.table.clone(), table);
     Ok(())

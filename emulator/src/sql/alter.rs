@@ -5,7 +5,7 @@ use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, Colu
 use super::{
     expr::sql_type,
     names::{self, Context},
-    parse::unsupported,
+    parse::{Expiration, unsupported},
     typed::Typed,
 };
 use crate::{
@@ -43,11 +43,20 @@ pub fn alter(alter: &AlterTable, context: &Context<'_>) -> Result<Alteration, Ap
     Ok(alteration)
 }
 
-/// Compiles SET OPTIONS (partition_expiration_days = NULL).
-pub fn end_partition_expiration(name: &ObjectName, context: &Context<'_>) -> Result<Alteration, ApiError> {
+/// Compiles SET OPTIONS (partition_expiration_days = NULL) and (expiration_timestamp = NULL).
+pub fn end_expiration(
+    name: &ObjectName,
+    expiration: Expiration,
+    context: &Context<'_>,
+) -> Result<Alteration, ApiError> {
     let mut table = names::table(name, context)?.clone();
-    let partitioning = table.partitioning.as_mut();
-    partitioning.ok_or_else(|| ApiError::invalid_query(format!("{name} is not partitioned")))?.expiration = None;
+    match (expiration, table.partitioning.as_mut()) {
+        (Expiration::OfTable, _) => table.expires = None,
+        (Expiration::OfPartitions, Some(partitioning)) => partitioning.expiration = None,
+        (Expiration::OfPartitions, None) => {
+            return Err(ApiError::invalid_query(format!("{name} is not partitioned")));
+        }
+    }
     Ok(Alteration { table, statements: Vec::new() })
 }
 

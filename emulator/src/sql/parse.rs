@@ -13,14 +13,23 @@ use crate::error::ApiError;
 /// A statement.
 pub enum Parsed {
     Statement(Box<Statement>),
-    /// `ALTER TABLE t SET OPTIONS (partition_expiration_days = NULL)`, which the parser's grammar lacks.
-    EndPartitionExpiration(ObjectName),
+    /// `ALTER TABLE t SET OPTIONS (.. = NULL)`, which the parser's grammar lacks.
+    EndExpiration(ObjectName, Expiration),
+}
+
+/// An expiration that SET OPTIONS ends.
+#[derive(Clone, Copy)]
+pub enum Expiration {
+    /// `partition_expiration_days`
+    OfPartitions,
+    /// `expiration_timestamp`
+    OfTable,
 }
 
 /// Parses a job's text.
 pub fn parse(sql: &str) -> Result<Parsed, ApiError> {
-    if let Ok(table) = end_partition_expiration(sql) {
-        return Ok(Parsed::EndPartitionExpiration(table));
+    if let Ok((table, expiration)) = end_expiration(sql) {
+        return Ok(Parsed::EndExpiration(table, expiration));
     }
     Ok(Parsed::Statement(Box::new(parse_one(sql)?)))
 }
@@ -49,7 +58,7 @@ pub fn unsupported(what: impl std::fmt::Display) -> ApiError {
     ApiError::invalid_query(format!("The emulator does not understand: {what}"))
 }
 
-fn end_partition_expiration(sql: &str) -> Result<ObjectName, ParserError> {
+fn end_expiration(sql: &str) -> Result<(ObjectName, Expiration), ParserError> {
     let mut parser = Parser::new(&BigQueryDialect).try_with_sql(sql)?;
     parser.expect_keywords(&[Keyword::ALTER, Keyword::TABLE])?;
     let table = parser.parse_object_name(true)?;
@@ -60,5 +69,9 @@ fn end_partition_expiration(sql: &str) -> Result<ObjectName, ParserError> {
     parser.expect_keyword(Keyword::NULL)?;
     parser.expect_token(&Token::RParen)?;
     parser.expect_token(&Token::EOF)?;
-    if option == "partition_expiration_days" { Ok(table) } else { Err(ParserError::ParserError(option)) }
+    match option.as_str() {
+        "partition_expiration_days" => Ok((table, Expiration::OfPartitions)),
+        "expiration_timestamp" => Ok((table, Expiration::OfTable)),
+        _ => Err(ParserError::ParserError(option)),
+    }
 }

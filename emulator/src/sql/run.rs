@@ -32,7 +32,7 @@ const BILLING_UNIT: i64 = 1024 * 1024;
 pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
     let mut tables = Vec::new();
     match parse(&config.query).ok()? {
-        Parsed::EndPartitionExpiration(table) => tables.push(table),
+        Parsed::EndExpiration(table, _) => tables.push(table),
         Parsed::Statement(statement) => {
             let _ = visit_relations(&*statement, |name| {
                 tables.push(name.clone());
@@ -51,7 +51,7 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
 pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outcome, JobError> {
     let job = QueryJob { server, config, location };
     match parse(&config.query)? {
-        Parsed::EndPartitionExpiration(name) => job.alter(|context| alter::end_partition_expiration(&name, context)),
+        Parsed::EndExpiration(name, which) => job.alter(|context| alter::end_expiration(&name, which, context)),
         Parsed::Statement(statement) => match *statement {
             Statement::Query(query) => job.rows(&query),
             Statement::Insert(insert) => job.change("INSERT", |context| change::insert(&insert, context)),

@@ -72,6 +72,32 @@ async fn d3_the_default_partition_expiration_is_inherited_and_drops_old_months()
 }
 
 #[tokio::test]
+async fn d4_the_default_table_expiration_is_inherited_unless_partitions_expire() {
+    let h = Harness::new().await;
+    let dataset = json!({
+        "datasetReference": {"datasetId": "short"},
+        "defaultTableExpirationMs": (60 * DAY).to_string(),
+    });
+    h.call("POST", "/datasets", dataset).await;
+    let table = |name: &str, partitioning: Value| {
+        json!({
+            "tableReference": {"tableId": name},
+            "schema": {"fields": [{"name": "month", "type": "DATE"}]},
+            "timePartitioning": partitioning,
+        })
+    };
+    let partitions = json!({"type": "MONTH", "field": "month", "expirationMs": DAY.to_string()});
+    let (_, own) = h.call("POST", "/datasets/short/tables", table("own", partitions)).await;
+    assert_eq!(own.get("expirationTime"), None);
+    let (_, inheriting) = h.call("POST", "/datasets/short/tables", table("inheriting", Value::Null)).await;
+    let number = |value: &Value| value.as_str().unwrap().parse::<i64>().unwrap();
+    assert_eq!(number(&inheriting["expirationTime"]) - number(&inheriting["creationTime"]), 60 * DAY);
+    let alter = "ALTER TABLE short.inheriting SET OPTIONS (expiration_timestamp = NULL)";
+    assert_eq!(h.query(alter, &[]).await.0, 200);
+    assert_eq!(h.get("/datasets/short/tables/inheriting").await.1.get("expirationTime"), None);
+}
+
+#[tokio::test]
 async fn t1_a_table_keeps_partitions_clustering_labels_and_description() {
     let h = Harness::new().await;
     let body = json!({
