@@ -5,11 +5,14 @@ use finops::{
     error::Kind,
     warehouse::{MonthLoad, Warehouse},
 };
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::{
     bigquery::BigQueryHarness,
     delivery::Delivery,
-    harness::{Harness, Table},
+    harness::{DATASET, Harness, Table},
+    servers::PROJECT,
 };
 
 fn fault(method: &str, path: &str, times: usize, kind: FaultKind) -> Fault {
@@ -117,4 +120,61 @@ async fn a_job_of_another_account_is_recognised() {
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.next_step().unwrap().contains("another account"), "{:?}", error.next_step());
+}
+
+/// Somebody else's table of the state table's name.
+async fn create_foreign_state_table(harness: &BigQueryHarness) {
+    let dataset = json!({"datasetReference": {"datasetId": DATASET}, "location": "US"});
+    harness.call(Method::POST, "/datasets", dataset).await;
+    let table = json!({
+        "tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": "finops_loads"},
+        "schema": {"fields": [{"name": "mine", "type": "STRING"}]},
+    });
+    harness.call(Method::POST, &format!("/datasets/{DATASET}/tables"), table).await;
+}
+
+#[tokio::test]
+async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_loaded() {
+    let table = Table::<BigQueryHarness>::new().await;
+    create_foreign_state_table(&table.harness).await;
+    let (warehouse, delivery) = (table.harness.warehouse(), Delivery::of_costs("2025-08", "a", &["1"]));
+
+    let inspected = warehouse.inspect(&table.target).await.unwrap_err();
+    let prepared = warehouse.prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+    // It appears only after it was looked for.
+    table.harness.emulator.add_fault(fault("GET", "/tables/finops_loads", 1, status(404, "notFound")));
+    let raced = warehouse.prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+
+    for error in [inspected, prepared, raced] {
+        assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());
+        assert!(error.full_message().contains("demo.billing.finops_loads"), "{}", error.full_message());
+        assert!(error.next_step().unwrap().contains("another dataset"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
+    let table = Table::<BigQueryHarness>::new().await;
+    let dataset = json!({
+        "datasetReference": {"datasetId": DATASET}, "location": "US", "defaultTableExpirationMs": "86400000",
+    });
+    table.harness.call(Method::POST, "/datasets", dataset).await;
+    table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
+    let expirations = async || {
+        let mut found = Vec::new();
+        for name in ["aws_cur", "finops_loads"] {
+            let path = format!("/datasets/{DATASET}/tables/{name}");
+            found.push(table.harness.call(Method::GET, &path, Value::Null).await["expirationTime"].clone());
+        }
+        found
+    };
+    assert_eq!(expirations().await, [Value::Null, Value::Null]);
+
+    // Tables that expire since they were created are kept too.
+    for name in ["aws_cur", "finops_loads"] {
+        let path = format!("/datasets/{DATASET}/tables/{name}");
+        table.harness.call(Method::PATCH, &path, json!({"expirationTime": "4102444800000"})).await;
+    }
+    table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
+    assert_eq!(expirations().await, [Value::Null, Value::Null]);
 }

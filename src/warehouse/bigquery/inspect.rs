@@ -77,6 +77,7 @@ impl BigQuery {
                 let count: u64 = count.parse().map_err(|_| {
                     let message = format!("{} rows in partition {partition} of {}", count, self.table_name(target));
                     Error::new(Kind::Warehouse, format!("BigQuery reports {message}, which is no count"))
+                        .hint("report it with this message")
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
             }
@@ -94,16 +95,33 @@ impl BigQuery {
         let sql = last_records_query(&self.path(&target.dataset, STATE_TABLE));
         let table = vec![parameter("table", "STRING", Some(target.table.clone()))];
         let answer = self.client.query(location, &sql, table).await.map(Some).or_else(Failure::none_if_missing);
-        let answer = answer.map_err(|f| f.into_error(&format!("reading {}", self.state_table(&target.dataset))))?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                let other = failure.is_status(400);
+                let error = failure.into_error(&format!("reading {}", self.state_table(&target.dataset)));
+                // Columns that finops_loads always has are missing: is it somebody else's?
+                let table = if other { self.find_table(&target.dataset, STATE_TABLE).await? } else { None };
+                table.map_or(Ok(()), |table| self.check_state_ours(&target.dataset, &table))?;
+                return Err(error);
+            }
+        };
         answer.map(|answer| answer.rows).unwrap_or_default().iter().map(|row| read_record(row)).collect()
+    }
+
+    /// Refuses a state table that finops did not create.
+    pub(super) fn check_state_ours(&self, dataset: &str, table: &Table) -> Result<()> {
+        if is_ours(table) {
+            return Ok(());
+        }
+        let hint = format!("choose another dataset, or rename that table: finops keeps its state in {STATE_TABLE}");
+        Err(not_ours(&self.state_table(dataset)).hint(hint))
     }
 
     /// Refuses a table that finops did not create, or that is partitioned for another kind of export.
     pub(super) fn check_ours(&self, target: &Target, table: &Table) -> Result<()> {
         let name = self.table_name(target);
-        let (key, value) = MANAGED_BY;
-        let label = table.labels.as_ref().and_then(|labels| labels.get(key));
-        if label.map(String::as_str) != Some(value) {
+        if !is_ours(table) {
             return Err(not_ours(&name));
         }
         let partition = table.time_partitioning.as_ref();
@@ -119,12 +137,19 @@ impl BigQuery {
     }
 }
 
+/// Whether finops created the table.
+fn is_ours(table: &Table) -> bool {
+    let (key, value) = MANAGED_BY;
+    let label = table.labels.as_ref().and_then(|labels| labels.get(key));
+    label.map(String::as_str) == Some(value)
+}
+
 /// When the table was created.
 pub(super) fn created_at(table: &Table) -> Result<Timestamp> {
     milliseconds(table.creation_time.as_deref()).ok_or_else(|| {
         let found = table.creation_time.as_deref().unwrap_or("none");
         let message = format!("table {} has no readable creation time: {found}", table.table_reference.table_id);
-        Error::new(Kind::Warehouse, message)
+        Error::new(Kind::Warehouse, message).hint("run again; if it stays, report it with this message")
     })
 }
 

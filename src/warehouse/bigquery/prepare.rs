@@ -39,10 +39,12 @@ impl BigQuery {
             None => self.create_dataset(dataset).await?,
         };
         let create_state_table = async {
-            match state_table {
-                Some(_) => Ok(()),
-                None => self.create_state_table(dataset).await,
-            }
+            let table = match state_table {
+                Some(table) => table,
+                None => self.create_state_table(dataset).await?,
+            };
+            self.check_state_ours(dataset, &table)?;
+            self.keep(dataset, STATE_TABLE, &table, &location).await
         };
         let create_table = async {
             match table {
@@ -52,6 +54,7 @@ impl BigQuery {
         };
         let ((), (table, changes)) = try_join(create_state_table, create_table).await?;
         self.check_ours(target, &table)?;
+        self.keep(dataset, &target.table, &table, &location).await?;
         self.keep_all_months(target, &table, &location).await?;
         self.change_columns(target, &changes, &location).await
     }
@@ -81,14 +84,14 @@ impl BigQuery {
         Ok(location)
     }
 
-    async fn create_state_table(&self, dataset: &str) -> Result<()> {
+    async fn create_state_table(&self, dataset: &str) -> Result<Table> {
         let (key, value) = MANAGED_BY;
         let table = Table::new(self.client.project(), dataset, STATE_TABLE, state_schema())
             .label(key, value)
             .description("What finops loaded: one row a load. The highest sequence of a table's month stands.");
         match self.client.create_table(&table).await {
-            Ok(_) => Ok(()),
-            Err(failure) if failure.is_status(409) => Ok(()),
+            Ok(table) => Ok(table),
+            Err(failure) if failure.is_status(409) => self.appeared(dataset, STATE_TABLE).await,
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
         }
     }
@@ -104,10 +107,7 @@ impl BigQuery {
         match self.client.create_table(&wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
-                let table = self.find_table(&target.dataset, &target.table).await?.ok_or_else(|| {
-                    let message = format!("table {} appeared and went away again", self.table_name(target));
-                    Error::new(Kind::Busy, message).hint("find out what else creates and drops it, then run again")
-                })?;
+                let table = self.appeared(&target.dataset, &target.table).await?;
                 let missing = changes(&super::schema::columns(&table.schema), columns);
                 Ok((table, missing))
             }
@@ -115,21 +115,45 @@ impl BigQuery {
         }
     }
 
+    /// A table that somebody created since it was looked for.
+    async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
+        self.find_table(dataset, table).await?.ok_or_else(|| {
+            let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
+            Error::new(Kind::Busy, message).hint("find out what else creates and drops it, then run again")
+        })
+    }
+
+    /// Takes away a table's expiration: a dataset's default is inherited, and drops the whole table on its day.
+    async fn keep(&self, dataset: &str, name: &str, table: &Table, location: &str) -> Result<()> {
+        let Some(expiration) = table.expiration_time.as_deref() else {
+            return Ok(());
+        };
+        tracing::warn!(
+            table = format!("{}.{dataset}.{name}", self.client.project()),
+            expiration_time = expiration,
+            "removing the table's expiration: it would drop the table (new tables inherit their dataset's default)"
+        );
+        self.unset(dataset, name, "expiration_timestamp", location).await
+    }
+
     /// Takes away a partition expiration: a dataset's default is inherited, and drops old months silently.
     async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
         let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
             return Ok(());
         };
-        let name = self.table_name(target);
         tracing::warn!(
-            table = name,
+            table = self.table_name(target),
             expiration_ms = expiration,
             "removing the partition expiration: it would drop old months (new tables inherit their dataset's default)"
         );
-        let path = self.path(&target.dataset, &target.table);
-        let sql = format!("ALTER TABLE {path} SET OPTIONS (partition_expiration_days = NULL)");
+        self.unset(&target.dataset, &target.table, "partition_expiration_days", location).await
+    }
+
+    async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
+        let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
         let altered = self.client.query(location, &sql, Vec::new()).await;
-        altered.map_err(|failure| failure.into_error(&format!("removing the partition expiration of {name}")))?;
+        let doing = || format!("removing {option} of {}.{dataset}.{table}", self.client.project());
+        altered.map_err(|failure| failure.into_error(&doing()))?;
         Ok(())
     }
 
