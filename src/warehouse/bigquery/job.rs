@@ -5,7 +5,7 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use backon::Retryable;
+use backon::{BackoffBuilder, Retryable};
 use futures::future::try_join3;
 use gcp_bigquery_client::model::{job::Job, job_statistics3::JobStatistics3};
 use jiff::Timestamp;
@@ -24,8 +24,6 @@ use crate::{
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
 const SLOWEST_POLL: Duration = Duration::from_secs(5);
-/// How often the work is sent as a new job after ends that may go away.
-const MAX_JOBS: usize = 3;
 
 /// The jobs of one month.
 pub(super) struct NumberedJobs<'a> {
@@ -65,9 +63,13 @@ impl<'a> NumberedJobs<'a> {
 
     /// Loads the month under the first free number, or finds that it is loaded already. `None` where another run put
     /// another delivery there that may be newer than what this run knows of.
+    ///
+    /// No clock tells which delivery is newer, as ours and BigQuery's may differ. Instead every job of other work that
+    /// went through is told of once. The caller then lists deliveries again, and what it finds is at least as new as
+    /// what those jobs loaded, since their runs had listed before.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
-        let mut number = self.load.previous.as_ref().map_or(1, |previous| previous.sequence + 1);
-        let mut failed = 0;
+        let mut number = self.load.previous.as_ref().map_or(1, |previous| previous.record.sequence + 1);
+        let mut pauses = http::backoff().build();
         loop {
             let inserted = self.insert(number).await?;
             let found = inserted.is_none();
@@ -76,7 +78,8 @@ impl<'a> NumberedJobs<'a> {
                 None => self.existing(number).await?,
             };
             if found && !self.is_same_work(&job) {
-                if self.is_overtaken_by(job, number).await? {
+                let job = self.wait(job, number).await?;
+                if job_failure(job.status.as_ref()).is_none() && self.is_news(number).await? {
                     return Ok(None);
                 }
                 number += 1;
@@ -85,12 +88,14 @@ impl<'a> NumberedJobs<'a> {
             let found_done = found && is_done(&job);
             let job = self.wait(job, number).await?;
             if let Some(error) = job_failure(job.status.as_ref()) {
-                failed += usize::from(!found_done);
-                if !found_done && (!is_transient_job(error) || failed == MAX_JOBS) {
-                    let all = job.status.as_ref().and_then(|status| status.errors.as_deref()).unwrap_or_default();
-                    return Err(load_error(&self.doing(), &self.id(number), error, all));
-                }
                 tracing::debug!(job = self.id(number), %error, "job failed, its number is used up");
+                if !found_done {
+                    let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
+                        let all = job.status.as_ref().and_then(|status| status.errors.as_deref()).unwrap_or_default();
+                        return Err(load_error(&self.doing(), &self.id(number), error, all));
+                    };
+                    tokio::time::sleep(pause).await;
+                }
             } else {
                 let finished = self.finished(job, number)?;
                 if !found_done || self.stands(&finished).await? {
@@ -101,11 +106,59 @@ impl<'a> NumberedJobs<'a> {
         }
     }
 
-    /// The job of that number, if there is one.
-    pub(super) async fn find(&self, number: i64) -> Result<Option<Job>> {
+    /// Whether another run loaded the month after job `number`; the caller counts as told of it.
+    pub(super) async fn is_overtaken_after(&self, number: i64) -> Result<bool> {
+        let last = self.last_success_after(number).await?;
+        if let Some(last) = last {
+            self.tell(last);
+        }
+        Ok(last.is_some())
+    }
+
+    /// Whether the caller was not told yet of job `number`, which went through; it counts as told from now on, of this
+    /// one and of all later ones.
+    async fn is_news(&self, number: i64) -> Result<bool> {
+        if number <= self.told() {
+            return Ok(false);
+        }
+        self.tell(self.last_success_after(number).await?.unwrap_or(number));
+        Ok(true)
+    }
+
+    /// The number of the last job that the caller was told of; 0 if of none.
+    fn told(&self) -> i64 {
+        let overtaken = self.bigquery.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.get(&self.prefix).copied().unwrap_or_default()
+    }
+
+    fn tell(&self, number: i64) {
+        let mut overtaken = self.bigquery.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
+        overtaken.insert(self.prefix.clone(), number);
+    }
+
+    /// The highest number after `number` whose job went through; running ones are waited for. A failed job changed
+    /// nothing, so it does not count.
+    async fn last_success_after(&self, number: i64) -> Result<Option<i64>> {
+        let mut last = None;
+        for next in number + 1.. {
+            let Some(job) = self.find(next).await? else { break };
+            let job = self.wait(job, next).await?;
+            if job_failure(job.status.as_ref()).is_none() {
+                last = Some(next);
+            }
+        }
+        Ok(last)
+    }
+
+    /// The job of that number, if there is one that this account may see.
+    async fn find(&self, number: i64) -> Result<Option<Job>> {
         let found = self.bigquery.client.job(&self.id(number), self.location).await;
-        let found = found.map(Some).or_else(Failure::none_if_missing);
-        found.map_err(|failure| self.unreadable(failure, number))
+        match found.map(Some).or_else(Failure::none_if_missing) {
+            // Google's services say 403 rather than 404 where the account may not know whether a thing exists. If it is
+            // another account's job, inserting its number tells.
+            Err(failure) if failure.is_status(403) => Ok(None),
+            found => found.map_err(|failure| self.unreadable(failure, number)),
+        }
     }
 
     /// Inserts the job under `number`; `None` where the number is taken.
@@ -142,41 +195,19 @@ impl<'a> NumberedJobs<'a> {
         labels.and_then(|labels| labels.get(WORK_LABEL)) == Some(&self.work)
     }
 
-    /// Whether a job of other work may have put a newer delivery there: it was still running, or it was created after
-    /// this run began to look at deliveries. Earlier ones come from runs whose listing is older than ours.
-    async fn is_overtaken_by(&self, job: Job, number: i64) -> Result<bool> {
-        let was_running = !is_done(&job);
-        let job = self.wait(job, number).await?;
-        if job_failure(job.status.as_ref()).is_some() {
-            return Ok(was_running);
-        }
-        let statistics = job.statistics.as_ref();
-        let Some(created) = milliseconds(statistics.and_then(|s| s.creation_time.as_deref())) else {
-            return Err(self.incomplete("creation time", number));
-        };
-        // Told once of this job, the caller lists deliveries again: then ours is the newer one.
-        let mut overtaken = self.bigquery.overtaken.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = overtaken.get(&self.prefix).copied().unwrap_or(self.bigquery.started);
-        if !was_running && created <= known {
-            return Ok(false);
-        }
-        overtaken.insert(self.prefix.clone(), known.max(created));
-        Ok(true)
-    }
-
     /// Whether what a job of an earlier run loaded is still what the table holds: the table is not a newer one, the
-    /// partition has the job's rows, and no later job replaced them.
+    /// partition has the job's rows, and no later job replaced them (a failed one did not).
     async fn stands(&self, finished: &Finished) -> Result<bool> {
         let period = self.load.billing_period;
-        let (table, rows, next) = try_join3(
+        let (table, rows, later) = try_join3(
             self.bigquery.find_table(&self.target.dataset, &self.target.table),
             self.bigquery.month_rows(self.target, period, self.location),
-            self.find(finished.number + 1),
+            self.last_success_after(finished.number),
         )
         .await?;
         let Some(table) = table else { return Ok(false) };
         let written = finished.statistics.output_rows.as_deref().and_then(|rows| rows.parse().ok());
-        Ok(next.is_none() && created_at(&table)? < finished.ended && Some(rows) == written)
+        Ok(later.is_none() && created_at(&table)? < finished.ended && Some(rows) == written)
     }
 
     fn finished(&self, job: Job, number: i64) -> Result<Finished> {

@@ -24,7 +24,6 @@ use finops_core::{
     schema::{Column, SchemaChange},
     state::LoadStatus,
 };
-use jiff::Timestamp;
 
 use self::{client::Client, errors::Failure, job::NumberedJobs};
 use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
@@ -51,12 +50,10 @@ pub struct BigQuery {
     client: Client,
     default_location: String,
     concurrency: usize,
-    /// Every listing of deliveries in this run is younger than this.
-    started: Timestamp,
     /// Dataset to location: every job must name it.
     locations: Mutex<HashMap<String, String>>,
-    /// Job id prefix of a month to the creation of the job that overtook this run there.
-    overtaken: Mutex<HashMap<String, Timestamp>>,
+    /// Job id prefix of a month to the number of the last job of other work that the caller was told of.
+    overtaken: Mutex<HashMap<String, i64>>,
 }
 
 impl BigQuery {
@@ -69,7 +66,6 @@ impl BigQuery {
             client: Client::connect(options.project, options.emulator_host.as_deref()).await?,
             default_location: options.default_location,
             concurrency: options.concurrency,
-            started: Timestamp::now(),
             locations: Mutex::default(),
             overtaken: Mutex::default(),
         })
@@ -134,11 +130,11 @@ impl Warehouse for BigQuery {
             return Ok(Replaced::Overtaken);
         };
         let found = self.verify(target, load, &finished, &location).await?;
+        // What was counted and summed may be what a later job put there in the meantime, even where the rows agree.
+        if jobs.is_overtaken_after(finished.number).await? {
+            return Ok(Replaced::Overtaken);
+        }
         if let Some(difference) = &found.difference {
-            // A later load of the same month also makes the counts differ: then it is that one that stands.
-            if jobs.find(finished.number + 1).await?.is_some() {
-                return Ok(Replaced::Overtaken);
-            }
             self.record(target, load, &finished, &found, LoadStatus::Unverified, &location).await?;
             let (period, table) = (load.billing_period, self.table_name(target));
             let message = format!("{period} is in {table} but does not add up (job {}): {difference}", finished.id);

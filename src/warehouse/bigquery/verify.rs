@@ -2,7 +2,7 @@
 
 use finops_core::amount::Costs;
 
-use super::{BigQuery, errors::Failure, job::Finished};
+use super::{BigQuery, job::Finished};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{MonthLoad, Target, Warehouse, sql::Dialect},
@@ -35,11 +35,13 @@ impl BigQuery {
         let answer = self.client.query(location, &sql, Vec::new()).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let bytes_billed = self.bytes_billed(&answer.job_id, location).await;
-        let bytes_billed = bytes_billed.map_err(|failure| failure.into_error(&doing))?;
         let mut rows = 0;
         let mut cost = Costs::new();
         for row in &answer.rows {
-            let unreadable = || Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {row:?}"));
+            let unreadable = || {
+                Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {row:?}"))
+                    .hint("expected a currency, an amount and a count: report it with this message")
+            };
             let [Some(currency), Some(amount), Some(count)] = row.as_slice() else {
                 return Err(unreadable());
             };
@@ -50,10 +52,20 @@ impl BigQuery {
         Ok(Found { rows, cost, bytes_billed, difference })
     }
 
-    async fn bytes_billed(&self, job_id: &str, location: &str) -> Result<u64, Failure> {
-        let statistics = self.client.job(job_id, location).await?.statistics;
+    /// What a query cost; 0 where BigQuery does not tell, as the month is in the table and has yet to be recorded.
+    async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+        let statistics = match self.client.job(job_id, location).await {
+            Ok(job) => job.statistics,
+            Err(failure) => {
+                tracing::debug!(job_id, %failure, "billed bytes are not known: the job cannot be read");
+                return 0;
+            }
+        };
         let billed = statistics.and_then(|statistics| statistics.query?.total_bytes_billed);
-        billed.and_then(|bytes| bytes.parse().ok()).ok_or(Failure::Incomplete("the query's billed bytes"))
+        billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
+            tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
+            0
+        })
     }
 }
 
