@@ -106,7 +106,9 @@ impl Failure {
             Self::Credentials(error) => no_credentials(error),
             Self::Incomplete(_) => Error::new(Kind::Warehouse, format!("{doing} failed: {self}"))
                 .hint("run again; if it stays, the server is not one that finops knows"),
-            Self::Client(error) => Error::new(Kind::Warehouse, format!("{doing} failed")).cause(error),
+            Self::Client(error) => Error::new(Kind::Warehouse, format!("{doing} failed"))
+                .hint("run again; if it stays, report it with this message")
+                .cause(error),
         }
     }
 }
@@ -173,12 +175,21 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
     for detail in details {
         message = format!("{message}; {detail}");
     }
-    let schema = ["missing in new schema", "has changed type", "Cannot add fields", "Provided Schema does not match"];
+    let schema = ["has changed type", "Cannot add fields", "Provided Schema does not match"];
     let (kind, hint) = match reason {
+        "invalid" if text.contains("missing in new schema") => (
+            Kind::Schema,
+            "BigQuery insists on a column that the month's files lack, and this version cannot load such a month: \
+             report it with this message",
+        ),
         "invalid" if schema.iter().any(|sign| text.contains(sign)) => {
             (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
         }
-        "invalid" => (Kind::Data, "what stood before still stands; have the month delivered again, then run again"),
+        "invalid" => (
+            Kind::Data,
+            "what stood before still stands; have the month delivered again, then run again. Where a column's type \
+             changed at the provider, choose another table name: finops loads all months there",
+        ),
         "notFound" => (Kind::NotFound, "a file or the table went away while it was needed: run again"),
         "accessDenied" => (
             Kind::Permission,
@@ -252,8 +263,15 @@ mod tests {
 
     #[test]
     fn a_refused_schema_is_no_fault_of_the_data() {
-        let result =
-            proto("invalid", "Provided Schema does not match Table p:d.t. Field x is missing in new schema", None);
-        assert_eq!(load_error("loading", "j", &result, &[]).kind(), Kind::Schema);
+        for (what, hint) in [
+            ("Field x has changed type from STRING to INTEGER", "choose another table name"),
+            // Another table would soon have the column too.
+            ("Field x is missing in new schema", "report it"),
+        ] {
+            let result = proto("invalid", &format!("Provided Schema does not match Table p:d.t. {what}"), None);
+            let error = load_error("loading", "j", &result, &[]);
+            assert_eq!(error.kind(), Kind::Schema, "{what}");
+            assert!(error.next_step().unwrap().contains(hint), "{what}: {error:?}");
+        }
     }
 }

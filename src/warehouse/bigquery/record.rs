@@ -6,7 +6,7 @@ use backon::Retryable;
 use finops_core::{
     BillingPeriod,
     amount::Amount,
-    state::{LoadRecord, LoadStatus, STATE_TABLE},
+    state::{LoadRecord, LoadStatus, STATE_TABLE, Standing},
 };
 use gcp_bigquery_client::model::{
     field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
@@ -67,10 +67,10 @@ fn quoted_columns() -> String {
 /// `Warehouse` where a value is not what finops writes there.
 pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
     let text = |name: &str| optional(row, name).unwrap_or_default().to_owned();
-    let status = match optional(row, "status") {
-        Some("loaded") => LoadStatus::Loaded,
-        // Anything else is no proof of a load: the month is loaded again.
-        _ => LoadStatus::Unverified,
+    let status = match text("status").as_str() {
+        "loaded" => LoadStatus::Loaded,
+        "unverified" => LoadStatus::Unverified,
+        other => return Err(unreadable(row, "status", other, "expected loaded or unverified")),
     };
     Ok(LoadRecord {
         pipeline: text("pipeline"),
@@ -86,10 +86,11 @@ pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
         rows: parsed(row, "rows")?,
         files: parsed(row, "files")?,
         bytes: parsed(row, "bytes")?,
-        cost: serde_json::from_str(&text("cost")).map_err(|error| unreadable("cost", &text("cost"), error))?,
+        cost: serde_json::from_str(&text("cost")).map_err(|error| unreadable(row, "cost", &text("cost"), error))?,
         previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
         run_id: text("run_id"),
-        loaded_at: moment(&text("loaded_at"))?,
+        loaded_at: moment(&text("loaded_at"))
+            .map_err(|error| unreadable(row, "loaded_at", &text("loaded_at"), error))?,
     })
 }
 
@@ -100,21 +101,25 @@ fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
 
 fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Result<T> {
     let text = optional(row, name).unwrap_or_default();
-    text.parse().map_err(|error| unreadable(name, text, error))
+    text.parse().map_err(|error| unreadable(row, name, text, error))
 }
 
-fn unreadable(name: &str, text: &str, error: impl Display) -> Error {
-    let message = format!("column {name} of {STATE_TABLE} holds `{text}`, which finops does not write there: {error}");
-    Error::new(Kind::Warehouse, message).hint(format!("remove that row from {STATE_TABLE}; its month is loaded again"))
+fn unreadable(row: &[Option<String>], name: &str, text: &str, error: impl Display) -> Error {
+    let value = |name: &str| optional(row, name).unwrap_or("none");
+    let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
+    let message = format!(
+        "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
+         `{text}`, which finops does not write there: {error}"
+    );
+    Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
 }
 
 /// A TIMESTAMP as query results carry it: seconds since 1970 as decimal text, such as `1.7569728E9`.
-fn moment(text: &str) -> Result<Timestamp> {
-    let unreadable = |error: &dyn Display| unreadable("loaded_at", text, error);
-    let seconds = text.parse::<Amount>().map_err(|error| unreadable(&error))?.to_string();
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let seconds = text.parse::<Amount>().map_err(|error| error.to_string())?.to_string();
     let (seconds, fraction) = seconds.split_once('.').unwrap_or((&seconds, ""));
-    let microseconds = format!("{seconds}{fraction:0<6.6}").parse().map_err(|error| unreadable(&error))?;
-    Timestamp::from_microsecond(microseconds).map_err(|error| unreadable(&error))
+    let microseconds = format!("{seconds}{fraction:0<6.6}").parse::<i64>().map_err(|error| error.to_string())?;
+    Timestamp::from_microsecond(microseconds).map_err(|error| error.to_string())
 }
 
 impl BigQuery {
@@ -145,7 +150,11 @@ impl BigQuery {
             files: load.files.len() as u64,
             bytes: load.bytes,
             cost: found.cost.clone(),
-            previous_execution_id: load.previous.as_ref().map(|previous| previous.execution_id.clone()),
+            previous_execution_id: load
+                .previous
+                .as_ref()
+                .and_then(Standing::visible)
+                .map(|record| record.execution_id.clone()),
             run_id: load.run_id.clone(),
             loaded_at: now.max(finished.ended),
         };
@@ -213,8 +222,43 @@ mod tests {
 
     #[test]
     fn a_row_that_finops_did_not_write_is_named_with_its_column() {
-        let error = read_record(&vec![None; COLUMNS.len()]).unwrap_err();
-        assert!(error.full_message().contains("column billing_period"), "{}", error.full_message());
+        let good: Vec<Option<String>> = [
+            "aws",
+            "cur",
+            "t",
+            "2025-09-01",
+            "3",
+            "e",
+            "f",
+            "gs://b/m",
+            "j",
+            "loaded",
+            "1",
+            "1",
+            "1",
+            "{}",
+            "e0",
+            "r",
+            "1.7569728E9",
+        ]
+        .map(|text| Some(text.to_owned()))
+        .into();
+        assert_eq!(read_record(&good).unwrap().status, LoadStatus::Loaded);
+        for (at, text, column) in [
+            (3, "soon", "column billing_period"),
+            (9, "LOADED", "column status"),
+            (13, "1.5", "column cost"),
+            (16, "today", "column loaded_at"),
+        ] {
+            let mut row = good.clone();
+            row[at] = Some(text.to_owned());
+            let error = read_record(&row).unwrap_err();
+            let message = error.full_message();
+            assert!(message.contains("row of table t") && message.contains("sequence 3"), "{message}");
+            assert!(message.contains(column) && message.contains(text), "{message}");
+            assert!(error.next_step().unwrap().contains("repair or delete that row"), "{error:?}");
+        }
+        assert!(read_record(&vec![None; COLUMNS.len()]).is_err());
     }
 
     #[test]
