@@ -26,8 +26,10 @@ impl Fetched {
     /// What the store says, or that there is no room for the files.
     pub async fn new(store: &Store, delivery: &Delivery, reads_buckets: bool) -> Result<Self> {
         if reads_buckets || store.is_local() {
-            let files = delivery.files.iter().map(|file| store.uri(&file.key)).collect();
-            return Ok(Self { files, _folder: None });
+            let files = delivery.files.iter().map(|file| store.uri(&file.key));
+            // DuckDB takes a path that begins with `~` for one in the home folder.
+            let literal = |path: String| if path.starts_with('~') { format!("./{path}") } else { path };
+            return Ok(Self { files: files.map(literal).collect(), _folder: None });
         }
         let folder = tempfile::tempdir().map_err(|error| {
             Error::new(Kind::Storage, "cannot make a folder for downloads").hint("set TMPDIR").cause(error)

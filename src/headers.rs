@@ -4,6 +4,7 @@ use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::Delivery,
     schema::{MonthColumns, column_names},
+    text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -16,6 +17,8 @@ use crate::{
 
 /// Enough for the header of almost every report; a longer one costs more requests.
 const FIRST_READ: u64 = 64 << 10;
+/// BigQuery's limit of columns in a table.
+const MOST_COLUMNS: usize = 10_000;
 /// A header that does not end by then is none.
 const LONGEST_READ: u64 = 4 << 20;
 
@@ -50,8 +53,14 @@ pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) 
             .hint("is this a Cost and Usage Report, as its provider wrote it?")
     };
     let names = column_names(&first.columns).map_err(|error| of_first(error.to_string()))?;
-    if !names.iter().any(|name| name == target.layout.partition) {
-        return Err(of_first(format!("its header has no column that gives `{}`", target.layout.partition)));
+    // Without its cost, a month would replace a good one and be worth nothing.
+    for needed in [target.layout.partition, target.layout.cost] {
+        if !names.iter().any(|name| name == needed) {
+            return Err(of_first(format!("its header has no column that gives `{needed}`")));
+        }
+    }
+    if names.len() > MOST_COLUMNS {
+        return Err(of_first(format!("its header has {} columns, more than {MOST_COLUMNS}", names.len())));
     }
     let types = &delivery.manifest.columns;
     let columns = names.into_iter().zip(&first.columns).map(|(name, header)| {
@@ -77,7 +86,7 @@ async fn header(store: &Store, key: &str, bytes: u64) -> Result<CsvHeader> {
 
 fn difference(expected: &[String], found: &[String]) -> String {
     match expected.iter().zip(found).position(|(a, b)| a != b) {
-        Some(at) => format!("column {} is `{}`, expected `{}`", at + 1, found[at], expected[at]),
+        Some(at) => format!("column {} is `{}`, expected `{}`", at + 1, short(&found[at]), short(&expected[at])),
         None => format!("it has {} columns, expected {}", found.len(), expected.len()),
     }
 }

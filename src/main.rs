@@ -4,7 +4,7 @@ use clap::Parser;
 use finops::{
     cli::Cli,
     commands::{self, Exit},
-    config, telemetry,
+    config, output, telemetry,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,7 +12,13 @@ use tokio::signal::unix::{SignalKind, signal};
 async fn main() {
     let cli = Cli::parse();
     telemetry::start();
-    let environment = config::process_environment();
+    let environment = match config::process_environment() {
+        Ok(environment) => environment,
+        Err(problems) => {
+            output::problems(&problems);
+            std::process::exit(2);
+        }
+    };
     let code = tokio::select! {
         exit = commands::execute(cli, &environment) => match exit {
             Exit::Success => 0,

@@ -36,13 +36,18 @@ fn print(text: &str) {
     }
 }
 
+/// What is said may hold texts from outside: none of them steers the terminal.
 fn print_aside(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
 }
 
 /// Prints bytes as they are.
 pub fn raw(bytes: &[u8]) {
     let _ = io::stdout().lock().write_all(bytes);
+}
+
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Prints any value as JSON.
@@ -81,7 +86,7 @@ fn months(months: &[MonthReport], is_plan: bool) -> Table {
             0 => (String::new(), String::new()),
             files => (files.to_string(), HumanBytes(month.bytes).to_string()),
         };
-        let why = month.error.as_ref().map_or(&month.reason, |error| &error.message).clone();
+        let why = harmless(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);
@@ -244,7 +249,7 @@ pub(crate) fn status(status: &TableStatus) {
         };
         table.add_row([
             record.billing_period.to_string(),
-            record.execution_id.clone(),
+            harmless(&record.execution_id),
             record.rows.to_string(),
             record.files.to_string(),
             costs(&record.cost),

@@ -1,6 +1,9 @@
 //! Logs on stderr: JSON lines that Cloud Logging understands in a Cloud Run job, plain ones elsewhere.
 
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    io::IsTerminal,
+};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -25,7 +28,10 @@ pub fn is_structured() -> bool {
 pub fn start() {
     let usual = if is_structured() { "finops=info,warn" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{usual},{QUIET}")));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     if is_structured() {
         subscriber.event_format(CloudLogging).init();
     } else {

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Amount(BigDecimal);
 
+/// No bill has an amount with more digits before or after the point.
+const LARGEST_SCALE: u64 = 1_000;
+
 /// Currency code to amount; a row without a currency counts as `unknown`.
 pub type Costs = BTreeMap<String, Amount>;
 
@@ -53,7 +56,11 @@ impl FromStr for Amount {
     type Err = InvalidAmount;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        BigDecimal::from_str(text).map(Self).map_err(|_| InvalidAmount(text.to_owned()))
+        let invalid = || InvalidAmount(text.to_owned());
+        let amount = BigDecimal::from_str(text).map_err(|_| invalid())?;
+        // Plain text of 1e200000000 has two hundred million digits.
+        let scale = amount.fractional_digit_count().unsigned_abs();
+        if scale > LARGEST_SCALE { Err(invalid()) } else { Ok(Self(amount)) }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod report;
 pub mod schema;
 pub mod state;
+pub mod text;
 
 pub use amount::{Amount, Costs};
 pub use period::BillingPeriod;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::{ENVIRONMENT, Problem};
+
 /// The variables of one pipeline, without their prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct PipelineVariables {
@@ -54,12 +56,24 @@ impl Variables {
     }
 }
 
-/// The process's environment, less what is empty or not text.
-pub fn process_environment() -> BTreeMap<String, String> {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?.trim().to_owned()))
-    };
-    std::env::vars_os().filter_map(text).filter(|(_, value)| !value.is_empty()).collect()
+/// The process's environment, less what is empty.
+///
+/// # Errors
+/// The variables of ours whose value is not text: left out, they would silently mean their default.
+pub fn process_environment() -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let (mut environment, mut problems) = (BTreeMap::new(), Vec::new());
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) if value.trim().is_empty() => {}
+            Ok(value) => drop(environment.insert(name, value.trim().to_owned())),
+            Err(_) if KNOWN.iter().any(|(known, _)| *known == name) => {
+                problems.push(Problem { name, what: "is not UTF-8 text".to_owned(), looked_in: ENVIRONMENT });
+            }
+            Err(_) => {}
+        }
+    }
+    if problems.is_empty() { Ok(environment) } else { Err(problems) }
 }
 
 /// Where a value comes from.

@@ -94,6 +94,9 @@ impl Months {
     }
 }
 
+/// Where most values are looked for.
+const ENVIRONMENT: &str = "looked in: environment";
+
 /// How many months may be replaced at once.
 const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
 

@@ -6,12 +6,11 @@ use finops_core::state::STATE_TABLE;
 use jiff::SignedDuration;
 
 use super::{
-    Config, Export, LOAD_CONCURRENCY, Months, Problem, Source, WarehouseConfig,
+    Config, ENVIRONMENT, Export, LOAD_CONCURRENCY, Months, Problem, Source, WarehouseConfig,
     environment::{PipelineVariables, Variables, default_of},
 };
 use crate::warehouse::bigquery;
 
-const ENVIRONMENT: &str = "looked in: environment";
 const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
 
 /// What the command line says about it, before the environment.
@@ -118,6 +117,10 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
                 problems.add("WAREHOUSE", "is `duckdb`, which this build leaves out: use one with DuckDB", ENVIRONMENT);
             }
             let path = variables.duckdb_path.as_deref().unwrap_or(default_of("DUCKDB_PATH"));
+            // DuckDB takes `:memory:` for no file, and `md:`, `s3://` and the like for another service.
+            if path.split('/').next().unwrap_or_default().contains(':') {
+                problems.add("DUCKDB_PATH", format!("is `{path}`: a file's path was expected"), ENVIRONMENT);
+            }
             WarehouseConfig::DuckDb(PathBuf::from(path))
         }
         other => {
@@ -217,6 +220,13 @@ fn export(
     };
     let dataset = identifier("DATASET", variables.dataset.as_ref(), "the BigQuery dataset, or DuckDB schema");
     let table = identifier("TABLE_NAME", variables.table_name.as_ref(), "the table to load into");
+    if ["information_schema", "pg_catalog"].iter().any(|reserved| dataset.eq_ignore_ascii_case(reserved)) {
+        problems.add(
+            &named("DATASET"),
+            format!("is `{dataset}`, a name that warehouses keep for themselves"),
+            ENVIRONMENT,
+        );
+    }
     if table.eq_ignore_ascii_case(STATE_TABLE) {
         problems.add(&named("TABLE_NAME"), format!("is `{STATE_TABLE}`, the name of the state table"), ENVIRONMENT);
     }

@@ -109,6 +109,10 @@ impl Gcs {
                 objects.push(Object { key: item.name, bytes, updated, checksum: item.crc32c });
             }
             match page.next_page_token {
+                Some(next) if token.as_ref() == Some(&next) => {
+                    let what = format!("the listing of {} comes back to the same page", self.uri(&prefix));
+                    return Err(Error::new(Kind::Storage, what).hint("run again; if it stays, the server is at fault"));
+                }
                 Some(next) => token = Some(next),
                 None => return Ok(objects),
             }
@@ -144,24 +148,27 @@ impl Gcs {
 
     pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
         let request = self.request(key).set_read_range(ReadRange::head(length));
-        let mut response = match request.send().await {
+        let mut response = match self.in_time(key, Box::pin(request.send())).await? {
             Ok(response) => response,
             // An empty object has no first byte, so no range of it can be had.
             Err(error) if error.http_status_code() == Some(416) => return Ok(Bytes::new()),
             Err(error) => return Err(self.unreadable(key, error)),
         };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
         let mut head = Vec::new();
-        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+        // A server that ignores the range sends more.
+        while head.len() < length
+            && let Some(chunk) = self.next(&mut response, key).await?
+        {
             head.extend_from_slice(&chunk);
         }
-        // A server that ignores the range sends more.
-        head.truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        head.truncate(length);
         Ok(head.into())
     }
 
     pub(super) async fn checksum(&self, key: &str) -> Result<String> {
         let (mut response, mut sum) = (self.read(key).await?, 0);
-        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+        while let Some(chunk) = self.next(&mut response, key).await? {
             sum = crc32c::crc32c_append(sum, &chunk);
         }
         Ok(crc32c_text(sum))
@@ -175,14 +182,27 @@ impl Gcs {
         };
         let mut response = self.read(key).await?;
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
-        while let Some(chunk) = response.next().await.transpose().map_err(|error| self.unreadable(key, error))? {
+        while let Some(chunk) = self.next(&mut response, key).await? {
             file.write_all(&chunk).await.map_err(unwritable)?;
         }
         file.flush().await.map_err(unwritable)
     }
 
     async fn read(&self, key: &str) -> Result<ReadObjectResponse> {
-        self.request(key).send().await.map_err(|error| self.unreadable(key, error))
+        self.in_time(key, Box::pin(self.request(key).send())).await?.map_err(|error| self.unreadable(key, error))
+    }
+
+    async fn next(&self, response: &mut ReadObjectResponse, key: &str) -> Result<Option<Bytes>> {
+        let chunk = self.in_time(key, Box::pin(response.next())).await?;
+        chunk.transpose().map_err(|error| self.unreadable(key, error))
+    }
+
+    /// The client's own time limit counts between attempts only: one that hangs would never end (seen on 1.21).
+    async fn in_time<T>(&self, key: &str, answer: impl Future<Output = T>) -> Result<T> {
+        tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
+            let seconds = http::DEADLINE.as_secs();
+            Error::new(Kind::Storage, format!("{} did not come within {seconds} s", self.uri(key))).hint(UNREACHABLE)
+        })
     }
 
     fn request(&self, key: &str) -> ReadObject {

@@ -87,7 +87,8 @@ fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> R
         let path = root.join(&key);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // A link to nothing, or to itself.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || path.is_symlink() => continue,
             Err(error) => return Err(unreadable(&path, error)),
         };
         if !rest.is_empty() && metadata.is_dir() {

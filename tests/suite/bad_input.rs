@@ -120,6 +120,23 @@ fn zip_and_parquet_are_refused_by_name() {
 }
 
 #[test]
+fn a_delivery_without_its_cost_or_its_month_never_replaces_one_that_has_them() {
+    for name in ["lineItem/UnblendedCost", "bill/BillingPeriodStartDate"] {
+        let job = LocalJob::loaded(&[september()]);
+        let before = job.figures();
+        let mut delivery = Delivery::new("2025-09", "second", &["7"]);
+        let column = delivery.header.iter_mut().find(|column| *column == name).unwrap();
+        column.push('X');
+        delivery.write(&job.source);
+        let report = job.finops.report(1);
+        let error = &month(&report, "2025-09")["error"];
+        assert_eq!(error["kind"], "data", "{report:#}");
+        assert_names(error["message"].as_str().unwrap(), &["no column that gives"]);
+        assert_eq!(job.figures(), before);
+    }
+}
+
+#[test]
 fn a_header_unlike_that_of_its_siblings_fails_the_month_and_names_both_files() {
     let job = LocalJob::loaded(&[august(), september()]);
     let again = september_again().in_parts(3);

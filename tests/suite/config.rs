@@ -122,6 +122,25 @@ fn config_shows_the_settings_and_then_what_is_wrong_with_them() {
 }
 
 #[test]
+fn a_setting_that_is_no_text_does_not_mean_its_default() {
+    let value = std::os::unix::ffi::OsStringExt::from_vec(b"\xff/x".to_vec());
+    let value: std::ffi::OsString = value;
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("finops"));
+    let output = command.arg("config").env_clear().env("DUCKDB_PATH", value).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_names(&String::from_utf8(output.stderr).unwrap(), &["DUCKDB_PATH is not UTF-8"]);
+}
+
+#[test]
+fn a_path_that_duckdb_takes_for_something_else_is_refused() {
+    for path in [":memory:", "md:billing", "s3://b/f.duckdb"] {
+        let outcome = working().with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", path).run(&["config"]);
+        assert_eq!(outcome.code, 2);
+        assert_names(&outcome.stderr, &["DUCKDB_PATH is", path]);
+    }
+}
+
+#[test]
 fn every_setting_that_config_shows_is_documented() {
     let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
     for setting in working().report_of(&["config", "--output", "json"], 0).as_array().unwrap() {

@@ -1,6 +1,12 @@
 //! Buckets and folders, as the flow lists and reads them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::Path,
+    thread,
+};
 
 use finops::{
     error::Kind,
@@ -134,5 +140,33 @@ async fn a_local_file_has_the_checksum_that_its_bucket_lists() {
         let unlisted = Object { checksum: None, ..object };
         assert_eq!(folder.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
         assert_eq!(bucket.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+    }
+}
+
+/// Answers each connection with `answer`, and then says nothing more.
+fn silent_after(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut connection in listener.incoming().flatten() {
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all(answer.as_bytes());
+            open.push(connection);
+        }
+    });
+    url
+}
+
+// The clock goes on by itself where everything waits, so the time-outs come at once.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_is_given_up() {
+    let begun = "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\r\nbegun";
+    for answer in ["", begun] {
+        let url = silent_after(answer);
+        let store = Store::Gcs(Box::new(Gcs::connect("billing", Some(&url)).await.unwrap()));
+        let error = store.read_head("cur/manifest.json", 100).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Storage);
+        assert!(error.full_message().contains("gs://billing/cur/manifest.json"), "{}", error.full_message());
     }
 }

@@ -8,6 +8,7 @@ use super::layout::ManifestLocation;
 use crate::{
     manifest::{Manifest, ManifestColumn, ManifestError},
     schema::ColumnType,
+    text::short,
 };
 
 #[derive(Deserialize)]
@@ -42,6 +43,7 @@ struct RawColumn {
 /// # Errors
 /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let raw: Raw = serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))?;
     if raw.assembly_id.trim().is_empty() {
         return Err(ManifestError::Malformed("its assemblyId is empty".to_owned()));
@@ -51,7 +53,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     if raw.report_name.as_ref().is_some_and(|name| *name != location.export_name) {
         return Err(ManifestError::Contradiction(format!(
             "it is of report `{}`, but its own name says `{}`",
-            raw.report_name.unwrap_or_default(),
+            short(&raw.report_name.unwrap_or_default()),
             location.export_name
         )));
     }
@@ -80,9 +82,10 @@ fn check_form(raw: &Raw) -> Result<(), ManifestError> {
         ));
     }
     match &raw.compression {
-        Some(other) if !other.eq_ignore_ascii_case("GZIP") => {
-            Err(ManifestError::Unsupported(format!("the report's compression is `{other}`: GZIP was expected")))
-        }
+        Some(other) if !other.eq_ignore_ascii_case("GZIP") => Err(ManifestError::Unsupported(format!(
+            "the report's compression is `{}`: GZIP was expected",
+            short(other)
+        ))),
         _ => Ok(()),
     }
 }
@@ -111,7 +114,10 @@ fn tail(key: &str, period_folder: &str) -> Result<String, ManifestError> {
         Some(tail) if tail.iter().all(|part| !matches!(*part, "" | "." | "..") && !part.contains('\\')) => {
             Ok(tail.join("/"))
         }
-        _ => Err(ManifestError::Contradiction(format!("its file `{key}` does not lie in a folder {period_folder}"))),
+        _ => Err(ManifestError::Contradiction(format!(
+            "its file `{}` does not lie in a folder {period_folder}",
+            short(key)
+        ))),
     }
 }
 
