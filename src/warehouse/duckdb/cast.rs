@@ -60,8 +60,10 @@ fn checked(text: &str, value: &str, refusal: &str) -> String {
     format!("CASE WHEN {text} IS NOT NULL THEN COALESCE({value}, {refusal}) END")
 }
 
-/// Whether the text is a decimal number that 18 fractional digits hold: the cast would round it (seen on 1.5.6), and
-/// takes `1_000` too. Fractional digits = those written, less the exponent, less zeros at the end of all digits.
+/// Whether the text is a decimal number of at most 20 digits before and 18 after the point. The cast would round more
+/// of them, takes `1_000` too, and where there is an exponent lets 21 digits before the point pass and loses one (all
+/// seen on 1.5.6). Fractional digits = those written, less the exponent, less zeros at the end of all digits; whole
+/// digits = all but zeros at their start, less the fractional ones written, plus the exponent.
 fn is_exact(text: &str) -> String {
     let mantissa = format!("regexp_extract({text}, '^[^eE]*')");
     let exponent = format!("COALESCE(TRY_CAST(regexp_extract({text}, '[eE](.*)$', 1) AS INTEGER), 0)");
@@ -69,26 +71,41 @@ fn is_exact(text: &str) -> String {
     let significant = format!("rtrim({digits}, '0')");
     let written = format!("length(split_part({mantissa}, '.', 2))");
     let zeros = format!("(length({digits}) - length({significant}))");
+    let fraction = format!("{written} - {exponent} - {zeros}");
+    let whole = format!("length(ltrim({digits}, '0')) - {written} + {exponent}");
     format!(
         "regexp_full_match({text}, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?') AND \
          (CASE WHEN NOT regexp_matches({text}, '[eE]') AND length({text}) < 20 THEN TRUE \
-          WHEN {significant} = '' THEN TRUE ELSE {written} - {exponent} - {zeros} <= 18 END)"
+          WHEN {significant} = '' THEN TRUE ELSE {fraction} <= 18 AND {whole} <= 20 END)"
     )
 }
 
 #[cfg(test)]
 mod tests {
     use duckdb::Connection;
+    use finops_core::Amount;
+    use proptest::{
+        prop_assert_eq,
+        test_runner::{Config, TestRunner},
+    };
 
     use super::*;
 
-    fn cast(text: &str, column_type: ColumnType) -> Result<Option<String>, String> {
+    fn connection() -> Connection {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("SET TimeZone = 'UTC'").unwrap();
+        connection
+    }
+
+    fn cast_with(connection: &Connection, text: &str, column_type: ColumnType) -> Result<Option<String>, String> {
         let column = Column { name: "amount".to_owned(), column_type };
         let sql =
             format!("SELECT CAST({} AS VARCHAR) FROM (SELECT {} AS amount)", from_text(&column), DIALECT.literal(text));
         connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| error.to_string())
+    }
+
+    fn cast(text: &str, column_type: ColumnType) -> Result<Option<String>, String> {
+        cast_with(&connection(), text, column_type)
     }
 
     #[test]
@@ -117,6 +134,11 @@ mod tests {
             "1.9e-18",
             "1E-19",
             "100000000000000000000",
+            "-99999999999999999999.9999999999999999999",
+            "1065510686112506006.30045748708317938321e2",
+            "-01516136925154634965.13000229132103010902e+2",
+            "0.000000000000000000001e41",
+            "1e20",
             "1_000",
             " 1",
             "abc",
@@ -127,6 +149,27 @@ mod tests {
             let error = cast(text, ColumnType::Decimal).unwrap_err();
             assert!(error.contains(&format!("column amount: value `{text}`")), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn any_decimal_is_kept_to_the_last_digit_or_refused_where_it_does_not_fit() {
+        let texts = "[+-]?(0{0,2}[0-9]{1,22}[.]?|[0-9]{0,22}[.][0-9]{1,22}|0[.]0{0,30}[0-9]{1,3})([eE][+-]?[0-4]?[0-9])?";
+        let strategy = proptest::string::string_regex(texts).unwrap();
+        let connection = connection();
+        let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
+        let kept = |text: String| {
+            let exact = text.parse::<Amount>().unwrap().to_string();
+            let (whole, fraction) = exact.split_once('.').unwrap_or((&exact, ""));
+            let fits = whole.trim_start_matches(['-', '0']).len() <= 20 && fraction.len() <= 18;
+            let stored = cast_with(&connection, &text, ColumnType::Decimal).ok().flatten();
+            let stored = stored.map(|stored| stored.parse::<Amount>().unwrap().to_string());
+            // The cast refuses some that fit, such as 0.001E21.
+            if !(fits && stored.is_none() && text.contains(['e', 'E'])) {
+                prop_assert_eq!(stored, fits.then_some(exact), "{}", text);
+            }
+            Ok(())
+        };
+        TestRunner::new(config).run(&strategy, kept).unwrap();
     }
 
     #[test]
