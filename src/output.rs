@@ -8,14 +8,13 @@ use std::{
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
-    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError},
+    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus},
     state::LoadStatus,
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::{
-    commands::status::TableStatus,
     config::{Origin, Problem, Setting},
     pipeline::Progress,
     telemetry,
@@ -231,7 +230,7 @@ pub fn settings(settings: &[Setting]) {
 }
 
 /// Prints what stands in a table.
-pub(crate) fn status(status: &TableStatus) {
+pub fn status(status: &TableStatus) {
     print(&format!("{} {}", status.pipeline, status.table));
     if status.months.is_empty() {
         print("nothing is loaded");

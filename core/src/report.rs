@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange};
+use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange, state::Standing};
 
 /// One run, or one plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +149,17 @@ impl MonthReport {
     pub fn status(&self) -> Option<MonthStatus> {
         self.result.as_ref().map(|result| result.status)
     }
+}
+
+/// What stands in one table: the values of `finops status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct TableStatus {
+    /// `aws` or `azure`.
+    pub pipeline: String,
+    /// The table, in the warehouse's full form.
+    pub table: String,
+    /// Newest month first.
+    pub months: Vec<Standing>,
 }
 
 /// An error as programs read it.

@@ -2,7 +2,7 @@
 
 mod config;
 mod run;
-pub(crate) mod status;
+mod status;
 
 use std::collections::BTreeMap;
 

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::state::Standing;
-use serde::Serialize;
+use finops_core::report::TableStatus;
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
@@ -15,14 +14,6 @@ use crate::{
     output,
     warehouse::{Warehouse, bigquery::BigQuery},
 };
-
-/// What stands in one table, newest month first.
-#[derive(Debug, Serialize)]
-pub(crate) struct TableStatus {
-    pub(crate) pipeline: &'static str,
-    pub(crate) table: String,
-    pub(crate) months: Vec<Standing>,
-}
 
 /// Prints the state of every configured table.
 pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
@@ -50,7 +41,7 @@ async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Result<Vec<Tabl
         let target = export.target(export.name.as_deref().unwrap_or_default());
         let inventory = warehouse.inspect(&target).await?;
         let months = inventory.standing.into_values().rev().collect();
-        tables.push(TableStatus { pipeline: export.pipeline, table: warehouse.table_name(&target), months });
+        tables.push(TableStatus { pipeline: export.pipeline.to_owned(), table: warehouse.table_name(&target), months });
     }
     Ok(tables)
 }
