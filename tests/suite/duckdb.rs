@@ -1,6 +1,6 @@
 //! DuckDB for the conformance suite, and the rules of its own.
 
-use std::{fs, process::Command};
+use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use duckdb::Connection;
 use finops::{
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     delivery::{Delivery, HEADER, line},
-    harness::{DATASET, Harness, Rows, TABLE, Table},
+    harness::{DATASET, Harness, Rows, TABLE, Table, target},
 };
 
 /// A database file in a folder that holds the deliveries' files too.
@@ -22,7 +22,14 @@ pub struct DuckDbHarness {
 }
 
 impl DuckDbHarness {
-    fn execute(&self, sql: &str) {
+    fn with_file(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = DuckDb::open(&folder.path().join(name)).unwrap();
+        Self { folder, warehouse }
+    }
+
+    /// Runs statements past the implementation under test.
+    pub fn execute(&self, sql: &str) {
         self.warehouse.reader().unwrap().execute_batch(sql).unwrap();
     }
 }
@@ -31,9 +38,7 @@ impl Harness for DuckDbHarness {
     type Warehouse = DuckDb;
 
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = DuckDb::open(&folder.path().join("finops.duckdb")).unwrap();
-        Self { folder, warehouse }
+        Self::with_file("finops.duckdb")
     }
 
     fn warehouse(&self) -> &DuckDb {
@@ -71,6 +76,19 @@ impl Harness for DuckDbHarness {
     async fn create_foreign_table(&self) {
         self.execute(&format!("CREATE SCHEMA {DATASET}; CREATE TABLE {DATASET}.{TABLE} (mine VARCHAR)"));
     }
+}
+
+/// The program, with this command, export folder and database.
+fn finops(command: &str, source: &Path, database: impl AsRef<OsStr>) -> Command {
+    let mut finops = Command::new(env!("CARGO_BIN_EXE_finops"));
+    finops
+        .arg(command)
+        .env_clear()
+        .envs(std::env::vars().filter(|(name, _)| name == "LD_LIBRARY_PATH"))
+        .envs([("PIPELINE", "aws"), ("WAREHOUSE", "duckdb"), ("AWS_DATASET", DATASET), ("AWS_TABLE_NAME", TABLE)])
+        .env("AWS_SOURCE", source)
+        .env("DUCKDB_PATH", database);
+    finops
 }
 
 /// All rows of a query, as text.
@@ -115,16 +133,92 @@ async fn another_process_is_told_that_the_database_is_in_use() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
     let folder = table.harness.folder.path();
-    let output = Command::new(env!("CARGO_BIN_EXE_finops"))
-        .arg("status")
-        .env_clear()
-        .envs(std::env::vars().filter(|(name, _)| name == "LD_LIBRARY_PATH"))
-        .envs([("PIPELINE", "aws"), ("WAREHOUSE", "duckdb"), ("AWS_DATASET", DATASET), ("AWS_TABLE_NAME", TABLE)])
-        .env("AWS_SOURCE", folder)
-        .env("DUCKDB_PATH", folder.join("finops.duckdb"))
-        .output()
-        .unwrap();
+    let output = finops("status", folder, folder.join("finops.duckdb")).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("finops.duckdb") && stderr.contains("another process has it open"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_schema_may_have_the_name_of_the_database_file_or_of_a_catalog() {
+    for (file, dataset) in
+        [("bills.duckdb", "bills"), ("a.duckdb", "temp"), ("a.duckdb", "system"), ("a.b.duckdb", "a")]
+    {
+        let mut table = Table { harness: DuckDbHarness::with_file(file), target: target() };
+        dataset.clone_into(&mut table.target.dataset);
+        for execution in ["first", "second"] {
+            let load = table.load(&Delivery::of_costs("2025-08", execution, &["1", "2"])).await.unwrap();
+            assert_eq!(load.record.rows, 2, "{dataset} in {file}");
+        }
+        let standing = table.standing("2025-08").await.unwrap();
+        assert_eq!((standing.rows_in_table, standing.record.sequence), (2, 2), "{dataset} in {file}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_not_csv_is_told_of_and_not_shown() {
+    let row = |description: &str| {
+        let line = line("2025-08", "a", "USD", "1");
+        format!("{HEADER}\n{}", line.replace("Usage of a", description))
+    };
+    for (text, reason) in [
+        (row("\"one\nsecret\n\nPossible secret\nfile = secret\",more"), "Expected Number of Columns: 7 Found: 8"),
+        (row("\"one\nsecret"), "Value with unterminated quote found."),
+        (row(&format!("\"one\nsecret{}\"", "x".repeat(3_000_000))), "Maximum line size of 2000000 bytes exceeded."),
+    ] {
+        let table = Table::<DuckDbHarness>::new().await;
+        let message = table.load(&Delivery::new("2025-08", "a").csv(&text)).await.unwrap_err().full_message();
+        assert!(message.contains(reason) && message.contains("CSV Error on Line: 2"), "{message}");
+        assert!(message.contains(".csv.gz)") && !message.contains("secret"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_is_taken_to_the_letter() {
+    let table = Table::<DuckDbHarness>::new().await;
+    for other in
+        ["a[b*c?.csv.gz", "a]b*c?.csv.gz", "axb*c?.csv.gz", "a\u{1}b*c?.csv.gz", "aéb*c?.csv.gz", "a/b*c?.csv.gz"]
+    {
+        table.harness.put(other, b"not to be read").await;
+    }
+    for name in ["a\\b*c?.csv.gz", "a\\b.csv.gz", "[ab]*.csv.gz", "{a,b}.csv.gz", "a\\*/é [!a-z]?.csv.gz"] {
+        let mut delivery = Delivery::of_costs("2025-08", name, &["1", "2"]);
+        name.clone_into(&mut delivery.files[0].0);
+        assert_eq!(table.load(&delivery).await.unwrap().record.rows, 2, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_named_like_a_value_of_a_column_changes_no_row() {
+    let table = Table::<DuckDbHarness>::new().await;
+    let mut delivery = Delivery::of_costs("2025-08", "a", &["1"]);
+    "line_item_usage_account_id=7/cur.csv.gz".clone_into(&mut delivery.files[0].0);
+    table.load(&delivery).await.unwrap();
+    assert_eq!(table.select("line_item_usage_account_id"), [[Some("000123456789".to_owned())]]);
+}
+
+#[test]
+fn an_empty_file_is_no_database_and_may_be_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("finops.duckdb");
+    fs::write(&path, "").unwrap();
+    for opened in [DuckDb::open(&path), DuckDb::open_to_read(&path)] {
+        let error = opened.err().unwrap();
+        assert!(error.full_message().contains("finops.duckdb"), "{error:?}");
+        assert!(error.next_step().unwrap().contains("delete it"), "{error:?}");
+    }
+    assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+#[test]
+fn a_database_of_another_kind_is_refused_without_fetching_an_extension_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, database) = (folder.path().join("home"), folder.path().join("finops.duckdb"));
+    fs::create_dir(&home).unwrap();
+    fs::write(&database, format!("{:\0<4096}", "SQLite format 3")).unwrap();
+    let output = finops("run", folder.path(), &database).env("HOME", &home).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("finops.duckdb") && stderr.contains("must name a DuckDB file"), "{stderr}");
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "{stderr}");
 }

@@ -14,6 +14,7 @@ mod config;
 mod conformance;
 mod delivery;
 mod duckdb;
+mod duckdb_state;
 mod failed_loads;
 mod figures;
 mod gcs;

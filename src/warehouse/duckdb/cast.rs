@@ -153,7 +153,8 @@ mod tests {
 
     #[test]
     fn any_decimal_is_kept_to_the_last_digit_or_refused_where_it_does_not_fit() {
-        let texts = "[+-]?(0{0,2}[0-9]{1,22}[.]?|[0-9]{0,22}[.][0-9]{1,22}|0[.]0{0,30}[0-9]{1,3})([eE][+-]?[0-4]?[0-9])?";
+        let texts =
+            "[+-]?(0{0,2}[0-9]{1,22}[.]?|[0-9]{0,22}[.][0-9]{1,22}|0[.]0{0,30}[0-9]{1,3})([eE][+-]?[0-4]?[0-9])?";
         let strategy = proptest::string::string_regex(texts).unwrap();
         let connection = connection();
         let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };

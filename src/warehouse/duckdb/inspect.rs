@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use duckdb::{Connection, OptionalExt};
 use finops_core::{
     BillingPeriod,
-    schema::Column,
+    schema::{Column, ColumnType},
     state::{STATE_TABLE, Standing},
 };
 use jiff::civil::Date;
@@ -18,26 +18,32 @@ use crate::{
 
 /// See [`crate::warehouse::Warehouse::inspect`].
 pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
-    let table = path(target, &target.table);
+    let table = path(connection, target, &target.table)?;
     let ours = is_ours(connection, target, &target.table)?;
     if ours == Some(false) {
         return Err(not_ours(&table));
     }
     let records = match is_ours(connection, target, STATE_TABLE)? {
         Some(true) => state::latest(connection, target)?,
-        Some(false) => return Err(not_ours(&path(target, STATE_TABLE)).hint("choose another AWS_DATASET")),
+        Some(false) => {
+            return Err(not_ours(&path(connection, target, STATE_TABLE)?).hint("choose another AWS_DATASET"));
+        }
         None => Vec::new(),
     };
     if ours.is_none() {
         let standing = records.into_iter().map(|record| (record.billing_period, Standing { record, rows_in_table: 0 }));
         return Ok(Inventory { columns: None, standing: standing.collect() });
     }
-    let rows = rows_by_month(connection, target)?;
+    let columns = columns(connection, target)?;
+    check_pillars(&columns, target, &table)?;
+    let rows = rows_by_month(connection, target, &table)?;
     let standing = records.into_iter().map(|record| {
         let rows_in_table = rows.get(&record.billing_period).copied().unwrap_or(0);
         (record.billing_period, Standing { record, rows_in_table })
     });
-    Ok(Inventory { columns: Some(columns(connection, target)?), standing: standing.collect() })
+    let columns =
+        columns.into_iter().map(|(name, sql_type)| Column { name, column_type: cast::column_type(&sql_type) });
+    Ok(Inventory { columns: Some(columns.collect()), standing: standing.collect() })
 }
 
 /// Whether finops created the table; `None` where there is no table or view of that name.
@@ -52,26 +58,44 @@ pub fn is_ours(connection: &Connection, target: &Target, table: &str) -> Result<
         .map_err(failed("cannot read the database's catalog"))
 }
 
-/// The table's columns in their order.
-pub fn columns(connection: &Connection, target: &Target) -> Result<Vec<Column>> {
+/// The table's columns in their order, with DuckDB's names of their types.
+fn columns(connection: &Connection, target: &Target) -> Result<Vec<(String, String)>> {
     let sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() \
                AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index";
-    let read = || -> duckdb::Result<Vec<Column>> {
+    let read = || -> duckdb::Result<Vec<(String, String)>> {
         let mut statement = connection.prepare(sql)?;
-        let rows = statement.query_map([&target.dataset, &target.table], |row| {
-            let sql_type: String = row.get(1)?;
-            Ok(Column { name: row.get(0)?, column_type: cast::column_type(&sql_type) })
-        })?;
-        rows.collect()
+        statement.query_map([&target.dataset, &target.table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     };
     read().map_err(failed("cannot read the table's columns"))
 }
 
-fn rows_by_month(connection: &Connection, target: &Target) -> Result<BTreeMap<BillingPeriod, u64>> {
-    let (table, partition) = (path(target, &target.table), DIALECT.quote(target.layout.partition));
+/// Refuses a table of ours that somebody took a column from that it stands on: added again, it would be empty.
+fn check_pillars(columns: &[(String, String)], target: &Target, table: &str) -> Result<()> {
+    let layout = &target.layout;
+    for (name, column_type) in [
+        (layout.partition, ColumnType::Timestamp),
+        (layout.cluster, ColumnType::Timestamp),
+        (layout.cost, ColumnType::Decimal),
+        (layout.currency, ColumnType::String),
+    ] {
+        let expected = cast::sql_type(column_type);
+        let found = columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, found)| found);
+        if found.is_none_or(|found| found != expected) {
+            let found = found.map_or("no such column", String::as_str);
+            let message = format!("the table {table} needs the column {name} of type {expected}, found {found}");
+            return Err(Error::new(Kind::Schema, message)
+                .hint("restore the column, or choose another table name: the first run loads all months there"));
+        }
+    }
+    Ok(())
+}
+
+fn rows_by_month(connection: &Connection, target: &Target, table: &str) -> Result<BTreeMap<BillingPeriod, u64>> {
+    let partition = DIALECT.quote(target.layout.partition);
+    // Rows of other years, or of `infinity`, are not of any delivery.
     let sql = format!(
         "SELECT CAST(CAST(date_trunc('month', {partition}) AS DATE) AS VARCHAR), count(*) FROM {table} \
-         WHERE {partition} IS NOT NULL GROUP BY 1"
+         WHERE {partition} >= TIMESTAMP '0001-01-01' AND {partition} < TIMESTAMP '9999-12-01' GROUP BY 1"
     );
     let read = || -> duckdb::Result<Vec<(String, u64)>> {
         let mut statement = connection.prepare(&sql)?;

@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use duckdb::Connection;
+use duckdb::{AccessMode, Config, Connection};
 use finops_core::schema::{Column, SchemaChange};
 
 use super::{Inventory, MonthLoad, Replaced, Target, Warehouse, sql::Dialect::DuckDb as DIALECT};
@@ -36,7 +36,7 @@ impl DuckDb {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string()))?;
         }
-        Self::with(path, Connection::open(path))
+        Self::with(path, offline().and_then(|config| Connection::open_with_flags(path, config)))
     }
 
     /// Opens the database file only to read; a file that is missing reads as an empty database, and stays missing.
@@ -45,9 +45,9 @@ impl DuckDb {
     /// As [`DuckDb::open`].
     pub fn open_to_read(path: &Path) -> Result<Self> {
         if !path.exists() {
-            return Self::with(path, Connection::open_in_memory());
+            return Self::with(path, offline().and_then(Connection::open_in_memory_with_flags));
         }
-        let read_only = duckdb::Config::default().access_mode(duckdb::AccessMode::ReadOnly);
+        let read_only = offline().and_then(|config| config.access_mode(AccessMode::ReadOnly));
         Self::with(path, read_only.and_then(|config| Connection::open_with_flags(path, config)))
     }
 
@@ -110,6 +110,11 @@ impl Warehouse for DuckDb {
     }
 }
 
+/// Settings under which DuckDB fetches nothing: for a SQLite file, it would install an extension that reads it.
+fn offline() -> duckdb::Result<Config> {
+    Config::default().enable_autoload_extension(false)
+}
+
 fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
     // DuckDB gives no code for it: the text is that of 1.5.
@@ -118,12 +123,26 @@ fn cannot_open(path: &Path, cause: &str) -> Error {
             .hint("another process has it open: close that one, or wait for the other run to end")
             .cause(cause);
     }
-    Error::new(Kind::Warehouse, message).hint("DUCKDB_PATH must name a DuckDB file that you may write").cause(cause)
+    let empty = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+    let hint = if empty {
+        "the file is empty, which no database is: delete it, and the next run creates it anew"
+    } else {
+        "DUCKDB_PATH must name a DuckDB file that you may write"
+    };
+    Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
 }
 
-/// The quoted name of a table in the target's schema.
-fn path(target: &Target, table: &str) -> String {
-    DIALECT.path(&[&target.dataset, table])
+/// The full name of the target's schema, quoted: alone, it would be ambiguous where the database file has that name.
+fn schema(connection: &Connection, target: &Target) -> Result<String> {
+    let catalog: String = connection
+        .query_row("SELECT current_database()", [], |row| row.get(0))
+        .map_err(failed("cannot read the database's name"))?;
+    Ok(DIALECT.path(&[&catalog, &target.dataset]))
+}
+
+/// The full name of a table in the target's schema, quoted.
+fn path(connection: &Connection, target: &Target, table: &str) -> Result<String> {
+    Ok(format!("{}.{}", schema(connection, target)?, DIALECT.quote(table)))
 }
 
 /// An error of DuckDB's, with what was being done.

@@ -3,7 +3,7 @@
 use duckdb::Connection;
 use finops_core::schema::{ChangeKind, Column, SchemaChange};
 
-use super::{DIALECT, OURS, cast, failed, inspect, path, state};
+use super::{DIALECT, OURS, cast, failed, inspect, path, schema, state};
 use crate::{error::Result, warehouse::Target};
 
 /// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
@@ -13,10 +13,10 @@ pub fn prepare(
     columns: &[Column],
     changes: &[SchemaChange],
 ) -> Result<()> {
-    let table = path(target, &target.table);
+    let table = path(connection, target, &target.table)?;
     let doing = || format!("cannot prepare the table {table}");
     let transaction = connection.transaction().map_err(failed(doing()))?;
-    let schema = DIALECT.quote(&target.dataset);
+    let schema = schema(&transaction, target)?;
     transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
     state::create(&transaction, target)?;
     if inspect::is_ours(&transaction, target, &target.table)?.is_none() {

@@ -22,7 +22,8 @@ const LONGEST_REASON: usize = 400;
 
 /// See [`crate::warehouse::Warehouse::replace_month`]. On any error the transaction is rolled back: nothing changes.
 pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-    let table = path(target, &target.table);
+    let table = path(connection, target, &target.table)?;
+    let sequence = load.previous.as_ref().map_or(Ok(1), |previous| state::next_sequence(&previous.record))?;
     let doing = || format!("cannot replace {} in {table}", load.billing_period);
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let inserted = thread::scope(|scope| {
@@ -46,7 +47,7 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
         export_name: target.export_name.clone(),
         table_name: target.table.clone(),
         billing_period: load.billing_period,
-        sequence: load.previous.as_ref().map_or(0, |previous| previous.record.sequence) + 1,
+        sequence,
         execution_id: load.execution_id.clone(),
         fingerprint: load.fingerprint.clone(),
         manifest_uri: load.manifest_uri.clone(),
@@ -80,11 +81,13 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
     let types: Vec<String> =
         load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.name))).collect();
     let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
-    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending (seen on 1.5.6).
+    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
+    // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     let insert = format!(
         "INSERT INTO {table} ({}) SELECT {} FROM read_csv([{}], auto_detect = false, header = true, delim = ',', \
-         quote = '\"', escape = '\"', strict_mode = true, compression = '{compression}', columns = {{{}}})",
+         quote = '\"', escape = '\"', strict_mode = true, hive_partitioning = false, compression = '{compression}', \
+         columns = {{{}}})",
         names.join(", "),
         values.join(", "),
         files.join(", "),
@@ -109,18 +112,20 @@ fn value(column: &finops_core::schema::Column, target: &Target, load: &MonthLoad
     )
 }
 
-/// A path that DuckDB takes to the letter, not as a glob pattern.
+/// A path that DuckDB takes to the letter, not as a glob pattern. In a pattern a backslash ends a folder's name (seen on
+/// 1.5.6), so it is written as a set that excludes all other ASCII.
 fn exactly(path: &str) -> String {
     path.chars().fold(String::new(), |mut exact, c| {
         match c {
             '*' | '?' | '[' => exact.extend(['[', c, ']']),
+            '\\' => exact.push_str("[!]-\u{7f}\u{1}-[]"),
             _ => exact.push(c),
         }
         exact
     })
 }
 
-/// What DuckDB says of the data, without its advice on options that are not ours to change.
+/// What DuckDB says of the data.
 fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = error.to_string();
     if text.contains("No space left on device") {
@@ -129,12 +134,8 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
             .cause(text);
     }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
-    let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
-    let file = text.lines().find_map(|line| line.trim().strip_prefix("file = "));
-    // A row can have megabytes, and is nothing for logs.
-    let lines = text[..end].lines().filter(|line| !line.starts_with("Original Line:"));
-    let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
-    let what: String = words.chars().take(LONGEST_REASON).collect();
+    let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
+    let what: String = reason(text).chars().take(LONGEST_REASON).collect();
     let place = match (file, load.files.as_slice()) {
         (Some(file), _) => file.to_owned(),
         (None, [first, others @ ..]) if others.len() > 2 => format!("{first} or {} others", others.len()),
@@ -142,6 +143,28 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     };
     Error::new(Kind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
         .hint("nothing was changed; compare the file with the provider's, or report the value")
+}
+
+/// How DuckDB 1.5.6 begins to say what is wrong with a row.
+const ROW_ERRORS: [&str; 5] = [
+    "Expected Number of Columns",
+    "Value with unterminated quote",
+    "Maximum line size",
+    "Invalid unicode",
+    "The CSV Parser state machine",
+];
+
+/// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
+/// options that are not ours to change.
+fn reason(text: &str) -> String {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
+        let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
+        return one_line(&text[..end]);
+    };
+    // The row's line breaks stand as they are: only what comes last is DuckDB's own.
+    let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
+    one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
 }
 
 /// Rows of the month now, and their cost.

@@ -1,47 +1,71 @@
 //! The state table in DuckDB.
 
-use duckdb::{Connection, Row, params};
+use std::{fmt::Display, str::FromStr};
+
+use duckdb::{Connection, params};
 use finops_core::{
     BillingPeriod,
     state::{LoadRecord, LoadStatus, STATE_TABLE},
+    text::short,
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::{
+    civil::{Date, DateTime},
+    tz::Offset,
+};
 
-use super::{OURS, failed, inspect, path};
+use super::{DIALECT, OURS, failed, inspect, path};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::Target,
 };
+
+/// The state table's columns in the contract's order, with their types.
+const COLUMNS: [(&str, &str); 17] = [
+    ("pipeline", "VARCHAR"),
+    ("export_name", "VARCHAR"),
+    ("table_name", "VARCHAR"),
+    ("billing_period", "DATE"),
+    ("sequence", "BIGINT"),
+    ("execution_id", "VARCHAR"),
+    ("fingerprint", "VARCHAR"),
+    ("manifest_uri", "VARCHAR"),
+    ("job_id", "VARCHAR"),
+    ("status", "VARCHAR"),
+    ("rows", "BIGINT"),
+    ("files", "BIGINT"),
+    ("bytes", "BIGINT"),
+    ("cost", "JSON"),
+    ("previous_execution_id", "VARCHAR"),
+    ("run_id", "VARCHAR"),
+    ("loaded_at", "TIMESTAMP"),
+];
+
+/// The columns, each as `written`, in a list.
+fn columns(written: impl Fn(&str, &str) -> String) -> String {
+    COLUMNS.map(|(name, sql_type)| written(&DIALECT.quote(name), sql_type)).join(", ")
+}
 
 /// Creates the state table where it is missing.
 pub fn create(connection: &Connection, target: &Target) -> Result<()> {
     if inspect::is_ours(connection, target, STATE_TABLE)?.is_some() {
         return Ok(());
     }
-    let table = path(target, STATE_TABLE);
-    let sql = format!(
-        "CREATE TABLE {table} (
-            pipeline VARCHAR, export_name VARCHAR, table_name VARCHAR, billing_period DATE, sequence BIGINT,
-            execution_id VARCHAR, fingerprint VARCHAR, manifest_uri VARCHAR, job_id VARCHAR, status VARCHAR,
-            rows BIGINT, files BIGINT, bytes BIGINT, cost JSON, previous_execution_id VARCHAR, run_id VARCHAR,
-            loaded_at TIMESTAMP);
-         COMMENT ON TABLE {table} IS '{OURS}'"
-    );
+    let table = path(connection, target, STATE_TABLE)?;
+    let definitions = columns(|name, sql_type| format!("{name} {sql_type}"));
+    let sql = format!("CREATE TABLE {table} ({definitions}); COMMENT ON TABLE {table} IS '{OURS}'");
     connection.execute_batch(&sql).map_err(failed(format!("cannot create the state table {table}")))
 }
 
 /// Adds a row.
 pub fn record(connection: &Connection, target: &Target, record: &LoadRecord) -> Result<()> {
-    let table = path(target, STATE_TABLE);
+    let table = path(connection, target, STATE_TABLE)?;
     let cost = serde_json::to_string(&record.cost)
         .map_err(|error| Error::new(Kind::Warehouse, "cannot write a cost as JSON").cause(error))?;
-    let sql = format!(
-        "INSERT INTO {table} VALUES (?, ?, ?, CAST(? AS DATE), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, \
-         CAST(? AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
-    );
+    let (names, values) = (columns(|name, _| name.to_owned()), columns(|_, sql_type| format!("CAST(? AS {sql_type})")));
+    let loaded_at = Offset::UTC.to_datetime(record.loaded_at);
     connection
         .execute(
-            &sql,
+            &format!("INSERT INTO {table} ({names}) VALUES ({values})"),
             params![
                 record.pipeline,
                 record.export_name,
@@ -59,7 +83,7 @@ pub fn record(connection: &Connection, target: &Target, record: &LoadRecord) -> 
                 cost,
                 record.previous_execution_id,
                 record.run_id,
-                record.loaded_at.to_string(),
+                loaded_at.to_string(),
             ],
         )
         .map_err(failed(format!("cannot write to the state table {table}")))?;
@@ -67,62 +91,92 @@ pub fn record(connection: &Connection, target: &Target, record: &LoadRecord) -> 
 }
 
 /// The last record of each month of the target's table.
+///
+/// # Errors
+/// `Warehouse` where a value is not what finops writes there.
 pub fn latest(connection: &Connection, target: &Target) -> Result<Vec<LoadRecord>> {
-    let table = path(target, STATE_TABLE);
+    let table = path(connection, target, STATE_TABLE)?;
+    // As text, so that what cannot be read can be shown.
+    let texts = columns(|name, _| format!("CAST({name} AS VARCHAR)"));
     let sql = format!(
-        "SELECT pipeline, export_name, table_name, CAST(billing_period AS VARCHAR), sequence, execution_id, fingerprint, \
-         manifest_uri, job_id, status, rows, files, bytes, CAST(cost AS VARCHAR), previous_execution_id, run_id, \
-         epoch_us(loaded_at) FROM {table} WHERE table_name = ? \
+        "SELECT {texts} FROM {table} WHERE table_name = ? \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
     );
-    let read = || -> duckdb::Result<Vec<Result<LoadRecord>>> {
+    let read = || -> duckdb::Result<Vec<Vec<Option<String>>>> {
         let mut statement = connection.prepare(&sql)?;
-        statement.query_map([&target.table], from_row)?.collect()
+        statement.query_map([&target.table], |row| (0..COLUMNS.len()).map(|at| row.get(at)).collect())?.collect()
     };
-    read().map_err(failed(format!("cannot read the state table {table}")))?.into_iter().collect()
+    let rows = read().map_err(failed(format!("cannot read the state table {table}")))?;
+    rows.iter().map(|row| read_record(row)).collect()
 }
 
-fn from_row(row: &Row<'_>) -> duckdb::Result<Result<LoadRecord>> {
-    let period: String = row.get(3)?;
-    let status: String = row.get(9)?;
-    let cost: String = row.get(13)?;
-    let loaded_at: i64 = row.get(16)?;
-    let broken = |what: &str, text: &str| {
-        Error::new(Kind::Warehouse, format!("the state table holds {what} `{text}`, which finops did not write"))
-            .hint("repair or delete that row of the state table")
+fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
+    let text = |name: &str| {
+        let found = optional(row, name).map(str::to_owned);
+        found.ok_or_else(|| unreadable(row, name, "it is never NULL"))
     };
-    let parsed = || -> Result<(BillingPeriod, LoadStatus, _, Timestamp)> {
-        let day: Date = period.parse().map_err(|_| broken("the billing period", &period))?;
-        let status = match status.as_str() {
-            "loaded" => LoadStatus::Loaded,
-            "unverified" => LoadStatus::Unverified,
-            _ => return Err(broken("the status", &status)),
-        };
-        let cost = serde_json::from_str(&cost).map_err(|_| broken("the cost", &cost))?;
-        let loaded_at = Timestamp::from_microsecond(loaded_at).map_err(|_| broken("a time", &loaded_at.to_string()))?;
-        Ok((BillingPeriod::containing(day), status, cost, loaded_at))
+    let status = match text("status")?.as_str() {
+        "loaded" => LoadStatus::Loaded,
+        "unverified" => LoadStatus::Unverified,
+        _ => return Err(unreadable(row, "status", "expected loaded or unverified")),
     };
-    let (billing_period, status, cost, loaded_at) = match parsed() {
-        Ok(values) => values,
-        Err(error) => return Ok(Err(error)),
-    };
-    Ok(Ok(LoadRecord {
-        pipeline: row.get(0)?,
-        export_name: row.get(1)?,
-        table_name: row.get(2)?,
-        billing_period,
-        sequence: row.get(4)?,
-        execution_id: row.get(5)?,
-        fingerprint: row.get(6)?,
-        manifest_uri: row.get(7)?,
-        job_id: row.get(8)?,
+    let loaded_at = Offset::UTC.to_timestamp(parsed::<DateTime>(row, "loaded_at")?);
+    Ok(LoadRecord {
+        pipeline: text("pipeline")?,
+        export_name: text("export_name")?,
+        table_name: text("table_name")?,
+        billing_period: BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
+        sequence: parsed(row, "sequence")?,
+        execution_id: text("execution_id")?,
+        fingerprint: text("fingerprint")?,
+        manifest_uri: text("manifest_uri")?,
+        job_id: optional(row, "job_id").map(str::to_owned),
         status,
-        rows: row.get(10)?,
-        files: row.get(11)?,
-        bytes: row.get(12)?,
-        cost,
-        previous_execution_id: row.get(14)?,
-        run_id: row.get(15)?,
-        loaded_at,
-    }))
+        rows: parsed(row, "rows")?,
+        files: parsed(row, "files")?,
+        bytes: parsed(row, "bytes")?,
+        cost: serde_json::from_str(&text("cost")?).map_err(|error| unreadable(row, "cost", error))?,
+        previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
+        run_id: text("run_id")?,
+        loaded_at: loaded_at.map_err(|error| unreadable(row, "loaded_at", error))?,
+    })
+}
+
+/// The number of the load after `record`.
+///
+/// # Errors
+/// `Warehouse` where there is none.
+pub fn next_sequence(record: &LoadRecord) -> Result<i64> {
+    record.sequence.checked_add(1).ok_or_else(|| {
+        let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
+        let message = format!(
+            "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence {sequence}, \
+             the largest that the column holds"
+        );
+        Error::new(Kind::Warehouse, message).hint(repair())
+    })
+}
+
+fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
+    let at = COLUMNS.iter().position(|(column, _)| *column == name)?;
+    row.get(at)?.as_deref()
+}
+
+fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Result<T> {
+    optional(row, name).unwrap_or_default().parse().map_err(|error| unreadable(row, name, error))
+}
+
+fn unreadable(row: &[Option<String>], name: &str, why: impl Display) -> Error {
+    let value = |name: &str| short(optional(row, name).unwrap_or("NULL"));
+    let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
+    let message = format!(
+        "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
+         `{}`, which finops does not write there: {why}",
+        value(name)
+    );
+    Error::new(Kind::Warehouse, message).hint(repair())
+}
+
+fn repair() -> String {
+    format!("repair or delete that row of {STATE_TABLE}")
 }
