@@ -1,4 +1,4 @@
-//! Links DuckDB as the emulator does, when the `duckdb` feature is on and does not compile it.
+//! Links DuckDB as the emulator does, when the `duckdb` feature is on.
 
 use std::env;
 
@@ -7,8 +7,7 @@ mod duckdb_library;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let feature = |name: &str| env::var_os(format!("CARGO_FEATURE_{name}")).is_some();
-    if feature("DUCKDB") && !feature("BUNDLED") {
+    if env::var_os("CARGO_FEATURE_DUCKDB").is_some() {
         duckdb_library::main();
     }
 }

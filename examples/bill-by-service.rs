@@ -13,8 +13,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("usage: bill-by-service DATABASE [SCHEMA.TABLE]")?;
     let table = arguments.next().unwrap_or_else(|| "billing.aws_cur".to_owned());
-    let table = Dialect::DuckDb.path(&table.split('.').collect::<Vec<_>>());
     let database = Connection::open_with_flags(&path, Config::default().access_mode(AccessMode::ReadOnly)?)?;
+    // With the database's own name in front: a schema may be named like the file.
+    let name: String = database.query_row("SELECT current_database()", [], |row| row.get(0))?;
+    let table = Dialect::DuckDb.path(&[name.as_str()].into_iter().chain(table.split('.')).collect::<Vec<_>>());
     // DECIMAL sums are exact; only the printed amount is rounded, to cents.
     let sql = format!(
         "SELECT strftime(bill_billing_period_start_date, '%Y-%m') AS month, line_item_product_code AS service,

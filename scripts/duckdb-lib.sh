@@ -16,7 +16,7 @@ case "$(uname -s)-$(uname -m)" in
     Darwin-x86_64) platform=darwin-x64 library=libduckdb.dylib ;;
     *)
         echo "duckdb-lib: no DuckDB library is published for $(uname -s) $(uname -m)" >&2
-        echo "hint: build with --features bundled, which compiles DuckDB, or with --no-default-features" >&2
+        echo "hint: build with --no-default-features, or set DUCKDB_LIB_DIR to a folder with the library" >&2
         exit 1
         ;;
 esac

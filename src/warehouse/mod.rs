@@ -9,11 +9,12 @@ pub mod sql;
 use std::collections::BTreeMap;
 
 use finops_core::{
-    BillingPeriod,
+    BillingPeriod, Costs,
     report::Check,
     schema::{Column, SchemaChange},
-    state::{LoadRecord, Standing, TableLayout},
+    state::{LoadRecord, LoadStatus, STATE_TABLE, Standing, TableLayout},
 };
+use jiff::Timestamp;
 
 use crate::error::{Error, Kind, Result};
 
@@ -64,6 +65,48 @@ pub struct MonthLoad {
     pub force: bool,
     /// The run that loads.
     pub run_id: String,
+}
+
+impl MonthLoad {
+    /// The sequence that follows the last recorded one.
+    ///
+    /// # Errors
+    /// `Warehouse` where no number follows it: finops did not write such a record.
+    fn next_sequence(&self) -> Result<i64> {
+        let Some(Standing { record, .. }) = &self.previous else { return Ok(1) };
+        record.sequence.checked_add(1).ok_or_else(|| {
+            let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
+            let message = format!(
+                "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
+                 {sequence}, the largest that the column holds"
+            );
+            Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
+        })
+    }
+
+    /// The state row of this load, if it is loaded and recorded now. Both warehouses keep microseconds.
+    fn record(&self, target: &Target, sequence: i64, rows: u64, cost: Costs) -> LoadRecord {
+        let replaced = self.previous.as_ref().and_then(Standing::visible);
+        LoadRecord {
+            pipeline: target.pipeline.to_owned(),
+            export_name: target.export_name.clone(),
+            table_name: target.table.clone(),
+            billing_period: self.billing_period,
+            sequence,
+            execution_id: self.execution_id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            manifest_uri: self.manifest_uri.clone(),
+            job_id: None,
+            status: LoadStatus::Loaded,
+            rows,
+            files: self.files.len() as u64,
+            bytes: self.bytes,
+            cost,
+            previous_execution_id: replaced.map(|record| record.execution_id.clone()),
+            run_id: self.run_id.clone(),
+            loaded_at: Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default(),
+        }
+    }
 }
 
 /// What became of a month.

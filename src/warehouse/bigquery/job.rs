@@ -68,7 +68,7 @@ impl<'a> NumberedJobs<'a> {
     /// went through is told of once. The caller then lists deliveries again, and what it finds is at least as new as
     /// what those jobs loaded, since their runs had listed before.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
-        let mut number = self.load.previous.as_ref().map_or(1, |previous| previous.record.sequence + 1);
+        let mut number = self.load.next_sequence()?;
         let mut pauses = http::backoff().build();
         loop {
             let inserted = self.insert(number).await?;

@@ -6,7 +6,7 @@ use backon::Retryable;
 use finops_core::{
     BillingPeriod,
     amount::Amount,
-    state::{LoadRecord, LoadStatus, STATE_TABLE, Standing},
+    state::{LoadRecord, LoadStatus, STATE_TABLE},
 };
 use gcp_bigquery_client::model::{
     field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
@@ -133,31 +133,10 @@ impl BigQuery {
         status: LoadStatus,
         location: &str,
     ) -> Result<LoadRecord> {
-        // BigQuery keeps microseconds. Not before the job's end: a record older than its table would not count.
-        let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
-        let record = LoadRecord {
-            pipeline: target.pipeline.to_owned(),
-            export_name: target.export_name.clone(),
-            table_name: target.table.clone(),
-            billing_period: load.billing_period,
-            sequence: finished.number,
-            execution_id: load.execution_id.clone(),
-            fingerprint: load.fingerprint.clone(),
-            manifest_uri: load.manifest_uri.clone(),
-            job_id: Some(finished.id.clone()),
-            status,
-            rows: found.rows,
-            files: load.files.len() as u64,
-            bytes: load.bytes,
-            cost: found.cost.clone(),
-            previous_execution_id: load
-                .previous
-                .as_ref()
-                .and_then(Standing::visible)
-                .map(|record| record.execution_id.clone()),
-            run_id: load.run_id.clone(),
-            loaded_at: now.max(finished.ended),
-        };
+        let record = load.record(target, finished.number, found.rows, found.cost.clone());
+        // Not before the job's end: a record older than its table would not count.
+        let loaded_at = record.loaded_at.max(finished.ended);
+        let record = LoadRecord { job_id: Some(finished.id.clone()), status, loaded_at, ..record };
         let sql = insert_statement(&self.path(&target.dataset, STATE_TABLE));
         let parameters = parameters(&record);
         let insert = || self.client.query(location, &sql, parameters.clone());

@@ -3,13 +3,7 @@
 use std::thread;
 
 use duckdb::{Connection, Transaction};
-use finops_core::{
-    Costs,
-    csv_header::is_gzip,
-    report::Check,
-    state::{LoadRecord, LoadStatus, Standing},
-};
-use jiff::Timestamp;
+use finops_core::{Costs, csv_header::is_gzip, report::Check};
 
 use super::{DIALECT, cast, failed, integrity, path, state};
 use crate::{
@@ -23,7 +17,7 @@ const LONGEST_REASON: usize = 400;
 /// See [`crate::warehouse::Warehouse::replace_month`]. On any error the transaction is rolled back: nothing changes.
 pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthLoad) -> Result<Replaced> {
     let table = path(connection, target, &target.table)?;
-    let sequence = load.previous.as_ref().map_or(Ok(1), |previous| state::next_sequence(&previous.record))?;
+    let sequence = load.next_sequence()?;
     let doing = || format!("cannot replace {} in {table}", load.billing_period);
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let inserted = thread::scope(|scope| {
@@ -40,31 +34,7 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
             format!("{} in {table} holds {rows} rows after {inserted} were loaded", load.billing_period),
         ));
     }
-    // A DuckDB TIMESTAMP keeps microseconds.
-    let now = Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default();
-    let record = LoadRecord {
-        pipeline: target.pipeline.to_owned(),
-        export_name: target.export_name.clone(),
-        table_name: target.table.clone(),
-        billing_period: load.billing_period,
-        sequence,
-        execution_id: load.execution_id.clone(),
-        fingerprint: load.fingerprint.clone(),
-        manifest_uri: load.manifest_uri.clone(),
-        job_id: None,
-        status: LoadStatus::Loaded,
-        rows,
-        files: load.files.len() as u64,
-        bytes: load.bytes,
-        cost,
-        previous_execution_id: load
-            .previous
-            .as_ref()
-            .and_then(Standing::visible)
-            .map(|record| record.execution_id.clone()),
-        run_id: load.run_id.clone(),
-        loaded_at: now,
-    };
+    let record = load.record(target, sequence, rows, cost);
     state::record(&transaction, target, &record)?;
     transaction.commit().map_err(failed(doing()))?;
     // All files are in one statement, so a file that was not read would have failed it.

@@ -142,21 +142,6 @@ fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
     })
 }
 
-/// The number of the load after `record`.
-///
-/// # Errors
-/// `Warehouse` where there is none.
-pub fn next_sequence(record: &LoadRecord) -> Result<i64> {
-    record.sequence.checked_add(1).ok_or_else(|| {
-        let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
-        let message = format!(
-            "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence {sequence}, \
-             the largest that the column holds"
-        );
-        Error::new(Kind::Warehouse, message).hint(repair())
-    })
-}
-
 fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
     let at = COLUMNS.iter().position(|(column, _)| *column == name)?;
     row.get(at)?.as_deref()
