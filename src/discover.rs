@@ -108,27 +108,21 @@ async fn read_delivery(
     Ok(Ok(Delivery::new(manifest, store.uri(&location.key), object.updated, stored)))
 }
 
-/// Whether the delivery's files are still those that were listed. A mirror may replace them while they are loaded.
+/// Whether the files of a complete delivery are still those that were listed. A mirror may replace them while they are
+/// loaded.
 ///
 /// # Errors
 /// What the store says.
 pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
-    let folders: BTreeSet<&str> =
-        delivery.files.iter().filter_map(|f| f.key.rsplit_once('/')).map(|(f, _)| f).collect();
-    let mut now = HashMap::new();
-    for folder in folders {
-        now.extend(store.list(folder, "*").await?.into_iter().map(|object| (object.key.clone(), object)));
-    }
-    for file in &delivery.files {
-        let same = match now.get(&file.key) {
-            Some(object) => object.bytes == file.bytes && store.checksum(object).await? == file.checksum,
-            None => false,
-        };
-        if !same {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let Delivery { manifest, manifest_uri, delivered_at, files, .. } = delivery;
+    // Nothing is missing, so files and tails are in the same order.
+    let first = files.first().zip(manifest.files.first());
+    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.as_str())) else {
+        return Ok(files.is_empty());
+    };
+    let stored = stored_files(store, export_folder, manifest).await?;
+    let now = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
+    Ok(now.fingerprint == delivery.fingerprint)
 }
 
 /// The listed files that are there, by their tail below the export's folder.

@@ -106,9 +106,8 @@ pub fn not_loaded(month: &mut MonthReport, status: MonthStatus, error: &Error) {
 
 /// How the export's run ended.
 pub fn status(report: &PipelineReport) -> PipelineStatus {
-    let failed = report.error.is_some() || report.months.iter().any(|month| month.error.is_some());
     let loaded = report.months.iter().any(|month| month.status() == Some(MonthStatus::Loaded));
-    match (failed, loaded) {
+    match (report.failed(), loaded) {
         (true, _) => PipelineStatus::Failed,
         (false, true) => PipelineStatus::Succeeded,
         (false, false) => PipelineStatus::NothingToDo,

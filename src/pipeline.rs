@@ -208,6 +208,9 @@ async fn replace<W: Warehouse>(
         run_id: run.run_id.clone(),
     };
     let replaced = warehouse.replace_month(target, &load).await?;
+    if matches!(replaced, Replaced::Overtaken) {
+        return Ok(replaced);
+    }
     match is_unchanged(store, delivery).await {
         Ok(true) => Ok(replaced),
         Ok(false) => Ok(Replaced::Overtaken),

@@ -40,6 +40,11 @@ impl PipelineReport {
         let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
         Self { pipeline, export, table, status: None, schema, months, error: None }
     }
+
+    /// Whether the export or one of its months failed, was refused or is stale.
+    pub fn failed(&self) -> bool {
+        self.error.is_some() || self.months.iter().any(|month| month.error.is_some())
+    }
 }
 
 /// How an export's run ended.
@@ -176,6 +181,6 @@ pub struct ReportedError {
 impl Report {
     /// Whether something failed, was refused or is stale.
     pub fn failed(&self) -> bool {
-        self.pipelines.iter().any(|p| p.error.is_some() || p.months.iter().any(|m| m.error.is_some()))
+        self.pipelines.iter().any(PipelineReport::failed)
     }
 }
