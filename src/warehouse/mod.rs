@@ -5,6 +5,7 @@ pub mod duckdb;
 
 pub mod bigquery;
 pub mod sql;
+mod state_row;
 
 use std::collections::BTreeMap;
 

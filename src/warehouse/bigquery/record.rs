@@ -1,10 +1,7 @@
 //! The state table: its columns, reading its rows, and adding one.
 
-use std::{fmt::Display, str::FromStr};
-
 use backon::Retryable;
 use finops_core::{
-    BillingPeriod,
     amount::Amount,
     state::{LoadRecord, LoadStatus, STATE_TABLE},
 };
@@ -12,13 +9,13 @@ use gcp_bigquery_client::model::{
     field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
     table_schema::TableSchema,
 };
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 
 use super::{BigQuery, errors::Failure, job::Finished, query::parameter, verify::Found};
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     http,
-    warehouse::{MonthLoad, Target, sql::Dialect},
+    warehouse::{MonthLoad, Target, sql::Dialect, state_row::StateRow},
 };
 
 /// The state table's columns in the contract's order, with their types.
@@ -66,52 +63,8 @@ fn quoted_columns() -> String {
 /// # Errors
 /// `Warehouse` where a value is not what finops writes there.
 pub(super) fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
-    let text = |name: &str| optional(row, name).unwrap_or_default().to_owned();
-    let status = match text("status").as_str() {
-        "loaded" => LoadStatus::Loaded,
-        "unverified" => LoadStatus::Unverified,
-        other => return Err(unreadable(row, "status", other, "expected loaded or unverified")),
-    };
-    Ok(LoadRecord {
-        pipeline: text("pipeline"),
-        export_name: text("export_name"),
-        table_name: text("table_name"),
-        billing_period: BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
-        sequence: parsed(row, "sequence")?,
-        execution_id: text("execution_id"),
-        fingerprint: text("fingerprint"),
-        manifest_uri: text("manifest_uri"),
-        job_id: optional(row, "job_id").map(str::to_owned),
-        status,
-        rows: parsed(row, "rows")?,
-        files: parsed(row, "files")?,
-        bytes: parsed(row, "bytes")?,
-        cost: serde_json::from_str(&text("cost")).map_err(|error| unreadable(row, "cost", &text("cost"), error))?,
-        previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
-        run_id: text("run_id"),
-        loaded_at: moment(&text("loaded_at"))
-            .map_err(|error| unreadable(row, "loaded_at", &text("loaded_at"), error))?,
-    })
-}
-
-fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
-    let at = COLUMNS.iter().position(|(column, _)| *column == name)?;
-    row.get(at)?.as_deref()
-}
-
-fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Result<T> {
-    let text = optional(row, name).unwrap_or_default();
-    text.parse().map_err(|error| unreadable(row, name, text, error))
-}
-
-fn unreadable(row: &[Option<String>], name: &str, text: &str, error: impl Display) -> Error {
-    let value = |name: &str| optional(row, name).unwrap_or("none");
-    let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
-    let message = format!(
-        "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
-         `{text}`, which finops does not write there: {error}"
-    );
-    Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
+    let columns = COLUMNS.map(|(name, _)| name);
+    StateRow { columns: &columns, values: row }.read(moment)
 }
 
 /// A TIMESTAMP as query results carry it: seconds since 1970 as decimal text, such as `1.7569728E9`.

@@ -1,22 +1,13 @@
 //! The state table in DuckDB.
 
-use std::{fmt::Display, str::FromStr};
-
 use duckdb::{Connection, params};
-use finops_core::{
-    BillingPeriod,
-    state::{LoadRecord, LoadStatus, STATE_TABLE},
-    text::short,
-};
-use jiff::{
-    civil::{Date, DateTime},
-    tz::Offset,
-};
+use finops_core::state::{LoadRecord, STATE_TABLE};
+use jiff::{civil::DateTime, tz::Offset};
 
 use super::{DIALECT, OURS, failed, inspect, path};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::Target,
+    warehouse::{Target, state_row::StateRow},
 };
 
 /// The state table's columns in the contract's order, with their types.
@@ -111,57 +102,7 @@ pub fn latest(connection: &Connection, target: &Target) -> Result<Vec<LoadRecord
 }
 
 fn read_record(row: &[Option<String>]) -> Result<LoadRecord> {
-    let text = |name: &str| {
-        let found = optional(row, name).map(str::to_owned);
-        found.ok_or_else(|| unreadable(row, name, "it is never NULL"))
-    };
-    let status = match text("status")?.as_str() {
-        "loaded" => LoadStatus::Loaded,
-        "unverified" => LoadStatus::Unverified,
-        _ => return Err(unreadable(row, "status", "expected loaded or unverified")),
-    };
-    let loaded_at = Offset::UTC.to_timestamp(parsed::<DateTime>(row, "loaded_at")?);
-    Ok(LoadRecord {
-        pipeline: text("pipeline")?,
-        export_name: text("export_name")?,
-        table_name: text("table_name")?,
-        billing_period: BillingPeriod::containing(parsed::<Date>(row, "billing_period")?),
-        sequence: parsed(row, "sequence")?,
-        execution_id: text("execution_id")?,
-        fingerprint: text("fingerprint")?,
-        manifest_uri: text("manifest_uri")?,
-        job_id: optional(row, "job_id").map(str::to_owned),
-        status,
-        rows: parsed(row, "rows")?,
-        files: parsed(row, "files")?,
-        bytes: parsed(row, "bytes")?,
-        cost: serde_json::from_str(&text("cost")?).map_err(|error| unreadable(row, "cost", error))?,
-        previous_execution_id: optional(row, "previous_execution_id").map(str::to_owned),
-        run_id: text("run_id")?,
-        loaded_at: loaded_at.map_err(|error| unreadable(row, "loaded_at", error))?,
-    })
-}
-
-fn optional<'r>(row: &'r [Option<String>], name: &str) -> Option<&'r str> {
-    let at = COLUMNS.iter().position(|(column, _)| *column == name)?;
-    row.get(at)?.as_deref()
-}
-
-fn parsed<T: FromStr<Err: Display>>(row: &[Option<String>], name: &str) -> Result<T> {
-    optional(row, name).unwrap_or_default().parse().map_err(|error| unreadable(row, name, error))
-}
-
-fn unreadable(row: &[Option<String>], name: &str, why: impl Display) -> Error {
-    let value = |name: &str| short(optional(row, name).unwrap_or("NULL"));
-    let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
-    let message = format!(
-        "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
-         `{}`, which finops does not write there: {why}",
-        value(name)
-    );
-    Error::new(Kind::Warehouse, message).hint(repair())
-}
-
-fn repair() -> String {
-    format!("repair or delete that row of {STATE_TABLE}")
+    let columns = COLUMNS.map(|(name, _)| name);
+    let utc = |text: &str| text.parse::<DateTime>().and_then(|moment| Offset::UTC.to_timestamp(moment));
+    StateRow { columns: &columns, values: row }.read(utc)
 }
