@@ -38,6 +38,15 @@ async fn d2_a_dataset_with_tables_is_deleted_only_with_its_contents() {
     assert_eq!(h.get("/datasets/d").await.0, 404);
 }
 
+/// A table with one column, `month`, to insert.
+fn table(name: &str, partitioning: &Value) -> Value {
+    json!({
+        "tableReference": {"tableId": name},
+        "schema": {"fields": [{"name": "month", "type": "DATE"}]},
+        "timePartitioning": partitioning,
+    })
+}
+
 #[tokio::test]
 async fn d3_the_default_partition_expiration_is_inherited_and_drops_old_months() {
     let h = Harness::new().await;
@@ -46,17 +55,10 @@ async fn d3_the_default_partition_expiration_is_inherited_and_drops_old_months()
         "defaultPartitionExpirationMs": (60 * DAY).to_string(),
     });
     h.call("POST", "/datasets", dataset).await;
-    let table = |name: &str, partitioning: Value| {
-        json!({
-            "tableReference": {"tableId": name},
-            "schema": {"fields": [{"name": "month", "type": "DATE"}]},
-            "timePartitioning": partitioning,
-        })
-    };
-    let inheriting = table("inheriting", json!({"type": "MONTH", "field": "month"}));
+    let inheriting = table("inheriting", &json!({"type": "MONTH", "field": "month"}));
     let (_, inheriting) = h.call("POST", "/datasets/short/tables", inheriting).await;
     assert_eq!(inheriting["timePartitioning"]["expirationMs"], (60 * DAY).to_string());
-    let keeping = table("keeping", json!({"type": "MONTH", "field": "month", "expirationMs": "0"}));
+    let keeping = table("keeping", &json!({"type": "MONTH", "field": "month", "expirationMs": "0"}));
     let (_, keeping) = h.call("POST", "/datasets/short/tables", keeping).await;
     assert_eq!(keeping["timePartitioning"].get("expirationMs"), None);
     let today = jiff::Timestamp::now().strftime("%F");
@@ -79,17 +81,10 @@ async fn d4_the_default_table_expiration_is_inherited_unless_partitions_expire()
         "defaultTableExpirationMs": (60 * DAY).to_string(),
     });
     h.call("POST", "/datasets", dataset).await;
-    let table = |name: &str, partitioning: Value| {
-        json!({
-            "tableReference": {"tableId": name},
-            "schema": {"fields": [{"name": "month", "type": "DATE"}]},
-            "timePartitioning": partitioning,
-        })
-    };
     let partitions = json!({"type": "MONTH", "field": "month", "expirationMs": DAY.to_string()});
-    let (_, own) = h.call("POST", "/datasets/short/tables", table("own", partitions)).await;
+    let (_, own) = h.call("POST", "/datasets/short/tables", table("own", &partitions)).await;
     assert_eq!(own.get("expirationTime"), None);
-    let (_, inheriting) = h.call("POST", "/datasets/short/tables", table("inheriting", Value::Null)).await;
+    let (_, inheriting) = h.call("POST", "/datasets/short/tables", table("inheriting", &Value::Null)).await;
     let number = |value: &Value| value.as_str().unwrap().parse::<i64>().unwrap();
     assert_eq!(number(&inheriting["expirationTime"]) - number(&inheriting["creationTime"]), 60 * DAY);
     let alter = "ALTER TABLE short.inheriting SET OPTIONS (expiration_timestamp = NULL)";
