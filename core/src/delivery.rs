@@ -84,6 +84,7 @@ pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::FileFormat;
 
     fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
         StoredFile { key: format!("{head}/f"), bytes, checksum: checksum.to_owned() }
@@ -94,6 +95,7 @@ mod tests {
             export_name: "cur".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: "a".to_owned(),
+            format: FileFormat::Csv,
             columns: vec![],
             files: files.iter().map(|f| (*f).to_owned()).collect(),
         };

@@ -6,6 +6,7 @@ pub mod aws_cur;
 pub mod csv_header;
 pub mod delivery;
 pub mod manifest;
+pub mod parquet_footer;
 pub mod period;
 pub mod plan;
 pub mod report;

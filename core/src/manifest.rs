@@ -11,6 +11,15 @@ pub struct ManifestColumn {
     pub column_type: Option<ColumnType>,
 }
 
+/// The form of a delivery's data files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFormat {
+    /// Text with a header, mostly compressed by gzip.
+    Csv,
+    /// Columns with types of their own.
+    Parquet,
+}
+
 /// One delivery of one billing period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -20,7 +29,9 @@ pub struct Manifest {
     pub billing_period: BillingPeriod,
     /// AWS: the assembly id.
     pub execution_id: String,
-    /// May be empty or narrower than the files' headers: the header decides which columns there are.
+    /// The data files' form.
+    pub format: FileFormat,
+    /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.
     pub columns: Vec<ManifestColumn>,
     /// Where each data file lies, relative to the export's folder: the tail that a mirror keeps.
     pub files: Vec<String>,

@@ -13,9 +13,12 @@ use finops_core::{
     aws_cur::{self, ManifestLocation},
     csv_header::read_header,
     delivery::{Delivery, StoredFile},
-    manifest::{Manifest, ManifestError},
+    manifest::{FileFormat, Manifest, ManifestError},
     plan::{Candidate, Decision, PlannedMonth, Rules, plan},
-    schema::{ColumnType, MonthColumns, column_names, known_type, union},
+    schema::{
+        Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, additions, column_names, known_type, prepared,
+        union,
+    },
     state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -42,6 +45,7 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
         move |(period, id, delivered_at, files)| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
+                format: FileFormat::Csv,
                 export_name: "cur".to_owned(),
                 billing_period: period,
                 execution_id: id.to_owned(),
@@ -233,18 +237,29 @@ proptest! {
     }
 }
 
-fn column_type() -> impl Strategy<Value = Option<ColumnType>> {
+fn column_type() -> impl Strategy<Value = ColumnType> {
     use ColumnType::{Date, Decimal, Int64, String, Timestamp};
-    sample::select(vec![None, Some(String), Some(Int64), Some(Decimal), Some(Timestamp), Some(Date)])
+    sample::select(vec![String, Int64, Decimal, Timestamp, Date])
+}
+
+fn file_type() -> impl Strategy<Value = FileType> {
+    use FileType::{Boolean, Date, Decimal, Double, Int64, String, Text, Timestamp};
+    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean]);
+    prop_oneof![proptest::option::of(column_type()).prop_map(Text), parquet]
+}
+
+fn file_column((name, file_type): (&str, FileType)) -> FileColumn {
+    FileColumn { name: name.to_owned(), file_name: name.to_owned(), file_type }
 }
 
 fn months() -> impl Strategy<Value = Vec<MonthColumns>> {
     let name = sample::select(vec!["a", "b", "c", "d", "line_item_unblended_cost", "resource_tags_user_x"]);
-    let columns = collection::btree_map(name, column_type(), 0..6);
+    let columns = collection::btree_map(name, file_type(), 0..6);
     collection::btree_map(few_months(), columns, 0..6).prop_map(|months| {
         let month = |(billing_period, columns): (_, BTreeMap<&str, _>)| MonthColumns {
             billing_period,
-            columns: columns.into_iter().map(|(name, t)| (name.to_owned(), t)).collect(),
+            columns: columns.into_iter().map(file_column).collect(),
+            rows: None,
         };
         months.into_iter().map(month).collect()
     })
@@ -264,12 +279,33 @@ proptest! {
         let union = union(&months, &aws_cur::TABLE_LAYOUT.pillars());
         let types: HashMap<&str, ColumnType> = union.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
         prop_assert_eq!(types.len(), union.len());
-        for (name, delivered) in months.iter().flat_map(|month| &month.columns) {
+        for FileColumn { name, file_type, .. } in months.iter().flat_map(|month| &month.columns) {
             let got = types[name.as_str()];
-            if let (Some(delivered), None) = (delivered, known_type(name)) {
-                prop_assert_eq!(got.join(*delivered), got, "{}: {} in one month, {} in the table", name, delivered, got);
+            if let (Some(asked), None) = (file_type.asks_for(), known_type(name)) {
+                prop_assert_eq!(got.join(asked), got, "{}: {} in one month, {} in the table", name, asked, got);
+                prop_assert_ne!(file_type.reading(got), Reading::Never);
             }
         }
+    }
+
+    #[test]
+    fn a_prepared_table_keeps_its_columns_in_place_and_has_every_column_of_the_months(
+        months in months(),
+        existing in collection::btree_map(sample::select(vec!["a", "b", "x"]), column_type(), 0..3),
+    ) {
+        let column = |(name, column_type): (&str, _)| Column { name: name.to_owned(), column_type };
+        let existing: Vec<Column> = existing.into_iter().map(column).collect();
+        let wanted = union(&months, &[]);
+        let changes = additions(&existing, &wanted, &months);
+        let columns = prepared(Some(&existing), &wanted, &changes);
+        for (before, after) in existing.iter().zip(&columns) {
+            let widened = (before.column_type, after.column_type) == (ColumnType::Int64, ColumnType::Decimal);
+            prop_assert!(before == after || (before.name == after.name && widened));
+        }
+        let names: HashSet<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        prop_assert_eq!(names.len(), columns.len());
+        prop_assert!(wanted.iter().all(|column| names.contains(column.name.as_str())));
+        prop_assert!(additions(&columns, &wanted, &months).is_empty());
     }
 }
 

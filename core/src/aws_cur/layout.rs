@@ -1,6 +1,6 @@
 //! Where a Cost and Usage Report lies below a prefix.
 //!
-//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`. A copy of each manifest lies one folder
+//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of the files. A copy of each manifest lies one folder
 //! deeper, inside the assembly's folder; it is the same execution and is never looked at.
 
 use jiff::civil::Date;

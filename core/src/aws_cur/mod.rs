@@ -1,4 +1,4 @@
-//! AWS Cost and Usage Reports, version 1 (the legacy report), as CSV.
+//! AWS Cost and Usage Reports, version 1 (the legacy report), as CSV and as Parquet.
 
 mod layout;
 mod parse;

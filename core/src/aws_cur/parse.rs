@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::layout::ManifestLocation;
 use crate::{
-    manifest::{Manifest, ManifestColumn, ManifestError},
+    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError},
     schema::ColumnType,
     text::short,
 };
@@ -32,6 +32,8 @@ struct RawPeriod {
 
 #[derive(Deserialize)]
 struct RawColumn {
+    /// In a Parquet manifest it adds nothing: names are whole there.
+    #[serde(default)]
     category: String,
     name: String,
     /// Some producers leave it out.
@@ -48,7 +50,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     if raw.assembly_id.trim().is_empty() {
         return Err(ManifestError::Malformed("its assemblyId is empty".to_owned()));
     }
-    check_form(&raw)?;
+    let format = format(&raw)?;
     check_period(&raw, location)?;
     if raw.report_name.as_ref().is_some_and(|name| *name != location.export_name) {
         return Err(ManifestError::Contradiction(format!(
@@ -58,17 +60,21 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         )));
     }
     let mut seen = HashSet::new();
-    let files = raw.report_keys.iter().map(|key| tail(key, &location.period_folder)).collect::<Result<Vec<_>, _>>()?;
+    let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
     Ok(Manifest {
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
         execution_id: raw.assembly_id,
-        columns: raw.columns.into_iter().map(column).collect(),
+        format,
+        columns: match format {
+            FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
+            FileFormat::Parquet => Vec::new(),
+        },
         files: files.into_iter().filter(|file| seen.insert(file.clone())).collect(),
     })
 }
 
-fn check_form(raw: &Raw) -> Result<(), ManifestError> {
+fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
     let says = |value: &Option<String>, word: &str| value.as_ref().is_some_and(|v| v.eq_ignore_ascii_case(word));
     if says(&raw.compression, "ZIP") {
         return Err(ManifestError::Unsupported(
@@ -76,17 +82,14 @@ fn check_form(raw: &Raw) -> Result<(), ManifestError> {
         ));
     }
     if says(&raw.content_type, "Parquet") || says(&raw.compression, "Parquet") {
-        return Err(ManifestError::Unsupported(
-            "the report is delivered as Parquet, which this version does not load: choose text/csv with GZIP"
-                .to_owned(),
-        ));
+        return Ok(FileFormat::Parquet);
     }
     match &raw.compression {
         Some(other) if !other.eq_ignore_ascii_case("GZIP") => Err(ManifestError::Unsupported(format!(
-            "the report's compression is `{}`: GZIP was expected",
+            "the report's compression is `{}`: GZIP or Parquet was expected",
             short(other)
         ))),
-        _ => Ok(()),
+        _ => Ok(FileFormat::Csv),
     }
 }
 
@@ -104,10 +107,12 @@ fn check_period(raw: &Raw, location: &ManifestLocation) -> Result<(), ManifestEr
     )))
 }
 
-/// The part of `key` that a mirror keeps: from the period's folder on.
-fn tail(key: &str, period_folder: &str) -> Result<String, ManifestError> {
+/// The part of `key` that a mirror keeps: from the period's folder on, or in the layout for Athena from the report's
+/// name before `year=2025/month=9`.
+fn tail(key: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
     let parts: Vec<&str> = key.split('/').collect();
-    let start = parts.iter().rposition(|part| *part == period_folder);
+    let folder = &location.period_folder;
+    let start = parts.iter().rposition(|part| part == folder).or_else(|| athena_folder(&parts, location));
     let tail = start.map(|start| &parts[start..]).filter(|tail| tail.len() > 1);
     match tail {
         // A key is data from outside, and becomes a path below a local folder.
@@ -115,10 +120,21 @@ fn tail(key: &str, period_folder: &str) -> Result<String, ManifestError> {
             Ok(tail.join("/"))
         }
         _ => Err(ManifestError::Contradiction(format!(
-            "its file `{}` does not lie in a folder {period_folder}",
+            "its file `{}` lies neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
             short(key)
         ))),
     }
+}
+
+/// Where the folders `<report>/year=2025/month=9` of the location's month begin.
+fn athena_folder(parts: &[&str], location: &ManifestLocation) -> Option<usize> {
+    let number = |part: &str, key: &str| part.strip_prefix(key)?.parse::<i16>().ok();
+    let month = location.billing_period.first_day();
+    let wanted = (Some(month.year()), Some(i16::from(month.month())));
+    // The third is the file, or a folder of its own.
+    let year = parts.windows(3).rposition(|part| (number(part[0], "year="), number(part[1], "month=")) == wanted)?;
+    let below_name = year.checked_sub(1).filter(|name| parts[*name] == location.export_name);
+    Some(below_name.unwrap_or(year))
 }
 
 fn column(raw: RawColumn) -> ManifestColumn {
@@ -199,11 +215,37 @@ mod tests {
     }
 
     #[test]
-    fn zip_and_parquet_are_refused_by_name() {
+    fn a_file_for_athena_lies_below_the_reports_name() {
+        let with_key = |key: &str| {
+            let mut parquet = with("reportKeys", json!([key]));
+            (parquet["contentType"], parquet["compression"]) = (json!("Parquet"), json!("Parquet"));
+            parquet["columns"] = json!([{"name": "line_item_usage_amount", "type": "DOUBLE"}]);
+            parsed(&parquet)
+        };
+        for (key, tail) in [
+            ("p/cur/cur/year=2025/month=9/cur-1.snappy.parquet", "cur/year=2025/month=9/cur-1.snappy.parquet"),
+            ("x/year=2024/month=9/cur/year=2025/month=09/1.parquet", "cur/year=2025/month=09/1.parquet"),
+            ("year=2025/month=9/1.parquet", "year=2025/month=9/1.parquet"),
+            ("p/cur/20250901-20251001/a/cur-1.snappy.parquet", "20250901-20251001/a/cur-1.snappy.parquet"),
+        ] {
+            let manifest = with_key(key).unwrap();
+            assert_eq!(manifest.format, FileFormat::Parquet);
+            assert_eq!(manifest.files, [tail], "{key}");
+        }
+        for key in [
+            "p/cur/cur/year=2025/month=8/cur-1.snappy.parquet",
+            "p/cur/cur/year=2025/x/month=9/1.parquet",
+            "p/cur/cur/year=2025/month=9",
+            "cur/year=2025/month=9/../../../x",
+        ] {
+            assert!(matches!(with_key(key), Err(ManifestError::Contradiction(_))), "{key}");
+        }
+    }
+
+    #[test]
+    fn zip_is_refused_by_name() {
         let zip = parsed(&with("compression", json!("ZIP"))).unwrap_err();
         assert!(matches!(&zip, ManifestError::Unsupported(text) if text.contains("ZIP")));
-        let parquet = parsed(&with("contentType", json!("Parquet"))).unwrap_err();
-        assert!(matches!(&parquet, ManifestError::Unsupported(text) if text.contains("Parquet")));
     }
 
     #[test]

@@ -1,11 +1,15 @@
-//! Columns: their names, their types, and one schema per table over many months.
+//! Columns: their names, their types in files and tables, and one schema per table over many months.
 
+mod changes;
 mod dictionary;
+mod file_type;
 mod names;
 mod table;
 mod types;
 
+pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use dictionary::known_type;
+pub use file_type::{FileType, Reading};
 pub use names::{RepeatedColumn, column_names};
-pub use table::{ChangeKind, Column, MonthColumns, SchemaChange, changes, refused, union};
+pub use table::{Column, FileColumn, MonthColumns, prepared, union};
 pub use types::ColumnType;

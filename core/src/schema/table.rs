@@ -1,10 +1,10 @@
-//! One schema per table: the union over the months to load, held against the columns that the table has.
+//! One schema per table: the union over the months to load.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ColumnType, known_type};
+use super::{ChangeKind, ColumnType, FileType, SchemaChange, known_type};
 use crate::period::BillingPeriod;
 
 /// A column of a table.
@@ -17,42 +17,26 @@ pub struct Column {
     pub column_type: ColumnType,
 }
 
+/// A column of a month's files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileColumn {
+    /// The table's column that it goes to.
+    pub name: String,
+    /// What the files call it.
+    pub file_name: String,
+    /// Its type there.
+    pub file_type: FileType,
+}
+
 /// The columns of one month's files, in the files' order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonthColumns {
     /// The month.
     pub billing_period: BillingPeriod,
-    /// Name, and type where the manifest gives one.
-    pub columns: Vec<(String, Option<ColumnType>)>,
-}
-
-/// What happens to a column of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ChangeKind {
-    /// The table gets the column.
-    Add,
-    /// The column's type is widened in place; no value changes.
-    Widen,
-    /// The column keeps its type, and the files' values are read as that.
-    Cast,
-    /// The column cannot take the files' values; months that have it are refused.
-    Refuse,
-}
-
-/// A change of the table's schema, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SchemaChange {
-    /// The column.
-    pub column: String,
-    /// What happens.
-    pub change: ChangeKind,
-    /// Its type before, where it was there.
-    pub from: Option<ColumnType>,
-    /// The type that the files ask for.
-    pub to: ColumnType,
-    /// In words.
-    pub reason: String,
+    /// Each once.
+    pub columns: Vec<FileColumn>,
+    /// Rows of all files, where they tell it themselves (Parquet).
+    pub rows: Option<u64>,
 }
 
 /// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
@@ -62,7 +46,8 @@ pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
     let mut columns: Vec<(String, Option<ColumnType>)> = Vec::new();
     let mut position: HashMap<String, usize> = HashMap::new();
     let pillars = pillars.iter().map(|name| ((*name).to_owned(), None));
-    let delivered = by_period.values().rev().flat_map(|month| month.columns.iter().cloned());
+    let delivered = by_period.values().rev().flat_map(|month| &month.columns);
+    let delivered = delivered.map(|column| (column.name.clone(), column.file_type.asks_for()));
     for (name, column_type) in delivered.chain(pillars) {
         let at = *position.entry(name.clone()).or_insert_with(|| {
             columns.push((name, None));
@@ -83,34 +68,21 @@ pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
         .collect()
 }
 
-/// What must happen to a table with the columns `existing` so that it takes `wanted`. A new table has no changes.
-pub fn changes(existing: &[Column], wanted: &[Column]) -> Vec<SchemaChange> {
-    let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
-    wanted
-        .iter()
-        .filter_map(|column| {
-            let from = types.get(column.name.as_str()).copied();
-            let to = column.column_type;
-            let (change, reason) = match from {
-                None => (ChangeKind::Add, "the files have it and the table does not".to_owned()),
-                Some(from) if from == to => return None,
-                Some(ColumnType::Int64) if to == ColumnType::Decimal => {
-                    (ChangeKind::Widen, "the files hold decimals".to_owned())
-                }
-                Some(ColumnType::Foreign) => (
-                    ChangeKind::Refuse,
-                    "the table's column has a type that finops does not write; drop or rename that column".to_owned(),
-                ),
-                Some(from) => (ChangeKind::Cast, format!("the column keeps its type: the values are read as {from}")),
-            };
-            Some(SchemaChange { column: column.name.clone(), change, from, to, reason })
-        })
-        .collect()
-}
-
-/// The refusal among `changes` that concerns one of the columns `names`, if any.
-pub fn refused<'a>(changes: &'a [SchemaChange], names: &[String]) -> Option<&'a SchemaChange> {
-    changes.iter().find(|change| change.change == ChangeKind::Refuse && names.contains(&change.column))
+/// The table's columns once `changes` are made to `existing`; those of a new table are `wanted`.
+pub fn prepared(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
+    let Some(existing) = existing else { return wanted.to_vec() };
+    let mut columns = existing.to_vec();
+    for change in changes {
+        match change.change {
+            ChangeKind::Add => columns.push(Column { name: change.column.clone(), column_type: change.to }),
+            ChangeKind::Widen => columns
+                .iter_mut()
+                .filter(|column| column.name == change.column)
+                .for_each(|column| column.column_type = change.to),
+            ChangeKind::Cast | ChangeKind::Refuse => {}
+        }
+    }
+    columns
 }
 
 #[cfg(test)]
@@ -118,10 +90,12 @@ mod tests {
     use super::*;
 
     fn month(period: &str, columns: &[(&str, Option<ColumnType>)]) -> MonthColumns {
-        MonthColumns {
-            billing_period: period.parse().unwrap(),
-            columns: columns.iter().map(|(name, t)| ((*name).to_owned(), *t)).collect(),
-        }
+        let columns = columns.iter().map(|(name, named)| FileColumn {
+            name: (*name).to_owned(),
+            file_name: (*name).to_owned(),
+            file_type: FileType::Text(*named),
+        });
+        MonthColumns { billing_period: period.parse().unwrap(), columns: columns.collect(), rows: None }
     }
 
     fn column(name: &str, column_type: ColumnType) -> Column {
@@ -153,23 +127,6 @@ mod tests {
                 column("line_item_unblended_cost", ColumnType::Decimal),
                 column("resource_tags_user_n", ColumnType::String),
                 column("bill_billing_period_start_date", ColumnType::Timestamp),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_table_gains_columns_widens_integers_and_keeps_its_other_types() {
-        use ColumnType::{Decimal, Foreign, Int64, String, Timestamp};
-        let existing = [column("a", Int64), column("b", String), column("c", Foreign), column("gone", String)];
-        let wanted = [column("a", Decimal), column("b", Timestamp), column("c", Decimal), column("d", String)];
-        let kinds: Vec<_> = changes(&existing, &wanted).into_iter().map(|c| (c.column, c.change)).collect();
-        assert_eq!(
-            kinds,
-            [
-                ("a".to_owned(), ChangeKind::Widen),
-                ("b".to_owned(), ChangeKind::Cast),
-                ("c".to_owned(), ChangeKind::Refuse),
-                ("d".to_owned(), ChangeKind::Add)
             ]
         );
     }

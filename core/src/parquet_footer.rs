@@ -1,0 +1,210 @@
+//! The footer of a Parquet file, read from its last bytes: columns, types and rows.
+
+use parquet::{
+    basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType},
+    file::metadata::{FooterTail, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy},
+    schema::types::Type,
+};
+
+use crate::schema::FileType;
+
+/// Length and magic at the end of every file.
+const TAIL: usize = 8;
+/// A report of some 300 columns has a footer of some hundred kilobytes; what is larger by far is none.
+const LONGEST: usize = 16 << 20;
+
+/// What a file's footer tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParquetFooter {
+    /// Names and types of the columns, in the file's order.
+    pub columns: Vec<(String, FileType)>,
+    /// Rows of the file.
+    pub rows: u64,
+}
+
+/// Why the footer could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FooterError {
+    /// So many bytes from the file's end are needed.
+    #[error("its footer has {0} bytes")]
+    Incomplete(u64),
+    /// Not a Parquet file, or not one that can be read without more.
+    #[error("{0}")]
+    Broken(String),
+}
+
+/// Reads the footer from `tail`, the last bytes of a file of `bytes` bytes.
+///
+/// # Errors
+/// [`FooterError::Incomplete`] where a longer `tail` is needed; the others are final.
+pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError> {
+    let broken = |what: &str| FooterError::Broken(what.to_owned());
+    let (rest, end) = tail.split_last_chunk::<TAIL>().ok_or_else(|| broken("it is too short for a Parquet file"))?;
+    let end = FooterTail::try_new(end).map_err(|_| broken("it does not end as a Parquet file does"))?;
+    if end.is_encrypted_footer() {
+        return Err(broken("its footer is encrypted, which finops cannot read"));
+    }
+    let length = end.metadata_length();
+    if length > LONGEST || (length + TAIL) as u64 > bytes {
+        return Err(FooterError::Broken(format!("it claims a footer of {length} bytes, which cannot be")));
+    }
+    let start = rest.len().checked_sub(length).ok_or(FooterError::Incomplete((length + TAIL) as u64))?;
+    // Statistics of columns are most of a footer and are not needed.
+    let mut options = ParquetMetaDataOptions::new();
+    options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&rest[start..], Some(&options));
+    let metadata = metadata.map_err(|error| FooterError::Broken(format!("its footer is damaged: {error}")))?;
+    let file = metadata.file_metadata();
+    let rows = u64::try_from(file.num_rows()).map_err(|_| broken("its footer tells a negative number of rows"))?;
+    let fields = file.schema_descr().root_schema().get_fields();
+    Ok(ParquetFooter { columns: fields.iter().map(|f| (f.name().to_owned(), file_type(f))).collect(), rows })
+}
+
+fn file_type(field: &Type) -> FileType {
+    let info = field.get_basic_info();
+    if !field.is_primitive() || (info.has_repetition() && info.repetition() == Repetition::REPEATED) {
+        return FileType::Other;
+    }
+    // Files of older writers have a converted type only.
+    if let Some(logical) = info.logical_type_ref() {
+        return of_logical(logical, field.get_physical_type());
+    }
+    of_converted(info.converted_type(), field.get_physical_type())
+}
+
+fn of_logical(logical: &LogicalType, physical: PhysicalType) -> FileType {
+    match logical {
+        LogicalType::String | LogicalType::Enum | LogicalType::Json => FileType::String,
+        LogicalType::Decimal(_) => FileType::Decimal,
+        LogicalType::Date => FileType::Date,
+        LogicalType::Timestamp(_) => FileType::Timestamp,
+        LogicalType::Integer(int) if int.is_signed || int.bit_width < 64 => FileType::Int64,
+        LogicalType::Unknown => plain(physical),
+        _ => FileType::Other,
+    }
+}
+
+fn of_converted(converted: ConvertedType, physical: PhysicalType) -> FileType {
+    match converted {
+        ConvertedType::NONE => plain(physical),
+        ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => FileType::String,
+        ConvertedType::DECIMAL => FileType::Decimal,
+        ConvertedType::DATE => FileType::Date,
+        ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS => FileType::Timestamp,
+        ConvertedType::INT_8
+        | ConvertedType::INT_16
+        | ConvertedType::INT_32
+        | ConvertedType::INT_64
+        | ConvertedType::UINT_8
+        | ConvertedType::UINT_16
+        | ConvertedType::UINT_32 => FileType::Int64,
+        _ => FileType::Other,
+    }
+}
+
+fn plain(physical: PhysicalType) -> FileType {
+    match physical {
+        PhysicalType::BOOLEAN => FileType::Boolean,
+        PhysicalType::INT32 | PhysicalType::INT64 => FileType::Int64,
+        // Nothing but moments was ever written so.
+        PhysicalType::INT96 => FileType::Timestamp,
+        PhysicalType::FLOAT | PhysicalType::DOUBLE => FileType::Double,
+        PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => FileType::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use parquet::{
+        data_type::DoubleType,
+        file::{properties::WriterProperties, writer::SerializedFileWriter},
+        schema::parser::parse_message_type,
+    };
+
+    use super::*;
+
+    /// A file with the columns of `message`, the first of which is a DOUBLE, and `rows` rows if it is the only one.
+    fn file(message: &str, rows: &[f64]) -> Vec<u8> {
+        let schema = Arc::new(parse_message_type(message).unwrap());
+        let mut bytes = Vec::new();
+        let mut writer = SerializedFileWriter::new(&mut bytes, schema, Arc::new(WriterProperties::default())).unwrap();
+        if !rows.is_empty() {
+            let mut group = writer.next_row_group().unwrap();
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<DoubleType>().write_batch(rows, None, None).unwrap();
+            column.close().unwrap();
+            group.close().unwrap();
+        }
+        writer.close().unwrap();
+        bytes
+    }
+
+    #[test]
+    fn types_are_those_that_the_writer_meant() {
+        let message = "message m {
+            OPTIONAL DOUBLE cost; OPTIONAL FLOAT f; OPTIONAL BYTE_ARRAY text (STRING); OPTIONAL BYTE_ARRAY old (UTF8);
+            OPTIONAL BYTE_ARRAY bytes; OPTIONAL INT64 n; OPTIONAL INT64 huge (INTEGER(64, false));
+            OPTIONAL INT64 millis (TIMESTAMP(MILLIS, true)); OPTIONAL INT64 local (TIMESTAMP_MICROS);
+            OPTIONAL INT96 spark; OPTIONAL INT32 day (DATE); OPTIONAL BOOLEAN yes;
+            REQUIRED FIXED_LEN_BYTE_ARRAY(16) exact (DECIMAL(38,18)); REPEATED INT32 list;
+            OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING); } } }";
+        let bytes = file(message, &[]);
+        let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
+        use FileType::{Boolean, Date, Decimal, Double, Int64, Other, String, Timestamp};
+        let expected = [
+            ("cost", Double),
+            ("f", Double),
+            ("text", String),
+            ("old", String),
+            ("bytes", Other),
+            ("n", Int64),
+            ("huge", Other),
+            ("millis", Timestamp),
+            ("local", Timestamp),
+            ("spark", Timestamp),
+            ("day", Date),
+            ("yes", Boolean),
+            ("exact", Decimal),
+            ("list", Other),
+            ("tags", Other),
+        ];
+        assert_eq!(footer.columns, expected.map(|(name, file_type)| (name.to_owned(), file_type)));
+        assert_eq!(footer.rows, 0);
+    }
+
+    #[test]
+    fn rows_are_counted_and_a_short_tail_asks_for_what_it_lacks() {
+        let bytes = file("message m { REQUIRED DOUBLE cost; }", &[0.1, 0.2, 0.3]);
+        let length = bytes.len() as u64;
+        assert_eq!(read_footer(&bytes, length).unwrap().rows, 3);
+        let Err(FooterError::Incomplete(needed)) = read_footer(&bytes[bytes.len() - TAIL..], length) else { panic!() };
+        let tail = &bytes[bytes.len() - usize::try_from(needed).unwrap()..];
+        assert_eq!(read_footer(tail, length).unwrap().rows, 3);
+    }
+
+    #[test]
+    fn what_is_no_parquet_file_says_so() {
+        let bytes = file("message m { REQUIRED DOUBLE cost; }", &[0.1]);
+        let length = bytes.len() as u64;
+        let broken = |bytes: &[u8]| match read_footer(bytes, length) {
+            Err(FooterError::Broken(message)) => message,
+            other => panic!("{other:?}"),
+        };
+        assert!(broken(b"PAR1").contains("too short"));
+        assert!(broken(&bytes[..bytes.len() - 1]).contains("does not end as"));
+        let mut encrypted = bytes.clone();
+        *encrypted.last_mut().unwrap() = b'E';
+        assert!(broken(&encrypted).contains("encrypted"));
+        let mut long = bytes.clone();
+        let at = long.len() - TAIL;
+        long[at + 2] = 0xff;
+        assert!(broken(&long).contains("which cannot be"));
+        let mut damaged = bytes.clone();
+        let at = damaged.len() - TAIL - 20;
+        damaged[at - 30..at].fill(0xff);
+        assert!(broken(&damaged).contains("damaged"));
+    }
+}

@@ -1,0 +1,224 @@
+//! What the months to load change in a table's columns, and what the table's columns make of the files'.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, known_type};
+use crate::period::BillingPeriod;
+
+/// What happens to a column of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeKind {
+    /// The table gets the column.
+    Add,
+    /// The column's type is widened in place; no value changes.
+    Widen,
+    /// The column keeps its type, and the files' values are converted to it.
+    Cast,
+    /// The column cannot take the files' values; months that have it are refused.
+    Refuse,
+}
+
+/// A change of the table's schema, or of the files' values on their way there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemaChange {
+    /// The column.
+    pub column: String,
+    /// What happens.
+    pub change: ChangeKind,
+    /// The type before: for `widen` the table's, for `cast` and `refuse` that of the files.
+    pub from: Option<String>,
+    /// The type that the table's column has afterwards.
+    pub to: ColumnType,
+    /// The months whose files ask for it, newest first.
+    pub billing_periods: Vec<BillingPeriod>,
+    /// In words.
+    pub reason: String,
+}
+
+/// What must happen to a table with the columns `existing` so that it takes `wanted`, the union of `months`.
+pub fn additions(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
+    let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+    let change = |column: &Column, change, from: Option<String>, reason: &str| SchemaChange {
+        column: column.name.clone(),
+        change,
+        from,
+        to: column.column_type,
+        billing_periods: periods(months, |c| c == column.name),
+        reason: reason.to_owned(),
+    };
+    let changes = wanted.iter().filter_map(|column| match types.get(column.name.as_str()) {
+        None => Some(change(column, ChangeKind::Add, None, "the files have it and the table does not")),
+        Some(from @ ColumnType::Int64) if column.column_type == ColumnType::Decimal => {
+            Some(change(column, ChangeKind::Widen, Some(from.to_string()), "the files hold decimals"))
+        }
+        Some(_) => None,
+    });
+    changes.collect()
+}
+
+/// The files' columns that a table with `columns` converts or cannot take.
+pub fn castings(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
+    let places: HashMap<&str, (usize, ColumnType)> =
+        columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), (at, c.column_type))).collect();
+    let mut found: BTreeMap<(usize, String), SchemaChange> = BTreeMap::new();
+    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
+    newest_first.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
+    for month in newest_first {
+        for column in &month.columns {
+            let Some(&(at, to)) = places.get(column.name.as_str()) else { continue };
+            let Some((change, reason)) = casting(column, to) else { continue };
+            let from = column.file_type.to_string();
+            let entry = found.entry((at, from.clone())).or_insert_with(|| SchemaChange {
+                column: column.name.clone(),
+                change,
+                from: Some(from),
+                to,
+                billing_periods: Vec::new(),
+                reason,
+            });
+            entry.billing_periods.push(month.billing_period);
+        }
+    }
+    found.into_values().collect()
+}
+
+/// What is to be said of a file's column on its way into one of type `to`, if anything.
+fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> {
+    let from = column.file_type;
+    let keeps = |how: &dyn Display| Some((ChangeKind::Cast, format!("the column keeps its type: {how}")));
+    match (from.reading(to), from) {
+        (Reading::Never, FileType::Other) => {
+            Some((ChangeKind::Refuse, "finops makes no column of that type".to_owned()))
+        }
+        (Reading::Never, _) if to == ColumnType::Foreign => {
+            let reason = "the table's column has a type that finops does not write; drop or rename that column";
+            Some((ChangeKind::Refuse, reason.to_owned()))
+        }
+        (Reading::Never, _) => Some((ChangeKind::Refuse, format!("{from} values are no {to} values"))),
+        (Reading::Cast, FileType::Double) => {
+            Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
+        }
+        (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
+        // Well-known columns have their type whatever a manifest says.
+        (Reading::AsIs, FileType::Text(Some(named)))
+            if known_type(&column.name).is_none()
+                && named != to
+                && (named, to) != (ColumnType::Int64, ColumnType::Decimal) =>
+        {
+            keeps(&format!("the values are read as {to}"))
+        }
+        (Reading::AsIs, _) => None,
+    }
+}
+
+/// The months whose files have the column, newest first.
+fn periods(months: &[MonthColumns], is_it: impl Fn(&str) -> bool) -> Vec<BillingPeriod> {
+    let with = months.iter().filter(|month| month.columns.iter().any(|column| is_it(&column.name)));
+    let mut periods: Vec<_> = with.map(|month| month.billing_period).collect();
+    periods.sort_unstable_by(|a, b| b.cmp(a));
+    periods
+}
+
+/// The refusal among `changes` that concerns the month, if any.
+pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&SchemaChange> {
+    changes.iter().find(|change| change.change == ChangeKind::Refuse && change.billing_periods.contains(&month))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{prepared, union};
+
+    fn month(period: &str, columns: &[(&str, FileType)]) -> MonthColumns {
+        let columns = columns.iter().map(|(name, file_type)| FileColumn {
+            name: (*name).to_owned(),
+            file_name: (*name).to_owned(),
+            file_type: *file_type,
+        });
+        MonthColumns { billing_period: period.parse().unwrap(), columns: columns.collect(), rows: None }
+    }
+
+    fn column(name: &str, column_type: ColumnType) -> Column {
+        Column { name: name.to_owned(), column_type }
+    }
+
+    /// What is planned for `months`: column, what happens, from, to, months.
+    fn plan(existing: &[Column], months: &[MonthColumns]) -> Vec<String> {
+        let wanted = union(months, &[]);
+        let mut changes = additions(existing, &wanted, months);
+        let columns = prepared(Some(existing), &wanted, &changes);
+        changes.extend(castings(&columns, months));
+        let line = |c: &SchemaChange| {
+            let periods: Vec<_> = c.billing_periods.iter().map(ToString::to_string).collect();
+            let from = c.from.as_deref().unwrap_or("-");
+            format!("{} {:?} {from} {} {}", c.column, c.change, c.to, periods.join("+"))
+        };
+        changes.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_table_gains_columns_widens_integers_and_keeps_its_other_types() {
+        use ColumnType::{Decimal, Foreign, Int64, String, Timestamp};
+        let existing = [column("a", Int64), column("b", String), column("c", Foreign), column("gone", String)];
+        let text = FileType::Text;
+        let september =
+            month("2025-09", &[("a", text(Some(Decimal))), ("b", text(Some(Timestamp))), ("d", text(None))]);
+        let october = month("2025-10", &[("a", text(Some(Int64))), ("c", text(Some(Decimal))), ("d", text(None))]);
+        assert_eq!(
+            plan(&existing, &[september, october]),
+            [
+                "a Widen INT64 DECIMAL 2025-10+2025-09",
+                "d Add - STRING 2025-10+2025-09",
+                "b Cast TIMESTAMP STRING 2025-09",
+                "c Refuse DECIMAL a type that finops does not write 2025-10",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_table_that_began_as_csv_takes_parquet() {
+        use ColumnType::{Date, Decimal, Int64, String};
+        let existing = [
+            column("cost", Decimal),
+            column("since", String),
+            column("day", Date),
+            column("n", Int64),
+            column("m", String),
+        ];
+        let months = [month(
+            "2025-09",
+            &[
+                ("cost", FileType::Double),
+                ("since", FileType::Timestamp),
+                ("day", FileType::Timestamp),
+                ("n", FileType::Int64),
+                ("m", FileType::Other),
+            ],
+        )];
+        assert_eq!(
+            plan(&existing, &months),
+            [
+                "cost Cast DOUBLE DECIMAL 2025-09",
+                "since Cast TIMESTAMP STRING 2025-09",
+                "day Refuse TIMESTAMP DATE 2025-09",
+                "m Refuse a list, a map or bytes STRING 2025-09",
+            ]
+        );
+        let changes = castings(&existing, &months);
+        assert_eq!(refused(&changes, "2025-09".parse().unwrap()).unwrap().column, "day");
+        assert_eq!(refused(&changes, "2025-08".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_a_manifest_says_of_a_well_known_column_is_no_news() {
+        let existing = [column("line_item_unblended_cost", ColumnType::Decimal)];
+        let months = [month("2025-09", &[("line_item_unblended_cost", FileType::Text(Some(ColumnType::String)))])];
+        assert!(plan(&existing, &months).is_empty());
+    }
+}
