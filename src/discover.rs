@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::{
     config::Months,
     error::{Error, Kind, Result},
-    storage::{Object, Store},
+    storage::{Object, Part, Store},
 };
 
 /// Requests under way at once while discovering.
@@ -99,7 +99,7 @@ async fn read_delivery(
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = store.read_head(&location.key, LARGEST_MANIFEST).await?;
+    let bytes = store.read(&location.key, Part::Head(LARGEST_MANIFEST)).await?;
     let manifest = match aws_cur::parse(location, &bytes) {
         Ok(manifest) => manifest,
         Err(error) => return Ok(Err(error)),

@@ -1,12 +1,13 @@
 //! `finops` loads cloud billing exports into a warehouse, month by month, by manifest. See ARCHITECTURE.md.
 
 pub mod cli;
+pub mod columns;
 pub mod commands;
 pub mod config;
 pub mod discover;
 pub mod error;
 pub mod fetch;
-pub mod headers;
+
 mod http;
 pub mod outcome;
 pub mod output;

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
     report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus},
+    schema::SchemaChange,
     state::LoadStatus,
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
@@ -62,16 +63,46 @@ pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
         let heading = [pipeline.pipeline.as_str(), &pipeline.export, "->", &pipeline.table];
         print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
-        for change in &pipeline.schema {
-            let from = change.from.map(|from| format!("{from} to ")).unwrap_or_default();
-            let kind = format!("{:?}", change.change).to_lowercase();
-            print(&format!("  column {}: {kind} ({from}{}): {}", change.column, change.to, change.reason));
-        }
+        schema(&pipeline.schema).iter().for_each(|line| print(line));
         if !pipeline.months.is_empty() {
             print(&months(&pipeline.months, is_plan).to_string());
         }
         print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
     }
+}
+
+/// A line for all columns that change alike.
+fn schema(changes: &[SchemaChange]) -> Vec<String> {
+    let alike = |a: &SchemaChange, b: &SchemaChange| {
+        (a.change, &a.from, a.to, &a.billing_periods) == (b.change, &b.from, b.to, &b.billing_periods)
+    };
+    let mut groups: Vec<Vec<&SchemaChange>> = Vec::new();
+    for change in changes {
+        match groups.iter_mut().find(|group| alike(group[0], change)) {
+            Some(group) => group.push(change),
+            None => groups.push(vec![change]),
+        }
+    }
+    let line = |group: Vec<&SchemaChange>| {
+        let first = group[0];
+        let kind = format!("{:?}", first.change).to_lowercase();
+        let from = first.from.as_ref().map(|from| format!("{from} to ")).unwrap_or_default();
+        let columns = some_of(group.iter().map(|change| change.column.clone()), 6);
+        let columns = if group.len() == 1 { format!("column {columns}") } else { format!("columns {columns}") };
+        let months = match first.billing_periods.as_slice() {
+            [] => String::new(),
+            months => format!(" in {}", some_of(months.iter().map(ToString::to_string), 3)),
+        };
+        format!("  {kind} ({from}{}){months}: {}: {columns}", first.to, first.reason)
+    };
+    groups.into_iter().map(line).collect()
+}
+
+/// The first `most` of some names, and how many more there are.
+fn some_of(names: impl ExactSizeIterator<Item = String>, most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let shown = names.take(most).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
 fn months(months: &[MonthReport], is_plan: bool) -> Table {

@@ -6,7 +6,7 @@ use finops_core::{
     BillingPeriod,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
-    schema::{Column, ColumnType},
+    schema::{Column, ColumnType, SchemaChange},
     state::Standing,
 };
 use futures::{StreamExt, stream};
@@ -18,9 +18,9 @@ use crate::{
     error::{Error, Kind, Result},
     fetch::Fetched,
     outcome::{self, loaded, not_loaded},
-    schema_step::{Ready, final_types, read_headers, refuse_columns, table_schema},
+    schema_step::{Ready, read_columns, refuse_columns, table_schema},
     storage::Store,
-    warehouse::{Inventory, MonthLoad, Replaced, Target, Warehouse, another_export},
+    warehouse::{Inventory, LoadColumn, MonthLoad, Replaced, Target, Warehouse, another_export},
 };
 
 /// How often a month that other runs keep replacing is looked at again.
@@ -113,13 +113,17 @@ async fn round<W: Warehouse>(
     report.months.retain(|month| !is_wanted(&month.billing_period));
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
-    let (mut reports, ready) = read_headers(store, &target, planned).await;
+    let (mut reports, ready) = read_columns(store, &target, planned).await;
     let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
     reports.extend(unreadable.map(|(period, error)| (*period, outcome::unreadable(*period, error))));
     let existing = inventory.columns.as_deref();
-    let ready = refuse_columns(ready, existing, &target, &mut reports);
-    let (wanted_columns, changes) = table_schema(&ready, existing, &target);
-    report.schema.extend(changes.iter().filter(|c| !report.schema.contains(c)).cloned().collect::<Vec<_>>());
+    let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
+    let (columns, changes) = table_schema(&ready, existing, &target);
+    let told = |change: &SchemaChange| {
+        report.schema.iter().any(|known| (&known.column, known.change) == (&change.column, change.change))
+    };
+    let news: Vec<_> = changes.iter().chain(&refusals).filter(|change| !told(change)).cloned().collect();
+    report.schema.extend(news);
     if run.dry_run || ready.is_empty() {
         report
             .months
@@ -128,20 +132,19 @@ async fn round<W: Warehouse>(
     }
 
     // Replace: load, verify and record each month.
-    if let Err(error) = warehouse.prepare(&target, &wanted_columns, &changes).await {
+    if let Err(error) = warehouse.prepare(&target, &columns, &changes).await {
         let to_load = reports.values_mut().filter(|month| month.result.is_none());
         to_load.for_each(|month| not_loaded(month, MonthStatus::Failed, &error));
         report.months.extend(reports.into_values());
         return Err(error);
     }
-    let types = final_types(existing.unwrap_or_default(), &wanted_columns, &changes);
     progress(Progress::Planned(ready.len()));
-    let (target, types, inventory) = (&target, &types, &inventory);
+    let (target, columns, inventory) = (&target, &columns, &inventory);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
             let previous = inventory.standing.get(&period);
-            let replaced = replace(store, warehouse, target, run, &month, types, previous.cloned()).await;
+            let replaced = replace(store, warehouse, target, run, &month, columns, previous.cloned()).await;
             progress(Progress::Ended(period));
             (period, previous.and_then(Standing::visible), replaced)
         })
@@ -186,13 +189,18 @@ async fn replace<W: Warehouse>(
     target: &Target,
     run: &Run,
     month: &Ready,
-    types: &HashMap<String, ColumnType>,
+    table_columns: &[Column],
     previous: Option<Standing>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
-    let columns = month.columns.columns.iter().map(|(name, _)| Column {
-        name: name.clone(),
-        column_type: types.get(name).copied().unwrap_or(ColumnType::String),
+    let types: HashMap<&str, ColumnType> = table_columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+    let columns = month.columns.columns.iter().map(|column| LoadColumn {
+        column: Column {
+            name: column.name.clone(),
+            column_type: types.get(column.name.as_str()).copied().unwrap_or(ColumnType::String),
+        },
+        file_name: column.file_name.clone(),
+        file_type: column.file_type,
     });
     let fetched = Fetched::new(store, delivery, warehouse.reads_buckets()).await?;
     let load = MonthLoad {
@@ -202,7 +210,10 @@ async fn replace<W: Warehouse>(
         manifest_uri: delivery.manifest_uri.clone(),
         files: fetched.files().to_vec(),
         bytes: delivery.bytes(),
+        format: delivery.manifest.format,
         columns: columns.collect(),
+        table_columns: table_columns.to_vec(),
+        rows: month.columns.rows,
         previous,
         force: run.rules.force,
         run_id: run.run_id.clone(),

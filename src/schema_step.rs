@@ -1,20 +1,20 @@
 //! The schema step: what the files of the months to load hold, and what the table gets for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
     delivery::Delivery,
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
-    schema::{self, ChangeKind, Column, ColumnType, MonthColumns, SchemaChange},
+    schema::{self, ChangeKind, Column, MonthColumns, SchemaChange},
 };
 use futures::{StreamExt, stream};
 use tracing::warn;
 
 use crate::{
+    columns::month_columns,
     error::{Error, Kind},
-    headers::month_columns,
     outcome::{self, not_loaded, planned_report},
     storage::Store,
     warehouse::Target,
@@ -30,7 +30,7 @@ pub struct Ready {
 
 /// Reports of all planned months, and the ones to load with their columns. A month whose files cannot be read is
 /// reported as failed, one whose files hold no rows as skipped: it must not replace what stands.
-pub async fn read_headers(
+pub async fn read_columns(
     store: &Store,
     target: &Target,
     planned: Vec<PlannedMonth>,
@@ -64,7 +64,7 @@ pub async fn read_headers(
     (reports, ready)
 }
 
-/// The columns that the table needs for the months, and what that changes in it.
+/// What the table's columns are once it is prepared for the months, and what changes for it.
 pub fn table_schema(
     ready: &BTreeMap<BillingPeriod, Ready>,
     existing: Option<&[Column]>,
@@ -72,22 +72,23 @@ pub fn table_schema(
 ) -> (Vec<Column>, Vec<SchemaChange>) {
     let months: Vec<MonthColumns> = ready.values().map(|month| month.columns.clone()).collect();
     let wanted = schema::union(&months, &target.layout.pillars());
-    let changes = existing.map(|existing| schema::changes(existing, &wanted)).unwrap_or_default();
-    (wanted, changes)
+    let mut changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
+    let columns = schema::prepared(existing, &wanted, &changes);
+    changes.extend(schema::castings(&columns, &months));
+    (columns, changes)
 }
 
-/// Takes out the months that have a column which the table cannot take.
+/// Takes out the months that have a column which the table cannot take; gives what refuses them, for the report.
 pub fn refuse_columns(
     ready: BTreeMap<BillingPeriod, Ready>,
     existing: Option<&[Column]>,
     target: &Target,
     reports: &mut BTreeMap<BillingPeriod, MonthReport>,
-) -> BTreeMap<BillingPeriod, Ready> {
+) -> (BTreeMap<BillingPeriod, Ready>, Vec<SchemaChange>) {
     let (_, changes) = table_schema(&ready, existing, target);
     let mut accepted = BTreeMap::new();
     for (period, month) in ready {
-        let names: Vec<String> = month.columns.columns.iter().map(|(name, _)| name.clone()).collect();
-        match (schema::refused(&changes, &names), reports.get_mut(&period)) {
+        match (schema::refused(&changes, period), reports.get_mut(&period)) {
             (Some(change), Some(report)) => {
                 let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
                 let hint = "or choose another table name: the first run loads all months there";
@@ -96,17 +97,6 @@ pub fn refuse_columns(
             _ => drop(accepted.insert(period, month)),
         }
     }
-    accepted
-}
-
-/// The types that the table's columns have once it is prepared.
-pub fn final_types(existing: &[Column], wanted: &[Column], changes: &[SchemaChange]) -> HashMap<String, ColumnType> {
-    let mut types: HashMap<String, ColumnType> = HashMap::new();
-    for column in wanted.iter().chain(existing) {
-        types.insert(column.name.clone(), column.column_type);
-    }
-    for change in changes.iter().filter(|change| change.change == ChangeKind::Widen) {
-        types.insert(change.column.clone(), change.to);
-    }
-    types
+    let refusals = changes.into_iter().filter(|change| change.change == ChangeKind::Refuse);
+    (accepted, refusals.collect())
 }

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
-use super::Object;
+use super::{Object, Part};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -146,8 +146,12 @@ impl Gcs {
         serde_json::from_slice(&body).map_err(|error| (failed("an answer of another form").cause(error), true))
     }
 
-    pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
-        let request = self.request(key).set_read_range(ReadRange::head(length));
+    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
+        let (range, length) = match part {
+            Part::Head(length) => (ReadRange::head(length), length),
+            Part::Tail(length) => (ReadRange::tail(length), length),
+        };
+        let request = self.request(key).set_read_range(range);
         let mut response = match self.in_time(key, Box::pin(request.send())).await? {
             Ok(response) => response,
             // An empty object has no first byte, so no range of it can be had.
@@ -155,15 +159,17 @@ impl Gcs {
             Err(error) => return Err(self.unreadable(key, error)),
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut head = Vec::new();
-        // A server that ignores the range sends more.
-        while head.len() < length
-            && let Some(chunk) = self.next(&mut response, key).await?
-        {
-            head.extend_from_slice(&chunk);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = self.next(&mut response, key).await? {
+            bytes.extend_from_slice(&chunk);
+            // A server that ignores the range sends more.
+            match part {
+                Part::Head(_) if bytes.len() >= length => break,
+                Part::Tail(_) => drop(bytes.drain(..bytes.len().saturating_sub(length))),
+                Part::Head(_) => {}
+            }
         }
-        head.truncate(length);
-        Ok(head.into())
+        Ok(part.of(&bytes.into()))
     }
 
     pub(super) async fn checksum(&self, key: &str) -> Result<String> {

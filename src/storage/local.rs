@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read},
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::Object;
+use super::{Object, Part};
 use crate::error::{Error, Kind, Result};
 
 /// A local folder that holds an export.
@@ -43,12 +43,21 @@ impl Local {
         .await
     }
 
-    pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
+    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
         let path = self.path(key);
         blocking(move || {
-            let mut head = Vec::new();
-            let read = File::open(&path).and_then(|file| file.take(length).read_to_end(&mut head));
-            read.map(|_| Bytes::from(head)).map_err(|error| unreadable(&path, error))
+            let read = || -> io::Result<Bytes> {
+                let mut file = File::open(&path)?;
+                let (Part::Head(length) | Part::Tail(length)) = part;
+                if let Part::Tail(length) = part {
+                    let end = file.metadata()?.len();
+                    file.seek(SeekFrom::Start(end.saturating_sub(length)))?;
+                }
+                let mut bytes = Vec::new();
+                file.take(length).read_to_end(&mut bytes)?;
+                Ok(bytes.into())
+            };
+            read().map_err(|error| unreadable(&path, error))
         })
         .await
     }

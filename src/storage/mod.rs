@@ -29,6 +29,26 @@ pub struct Object {
     pub checksum: Option<String>,
 }
 
+/// Which bytes of an object to read: so many, or all of a shorter one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The first.
+    Head(u64),
+    /// The last.
+    Tail(u64),
+}
+
+impl Part {
+    /// The part of `bytes`: a server that ignores ranges sends more.
+    fn of(self, bytes: &Bytes) -> Bytes {
+        let at_most = |length: u64| bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+        match self {
+            Self::Head(length) => bytes.slice(..at_most(length)),
+            Self::Tail(length) => bytes.slice(bytes.len() - at_most(length)..),
+        }
+    }
+}
+
 /// A bucket or a local folder.
 #[derive(Clone, Debug)]
 pub enum Store {
@@ -56,16 +76,16 @@ impl Store {
         }
     }
 
-    /// The first `length` bytes of an object, or all of a shorter one.
+    /// A part of an object.
     ///
     /// # Errors
     /// What the store says, naming the object.
-    pub async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
+    pub async fn read(&self, key: &str, part: Part) -> Result<Bytes> {
         match self {
-            Self::Gcs(gcs) => gcs.read_head(key, length).await,
+            Self::Gcs(gcs) => gcs.read_part(key, part).await,
             #[cfg(feature = "s3")]
-            Self::S3(s3) => s3.read_head(key, length).await,
-            Self::Local(local) => local.read_head(key, length).await,
+            Self::S3(s3) => s3.read_part(key, part).await,
+            Self::Local(local) => local.read_part(key, part).await,
         }
     }
 

@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
-use super::Object;
+use super::{Object, Part};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -117,8 +117,11 @@ impl S3 {
         Ok(found)
     }
 
-    pub(super) async fn read_head(&self, key: &str, length: u64) -> Result<Bytes> {
-        let range = format!("bytes=0-{}", length.saturating_sub(1));
+    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
+        let range = match part {
+            Part::Head(length) => format!("bytes=0-{}", length.saturating_sub(1)),
+            Part::Tail(length) => format!("bytes=-{length}"),
+        };
         let body = match self.get(key, Some(range)).await {
             Ok(output) => output.body,
             // An empty object has no first byte, so no range of it can be had.
@@ -127,9 +130,8 @@ impl S3 {
             }
             Err(error) => return Err(self.refused(key, error)),
         };
-        let head = body.collect().await.map_err(|error| self.broken_off(key, error))?.into_bytes();
-        // A server that ignores the range sends more.
-        Ok(head.slice(..head.len().min(usize::try_from(length).unwrap_or(usize::MAX))))
+        let bytes = body.collect().await.map_err(|error| self.broken_off(key, error))?.into_bytes();
+        Ok(part.of(&bytes))
     }
 
     pub(super) async fn checksum(&self, key: &str) -> Result<String> {

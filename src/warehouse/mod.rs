@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
+    manifest::FileFormat,
     report::Check,
-    schema::{Column, SchemaChange},
+    schema::{Column, FileType, Reading, SchemaChange},
     state::{LoadRecord, LoadStatus, STATE_TABLE, Standing, TableLayout},
+    text::short,
 };
 use jiff::Timestamp;
 
@@ -43,6 +45,24 @@ pub struct Inventory {
     pub standing: BTreeMap<BillingPeriod, Standing>,
 }
 
+/// A column on its way from the files to the table.
+#[derive(Clone, Debug)]
+pub struct LoadColumn {
+    /// The table's column.
+    pub column: Column,
+    /// What the files call it.
+    pub file_name: String,
+    /// Its type there.
+    pub file_type: FileType,
+}
+
+impl LoadColumn {
+    /// How the files' values become the table's.
+    pub fn reading(&self) -> Reading {
+        self.file_type.reading(self.column.column_type)
+    }
+}
+
 /// One month to put in place of what stands.
 #[derive(Clone, Debug)]
 pub struct MonthLoad {
@@ -58,8 +78,14 @@ pub struct MonthLoad {
     pub files: Vec<String>,
     /// Bytes of the files, as stored.
     pub bytes: u64,
-    /// The files' columns in the files' order, with the table's types.
-    pub columns: Vec<Column>,
+    /// Their form.
+    pub format: FileFormat,
+    /// The files' columns in the files' order.
+    pub columns: Vec<LoadColumn>,
+    /// All columns of the table.
+    pub table_columns: Vec<Column>,
+    /// The files' rows, where they tell it themselves.
+    pub rows: Option<u64>,
     /// The last record, and what the table holds of it now.
     pub previous: Option<Standing>,
     /// Load although the same work may be done already.
@@ -149,7 +175,7 @@ pub trait Warehouse {
     async fn inspect(&self, target: &Target) -> Result<Inventory>;
 
     /// Creates dataset, table and state table where they are missing, with `columns`; applies `changes` (additions and
-    /// widenings; the others change nothing) to a table that is there.
+    /// widenings; the others change nothing) to a table that is there, which then has `columns`.
     ///
     /// # Errors
     /// What the warehouse refuses; nothing that is loaded is lost.
@@ -161,6 +187,37 @@ pub trait Warehouse {
     /// The month that stood stands, unless the load itself was done: what then fails (checking, recording) is made good
     /// by the next run, which finds the load.
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced>;
+}
+
+/// Values of a column that the table's type does not have.
+struct CastFailure {
+    column: String,
+    count: u64,
+    example: String,
+    expected: &'static str,
+}
+
+/// The error for values that cannot be converted, if there are any.
+fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
+    const SHOWN: usize = 3;
+    let line = |failure: &CastFailure| {
+        let CastFailure { column, count, example, expected } = failure;
+        let values = if *count == 1 { "1 value is".to_owned() } else { format!("{count} values are") };
+        format!("column {column}: {values} not {expected}, such as `{}`", short(example))
+    };
+    let failed: Vec<&CastFailure> = failures.iter().filter(|failure| failure.count > 0).collect();
+    let mut lines: Vec<String> = failed.iter().take(SHOWN).map(|failure| line(failure)).collect();
+    if failed.len() > SHOWN {
+        lines.push(format!("and {} more columns", failed.len() - SHOWN));
+    }
+    let place = match load.files.as_slice() {
+        [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
+        files => files.join(" or "),
+    };
+    let message = format!("{} cannot be loaded: {} (in {place})", load.billing_period, lines.join("; "));
+    let hint = "nothing was changed; compare the files with the provider's, or choose another table name: finops \
+                creates that table and loads all months there";
+    (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
 }
 
 /// The error for a table that finops did not create.

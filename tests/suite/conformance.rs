@@ -87,9 +87,9 @@ async fn preparing_twice_changes_nothing<H: Harness>() {
     let delivery = Delivery::of_costs("2025-08", "a", &["1"]);
     table.load(&delivery).await.unwrap();
     let before = table.snapshot().await;
-    table.harness.warehouse().prepare(&table.target, delivery.columns(), &[]).await.unwrap();
+    table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap();
     assert_eq!(table.snapshot().await, before);
-    assert_eq!(table.inspect().await.columns.as_deref(), Some(delivery.columns()));
+    assert_eq!(table.inspect().await.columns, Some(delivery.table_columns()));
 }
 
 async fn a_load_is_recorded_with_what_it_holds<H: Harness>() {

@@ -1,11 +1,13 @@
-//! Deliveries of one month, as CSV files, for tests that speak to a warehouse without the flow around it.
+//! Deliveries of one month, as CSV or Parquet files, for tests that speak to a warehouse without the flow around it.
 
 use std::io::Write;
 
-use finops::warehouse::MonthLoad;
+use finops::warehouse::{LoadColumn, MonthLoad};
 use finops_core::{
     delivery::hash,
-    schema::{Column, ColumnType, known_type},
+    manifest::FileFormat,
+    parquet_footer::read_footer,
+    schema::{self, Column, ColumnType, FileColumn, FileType, MonthColumns, known_type},
     state::Standing,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -25,7 +27,9 @@ pub fn line(month: &str, id: &str, currency: &str, cost: &str) -> String {
 pub struct Delivery {
     month: String,
     execution_id: String,
-    columns: Vec<Column>,
+    format: FileFormat,
+    columns: Vec<FileColumn>,
+    rows: Option<u64>,
     /// Name and bytes.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -34,7 +38,7 @@ impl Delivery {
     /// A delivery without files.
     pub fn new(month: &str, execution_id: &str) -> Self {
         let (month, execution_id) = (month.to_owned(), execution_id.to_owned());
-        Self { month, execution_id, columns: Vec::new(), files: Vec::new() }
+        Self { month, execution_id, format: FileFormat::Csv, columns: Vec::new(), rows: None, files: Vec::new() }
     }
 
     /// A delivery of one compressed file, with a row in USD for each of `costs`.
@@ -48,11 +52,11 @@ impl Delivery {
     /// the rest is text.
     #[must_use]
     pub fn csv(self, text: &str) -> Self {
-        let columns =
-            text.lines().next().unwrap().split(',').map(|name| Column {
-                name: name.to_owned(),
-                column_type: known_type(name).unwrap_or(ColumnType::String),
-            });
+        let columns = text.lines().next().unwrap().split(',').map(|name| FileColumn {
+            name: name.to_owned(),
+            file_name: name.to_owned(),
+            file_type: FileType::Text(known_type(name)),
+        });
         let columns = columns.collect();
         Self { columns, ..self }.file(gzip(text))
     }
@@ -61,24 +65,53 @@ impl Delivery {
     #[must_use]
     pub fn file(mut self, bytes: Vec<u8>) -> Self {
         let (month, execution_id, number) = (&self.month, &self.execution_id, self.files.len() + 1);
-        self.files.push((format!("cur/{month}/{execution_id}/cur-{number:05}.csv.gz"), bytes));
+        let ending = if self.format == FileFormat::Csv { "csv.gz" } else { "snappy.parquet" };
+        self.files.push((format!("cur/{month}/{execution_id}/cur-{number:05}.{ending}"), bytes));
         self
     }
 
-    /// With `column` of this type.
+    /// With one more Parquet file, which DuckDB makes of the rows that the query gives.
+    #[must_use]
+    pub fn parquet(mut self, query: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cur.parquet");
+        let copy = format!("COPY ({query}) TO '{}' (FORMAT parquet, COMPRESSION snappy)", path.display());
+        duckdb::Connection::open_in_memory().unwrap().execute_batch(&copy).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
+        let column = |(name, file_type): (String, _)| FileColumn { file_name: name.clone(), name, file_type };
+        self.columns = footer.columns.into_iter().map(column).collect();
+        self.rows = Some(self.rows.unwrap_or_default() + footer.rows);
+        self.format = FileFormat::Parquet;
+        self.file(bytes)
+    }
+
+    /// With `column` of this type, as the manifest has it.
     #[must_use]
     pub fn typed(mut self, column: &str, column_type: ColumnType) -> Self {
-        self.columns.iter_mut().filter(|known| known.name == column).for_each(|known| known.column_type = column_type);
+        let named = self.columns.iter_mut().filter(|known| known.name == column);
+        named.for_each(|known| known.file_type = FileType::Text(Some(column_type)));
         self
     }
 
-    /// The columns in the files' order.
-    pub fn columns(&self) -> &[Column] {
-        &self.columns
+    /// The month's columns in the files' order.
+    pub fn columns(&self) -> MonthColumns {
+        let (columns, rows) = (self.columns.clone(), self.rows);
+        MonthColumns { billing_period: self.month.parse().unwrap(), columns, rows }
     }
 
-    /// What a warehouse is asked to load, when the files lie at `files`.
-    pub fn load(&self, files: Vec<String>, columns: Vec<Column>, previous: Option<Standing>) -> MonthLoad {
+    /// The columns of a new table for it.
+    pub fn table_columns(&self) -> Vec<Column> {
+        schema::union(&[self.columns()], &[])
+    }
+
+    /// What a warehouse is asked to load into a table of `table_columns`, when the files lie at `files`.
+    pub fn load(&self, files: Vec<String>, table_columns: Vec<Column>, previous: Option<Standing>) -> MonthLoad {
+        let columns = self.columns.iter().map(|column| LoadColumn {
+            column: table_columns.iter().find(|of_table| of_table.name == column.name).unwrap().clone(),
+            file_name: column.file_name.clone(),
+            file_type: column.file_type,
+        });
         let parts = self.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
         MonthLoad {
             billing_period: self.month.parse().unwrap(),
@@ -87,7 +120,10 @@ impl Delivery {
             manifest_uri: format!("gs://billing/cur/{}/cur-Manifest.json", self.month),
             files,
             bytes: self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-            columns,
+            format: self.format,
+            columns: columns.collect(),
+            table_columns,
+            rows: self.rows,
             previous,
             force: false,
             run_id: "20251005T060000Z-abcdef".to_owned(),

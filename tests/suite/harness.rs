@@ -8,7 +8,7 @@ use finops::{
 };
 use finops_core::{
     BillingPeriod, aws_cur,
-    schema::{ChangeKind, Column, ColumnType, changes},
+    schema::{self, Column, SchemaChange},
     state::{STATE_TABLE, Standing},
 };
 
@@ -95,22 +95,23 @@ impl<H: Harness> Table<H> {
     /// Prepares the table for the delivery, puts its files there, and makes what the warehouse is asked to load.
     pub async fn prepare(&self, delivery: &Delivery) -> MonthLoad {
         let mut inventory = self.inspect().await;
-        let existing = inventory.columns.unwrap_or_default();
-        let changes = if existing.is_empty() { Vec::new() } else { changes(&existing, delivery.columns()) };
-        self.harness.warehouse().prepare(&self.target, delivery.columns(), &changes).await.unwrap();
-        let types: BTreeMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
-        let columns = delivery.columns().iter().map(|column| {
-            let widened = changes.iter().any(|c| c.column == column.name && c.change == ChangeKind::Widen);
-            let kept = types.get(column.name.as_str()).copied().filter(|_| !widened);
-            Column { name: column.name.clone(), column_type: kept.unwrap_or(column.column_type) }
-        });
+        let (columns, changes) = self.schema(&inventory, delivery);
+        self.harness.warehouse().prepare(&self.target, &columns, &changes).await.unwrap();
         let mut files = Vec::new();
         for (name, bytes) in &delivery.files {
             files.push(self.harness.put(name, bytes).await);
         }
-        let mut load = delivery.load(files, columns.collect(), None);
+        let mut load = delivery.load(files, columns, None);
         load.previous = inventory.standing.remove(&load.billing_period);
         load
+    }
+
+    /// The table's columns when it is prepared for the delivery, and what changes for it.
+    pub fn schema(&self, inventory: &Inventory, delivery: &Delivery) -> (Vec<Column>, Vec<SchemaChange>) {
+        let (existing, months) = (inventory.columns.as_deref(), [delivery.columns()]);
+        let wanted = schema::union(&months, &[]);
+        let changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
+        (schema::prepared(existing, &wanted, &changes), changes)
     }
 
     /// Replaces the month by the delivery.

@@ -102,7 +102,7 @@ async fn a_job_replaces_its_months_partition_and_nothing_else() {
     );
     assert_eq!(sent["sourceUris"], json!([format!("gs://billing/{}", delivery.files[0].0)]));
     let names: Vec<_> = sent["schema"]["fields"].as_array().unwrap().iter().map(|field| &field["name"]).collect();
-    assert_eq!(names, delivery.columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>());
+    assert_eq!(names, delivery.table_columns().iter().map(|column| column.name.as_str()).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -95,7 +95,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_fault(fault("POST", "/datasets", 1, status(403, "accessDenied")));
     let delivery = Delivery::of_costs("2025-08", "a", &["1"]);
-    let error = table.harness.warehouse().prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+    let error = table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.full_message().contains("demo.billing"), "{}", error.full_message());
     assert!(error.next_step().unwrap().contains("bq mk --location=US --dataset demo:billing"), "{error:?}");
@@ -140,10 +140,10 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
     let (warehouse, delivery) = (table.harness.warehouse(), Delivery::of_costs("2025-08", "a", &["1"]));
 
     let inspected = warehouse.inspect(&table.target).await.unwrap_err();
-    let prepared = warehouse.prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+    let prepared = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
     // It appears only after it was looked for.
     table.harness.emulator.add_fault(fault("GET", "/tables/finops_loads", 1, status(404, "notFound")));
-    let raced = warehouse.prepare(&table.target, delivery.columns(), &[]).await.unwrap_err();
+    let raced = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
 
     for error in [inspected, prepared, raced] {
         assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());

@@ -10,7 +10,7 @@ use std::{
 
 use finops::{
     error::Kind,
-    storage::{Gcs, Local, Object, Store},
+    storage::{Gcs, Local, Object, Part, Store},
 };
 use tempfile::TempDir;
 
@@ -81,7 +81,7 @@ async fn a_bucket_that_is_not_there_is_named() {
 async fn an_object_that_is_not_there_is_named() {
     let (server, seed) = seeded(&[("a.csv", "x")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
-        let error = store.read_head("cur/b.csv", 10).await.unwrap_err();
+        let error = store.read("cur/b.csv", Part::Head(10)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound, "{store}");
         assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
     }
@@ -99,10 +99,13 @@ async fn a_folder_that_is_not_there_is_empty() {
 async fn a_head_has_the_length_asked_for_and_ends_with_the_object() {
     let (server, seed) = seeded(&[("cur/a.csv", "0123456789"), ("cur/empty.csv", "")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
-        assert_eq!(store.read_head("cur/a.csv", 4).await.unwrap(), "0123", "{store}");
-        assert_eq!(store.read_head("cur/a.csv", 10).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read_head("cur/a.csv", 4096).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read_head("cur/empty.csv", 10).await.unwrap(), "", "{store}");
+        assert_eq!(store.read("cur/a.csv", Part::Head(4)).await.unwrap(), "0123", "{store}");
+        assert_eq!(store.read("cur/a.csv", Part::Head(10)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read("cur/a.csv", Part::Head(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read("cur/a.csv", Part::Tail(4)).await.unwrap(), "6789", "{store}");
+        assert_eq!(store.read("cur/a.csv", Part::Tail(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read("cur/empty.csv", Part::Head(10)).await.unwrap(), "", "{store}");
+        assert_eq!(store.read("cur/empty.csv", Part::Tail(10)).await.unwrap(), "", "{store}");
     }
 }
 
@@ -126,7 +129,10 @@ async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
             let copy = seed.path().join("copy");
             store.fetch(key, &copy).await.unwrap();
             assert_eq!(format!("cur/{}", fs::read_to_string(&copy).unwrap()), *key);
-            assert_eq!(format!("cur/{}", String::from_utf8_lossy(&store.read_head(key, 1000).await.unwrap())), *key);
+            assert_eq!(
+                format!("cur/{}", String::from_utf8_lossy(&store.read(key, Part::Head(1000)).await.unwrap())),
+                *key
+            );
         }
     }
 }
@@ -165,7 +171,7 @@ async fn a_server_that_falls_silent_is_given_up() {
     for answer in ["", begun] {
         let url = silent_after(answer);
         let store = Store::Gcs(Box::new(Gcs::connect("billing", Some(&url)).await.unwrap()));
-        let error = store.read_head("cur/manifest.json", 100).await.unwrap_err();
+        let error = store.read("cur/manifest.json", Part::Head(100)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Storage);
         assert!(error.full_message().contains("gs://billing/cur/manifest.json"), "{}", error.full_message());
     }

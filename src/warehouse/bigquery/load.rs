@@ -39,7 +39,7 @@ pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 /// A hash of what a job loads: the delivery, its files and its columns. A forced load is its run's own.
 pub(super) fn work(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    lines.extend(load.columns.iter().map(|column| format!("{} {}", column.name, column.column_type)));
+    lines.extend(load.columns.iter().map(|column| format!("{} {}", column.column.name, column.column.column_type)));
     if load.force {
         lines.push(format!("forced by {}", load.run_id));
     }
@@ -77,7 +77,7 @@ pub(super) fn load_job(project: &str, target: &Target, load: &MonthLoad, work: &
         load: Some(JobConfigurationLoad {
             source_uris: Some(load.files.clone()),
             source_format: Some("CSV".to_owned()),
-            schema: Some(table_schema(&load.columns)?),
+            schema: Some(table_schema(&load.columns.iter().map(|column| column.column.clone()).collect::<Vec<_>>())?),
             skip_leading_rows: Some(1),
             allow_quoted_newlines: Some(true),
             max_bad_records: Some(0),
@@ -105,11 +105,13 @@ pub(super) fn with_id(job: &Job, project: &str, id: &str, location: &str) -> Job
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        schema::{Column, ColumnType},
+        manifest::FileFormat,
+        schema::{Column, ColumnType, FileType},
         state::TableLayout,
     };
 
     use super::*;
+    use crate::warehouse::LoadColumn;
 
     fn target(dataset: &str, table: &str) -> Target {
         Target {
@@ -121,6 +123,11 @@ mod tests {
         }
     }
 
+    fn column(column_type: ColumnType) -> LoadColumn {
+        let column = Column { name: "a".to_owned(), column_type };
+        LoadColumn { column, file_name: "a".to_owned(), file_type: FileType::Text(None) }
+    }
+
     fn load() -> MonthLoad {
         MonthLoad {
             billing_period: "2025-09".parse().unwrap(),
@@ -129,7 +136,10 @@ mod tests {
             manifest_uri: "gs://b/m".to_owned(),
             files: vec!["gs://b/1".to_owned()],
             bytes: 1,
-            columns: vec![Column { name: "a".to_owned(), column_type: ColumnType::String }],
+            format: FileFormat::Csv,
+            columns: vec![column(ColumnType::String)],
+            table_columns: Vec::new(),
+            rows: None,
             previous: None,
             force: false,
             run_id: "Run:1".to_owned(),
@@ -153,7 +163,7 @@ mod tests {
         assert_eq!(base, work(&MonthLoad { run_id: "other".to_owned(), ..load() }));
         assert_ne!(base, work(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
         assert_ne!(base, work(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
-        let columns = vec![Column { name: "a".to_owned(), column_type: ColumnType::Decimal }];
+        let columns = vec![column(ColumnType::Decimal)];
         assert_ne!(base, work(&MonthLoad { columns, ..load() }));
     }
 

@@ -1,7 +1,7 @@
 //! What must be there before a month is loaded: dataset, state table, table, columns.
 
 use finops_core::{
-    schema::{ChangeKind, Column, SchemaChange, changes},
+    schema::{ChangeKind, Column, SchemaChange, additions},
     state::STATE_TABLE,
 };
 use futures::future::{try_join, try_join3};
@@ -108,7 +108,7 @@ impl BigQuery {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
                 let table = self.appeared(&target.dataset, &target.table).await?;
-                let missing = changes(&super::schema::columns(&table.schema), columns);
+                let missing = additions(&super::schema::columns(&table.schema), columns, &[]);
                 Ok((table, missing))
             }
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(target)))),
@@ -197,6 +197,7 @@ mod tests {
             change,
             from: None,
             to,
+            billing_periods: Vec::new(),
             reason: String::new(),
         };
         let changes = [

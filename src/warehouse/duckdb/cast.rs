@@ -1,8 +1,9 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
-use finops_core::schema::{Column, ColumnType};
+use finops_core::schema::{ColumnType, FileType, Reading};
 
 use super::DIALECT;
+use crate::warehouse::LoadColumn;
 
 /// DuckDB's name of the type.
 pub fn sql_type(column_type: ColumnType) -> &'static str {
@@ -28,36 +29,81 @@ pub fn column_type(sql_type: &str) -> ColumnType {
     }
 }
 
-/// The expression that turns the text column of the same name into the column's type; a text that has no exact value
-/// of that type ends the statement with an error that names the column and the text.
-pub fn from_text(column: &Column) -> String {
-    let text = DIALECT.quote(&column.name);
-    let refuse = |expected: &str| {
-        let start = DIALECT.literal(&format!("column {}: value `", column.name));
-        let end = DIALECT.literal(&format!("` is not {expected}"));
-        format!("error({start} || {text} || {end})")
-    };
-    match column.column_type {
-        ColumnType::String | ColumnType::Foreign => text,
-        ColumnType::Int64 => {
-            checked(&text, &format!("TRY_CAST({text} AS BIGINT)"), &refuse("a whole number of 64 bits"))
+/// A file's column on its way into the table's.
+pub struct Cast {
+    /// What the file holds, or the text that stands for it.
+    pub text: String,
+    /// The value of the table's type; NULL where the text has none that is exact.
+    value: String,
+    /// What the values must be, where not every one is.
+    expected: Option<&'static str>,
+}
+
+impl Cast {
+    /// The values of `column` in files of that form.
+    pub fn new(column: &LoadColumn) -> Self {
+        let name = DIALECT.quote(&column.file_name);
+        let to = column.column.column_type;
+        match (column.file_type, column.reading()) {
+            (FileType::Text(_), _) => Self::from_text(name, to),
+            // Among the decimals there are ones with more digits than the table's.
+            (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
+                Self::from_text(as_text(&name, column.file_type), to)
+            }
+            (_, Reading::AsIs) => {
+                let value = format!("CAST({name} AS {})", sql_type(to));
+                Self { text: name, value, expected: None }
+            }
         }
-        // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
-        ColumnType::Timestamp => {
-            let value = format!("TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'");
-            checked(&text, &value, &refuse("a timestamp"))
+    }
+
+    fn from_text(text: String, to: ColumnType) -> Self {
+        let (value, expected) = match to {
+            ColumnType::String | ColumnType::Foreign => (text.clone(), None),
+            ColumnType::Int64 => (format!("TRY_CAST({text} AS BIGINT)"), Some("a whole number of 64 bits")),
+            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
+            ColumnType::Timestamp => {
+                (format!("TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"), Some("a timestamp"))
+            }
+            ColumnType::Date => (format!("TRY_CAST({text} AS DATE)"), Some("a date")),
+            ColumnType::Decimal => (
+                format!("CASE WHEN {} THEN TRY_CAST({text} AS DECIMAL(38,18)) END", is_exact(&text)),
+                Some("a decimal with at most 20 digits before and 18 after the point"),
+            ),
+        };
+        Self { text, value, expected }
+    }
+
+    /// The table's value; a text that has none ends the statement.
+    pub fn checked(&self) -> String {
+        let Self { text, value, expected } = self;
+        match expected {
+            Some(_) => format!("CASE WHEN {text} IS NOT NULL THEN COALESCE({value}, error('{NO_VALUE}')) END"),
+            None => value.clone(),
         }
-        ColumnType::Date => checked(&text, &format!("TRY_CAST({text} AS DATE)"), &refuse("a date")),
-        ColumnType::Decimal => {
-            let value = format!("CASE WHEN {} THEN TRY_CAST({text} AS DECIMAL(38,18)) END", is_exact(&text));
-            checked(&text, &value, &refuse("a decimal with at most 20 digits before and 18 after the point"))
-        }
+    }
+
+    /// The value as text, or NULL where the table's type has it: what stands in the way of a load.
+    pub fn refused(&self) -> Option<(String, &'static str)> {
+        let Self { text, value, expected } = self;
+        Some((format!("CASE WHEN {value} IS NULL THEN {text} END"), (*expected)?))
     }
 }
 
-/// `value`, or `refusal` where there is a text that has none.
-fn checked(text: &str, value: &str, refusal: &str) -> String {
-    format!("CASE WHEN {text} IS NOT NULL THEN COALESCE({value}, {refusal}) END")
+/// What DuckDB says of a statement that met a text without a value.
+pub const NO_VALUE: &str = "a value cannot be converted";
+
+/// The text that stands for a Parquet value: that of CSV files, where they would hold the column.
+fn as_text(name: &str, file_type: FileType) -> String {
+    match file_type {
+        // The fraction only where there is one.
+        FileType::Timestamp => {
+            let moment = format!("CAST({name} AS TIMESTAMP)");
+            format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
+        }
+        // Of a DOUBLE the shortest that reads back as the same number.
+        _ => format!("CAST({name} AS VARCHAR)"),
+    }
 }
 
 /// Whether the text is a decimal number of at most 20 digits before and 18 after the point. The cast would round more
@@ -83,7 +129,7 @@ fn is_exact(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use duckdb::Connection;
-    use finops_core::Amount;
+    use finops_core::{Amount, schema::Column};
     use proptest::{
         prop_assert_eq,
         test_runner::{Config, TestRunner},
@@ -98,9 +144,13 @@ mod tests {
     }
 
     fn cast_with(connection: &Connection, text: &str, column_type: ColumnType) -> Result<Option<String>, String> {
-        let column = Column { name: "amount".to_owned(), column_type };
-        let sql =
-            format!("SELECT CAST({} AS VARCHAR) FROM (SELECT {} AS amount)", from_text(&column), DIALECT.literal(text));
+        let column = LoadColumn {
+            column: Column { name: "amount".to_owned(), column_type },
+            file_name: "amount".to_owned(),
+            file_type: FileType::Text(None),
+        };
+        let value = Cast::new(&column).checked();
+        let sql = format!("SELECT CAST({value} AS VARCHAR) FROM (SELECT {} AS amount)", DIALECT.literal(text));
         connection.query_row(&sql, [], |row| row.get(0)).map_err(|error| error.to_string())
     }
 
@@ -128,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_rounded_or_guessed_is_refused_with_column_and_value() {
+    fn what_would_be_rounded_or_guessed_is_refused() {
         for text in [
             "0.1234567890123456789",
             "1.9e-18",
@@ -147,7 +197,7 @@ mod tests {
             "e5",
         ] {
             let error = cast(text, ColumnType::Decimal).unwrap_err();
-            assert!(error.contains(&format!("column amount: value `{text}`")), "{text}: {error}");
+            assert!(error.contains(NO_VALUE), "{text}: {error}");
         }
     }
 
@@ -184,6 +234,6 @@ mod tests {
         ] {
             assert_eq!(cast(text, ColumnType::Timestamp).unwrap().as_deref(), Some(stored), "{text}");
         }
-        assert!(cast("tomorrow", ColumnType::Timestamp).unwrap_err().contains("is not a timestamp"));
+        assert!(cast("tomorrow", ColumnType::Timestamp).unwrap_err().contains(NO_VALUE));
     }
 }

@@ -3,12 +3,16 @@
 use std::thread;
 
 use duckdb::{Connection, Transaction};
-use finops_core::{Costs, csv_header::is_gzip, report::Check};
+use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check};
 
-use super::{DIALECT, cast, failed, integrity, path, state};
+use super::{
+    DIALECT,
+    cast::{self, Cast},
+    failed, integrity, path, state,
+};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Load, MonthLoad, Replaced, Target},
+    warehouse::{CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure},
 };
 
 /// Characters that are shown of what DuckDB says of the data.
@@ -29,10 +33,12 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     })?;
     let (rows, cost) = total(&transaction, target, load, &table)?;
     if rows != inserted {
-        return Err(Error::new(
-            Kind::Verification,
-            format!("{} in {table} holds {rows} rows after {inserted} were loaded", load.billing_period),
-        ));
+        let period = load.billing_period;
+        return Err(unverified(format!("{period} in {table} holds {rows} rows after {inserted} were loaded")));
+    }
+    if let Some(expected) = load.rows.filter(|expected| *expected != rows) {
+        let period = load.billing_period;
+        return Err(unverified(format!("the files of {period} hold {expected} rows, and {rows} were loaded")));
     }
     let record = load.record(target, sequence, rows, cost);
     state::record(&transaction, target, &record)?;
@@ -41,45 +47,83 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     Ok(Replaced::Done(Box::new(Load { record, verified: vec![Check::Files, Check::Rows], bytes_billed: 0 })))
 }
 
+fn unverified(message: String) -> Error {
+    Error::new(Kind::Verification, message).hint("nothing was changed; run again, and report it if it stays")
+}
+
 /// Deletes the month and loads the files; gives the number of rows loaded.
 fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<u64> {
     let period = load.billing_period;
     let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
     transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
-    let names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.name)).collect();
-    let values: Vec<String> = load.columns.iter().map(|column| value(column, target, load)).collect();
-    let types: Vec<String> =
-        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.name))).collect();
-    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
-    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
-    // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
-    let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
-    let insert = format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM read_csv([{}], auto_detect = false, header = true, delim = ',', \
-         quote = '\"', escape = '\"', strict_mode = true, hive_partitioning = false, compression = '{compression}', \
-         columns = {{{}}})",
-        names.join(", "),
-        values.join(", "),
-        files.join(", "),
-        types.join(", ")
-    );
-    let rows = transaction.execute(&insert, []).map_err(|error| refused(load, &error))?;
-    Ok(rows as u64)
+    let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
+    let names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
+    let values: Vec<String> =
+        load.columns.iter().zip(&casts).map(|(column, cast)| value(&column.column.name, cast, target, load)).collect();
+    let source = source(load);
+    let insert = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
+    match transaction.execute(&insert, []) {
+        Ok(rows) => Ok(rows as u64),
+        Err(error) if error.to_string().contains(cast::NO_VALUE) => {
+            // The transaction is spent; the files can be read without it.
+            let reader = transaction.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
+            Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))
+        }
+        Err(error) => Err(refused(load, &error)),
+    }
 }
 
-fn value(column: &finops_core::schema::Column, target: &Target, load: &MonthLoad) -> String {
-    let value = cast::from_text(column);
-    if column.name != target.layout.partition {
+/// The rows of the files.
+fn source(load: &MonthLoad) -> String {
+    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
+    let files = files.join(", ");
+    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
+    // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
+    if load.format == FileFormat::Parquet {
+        return format!("read_parquet([{files}], union_by_name = true, hive_partitioning = false)");
+    }
+    let types: Vec<String> =
+        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.file_name))).collect();
+    let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
+    format!(
+        "read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
+         strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
+        types.join(", ")
+    )
+}
+
+fn value(name: &str, cast: &Cast, target: &Target, load: &MonthLoad) -> String {
+    let value = cast.checked();
+    if name != target.layout.partition {
         return value;
     }
     // BigQuery refuses a row of another month by itself; here it would land outside of what was deleted.
-    let text = DIALECT.quote(&column.name);
     let (first, end) = (load.billing_period.first_day(), load.billing_period.end());
     format!(
         "CASE WHEN {value} >= TIMESTAMP '{first}' AND {value} < TIMESTAMP '{end}' THEN {value} ELSE \
-         error('a row belongs to another month: {} is `' || COALESCE({text}, '') || '`') END",
-        column.name
+         error('a row belongs to another month: {name} is `' || COALESCE(CAST({} AS VARCHAR), '') || '`') END",
+        cast.text
     )
+}
+
+/// The columns with values that the table's types do not have, each with their number and one of them.
+fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
+    let refused = |(column, cast): (&LoadColumn, &Cast)| {
+        let (refused, expected) = cast.refused()?;
+        Some((column.column.name.clone(), refused, expected))
+    };
+    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
+    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
+    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
+    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
+    let found: Vec<Option<String>> = reader
+        .query_row(&sql, [], read)
+        .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
+    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
+        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
+        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
+    });
+    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
 }
 
 /// A path that DuckDB takes to the letter, not as a glob pattern. In a pattern a backslash ends a folder's name (seen on

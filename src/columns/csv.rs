@@ -1,33 +1,25 @@
-//! The columns of the months to load, read from the first bytes of their files.
+//! CSV: every file begins with the same header.
 
 use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::Delivery,
-    schema::{MonthColumns, column_names},
+    schema::FileType,
     text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
+use super::FIRST_READ;
 use crate::{
     discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
-    storage::Store,
-    warehouse::Target,
+    storage::{Part, Store},
 };
 
-/// Enough for the header of almost every report; a longer one costs more requests.
-const FIRST_READ: u64 = 64 << 10;
-/// BigQuery's limit of columns in a table.
-const MOST_COLUMNS: usize = 10_000;
 /// A header that does not end by then is none.
 const LONGEST_READ: u64 = 4 << 20;
 
-/// The month's columns; `None` where its files hold headers and nothing else.
-///
-/// # Errors
-/// `Data` naming the file whose header is missing, broken, unlike that of the month's other files, or without the
-/// column that tells a row's month.
-pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) -> Result<Option<MonthColumns>> {
+/// The columns as the headers name them; `None` where there are headers and nothing else.
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<Vec<(String, FileType)>>> {
     let headers: Vec<CsvHeader> = stream::iter(&delivery.files)
         .map(|file| header(store, &file.key, file.bytes))
         .buffered(CONCURRENT_READS)
@@ -48,32 +40,18 @@ pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) 
     if !headers.iter().any(|header| header.has_rows) {
         return Ok(None);
     }
-    let of_first = |message: String| {
-        Error::new(Kind::Data, format!("{}: {message}", store.uri(&delivery.files[0].key)))
-            .hint("is this a Cost and Usage Report, as its provider wrote it?")
-    };
-    let names = column_names(&first.columns).map_err(|error| of_first(error.to_string()))?;
-    // Without its cost, a month would replace a good one and be worth nothing.
-    for needed in [target.layout.partition, target.layout.cost] {
-        if !names.iter().any(|name| name == needed) {
-            return Err(of_first(format!("its header has no column that gives `{needed}`")));
-        }
-    }
-    if names.len() > MOST_COLUMNS {
-        return Err(of_first(format!("its header has {} columns, more than {MOST_COLUMNS}", names.len())));
-    }
     let types = &delivery.manifest.columns;
-    let columns = names.into_iter().zip(&first.columns).map(|(name, header)| {
-        let column_type = types.iter().find(|column| column.name == *header).and_then(|column| column.column_type);
-        (name, column_type)
-    });
-    Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect() }))
+    let typed = |name: &String| {
+        let named = types.iter().find(|column| column.name == *name).and_then(|column| column.column_type);
+        (name.clone(), FileType::Text(named))
+    };
+    Ok(Some(first.columns.iter().map(typed).collect()))
 }
 
 async fn header(store: &Store, key: &str, bytes: u64) -> Result<CsvHeader> {
     let mut length = FIRST_READ;
     loop {
-        let head = store.read_head(key, length).await?;
+        let head = store.read(key, Part::Head(length)).await?;
         match read_header(&head, is_gzip(key), length >= bytes) {
             Ok(header) => return Ok(header),
             Err(HeaderError::Incomplete(_)) if length < bytes && length < LONGEST_READ => length *= 4,

@@ -1,0 +1,59 @@
+//! The columns of the months to load, read from the first or last bytes of their files.
+
+mod csv;
+mod parquet;
+
+use finops_core::{
+    delivery::Delivery,
+    manifest::FileFormat,
+    schema::{FileColumn, MonthColumns, column_names},
+};
+
+use crate::{
+    error::{Error, Kind, Result},
+    storage::Store,
+    warehouse::Target,
+};
+
+/// Enough for the header or footer of almost every file; a longer one costs more requests.
+const FIRST_READ: u64 = 64 << 10;
+/// BigQuery's limit of columns in a table.
+const MOST_COLUMNS: usize = 10_000;
+
+/// The month's columns; `None` where its files hold no rows.
+///
+/// # Errors
+/// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
+/// a column that the table stands on.
+pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) -> Result<Option<MonthColumns>> {
+    let Some(first) = delivery.files.first() else { return Ok(None) };
+    let read = match delivery.manifest.format {
+        FileFormat::Csv => csv::columns(store, delivery).await?.map(|columns| (columns, None)),
+        FileFormat::Parquet => parquet::columns(store, target, delivery).await?.map(|(c, rows)| (c, Some(rows))),
+    };
+    let Some((columns, rows)) = read else { return Ok(None) };
+    let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
+    let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+    let names = column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
+    require(target, &names).map_err(of_first)?;
+    if names.len() > MOST_COLUMNS {
+        return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
+    }
+    let columns = names.into_iter().zip(file_names).zip(types);
+    let columns = columns.map(|((name, file_name), file_type)| FileColumn { name, file_name, file_type });
+    Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))
+}
+
+/// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a
+/// good one and be worth nothing.
+fn require(target: &Target, names: &[String]) -> Result<(), String> {
+    let mut needed = [target.layout.partition, target.layout.cost].into_iter();
+    needed
+        .find(|needed| !names.iter().any(|name| name == needed))
+        .map_or(Ok(()), |missing| Err(format!("it has no column that gives `{missing}`")))
+}
+
+fn not_a_report(file: &str, message: &str) -> Error {
+    Error::new(Kind::Data, format!("{file}: {message}"))
+        .hint("is this a Cost and Usage Report, as its provider wrote it?")
+}
