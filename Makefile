@@ -11,7 +11,7 @@ help: ## Show this list
 lib: ## Get the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
 
-servers: ## Get fake-gcs-server and moto_server into .cache, for tests and the benchmark
+servers: ## Get servers and clients for tests and the benchmark into .cache
 	@scripts/test-servers.sh
 
 demo: lib ## Run the job on the sample exports, into data/finops.duckdb

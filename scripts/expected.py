@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Figures of a CUR v1 CSV tree, per month: rows, files, columns and the exact unblended cost.
+"""Figures of a CUR v1 tree, per month: rows, files, the exact unblended cost, and the columns with their types.
 
 Written apart from finops and with other means, so that what finops loads can be held against it.
 Reads the manifests beside the assembly folders (not the copies inside them), and the files they
 list. A report key is found under the tree by its longest tail that exists, as a mirror may change
-the head of the path.
+the head of the path. A Parquet tree needs pyarrow (scripts/python-requirements.txt).
 
 usage: expected.py <tree>
 """
@@ -16,8 +16,19 @@ import sys
 from decimal import Context, Decimal, Inexact, setcontext
 from pathlib import Path
 
+import aws_cur
+
 # Sums are exact or fail.
 setcontext(Context(prec=200, traps=[Inexact]))
+
+# docs/decisions/0003: what AWS documents as an amount, a quantity or a moment has its type whatever a
+# manifest says. A rate is none of these.
+KNOWN_TYPES = (
+    {header: "DECIMAL" for header in aws_cur.DOUBLES if not header.endswith("Rate")}
+    | {header: "TIMESTAMP" for header in aws_cur.MOMENTS}
+)
+MANIFEST_TYPES = {"BigDecimal": "DECIMAL", "Integer": "INT64", "DateTime": "TIMESTAMP"}
+PARQUET_TYPES = {"double": "DECIMAL", "string": "STRING", "timestamp": "TIMESTAMP"}
 
 
 def outer_manifests(tree):
@@ -36,23 +47,52 @@ def locate(tree, key):
     sys.exit(f"{tree}: the manifest lists {key}, and no file of that tail is there")
 
 
+def read_csv(path, manifest):
+    """Columns with their types, and currency and cost of each row."""
+    delivered = {f"{c['category']}/{c['name']}": c.get("type", "") for c in manifest["columns"]}
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        columns = {}
+        for header, name in zip(reader.fieldnames, aws_cur.column_names(reader.fieldnames)):
+            by_manifest = MANIFEST_TYPES.get(delivered.get(header, "").removeprefix("Optional"), "STRING")
+            is_tag = header.startswith(("resourceTags/", "costCategory/"))
+            columns[name] = "STRING" if is_tag else KNOWN_TYPES.get(header, by_manifest)
+        return columns, [
+            (row["lineItem/CurrencyCode"], Decimal(row["lineItem/UnblendedCost"] or "0")) for row in reader
+        ]
+
+
+def read_parquet(path):
+    """The same; a double is worth the shortest decimal that reads back as it."""
+    from pyarrow import parquet
+
+    table = parquet.ParquetFile(path).read()
+    # `timestamp[ms, tz=UTC]` without its unit and zone.
+    columns = {field.name: PARQUET_TYPES[str(field.type).split("[")[0]] for field in table.schema}
+    currencies = table["line_item_currency_code"].to_pylist()
+    costs = table["line_item_unblended_cost"].to_pylist()
+    return columns, [(code, Decimal(repr(cost or 0.0))) for code, cost in zip(currencies, costs)]
+
+
 def month_figures(tree, manifest):
     rows = 0
-    columns = set()
+    columns = {}
     cost = {}
     for key in manifest["reportKeys"]:
-        with gzip.open(locate(tree, key), "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns.update(reader.fieldnames)
-            for row in reader:
-                rows += 1
-                currency = row["lineItem/CurrencyCode"] or "unknown"
-                amount = Decimal(row["lineItem/UnblendedCost"] or "0")
-                cost[currency] = cost.get(currency, Decimal(0)) + amount
+        path = locate(tree, key)
+        parquet = manifest["contentType"] == "Parquet"
+        found, amounts = read_parquet(path) if parquet else read_csv(path, manifest)
+        if columns and columns != found:
+            sys.exit(f"{path}: its columns are not those of the month's other files")
+        columns = found
+        rows += len(amounts)
+        for currency, amount in amounts:
+            currency = currency or "unknown"
+            cost[currency] = cost.get(currency, Decimal(0)) + amount
     return {
         "rows": rows,
         "files": len(manifest["reportKeys"]),
-        "columns": len(columns),
+        "columns": columns,
         "unblended_cost": {currency: plain(amount) for currency, amount in sorted(cost.items())},
     }
 

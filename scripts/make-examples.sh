@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes examples/aws/first and examples/aws/redelivery anew with koku-nise, and their expected figures.
+# Makes examples/aws/first and examples/aws/redelivery anew with koku-nise, from the first the same month by month as
+# Parquet, and the expected figures of each.
 # Amounts are the same each time (fixed seeds); assembly ids and gzip headers are new.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -42,3 +43,15 @@ main()' "$3" report aws -s "$1" -e "$2" --file-row-limit 500 \
 
 nise 2025-08-01 2025-10-31 20251101 first
 nise 2025-09-01 2025-09-30 20251115 redelivery
+
+# parquet <layout>
+parquet() {
+    local tree=examples/aws/parquet-$1
+    rm -rf "$tree"
+    .cache/python/bin/python scripts/make-parquet.py examples/aws/first "$tree" "$1"
+    .cache/python/bin/python scripts/expected.py "$tree" >"$tree.expected.json"
+}
+
+scripts/test-servers.sh
+parquet athena
+parquet versioned

