@@ -63,7 +63,9 @@ pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
         let heading = [pipeline.pipeline.as_str(), &pipeline.export, "->", &pipeline.table];
         print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
-        schema(&pipeline.schema).iter().for_each(|line| print(line));
+        for line in schema(&pipeline.schema) {
+            print(&line);
+        }
         if !pipeline.months.is_empty() {
             print(&months(&pipeline.months, is_plan).to_string());
         }

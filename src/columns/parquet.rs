@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use finops_core::{
     delivery::{Delivery, StoredFile},
     parquet_footer::{FooterError, ParquetFooter, read_footer},
@@ -31,22 +32,24 @@ pub(super) async fn columns(
         return Ok(None);
     }
     let mut columns: Vec<(String, FileType)> = Vec::new();
-    let mut known: HashMap<String, (FileType, &StoredFile)> = HashMap::new();
+    let mut known: HashMap<String, (usize, &StoredFile)> = HashMap::new();
     for (footer, file) in footers.into_iter().zip(&delivery.files) {
         let uri = store.uri(&file.key);
         let names: Vec<String> = footer.columns.iter().map(|(name, _)| name.clone()).collect();
         let names = column_names(&names).map_err(|error| not_a_report(&uri, &error.to_string()))?;
         require(target, &names).map_err(|message| not_a_report(&uri, &message))?;
         for (name, file_type) in footer.columns {
-            match known.get(&name) {
+            // Warehouses match a file's columns by name, whatever the case.
+            match known.get(&name.to_lowercase()) {
                 None => {
-                    known.insert(name.clone(), (file_type, file));
+                    known.insert(name.to_lowercase(), (columns.len(), file));
                     columns.push((name, file_type));
                 }
-                Some((known, _)) if *known == file_type => {}
-                Some((known, first)) => {
-                    let first = store.uri(&first.key);
-                    let message = format!("column {name} is {file_type} in {uri} and {known} in {first}");
+                Some((at, _)) if columns[*at] == (name.clone(), file_type) => {}
+                Some((at, first)) => {
+                    let ((known, known_type), first) = (&columns[*at], store.uri(&first.key));
+                    let message =
+                        format!("column {name} is {file_type} in {uri}, and {known} is {known_type} in {first}");
                     return Err(Error::new(Kind::Data, message)
                         .hint("a part of another delivery may lie among the files: fetch the month again"));
                 }
@@ -57,7 +60,8 @@ pub(super) async fn columns(
 }
 
 async fn footer(store: &Store, file: &StoredFile) -> Result<ParquetFooter> {
-    let tail = store.read(&file.key, Part::Tail(FIRST_READ)).await?;
+    // An empty object has no last byte, and servers differ in what they say to that.
+    let tail = if file.bytes == 0 { Bytes::new() } else { store.read(&file.key, Part::Tail(FIRST_READ)).await? };
     let read = match read_footer(&tail, file.bytes) {
         Err(FooterError::Incomplete(length)) => {
             read_footer(&store.read(&file.key, Part::Tail(length)).await?, file.bytes)

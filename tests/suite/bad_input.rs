@@ -109,14 +109,21 @@ fn a_folder_that_contradicts_its_manifest_is_refused() {
 }
 
 #[test]
-fn zip_and_parquet_are_refused_by_name() {
-    for (key, form) in [("compression", "ZIP"), ("contentType", "Parquet")] {
-        let job = LocalJob::loaded(&[august(), september()]);
-        september_again().with_manifest(key, form).write(&job.source);
-        let september = bad_september(&job, "refused");
-        assert_eq!(september["error"]["kind"], "manifest");
-        assert_names(message(&september), &["2025-09", form, "choose"]);
-    }
+fn zip_is_refused_by_name() {
+    let job = LocalJob::loaded(&[august(), september()]);
+    september_again().with_manifest("compression", "ZIP").write(&job.source);
+    let september = bad_september(&job, "refused");
+    assert_eq!(september["error"]["kind"], "manifest");
+    assert_names(message(&september), &["2025-09", "ZIP", "choose"]);
+}
+
+#[test]
+fn files_that_are_no_parquet_files_though_the_manifest_says_so_fail_their_month() {
+    let job = LocalJob::loaded(&[august(), september()]);
+    september_again().with_manifest("contentType", "Parquet").write(&job.source);
+    let september = bad_september(&job, "failed");
+    assert_eq!(september["error"]["kind"], "data");
+    assert_names(message(&september), &["report-00001.csv.gz", "does not end as a Parquet file does"]);
 }
 
 #[test]

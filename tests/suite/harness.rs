@@ -95,7 +95,7 @@ impl<H: Harness> Table<H> {
     /// Prepares the table for the delivery, puts its files there, and makes what the warehouse is asked to load.
     pub async fn prepare(&self, delivery: &Delivery) -> MonthLoad {
         let mut inventory = self.inspect().await;
-        let (columns, changes) = self.schema(&inventory, delivery);
+        let (columns, changes) = Self::schema(&inventory, delivery);
         self.harness.warehouse().prepare(&self.target, &columns, &changes).await.unwrap();
         let mut files = Vec::new();
         for (name, bytes) in &delivery.files {
@@ -107,7 +107,7 @@ impl<H: Harness> Table<H> {
     }
 
     /// The table's columns when it is prepared for the delivery, and what changes for it.
-    pub fn schema(&self, inventory: &Inventory, delivery: &Delivery) -> (Vec<Column>, Vec<SchemaChange>) {
+    pub fn schema(inventory: &Inventory, delivery: &Delivery) -> (Vec<Column>, Vec<SchemaChange>) {
         let (existing, months) = (inventory.columns.as_deref(), [delivery.columns()]);
         let wanted = schema::union(&months, &[]);
         let changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();

@@ -45,7 +45,8 @@ impl Cast {
         let name = DIALECT.quote(&column.file_name);
         let to = column.column.column_type;
         match (column.file_type, column.reading()) {
-            (FileType::Text(_), _) => Self::from_text(name, to),
+            // CSV is read by position, under the table's names.
+            (FileType::Text(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             // Among the decimals there are ones with more digits than the table's.
             (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
                 Self::from_text(as_text(&name, column.file_type), to)

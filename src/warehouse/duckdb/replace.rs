@@ -83,7 +83,7 @@ fn source(load: &MonthLoad) -> String {
         return format!("read_parquet([{files}], union_by_name = true, hive_partitioning = false)");
     }
     let types: Vec<String> =
-        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.file_name))).collect();
+        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.column.name))).collect();
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     format!(
         "read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
