@@ -3,14 +3,15 @@
 //! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
 
 mod client;
-mod credentials;
 mod errors;
 mod inspect;
 mod job;
 mod load;
+mod model;
 mod prepare;
 mod query;
 mod record;
+mod rest;
 mod schema;
 mod verify;
 
@@ -63,7 +64,7 @@ impl BigQuery {
     /// `Credentials` where no application default credentials can be made of the environment.
     pub async fn connect(options: Options) -> Result<Self> {
         Ok(Self {
-            client: Client::connect(options.project, options.emulator_host.as_deref()).await?,
+            client: Client::connect(options.project, options.emulator_host.as_deref())?,
             default_location: options.default_location,
             concurrency: options.concurrency,
             locations: Mutex::default(),
