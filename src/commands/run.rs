@@ -70,7 +70,7 @@ async fn go(
 async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> {
     match &config.warehouse {
         WarehouseConfig::BigQuery(options) => {
-            Ok(run_into(config, &BigQuery::connect(options.clone()).await?, run).await)
+            Ok(run_into(config, &BigQuery::connect(options.clone())?, run).await)
         }
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => {

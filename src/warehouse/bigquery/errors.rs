@@ -46,8 +46,6 @@ pub(super) enum Failure {
     },
     /// No access token.
     Credentials(CredentialsError),
-    /// An answer that lacks what the API promises.
-    Incomplete(&'static str),
 }
 
 impl fmt::Display for Failure {
@@ -61,7 +59,6 @@ impl fmt::Display for Failure {
             Self::NoAnswer(_) => write!(f, "no usable answer"),
             Self::Unreadable { message, .. } => write!(f, "{message}"),
             Self::Credentials(error) => write!(f, "{error}"),
-            Self::Incomplete(what) => write!(f, "BigQuery's answer lacks {what}"),
         }
     }
 }
@@ -72,7 +69,8 @@ impl Failure {
         let retry_after = retry_after.and_then(wait);
         let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
-                (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), error.message)
+                let message = or(&error.message, NO_MESSAGE);
+                (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), message)
             }
             Err(_) => (String::new(), format!("an answer that is not BigQuery's, {}", beginning(body))),
         };
@@ -98,7 +96,7 @@ impl Failure {
             }
             Self::NoAnswer(error) => !error.is_builder(),
             Self::Unreadable { .. } => true,
-            Self::Credentials(_) | Self::Incomplete(_) => false,
+            Self::Credentials(_) => false,
         }
     }
 
@@ -145,8 +143,6 @@ impl Failure {
             Self::NoAnswer(cause) => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
             Self::Unreadable { cause, .. } => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
             Self::Credentials(cause) => no_credentials(cause),
-            Self::Incomplete(_) => Error::new(Kind::Warehouse, message)
-                .hint("run again; if it stays, the server is not one that finops knows"),
         }
     }
 }
@@ -156,7 +152,16 @@ pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'stat
     Error::new(Kind::Credentials, "there are no usable Google credentials").hint(LOG_IN).cause(cause)
 }
 
+/// The next step where a quota is used up.
+pub(super) const WAIT_FOR_QUOTA: &str =
+    "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
 const LOG_IN: &str = "run `gcloud auth application-default login`, or run the job as a service account";
+
+const NO_MESSAGE: &str = "BigQuery gives no message";
+
+fn or(text: &str, otherwise: &str) -> String {
+    if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
+}
 
 /// The value of a `Retry-After` header, in either of its forms.
 fn wait(text: &str) -> Option<Duration> {
@@ -185,10 +190,7 @@ fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
             Kind::Permission,
             "give the account roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project",
         ),
-        (_, "quotaExceeded") => (
-            Kind::Quota,
-            "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays",
-        ),
+        (_, "quotaExceeded") => (Kind::Quota, WAIT_FOR_QUOTA),
         (_, "stopped") => (Kind::Warehouse, "somebody cancelled the job: run again"),
         (_, "invalid" | "invalidQuery") => (
             Kind::Warehouse,
@@ -215,8 +217,7 @@ pub(super) fn is_transient_job(error: &ErrorProto) -> bool {
 
 /// A load job's end as an error; `doing` says what it was to load.
 pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
-    let or = |text: &str, otherwise: &str| if text.is_empty() { otherwise.to_owned() } else { text.to_owned() };
-    let text = or(&error.message, "BigQuery gives no message");
+    let text = or(&error.message, NO_MESSAGE);
     let details = all.iter().filter(|detail| !detail.message.is_empty() && detail.message != text).map(|detail| {
         let message = &detail.message;
         detail.location.as_ref().map_or_else(|| message.clone(), |file| format!("{file}: {message}"))

@@ -138,8 +138,8 @@ impl BigQuery {
 
     /// When the target's table was created.
     pub(super) fn created_at(&self, target: &Target, table: &Table) -> Result<Timestamp> {
-        milliseconds(table.creation_time.as_deref()).ok_or_else(|| {
-            let found = table.creation_time.as_deref().unwrap_or("none");
+        milliseconds(Some(&table.creation_time)).ok_or_else(|| {
+            let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(target));
             Error::new(Kind::Warehouse, message).hint("run again; if it stays, report it with this message")
         })

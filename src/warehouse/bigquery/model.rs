@@ -1,22 +1,24 @@
-//! What finops reads of BigQuery's answers. Everything else in them is left alone, and nothing is relied on to be there.
-//! 64-bit integers come as text.
+//! What finops reads of BigQuery's answers. Everything else in them is left alone, and little is relied on to be there:
+//! that by which an answer is known as BigQuery's, so that no other JSON passes for one. 64-bit integers come as text.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Dataset {
-    pub location: Option<String>,
+    pub location: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Table {
+    #[serde(default)]
     pub labels: HashMap<String, String>,
+    #[serde(default)]
     pub schema: TableSchema,
     pub time_partitioning: Option<TimePartitioning>,
-    pub creation_time: Option<String>,
+    pub creation_time: String,
     pub expiration_time: Option<String>,
 }
 
@@ -42,11 +44,12 @@ pub(super) struct TimePartitioning {
     pub expiration_ms: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Job {
+    #[serde(default)]
     pub configuration: JobConfiguration,
     pub status: JobStatus,
+    #[serde(default)]
     pub statistics: JobStatistics,
 }
 
@@ -56,12 +59,13 @@ pub(super) struct JobConfiguration {
     pub labels: HashMap<String, String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct JobStatus {
     pub state: String,
     /// Why the job failed; the state is `DONE` either way.
     pub error_result: Option<ErrorProto>,
+    #[serde(default)]
     pub errors: Vec<ErrorProto>,
 }
 
@@ -95,29 +99,28 @@ pub(super) struct QueryStatistics {
     pub total_bytes_billed: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct QueryResponse {
-    pub job_reference: Option<JobReference>,
+    pub job_reference: JobReference,
     pub job_complete: bool,
+    #[serde(default)]
     pub rows: Vec<Row>,
     pub page_token: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct JobReference {
-    pub job_id: Option<String>,
+    pub job_id: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Row {
     pub f: Vec<Cell>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Cell {
     pub v: serde_json::Value,
 }

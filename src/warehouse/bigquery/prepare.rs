@@ -68,7 +68,7 @@ impl BigQuery {
             "labels": {key: value},
         });
         let location = match self.client.create_dataset(&wanted).await {
-            Ok(created) => created.location,
+            Ok(created) => Some(created.location),
             // Another run created it in the meantime.
             Err(failure) if failure.is_status(409) => self.location(dataset).await?,
             Err(failure) => {

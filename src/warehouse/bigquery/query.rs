@@ -35,8 +35,7 @@ impl Client {
 
     async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
         let mut answer = self.start_query(request).await?;
-        let job_id = answer.job_reference.take().and_then(|job| job.job_id);
-        let job_id = job_id.ok_or(Failure::Incomplete("the job's id"))?;
+        let job_id = answer.job_reference.job_id.clone();
         let mut rows = Vec::new();
         loop {
             let mut page_token = None;
