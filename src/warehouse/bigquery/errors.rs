@@ -87,12 +87,12 @@ impl Failure {
         Self::Unreadable { message: format!("an answer that is not BigQuery's, {} ({status})", beginning(body)), cause }
     }
 
-    /// Whether the same request may go through when it is sent again.
+    /// Whether the same request may go through when it is sent again. One that tells of a failed job may not.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, reason, .. } => {
                 let goes_away = TRANSIENT.contains(&reason.as_str()) || matches!(status, 408 | 429 | 500 | 502..);
-                goes_away && self.retry_after() <= LONGEST_WAIT
+                goes_away && !self.is_transient_of_jobs() && self.retry_after() <= LONGEST_WAIT
             }
             Self::NoAnswer(error) => !error.is_builder(),
             Self::Unreadable { .. } => true,
@@ -280,7 +280,7 @@ mod tests {
             (503, "", true, Warehouse, "run again"),
             (504, "", true, Warehouse, "run again"),
             (501, "", false, Warehouse, "run again"),
-            (400, "jobBackendError", false, Warehouse, "run again"),
+            (503, "jobBackendError", false, Warehouse, "run again"),
             (400, "jobInternalError", false, Warehouse, "run again"),
             (400, "jobRateLimitExceeded", false, Warehouse, "run again"),
             (400, "tableUnavailable", false, Warehouse, "run again"),

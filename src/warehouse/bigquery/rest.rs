@@ -82,8 +82,87 @@ impl Rest {
         if !status.is_success() {
             return Err(Failure::refused(status.as_u16(), retry_after.as_deref(), &body));
         }
-        // 204 has no body at all.
+        // The answer to a deletion is empty.
         let json = if body.is_empty() { b"null".as_slice() } else { &body };
         serde_json::from_slice(json).map_err(|error| Failure::unreadable(status.as_u16(), &body, error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, TcpStream},
+        task::JoinHandle,
+    };
+
+    use super::*;
+
+    const ATTEMPTS: usize = 3;
+
+    /// A server that answers each connection with `answer` and keeps it open; gives them with the requests' first lines.
+    async fn serve(answer: &'static str) -> (Rest, JoinHandle<(Vec<String>, Vec<TcpStream>)>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut lines, mut open) = (Vec::new(), Vec::new());
+            while lines.len() < ATTEMPTS {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let mut request = vec![0; 10_000];
+                let read = connection.read(&mut request).await.unwrap();
+                let text = String::from_utf8_lossy(&request[..read]).into_owned();
+                lines.push(text.lines().next().unwrap_or_default().to_owned());
+                connection.write_all(answer.as_bytes()).await.unwrap();
+                open.push(connection);
+                if answer.contains("Content-Length: 0\r\n") {
+                    break;
+                }
+            }
+            (lines, open)
+        });
+        let http = Client::builder().timeout(Duration::from_millis(100)).build().unwrap();
+        let backoff =
+            ExponentialBuilder::default().with_min_delay(Duration::from_millis(1)).with_max_times(ATTEMPTS - 1);
+        (Rest::new(http, backoff, Some(&host)).unwrap(), server)
+    }
+
+    fn request<'a>(path: &'a [&'a str], body: Option<&'a Value>) -> Request<'a> {
+        Request { method: Method::POST, path, query: &[("location", "EU")], body }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_hangs_before_or_within_its_body_is_asked_for_again_and_given_up_in_time() {
+        for answer in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"state\": \"DONE\""] {
+            let (rest, server) = serve(answer).await;
+            let failure = rest.send::<Value>("jobs.insert", &request(&["p", "jobs"], None)).await.unwrap_err();
+            assert_eq!(failure.to_string(), "no answer in time");
+            let error = failure.into_error("loading");
+            assert_eq!(error.kind(), Kind::Warehouse);
+            assert!(error.next_step().unwrap().contains("network"), "{error:?}");
+            assert_eq!(server.await.unwrap().0, ["POST /bigquery/v2/projects/p/jobs?location=EU HTTP/1.1"; ATTEMPTS]);
+        }
+    }
+
+    #[tokio::test]
+    async fn names_of_any_characters_stay_one_component_of_the_path() {
+        let (rest, server) = serve("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n").await;
+        rest.send::<()>("tables.delete", &request(&["p", "a/b ?#ä"], None)).await.unwrap();
+        let line = "POST /bigquery/v2/projects/p/a%2Fb%20%3F%23%C3%A4?location=EU HTTP/1.1";
+        assert_eq!(server.await.unwrap().0, [line]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_no_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("http://user:secret@{}", listener.local_addr().unwrap());
+        drop(listener);
+        let backoff = ExponentialBuilder::default().with_min_delay(Duration::from_millis(1)).with_max_times(1);
+        let rest = Rest::new(Client::new(), backoff, Some(&host)).unwrap();
+        let failure = rest.send::<Value>("jobs.insert", &request(&["p"], None)).await.unwrap_err();
+        let error = failure.into_error("loading");
+        assert!(error.full_message().starts_with("loading failed: no usable answer: "), "{error:?}");
+        assert!(!error.full_message().contains("secret"), "{error:?}");
     }
 }
