@@ -25,6 +25,8 @@ pub enum Kind {
     Schema,
     /// The warehouse refused or failed.
     Warehouse,
+    /// A quota of the warehouse is used up.
+    Quota,
     /// The load is in the table but does not add up.
     Verification,
     /// A month waits longer than allowed.
@@ -48,6 +50,7 @@ impl Kind {
             Self::Data => "data",
             Self::Schema => "schema",
             Self::Warehouse => "warehouse",
+            Self::Quota => "quota",
             Self::Verification => "verification",
             Self::Stale => "stale",
             Self::Busy => "busy",

@@ -69,9 +69,7 @@ async fn go(
 
 async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> {
     match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => {
-            Ok(run_into(config, &BigQuery::connect(options.clone()).await?, run).await)
-        }
+        WarehouseConfig::BigQuery(options) => Ok(run_into(config, &BigQuery::connect(options.clone())?, run).await),
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => {
             let warehouse = if run.dry_run { DuckDb::open_to_read(path)? } else { DuckDb::open(path)? };

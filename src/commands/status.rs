@@ -20,7 +20,7 @@ pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<St
     let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
     let tables = match &config.warehouse {
         WarehouseConfig::BigQuery(options) => {
-            let warehouse = BigQuery::connect(options.clone()).await?;
+            let warehouse = BigQuery::connect(options.clone())?;
             tables(&config, &warehouse).await?
         }
         #[cfg(feature = "duckdb")]

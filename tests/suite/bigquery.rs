@@ -27,8 +27,8 @@ pub struct BigQueryHarness {
 
 impl BigQueryHarness {
     /// A connection of its own, as another run has.
-    pub async fn connect(&self) -> BigQuery {
-        connect(&self.emulator).await
+    pub fn connect(&self) -> BigQuery {
+        connect(&self.emulator)
     }
 
     /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
@@ -78,7 +78,7 @@ impl Harness for BigQueryHarness {
         fs::create_dir(seed.path().join(BUCKET)).unwrap();
         let storage = StorageServer::start(seed.path());
         let emulator = servers::bigquery(&storage).await;
-        let warehouse = connect(&emulator).await;
+        let warehouse = connect(&emulator);
         Self { emulator, storage, warehouse }
     }
 
@@ -123,12 +123,12 @@ impl Harness for BigQueryHarness {
     }
 }
 
-async fn connect(emulator: &Emulator) -> BigQuery {
+fn connect(emulator: &Emulator) -> BigQuery {
     let options = Options {
         project: PROJECT.to_owned(),
         default_location: "US".to_owned(),
         emulator_host: Some(emulator.url()),
         concurrency: 8,
     };
-    BigQuery::connect(options).await.unwrap()
+    BigQuery::connect(options).unwrap()
 }

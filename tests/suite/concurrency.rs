@@ -147,7 +147,7 @@ async fn a_reader_of_bigquery_never_sees_a_month_empty_partial_or_doubled() {
 #[tokio::test]
 async fn two_runs_at_once_load_a_delivery_once() {
     let table = Table::<BigQueryHarness>::new().await;
-    let (harness, other) = (&table.harness, table.harness.connect().await);
+    let (harness, other) = (&table.harness, table.harness.connect());
     let load = table.prepare(&Delivery::of_costs("2025-08", "a", &["1", "2"])).await;
     let same = MonthLoad { run_id: "another".to_owned(), ..load.clone() };
     harness.emulator.hold_jobs("finops-");
@@ -167,7 +167,7 @@ async fn two_runs_at_once_load_a_delivery_once() {
 #[tokio::test]
 async fn a_run_waits_for_a_running_job_of_another_delivery_and_is_overtaken() {
     let table = Table::<BigQueryHarness>::new().await;
-    let (harness, other) = (&table.harness, table.harness.connect().await);
+    let (harness, other) = (&table.harness, table.harness.connect());
     let first = table.prepare(&Delivery::of_costs("2025-08", "a", &["1"])).await;
     let second = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
     harness.emulator.hold_jobs("finops-");
@@ -195,7 +195,7 @@ async fn a_run_waits_for_a_running_job_of_another_delivery_and_is_overtaken() {
 #[tokio::test]
 async fn a_run_that_looked_before_another_one_loaded_is_overtaken_once() {
     let table = Table::<BigQueryHarness>::new().await;
-    let late = table.harness.connect().await;
+    let late = table.harness.connect();
     // Job times have whole milliseconds.
     let started = Timestamp::now().as_millisecond();
     until(|| Timestamp::now().as_millisecond() > started).await;

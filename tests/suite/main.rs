@@ -16,6 +16,7 @@ mod delivery;
 mod duckdb;
 mod duckdb_state;
 mod failed_loads;
+mod failure_classes;
 mod figures;
 mod gcs;
 mod harness;

@@ -108,7 +108,7 @@ async fn a_job_replaces_its_months_partition_and_nothing_else() {
 #[tokio::test]
 async fn a_load_that_was_not_recorded_is_recorded_by_the_next_run_and_not_loaded_again() {
     let table = with_an_unrecorded_load("a").await;
-    let next = table.harness.connect().await;
+    let next = table.harness.connect();
     let load = table.prepare(&delivery("a")).await;
 
     let Replaced::Done(load) = next.replace_month(&table.target, &load).await.unwrap() else { panic!("overtaken") };
@@ -130,7 +130,7 @@ async fn a_run_killed_while_its_job_runs_is_completed_by_the_next() {
     }
     emulator.release();
 
-    let next = table.harness.connect().await;
+    let next = table.harness.connect();
     let Replaced::Done(load) = next.replace_month(&table.target, &load).await.unwrap() else { panic!("overtaken") };
 
     assert_eq!(table.harness.load_jobs(), [job(1)].into());
@@ -173,7 +173,7 @@ async fn rows_of_a_new_table_do_not_count_for_records_of_the_old_one() {
 #[tokio::test]
 async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
     let table = with_an_unrecorded_load("a").await;
-    let next = table.harness.connect().await;
+    let next = table.harness.connect();
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["9"])).await;
     // Which of the two is newer, no clock tells: the run looks at the deliveries again, and then it knows.
     assert!(matches!(next.replace_month(&table.target, &load).await.unwrap(), Replaced::Overtaken));
@@ -188,7 +188,7 @@ async fn a_run_is_told_once_of_all_loads_that_it_did_not_know() {
     for execution_id in ["a", "b", "c"] {
         table.load(&delivery(execution_id)).await.unwrap();
     }
-    let next = table.harness.connect().await;
+    let next = table.harness.connect();
     // It looked at the state table before any of them was recorded.
     let late = MonthLoad { previous: None, ..table.prepare(&delivery("d")).await };
     assert!(matches!(next.replace_month(&table.target, &late).await.unwrap(), Replaced::Overtaken));

@@ -40,7 +40,6 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
         (403, "accessDenied", Kind::Permission, "roles/bigquery.dataEditor"),
         (403, "billingNotEnabled", Kind::Permission, "billing"),
         (403, "accessNotConfigured", Kind::Configuration, "gcloud services enable bigquery.googleapis.com"),
-        (403, "quotaExceeded", Kind::Warehouse, "quota"),
         (404, "notFound", Kind::NotFound, "location"),
     ] {
         let sent = table.harness.load_inserts();

@@ -1,41 +1,26 @@
-//! Requests, with retries.
+//! The methods of BigQuery's API that finops uses.
 
-use std::future::Future;
+use reqwest::Method;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use backon::Retryable;
-use gcp_bigquery_client::{
-    Client as Api,
-    client_builder::ClientBuilder,
-    error::BQError,
-    model::{
-        dataset::Dataset, get_query_results_parameters::GetQueryResultsParameters, job::Job,
-        query_request::QueryRequest, query_response::QueryResponse, table::Table,
-    },
+use super::{
+    errors::Failure,
+    model::{Dataset, Job, QueryResponse, Table},
+    rest::{Request, Rest},
 };
-
-use super::{credentials::authenticator, errors::Failure};
-use crate::{
-    error::{Error, Kind, Result},
-    http,
-};
+use crate::{error::Result, http};
 
 /// One project's BigQuery.
 pub(super) struct Client {
-    api: Api,
+    rest: Rest,
     project: String,
 }
 
 impl Client {
     /// A client for `project`, at a local server if one is given.
-    pub(super) async fn connect(project: String, emulator_host: Option<&str>) -> Result<Self> {
-        let mut builder = ClientBuilder::new();
-        builder.with_client(http::client()?);
-        if let Some(host) = emulator_host {
-            builder.with_v2_base_url(format!("{}/bigquery/v2", host.trim_end_matches('/')));
-        }
-        let api = builder.build_from_authenticator(authenticator(emulator_host.is_some())?).await;
-        let failed = |error| Error::new(Kind::Warehouse, "cannot set up the BigQuery client").cause(error);
-        Ok(Self { api: api.map_err(failed)?, project })
+    pub(super) fn connect(project: String, emulator_host: Option<&str>) -> Result<Self> {
+        Ok(Self { rest: Rest::new(http::client()?, http::backoff(), emulator_host)?, project })
     }
 
     pub(super) fn project(&self) -> &str {
@@ -43,55 +28,73 @@ impl Client {
     }
 
     pub(super) async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
-        retry("datasets.get", || self.api.dataset().get(&self.project, dataset)).await
+        self.get("datasets.get", &["datasets", dataset], &[]).await
     }
 
-    pub(super) async fn create_dataset(&self, dataset: Dataset) -> Result<Dataset, Failure> {
-        retry("datasets.insert", || self.api.dataset().create(dataset.clone())).await
+    pub(super) async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
+        self.post("datasets.insert", &["datasets"], dataset).await
     }
 
     pub(super) async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
-        retry("tables.get", || self.api.table().get(&self.project, dataset, table, None)).await
+        self.get("tables.get", &["datasets", dataset, "tables", table], &[]).await
     }
 
-    pub(super) async fn create_table(&self, table: &Table) -> Result<Table, Failure> {
-        retry("tables.insert", || self.api.table().create(table.clone())).await
+    pub(super) async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
+        self.post("tables.insert", &["datasets", dataset, "tables"], table).await
     }
 
-    pub(super) async fn insert_job(&self, job: &Job) -> Result<Job, Failure> {
-        retry("jobs.insert", || self.api.job().insert(&self.project, job.clone())).await
+    #[expect(dead_code, reason = "staging tables will be deleted")]
+    pub(super) async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
+        let path = ["datasets", dataset, "tables", table];
+        self.send("tables.delete", Method::DELETE, &path, &[], None).await
+    }
+
+    pub(super) async fn insert_job(&self, job: &Value) -> Result<Job, Failure> {
+        self.post("jobs.insert", &["jobs"], job).await
     }
 
     pub(super) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
-        retry("jobs.get", || self.api.job().get_job(&self.project, id, Some(location))).await
+        self.get("jobs.get", &["jobs", id], &[("location", location)]).await
     }
 
-    pub(super) async fn start_query(&self, request: QueryRequest) -> Result<QueryResponse, Failure> {
-        retry("jobs.query", || self.api.job().query(&self.project, request.clone())).await
+    pub(super) async fn start_query(&self, request: &Value) -> Result<QueryResponse, Failure> {
+        self.post("jobs.query", &["queries"], request).await
     }
 
     pub(super) async fn query_results(
         &self,
         id: &str,
-        parameters: GetQueryResultsParameters,
+        location: &str,
+        page_token: Option<&str>,
     ) -> Result<QueryResponse, Failure> {
-        let results = || self.api.job().get_query_results(&self.project, id, parameters.clone());
-        Ok(retry("jobs.getQueryResults", results).await?.into())
+        let mut query = vec![("location", location)];
+        query.extend(page_token.map(|token| ("pageToken", token)));
+        self.get("jobs.getQueryResults", &["queries", id], &query).await
     }
-}
 
-async fn retry<T, F>(method: &str, mut send: impl FnMut() -> F) -> Result<T, Failure>
-where
-    F: Future<Output = Result<T, BQError>>,
-{
-    let attempt = || {
-        // The client's futures are large: they hold whole jobs and tables by value.
-        let sent = Box::pin(send());
-        async move { sent.await.map_err(Failure::from) }
-    };
-    attempt
-        .retry(http::backoff())
-        .when(Failure::is_transient)
-        .notify(|failure, delay| tracing::debug!(method, %failure, ?delay, "BigQuery request is sent again"))
-        .await
+    async fn get<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, Failure> {
+        self.send(method, Method::GET, path, query, None).await
+    }
+
+    async fn post<T: DeserializeOwned>(&self, method: &str, path: &[&str], body: &Value) -> Result<T, Failure> {
+        self.send(method, Method::POST, path, &[], Some(body)).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<T, Failure> {
+        let path = [&[self.project.as_str()], path].concat();
+        // Boxed, since everything that waits for an answer holds it.
+        Box::pin(self.rest.send(name, &Request { method, path: &path, query, body })).await
+    }
 }

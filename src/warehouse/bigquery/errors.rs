@@ -1,12 +1,12 @@
 //! What BigQuery answers when it refuses, and what that means here.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use gcp_bigquery_client::{
-    error::BQError,
-    model::{error_proto::ErrorProto, job_status::JobStatus},
-};
+use finops_core::text::short;
+use google_cloud_auth::errors::CredentialsError;
+use jiff::{Timestamp, fmt::rfc2822};
 
+use super::model::{ErrorBody, ErrorProto};
 use crate::error::{Error, Kind};
 
 /// Reasons that go away, of requests.
@@ -16,6 +16,10 @@ const TRANSIENT_OF_JOBS: [&str; 4] =
     ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
+/// How many characters a message shows of a body that is not BigQuery's.
+const BODY_SHOWN: usize = 100;
+/// No run waits longer than this because a service asks for it.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Why a request failed, before it is known what it was sent for.
 #[derive(Debug)]
@@ -23,58 +27,89 @@ pub(super) enum Failure {
     /// The service said no.
     Refused {
         /// HTTP status.
-        status: i64,
-        /// Google's word for it, such as `notFound`.
+        status: u16,
+        /// Google's word for it, such as `notFound`; empty where there is none.
         reason: String,
         /// In words.
         message: String,
+        /// How long the service asks to wait.
+        retry_after: Option<Duration>,
     },
-    /// No answer, or one that cannot be read.
+    /// No answer, or none to its end.
     NoAnswer(reqwest::Error),
+    /// Success, but in a form that BigQuery does not have.
+    Unreadable {
+        /// What was answered.
+        message: String,
+        /// Why it cannot be read.
+        cause: serde_json::Error,
+    },
     /// No access token.
-    Credentials(std::io::Error),
-    /// An answer that lacks what the API promises.
-    Incomplete(&'static str),
-    /// The client's own.
-    Client(Box<BQError>),
-}
-
-impl From<BQError> for Failure {
-    fn from(error: BQError) -> Self {
-        match error {
-            BQError::ResponseError { error } => {
-                let error = error.error;
-                let reason = error.errors.first().and_then(|first| first.get("reason")).cloned().unwrap_or_default();
-                Self::Refused { status: error.code, reason, message: error.message }
-            }
-            BQError::RequestError(error) => Self::NoAnswer(error),
-            BQError::InvalidApplicationDefaultCredentialsAuthenticator(error) => Self::Credentials(error),
-            other => Self::Client(Box::new(other)),
-        }
-    }
+    Credentials(CredentialsError),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { status, reason, message } => write!(f, "{message} ({status} {reason})"),
-            Self::NoAnswer(error) => write!(f, "{error}"),
+            Self::Refused { status, reason, message, retry_after } => {
+                write!(f, "{message} ({})", format!("{status} {reason}").trim_end())?;
+                retry_after.map_or(Ok(()), |wait| write!(f, "; the service asks to wait {} s", wait.as_secs()))
+            }
+            Self::NoAnswer(error) if error.is_timeout() => write!(f, "no answer in time"),
+            Self::NoAnswer(_) => write!(f, "no usable answer"),
+            Self::Unreadable { message, .. } => write!(f, "{message}"),
             Self::Credentials(error) => write!(f, "{error}"),
-            Self::Incomplete(what) => write!(f, "BigQuery's answer lacks {what}"),
-            Self::Client(error) => write!(f, "{error}"),
         }
     }
 }
 
 impl Failure {
-    /// Whether the same request may go through when it is sent again.
+    /// What an answer other than success means. Something between here and BigQuery may have given it, in any form.
+    pub(super) fn refused(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
+        let retry_after = retry_after.and_then(wait);
+        let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
+            Ok(ErrorBody { error }) => {
+                let message = or(&error.message, NO_MESSAGE);
+                (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), message)
+            }
+            Err(_) => (String::new(), format!("an answer that is not BigQuery's, {}", beginning(body))),
+        };
+        Self::Refused { status, reason, message, retry_after }
+    }
+
+    /// A connection that was not made, or cut, or an answer that did not come in time.
+    pub(super) fn no_answer(error: reqwest::Error) -> Self {
+        Self::NoAnswer(error.without_url())
+    }
+
+    /// A success that is not BigQuery's, as a proxy's login page.
+    pub(super) fn unreadable(status: u16, body: &[u8], cause: serde_json::Error) -> Self {
+        Self::Unreadable { message: format!("an answer that is not BigQuery's, {} ({status})", beginning(body)), cause }
+    }
+
+    /// Whether the same request may go through when it is sent again. One that tells of a failed job may not.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, reason, .. } => {
-                is_transient(reason) || *status == 429 || (*status >= 500 && *status != 501)
+                let goes_away = TRANSIENT.contains(&reason.as_str()) || matches!(status, 408 | 429 | 500 | 502..);
+                goes_away && !self.is_transient_of_jobs() && self.retry_after() <= LONGEST_WAIT
             }
             Self::NoAnswer(error) => !error.is_builder(),
-            Self::Credentials(_) | Self::Incomplete(_) | Self::Client(_) => false,
+            Self::Unreadable { .. } => true,
+            Self::Credentials(_) => false,
+        }
+    }
+
+    /// Whether it is a job that failed, and may go through as a new one.
+    pub(super) fn is_transient_of_jobs(&self) -> bool {
+        matches!(self, Self::Refused { reason, .. } if TRANSIENT_OF_JOBS.contains(&reason.as_str()))
+    }
+
+    /// How long to wait at least before the request is sent again.
+    pub(super) fn retry_after(&self) -> Duration {
+        match self {
+            Self::Refused { retry_after, .. } => retry_after.unwrap_or_default(),
+            _ => Duration::ZERO,
         }
     }
 
@@ -84,7 +119,7 @@ impl Failure {
     }
 
     /// Whether the service answered with this HTTP status.
-    pub(super) fn is_status(&self, wanted: i64) -> bool {
+    pub(super) fn is_status(&self, wanted: u16) -> bool {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
     }
 
@@ -95,40 +130,59 @@ impl Failure {
 
     /// As an error that says what was being done, such as `reading table p.d.t`.
     pub(super) fn into_error(self, doing: &str) -> Error {
+        let message = format!("{doing} failed: {self}");
+        let network = "check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again";
         match self {
-            Self::Refused { status, reason, message } => {
+            Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
-                Error::new(kind, format!("{doing} failed: {message} ({status} {reason})")).hint(hint)
+                match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == Kind::Warehouse) {
+                    Some(wait) => Error::new(kind, message).hint(format!("run again in {} s or later", wait.as_secs())),
+                    None => Error::new(kind, message).hint(hint),
+                }
             }
-            Self::NoAnswer(error) => Error::new(Kind::Warehouse, format!("{doing} failed: no usable answer"))
-                .hint("check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again")
-                .cause(error),
-            Self::Credentials(error) => no_credentials(error),
-            Self::Incomplete(_) => Error::new(Kind::Warehouse, format!("{doing} failed: {self}"))
-                .hint("run again; if it stays, the server is not one that finops knows"),
-            Self::Client(error) => Error::new(Kind::Warehouse, format!("{doing} failed"))
-                .hint("run again; if it stays, report it with this message")
-                .cause(error),
+            Self::NoAnswer(cause) => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
+            Self::Unreadable { cause, .. } => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
+            Self::Credentials(cause) => no_credentials(cause),
         }
     }
 }
 
 /// No access token can be had.
 pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Kind::Credentials, "there are no usable Google credentials")
-        .hint("run `gcloud auth application-default login`, or run the job as a service account")
-        .cause(cause)
+    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(LOG_IN).cause(cause)
 }
 
-fn is_transient(reason: &str) -> bool {
-    TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason)
+/// The next step where a quota is used up.
+pub(super) const WAIT_FOR_QUOTA: &str =
+    "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
+const LOG_IN: &str = "run `gcloud auth application-default login`, or run the job as a service account";
+
+const NO_MESSAGE: &str = "BigQuery gives no message";
+
+fn or(text: &str, otherwise: &str) -> String {
+    if text.is_empty() { otherwise.to_owned() } else { text.to_owned() }
 }
 
-fn meaning(status: i64, reason: &str) -> (Kind, &'static str) {
+/// The value of a `Retry-After` header, in either of its forms.
+fn wait(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = rfc2822::parse(text.trim()).ok()?.timestamp();
+    Some(Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default())
+}
+
+/// The beginning of a body, on one line.
+fn beginning(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown: String = line.chars().take(BODY_SHOWN).collect();
+    if shown.is_empty() { "empty".to_owned() } else { format!("`{}`", short(&shown)) }
+}
+
+fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
     match (status, reason) {
-        (401, _) => {
-            (Kind::Credentials, "run `gcloud auth application-default login`, or run the job as a service account")
-        }
+        (401, _) => (Kind::Credentials, LOG_IN),
         (_, "accessNotConfigured") => {
             (Kind::Configuration, "run `gcloud services enable bigquery.googleapis.com` for the project")
         }
@@ -136,47 +190,45 @@ fn meaning(status: i64, reason: &str) -> (Kind, &'static str) {
             Kind::Permission,
             "give the account roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project",
         ),
-        (_, "quotaExceeded") => (
+        (_, "quotaExceeded") => (Kind::Quota, WAIT_FOR_QUOTA),
+        (_, "stopped") => (Kind::Warehouse, "somebody cancelled the job: run again"),
+        (_, "invalid" | "invalidQuery") => (
             Kind::Warehouse,
-            "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays",
+            "BigQuery does not take what finops sends: report it with this message; what is loaded stays",
         ),
-        (403, _) if !is_transient(reason) => {
+        (_, "duplicate") | (409, _) => {
+            (Kind::Busy, "something else created it in the meantime: run again, and it is found")
+        }
+        (403, _) if !TRANSIENT.contains(&reason) => {
             (Kind::Permission, "check the account's roles and the project's billing in the Google Cloud console")
         }
-        (404, _) => (Kind::NotFound, "check the names of project, dataset and table, and the dataset's location"),
+        (404, _) | (_, "notFound") => {
+            (Kind::NotFound, "check the names of project, dataset and table, and the dataset's location")
+        }
         _ => (Kind::Warehouse, "run again: what is loaded stays, and the rest is loaded then"),
     }
 }
 
-/// The error with which a job ended, if it did.
-pub(super) fn job_failure(status: Option<&JobStatus>) -> Option<&ErrorProto> {
-    status.and_then(|status| status.error_result.as_ref())
-}
-
 /// Whether a job that ended so may go through under a new id.
 pub(super) fn is_transient_job(error: &ErrorProto) -> bool {
-    error.reason.as_deref().is_some_and(is_transient)
+    let reason = error.reason.as_str();
+    TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason)
 }
 
 /// A load job's end as an error; `doing` says what it was to load.
 pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
-    let reason = error.reason.as_deref().unwrap_or("unknown");
-    let text = error.message.as_deref().unwrap_or("BigQuery gives no message");
-    let details: Vec<String> = all
-        .iter()
-        .filter(|detail| detail.message.as_deref() != Some(text))
-        .filter_map(|detail| {
-            let message = detail.message.as_deref()?;
-            Some(detail.location.as_deref().map_or_else(|| message.to_owned(), |file| format!("{file}: {message}")))
-        })
-        .take(ERRORS_SHOWN)
-        .collect();
+    let text = or(&error.message, NO_MESSAGE);
+    let details = all.iter().filter(|detail| !detail.message.is_empty() && detail.message != text).map(|detail| {
+        let message = &detail.message;
+        detail.location.as_ref().map_or_else(|| message.clone(), |file| format!("{file}: {message}"))
+    });
+    let reason = or(&error.reason, "unknown");
     let mut message = format!("{doing} failed (job {job_id}, {reason}): {text}");
-    for detail in details {
+    for detail in details.take(ERRORS_SHOWN) {
         message = format!("{message}; {detail}");
     }
     let schema = ["has changed type", "Cannot add fields", "Provided Schema does not match"];
-    let (kind, hint) = match reason {
+    let (kind, hint) = match error.reason.as_str() {
         "invalid" if text.contains("missing in new schema") => (
             Kind::Schema,
             "BigQuery insists on a column that the month's files lack, and this version cannot load such a month: \
@@ -195,8 +247,7 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
             Kind::Permission,
             "give the account roles/storage.objectViewer on the bucket and roles/bigquery.dataEditor on the dataset",
         ),
-        "stopped" => (Kind::Warehouse, "somebody cancelled the job: run again"),
-        _ => meaning(0, reason),
+        reason => meaning(0, reason),
     };
     Error::new(kind, message).hint(hint)
 }
@@ -205,46 +256,116 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
 mod tests {
     use super::*;
 
-    fn refused(status: i64, reason: &str) -> Failure {
-        Failure::Refused { status, reason: reason.to_owned(), message: "why".to_owned() }
+    fn refused(status: u16, reason: &str) -> Failure {
+        let body = serde_json::json!({"error": {"code": status, "message": "why", "errors": [{"reason": reason}]}});
+        Failure::refused(status, None, body.to_string().as_bytes())
     }
 
     fn proto(reason: &str, message: &str, location: Option<&str>) -> ErrorProto {
-        ErrorProto {
-            reason: Some(reason.to_owned()),
-            message: Some(message.to_owned()),
-            location: location.map(str::to_owned),
-            debug_info: None,
-        }
+        ErrorProto { reason: reason.to_owned(), message: message.to_owned(), location: location.map(str::to_owned) }
     }
 
     #[test]
-    fn what_goes_away_is_sent_again_and_nothing_else() {
-        for (status, reason) in [(403, "rateLimitExceeded"), (429, ""), (500, "x"), (502, "badGateway"), (503, "")] {
-            assert!(refused(status, reason).is_transient(), "{status} {reason}");
-        }
-        for (status, reason) in
-            [(400, "invalid"), (403, "accessDenied"), (403, "quotaExceeded"), (404, "notFound"), (501, "x")]
-        {
-            assert!(!refused(status, reason).is_transient(), "{status} {reason}");
-        }
-    }
-
-    #[test]
-    fn refusals_have_the_kind_that_a_person_acts_on() {
-        for (status, reason, kind) in [
-            (401, "authError", Kind::Credentials),
-            (403, "accessDenied", Kind::Permission),
-            (403, "accessNotConfigured", Kind::Configuration),
-            (403, "quotaExceeded", Kind::Warehouse),
-            (403, "rateLimitExceeded", Kind::Warehouse),
-            (404, "notFound", Kind::NotFound),
-            (400, "invalidQuery", Kind::Warehouse),
+    fn each_refusal_of_a_request_has_its_class_and_the_kind_that_a_person_acts_on() {
+        use Kind::{Busy, Configuration, Credentials, NotFound, Permission, Quota, Warehouse};
+        for (status, reason, again, kind, hint) in [
+            (403, "rateLimitExceeded", true, Warehouse, "run again"),
+            (400, "backendError", true, Warehouse, "run again"),
+            (400, "internalError", true, Warehouse, "run again"),
+            (400, "badGateway", true, Warehouse, "run again"),
+            (408, "", true, Warehouse, "run again"),
+            (429, "", true, Warehouse, "run again"),
+            (500, "", true, Warehouse, "run again"),
+            (502, "", true, Warehouse, "run again"),
+            (503, "", true, Warehouse, "run again"),
+            (504, "", true, Warehouse, "run again"),
+            (501, "", false, Warehouse, "run again"),
+            (503, "jobBackendError", false, Warehouse, "run again"),
+            (400, "jobInternalError", false, Warehouse, "run again"),
+            (400, "jobRateLimitExceeded", false, Warehouse, "run again"),
+            (400, "tableUnavailable", false, Warehouse, "run again"),
+            (400, "invalid", false, Warehouse, "report it"),
+            (400, "invalidQuery", false, Warehouse, "report it"),
+            (400, "stopped", false, Warehouse, "cancelled"),
+            (401, "authError", false, Credentials, "gcloud auth"),
+            (401, "", false, Credentials, "gcloud auth"),
+            (403, "accessDenied", false, Permission, "roles/bigquery.dataEditor"),
+            (403, "billingNotEnabled", false, Permission, "billing"),
+            (403, "", false, Permission, "roles"),
+            (403, "accessNotConfigured", false, Configuration, "gcloud services enable"),
+            (403, "quotaExceeded", false, Quota, "quota"),
+            (404, "notFound", false, NotFound, "location"),
+            (404, "", false, NotFound, "location"),
+            (409, "duplicate", false, Busy, "run again"),
         ] {
-            let error = refused(status, reason).into_error("reading table p.d.t");
+            let failure = refused(status, reason);
+            assert_eq!(failure.is_transient(), again, "{status} {reason}");
+            assert_eq!(failure.is_transient_of_jobs(), TRANSIENT_OF_JOBS.contains(&reason), "{status} {reason}");
+            let error = failure.into_error("reading table p.d.t");
             assert_eq!(error.kind(), kind, "{status} {reason}");
-            assert!(error.full_message().starts_with("reading table p.d.t failed: why"));
-            assert!(error.next_step().is_some());
+            assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
+            assert!(error.next_step().unwrap().contains(hint), "{status} {reason}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn each_end_of_a_job_has_its_class_and_the_kind_that_a_person_acts_on() {
+        for (reason, again, kind) in [
+            ("jobBackendError", true, Kind::Warehouse),
+            ("jobInternalError", true, Kind::Warehouse),
+            ("jobRateLimitExceeded", true, Kind::Warehouse),
+            ("tableUnavailable", true, Kind::Warehouse),
+            ("rateLimitExceeded", true, Kind::Warehouse),
+            ("backendError", true, Kind::Warehouse),
+            ("internalError", true, Kind::Warehouse),
+            ("invalid", false, Kind::Data),
+            ("invalidQuery", false, Kind::Warehouse),
+            ("notFound", false, Kind::NotFound),
+            ("accessDenied", false, Kind::Permission),
+            ("duplicate", false, Kind::Busy),
+            ("stopped", false, Kind::Warehouse),
+            ("quotaExceeded", false, Kind::Quota),
+            ("", false, Kind::Warehouse),
+        ] {
+            let end = proto(reason, "why", None);
+            assert_eq!(is_transient_job(&end), again, "{reason}");
+            let error = load_error("loading 2025-09 into p.d.t", "j", &end, &[]);
+            assert_eq!(error.kind(), kind, "{reason}");
+            assert!(error.next_step().is_some(), "{reason}");
+        }
+    }
+
+    #[test]
+    fn answers_that_are_not_bigquerys_are_classed_by_status_and_shown_in_short() {
+        let page = format!("<html>\r\n <h1>502\tBad\u{1b}[31m Gateway</h1>{}", "x".repeat(500));
+        let failure = Failure::refused(502, None, page.as_bytes());
+        assert!(failure.is_transient());
+        let message = failure.into_error("loading").full_message();
+        assert!(message.contains("`<html> <h1>502 Bad\u{fffd}[31m Gateway</h1>xxx"), "{message}");
+        assert!(message.ends_with("` (502)") && message.len() < 200, "{message}");
+        // The form that token servers answer with, and none at all.
+        for (status, body) in [(400, r#"{"error": "invalid_grant"}"#), (413, ""), (403, "<html>"), (404, "not here")] {
+            assert!(!Failure::refused(status, None, body.as_bytes()).is_transient(), "{status}");
+        }
+        let empty = Failure::refused(503, None, b"").into_error("loading").full_message();
+        assert_eq!(empty, "loading failed: an answer that is not BigQuery's, empty (503)");
+    }
+
+    #[test]
+    fn a_service_that_asks_to_wait_is_waited_for_within_bounds() {
+        let asks = |text: &str| Failure::refused(503, Some(text), b"");
+        assert_eq!((asks("7").retry_after(), asks("7").is_transient()), (Duration::from_secs(7), true));
+        assert!(asks("60").is_transient());
+        assert!(asks("soon").is_transient() && asks("soon").retry_after().is_zero());
+        assert!(asks("Wed, 21 Oct 2015 07:28:00 GMT").retry_after().is_zero(), "it is past");
+        for far in ["61", "Fri, 31 Dec 2100 23:59:59 GMT"] {
+            let failure = asks(far);
+            assert!(!failure.is_transient(), "{far}");
+            let seconds = failure.retry_after().as_secs();
+            let error = failure.into_error("loading");
+            assert!(error.full_message().contains("asks to wait"), "{error:?}");
+            assert!(error.next_step().unwrap().starts_with("run again in"), "{error:?}");
+            assert!(error.next_step().unwrap().contains(&seconds.to_string()), "{error:?}");
         }
     }
 

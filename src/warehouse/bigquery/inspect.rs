@@ -7,12 +7,12 @@ use finops_core::{
     state::{LoadRecord, STATE_TABLE, Standing},
 };
 use futures::future::try_join;
-use gcp_bigquery_client::model::table::Table;
 use jiff::Timestamp;
 
 use super::{
     BigQuery, MANAGED_BY,
     errors::Failure,
+    model::Table,
     query::parameter,
     record::{last_records_query, read_record},
     schema::columns,
@@ -40,7 +40,7 @@ impl BigQuery {
             }
         };
         let (records, rows) = try_join(self.last_records(target, &location), rows).await?;
-        let created = table.as_ref().map(created_at).transpose()?;
+        let created = table.as_ref().map(|table| self.created_at(target, table)).transpose()?;
         let mut standing = BTreeMap::new();
         for record in records {
             let after_creation = created.is_some_and(|created| created <= record.loaded_at);
@@ -68,8 +68,8 @@ impl BigQuery {
         let sql = format!(
             "SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = @table"
         );
-        let table = vec![parameter("table", "STRING", Some(target.table.clone()))];
-        let answer = self.client.query(location, &sql, table).await;
+        let table = [parameter("table", "STRING", Some(target.table.clone()))];
+        let answer = self.client.query(location, &sql, &table).await;
         let answer = answer.map_err(|f| f.into_error(&format!("counting rows of {}", self.table_name(target))))?;
         let mut rows = HashMap::new();
         for row in answer.rows {
@@ -93,8 +93,8 @@ impl BigQuery {
 
     async fn last_records(&self, target: &Target, location: &str) -> Result<Vec<LoadRecord>> {
         let sql = last_records_query(&self.path(&target.dataset, STATE_TABLE));
-        let table = vec![parameter("table", "STRING", Some(target.table.clone()))];
-        let answer = self.client.query(location, &sql, table).await.map(Some).or_else(Failure::none_if_missing);
+        let table = [parameter("table", "STRING", Some(target.table.clone()))];
+        let answer = self.client.query(location, &sql, &table).await.map(Some).or_else(Failure::none_if_missing);
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
@@ -135,22 +135,21 @@ impl BigQuery {
         Err(Error::new(Kind::ForeignTable, message)
             .hint("choose another table name: the first run loads all months there"))
     }
+
+    /// When the target's table was created.
+    pub(super) fn created_at(&self, target: &Target, table: &Table) -> Result<Timestamp> {
+        milliseconds(Some(&table.creation_time)).ok_or_else(|| {
+            let found = &table.creation_time;
+            let message = format!("table {} has no readable creation time: {found}", self.table_name(target));
+            Error::new(Kind::Warehouse, message).hint("run again; if it stays, report it with this message")
+        })
+    }
 }
 
 /// Whether finops created the table.
 fn is_ours(table: &Table) -> bool {
     let (key, value) = MANAGED_BY;
-    let label = table.labels.as_ref().and_then(|labels| labels.get(key));
-    label.map(String::as_str) == Some(value)
-}
-
-/// When the table was created.
-pub(super) fn created_at(table: &Table) -> Result<Timestamp> {
-    milliseconds(table.creation_time.as_deref()).ok_or_else(|| {
-        let found = table.creation_time.as_deref().unwrap_or("none");
-        let message = format!("table {} has no readable creation time: {found}", table.table_reference.table_id);
-        Error::new(Kind::Warehouse, message).hint("run again; if it stays, report it with this message")
-    })
+    table.labels.get(key).map(String::as_str) == Some(value)
 }
 
 /// A moment as the API writes it: milliseconds since 1970, as text.

@@ -7,14 +7,15 @@ use std::{sync::PoisonError, time::Duration};
 
 use backon::{BackoffBuilder, Retryable};
 use futures::future::try_join3;
-use gcp_bigquery_client::model::{job::Job, job_statistics3::JobStatistics3};
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{
     BigQuery,
-    errors::{Failure, is_transient_job, job_failure, load_error},
-    inspect::{created_at, milliseconds},
+    errors::{Failure, is_transient_job, load_error},
+    inspect::milliseconds,
     load::{WORK_LABEL, job_id_prefix, load_job, with_id, work},
+    model::{Job, LoadStatistics},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -33,7 +34,7 @@ pub(super) struct NumberedJobs<'a> {
     location: &'a str,
     prefix: String,
     work: String,
-    job: Job,
+    job: Value,
 }
 
 /// A job that loaded the month.
@@ -45,7 +46,7 @@ pub(super) struct Finished {
     /// When it ended, by BigQuery's clock.
     pub ended: Timestamp,
     /// What it read and wrote.
-    pub statistics: JobStatistics3,
+    pub statistics: LoadStatistics,
 }
 
 impl<'a> NumberedJobs<'a> {
@@ -79,7 +80,7 @@ impl<'a> NumberedJobs<'a> {
             };
             if found && !self.is_same_work(&job) {
                 let job = self.wait(job, number).await?;
-                if job_failure(job.status.as_ref()).is_none() && self.is_news(number).await? {
+                if job.status.error_result.is_none() && self.is_news(number).await? {
                     return Ok(None);
                 }
                 number += 1;
@@ -87,12 +88,11 @@ impl<'a> NumberedJobs<'a> {
             }
             let found_done = found && is_done(&job);
             let job = self.wait(job, number).await?;
-            if let Some(error) = job_failure(job.status.as_ref()) {
-                tracing::debug!(job = self.id(number), %error, "job failed, its number is used up");
+            if let Some(error) = &job.status.error_result {
+                tracing::debug!(job = self.id(number), reason = error.reason, "job failed, its number is used up");
                 if !found_done {
                     let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
-                        let all = job.status.as_ref().and_then(|status| status.errors.as_deref()).unwrap_or_default();
-                        return Err(load_error(&self.doing(), &self.id(number), error, all));
+                        return Err(load_error(&self.doing(), &self.id(number), error, &job.status.errors));
                     };
                     tokio::time::sleep(pause).await;
                 }
@@ -143,7 +143,7 @@ impl<'a> NumberedJobs<'a> {
         for next in number + 1.. {
             let Some(job) = self.find(next).await? else { break };
             let job = self.wait(job, next).await?;
-            if job_failure(job.status.as_ref()).is_none() {
+            if job.status.error_result.is_none() {
                 last = Some(next);
             }
         }
@@ -165,7 +165,9 @@ impl<'a> NumberedJobs<'a> {
     async fn insert(&self, number: i64) -> Result<Option<Job>> {
         let client = &self.bigquery.client;
         let job = with_id(&self.job, client.project(), &self.id(number), self.location);
-        match client.insert_job(&job).await {
+        // The job's own reasons too: only an insert of the same number tells whether there is such a job now.
+        let insert = || client.insert_job(&job);
+        match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
             Ok(job) => Ok(Some(job)),
             Err(failure) if failure.is_status(409) => Ok(None),
             Err(failure) => Err(failure.into_error(&self.doing())),
@@ -191,8 +193,7 @@ impl<'a> NumberedJobs<'a> {
     }
 
     fn is_same_work(&self, job: &Job) -> bool {
-        let labels = job.configuration.as_ref().and_then(|configuration| configuration.labels.as_ref());
-        labels.and_then(|labels| labels.get(WORK_LABEL)) == Some(&self.work)
+        job.configuration.labels.get(WORK_LABEL) == Some(&self.work)
     }
 
     /// Whether what a job of an earlier run loaded is still what the table holds: the table is not a newer one, the
@@ -207,11 +208,11 @@ impl<'a> NumberedJobs<'a> {
         .await?;
         let Some(table) = table else { return Ok(false) };
         let written = finished.statistics.output_rows.as_deref().and_then(|rows| rows.parse().ok());
-        Ok(later.is_none() && created_at(&table)? < finished.ended && Some(rows) == written)
+        Ok(later.is_none() && self.bigquery.created_at(self.target, &table)? < finished.ended && Some(rows) == written)
     }
 
     fn finished(&self, job: Job, number: i64) -> Result<Finished> {
-        let statistics = job.statistics.unwrap_or_default();
+        let statistics = job.statistics;
         let ended = milliseconds(statistics.end_time.as_deref());
         let ended = ended.ok_or_else(|| self.incomplete("end time", number))?;
         let statistics = statistics.load.ok_or_else(|| self.incomplete("load statistics", number))?;
@@ -246,5 +247,5 @@ impl<'a> NumberedJobs<'a> {
 }
 
 fn is_done(job: &Job) -> bool {
-    job.status.as_ref().and_then(|status| status.state.as_deref()) == Some("DONE")
+    job.status.state == "DONE"
 }

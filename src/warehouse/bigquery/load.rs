@@ -1,12 +1,7 @@
 //! The load job of a month: its id, its labels, its configuration.
 
-use std::collections::HashMap;
-
 use finops_core::delivery::hash;
-use gcp_bigquery_client::model::{
-    job::Job, job_configuration::JobConfiguration, job_configuration_load::JobConfigurationLoad,
-    job_reference::JobReference, table_reference::TableReference,
-};
+use serde_json::{Value, json};
 
 use super::schema::table_schema;
 use crate::{
@@ -59,47 +54,40 @@ fn label(text: &str) -> String {
 ///
 /// # Errors
 /// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
-pub(super) fn load_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Job> {
+pub(super) fn load_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = "have the export delivered in fewer, larger files";
         return Err(Error::new(Kind::Data, message).hint(hint));
     }
-    let labels = [
-        (WORK_LABEL, work.to_owned()),
-        ("finops_period", load.billing_period.to_string()),
-        ("finops_run", label(&load.run_id)),
-    ];
     let partition = format!("{}${}", target.table, load.billing_period.partition_id());
-    let configuration = JobConfiguration {
-        labels: Some(labels.map(|(key, value)| (key.to_owned(), value)).into_iter().collect::<HashMap<_, _>>()),
-        load: Some(JobConfigurationLoad {
-            source_uris: Some(load.files.clone()),
-            source_format: Some("CSV".to_owned()),
-            schema: Some(table_schema(&load.columns.iter().map(|column| column.column.clone()).collect::<Vec<_>>())?),
-            skip_leading_rows: Some(1),
-            allow_quoted_newlines: Some(true),
-            max_bad_records: Some(0),
-            encoding: Some("UTF-8".to_owned()),
-            destination_table: Some(TableReference::new(project, &target.dataset, &partition)),
-            create_disposition: Some("CREATE_NEVER".to_owned()),
-            write_disposition: Some("WRITE_TRUNCATE".to_owned()),
-            ..Default::default()
-        }),
-        ..Default::default()
-    };
-    Ok(Job { configuration: Some(configuration), ..Default::default() })
+    Ok(json!({"configuration": {
+        "labels": {
+            WORK_LABEL: work,
+            "finops_period": load.billing_period.to_string(),
+            "finops_run": label(&load.run_id),
+        },
+        "load": {
+            "sourceUris": load.files,
+            "sourceFormat": "CSV",
+            "schema": table_schema(&load.columns.iter().map(|c| c.column.clone()).collect::<Vec<_>>())?,
+            "skipLeadingRows": 1,
+            "allowQuotedNewlines": true,
+            "maxBadRecords": 0,
+            "encoding": "UTF-8",
+            "destinationTable": {"projectId": project, "datasetId": target.dataset, "tableId": partition},
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": "WRITE_TRUNCATE",
+        },
+    }}))
 }
 
 /// `job` under the id `id`, to run in `location`.
-pub(super) fn with_id(job: &Job, project: &str, id: &str, location: &str) -> Job {
-    let reference = JobReference {
-        project_id: Some(project.to_owned()),
-        job_id: Some(id.to_owned()),
-        location: Some(location.to_owned()),
-    };
-    Job { job_reference: Some(reference), ..job.clone() }
+pub(super) fn with_id(job: &Value, project: &str, id: &str, location: &str) -> Value {
+    let mut job = job.clone();
+    job["jobReference"] = json!({"projectId": project, "jobId": id, "location": location});
+    job
 }
 
 #[cfg(test)]

@@ -3,20 +3,21 @@
 //! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
 
 mod client;
-mod credentials;
 mod errors;
 mod inspect;
 mod job;
 mod load;
+mod model;
 mod prepare;
 mod query;
 mod record;
+mod rest;
 mod schema;
 mod verify;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use finops_core::{
@@ -25,7 +26,12 @@ use finops_core::{
     state::LoadStatus,
 };
 
-use self::{client::Client, errors::Failure, job::NumberedJobs};
+use self::{
+    client::Client,
+    errors::{Failure, WAIT_FOR_QUOTA},
+    job::NumberedJobs,
+    model::Dataset,
+};
 use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
 
@@ -54,6 +60,8 @@ pub struct BigQuery {
     locations: Mutex<HashMap<String, String>>,
     /// Job id prefix of a month to the number of the last job of other work that the caller was told of.
     overtaken: Mutex<HashMap<String, i64>>,
+    /// What was refused first for a quota that is used up. From then on nothing is begun.
+    quota_used_up: OnceLock<String>,
 }
 
 impl BigQuery {
@@ -61,13 +69,14 @@ impl BigQuery {
     ///
     /// # Errors
     /// `Credentials` where no application default credentials can be made of the environment.
-    pub async fn connect(options: Options) -> Result<Self> {
+    pub fn connect(options: Options) -> Result<Self> {
         Ok(Self {
-            client: Client::connect(options.project, options.emulator_host.as_deref()).await?,
+            client: Client::connect(options.project, options.emulator_host.as_deref())?,
             default_location: options.default_location,
             concurrency: options.concurrency,
             locations: Mutex::default(),
             overtaken: Mutex::default(),
+            quota_used_up: OnceLock::new(),
         })
     }
 
@@ -85,41 +94,36 @@ impl BigQuery {
         let found = self.client.dataset(dataset).await;
         let found = found.map(Some).or_else(Failure::none_if_missing);
         let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))?;
-        let Some(location) = found.and_then(|dataset| dataset.location) else {
+        let Some(Dataset { location }) = found else {
             return Ok(None);
         };
         self.remember_location(dataset, &location);
         Ok(Some(location))
     }
 
+    /// Does the work, but not after a quota was found to be used up: trying on would use up what others need.
+    async fn within_quota<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        if let Some(first) = self.quota_used_up.get() {
+            let message = format!("{what} was not begun, since a quota is used up: {first}");
+            return Err(Error::new(Kind::Quota, message).hint(WAIT_FOR_QUOTA));
+        }
+        let done = Box::pin(work).await;
+        if let Err(error) = &done
+            && error.kind() == Kind::Quota
+        {
+            // Of several at once, one tells.
+            let _ = self.quota_used_up.set(error.full_message());
+        }
+        done
+    }
+
     fn remember_location(&self, dataset: &str, location: &str) {
         let mut locations = self.locations.lock().unwrap_or_else(PoisonError::into_inner);
         locations.insert(dataset.to_owned(), location.to_owned());
     }
-}
 
-impl Warehouse for BigQuery {
-    fn concurrency(&self) -> usize {
-        self.concurrency
-    }
-
-    fn reads_buckets(&self) -> bool {
-        true
-    }
-
-    fn table_name(&self, target: &Target) -> String {
-        format!("{}.{}.{}", self.client.project(), target.dataset, target.table)
-    }
-
-    async fn inspect(&self, target: &Target) -> Result<Inventory> {
-        self.inventory(target).await
-    }
-
-    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
-        self.prepare_tables(target, columns, changes).await
-    }
-
-    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+    /// Loads, verifies and records the month.
+    async fn load_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
         let dataset = &target.dataset;
         let location = self.location(dataset).await?.ok_or_else(|| {
             let name = format!("{}.{dataset}", self.client.project());
@@ -143,5 +147,33 @@ impl Warehouse for BigQuery {
         let record = self.record(target, load, &finished, &found, LoadStatus::Loaded, &location).await?;
         let verified = vec![Check::Files, Check::Rows];
         Ok(Replaced::Done(Box::new(Load { record, verified, bytes_billed: found.bytes_billed })))
+    }
+}
+
+impl Warehouse for BigQuery {
+    fn concurrency(&self) -> usize {
+        self.concurrency
+    }
+
+    fn reads_buckets(&self) -> bool {
+        true
+    }
+
+    fn table_name(&self, target: &Target) -> String {
+        format!("{}.{}.{}", self.client.project(), target.dataset, target.table)
+    }
+
+    async fn inspect(&self, target: &Target) -> Result<Inventory> {
+        self.inventory(target).await
+    }
+
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
+        let what = format!("preparing {}", self.table_name(target));
+        self.within_quota(&what, self.prepare_tables(target, columns, changes)).await
+    }
+
+    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+        let what = format!("loading {} into {}", load.billing_period, self.table_name(target));
+        self.within_quota(&what, self.load_month(target, load)).await
     }
 }

@@ -5,12 +5,11 @@ use finops_core::{
     state::STATE_TABLE,
 };
 use futures::future::{try_join, try_join3};
-use gcp_bigquery_client::model::{
-    clustering::Clustering, dataset::Dataset, table::Table, time_partitioning::TimePartitioning,
-};
+use serde_json::{Value, json};
 
 use super::{
     BigQuery, MANAGED_BY,
+    model::Table,
     record::state_schema,
     schema::{sql_type, table_schema},
 };
@@ -63,9 +62,13 @@ impl BigQuery {
     async fn create_dataset(&self, dataset: &str) -> Result<String> {
         let (key, value) = MANAGED_BY;
         let name = format!("{}.{dataset}", self.client.project());
-        let wanted = Dataset::new(self.client.project(), dataset).location(&self.default_location).label(key, value);
-        let location = match self.client.create_dataset(wanted).await {
-            Ok(created) => created.location,
+        let wanted = json!({
+            "datasetReference": {"projectId": self.client.project(), "datasetId": dataset},
+            "location": self.default_location,
+            "labels": {key: value},
+        });
+        let location = match self.client.create_dataset(&wanted).await {
+            Ok(created) => Some(created.location),
             // Another run created it in the meantime.
             Err(failure) if failure.is_status(409) => self.location(dataset).await?,
             Err(failure) => {
@@ -85,11 +88,9 @@ impl BigQuery {
     }
 
     async fn create_state_table(&self, dataset: &str) -> Result<Table> {
-        let (key, value) = MANAGED_BY;
-        let table = Table::new(self.client.project(), dataset, STATE_TABLE, state_schema())
-            .label(key, value)
-            .description("What finops loaded: one row a load. The highest sequence of a table's month stands.");
-        match self.client.create_table(&table).await {
+        let description = "What finops loaded: one row a load. The highest sequence of a table's month stands.";
+        let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
+        match self.client.create_table(dataset, &wanted).await {
             Ok(table) => Ok(table),
             Err(failure) if failure.is_status(409) => self.appeared(dataset, STATE_TABLE).await,
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
@@ -98,13 +99,11 @@ impl BigQuery {
 
     /// Creates the table. If another run did so in the meantime, tells what its table lacks.
     async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
-        let (key, value) = MANAGED_BY;
-        let wanted = Table::new(self.client.project(), &target.dataset, &target.table, table_schema(columns)?)
-            .label(key, value)
-            .description(&format!("Billing of export {}, one partition a billing period.", target.export_name))
-            .time_partitioning(TimePartitioning::per_month().field(target.layout.partition))
-            .clustering(Clustering { fields: Some(vec![target.layout.cluster.to_owned()]) });
-        match self.client.create_table(&wanted).await {
+        let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
+        let mut wanted = self.new_table(&target.dataset, &target.table, &table_schema(columns)?, &description);
+        wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.layout.partition});
+        wanted["clustering"] = json!({"fields": [target.layout.cluster]});
+        match self.client.create_table(&target.dataset, &wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
                 let table = self.appeared(&target.dataset, &target.table).await?;
@@ -113,6 +112,16 @@ impl BigQuery {
             }
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(target)))),
         }
+    }
+
+    fn new_table(&self, dataset: &str, table: &str, schema: &Value, description: &str) -> Value {
+        let (key, value) = MANAGED_BY;
+        json!({
+            "tableReference": {"projectId": self.client.project(), "datasetId": dataset, "tableId": table},
+            "schema": schema,
+            "labels": {key: value},
+            "description": description,
+        })
     }
 
     /// A table that somebody created since it was looked for.
@@ -151,7 +160,7 @@ impl BigQuery {
 
     async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
         let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
-        let altered = self.client.query(location, &sql, Vec::new()).await;
+        let altered = self.client.query(location, &sql, &[]).await;
         let doing = || format!("removing {option} of {}.{dataset}.{table}", self.client.project());
         altered.map_err(|failure| failure.into_error(&doing()))?;
         Ok(())
@@ -159,7 +168,7 @@ impl BigQuery {
 
     async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<()> {
         for sql in alterations(&self.path(&target.dataset, &target.table), changes)? {
-            let altered = self.client.query(location, &sql, Vec::new()).await;
+            let altered = self.client.query(location, &sql, &[]).await;
             altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(target))))?;
         }
         Ok(())

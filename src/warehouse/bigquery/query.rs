@@ -1,12 +1,10 @@
 //! Query jobs: parameters in, all rows out.
 
-use gcp_bigquery_client::model::{
-    get_query_results_parameters::GetQueryResultsParameters, query_parameter::QueryParameter,
-    query_parameter_type::QueryParameterType, query_parameter_value::QueryParameterValue, query_request::QueryRequest,
-    table_row::TableRow,
-};
+use backon::Retryable;
+use serde_json::{Value, json};
 
-use super::{client::Client, errors::Failure};
+use super::{client::Client, errors::Failure, model::Row};
+use crate::http;
 
 /// What a query gave.
 pub(super) struct Answer {
@@ -17,55 +15,49 @@ pub(super) struct Answer {
 }
 
 /// A named parameter; `None` is NULL.
-pub(super) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> QueryParameter {
-    QueryParameter {
-        name: Some(name.to_owned()),
-        parameter_type: Some(QueryParameterType { r#type: sql_type.to_owned(), ..Default::default() }),
-        parameter_value: Some(QueryParameterValue { value, ..Default::default() }),
-    }
+pub(super) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
+    let value = value.map_or_else(|| json!({}), |value| json!({ "value": value }));
+    json!({"name": name, "parameterType": {"type": sql_type}, "parameterValue": value})
 }
 
 impl Client {
-    /// Runs `sql` in `location` to its end and reads every page.
-    pub(super) async fn query(
-        &self,
-        location: &str,
-        sql: &str,
-        parameters: Vec<QueryParameter>,
-    ) -> Result<Answer, Failure> {
-        let mut request = QueryRequest::new(sql);
-        request.location = Some(location.to_owned());
+    /// Runs `sql` in `location` to its end and reads every page. It must bear being run twice: where BigQuery fails to
+    /// carry it out, it runs again as a new job.
+    pub(super) async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
+        let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
-            request.parameter_mode = Some("NAMED".to_owned());
-            request.query_parameters = Some(parameters);
+            request["parameterMode"] = "NAMED".into();
+            request["queryParameters"] = parameters.into();
         }
+        let run = || self.run(location, &request);
+        run.retry(http::backoff()).when(Failure::is_transient_of_jobs).await
+    }
+
+    async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
         let mut answer = self.start_query(request).await?;
-        let job_id = answer.job_reference.take().and_then(|job| job.job_id);
-        let job_id = job_id.ok_or(Failure::Incomplete("the job's id"))?;
+        let job_id = answer.job_reference.job_id.clone();
         let mut rows = Vec::new();
         loop {
             let mut page_token = None;
-            if answer.job_complete == Some(true) {
-                rows.extend(answer.rows.unwrap_or_default().into_iter().map(texts));
+            if answer.job_complete {
+                rows.extend(answer.rows.into_iter().map(texts));
                 page_token = answer.page_token;
                 if page_token.is_none() {
                     return Ok(Answer { rows, job_id });
                 }
             }
-            let location = Some(location.to_owned());
-            let more = GetQueryResultsParameters { location, page_token, ..Default::default() };
-            answer = self.query_results(&job_id, more).await?;
+            answer = self.query_results(&job_id, location, page_token.as_deref()).await?;
         }
     }
 }
 
-fn texts(row: TableRow) -> Vec<Option<String>> {
-    let cells = row.columns.unwrap_or_default().into_iter();
+fn texts(row: Row) -> Vec<Option<String>> {
+    let cells = row.f.into_iter();
     cells
-        .map(|cell| match cell.value {
-            None | Some(serde_json::Value::Null) => None,
-            Some(serde_json::Value::String(text)) => Some(text),
-            Some(other) => Some(other.to_string()),
+        .map(|cell| match cell.v {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
         })
         .collect()
 }

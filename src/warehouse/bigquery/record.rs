@@ -5,11 +5,8 @@ use finops_core::{
     amount::Amount,
     state::{LoadRecord, LoadStatus, STATE_TABLE},
 };
-use gcp_bigquery_client::model::{
-    field_type::FieldType, query_parameter::QueryParameter, table_field_schema::TableFieldSchema,
-    table_schema::TableSchema,
-};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::{BigQuery, errors::Failure, job::Finished, query::parameter, verify::Found};
 use crate::{
@@ -19,29 +16,29 @@ use crate::{
 };
 
 /// The state table's columns in the contract's order, with their types.
-const COLUMNS: [(&str, FieldType); 17] = [
-    ("pipeline", FieldType::String),
-    ("export_name", FieldType::String),
-    ("table_name", FieldType::String),
-    ("billing_period", FieldType::Date),
-    ("sequence", FieldType::Integer),
-    ("execution_id", FieldType::String),
-    ("fingerprint", FieldType::String),
-    ("manifest_uri", FieldType::String),
-    ("job_id", FieldType::String),
-    ("status", FieldType::String),
-    ("rows", FieldType::Integer),
-    ("files", FieldType::Integer),
-    ("bytes", FieldType::Integer),
-    ("cost", FieldType::Json),
-    ("previous_execution_id", FieldType::String),
-    ("run_id", FieldType::String),
-    ("loaded_at", FieldType::Timestamp),
+const COLUMNS: [(&str, &str); 17] = [
+    ("pipeline", "STRING"),
+    ("export_name", "STRING"),
+    ("table_name", "STRING"),
+    ("billing_period", "DATE"),
+    ("sequence", "INT64"),
+    ("execution_id", "STRING"),
+    ("fingerprint", "STRING"),
+    ("manifest_uri", "STRING"),
+    ("job_id", "STRING"),
+    ("status", "STRING"),
+    ("rows", "INT64"),
+    ("files", "INT64"),
+    ("bytes", "INT64"),
+    ("cost", "JSON"),
+    ("previous_execution_id", "STRING"),
+    ("run_id", "STRING"),
+    ("loaded_at", "TIMESTAMP"),
 ];
 
 /// The state table's schema.
-pub(super) fn state_schema() -> TableSchema {
-    TableSchema::new(COLUMNS.map(|(name, field_type)| TableFieldSchema::new(name, field_type)).into())
+pub(super) fn state_schema() -> Value {
+    json!({"fields": COLUMNS.map(|(name, sql_type)| json!({"name": name, "type": sql_type}))})
 }
 
 /// A query for the last record of each month of the table that the parameter `table` names.
@@ -92,7 +89,7 @@ impl BigQuery {
         let record = LoadRecord { job_id: Some(finished.id.clone()), status, loaded_at, ..record };
         let sql = insert_statement(&self.path(&target.dataset, STATE_TABLE));
         let parameters = parameters(&record);
-        let insert = || self.client.query(location, &sql, parameters.clone());
+        let insert = || self.client.query(location, &sql, &parameters);
         let inserted = insert.retry(http::backoff()).when(Failure::is_concurrent_update).await;
         let doing = || format!("recording {} of {}", load.billing_period, self.state_table(&target.dataset));
         inserted.map_err(|failure| failure.into_error(&doing()))?;
@@ -101,8 +98,8 @@ impl BigQuery {
 }
 
 fn insert_statement(state_table: &str) -> String {
-    let values = COLUMNS.map(|(name, field_type)| match field_type {
-        FieldType::Json => format!("PARSE_JSON(@{name})"),
+    let values = COLUMNS.map(|(name, sql_type)| match sql_type {
+        "JSON" => format!("PARSE_JSON(@{name})"),
         _ => format!("@{name}"),
     });
     format!(
@@ -113,7 +110,7 @@ fn insert_statement(state_table: &str) -> String {
     )
 }
 
-fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
+fn parameters(record: &LoadRecord) -> Vec<Value> {
     let text = |name: &str, value: &str| parameter(name, "STRING", Some(value.to_owned()));
     let number = |name: &str, value: String| parameter(name, "INT64", Some(value));
     let cost: serde_json::Map<_, _> =
@@ -132,7 +129,7 @@ fn parameters(record: &LoadRecord) -> Vec<QueryParameter> {
         number("rows", record.rows.to_string()),
         number("files", record.files.to_string()),
         number("bytes", record.bytes.to_string()),
-        text("cost", &serde_json::Value::Object(cost).to_string()),
+        text("cost", &Value::Object(cost).to_string()),
         parameter("previous_execution_id", "STRING", record.previous_execution_id.clone()),
         text("run_id", &record.run_id),
         parameter("loaded_at", "TIMESTAMP", Some(record.loaded_at.strftime("%Y-%m-%d %H:%M:%S%.6f+00:00").to_string())),
@@ -215,9 +212,9 @@ mod tests {
             loaded_at: Timestamp::UNIX_EPOCH,
         };
         let parameters = parameters(&record);
-        let named: Vec<_> = parameters.iter().map(|parameter| parameter.name.as_deref().unwrap()).collect();
+        let named: Vec<_> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
         assert_eq!(named, COLUMNS.map(|(name, _)| name));
-        let value = |at: usize| parameters[at].parameter_value.as_ref().unwrap().value.as_deref();
+        let value = |at: usize| parameters[at]["parameterValue"]["value"].as_str();
         assert_eq!(value(13), Some(r#"{"USD":"1.5"}"#));
         assert_eq!(value(14), None);
         assert_eq!(value(16), Some("1970-01-01 00:00:00.000000+00:00"));

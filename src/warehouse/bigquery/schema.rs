@@ -1,28 +1,27 @@
 //! Columns as BigQuery writes them.
 
 use finops_core::schema::{Column, ColumnType};
-use gcp_bigquery_client::model::{
-    field_type::FieldType, table_field_schema::TableFieldSchema, table_schema::TableSchema,
-};
+use serde_json::{Value, json};
 
+use super::model::{Field, TableSchema};
 use crate::error::{Error, Kind, Result};
 
 /// A table's columns, as finops knows them.
 pub(super) fn columns(schema: &TableSchema) -> Vec<Column> {
-    let fields = schema.fields().as_deref().unwrap_or_default();
-    fields.iter().map(|field| Column { name: field.name.clone(), column_type: column_type(field) }).collect()
+    let fields = schema.fields.iter();
+    fields.map(|field| Column { name: field.name.clone(), column_type: column_type(field) }).collect()
 }
 
-fn column_type(field: &TableFieldSchema) -> ColumnType {
+fn column_type(field: &Field) -> ColumnType {
     if field.mode.as_deref() == Some("REPEATED") {
         return ColumnType::Foreign;
     }
-    match field.r#type {
-        FieldType::String => ColumnType::String,
-        FieldType::Integer | FieldType::Int64 => ColumnType::Int64,
-        FieldType::Bignumeric => ColumnType::Decimal,
-        FieldType::Timestamp => ColumnType::Timestamp,
-        FieldType::Date => ColumnType::Date,
+    match field.r#type.as_str() {
+        "STRING" => ColumnType::String,
+        "INTEGER" | "INT64" => ColumnType::Int64,
+        "BIGNUMERIC" => ColumnType::Decimal,
+        "TIMESTAMP" => ColumnType::Timestamp,
+        "DATE" => ColumnType::Date,
         _ => ColumnType::Foreign,
     }
 }
@@ -31,19 +30,9 @@ fn column_type(field: &TableFieldSchema) -> ColumnType {
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
-pub(super) fn table_schema(columns: &[Column]) -> Result<TableSchema> {
-    let fields = columns.iter().map(|column| {
-        let field_type = match column.column_type {
-            ColumnType::String => FieldType::String,
-            ColumnType::Int64 => FieldType::Integer,
-            ColumnType::Decimal => FieldType::Bignumeric,
-            ColumnType::Timestamp => FieldType::Timestamp,
-            ColumnType::Date => FieldType::Date,
-            ColumnType::Foreign => return Err(unwritable(column)),
-        };
-        Ok(TableFieldSchema::new(&column.name, field_type))
-    });
-    Ok(TableSchema::new(fields.collect::<Result<_>>()?))
+pub(super) fn table_schema(columns: &[Column]) -> Result<Value> {
+    let fields = columns.iter().map(|column| Ok(json!({"name": column.name, "type": sql_type(column)?})));
+    Ok(json!({"fields": fields.collect::<Result<Vec<_>>>()?}))
 }
 
 /// A type's name in SQL.
@@ -76,15 +65,19 @@ mod tests {
         let written: Vec<_> = [String, Int64, Decimal, Timestamp, Date]
             .map(|column_type| Column { name: column_type.to_string(), column_type })
             .into();
-        assert_eq!(columns(&table_schema(&written).unwrap()), written);
+        let schema = serde_json::from_value(table_schema(&written).unwrap()).unwrap();
+        assert_eq!(columns(&schema), written);
     }
 
     #[test]
     fn types_of_others_are_foreign_and_never_written() {
-        let mut repeated = TableFieldSchema::string("a");
-        repeated.mode = Some("REPEATED".to_owned());
-        let fields = vec![repeated, TableFieldSchema::numeric("b"), TableFieldSchema::json("c")];
-        let columns = columns(&TableSchema::new(fields));
+        let fields = [("STRING", Some("REPEATED")), ("NUMERIC", None), ("JSON", Some("NULLABLE"))];
+        let fields = fields.map(|(sql_type, mode)| Field {
+            name: "a".to_owned(),
+            r#type: sql_type.to_owned(),
+            mode: mode.map(str::to_owned),
+        });
+        let columns = columns(&TableSchema { fields: fields.into() });
         assert!(columns.iter().all(|column| column.column_type == ColumnType::Foreign));
         assert!(table_schema(&columns).is_err());
         assert!(sql_type(&columns[0]).is_err());

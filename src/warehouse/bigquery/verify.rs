@@ -32,7 +32,7 @@ impl BigQuery {
         let doing = format!("verifying {} of {}", load.billing_period, self.table_name(target));
         let table = self.path(&target.dataset, &target.table);
         let sql = Dialect::BigQuery.cost_query(&table, &target.layout, load.billing_period);
-        let answer = self.client.query(location, &sql, Vec::new()).await;
+        let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let bytes_billed = self.bytes_billed(&answer.job_id, location).await;
         let mut rows = 0;
@@ -55,13 +55,13 @@ impl BigQuery {
     /// What a query cost; 0 where BigQuery does not tell, as the month is in the table and has yet to be recorded.
     async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {
-            Ok(job) => job.statistics,
+            Ok(job) => job.statistics.query,
             Err(failure) => {
                 tracing::debug!(job_id, %failure, "billed bytes are not known: the job cannot be read");
                 return 0;
             }
         };
-        let billed = statistics.and_then(|statistics| statistics.query?.total_bytes_billed);
+        let billed = statistics.and_then(|query| query.total_bytes_billed);
         billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
             tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
             0
@@ -89,17 +89,15 @@ fn difference(files: usize, rows: u64, finished: &Finished) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use gcp_bigquery_client::model::job_statistics3::JobStatistics3;
     use jiff::Timestamp;
 
-    use super::*;
+    use super::{super::model::LoadStatistics, *};
 
     fn finished(files: &str, rows: &str, bad: &str) -> Finished {
-        let statistics = JobStatistics3 {
+        let statistics = LoadStatistics {
             input_files: Some(files.to_owned()),
             output_rows: Some(rows.to_owned()),
             bad_records: Some(bad.to_owned()),
-            ..Default::default()
         };
         Finished { number: 1, id: "j".to_owned(), ended: Timestamp::UNIX_EPOCH, statistics }
     }

@@ -1,0 +1,139 @@
+//! What finops reads of BigQuery's answers. Everything else in them is left alone, and little is relied on to be there:
+//! that by which an answer is known as BigQuery's, so that no other JSON passes for one. 64-bit integers come as text.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Dataset {
+    pub location: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Table {
+    #[serde(default)]
+    pub labels: HashMap<String, String>,
+    #[serde(default)]
+    pub schema: TableSchema,
+    pub time_partitioning: Option<TimePartitioning>,
+    pub creation_time: String,
+    pub expiration_time: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct TableSchema {
+    pub fields: Vec<Field>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Field {
+    pub name: String,
+    pub r#type: String,
+    pub mode: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TimePartitioning {
+    pub r#type: String,
+    pub field: Option<String>,
+    pub expiration_ms: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Job {
+    #[serde(default)]
+    pub configuration: JobConfiguration,
+    pub status: JobStatus,
+    #[serde(default)]
+    pub statistics: JobStatistics,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobConfiguration {
+    pub labels: HashMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JobStatus {
+    pub state: String,
+    /// Why the job failed; the state is `DONE` either way.
+    pub error_result: Option<ErrorProto>,
+    #[serde(default)]
+    pub errors: Vec<ErrorProto>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ErrorProto {
+    pub reason: String,
+    pub message: String,
+    pub location: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct JobStatistics {
+    pub end_time: Option<String>,
+    pub load: Option<LoadStatistics>,
+    pub query: Option<QueryStatistics>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct LoadStatistics {
+    pub input_files: Option<String>,
+    pub output_rows: Option<String>,
+    pub bad_records: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct QueryStatistics {
+    pub total_bytes_billed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct QueryResponse {
+    pub job_reference: JobReference,
+    pub job_complete: bool,
+    #[serde(default)]
+    pub rows: Vec<Row>,
+    pub page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JobReference {
+    pub job_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Row {
+    pub f: Vec<Cell>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Cell {
+    pub v: serde_json::Value,
+}
+
+/// The body of a refusal.
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorBody {
+    pub error: ErrorDetails,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ErrorDetails {
+    pub message: String,
+    pub errors: Vec<ErrorProto>,
+}
