@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
-use finops::error::Kind;
+use finops::{
+    error::Kind,
+    warehouse::{Replaced, Warehouse},
+};
 
 use crate::{
-    bigquery::BigQueryHarness,
+    bigquery::{BigQueryHarness, until},
     delivery::Delivery,
     harness::{DATASET, TABLE, Table},
     jobs::CloudJob,
@@ -186,17 +189,60 @@ async fn a_job_that_fails_for_good_ends_the_month_which_stands_as_it_stood() {
 }
 
 #[tokio::test]
-async fn a_query_that_fails_for_the_moment_runs_again_as_a_new_job() {
+async fn a_query_that_fails_for_the_moment_runs_again_and_a_load_is_inserted_again_under_its_number() {
     let reasons = ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
     futures::future::join_all(reasons.map(async |reason| {
         let table = with_a_month().await;
         let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
-        let before = sent(&table, QUERIES);
-        table.harness.emulator.add_fault(fault(QUERIES, 1, status(400, reason), When::BeforeEffect));
-        table.replace(&load).await.unwrap();
-        assert_eq!((sent(&table, QUERIES), table.recorded()), (before + 3, 2), "{reason}");
+        let (inserts, queries) = (sent(&table, INSERTS), sent(&table, QUERIES));
+        for place in [INSERTS, QUERIES] {
+            table.harness.emulator.add_fault(fault(place, 1, status(400, reason), When::BeforeEffect));
+        }
+        let load = table.replace(&load).await.unwrap();
+        assert_eq!((load.record.sequence, table.recorded()), (2, 2), "{reason}");
+        assert_eq!((sent(&table, INSERTS), sent(&table, QUERIES)), (inserts + 2, queries + 3), "{reason}");
     }))
     .await;
+}
+
+#[tokio::test]
+async fn credentials_that_end_in_the_middle_cost_the_record_which_the_next_run_makes() {
+    let table = with_a_month().await;
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
+    table.harness.emulator.add_fault(fault(QUERIES, 1, status(401, "authError"), When::BeforeEffect));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!((error.kind(), table.recorded()), (Kind::Credentials, 1), "{error:?}");
+    assert!(error.next_step().unwrap().contains("gcloud auth"), "{error:?}");
+
+    let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
+
+    let Replaced::Done(load) = replaced else { panic!("overtaken") };
+    assert_eq!((load.record.sequence, load.record.rows, table.recorded()), (2, 2, 2));
+    assert_eq!(table.harness.load_inserts(), 3, "the taken number was asked for, and nothing was loaded again");
+    assert_eq!(table.harness.load_jobs().len(), 2);
+}
+
+#[tokio::test]
+async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun_after_it() {
+    let table = with_a_month().await;
+    let under_way = table.prepare(&Delivery::of_costs("2025-07", "a", &["1"])).await;
+    let struck = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
+    let emulator = &table.harness.emulator;
+    emulator.hold_jobs(&format!("finops-{DATASET}-{TABLE}-202507-"));
+    emulator.add_job_fault(job_fault("202508-2", "quotaExceeded"));
+
+    let (ended, ()) = tokio::join!(table.replace(&under_way), async {
+        until(|| table.harness.load_inserts() == 2).await;
+        assert_eq!(table.replace(&struck).await.unwrap_err().kind(), Kind::Quota);
+        emulator.release();
+    });
+
+    assert_eq!(ended.unwrap().record.rows, 1);
+    let before = emulator.requests().len();
+    let error = table.replace(&struck).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Quota);
+    assert!(error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not begun"), "{error:?}");
+    assert_eq!(emulator.requests().len(), before);
 }
 
 /// A run of three months whose first meets `strike` begins no other, and says of each why.
