@@ -2,6 +2,9 @@
 
 use finops_core::{BillingPeriod, state::TableLayout};
 
+/// What a statement says that met a value without a counterpart in the table.
+pub(super) const NO_VALUE: &str = "a value cannot be converted";
+
 /// How a warehouse writes names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

@@ -43,7 +43,6 @@ impl Client {
         self.post("tables.insert", &["datasets", dataset, "tables"], table).await
     }
 
-    #[expect(dead_code, reason = "staging tables will be deleted")]
     pub(super) async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
         let path = ["datasets", dataset, "tables", table];
         self.send("tables.delete", Method::DELETE, &path, &[], None).await

@@ -6,21 +6,23 @@
 use std::{sync::PoisonError, time::Duration};
 
 use backon::{BackoffBuilder, Retryable};
+use finops_core::{manifest::FileFormat, schema::Reading};
 use futures::future::try_join3;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     BigQuery,
-    errors::{Failure, is_transient_job, load_error},
+    errors::{Failure, is_transient_job, load_error, refuses_schema},
     inspect::milliseconds,
-    load::{WORK_LABEL, job_id_prefix, load_job, with_id, work},
-    model::{Job, LoadStatistics},
+    load::{WORK_LABEL, direct_job, job_id_prefix, with_id, work},
+    model::{ErrorProto, Job, LoadStatistics},
+    stage::{FILES_LABEL, ROWS_LABEL, Staging},
 };
 use crate::{
     error::{Error, Kind, Result},
     http,
-    warehouse::{MonthLoad, Target, Warehouse},
+    warehouse::{LoadColumn, MonthLoad, Target, Warehouse, sql::NO_VALUE},
 };
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
@@ -34,7 +36,14 @@ pub(super) struct NumberedJobs<'a> {
     location: &'a str,
     prefix: String,
     work: String,
-    job: Value,
+}
+
+/// How the files get into the month's partition.
+enum Way<'a> {
+    /// By a load job.
+    Direct(Value),
+    /// By a query over a staging table, which is filled when it is needed.
+    Staged(Option<Staging<'a>>),
 }
 
 /// A job that loaded the month.
@@ -45,21 +54,16 @@ pub(super) struct Finished {
     pub id: String,
     /// When it ended, by BigQuery's clock.
     pub ended: Timestamp,
-    /// What it read and wrote.
+    /// What it read and wrote; where it read a staging table, what was loaded into that.
     pub statistics: LoadStatistics,
+    /// What BigQuery bills for it, in bytes; a load job is free.
+    pub bytes_billed: u64,
 }
 
 impl<'a> NumberedJobs<'a> {
     /// The jobs that may load `load`.
-    pub(super) fn new(
-        bigquery: &'a BigQuery,
-        target: &'a Target,
-        load: &'a MonthLoad,
-        location: &'a str,
-    ) -> Result<Self> {
-        let work = work(load);
-        let job = load_job(bigquery.client.project(), target, load, &work)?;
-        Ok(Self { bigquery, target, load, location, prefix: job_id_prefix(target, load), work, job })
+    pub(super) fn new(bigquery: &'a BigQuery, target: &'a Target, load: &'a MonthLoad, location: &'a str) -> Self {
+        Self { bigquery, target, load, location, prefix: job_id_prefix(target, load), work: work(load) }
     }
 
     /// Loads the month under the first free number, or finds that it is loaded already. `None` where another run put
@@ -69,10 +73,27 @@ impl<'a> NumberedJobs<'a> {
     /// went through is told of once. The caller then lists deliveries again, and what it finds is at least as new as
     /// what those jobs loaded, since their runs had listed before.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
+        let as_they_are = |column: &LoadColumn| {
+            column.reading() == Reading::AsIs
+                && (column.file_name == column.column.name || self.load.format == FileFormat::Csv)
+        };
+        let mut way = if self.load.columns.iter().all(as_they_are) {
+            Way::Direct(direct_job(self.bigquery.client.project(), self.target, self.load, &self.work)?)
+        } else {
+            Way::Staged(None)
+        };
+        let replaced = self.replace_by(&mut way).await;
+        if let Way::Staged(Some(staging)) = &way {
+            staging.remove().await;
+        }
+        replaced
+    }
+
+    async fn replace_by(&self, way: &mut Way<'a>) -> Result<Option<Finished>> {
         let mut number = self.load.next_sequence()?;
         let mut pauses = http::backoff().build();
         loop {
-            let inserted = self.insert(number).await?;
+            let inserted = self.insert(number, way).await?;
             let found = inserted.is_none();
             let job = match inserted {
                 Some(job) => job,
@@ -90,9 +111,15 @@ impl<'a> NumberedJobs<'a> {
             let job = self.wait(job, number).await?;
             if let Some(error) = &job.status.error_result {
                 tracing::debug!(job = self.id(number), reason = error.reason, "job failed, its number is used up");
-                if !found_done {
+                if matches!(way, Way::Direct(_)) && refuses_schema(error) {
+                    tracing::debug!(
+                        job = self.id(number),
+                        "the files' columns are not taken as they are: staging them"
+                    );
+                    *way = Way::Staged(None);
+                } else if !found_done {
                     let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
-                        return Err(load_error(&self.doing(), &self.id(number), error, &job.status.errors));
+                        return Err(self.failed(way, number, error, &job.status.errors).await);
                     };
                     tokio::time::sleep(pause).await;
                 }
@@ -161,10 +188,35 @@ impl<'a> NumberedJobs<'a> {
         }
     }
 
+    /// Why the month is not loaded, after a job that failed for good.
+    async fn failed(&self, way: &Way<'a>, number: i64, error: &ErrorProto, all: &[ErrorProto]) -> Error {
+        if let Way::Staged(Some(staging)) = way
+            && error.message.contains(NO_VALUE)
+            && let Some(refused) = staging.refused().await
+        {
+            return refused;
+        }
+        load_error(&self.doing(), &self.id(number), error, all)
+    }
+
     /// Inserts the job under `number`; `None` where the number is taken.
-    async fn insert(&self, number: i64) -> Result<Option<Job>> {
+    async fn insert(&self, number: i64, way: &mut Way<'a>) -> Result<Option<Job>> {
         let client = &self.bigquery.client;
-        let job = with_id(&self.job, client.project(), &self.id(number), self.location);
+        let job = match way {
+            Way::Direct(job) => job.clone(),
+            Way::Staged(staging) => {
+                // Nothing need be staged for work that another run is doing, or has done.
+                if self.find(number).await?.is_some() {
+                    return Ok(None);
+                }
+                let staging = match staging {
+                    Some(staging) => staging,
+                    None => staging.insert(Staging::new(self.bigquery, self.target, self.load, self.location).await?),
+                };
+                staging.job(&self.work)?
+            }
+        };
+        let job = with_id(&job, client.project(), &self.id(number), self.location);
         // The job's own reasons too: only an insert of the same number tells whether there is such a job now.
         let insert = || client.insert_job(&job);
         match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
@@ -183,10 +235,9 @@ impl<'a> NumberedJobs<'a> {
     }
 
     async fn wait(&self, mut job: Job, number: i64) -> Result<Job> {
-        let mut pause = FIRST_POLL;
+        let mut pauses = pauses();
         while !is_done(&job) {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(SLOWEST_POLL);
+            tokio::time::sleep(pauses.next().unwrap_or(SLOWEST_POLL)).await;
             job = self.existing(number).await?;
         }
         Ok(job)
@@ -212,11 +263,19 @@ impl<'a> NumberedJobs<'a> {
     }
 
     fn finished(&self, job: Job, number: i64) -> Result<Finished> {
-        let statistics = job.statistics;
-        let ended = milliseconds(statistics.end_time.as_deref());
+        let ended = milliseconds(job.statistics.end_time.as_deref());
         let ended = ended.ok_or_else(|| self.incomplete("end time", number))?;
-        let statistics = statistics.load.ok_or_else(|| self.incomplete("load statistics", number))?;
-        Ok(Finished { number, id: self.id(number), ended, statistics })
+        let label = |name: &str| job.configuration.labels.get(name).cloned();
+        let (statistics, billed) = match (job.statistics.load, job.statistics.query) {
+            (Some(load), _) => (load, None),
+            (None, Some(query)) => {
+                let (input_files, output_rows) = (label(FILES_LABEL), label(ROWS_LABEL));
+                (LoadStatistics { input_files, output_rows, bad_records: None }, query.total_bytes_billed)
+            }
+            (None, None) => return Err(self.incomplete("statistics", number)),
+        };
+        let bytes_billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+        Ok(Finished { number, id: self.id(number), ended, statistics, bytes_billed })
     }
 
     fn id(&self, number: i64) -> String {
@@ -246,6 +305,11 @@ impl<'a> NumberedJobs<'a> {
     }
 }
 
-fn is_done(job: &Job) -> bool {
+/// How long to wait between looks at a job.
+pub(super) fn pauses() -> impl Iterator<Item = Duration> {
+    std::iter::successors(Some(FIRST_POLL), |pause| Some((*pause * 3 / 2).min(SLOWEST_POLL)))
+}
+
+pub(super) fn is_done(job: &Job) -> bool {
     job.status.state == "DONE"
 }

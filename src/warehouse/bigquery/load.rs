@@ -1,6 +1,6 @@
-//! The load job of a month: its id, its labels, its configuration.
+//! The job of a month: its id, its labels, its configuration.
 
-use finops_core::delivery::hash;
+use finops_core::{delivery::hash, manifest::FileFormat, schema::Column};
 use serde_json::{Value, json};
 
 use super::schema::table_schema;
@@ -34,7 +34,8 @@ pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 /// A hash of what a job loads: the delivery, its files and its columns. A forced load is its run's own.
 pub(super) fn work(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    lines.extend(load.columns.iter().map(|column| format!("{} {}", column.column.name, column.column.column_type)));
+    let columns = load.columns.iter().map(|column| &column.column);
+    lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
     if load.force {
         lines.push(format!("forced by {}", load.run_id));
     }
@@ -47,40 +48,60 @@ fn label(text: &str) -> String {
     text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_LABEL).collect()
 }
 
-/// The job, but for its number: [`with_id`] completes it.
-///
-/// The job's schema is the files' columns in the files' order, as CSV is read by position. The table exists, so its
-/// partitioning and clustering are left out: given here, they would have to match.
+/// The labels of the job that replaces a month.
+pub(super) fn labels(load: &MonthLoad, work: &str) -> Value {
+    json!({
+        WORK_LABEL: work,
+        "finops_period": load.billing_period.to_string(),
+        "finops_run": label(&load.run_id),
+    })
+}
+
+/// The partition that a job replaces.
+pub(super) fn partition(project: &str, target: &Target, load: &MonthLoad) -> Value {
+    let table = format!("{}${}", target.table, load.billing_period.partition_id());
+    json!({"projectId": project, "datasetId": target.dataset, "tableId": table})
+}
+
+/// The job that loads the files straight into the month's partition, but for its number: [`with_id`] completes it.
 ///
 /// # Errors
 /// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
-pub(super) fn load_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
+pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
+    let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+    let load_configuration = configuration(load, &table_schema(&columns)?, &partition(project, target, load))?;
+    Ok(json!({"configuration": {"labels": labels(load, work), "load": load_configuration}}))
+}
+
+/// A load of the month's files. `schema` is their columns in their order, as CSV is read by position. The table exists,
+/// so its partitioning and clustering are left out: given here, they would have to match.
+///
+/// # Errors
+/// `Data` for more files than a job takes.
+pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = "have the export delivered in fewer, larger files";
         return Err(Error::new(Kind::Data, message).hint(hint));
     }
-    let partition = format!("{}${}", target.table, load.billing_period.partition_id());
-    Ok(json!({"configuration": {
-        "labels": {
-            WORK_LABEL: work,
-            "finops_period": load.billing_period.to_string(),
-            "finops_run": label(&load.run_id),
-        },
-        "load": {
-            "sourceUris": load.files,
+    let mut configuration = match load.format {
+        FileFormat::Csv => json!({
             "sourceFormat": "CSV",
-            "schema": table_schema(&load.columns.iter().map(|c| c.column.clone()).collect::<Vec<_>>())?,
             "skipLeadingRows": 1,
             "allowQuotedNewlines": true,
             "maxBadRecords": 0,
             "encoding": "UTF-8",
-            "destinationTable": {"projectId": project, "datasetId": target.dataset, "tableId": partition},
-            "createDisposition": "CREATE_NEVER",
-            "writeDisposition": "WRITE_TRUNCATE",
-        },
-    }}))
+        }),
+        // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
+        FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
+    };
+    configuration["sourceUris"] = json!(load.files);
+    configuration["schema"] = schema.clone();
+    configuration["destinationTable"] = destination.clone();
+    configuration["createDisposition"] = "CREATE_NEVER".into();
+    configuration["writeDisposition"] = "WRITE_TRUNCATE".into();
+    Ok(configuration)
 }
 
 /// `job` under the id `id`, to run in `location`.
@@ -93,13 +114,14 @@ pub(super) fn with_id(job: &Value, project: &str, id: &str, location: &str) -> V
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        manifest::FileFormat,
-        schema::{Column, ColumnType, FileType},
+        schema::{ColumnType, FileType},
         state::TableLayout,
     };
 
-    use super::*;
-    use crate::warehouse::LoadColumn;
+    use super::{
+        super::test::{column, load},
+        *,
+    };
 
     fn target(dataset: &str, table: &str) -> Target {
         Target {
@@ -108,29 +130,6 @@ mod tests {
             dataset: dataset.to_owned(),
             table: table.to_owned(),
             layout: TableLayout { partition: "p", cluster: "c", cost: "cost", currency: "currency" },
-        }
-    }
-
-    fn column(column_type: ColumnType) -> LoadColumn {
-        let column = Column { name: "a".to_owned(), column_type };
-        LoadColumn { column, file_name: "a".to_owned(), file_type: FileType::Text(None) }
-    }
-
-    fn load() -> MonthLoad {
-        MonthLoad {
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "e".to_owned(),
-            fingerprint: "f".to_owned(),
-            manifest_uri: "gs://b/m".to_owned(),
-            files: vec!["gs://b/1".to_owned()],
-            bytes: 1,
-            format: FileFormat::Csv,
-            columns: vec![column(ColumnType::String)],
-            table_columns: Vec::new(),
-            rows: None,
-            previous: None,
-            force: false,
-            run_id: "Run:1".to_owned(),
         }
     }
 
@@ -151,7 +150,7 @@ mod tests {
         assert_eq!(base, work(&MonthLoad { run_id: "other".to_owned(), ..load() }));
         assert_ne!(base, work(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
         assert_ne!(base, work(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
-        let columns = vec![column(ColumnType::Decimal)];
+        let columns = vec![column("a", FileType::Text(None), ColumnType::Decimal)];
         assert_ne!(base, work(&MonthLoad { columns, ..load() }));
     }
 
@@ -173,7 +172,7 @@ mod tests {
     #[test]
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
-        let error = load_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
     }

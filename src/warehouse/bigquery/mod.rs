@@ -1,7 +1,9 @@
-//! BigQuery as a warehouse: one load job a month, straight from `gs://` into the month's partition.
+//! BigQuery as a warehouse: one load job a month, straight from `gs://` into the month's partition; where types differ,
+//! a load into a staging table and one query from there.
 //!
 //! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
 
+mod cast;
 mod client;
 mod errors;
 mod inspect;
@@ -13,6 +15,7 @@ mod query;
 mod record;
 mod rest;
 mod schema;
+mod stage;
 mod verify;
 
 use std::{
@@ -129,7 +132,7 @@ impl BigQuery {
             let name = format!("{}.{dataset}", self.client.project());
             Error::new(Kind::NotFound, format!("dataset {name} is gone")).hint("run again: finops creates it anew")
         })?;
-        let jobs = NumberedJobs::new(self, target, load, &location)?;
+        let jobs = NumberedJobs::new(self, target, load, &location);
         let Some(finished) = Box::pin(jobs.replace()).await? else {
             return Ok(Replaced::Overtaken);
         };
@@ -175,5 +178,39 @@ impl Warehouse for BigQuery {
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
         let what = format!("loading {} into {}", load.billing_period, self.table_name(target));
         self.within_quota(&what, self.load_month(target, load)).await
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use finops_core::{
+        manifest::FileFormat,
+        schema::{Column, ColumnType, FileType},
+    };
+
+    use crate::warehouse::{LoadColumn, MonthLoad};
+
+    /// A column that the files call the same in upper case.
+    pub fn column(name: &str, file_type: FileType, column_type: ColumnType) -> LoadColumn {
+        let column = Column { name: name.to_owned(), column_type };
+        LoadColumn { column, file_name: name.to_uppercase(), file_type }
+    }
+
+    pub fn load() -> MonthLoad {
+        MonthLoad {
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "e".to_owned(),
+            fingerprint: "f".to_owned(),
+            manifest_uri: "gs://b/m".to_owned(),
+            files: vec!["gs://b/1".to_owned()],
+            bytes: 1,
+            format: FileFormat::Csv,
+            columns: vec![column("a", FileType::Text(None), ColumnType::String)],
+            table_columns: Vec::new(),
+            rows: None,
+            previous: None,
+            force: false,
+            run_id: "Run:1".to_owned(),
+        }
     }
 }

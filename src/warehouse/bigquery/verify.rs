@@ -2,7 +2,7 @@
 
 use finops_core::amount::Costs;
 
-use super::{BigQuery, job::Finished};
+use super::{BigQuery, job::Finished, model::LoadStatistics};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{MonthLoad, Target, Warehouse, sql::Dialect},
@@ -14,7 +14,7 @@ pub(super) struct Found {
     pub rows: u64,
     /// The exact sum of the cost column.
     pub cost: Costs,
-    /// What looking cost, in bytes.
+    /// What BigQuery bills for loading and looking, in bytes.
     pub bytes_billed: u64,
     /// What does not add up, if anything: expected and found.
     pub difference: Option<String>,
@@ -48,8 +48,8 @@ impl BigQuery {
             rows += count.parse::<u64>().map_err(|_| unreadable())?;
             cost.insert(currency.clone(), amount.parse().map_err(|error| unreadable().cause(error))?);
         }
-        let difference = difference(load.files.len(), rows, finished);
-        Ok(Found { rows, cost, bytes_billed, difference })
+        let difference = difference(load, rows, &finished.statistics);
+        Ok(Found { rows, cost, bytes_billed: bytes_billed + finished.bytes_billed, difference })
     }
 
     /// What a query cost; 0 where BigQuery does not tell, as the month is in the table and has yet to be recorded.
@@ -69,46 +69,56 @@ impl BigQuery {
     }
 }
 
-/// Files and rows of the job, against the delivery's files and the table's rows.
-fn difference(files: usize, rows: u64, finished: &Finished) -> Option<String> {
+/// What a load job reports against the delivery: expected and found.
+pub(super) fn differences(load: &MonthLoad, statistics: &LoadStatistics) -> Vec<String> {
     let reported = |text: &Option<String>| text.clone().unwrap_or_else(|| "an unknown number of".to_owned());
-    let statistics = &finished.statistics;
+    let is = |text: &Option<String>, number: &str| text.as_deref() == Some(number);
     let mut differences = Vec::new();
-    if statistics.input_files.as_deref() != Some(files.to_string().as_str()) {
+    let files = load.files.len();
+    if !is(&statistics.input_files, &files.to_string()) {
         differences.push(format!("expected {files} files, the job read {}", reported(&statistics.input_files)));
     }
-    if statistics.output_rows.as_deref() != Some(rows.to_string().as_str()) {
-        let written = reported(&statistics.output_rows);
-        differences.push(format!("the job wrote {written} rows, the table has {rows} of the month"));
+    if let Some(rows) = load.rows.filter(|rows| !is(&statistics.output_rows, &rows.to_string())) {
+        differences.push(format!("the files hold {rows} rows, the job wrote {}", reported(&statistics.output_rows)));
     }
     if statistics.bad_records.as_deref().is_some_and(|bad| bad != "0") {
         differences.push(format!("the job left out {} rows", reported(&statistics.bad_records)));
+    }
+    differences
+}
+
+/// The same, and the rows that the table has of the month now.
+fn difference(load: &MonthLoad, rows: u64, statistics: &LoadStatistics) -> Option<String> {
+    let mut differences = differences(load, statistics);
+    if statistics.output_rows.as_deref() != Some(rows.to_string().as_str()) {
+        let written = statistics.output_rows.as_deref().unwrap_or("an unknown number of");
+        differences.push(format!("the job wrote {written} rows, the table has {rows} of the month"));
     }
     (!differences.is_empty()).then(|| differences.join("; "))
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use super::{super::test::load, *};
 
-    use super::{super::model::LoadStatistics, *};
-
-    fn finished(files: &str, rows: &str, bad: &str) -> Finished {
-        let statistics = LoadStatistics {
+    fn statistics(files: &str, rows: &str, bad: &str) -> LoadStatistics {
+        LoadStatistics {
             input_files: Some(files.to_owned()),
             output_rows: Some(rows.to_owned()),
             bad_records: Some(bad.to_owned()),
-        };
-        Finished { number: 1, id: "j".to_owned(), ended: Timestamp::UNIX_EPOCH, statistics }
+        }
     }
 
     #[test]
     fn every_count_that_differs_is_named_with_expected_and_found() {
-        assert_eq!(difference(2, 10, &finished("2", "10", "0")), None);
+        let load = MonthLoad { files: vec!["1".to_owned(), "2".to_owned()], rows: Some(10), ..load() };
+        assert_eq!(difference(&load, 10, &statistics("2", "10", "0")), None);
         assert_eq!(
-            difference(2, 10, &finished("1", "9", "3")).unwrap(),
-            "expected 2 files, the job read 1; the job wrote 9 rows, the table has 10 of the month; \
-             the job left out 3 rows"
+            difference(&load, 11, &statistics("1", "9", "3")).unwrap(),
+            "expected 2 files, the job read 1; the files hold 10 rows, the job wrote 9; the job left out 3 rows; \
+             the job wrote 9 rows, the table has 11 of the month"
         );
+        let untold = MonthLoad { rows: None, ..load };
+        assert_eq!(difference(&untold, 9, &statistics("2", "9", "0")), None);
     }
 }

@@ -3,7 +3,7 @@
 use finops_core::schema::{ColumnType, FileType, Reading};
 
 use super::DIALECT;
-use crate::warehouse::LoadColumn;
+use crate::warehouse::{LoadColumn, sql::NO_VALUE};
 
 /// DuckDB's name of the type.
 pub fn sql_type(column_type: ColumnType) -> &'static str {
@@ -49,7 +49,7 @@ impl Cast {
             (FileType::Text(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             // Among the decimals there are ones with more digits than the table's.
             (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
-                Self::from_text(as_text(&name, column.file_type), to)
+                Self::from_text(as_text(&name, column.file_type, to), to)
             }
             (_, Reading::AsIs) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
@@ -91,17 +91,16 @@ impl Cast {
     }
 }
 
-/// What DuckDB says of a statement that met a text without a value.
-pub const NO_VALUE: &str = "a value cannot be converted";
-
 /// The text that stands for a Parquet value: that of CSV files, where they would hold the column.
-fn as_text(name: &str, file_type: FileType) -> String {
+fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
     match file_type {
         // The fraction only where there is one.
         FileType::Timestamp => {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
+        // CSV files have nothing between the commas where there is no value.
+        FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         // Of a DOUBLE the shortest that reads back as the same number.
         _ => format!("CAST({name} AS VARCHAR)"),
     }

@@ -5,14 +5,10 @@ use std::thread;
 use duckdb::{Connection, Transaction};
 use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check};
 
-use super::{
-    DIALECT,
-    cast::{self, Cast},
-    failed, integrity, path, state,
-};
+use super::{DIALECT, cast::Cast, failed, integrity, path, state};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure},
+    warehouse::{CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure, sql::NO_VALUE},
 };
 
 /// Characters that are shown of what DuckDB says of the data.
@@ -64,7 +60,7 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
     let insert = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
     match transaction.execute(&insert, []) {
         Ok(rows) => Ok(rows as u64),
-        Err(error) if error.to_string().contains(cast::NO_VALUE) => {
+        Err(error) if error.to_string().contains(NO_VALUE) => {
             // The transaction is spent; the files can be read without it.
             let reader = transaction.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
             Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))

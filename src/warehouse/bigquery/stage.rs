@@ -1,0 +1,205 @@
+//! A staging table: a month's files as they are, from where one query converts them into the month's partition.
+//!
+//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. It is removed when
+//! the attempt ends, and expires where the run was killed.
+
+use backon::{BackoffBuilder, Retryable};
+use finops_core::{delivery::hash, schema::FileType};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{
+    BigQuery, MANAGED_BY,
+    cast::{month_query, refused_query, staged_name},
+    errors::{Failure, is_transient_job, load_error},
+    job::{is_done, pauses},
+    load::{configuration, job_id_prefix, labels, partition, with_id},
+    model::{Job, LoadStatistics},
+    verify::differences,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    http,
+    warehouse::{CastFailure, MonthLoad, Target, Warehouse, cast_failure},
+};
+
+/// A load and a query take six hours each at most.
+const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// The labels that carry what the staging load reported to the job that replaces the month.
+pub(super) const FILES_LABEL: &str = "finops_files";
+pub(super) const ROWS_LABEL: &str = "finops_rows";
+
+/// A month's files in a table of their own.
+pub(super) struct Staging<'a> {
+    bigquery: &'a BigQuery,
+    target: &'a Target,
+    load: &'a MonthLoad,
+    location: &'a str,
+    name: String,
+    /// What the load of the files reported.
+    statistics: LoadStatistics,
+}
+
+impl<'a> Staging<'a> {
+    /// Loads the month's files into a new staging table; none is left where that fails.
+    pub(super) async fn new(
+        bigquery: &'a BigQuery,
+        target: &'a Target,
+        load: &'a MonthLoad,
+        location: &'a str,
+    ) -> Result<Self> {
+        let unique = format!("{} {} {}", load.run_id, job_id_prefix(target, load), Timestamp::now().as_nanosecond());
+        let name =
+            format!("finops_staging_{}_{}", load.billing_period.partition_id(), &hash([unique.as_bytes()])[..16]);
+        let mut staging = Self { bigquery, target, load, location, name, statistics: LoadStatistics::default() };
+        match staging.fill().await {
+            Ok(statistics) => {
+                staging.statistics = statistics;
+                Ok(staging)
+            }
+            Err(error) => {
+                staging.remove().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fill(&self) -> Result<LoadStatistics> {
+        let (key, value) = MANAGED_BY;
+        let project = self.bigquery.client.project();
+        let reference = json!({"projectId": project, "datasetId": self.target.dataset, "tableId": self.name});
+        let schema = self.schema();
+        let table = json!({
+            "tableReference": reference,
+            "schema": schema,
+            "labels": {key: value},
+            "description": format!(
+                "The files of {} on their way into {}. Removed after the load, or by its expiration.",
+                self.load.billing_period, self.target.table
+            ),
+            "expirationTime": (Timestamp::now() + EXPIRES_AFTER).as_millisecond().to_string(),
+        });
+        match self.bigquery.client.create_table(&self.target.dataset, &table).await {
+            // The answer to the first attempt may have been lost.
+            Err(failure) if failure.is_status(409) => {}
+            created => drop(created.map_err(|failure| failure.into_error(&self.doing()))?),
+        }
+        let job = json!({"configuration": {"load": configuration(self.load, &schema, &reference)?}});
+        let mut pauses = http::backoff().build();
+        let mut attempt = 1;
+        loop {
+            let id = format!("{}{}-{attempt}", job_id_prefix(self.target, self.load), self.name);
+            let job = self.run(&job, &id).await?;
+            let Some(error) = &job.status.error_result else {
+                return self.complete(job.statistics.load.unwrap_or_default());
+            };
+            let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
+                return Err(load_error(&self.doing(), &id, error, &job.status.errors));
+            };
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    /// The files as columns: CSV is read as the table's types, Parquet as its own.
+    fn schema(&self) -> Value {
+        let fields = self.load.columns.iter().map(|column| {
+            let field_type = match column.file_type {
+                FileType::Text(_) => super::schema::sql_type(&column.column).unwrap_or("STRING"),
+                FileType::String | FileType::Other => "STRING",
+                FileType::Int64 => "INT64",
+                FileType::Double => "FLOAT64",
+                FileType::Decimal => "BIGNUMERIC",
+                FileType::Timestamp => "TIMESTAMP",
+                FileType::Date => "DATE",
+                FileType::Boolean => "BOOL",
+            };
+            json!({"name": staged_name(column), "type": field_type})
+        });
+        json!({"fields": fields.collect::<Vec<_>>()})
+    }
+
+    /// Runs the job to its end.
+    async fn run(&self, job: &Value, id: &str) -> Result<Job> {
+        let client = &self.bigquery.client;
+        let failed = |failure: Failure| failure.into_error(&self.doing());
+        let get = || client.job(id, self.location);
+        let mut job = match client.insert_job(&with_id(job, client.project(), id, self.location)).await {
+            // The id is this attempt's own: the answer to the first insert was lost.
+            Err(failure) if failure.is_status(409) => {
+                get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)?
+            }
+            inserted => inserted.map_err(failed)?,
+        };
+        let mut pauses = pauses();
+        while !is_done(&job) {
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            job = get().await.map_err(failed)?;
+        }
+        Ok(job)
+    }
+
+    /// Refuses a staging table that is not what was delivered: the month is not touched then.
+    fn complete(&self, statistics: LoadStatistics) -> Result<LoadStatistics> {
+        let differences = differences(self.load, &statistics);
+        if differences.is_empty() {
+            return Ok(statistics);
+        }
+        let message = format!("{} failed: {}", self.doing(), differences.join("; "));
+        Err(Error::new(Kind::Verification, message).hint("nothing was changed: run again"))
+    }
+
+    /// The job that replaces the month by what is staged, but for its number. What the staging load reported goes with
+    /// it, for whoever finds the job.
+    pub(super) fn job(&self, work: &str) -> Result<Value> {
+        let mut labels = labels(self.load, work);
+        labels[FILES_LABEL] = self.statistics.input_files.clone().into();
+        labels[ROWS_LABEL] = self.statistics.output_rows.clone().into();
+        let query = json!({
+            "query": month_query(self.load, &self.path())?,
+            "useLegacySql": false,
+            "destinationTable": partition(self.bigquery.client.project(), self.target, self.load),
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": "WRITE_TRUNCATE",
+        });
+        Ok(json!({"configuration": {"labels": labels, "query": query}}))
+    }
+
+    /// The values that made the job fail, if it failed for such.
+    pub(super) async fn refused(&self) -> Option<Error> {
+        let (sql, columns) = refused_query(self.load, &self.path());
+        let answer = match self.bigquery.client.query(self.location, &sql, &[]).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                tracing::warn!(table = self.name, %failure, "values that cannot be converted could not be looked for");
+                return None;
+            }
+        };
+        let found = answer.rows.first()?.chunks_exact(2).zip(columns).filter_map(|(found, (column, expected))| {
+            let (count, example) = (found[0].as_deref()?.parse().ok()?, found[1].clone()?);
+            Some(CastFailure { column, count, example, expected })
+        });
+        cast_failure(self.load, &found.collect::<Vec<_>>())
+    }
+
+    /// Removes the table. It expires anyway, so that a failure is only worth a warning.
+    pub(super) async fn remove(&self) {
+        match self.bigquery.client.delete_table(&self.target.dataset, &self.name).await {
+            Err(failure) if !failure.is_status(404) => {
+                let (dataset, table) = (&self.target.dataset, &self.name);
+                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
+            }
+            _ => {}
+        }
+    }
+
+    fn path(&self) -> String {
+        self.bigquery.path(&self.target.dataset, &self.name)
+    }
+
+    fn doing(&self) -> String {
+        let table = self.bigquery.table_name(self.target);
+        format!("staging the files of {} for {table}", self.load.billing_period)
+    }
+}
