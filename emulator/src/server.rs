@@ -131,9 +131,8 @@ async fn fail(kind: &FaultKind, connection: &ResetHandle) -> Response {
 }
 
 fn answer(status: u16, headers: &[(String, String)], body: &str) -> Result<Response, http::Error> {
-    let response = headers.iter().fold(Response::builder().status(status), |response, (name, value)| {
-        response.header(name, value)
-    });
+    let response =
+        headers.iter().fold(Response::builder().status(status), |response, (name, value)| response.header(name, value));
     response.body(body.to_owned().into())
 }
 

@@ -3,10 +3,12 @@
 mod commit;
 mod config;
 mod csv;
+mod destination;
+mod parquet;
 mod reconcile;
 mod source;
 mod stage;
 
-pub use commit::{commit, expire};
+pub use commit::expire;
 pub use config::LoadConfig;
-pub use stage::{Staged, stage};
+pub use stage::{Staged, commit, stage};

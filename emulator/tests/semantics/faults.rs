@@ -56,7 +56,8 @@ async fn x2_an_answer_fault_carries_its_own_headers_and_body() {
         let kind = FaultKind::Answer { status, headers, body: page.to_owned() };
         h.emulator.add_fault(Fault { path_contains: "/tables".to_owned(), ..fault(kind, when) });
         let url = format!("{}/bigquery/v2/projects/demo/datasets/d/tables", h.emulator.url());
-        let table = json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}});
+        let table =
+            json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}});
         let answer = h.client.post(url).json(&table).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()), (status, &b"1"[..]));
         assert_eq!(answer.text().await.unwrap(), page);

@@ -6,4 +6,5 @@ mod faults;
 mod harness;
 mod jobs;
 mod loads;
+mod parquet;
 mod queries;
