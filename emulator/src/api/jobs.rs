@@ -73,12 +73,7 @@ fn with_type(configuration: &Value, kind: &str) -> Value {
 
 async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
     job.start();
-    let prepared = tokio::select! {
-        staged = prepare(&server, &job, config) => staged,
-        () = job.stopped() => {
-            Err(JobError::new("stopped", "Job execution was cancelled: User requested cancellation"))
-        }
-    };
+    let prepared = job.unless_stopped(prepare(&server, &job, config)).await;
     let outcome = match prepared {
         Ok(staged) => blocking(move || load::commit(&server, &staged)).await,
         Err(error) => Err(error),

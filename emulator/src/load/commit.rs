@@ -40,15 +40,11 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     let values = values.collect::<Vec<_>>().join(", ");
     connection.execute_batch(&format!("CREATE TEMP VIEW incoming({columns}) AS SELECT {values} FROM staged"))?;
     let target = table.id.duckdb();
-    let place = match &destination.partition {
-        Some(partition) => {
-            check_partition(connection, &table, fields, partition)?;
-            format!("{} = {}", table.partition_id(), literal(partition))
-        }
-        None => "true".to_owned(),
-    };
+    if let Some(partition) = &destination.partition {
+        check_partition(connection, &table, fields, partition)?;
+    }
     if destination.write == Write::Truncate {
-        statements.push(format!("DELETE FROM {target} WHERE {place}"));
+        statements.push(format!("DELETE FROM {}", table.place(destination.partition.as_deref())));
     }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));

@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use crate::{
-    api::tables::{clustering, partitioning},
+    api::{
+        decorated,
+        tables::{clustering, partitioning},
+    },
     catalog::{DatasetId, Partitioning, TableId},
     error::ApiError,
 };
@@ -38,10 +41,8 @@ impl Destination {
         let name = |key: &str| {
             target[key].as_str().ok_or_else(|| ApiError::missing(&format!("{what}.destinationTable.{key}")))
         };
-        let (table, partition) = match name("tableId")?.split_once('$') {
-            Some((table, partition)) => (table, Some(month(partition)?)),
-            None => (name("tableId")?, None),
-        };
+        let (table, partition) = decorated(name("tableId")?);
+        let partition = partition.map(month).transpose()?;
         let dataset = DatasetId::new(target["projectId"].as_str().unwrap_or(project), name("datasetId")?);
         let write = match job["writeDisposition"].as_str().unwrap_or(write) {
             "WRITE_APPEND" => Write::Append,

@@ -1,4 +1,5 @@
-//! Load jobs: read the configuration, stage the files, commit them in one transaction.
+//! Load jobs: read the configuration, stage the files, commit them in one transaction. Query jobs with a
+//! destination commit their result the same way.
 
 mod commit;
 mod config;
@@ -9,6 +10,7 @@ mod reconcile;
 mod source;
 mod stage;
 
-pub use commit::expire;
+pub use commit::{Incoming, expire, put};
 pub use config::LoadConfig;
+pub use destination::{Destination, KEYS as DESTINATION_KEYS};
 pub use stage::{Staged, commit, stage};
