@@ -21,7 +21,8 @@ CREATE MACRO bq_bignumeric_text(x) AS
 CREATE MACRO bq_float_text(x) AS list_transform([x], lambda t:
     CASE WHEN isnan(t) THEN 'NaN' WHEN t = 0 THEN '0'
          WHEN printf('%.15g', t)::DOUBLE = t THEN printf('%.15g', t) ELSE printf('%.17g', t) END)[1];
-CREATE MACRO bq_timestamp_text(x) AS x::VARCHAR || '+00';
+CREATE MACRO bq_timestamp_text(x) AS
+    regexp_replace(strftime(x, '%Y-%m-%d %H:%M:%S.%f'), '(\.000000|000)$', '') || '+00';
 CREATE MACRO bq_timestamp_iso(x) AS regexp_replace(strftime(x, '%Y-%m-%dT%H:%M:%S.%f'), '\.?0*$', '') || 'Z';
 CREATE MACRO bq_extract(x, pattern, part) AS list_transform([x], lambda t:
     CASE WHEN regexp_matches(t, pattern) THEN regexp_extract(t, pattern, part) END)[1];
