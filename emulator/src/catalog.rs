@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     error::ApiError,
     rest::{etag, now_ms, text, without_nulls},
-    types::{Field, fields_to_rest, find, quote},
+    types::{Field, fields_to_rest, find, literal, quote},
 };
 
 /// All datasets.
@@ -22,6 +22,7 @@ pub struct Dataset {
     pub id: DatasetId,
     pub location: String,
     pub labels: BTreeMap<String, String>,
+    pub description: Option<String>,
     /// Milliseconds; inherited by new partitioned tables that set none.
     pub default_partition_expiration: Option<i64>,
     /// Milliseconds; inherited by new tables that set none and whose partitions do not expire.
@@ -146,6 +147,7 @@ impl Dataset {
             id,
             location: canonical_location(location),
             labels: BTreeMap::new(),
+            description: None,
             default_partition_expiration: None,
             default_table_expiration: None,
             created: now_ms(),
@@ -166,6 +168,7 @@ impl Dataset {
             "creationTime": text(self.created),
             "lastModifiedTime": text(self.created),
             "labels": self.labels,
+            "description": self.description,
             "type": "DEFAULT",
             "defaultPartitionExpirationMs": text(self.default_partition_expiration),
             "defaultTableExpirationMs": text(self.default_table_expiration),
@@ -223,6 +226,12 @@ impl Table {
     /// An estimate of the logical size: eight bytes a value.
     pub fn bytes(&self, rows: i64) -> i64 {
         rows * i64::try_from(self.fields.len()).unwrap_or(i64::MAX) * 8
+    }
+
+    /// The rows of the table or of one partition, as what follows FROM.
+    pub fn place(&self, partition: Option<&str>) -> String {
+        let condition = partition.map(|partition| format!(" WHERE {} = {}", self.partition_id(), literal(partition)));
+        format!("{}{}", self.id.duckdb(), condition.unwrap_or_default())
     }
 
     /// The DuckDB expression for a row's partition id, such as `202509`.

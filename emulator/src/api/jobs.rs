@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{only_keys, page, queries};
+use super::{int64, only_keys, page, queries};
 use crate::{
     catalog::canonical_location,
     error::{ApiError, JobError},
@@ -25,12 +25,12 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         let config = LoadConfig::from_rest(&configuration["load"], project)?;
         let location = match location {
             Some(location) => canonical_location(location),
-            None => server.catalog().dataset(&config.table.dataset)?.location.clone(),
+            None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
         };
         let id = new_id(project, &location, job_id)?;
         // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
-        if let Err(error) = server.catalog().dataset_in(&config.table.dataset, &location) {
+        if let Err(error) = server.catalog().dataset_in(&config.destination.table.dataset, &location) {
             job.finish(Err(error.clone().into()));
             return Err(error);
         }
@@ -73,12 +73,7 @@ fn with_type(configuration: &Value, kind: &str) -> Value {
 
 async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
     job.start();
-    let prepared = tokio::select! {
-        staged = prepare(&server, &job, config) => staged,
-        () = job.stopped() => {
-            Err(JobError::new("stopped", "Job execution was cancelled: User requested cancellation"))
-        }
-    };
+    let prepared = job.unless_stopped(prepare(&server, &job, config)).await;
     let outcome = match prepared {
         Ok(staged) => blocking(move || load::commit(&server, &staged)).await,
         Err(error) => Err(error),
@@ -122,6 +117,9 @@ pub fn cancel(server: &Server, project: &str, job: &str, call: &LoggedRequest) -
 
 pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let wanted = call.query.get("stateFilter").map(|state| state.to_ascii_uppercase());
+    let full = call.query.get("projection").is_some_and(|projection| projection.eq_ignore_ascii_case("full"));
+    let bound = |key: &str| call.query.get(key).and_then(|ms| ms.parse::<i64>().ok());
+    let created = bound("minCreationTime").unwrap_or(0)..=bound("maxCreationTime").unwrap_or(i64::MAX);
     let entries: Vec<Value> = server
         .jobs
         .of_project(project)
@@ -132,9 +130,13 @@ pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answ
             if let Some(error) = entry["status"].get("errorResult").cloned() {
                 entry["errorResult"] = error;
             }
+            if let (false, Some(entry)) = (full, entry.as_object_mut()) {
+                entry.remove("configuration");
+            }
             entry
         })
         .filter(|entry| wanted.as_deref().is_none_or(|wanted| entry["state"] == wanted))
+        .filter(|entry| int64(&entry["statistics"]["creationTime"]).is_some_and(|ms| created.contains(&ms)))
         .collect();
     Ok(Answer::Json(page(call, "bigquery#jobList", "jobs", &entries)?))
 }

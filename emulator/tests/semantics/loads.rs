@@ -131,6 +131,11 @@ async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
     let file = h.put("a.csv", september("1"));
     let job = h.load("never", "t$202509", &[&file], json!({})).await;
     assert_eq!(error(&job), ("notFound", "Not found: Table demo:d.t"));
+    let schema = json!({"fields": [{"name": "month", "type": "DATE"}]});
+    let unpartitioned = json!({"createDisposition": "CREATE_IF_NEEDED", "schema": schema});
+    let months = h.put("months.csv", "month\n2025-09-01\n");
+    assert_eq!(error(&h.load("unpartitioned", "t$202509", &[&months], unpartitioned).await).0, "invalid");
+    assert_eq!(h.get("/datasets/d/tables/t").await.0, 404);
     let wish = json!({
         "createDisposition": "CREATE_IF_NEEDED",
         "timePartitioning": {"type": "MONTH", "field": "month"},
@@ -240,7 +245,7 @@ async fn stored(ty: &str, values: &[(&str, Option<&str>)]) {
 #[tokio::test]
 async fn c3_timestamps_of_all_documented_forms_become_utc() {
     let forms = [
-        ("2018-08-19T12:11:35.220Z", Some("2018-08-19 12:11:35.22+00")),
+        ("2018-08-19T12:11:35.220Z", Some("2018-08-19 12:11:35.220+00")),
         ("2025-09-02 16:00:00+00:00", Some("2025-09-02 16:00:00+00")),
         ("2025-09-02 16:00:00+02", Some("2025-09-02 14:00:00+00")),
         ("2025-09-02 16:00:00-05:30", Some("2025-09-02 21:30:00+00")),
