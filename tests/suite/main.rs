@@ -18,6 +18,7 @@ mod duckdb_state;
 mod failed_loads;
 mod failure_classes;
 mod figures;
+mod formats;
 mod gcs;
 mod harness;
 mod histories;
