@@ -18,16 +18,18 @@ use crate::{
 
 const MONTHS: [&str; 3] = ["2025-10", "2025-09", "2025-08"];
 
-fn example(name: &str) -> PathBuf {
+/// The folder of a sample export.
+pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/aws").join(name)
 }
 
-fn expected(name: &str) -> Value {
+/// What `scripts/expected.py` computed of it.
+pub fn expected(name: &str) -> Value {
     serde_json::from_slice(&fs::read(example(&format!("{name}.expected.json"))).unwrap()).unwrap()
 }
 
 /// The expected rows and costs of each month.
-fn figures(expected: &Value) -> Figures {
+pub fn figures(expected: &Value) -> Figures {
     let figure = |(month, figure): (&String, &Value)| {
         let cost = figure["unblended_cost"]["USD"].as_str().unwrap().to_owned();
         (month.clone(), (figure["rows"].as_u64().unwrap(), cost))
