@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     error::ApiError,
     rest::{etag, now_ms, text, without_nulls},
-    types::{Field, fields_to_rest, find, quote},
+    types::{Field, fields_to_rest, find, literal, quote},
 };
 
 /// All datasets.
@@ -223,6 +223,12 @@ impl Table {
     /// An estimate of the logical size: eight bytes a value.
     pub fn bytes(&self, rows: i64) -> i64 {
         rows * i64::try_from(self.fields.len()).unwrap_or(i64::MAX) * 8
+    }
+
+    /// The rows of the table or of one partition, as what follows FROM.
+    pub fn place(&self, partition: Option<&str>) -> String {
+        let condition = partition.map(|partition| format!(" WHERE {} = {}", self.partition_id(), literal(partition)));
+        format!("{}{}", self.id.duckdb(), condition.unwrap_or_default())
     }
 
     /// The DuckDB expression for a row's partition id, such as `202509`.

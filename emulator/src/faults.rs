@@ -28,8 +28,19 @@ pub struct Fault {
 pub enum FaultKind {
     /// An error answer of this HTTP status and reason.
     Status(u16, String),
+    /// An answer of this status, with these headers and this body, which need not be JSON, such as a proxy's page.
+    Answer {
+        /// The HTTP status; 200 for a garbled success.
+        status: u16,
+        /// Names and values, such as `Retry-After`.
+        headers: Vec<(String, String)>,
+        /// Sent as it is.
+        body: String,
+    },
     /// The connection ends without an answer.
     Reset,
+    /// No answer, until the client goes away.
+    Hang,
 }
 
 /// Whether the request takes effect.

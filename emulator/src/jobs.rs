@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
+    catalog::TableId,
     error::{ApiError, JobError},
     rest::{etag, now_ms, text, without_nulls},
     types::Field,
@@ -54,6 +55,8 @@ pub struct QueryResult {
     pub fields: Vec<Field>,
     /// Values as `sql::wire` reads them.
     pub rows: Vec<Vec<Option<String>>>,
+    /// Where the rows are instead: a table, and its partition.
+    pub stored: Option<(TableId, Option<String>)>,
     /// Rows that a DML statement changed.
     pub affected_rows: Option<i64>,
 }
@@ -153,10 +156,16 @@ impl Job {
         self.stop.send_replace(true);
     }
 
-    /// Waits for a request to stop.
-    pub async fn stopped(&self) {
-        // It fails only where the sender is gone, and `self` holds it.
-        let _ = self.stop.subscribe().wait_for(|stop| *stop).await;
+    /// Does work that has no effect yet, unless the job is stopped meanwhile.
+    pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            done = work => done,
+            // It fails only where the sender is gone, and `self` holds it.
+            _ = stop.wait_for(|stop| *stop) => {
+                Err(JobError::new("stopped", "Job execution was cancelled: User requested cancellation"))
+            }
+        }
     }
 
     /// Waits until it is DONE.

@@ -9,7 +9,7 @@ use axum::{
     Json,
     body::{self, Bytes},
     extract::{ConnectInfo, Query, Request, State},
-    http::StatusCode,
+    http::{self, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
@@ -120,11 +120,20 @@ async fn fail(kind: &FaultKind, connection: &ResetHandle) -> Response {
         FaultKind::Status(code, reason) => {
             ApiError::new(*code, reason, format!("Injected fault: {reason}")).into_response()
         }
+        FaultKind::Answer { status, headers, body } => answer(*status, headers, body)
+            .unwrap_or_else(|error| ApiError::internal(format!("injected fault: {error}")).into_response()),
         FaultKind::Reset => {
             connection.reset();
             std::future::pending().await
         }
+        FaultKind::Hang => std::future::pending().await,
     }
+}
+
+fn answer(status: u16, headers: &[(String, String)], body: &str) -> Result<Response, http::Error> {
+    let response =
+        headers.iter().fold(Response::builder().status(status), |response, (name, value)| response.header(name, value));
+    response.body(body.to_owned().into())
 }
 
 async fn read(request: Request) -> Result<LoggedRequest, ApiError> {

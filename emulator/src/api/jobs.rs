@@ -25,12 +25,12 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         let config = LoadConfig::from_rest(&configuration["load"], project)?;
         let location = match location {
             Some(location) => canonical_location(location),
-            None => server.catalog().dataset(&config.table.dataset)?.location.clone(),
+            None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
         };
         let id = new_id(project, &location, job_id)?;
         // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
-        if let Err(error) = server.catalog().dataset_in(&config.table.dataset, &location) {
+        if let Err(error) = server.catalog().dataset_in(&config.destination.table.dataset, &location) {
             job.finish(Err(error.clone().into()));
             return Err(error);
         }
@@ -73,12 +73,7 @@ fn with_type(configuration: &Value, kind: &str) -> Value {
 
 async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
     job.start();
-    let prepared = tokio::select! {
-        staged = prepare(&server, &job, config) => staged,
-        () = job.stopped() => {
-            Err(JobError::new("stopped", "Job execution was cancelled: User requested cancellation"))
-        }
-    };
+    let prepared = job.unless_stopped(prepare(&server, &job, config)).await;
     let outcome = match prepared {
         Ok(staged) => blocking(move || load::commit(&server, &staged)).await,
         Err(error) => Err(error),

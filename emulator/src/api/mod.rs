@@ -3,9 +3,10 @@
 pub mod datasets;
 pub mod jobs;
 pub mod queries;
+pub mod tabledata;
 pub mod tables;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -36,11 +37,21 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
         }
         ("GET", ["datasets", dataset, "tables"]) => tables::list(server, &dataset_id(dataset), call),
         ("POST", ["datasets", dataset, "tables"]) => tables::insert(server, &dataset_id(dataset), body),
-        ("GET", ["datasets", dataset, "tables", table]) => tables::get(server, &dataset_id(dataset).table(table)),
+        ("GET", ["datasets", dataset, "tables", name]) => {
+            let (table, partition) = decorated(name);
+            tables::get(server, &dataset_id(dataset).table(table), partition)
+        }
+        ("GET", ["datasets", dataset, "tables", name, "data"]) => {
+            let (table, partition) = decorated(name);
+            tabledata::list(server, &dataset_id(dataset).table(table), partition, call)
+        }
         ("PATCH", ["datasets", dataset, "tables", table]) => {
             tables::patch(server, &dataset_id(dataset).table(table), body)
         }
-        ("DELETE", ["datasets", dataset, "tables", table]) => tables::delete(server, &dataset_id(dataset), table),
+        ("DELETE", ["datasets", dataset, "tables", name]) => {
+            let (table, partition) = decorated(name);
+            tables::delete(server, &dataset_id(dataset).table(table), partition)
+        }
         ("POST", ["jobs"]) => jobs::insert(server, project, body),
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
@@ -49,6 +60,11 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
         ("GET", ["queries", job]) => queries::results(server, project, job, call).await,
         _ => Err(unknown(call)),
     }
+}
+
+/// A table's name and its partition decorator.
+pub fn decorated(name: &str) -> (&str, Option<&str>) {
+    name.split_once('$').map_or((name, None), |(table, partition)| (table, Some(partition)))
 }
 
 fn unknown(call: &LoggedRequest) -> ApiError {
@@ -95,28 +111,38 @@ pub struct Paging {
     /// The most entries; 1000 without it.
     pub size: Option<usize>,
     pub token: Option<String>,
+    /// Where to begin without a token.
+    pub start: usize,
 }
 
 impl Paging {
-    /// Reads `maxResults` and `pageToken`.
+    /// Reads `maxResults`, `pageToken` and `startIndex`.
     pub fn of(call: &LoggedRequest) -> Self {
+        let number = |key: &str| call.query.get(key).and_then(|number| number.parse().ok());
         Self {
-            size: call.query.get("maxResults").and_then(|size| size.parse().ok()),
+            size: number("maxResults"),
             token: call.query.get("pageToken").filter(|token| !token.is_empty()).cloned(),
+            start: number("startIndex").unwrap_or(0),
         }
     }
 
-    /// The entries, and the token of the next page.
-    pub fn cut<'a, T>(&self, entries: &'a [T]) -> Result<(&'a [T], Option<String>), ApiError> {
+    /// The positions among so many entries, and the token of the next page.
+    pub fn range(&self, total: usize) -> Result<(Range<usize>, Option<String>), ApiError> {
         let start = match &self.token {
             Some(token) => token
                 .strip_prefix("page-")
                 .and_then(|start| start.parse().ok())
-                .filter(|start| *start <= entries.len())
+                .filter(|start| *start <= total)
                 .ok_or_else(|| ApiError::invalid(format!("Invalid page token {token}")))?,
-            None => 0,
+            None => self.start.min(total),
         };
-        let end = entries.len().min(start.saturating_add(self.size.unwrap_or(1000)));
-        Ok((&entries[start..end], (end < entries.len()).then(|| format!("page-{end}"))))
+        let end = total.min(start.saturating_add(self.size.unwrap_or(1000)));
+        Ok((start..end, (end < total).then(|| format!("page-{end}"))))
+    }
+
+    /// The entries, and the token of the next page.
+    pub fn cut<'a, T>(&self, entries: &'a [T]) -> Result<(&'a [T], Option<String>), ApiError> {
+        let (range, next) = self.range(entries.len())?;
+        Ok((&entries[range], next))
     }
 }

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id};
+use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id, tabledata};
 use crate::{
-    error::ApiError,
+    error::{ApiError, JobError},
     jobs::{Job, JobId, Outcome},
     rest::{etag, now_ms, text, without_nulls},
     server::{Answer, LoggedRequest, Server},
@@ -32,10 +32,10 @@ pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<
     };
     let timeout = body["timeoutMs"].as_u64().map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     let wanted = Wanted {
-        paging: Paging { size: int64(&body["maxResults"]).and_then(|size| size.try_into().ok()), token: None },
+        paging: Paging { size: int64(&body["maxResults"]).and_then(|size| size.try_into().ok()), ..Paging::default() },
         int64_timestamps: body["formatOptions"]["useInt64Timestamp"].as_bool() == Some(true),
     };
-    answer(&job, timeout, &wanted, "bigquery#queryResponse").await
+    answer(server, &job, timeout, &wanted, "bigquery#queryResponse").await
 }
 
 pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
@@ -43,7 +43,7 @@ pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &Logg
     let timeout = call.query.get("timeoutMs").and_then(|ms| ms.parse().ok());
     let wanted = Wanted { paging: Paging::of(call), int64_timestamps: flag(call, "formatOptions.useInt64Timestamp") };
     let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-    answer(&job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
+    answer(server, &job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
 }
 
 /// The name of a new query job; without a location it runs where its tables are.
@@ -67,14 +67,23 @@ pub fn start(server: &Arc<Server>, id: JobId, config: QueryConfig, configuration
 
 async fn run(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
     job.start();
-    server.holds.pass(&job.id.job).await;
-    let outcome = if let Some(error) = server.faults.for_job(&job.id.job) {
-        Err(error)
-    } else {
-        let location = job.id.location.clone();
-        blocking(move || sql::run(&server, &config, &location)).await
+    let outcome = match job.unless_stopped(turn(&server, &job, &config)).await {
+        Ok(()) => {
+            let location = job.id.location.clone();
+            blocking(move || sql::run(&server, &config, &location)).await
+        }
+        Err(error) => Err(error),
     };
     job.finish(outcome);
+}
+
+/// Waits until the query may run.
+async fn turn(server: &Server, job: &Job, config: &QueryConfig) -> Result<(), JobError> {
+    if config.destination.is_some() {
+        tokio::time::sleep(server.options.job_duration).await;
+    }
+    server.holds.pass(&job.id.job).await;
+    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
 }
 
 /// What a request wants to see of a result.
@@ -84,7 +93,13 @@ struct Wanted {
     int64_timestamps: bool,
 }
 
-async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Result<Answer, ApiError> {
+async fn answer(
+    server: &Server,
+    job: &Job,
+    timeout: Duration,
+    wanted: &Wanted,
+    kind: &str,
+) -> Result<Answer, ApiError> {
     let now = etag(now_ms());
     if tokio::time::timeout(timeout, job.done()).await.is_err() {
         let answer = json!({"kind": kind, "etag": now, "jobReference": job.id.to_rest(), "jobComplete": false});
@@ -94,7 +109,12 @@ async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Re
         job.outcome().unwrap_or_else(|| Ok(Outcome::default())).map_err(|error| error.to_api())?;
     let result = result
         .ok_or_else(|| ApiError::invalid(format!("Job {} is not a query; ask for it with jobs.get", job.id.job)))?;
-    let (rows, next) = wanted.paging.cut(&result.rows)?;
+    let (total, rows, next) = if let Some((table, partition)) = &result.stored {
+        tabledata::read(server, table, partition.as_deref(), &result.fields, &wanted.paging)?
+    } else {
+        let (rows, next) = wanted.paging.cut(&result.rows)?;
+        (result.rows.len(), rows.to_vec(), next)
+    };
     let rows: Vec<Value> =
         rows.iter().map(|row| sql::wire::row(&result.fields, row, wanted.int64_timestamps)).collect();
     Ok(Answer::Json(without_nulls(json!({
@@ -104,7 +124,7 @@ async fn answer(job: &Job, timeout: Duration, wanted: &Wanted, kind: &str) -> Re
         "jobComplete": true,
         "cacheHit": false,
         "schema": fields_to_rest(&result.fields),
-        "totalRows": result.rows.len().to_string(),
+        "totalRows": total.to_string(),
         "totalBytesProcessed": statistics["totalBytesProcessed"],
         "numDmlAffectedRows": text(result.affected_rows),
         "rows": (!rows.is_empty()).then_some(rows),

@@ -8,7 +8,7 @@ use crate::{
     error::ApiError,
     rest::{now_ms, text},
     server::{Answer, LoggedRequest, Server},
-    types::{Allow, Field, Type, added_fields, fields_from_rest, find, literal},
+    types::{Allow, Field, Type, added_fields, fields_from_rest, find},
     warehouse::Warehouse,
 };
 
@@ -17,11 +17,10 @@ const OUTPUT_ONLY: &str = "kind etag id selfLink tableReference type creationTim
     numBytes numLongTermBytes";
 const PATCHABLE: &str = "schema labels description expirationTime";
 
-pub fn get(server: &Server, id: &TableId) -> Result<Answer, ApiError> {
-    let rows = {
-        server.catalog().table(id)?;
-        Warehouse::count(&server.warehouse.connect()?, &id.duckdb())?
-    };
+/// A table; with a partition its size is that partition's.
+pub fn get(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
+    let place = server.catalog().table(id)?.place(partition);
+    let rows = Warehouse::count(&server.warehouse.connect()?, &place)?;
     resource(server, id, rows)
 }
 
@@ -188,27 +187,19 @@ fn patch_schema(table: &mut Table, new: &[Field]) -> Result<Vec<String>, ApiErro
     Ok(added.into_iter().map(|field| table.add(field)).collect())
 }
 
-/// Deletes a table, or with a decorator `t$YYYYMM` one partition's rows.
-pub fn delete(server: &Server, dataset: &DatasetId, name: &str) -> Result<Answer, ApiError> {
-    let (table, partition) = match name.split_once('$') {
-        Some((table, partition)) => (table, Some(partition)),
-        None => (name, None),
-    };
-    let id = dataset.table(table);
+/// Deletes a table, or one partition's rows.
+pub fn delete(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
-    let partition_id = catalog.table(&id)?.partition_id();
+    let table = catalog.table_mut(id)?;
     let statement = match partition {
-        Some(partition) => {
-            format!("DELETE FROM {} WHERE {partition_id} = {}", id.duckdb(), literal(partition))
-        }
+        Some(_) => format!("DELETE FROM {}", table.place(partition)),
         None => format!("DROP TABLE {}", id.duckdb()),
     };
     Warehouse::transaction(&server.warehouse.connect()?, &[statement])?;
+    table.modified = now_ms();
     if partition.is_none() {
-        catalog.dataset_mut(dataset)?.tables.remove(table);
-    } else {
-        catalog.table_mut(&id)?.modified = now_ms();
+        catalog.dataset_mut(&id.dataset)?.tables.remove(&id.table);
     }
     Ok(Answer::Empty)
 }

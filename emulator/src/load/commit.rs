@@ -1,11 +1,8 @@
 //! Makes staged rows visible, all in one transaction.
 
-use serde_json::{Value, json};
-
 use super::{
-    config::{LoadConfig, Write},
+    destination::{Destination, Write},
     reconcile::reconcile,
-    stage::Staged,
 };
 use crate::{
     api::tables,
@@ -17,15 +14,25 @@ use crate::{
     warehouse::Warehouse,
 };
 
-/// Puts the rows where the job wants them and returns `statistics.load`.
-pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
-    let Staged { config, connection, fields, .. } = staged;
-    if server.catalog().table(&config.table).is_err() {
-        create(server, config)?;
+/// Rows on their way into a table.
+pub struct Incoming<'a> {
+    pub destination: &'a Destination,
+    /// Holds the temporary table `staged` with the columns `c0`, `c1`, ..., one a field.
+    pub connection: &'a duckdb::Connection,
+    pub fields: &'a [Field],
+    /// Whether a truncate must bring all columns of the table.
+    pub strict_missing: bool,
+}
+
+/// Puts the rows where the job wants them; returns their number and their size.
+pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobError> {
+    let Incoming { destination, connection, fields, strict_missing } = incoming;
+    if server.catalog().table(&destination.table).is_err() {
+        create(server, destination, fields)?;
     }
     let _writer = server.warehouse.writer();
-    let mut table = server.catalog().table(&config.table)?.clone();
-    let added = reconcile(config, &table, server.options.strict_missing_columns)?;
+    let mut table = server.catalog().table(&destination.table)?.clone();
+    let added = reconcile(destination, Some(fields), &table, *strict_missing)?;
     let mut statements: Vec<String> = added.into_iter().map(|field| table.add(field)).collect();
     let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
     let columns = columns.join(", ");
@@ -33,38 +40,29 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
     let values = values.collect::<Vec<_>>().join(", ");
     connection.execute_batch(&format!("CREATE TEMP VIEW incoming({columns}) AS SELECT {values} FROM staged"))?;
     let target = table.id.duckdb();
-    let place = match &config.partition {
-        Some(partition) => {
-            check_partition(connection, &table, fields, partition)?;
-            format!("{} = {}", table.partition_id(), literal(partition))
-        }
-        None => "true".to_owned(),
-    };
-    if config.write == Write::Truncate {
-        statements.push(format!("DELETE FROM {target} WHERE {place}"));
+    if let Some(partition) = &destination.partition {
+        check_partition(connection, &table, fields, partition)?;
+    }
+    if destination.write == Write::Truncate {
+        statements.push(format!("DELETE FROM {}", table.place(destination.partition.as_deref())));
     }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));
     Warehouse::transaction(connection, &statements)?;
-    let bytes = table.bytes(i64::try_from(staged.rows).unwrap_or(i64::MAX));
-    *server.catalog().table_mut(&config.table)? = Table { modified: now_ms(), ..table };
-    Ok(json!({
-        "inputFiles": config.uris.len().to_string(),
-        "inputFileBytes": staged.file_bytes.to_string(),
-        "outputRows": staged.rows.to_string(),
-        "outputBytes": bytes.to_string(),
-        "badRecords": "0",
-    }))
+    let rows = Warehouse::count(connection, "staged")?;
+    let bytes = table.bytes(rows);
+    *server.catalog().table_mut(&destination.table)? = Table { modified: now_ms(), ..table };
+    Ok((rows, bytes))
 }
 
-fn create(server: &Server, config: &LoadConfig) -> Result<(), JobError> {
-    if !config.create_if_needed {
-        return Err(ApiError::not_found(format!("Table {}", config.table)).into());
+fn create(server: &Server, destination: &Destination, fields: &[Field]) -> Result<(), JobError> {
+    if !destination.create_if_needed {
+        return Err(ApiError::not_found(format!("Table {}", destination.table)).into());
     }
     let table = Table {
-        partitioning: config.partitioning.clone(),
-        clustering: config.clustering.clone(),
-        ..Table::new(config.table.clone(), config.fields.clone().unwrap_or_default())
+        partitioning: destination.partitioning.clone(),
+        clustering: destination.clustering.clone(),
+        ..Table::new(destination.table.clone(), fields.to_vec())
     };
     Ok(tables::create(server, table)?)
 }

@@ -1,12 +1,16 @@
-//! Load jobs: read the configuration, stage the files, commit them in one transaction.
+//! Load jobs: read the configuration, stage the files, commit them in one transaction. Query jobs with a
+//! destination commit their result the same way.
 
 mod commit;
 mod config;
 mod csv;
+mod destination;
+mod parquet;
 mod reconcile;
 mod source;
 mod stage;
 
-pub use commit::{commit, expire};
+pub use commit::{Incoming, expire, put};
 pub use config::LoadConfig;
-pub use stage::{Staged, stage};
+pub use destination::{Destination, KEYS as DESTINATION_KEYS};
+pub use stage::{Staged, commit, stage};

@@ -1,40 +1,44 @@
 //! The job's wishes against the table.
 
-use super::config::{LoadConfig, Write};
+use super::destination::{Destination, Write};
 use crate::{
     catalog::{Partitioning, Table},
     error::{ApiError, JobError},
     types::{Allow, Field, added_fields},
 };
 
-/// The columns that the load adds to the table.
-pub fn reconcile(config: &LoadConfig, table: &Table, strict_missing: bool) -> Result<Vec<Field>, JobError> {
-    check_layout(config, table)?;
-    let Some(file) = &config.fields else {
+/// The columns that the job adds to the table; `fields` are those of its rows, where it says so.
+pub fn reconcile(
+    destination: &Destination,
+    fields: Option<&[Field]>,
+    table: &Table,
+    strict_missing: bool,
+) -> Result<Vec<Field>, JobError> {
+    check_layout(destination, table)?;
+    let Some(fields) = fields else {
         return Ok(Vec::new());
     };
-    let truncate = config.write == Write::Truncate;
-    let whole_table = truncate && config.partition.is_none();
+    let truncate = destination.write == Write::Truncate;
+    let whole_table = truncate && destination.partition.is_none();
     let missing = !(truncate && (whole_table || strict_missing));
-    let allow = Allow { addition: config.allow_field_addition, missing };
-    added_fields(&table.fields, file, &allow).map_err(|why| {
+    let allow = Allow { addition: destination.allow_field_addition, missing };
+    added_fields(&table.fields, fields, &allow).map_err(|why| {
         if whole_table {
-            let table = &config.table;
-            return ApiError::not_implemented(format!("a truncate that replaces the schema of {table}: {why}")).into();
+            return ApiError::not_implemented(format!("a truncate that replaces the schema of {destination}: {why}"))
+                .into();
         }
-        JobError::invalid(format!("Provided Schema does not match Table {}. {why}", config.destination()))
+        JobError::invalid(format!("Provided Schema does not match Table {destination}. {why}"))
     })
 }
 
 /// Partitioning and clustering, where a job gives them, must match the table's fully.
-fn check_layout(config: &LoadConfig, table: &Table) -> Result<(), JobError> {
-    if config.partition.is_some() && table.partitioning.is_none() {
+fn check_layout(destination: &Destination, table: &Table) -> Result<(), JobError> {
+    if destination.partition.is_some() && table.partitioning.is_none() {
         return Err(JobError::invalid(format!(
-            "Cannot load into partition {} of a table that is not partitioned",
-            config.destination()
+            "Cannot write into partition {destination} of a table that is not partitioned"
         )));
     }
-    let given = layout(config.partitioning.as_ref(), &config.clustering);
+    let given = layout(destination.partitioning.as_ref(), &destination.clustering);
     let own = layout(table.partitioning.as_ref(), &table.clustering);
     if given == own || given == layout(None, &[]) {
         return Ok(());

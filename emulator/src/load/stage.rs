@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use duckdb::{Connection, appender_params_from_iter};
+use serde_json::{Value, json};
 
 use super::{
-    config::LoadConfig,
+    commit::{Incoming, put},
+    config::{Format, LoadConfig},
     csv::{Reader, Row},
+    parquet,
     reconcile::reconcile,
     source,
 };
@@ -20,12 +23,11 @@ use crate::{
 
 /// Files read and checked, not yet visible.
 pub struct Staged {
-    pub config: LoadConfig,
-    /// Holds the temporary table `staged` with the text columns `c0`, `c1`, ...
-    pub connection: Connection,
-    pub fields: Vec<Field>,
-    pub file_bytes: usize,
-    pub rows: usize,
+    config: LoadConfig,
+    /// Holds the temporary table `staged`.
+    connection: Connection,
+    fields: Vec<Field>,
+    file_bytes: usize,
 }
 
 /// Fetches and reads the files.
@@ -33,52 +35,83 @@ pub async fn stage(server: &Arc<Server>, config: LoadConfig) -> Result<Staged, J
     let fields = expected_fields(server, &config)?;
     let mut files = Vec::with_capacity(config.uris.len());
     for uri in &config.uris {
-        files.push(source::fetch(server, uri).await?);
+        files.push((uri.clone(), source::fetch(server, uri).await?));
     }
     let server = Arc::clone(server);
-    blocking(move || read_all(&server, config, fields, files)).await
+    blocking(move || {
+        let connection = server.warehouse.connect()?;
+        let file_bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        match config.format {
+            Format::Csv { skip_leading_rows, allow_quoted_newlines } => {
+                let as_null = server.options.empty_string_as_null;
+                read_csv(&connection, &fields, files, skip_leading_rows, allow_quoted_newlines, as_null)?;
+            }
+            Format::Parquet { enum_as_string } => parquet::read(&connection, &fields, files, enum_as_string)?,
+        }
+        Ok(Staged { config, connection, fields, file_bytes })
+    })
+    .await
+}
+
+/// Makes the rows visible and returns `statistics.load`.
+pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
+    let Staged { config, connection, fields, file_bytes } = staged;
+    let strict_missing = server.options.strict_missing_columns;
+    let (rows, bytes) =
+        put(server, &Incoming { destination: &config.destination, connection, fields, strict_missing })?;
+    Ok(json!({
+        "inputFiles": config.uris.len().to_string(),
+        "inputFileBytes": file_bytes.to_string(),
+        "outputRows": rows.to_string(),
+        "outputBytes": bytes.to_string(),
+        "badRecords": "0",
+    }))
 }
 
 fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, JobError> {
+    let LoadConfig { destination, fields, .. } = config;
     let catalog = server.catalog();
-    catalog.dataset(&config.table.dataset)?;
-    match catalog.table(&config.table) {
+    catalog.dataset(&destination.table.dataset)?;
+    match catalog.table(&destination.table) {
         Ok(table) => {
-            reconcile(config, table, server.options.strict_missing_columns)?;
-            Ok(config.fields.as_ref().unwrap_or(&table.fields).clone())
+            reconcile(destination, fields.as_deref(), table, server.options.strict_missing_columns)?;
+            Ok(fields.as_ref().unwrap_or(&table.fields).clone())
         }
-        Err(missing) if !config.create_if_needed => Err(missing.into()),
-        Err(_) => config.fields.clone().ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
+        Err(missing) if !destination.create_if_needed => Err(missing.into()),
+        Err(_) => fields.clone().ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
     }
 }
 
-fn read_all(server: &Server, config: LoadConfig, fields: Vec<Field>, files: Vec<Vec<u8>>) -> Result<Staged, JobError> {
-    let packed = files.iter().filter(|bytes| source::is_gzip(bytes)).count();
-    if packed > 0 && packed < files.iter().filter(|bytes| !bytes.is_empty()).count() {
+fn read_csv(
+    connection: &Connection,
+    fields: &[Field],
+    files: Vec<(String, Vec<u8>)>,
+    skip_leading_rows: usize,
+    quoted_newlines: bool,
+    empty_string_as_null: bool,
+) -> Result<(), JobError> {
+    let packed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
+    if packed > 0 && packed < files.iter().filter(|(_, bytes)| !bytes.is_empty()).count() {
         return Err(JobError::invalid("Cannot load compressed and uncompressed files in one job."));
     }
-    let connection = server.warehouse.connect()?;
     let columns: Vec<String> = (0..fields.len()).map(|at| format!("c{at} VARCHAR")).collect();
     connection.execute_batch(&format!("CREATE TEMP TABLE staged ({})", columns.join(", ")))?;
     let mut appender = connection.appender_to_catalog_and_db("staged", "temp", "main")?;
-    let (mut file_bytes, mut rows) = (0, 0);
-    for (uri, bytes) in config.uris.iter().zip(files) {
-        file_bytes += bytes.len();
-        let bytes = source::unpack(uri, bytes)?;
-        for row in Reader::new(&bytes, config.allow_quoted_newlines).skip(config.skip_leading_rows) {
+    let mut rows = 0;
+    for (uri, bytes) in files {
+        let bytes = source::unpack(&uri, bytes)?;
+        for row in Reader::new(&bytes, quoted_newlines).skip(skip_leading_rows) {
             let values = row
                 .map_err(|malformed| {
                     let (start, message) = (malformed.start, malformed.message);
                     format!("Error detected while parsing row starting at position: {start}. Error: {message}")
                 })
-                .and_then(|row| values(&row, &fields, server.options.empty_string_as_null));
+                .and_then(|row| values(&row, fields, empty_string_as_null));
             rows += 1;
-            appender.append_row(appender_params_from_iter(values.map_err(|why| bad_row(uri, rows, &why))?))?;
+            appender.append_row(appender_params_from_iter(values.map_err(|why| bad_row(&uri, rows, &why))?))?;
         }
     }
-    appender.flush()?;
-    drop(appender);
-    Ok(Staged { config, connection, fields, file_bytes, rows })
+    Ok(appender.flush()?)
 }
 
 /// A row's values as their columns store them.

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::typed::{Constant, Typed};
 use crate::{
-    api::only_keys,
+    api::{int64, only_keys},
     error::ApiError,
     grammar,
+    load::{DESTINATION_KEYS, Destination},
     types::{Type, literal},
 };
 
@@ -18,6 +19,10 @@ pub struct QueryConfig {
     pub query: String,
     /// Named parameters, by lower-case name.
     pub parameters: BTreeMap<String, Typed>,
+    /// Where the rows go, if not to the client.
+    pub destination: Option<Destination>,
+    /// `maximumBytesBilled`
+    pub billing_limit: Option<i64>,
 }
 
 const SHARED: &str =
@@ -26,8 +31,10 @@ const SHARED: &str =
 impl QueryConfig {
     /// Reads `configuration.query`.
     pub fn from_job(query: &Value, project: &str) -> Result<Self, ApiError> {
-        only_keys(query, "configuration.query", SHARED)?;
-        Self::read(query, project)
+        only_keys(query, "configuration.query", &format!("{SHARED} {DESTINATION_KEYS}"))?;
+        let destination = || Destination::from_rest(query, "query", project, "WRITE_EMPTY");
+        let destination = query["destinationTable"].is_object().then(destination).transpose()?;
+        Ok(Self { destination, ..Self::read(query, project)? })
     }
 
     /// Reads the body of jobs.query.
@@ -44,7 +51,8 @@ impl QueryConfig {
         let text = query["query"].as_str().ok_or_else(|| ApiError::missing("query"))?.to_owned();
         let parameters = query["queryParameters"].as_array().into_iter().flatten();
         let parameters = parameters.map(parameter).collect::<Result<_, _>>()?;
-        Ok(Self { project: project.to_owned(), query: text, parameters })
+        let billing_limit = int64(&query["maximumBytesBilled"]);
+        Ok(Self { project: project.to_owned(), query: text, parameters, destination: None, billing_limit })
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     catalog::Catalog,
     error::{ApiError, JobError},
     jobs::{Outcome, QueryResult},
-    load::expire,
+    load::{Incoming, expire, put},
     rest::{now_ms, text},
     server::Server,
     types::quote,
@@ -41,10 +41,13 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
         }
     }
     let catalog = server.catalog();
-    tables.iter().find_map(|name| {
-        let path = names::resolve(name, &config.project).ok()?;
-        Some(catalog.dataset(&path.dataset).ok()?.location.clone())
-    })
+    tables
+        .iter()
+        .find_map(|name| {
+            let path = names::resolve(name, &config.project).ok()?;
+            Some(catalog.dataset(&path.dataset).ok()?.location.clone())
+        })
+        .or_else(|| Some(catalog.dataset(&config.destination.as_ref()?.table.dataset).ok()?.location.clone()))
 }
 
 /// Runs a query job in a location.
@@ -54,6 +57,9 @@ pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outc
         Parsed::EndExpiration(name, which) => job.alter(|context| alter::end_expiration(&name, which, context)),
         Parsed::Statement(statement) => match *statement {
             Statement::Query(query) => job.rows(&query),
+            _ if config.destination.is_some() => {
+                Err(ApiError::invalid_query("Cannot set destination table in jobs with DML or DDL statements").into())
+            }
             Statement::Insert(insert) => job.change("INSERT", |context| change::insert(&insert, context)),
             Statement::Delete(delete) => job.change("DELETE", |context| change::delete(&delete, context)),
             Statement::AlterTable(statement) => job.alter(|context| alter::alter(&statement, context)),
@@ -88,12 +94,29 @@ impl<'a> QueryJob<'a> {
                 return Err(ApiError::invalid_query(format!("Duplicate column names in the result: {name}")).into());
             }
         }
-        let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
-        let sql = format!("SELECT {} FROM ({})", columns.join(", "), compiled.sql);
         let connection = self.server.warehouse.connect()?;
-        let rows = Warehouse::rows(&connection, &sql).map_err(|error| refused(&error))?;
-        let statistics = statistics(&connection, "SELECT", &sizes)?;
-        Ok(Outcome { statistics, result: Some(Arc::new(QueryResult { fields, rows, affected_rows: None })) })
+        let statistics = self.statistics(&connection, "SELECT", &sizes)?;
+        let result = match &self.config.destination {
+            None => {
+                let columns = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty));
+                let columns = columns.collect::<Vec<_>>().join(", ");
+                let sql = format!("SELECT {columns} FROM ({})", compiled.sql);
+                let rows = Warehouse::rows(&connection, &sql).map_err(|error| refused(&error))?;
+                QueryResult { fields, rows, ..QueryResult::default() }
+            }
+            Some(destination) => {
+                let columns = fields.iter().enumerate().map(|(at, field)| format!("{} AS c{at}", quote(&field.name)));
+                let columns = columns.collect::<Vec<_>>().join(", ");
+                let sql = format!("CREATE TEMP TABLE staged AS SELECT {columns} FROM ({})", compiled.sql);
+                connection.execute_batch(&sql).map_err(|error| refused(&error))?;
+                self.server.catalog().dataset_in(&destination.table.dataset, self.location)?;
+                let incoming = Incoming { destination, connection: &connection, fields: &fields, strict_missing: true };
+                put(self.server, &incoming)?;
+                let stored = Some((destination.table.clone(), destination.partition.clone()));
+                QueryResult { fields, stored, ..QueryResult::default() }
+            }
+        };
+        Ok(Outcome { statistics, result: Some(Arc::new(result)) })
     }
 
     fn change(
@@ -110,11 +133,11 @@ impl<'a> QueryJob<'a> {
             (change, table, context.sizes.into_inner())
         };
         let connection = self.server.warehouse.connect()?;
+        let mut statistics = self.statistics(&connection, kind, &sizes)?;
         let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(|error| refused(&error))?;
         Warehouse::transaction(&connection, &expire(&table).into_iter().collect::<Vec<_>>())?;
         self.server.catalog().table_mut(&change.table)?.modified = now_ms();
         let affected = i64::try_from(affected).unwrap_or(i64::MAX);
-        let mut statistics = statistics(&connection, kind, &sizes)?;
         statistics["numDmlAffectedRows"] = text(affected);
         let result = QueryResult { affected_rows: Some(affected), ..QueryResult::default() };
         Ok(Outcome { statistics, result: Some(Arc::new(result)) })
@@ -126,12 +149,32 @@ impl<'a> QueryJob<'a> {
         let connection = self.server.warehouse.connect()?;
         Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
         table.modified = now_ms();
-        let mut statistics = statistics(&connection, "ALTER_TABLE", &[])?;
+        let mut statistics = self.statistics(&connection, "ALTER_TABLE", &[])?;
         statistics["ddlOperationPerformed"] = json!("ALTER");
         statistics["ddlTargetTable"] = table.id.to_rest();
         let id = table.id.clone();
         *self.server.catalog().table_mut(&id)? = table;
         Ok(Outcome { statistics, result: Some(Arc::default()) })
+    }
+
+    /// `statistics.query`; more than the job may cost is refused.
+    fn statistics(self, connection: &duckdb::Connection, kind: &str, sizes: &[String]) -> Result<Value, JobError> {
+        let mut bytes = 0;
+        for size in sizes {
+            bytes += connection.query_row(&format!("SELECT {size}"), [], |row| row.get::<_, i64>(0))?;
+        }
+        let least = MINIMUM_BILLED * i64::try_from(sizes.len()).unwrap_or(i64::MAX);
+        let billed = (bytes.max(least) + BILLING_UNIT - 1) / BILLING_UNIT * BILLING_UNIT;
+        if let Some(limit) = self.config.billing_limit.filter(|limit| *limit < billed) {
+            let message = format!("Query exceeded limit for bytes billed: {limit}. {billed} or higher required.");
+            return Err(JobError::new("bytesBilledLimitExceeded", message));
+        }
+        Ok(json!({
+            "statementType": kind,
+            "cacheHit": false,
+            "totalBytesProcessed": bytes.to_string(),
+            "totalBytesBilled": billed.to_string(),
+        }))
     }
 }
 
@@ -140,19 +183,4 @@ fn refused(error: &duckdb::Error) -> JobError {
     let text = error.to_string();
     let message = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     ApiError::invalid_query(message).into()
-}
-
-fn statistics(connection: &duckdb::Connection, kind: &str, sizes: &[String]) -> Result<Value, JobError> {
-    let mut bytes = 0;
-    for size in sizes {
-        bytes += connection.query_row(&format!("SELECT {size}"), [], |row| row.get::<_, i64>(0))?;
-    }
-    let least = MINIMUM_BILLED * i64::try_from(sizes.len()).unwrap_or(i64::MAX);
-    let billed = (bytes.max(least) + BILLING_UNIT - 1) / BILLING_UNIT * BILLING_UNIT;
-    Ok(json!({
-        "statementType": kind,
-        "cacheHit": false,
-        "totalBytesProcessed": bytes.to_string(),
-        "totalBytesBilled": billed.to_string(),
-    }))
 }

@@ -222,3 +222,25 @@ async fn u1_what_is_not_known_answers_501() {
     let patch = json!({"clustering": {"fields": ["note"]}});
     assert_eq!(h.call("PATCH", "/datasets/d/tables/t", patch).await.0, 501);
 }
+
+#[tokio::test]
+async fn t6_t7_a_month_has_its_own_size_and_rows() {
+    let h = Harness::new().await;
+    h.table().await;
+    let rows = "INSERT INTO d.t (month, cost, note) VALUES (TIMESTAMP '2025-08-01', 1, 'a'), \
+                (TIMESTAMP '2025-09-01', 2, 'b'), (TIMESTAMP '2025-09-02', 3, 'c')";
+    assert_eq!(h.query(rows, &[]).await.0, 200);
+    for (name, rows) in [("t", "3"), ("t$202509", "2"), ("t$202510", "0")] {
+        let (_, table) = h.get(&format!("/datasets/d/tables/{name}")).await;
+        assert_eq!((&table["numRows"], table["id"].as_str()), (&json!(rows), Some("demo:d.t")), "{name}");
+    }
+    let (_, data) = h.get("/datasets/d/tables/t$202509/data?selectedFields=note,month&maxResults=1").await;
+    assert_eq!(data["rows"], json!([{"f": [{"v": "b"}, {"v": "1.7566848E9"}]}]));
+    assert_eq!(data["totalRows"], "2");
+    let token = data["pageToken"].as_str().unwrap();
+    let (_, data) = h.get(&format!("/datasets/d/tables/t$202509/data?selectedFields=note&pageToken={token}")).await;
+    assert_eq!((&data["rows"], data.get("pageToken")), (&json!([{"f": [{"v": "c"}]}]), None));
+    let (_, data) = h.get("/datasets/d/tables/t/data?startIndex=2&formatOptions.useInt64Timestamp=True").await;
+    assert_eq!(data["rows"], json!([{"f": [{"v": "1756771200000000"}, {"v": "3"}, {"v": "c"}]}]));
+    assert_eq!(h.get("/datasets/d/tables/t/data?selectedFields=none").await.0, 400);
+}

@@ -47,6 +47,40 @@ async fn x3_a_reset_ends_the_connection_without_an_answer() {
 }
 
 #[tokio::test]
+async fn x2_an_answer_fault_carries_its_own_headers_and_body() {
+    let h = Harness::new().await;
+    let page = "<html>Bad Gateway</html>";
+    for (status, when) in [(502, When::BeforeEffect), (200, When::AfterEffect)] {
+        let headers = [("Retry-After", "1"), ("Content-Type", "text/html")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let kind = FaultKind::Answer { status, headers, body: page.to_owned() };
+        h.emulator.add_fault(Fault { path_contains: "/tables".to_owned(), ..fault(kind, when) });
+        let url = format!("{}/bigquery/v2/projects/demo/datasets/d/tables", h.emulator.url());
+        let table =
+            json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}});
+        let answer = h.client.post(url).json(&table).send().await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()), (status, &b"1"[..]));
+        assert_eq!(answer.text().await.unwrap(), page);
+        let made = h.get("/datasets/d/tables/t").await.0 == 200;
+        assert_eq!(made, when == When::AfterEffect);
+    }
+}
+
+#[tokio::test]
+async fn x3_a_hang_leaves_the_client_waiting_and_other_requests_served() {
+    let h = Harness::new().await;
+    h.emulator.add_fault(Fault {
+        path_contains: "/datasets".to_owned(),
+        method: "GET".to_owned(),
+        ..fault(FaultKind::Hang, When::AfterEffect)
+    });
+    let url = format!("{}/bigquery/v2/projects/demo/datasets/d", h.emulator.url());
+    let error = h.client.get(url).timeout(Duration::from_millis(100)).send().await.unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    assert_eq!(h.get("/datasets/d").await.0, 200);
+}
+
+#[tokio::test]
 async fn x4_a_job_fault_ends_the_job_before_any_effect() {
     let h = Harness::new().await;
     h.table().await;

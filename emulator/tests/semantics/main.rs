@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
 mod catalog;
+mod destinations;
 mod faults;
 mod harness;
 mod jobs;
 mod loads;
+mod parquet;
 mod queries;

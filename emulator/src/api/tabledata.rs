@@ -1,0 +1,57 @@
+//! tabledata.list, and the stored result of a query.
+
+use serde_json::{Value, json};
+
+use super::{Paging, flag};
+use crate::{
+    catalog::TableId,
+    error::ApiError,
+    rest::{etag, now_ms, without_nulls},
+    server::{Answer, LoggedRequest, Server},
+    sql::wire,
+    types::{Field, find, quote},
+    warehouse::Warehouse,
+};
+
+type Page = (usize, Vec<Vec<Option<String>>>, Option<String>);
+
+pub fn list(server: &Server, id: &TableId, partition: Option<&str>, call: &LoggedRequest) -> Result<Answer, ApiError> {
+    let fields = server.catalog().table(id)?.fields.clone();
+    let fields = match call.query.get("selectedFields").filter(|names| !names.is_empty()) {
+        None => fields,
+        Some(names) => names
+            .split(',')
+            .map(|name| {
+                let missing = || ApiError::invalid(format!("No such field: {name}"));
+                find(&fields, name.trim()).cloned().ok_or_else(missing)
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    let (total, rows, next) = read(server, id, partition, &fields, &Paging::of(call))?;
+    let int64_timestamps = flag(call, "formatOptions.useInt64Timestamp");
+    let rows: Vec<Value> = rows.iter().map(|row| wire::row(&fields, row, int64_timestamps)).collect();
+    Ok(Answer::Json(without_nulls(json!({
+        "kind": "bigquery#tableDataList",
+        "etag": etag(now_ms()),
+        "totalRows": total.to_string(),
+        "rows": (!rows.is_empty()).then_some(rows),
+        "pageToken": next,
+    }))))
+}
+
+/// The number of rows of a table or of one partition, a page of them, and the token of the next.
+pub fn read(
+    server: &Server,
+    id: &TableId,
+    partition: Option<&str>,
+    fields: &[Field],
+    paging: &Paging,
+) -> Result<Page, ApiError> {
+    let place = server.catalog().table(id)?.place(partition);
+    let connection = server.warehouse.connect()?;
+    let total = usize::try_from(Warehouse::count(&connection, &place)?).unwrap_or(usize::MAX);
+    let (range, next) = paging.range(total)?;
+    let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
+    let page = format!("SELECT {} FROM {place} LIMIT {} OFFSET {}", columns.join(", "), range.len(), range.start);
+    Ok((total, Warehouse::rows(&connection, &page)?, next))
+}

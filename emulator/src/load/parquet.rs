@@ -1,0 +1,140 @@
+//! Parquet, columns by name. DuckDB reads the values; which types go into which columns is decided here,
+//! since DuckDB would convert what BigQuery refuses.
+
+use std::io::Write as _;
+
+use duckdb::Connection;
+
+use crate::{
+    error::{ApiError, JobError},
+    types::{Field, Type, literal, quote},
+    warehouse::Warehouse,
+};
+
+/// Digits of the widest DECIMAL that DuckDB reads exactly.
+const DECIMAL_DIGITS: usize = 38;
+
+/// A top-level column of a file.
+struct Column {
+    name: String,
+    physical: String,
+    /// The converted type, or where there is none the logical type's name.
+    annotation: Option<String>,
+    digits: usize,
+    scale: usize,
+    /// Repeated, or a group.
+    nested: bool,
+}
+
+/// Reads the files into the temporary table `staged`.
+pub fn read(
+    connection: &Connection,
+    fields: &[Field],
+    files: Vec<(String, Vec<u8>)>,
+    enum_as_string: bool,
+) -> Result<(), JobError> {
+    let columns: Vec<String> =
+        fields.iter().enumerate().map(|(at, field)| format!("c{at} {}", field.ty.duckdb())).collect();
+    connection.execute_batch(&format!("CREATE TEMP TABLE staged ({})", columns.join(", ")))?;
+    for (uri, bytes) in files {
+        let unreadable =
+            |error: &dyn std::fmt::Display| bad_file(&uri, &format!("Cannot read the Parquet file: {error}"));
+        let mut file = tempfile::NamedTempFile::new().map_err(ApiError::internal)?;
+        file.write_all(&bytes).map_err(ApiError::internal)?;
+        drop(bytes);
+        let path = literal(&file.path().to_string_lossy());
+        let columns = columns_of(connection, &path).map_err(|error| unreadable(&error))?;
+        let values = fields.iter().map(|field| value(field, &columns, enum_as_string));
+        let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| bad_file(&uri, &why))?.join(", ");
+        let insert = format!("INSERT INTO staged SELECT {values} FROM read_parquet({path})");
+        connection.execute(&insert, []).map_err(|error| unreadable(&error))?;
+        for (at, field) in fields.iter().enumerate().filter(|(_, field)| field.required) {
+            if Warehouse::count(connection, &format!("staged WHERE c{at} IS NULL"))? > 0 {
+                return Err(bad_file(&uri, &format!("Required field {} cannot be null.", field.name)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>> {
+    let schema = format!(
+        "SELECT name, type, coalesce(converted_type, split_part(logical_type, '(', 1)), repetition_type,
+             num_children::VARCHAR, precision::VARCHAR, scale::VARCHAR FROM parquet_schema({path})"
+    );
+    let mut elements = Warehouse::rows(connection, &schema)?.into_iter().map(|element| {
+        let [name, physical, annotation, repetition, children, digits, scale] =
+            element.try_into().unwrap_or_else(|_| std::array::from_fn(|_| None));
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
+        let nested = children > 0 || repetition.as_deref() == Some("REPEATED");
+        let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
+        (children, Column { name, physical, annotation, digits, scale, nested })
+    });
+    let top_level = elements.next().map_or(0, |(children, _)| children);
+    let mut columns = Vec::with_capacity(top_level);
+    while columns.len() < top_level
+        && let Some((mut below, column)) = elements.next()
+    {
+        columns.push(column);
+        // Depth first: what is below the column comes before the next one.
+        while below > 0
+            && let Some((children, _)) = elements.next()
+        {
+            below = below - 1 + children;
+        }
+    }
+    Ok(columns)
+}
+
+impl Column {
+    /// The type of the column that takes its values as they are.
+    fn ty(&self, enum_as_string: bool) -> Option<Type> {
+        if self.nested {
+            return None;
+        }
+        Some(match (self.physical.as_str(), self.annotation.as_deref().unwrap_or_default()) {
+            ("BYTE_ARRAY", "UTF8" | "StringType") => Type::String,
+            ("BYTE_ARRAY", "ENUM" | "EnumType") if enum_as_string => Type::String,
+            (_, "DECIMAL" | "DecimalType") => Type::BigNumeric,
+            ("INT64", "TIMESTAMP_MILLIS" | "TIMESTAMP_MICROS" | "TimestampType") | ("INT96", "") => Type::Timestamp,
+            ("INT32", "DATE" | "DateType") => Type::Date,
+            ("INT32" | "INT64", "" | "INT_8" | "INT_16" | "INT_32" | "INT_64" | "UINT_8" | "UINT_16" | "UINT_32") => {
+                Type::Int64
+            }
+            ("FLOAT" | "DOUBLE", "") => Type::Float64,
+            ("BOOLEAN", "") => Type::Bool,
+            _ => return None,
+        })
+    }
+}
+
+/// The DuckDB expression for a column's stored form.
+fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<String, String> {
+    let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name)) else {
+        return Ok("NULL".to_owned());
+    };
+    let name = quote(&column.name);
+    if column.ty(enum_as_string) != Some(field.ty) {
+        let annotation = column.annotation.as_deref().map_or_else(String::new, |annotation| format!(" ({annotation})"));
+        return Err(format!(
+            "Parquet column '{}' has type {}{annotation} which does not match the target type {}.",
+            column.name,
+            if column.nested { "group or repeated" } else { &column.physical },
+            field.ty.sql_name()
+        ));
+    }
+    if field.ty != Type::BigNumeric {
+        return Ok(name);
+    }
+    if column.digits > DECIMAL_DIGITS {
+        return Err(format!("The emulator reads no DECIMAL of more than {DECIMAL_DIGITS} digits: '{}'", column.name));
+    }
+    // DuckDB writes all digits of the scale: without the point they are the integer that is stored, but for zeros.
+    let zeros = "0".repeat(38 - column.scale);
+    Ok(format!("CAST(replace(CAST({name} AS VARCHAR), '.', '') || '{zeros}' AS BIGNUM)"))
+}
+
+fn bad_file(uri: &str, message: &str) -> JobError {
+    JobError::invalid(format!("Error while reading data, error message: {message} File: {uri}")).at(uri)
+}
