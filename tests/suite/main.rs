@@ -34,5 +34,6 @@ mod servers;
 mod storage;
 mod tables;
 mod tree;
+mod witness_bq;
 mod witness_gcloud;
 mod witness_python;

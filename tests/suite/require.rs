@@ -56,6 +56,8 @@ pub fn cloud_sdk(program: &str, tool: Tool, folder: &Path) -> Option<Command> {
     }
     let mut command = Command::new(program);
     command.env_clear().env("PATH", env::var_os("PATH")?).env("HOME", folder).env("CLOUDSDK_CONFIG", folder);
+    // Else they look for the metadata server, and wait.
+    command.env("CLOUDSDK_CORE_CHECK_GCE_METADATA", "false");
     command.env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1").env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true");
     Some(command)
 }
