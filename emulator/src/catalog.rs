@@ -22,6 +22,7 @@ pub struct Dataset {
     pub id: DatasetId,
     pub location: String,
     pub labels: BTreeMap<String, String>,
+    pub description: Option<String>,
     /// Milliseconds; inherited by new partitioned tables that set none.
     pub default_partition_expiration: Option<i64>,
     /// Milliseconds; inherited by new tables that set none and whose partitions do not expire.
@@ -146,6 +147,7 @@ impl Dataset {
             id,
             location: canonical_location(location),
             labels: BTreeMap::new(),
+            description: None,
             default_partition_expiration: None,
             default_table_expiration: None,
             created: now_ms(),
@@ -166,6 +168,7 @@ impl Dataset {
             "creationTime": text(self.created),
             "lastModifiedTime": text(self.created),
             "labels": self.labels,
+            "description": self.description,
             "type": "DEFAULT",
             "defaultPartitionExpirationMs": text(self.default_partition_expiration),
             "defaultTableExpirationMs": text(self.default_table_expiration),

@@ -73,7 +73,7 @@ impl Emulator {
         self.server.faults.add_job(fault);
     }
 
-    /// Keeps load jobs whose id begins with the prefix running, and their rows invisible.
+    /// Keeps jobs whose id begins with the prefix running, and their rows invisible.
     pub fn hold_jobs(&self, prefix: &str) {
         self.server.holds.hold(prefix);
     }

@@ -5,7 +5,7 @@ use jiff::{civil, tz::Offset};
 use crate::types::Type;
 
 /// 2^255 - 1, the largest BIGNUMERIC times 10^38.
-const BIGNUMERIC_MAX: &str = "57896044618658097711785492504343953926634992332820282019728792003956564819967";
+pub const BIGNUMERIC_MAX: &str = "57896044618658097711785492504343953926634992332820282019728792003956564819967";
 const BIGNUMERIC_SCALE: usize = 38;
 
 /// Reads `text` as a value of the type and returns the text that DuckDB casts to [`Type::duckdb`]

@@ -36,7 +36,7 @@ pub struct Options {
     /// Milliseconds added to every request
     #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
     pub latency: Duration,
-    /// Milliseconds that a load job runs at least
+    /// Milliseconds that a job that writes a table by load or query runs at least
     #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
     pub job_duration: Duration,
     /// Refuse a partition truncate whose schema lacks columns of the table, in case the real service does

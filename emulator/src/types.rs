@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{api::only_keys, error::ApiError};
+use crate::{api::only_keys, error::ApiError, rest::without_nulls};
 
 /// A BigQuery column type that the emulator stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,17 +85,18 @@ pub struct Field {
     pub name: String,
     pub ty: Type,
     pub required: bool,
+    pub description: Option<String>,
 }
 
 impl Field {
     /// A nullable column.
     pub fn nullable(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, required: false }
+        Self { name: name.into(), ty, required: false, description: None }
     }
 
     /// Reads a `TableFieldSchema`.
     pub fn from_rest(value: &Value) -> Result<Self, ApiError> {
-        only_keys(value, "schema.fields", "name type mode")?;
+        only_keys(value, "schema.fields", "name type mode description")?;
         let text = |key: &str| value[key].as_str();
         let name = text("name").filter(|name| is_column_name(name)).ok_or_else(|| {
             ApiError::invalid(format!(
@@ -113,12 +114,13 @@ impl Field {
             "REQUIRED" => true,
             mode => return Err(ApiError::not_implemented(format!("schema field {name}: mode {mode}"))),
         };
-        Ok(Self { name: name.to_owned(), ty, required })
+        Ok(Self { name: name.to_owned(), ty, required, description: text("description").map(str::to_owned) })
     }
 
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
-        json!({"name": self.name, "type": self.ty.rest_name(), "mode": self.mode()})
+        let (name, ty, mode) = (&self.name, self.ty.rest_name(), self.mode());
+        without_nulls(json!({"name": name, "type": ty, "mode": mode, "description": self.description}))
     }
 
     /// `REQUIRED` or `NULLABLE`.

@@ -5,30 +5,43 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use duckdb::Connection;
 
+use crate::grammar::BIGNUMERIC_MAX;
+
 /// Functions on the stored forms. A BIGNUMERIC is an integer scaled by 10^38 (see `Type::duckdb`).
-/// `error()` stops the statement, as a failed CAST does in BigQuery.
+/// `error()` stops the statement, as a failed CAST does in BigQuery. A macro's argument is copied to every place that
+/// names it: by way of a list of one it is computed once, and nested calls do not multiply. ALTER TABLE takes no lambda,
+/// so the two that it needs do without.
 const MACROS: &str = r"
+CREATE MACRO bq_int64_bignumeric(x) AS (x::VARCHAR || repeat('0', 38))::BIGNUM;
 CREATE MACRO bq_bignumeric_text(x) AS
     if(x < '0'::BIGNUM, '-', '') || regexp_replace(
         regexp_replace(lpad(ltrim(x::VARCHAR, '-'), greatest(39, length(x::VARCHAR))::INTEGER, '0'),
             '^0*([0-9]+)([0-9]{38})$', '\1.\2'),
         '\.?0*$', '');
-CREATE MACRO bq_float_text(x) AS regexp_replace(x::VARCHAR, '\.0$', '');
+CREATE MACRO bq_float_text(x) AS list_transform([x], lambda t:
+    CASE WHEN isnan(t) THEN 'NaN' WHEN t = 0 THEN '0'
+         WHEN printf('%.15g', t)::DOUBLE = t THEN printf('%.15g', t) ELSE printf('%.17g', t) END)[1];
 CREATE MACRO bq_timestamp_text(x) AS x::VARCHAR || '+00';
-CREATE MACRO bq_matching(x, pattern, kind, safe) AS
-    CASE WHEN x IS NULL THEN NULL WHEN regexp_full_match(x, pattern) THEN x
-         WHEN safe THEN NULL ELSE error('Bad ' || kind || ' value: ' || x) END;
-CREATE MACRO bq_decimal_exponent(x) AS coalesce(TRY_CAST(regexp_extract(x, '[eE]([+-]?[0-9]+)', 1) AS INTEGER), 0);
-CREATE MACRO bq_decimal_fraction(x) AS regexp_extract(x, '\.([0-9]*)', 1);
-CREATE MACRO bq_decimal_digits(x) AS regexp_replace(regexp_replace(x, '[eE].*$', ''), '[^0-9]', '', 'g');
+CREATE MACRO bq_timestamp_iso(x) AS regexp_replace(strftime(x, '%Y-%m-%dT%H:%M:%S.%f'), '\.?0*$', '') || 'Z';
+CREATE MACRO bq_extract(x, pattern, part) AS list_transform([x], lambda t:
+    CASE WHEN regexp_matches(t, pattern) THEN regexp_extract(t, pattern, part) END)[1];
+CREATE MACRO bq_matching(x, pattern, kind, safe) AS list_transform([x], lambda t:
+    CASE WHEN t IS NULL THEN NULL WHEN regexp_full_match(t, pattern) THEN t
+         WHEN safe THEN NULL ELSE error('Bad ' || kind || ' value: ' || t) END)[1];
 CREATE MACRO bq_shift(digits, zeros) AS
-    CASE WHEN zeros >= 0 THEN (digits || repeat('0', zeros))::BIGNUM
-         WHEN length(digits) + zeros < 0 THEN '0'::BIGNUM
-         ELSE ('0' || digits[:length(digits) + zeros])::BIGNUM
-            + if(digits[length(digits) + zeros + 1] >= '5', '1', '0')::BIGNUM END;
-CREATE MACRO bq_text_bignumeric(x) AS
-    if(x IS NULL, NULL, (if(ltrim(x)[1] = '-', '-', '')
-        || bq_shift(bq_decimal_digits(x), 38 + bq_decimal_exponent(x) - length(bq_decimal_fraction(x)))::VARCHAR)::BIGNUM);
+    CASE WHEN zeros >= 0 THEN digits || repeat('0', zeros)
+         WHEN length(digits) + zeros < 0 THEN '0'
+         ELSE (('0' || digits[:length(digits) + zeros])::BIGNUM
+            + if(digits[length(digits) + zeros + 1] >= '5', '1', '0')::BIGNUM)::VARCHAR END;
+CREATE MACRO bq_scaled(x, scale) AS list_transform([x], lambda t: list_transform([struct_pack(
+        sign := if(ltrim(t)[1] = '-', '-', ''),
+        digits := regexp_replace(regexp_replace(t, '[eE].*$', ''), '[^0-9]', '', 'g'),
+        zeros := scale + coalesce(TRY_CAST(regexp_extract(t, '[eE]([+-]?[0-9]+)', 1) AS INTEGER), 0)
+            - length(regexp_extract(t, '\.([0-9]*)', 1)))],
+    lambda n: n.sign || bq_shift(n.digits, n.zeros))[1])[1];
+CREATE MACRO bq_text_bignumeric(x, safe) AS list_transform([x], lambda t: list_transform([bq_scaled(t, 38)::BIGNUM],
+    lambda v: CASE WHEN v BETWEEN '-MAX'::BIGNUM AND 'MAX'::BIGNUM THEN v WHEN safe OR t IS NULL THEN NULL
+                   ELSE error('BIGNUMERIC overflow: ' || t)::BIGNUM END)[1])[1];
 SET GLOBAL TimeZone = 'UTC';
 ";
 
@@ -43,7 +56,7 @@ impl Warehouse {
     /// A new database in memory.
     pub fn open() -> duckdb::Result<Self> {
         let root = Connection::open_in_memory()?;
-        root.execute_batch(MACROS)?;
+        root.execute_batch(&MACROS.replace("MAX", BIGNUMERIC_MAX))?;
         Ok(Self { root: Mutex::new(root), writer: Mutex::new(()) })
     }
 

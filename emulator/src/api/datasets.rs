@@ -26,7 +26,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     only_keys(
         body,
         "dataset",
-        "datasetReference location labels defaultPartitionExpirationMs defaultTableExpirationMs kind id",
+        "datasetReference location labels description defaultPartitionExpirationMs defaultTableExpirationMs kind id",
     )?;
     let name = body["datasetReference"]["datasetId"]
         .as_str()
@@ -40,6 +40,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     let id = DatasetId::new(project, name);
     let dataset = Dataset {
         labels: labels(&body["labels"]),
+        description: body["description"].as_str().map(str::to_owned),
         default_partition_expiration: int64(&body["defaultPartitionExpirationMs"]),
         default_table_expiration: int64(&body["defaultTableExpirationMs"]),
         ..Dataset::new(id, body["location"].as_str().unwrap_or("US"))

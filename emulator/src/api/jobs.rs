@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{only_keys, page, queries};
+use super::{int64, only_keys, page, queries};
 use crate::{
     catalog::canonical_location,
     error::{ApiError, JobError},
@@ -117,6 +117,9 @@ pub fn cancel(server: &Server, project: &str, job: &str, call: &LoggedRequest) -
 
 pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let wanted = call.query.get("stateFilter").map(|state| state.to_ascii_uppercase());
+    let full = call.query.get("projection").is_some_and(|projection| projection.eq_ignore_ascii_case("full"));
+    let bound = |key: &str| call.query.get(key).and_then(|ms| ms.parse::<i64>().ok());
+    let created = bound("minCreationTime").unwrap_or(0)..=bound("maxCreationTime").unwrap_or(i64::MAX);
     let entries: Vec<Value> = server
         .jobs
         .of_project(project)
@@ -127,9 +130,13 @@ pub fn list(server: &Server, project: &str, call: &LoggedRequest) -> Result<Answ
             if let Some(error) = entry["status"].get("errorResult").cloned() {
                 entry["errorResult"] = error;
             }
+            if let (false, Some(entry)) = (full, entry.as_object_mut()) {
+                entry.remove("configuration");
+            }
             entry
         })
         .filter(|entry| wanted.as_deref().is_none_or(|wanted| entry["state"] == wanted))
+        .filter(|entry| int64(&entry["statistics"]["creationTime"]).is_some_and(|ms| created.contains(&ms)))
         .collect();
     Ok(Answer::Json(page(call, "bigquery#jobList", "jobs", &entries)?))
 }

@@ -64,6 +64,7 @@ fn create(server: &Server, destination: &Destination, fields: &[Field]) -> Resul
         clustering: destination.clustering.clone(),
         ..Table::new(destination.table.clone(), fields.to_vec())
     };
+    reconcile(destination, Some(fields), &table, false)?;
     Ok(tables::create(server, table)?)
 }
 

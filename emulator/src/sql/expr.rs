@@ -7,7 +7,7 @@ use sqlparser::ast::{
 
 use super::{
     names::Context,
-    parse::unsupported,
+    parse::{unescape, unsupported},
     select,
     typed::{Constant, Typed, unify},
 };
@@ -35,9 +35,9 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
         }
         Expr::Value(value) => constant(&value.value),
         Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }) => {
-            let text = string(&value.value).ok_or_else(|| unsupported(expr))?;
+            let text = string(&value.value)?;
             let ty = sql_type(data_type)?;
-            let stored = grammar::parse(ty, text)
+            let stored = grammar::parse(ty, &text)
                 .map_err(|why| ApiError::invalid_query(format!("Invalid {} literal '{text}': {why}", ty.sql_name())))?;
             Ok(Typed::new(format!("CAST({} AS {})", literal(&stored), ty.duckdb()), ty))
         }
@@ -47,6 +47,9 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
         Expr::BinaryOp { left, op, right } => binary(&sub(left)?, op, &sub(right)?),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => {
             Ok(Typed::new(format!("(NOT {})", of_type(&sub(expr)?, Type::Bool)?), Type::Bool))
+        }
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => {
+            Ok(Typed::new(format!("(- {})", of_type(&sub(expr)?, Type::Int64)?), Type::Int64))
         }
         Expr::IsNull(inner) => null_test(inner, "IS NULL"),
         Expr::IsNotNull(inner) => null_test(inner, "IS NOT NULL"),
@@ -67,17 +70,20 @@ pub fn sql_type(data_type: &DataType) -> Result<Type, ApiError> {
 
 /// The SQL of a value that must be of the type.
 pub fn of_type(value: &Typed, ty: Type) -> Result<&str, ApiError> {
-    if value.ty == ty || value.constant == Constant::Null {
+    if value.ty == ty || value.constant == Constant::Any {
         return Ok(&value.sql);
     }
     let (expected, found) = (ty.sql_name(), value.ty.sql_name());
     Err(ApiError::invalid_query(format!("Expected type {expected}, found {found}: {}", value.sql)))
 }
 
-fn string(value: &Value) -> Option<&str> {
+/// The text of a string literal.
+fn string(value: &Value) -> Result<String, ApiError> {
     match value {
-        Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text),
-        _ => None,
+        Value::SingleQuotedString(text) => unescape(text, '\''),
+        Value::DoubleQuotedString(text) => unescape(text, '"'),
+        Value::SingleQuotedRawStringLiteral(text) | Value::DoubleQuotedRawStringLiteral(text) => Ok(text.clone()),
+        other => Err(unsupported(other)),
     }
 }
 
@@ -87,25 +93,28 @@ fn constant(value: &Value) -> Result<Typed, ApiError> {
             Ok(Typed::new(format!("CAST({text} AS BIGINT)"), Type::Int64))
         }
         Value::Boolean(value) => Ok(Typed::new(value.to_string(), Type::Bool)),
-        Value::Null => Ok(Typed { sql: "NULL".to_owned(), ty: Type::Int64, constant: Constant::Null }),
+        Value::Null => Ok(Typed { sql: "NULL".to_owned(), ty: Type::Int64, constant: Constant::Any }),
         other => {
-            let text = string(other).ok_or_else(|| unsupported(other))?;
-            Ok(Typed { sql: literal(text), ty: Type::String, constant: Constant::Text(text.to_owned()) })
+            let text = string(other)?;
+            Ok(Typed { sql: literal(&text), ty: Type::String, constant: Constant::Text(text) })
         }
     }
 }
 
 fn binary(left: &Typed, op: &BinaryOperator, right: &Typed) -> Result<Typed, ApiError> {
-    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, NotEq, Or};
-    let (left, right) = match op {
-        And | Or => (of_type(left, Type::Bool)?.to_owned(), of_type(right, Type::Bool)?.to_owned()),
+    use BinaryOperator::{And, Eq, Gt, GtEq, Lt, LtEq, Minus, NotEq, Or, Plus, StringConcat};
+    let both = |ty: Type| Ok::<_, ApiError>((of_type(left, ty)?.to_owned(), of_type(right, ty)?.to_owned(), ty));
+    let (left, right, ty) = match op {
+        And | Or => both(Type::Bool)?,
+        Plus | Minus => both(Type::Int64)?,
+        StringConcat => both(Type::String)?,
         Eq | NotEq | Lt | LtEq | Gt | GtEq if left.ty != Type::Json => {
-            let [left, right] = unify([left, right], &format!("operator {op}"))?;
-            (left.sql, right.sql)
+            let sides = unify(&[left.clone(), right.clone()], &format!("operator {op}"))?;
+            (sides[0].sql.clone(), sides[1].sql.clone(), Type::Bool)
         }
         _ => return Err(unsupported(format!("operator {op} on {}", left.ty.sql_name()))),
     };
-    Ok(Typed::new(format!("({left} {op} {right})"), Type::Bool))
+    Ok(Typed::new(format!("({left} {op} {right})"), ty))
 }
 
 fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result<Typed, ApiError> {
@@ -148,10 +157,41 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             (format!("CAST(sum({}) AS {})", value.sql, value.ty.duckdb()), value.ty)
         }
         ("MIN" | "MAX", [value]) if value.ty != Type::Json => (format!("{name}({})", value.sql), value.ty),
-        ("COALESCE" | "IFNULL" | "NULLIF", [first, second]) => {
-            let [first, second] = unify([first, second], &name)?;
+        ("IFNULL" | "NULLIF", [_, _]) | ("COALESCE", [_, ..]) => {
+            let values = unify(&values, &name)?;
             let duckdb = if name == "NULLIF" { "nullif" } else { "coalesce" };
-            (format!("{duckdb}({}, {})", first.sql, second.sql), first.ty)
+            (format!("{duckdb}({})", list(&values)), values[0].ty)
+        }
+        ("IF", [condition, branches @ ..]) if branches.len() == 2 => {
+            let branches = unify(branches, &name)?;
+            let (condition, [yes, no]) = (of_type(condition, Type::Bool)?, [&branches[0].sql, &branches[1].sql]);
+            (format!("CASE WHEN {condition} THEN {yes} ELSE {no} END"), branches[0].ty)
+        }
+        ("ERROR", [message]) => {
+            let sql = format!("error({})", of_type(message, Type::String)?);
+            return Ok(Typed { sql, ty: Type::Int64, constant: Constant::Any });
+        }
+        ("CONCAT", [_, ..]) => {
+            let parts = values.iter().map(|value| of_type(value, Type::String)).collect::<Result<Vec<_>, _>>()?;
+            (format!("({})", parts.join(" || ")), Type::String)
+        }
+        ("LENGTH", [value]) => (format!("length({})", of_type(value, Type::String)?), Type::Int64),
+        ("REGEXP_CONTAINS", [value, Typed { constant: Constant::Text(pattern), .. }]) => {
+            (format!("regexp_matches({}, {})", of_type(value, Type::String)?, literal(pattern)), Type::Bool)
+        }
+        ("REGEXP_EXTRACT", [value, Typed { constant: Constant::Text(pattern), .. }]) if groups(pattern) < 2 => {
+            let (value, part) = (of_type(value, Type::String)?, groups(pattern));
+            (format!("bq_extract({value}, {}, {part})", literal(pattern)), Type::String)
+        }
+        ("FORMAT", [Typed { constant: Constant::Text(format), .. }, value])
+            if ["%.15g", "%.16g", "%.17g"].contains(&format.as_str()) =>
+        {
+            (format!("printf({}, {})", literal(format), of_type(value, Type::Float64)?), Type::String)
+        }
+        ("FORMAT_TIMESTAMP", [Typed { constant: Constant::Text(format), .. }, value])
+            if format == "%Y-%m-%dT%H:%M:%E*SZ" =>
+        {
+            (format!("bq_timestamp_iso({})", of_type(value, Type::Timestamp)?), Type::String)
         }
         ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
         ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),
@@ -161,6 +201,31 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
         _ => return Err(unsupported(call)),
     };
     Ok(Typed::new(sql, ty))
+}
+
+fn list(values: &[Typed]) -> String {
+    values.iter().map(|value| value.sql.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The capturing groups of a regular expression. Both BigQuery and DuckDB hand it to RE2.
+fn groups(pattern: &str) -> usize {
+    let (mut groups, mut in_class) = (0, false);
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => drop(rest.next()),
+            '[' if !in_class => {
+                in_class = true;
+                // A bracket that comes first, as in `[^]a]`, does not close.
+                let class = rest.as_str().strip_prefix('^').unwrap_or(rest.as_str());
+                rest = class.strip_prefix(']').unwrap_or(class).chars();
+            }
+            ']' => in_class = false,
+            '(' if !in_class && (!rest.as_str().starts_with('?') || rest.as_str().starts_with("?P<")) => groups += 1,
+            _ => {}
+        }
+    }
+    groups
 }
 
 fn window(over: &WindowType, columns: &[Field], context: &Context<'_>) -> Result<String, ApiError> {

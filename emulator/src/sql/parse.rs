@@ -4,7 +4,7 @@ use sqlparser::{
     ast::{ObjectName, Query, Statement},
     dialect::BigQueryDialect,
     keywords::Keyword,
-    parser::{Parser, ParserError},
+    parser::{Parser, ParserError, ParserOptions},
     tokenizer::Token,
 };
 
@@ -36,12 +36,58 @@ pub fn parse(sql: &str) -> Result<Parsed, ApiError> {
 
 /// Parses one statement.
 pub fn parse_one(sql: &str) -> Result<Statement, ApiError> {
-    let mut statements = Parser::parse_sql(&BigQueryDialect, sql)
+    let mut statements = parser(sql)
+        .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| ApiError::invalid_query(format!("Syntax error: {error}")))?;
     match (statements.pop(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         _ => Err(unsupported("a script of several statements, or none")),
     }
+}
+
+/// String literals stay as written, for [`unescape`]: the parser's own reading takes escapes that GoogleSQL refuses.
+fn parser(sql: &str) -> Result<Parser<'static>, ParserError> {
+    Parser::new(&BigQueryDialect).with_options(ParserOptions::new().with_unescape(false)).try_with_sql(sql)
+}
+
+/// The text of a string literal, from between its quotes.
+pub fn unescape(written: &str, quote: char) -> Result<String, ApiError> {
+    let illegal =
+        |what: &str| ApiError::invalid_query(format!("Syntax error: Illegal {what} in {quote}{written}{quote}"));
+    let mut text = String::with_capacity(written.len());
+    let mut rest = written.chars();
+    while let Some(c) = rest.next() {
+        if c == quote || c == '\n' {
+            return Err(illegal("quote or line end"));
+        }
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        let escape = rest.next().ok_or_else(|| illegal("escape sequence"))?;
+        let mut code = |radix: u32, first: &str, digits: usize| {
+            let (number, after) = rest.as_str().split_at_checked(digits)?;
+            rest = after.chars();
+            char::from_u32(u32::from_str_radix(&format!("{first}{number}"), radix).ok()?)
+        };
+        let c = match escape {
+            'a' => Some('\x07'),
+            'b' => Some('\x08'),
+            'f' => Some('\x0c'),
+            'n' => Some('\n'),
+            'r' => Some('\r'),
+            't' => Some('\t'),
+            'v' => Some('\x0b'),
+            '\\' | '?' | '"' | '\'' | '`' => Some(escape),
+            'x' | 'X' => code(16, "", 2),
+            'u' => code(16, "", 4),
+            'U' => code(16, "", 8),
+            '0'..='3' => code(8, &escape.to_string(), 2),
+            _ => None,
+        };
+        text.push(c.ok_or_else(|| illegal("escape sequence"))?);
+    }
+    Ok(text)
 }
 
 /// A query without any clause. What a statement has beyond the clauses understood here shows as a
@@ -59,7 +105,7 @@ pub fn unsupported(what: impl std::fmt::Display) -> ApiError {
 }
 
 fn end_expiration(sql: &str) -> Result<(ObjectName, Expiration), ParserError> {
-    let mut parser = Parser::new(&BigQueryDialect).try_with_sql(sql)?;
+    let mut parser = parser(sql)?;
     parser.expect_keywords(&[Keyword::ALTER, Keyword::TABLE])?;
     let table = parser.parse_object_name(true)?;
     parser.expect_keywords(&[Keyword::SET, Keyword::OPTIONS])?;

@@ -18,8 +18,8 @@ pub struct Typed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constant {
     No,
-    /// NULL: any type.
-    Null,
+    /// NULL, and ERROR(), which never returns: any type.
+    Any,
     /// A string literal: a DATE or TIMESTAMP, if its text reads so.
     Text(String),
 }
@@ -38,32 +38,39 @@ impl Typed {
                 Some(Self::new(format!("CAST({} AS {})", literal(&stored), to.duckdb()), to))
             }
             // GoogleSQL coerces implicitly exactly where ALTER COLUMN may widen.
-            constant if *constant == Constant::Null || self.ty.widens_to(to) => self.cast(to, false).ok(),
+            constant if *constant == Constant::Any || self.ty.widens_to(to) => self.cast(to, false).ok(),
             _ => None,
         }
     }
 
-    /// CAST, or SAFE_CAST. Every conversion goes through the text, which is exact.
+    /// CAST, or SAFE_CAST.
     pub fn cast(&self, to: Type, safe: bool) -> Result<Self, ApiError> {
-        let (text, from) = (self.text(), self.ty);
-        let known = from == Type::String || to == Type::String || from.widens_to(to) || self.constant == Constant::Null;
-        if !known || from != to && (from == Type::Json || to == Type::Json) {
-            let (from, to) = (from.sql_name(), to.sql_name());
-            return Err(ApiError::invalid_query(format!("Invalid cast from {from} to {to}")));
-        }
-        if from == to {
-            return Ok(self.clone());
-        }
+        use Type::{BigNumeric, Bool, Date, Float64, Int64, Json, String, Timestamp};
+        let (x, from) = (&self.sql, self.ty);
+        let cast = |x: &str| format!("{}({x} AS {})", if safe { "TRY_CAST" } else { "CAST" }, to.duckdb());
+        let bignumeric = |text: &str| format!("bq_text_bignumeric({text}, {safe})");
         // A string is held against a pattern before DuckDB, which is lenient, sees it.
-        let text = match pattern(to) {
-            Some(pattern) => format!("bq_matching({text}, {}, {}, {safe})", literal(pattern), literal(to.sql_name())),
-            None => text,
+        let matching = |text: &str| match pattern(to) {
+            Some(pattern) => {
+                format!("bq_matching({text}, {}, {}, {safe})", literal(pattern), literal(to.sql_name()))
+            }
+            None => text.to_owned(),
         };
-        let sql = match to {
-            Type::String => text,
-            Type::BigNumeric => format!("bq_text_bignumeric({text})"),
-            _ if safe => format!("TRY_CAST({text} AS {})", to.duckdb()),
-            _ => format!("CAST({text} AS {})", to.duckdb()),
+        let sql = match (from, to) {
+            _ if self.constant == Constant::Any => format!("CAST({x} AS {})", to.duckdb()),
+            _ if from == to => x.clone(),
+            (Json, _) | (_, Json) => return Err(invalid_cast(from, to)),
+            (_, String) => self.text(),
+            (String, BigNumeric) => bignumeric(&matching(x)),
+            (String, _) => cast(&matching(x)),
+            (Int64, BigNumeric) => format!("bq_int64_bignumeric({x})"),
+            // The value of the double in full: what 0.1 stands for is not 0.1.
+            (Float64, BigNumeric) => bignumeric(&matching(&format!("printf('%.60f', {x})"))),
+            (Float64, Int64) => cast(&format!("round({x})")),
+            (BigNumeric, Int64) => cast(&format!("bq_scaled({}, 0)", self.text())),
+            (BigNumeric, Float64) => cast(&self.text()),
+            (Int64, Float64 | Bool) | (Bool, Int64) | (Timestamp, Date) | (Date, Timestamp) => cast(x),
+            _ => return Err(invalid_cast(from, to)),
         };
         Ok(Self::new(sql, to))
     }
@@ -81,12 +88,17 @@ impl Typed {
     }
 }
 
+fn invalid_cast(from: Type, to: Type) -> ApiError {
+    ApiError::invalid_query(format!("Invalid cast from {} to {}", from.sql_name(), to.sql_name()))
+}
+
 /// What a text must look like to be cast.
 fn pattern(to: Type) -> Option<&'static str> {
     Some(match to {
         Type::String | Type::Json => return None,
         Type::Int64 => r"\s*[+-]?[0-9]+\s*",
-        Type::Float64 | Type::BigNumeric => r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*",
+        Type::Float64 => r"(?i:\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?|inf(inity)?|nan)\s*)",
+        Type::BigNumeric => r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*",
         Type::Bool => "(?i:true|false)",
         Type::Date => r"\s*[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}\s*",
         Type::Timestamp => {
@@ -96,11 +108,10 @@ fn pattern(to: Type) -> Option<&'static str> {
 }
 
 /// All expressions as the first type that fits them all.
-pub fn unify<const N: usize>(items: [&Typed; N], what: &str) -> Result<[Typed; N], ApiError> {
-    let common = items.iter().map(|item| item.ty).find(|ty| items.iter().all(|item| item.coerced(*ty).is_some()));
-    let common = common.ok_or_else(|| {
-        let names = items.map(|item| item.ty.sql_name()).join(", ");
-        ApiError::invalid_query(format!("No matching signature for {what} for argument types: {names}"))
-    })?;
-    Ok(items.map(|item| item.coerced(common).unwrap_or_else(|| item.clone())))
+pub fn unify(items: &[Typed], what: &str) -> Result<Vec<Typed>, ApiError> {
+    let all = |ty: Type| items.iter().map(|item| item.coerced(ty)).collect::<Option<Vec<_>>>();
+    items.iter().find_map(|item| all(item.ty)).ok_or_else(|| {
+        let names: Vec<&str> = items.iter().map(|item| item.ty.sql_name()).collect();
+        ApiError::invalid_query(format!("No matching signature for {what} for argument types: {}", names.join(", ")))
+    })
 }

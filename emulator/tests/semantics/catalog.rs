@@ -244,3 +244,15 @@ async fn t6_t7_a_month_has_its_own_size_and_rows() {
     assert_eq!(data["rows"], json!([{"f": [{"v": "1756771200000000"}, {"v": "3"}, {"v": "c"}]}]));
     assert_eq!(h.get("/datasets/d/tables/t/data?selectedFields=none").await.0, 400);
 }
+
+#[tokio::test]
+async fn t8_descriptions_of_datasets_and_columns_are_kept() {
+    let h = Harness::new().await;
+    let dataset = json!({"datasetReference": {"datasetId": "told"}, "description": "bills"});
+    assert_eq!(h.call("POST", "/datasets", dataset).await.0, 200);
+    assert_eq!(h.get("/datasets/told").await.1["description"], "bills");
+    let field = json!({"name": "cost", "type": "BIGNUMERIC", "mode": "NULLABLE", "description": "money"});
+    let table = json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [field]}});
+    h.call("POST", "/datasets/told/tables", table).await;
+    assert_eq!(h.get("/datasets/told/tables/t").await.1["schema"]["fields"], json!([field]));
+}

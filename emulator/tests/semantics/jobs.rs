@@ -98,3 +98,28 @@ async fn j5_a_load_must_run_where_its_dataset_is() {
     let message = "Not found: Dataset demo:eu was not found in location US";
     assert_eq!((status, body["error"]["message"].as_str()), (404, Some(message)));
 }
+
+#[tokio::test]
+async fn j6_jobs_are_listed_newest_first_by_state_time_and_projection() {
+    let h = Harness::new().await;
+    h.table().await;
+    let file = h.put("a.csv", "month,cost,note\n2025-09-01,1,x\n");
+    h.load("first", "t$202509", &[&file], json!({})).await;
+    let failed = h.load("failed", "t$202509", &["gs://b/none.csv"], json!({})).await;
+    h.emulator.hold_jobs("held");
+    h.insert_load("held", "t$202509", &[&file], json!({})).await;
+    let list = async |parameters: &str| {
+        let (_, list) = h.get(&format!("/jobs?{parameters}")).await;
+        list["jobs"].as_array().cloned().unwrap_or_default()
+    };
+    let done = list("stateFilter=done&projection=full&allUsers=True").await;
+    let ids: Vec<&Value> = done.iter().map(|job| &job["jobReference"]["jobId"]).collect();
+    assert!(ids.len() == 2 && ids.contains(&&json!("first")) && ids.contains(&&json!("failed")), "{ids:?}");
+    assert!(done.iter().all(|job| job["configuration"]["jobType"] == "LOAD"));
+    let created = failed["statistics"]["creationTime"].as_str().unwrap();
+    let then = list(&format!("minCreationTime={created}&maxCreationTime={created}&projection=minimal")).await;
+    let one = then.iter().find(|job| job["jobReference"]["jobId"] == "failed").unwrap();
+    assert_eq!((&one["errorResult"]["reason"], one.get("configuration")), (&json!("notFound"), None));
+    let later = created.parse::<i64>().unwrap() + 3_600_000;
+    assert!(list(&format!("minCreationTime={later}")).await.is_empty());
+}

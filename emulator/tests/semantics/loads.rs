@@ -131,6 +131,11 @@ async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
     let file = h.put("a.csv", september("1"));
     let job = h.load("never", "t$202509", &[&file], json!({})).await;
     assert_eq!(error(&job), ("notFound", "Not found: Table demo:d.t"));
+    let schema = json!({"fields": [{"name": "month", "type": "DATE"}]});
+    let unpartitioned = json!({"createDisposition": "CREATE_IF_NEEDED", "schema": schema});
+    let months = h.put("months.csv", "month\n2025-09-01\n");
+    assert_eq!(error(&h.load("unpartitioned", "t$202509", &[&months], unpartitioned).await).0, "invalid");
+    assert_eq!(h.get("/datasets/d/tables/t").await.0, 404);
     let wish = json!({
         "createDisposition": "CREATE_IF_NEEDED",
         "timePartitioning": {"type": "MONTH", "field": "month"},

@@ -111,6 +111,22 @@ async fn q3_casts_are_exact_and_strict() {
         ("CAST(CAST('1.0' AS FLOAT64) AS STRING)", "1"),
         ("CAST(CAST('-2.50' AS BIGNUMERIC) AS FLOAT64)", "-2.5"),
         ("CAST(CAST(NULL AS INT64) AS BIGNUMERIC)", "NULL"),
+        ("CAST('1e-300' AS BIGNUMERIC)", "0"),
+        ("SAFE_CAST('1e100' AS BIGNUMERIC)", "NULL"),
+        ("CAST(CAST('0.1' AS FLOAT64) AS BIGNUMERIC)", "0.10000000000000000555111512312578270212"),
+        ("SAFE_CAST(CAST('inf' AS FLOAT64) AS BIGNUMERIC)", "NULL"),
+        ("CAST(CAST('-2.5' AS FLOAT64) AS INT64)", "-3"),
+        ("CAST(CAST('2.5' AS BIGNUMERIC) AS INT64)", "3"),
+        ("CAST(CAST('-0.4' AS BIGNUMERIC) AS INT64)", "0"),
+        ("CAST(2 AS BOOL)", "true"),
+        ("CAST(true AS INT64)", "1"),
+        ("CAST(false AS STRING)", "false"),
+        ("CAST('TRUE' AS BOOL)", "true"),
+        ("CAST(TIMESTAMP '2025-09-01 23:30:00-01' AS DATE)", "2025-09-02"),
+        ("CAST(CAST(DATE '2025-09-01' AS TIMESTAMP) AS STRING)", "2025-09-01 00:00:00+00"),
+        ("CAST('2025-09-01' AS DATE)", "2025-09-01"),
+        ("SAFE_CAST('2025-02-30' AS DATE)", "NULL"),
+        ("SAFE_CAST('2025-02-30' AS TIMESTAMP)", "NULL"),
         ("CAST(TIMESTAMP '2025-09-01 12:00:00.5+02' AS STRING)", "2025-09-01 10:00:00.5+00"),
         ("CAST('2025-09-01T10:00:00Z' AS TIMESTAMP) = TIMESTAMP '2025-09-01 10:00:00'", "true"),
         ("TIMESTAMP '2025-09-04 08:00:00'", "1.7569728E9"),
@@ -120,7 +136,15 @@ async fn q3_casts_are_exact_and_strict() {
     ] {
         assert_eq!(one(sql).await, expected, "{sql}");
     }
-    for sql in ["CAST('x' AS INT64)", "CAST('2025-02-30' AS DATE)", "CAST('1,5' AS BIGNUMERIC)", "PARSE_JSON('{')"] {
+    for sql in [
+        "CAST('x' AS INT64)",
+        "CAST('2025-02-30' AS DATE)",
+        "CAST('1,5' AS BIGNUMERIC)",
+        "CAST('1e100' AS BIGNUMERIC)",
+        "CAST(CAST('nan' AS FLOAT64) AS BIGNUMERIC)",
+        "CAST(CAST('1e300' AS FLOAT64) AS INT64)",
+        "PARSE_JSON('{')",
+    ] {
         let (status, body) = h.query(&format!("SELECT {sql}"), &[]).await;
         assert_eq!((status, body["error"]["errors"][0]["reason"].as_str()), (400, Some("invalidQuery")), "{sql}");
     }
@@ -139,7 +163,22 @@ async fn q4_what_is_not_understood_is_an_invalid_query() {
         "SELECT loads.period FROM d.loads",
         "SELECT period FROM d.loads WHERE sequence IN (1, 2)",
         "SELECT CASE WHEN true THEN 1 END",
-        "SELECT sequence + 1 FROM d.loads",
+        "SELECT sequence * 2 FROM d.loads",
+        "SELECT amount + 1 FROM d.loads",
+        "SELECT IF(sequence, 1, 2) FROM d.loads",
+        "SELECT IF(true, 'a', 2)",
+        "SELECT IF(true, 1)",
+        "SELECT CONCAT('a', 1)",
+        "SELECT 'a' || 1",
+        "SELECT LENGTH(1)",
+        "SELECT REGEXP_CONTAINS('a', CAST(sequence AS STRING)) FROM d.loads",
+        "SELECT REGEXP_EXTRACT('a', '(a)(b)')",
+        "SELECT REGEXP_CONTAINS('a', '(')",
+        "SELECT FORMAT_TIMESTAMP('%Y', TIMESTAMP '2025-09-01')",
+        "SELECT CAST(true AS FLOAT64)",
+        "SELECT CAST(DATE '2025-09-01' AS INT64)",
+        "SELECT '\\d'",
+        "SELECT 'a''b'",
         "SELECT 1.5",
         "SELECT COUNT(*) FROM d.loads HAVING COUNT(*) > 0",
         "SELECT SUM(sequence) OVER () FROM d.loads",
@@ -181,6 +220,8 @@ async fn q5_columns_are_added_together_and_types_only_widen() {
     assert_eq!(h.query(half, &[]).await.0, 400);
     let widen = "ALTER TABLE d.loads ALTER COLUMN sequence SET DATA TYPE BIGNUMERIC";
     assert_eq!(h.query(widen, &[]).await.0, 200);
+    let again = "ALTER TABLE d.loads ALTER COLUMN amount SET DATA TYPE FLOAT64";
+    assert_eq!(h.query(again, &[]).await.0, 200);
     let (_, table) = h.get("/datasets/d/tables/loads").await;
     let fields: Vec<(&str, &str)> = table["schema"]["fields"]
         .as_array()
@@ -244,4 +285,106 @@ async fn q9_a_query_that_takes_long_is_answered_incomplete() {
     assert_eq!((result["jobComplete"].as_bool(), &result["rows"]), (Some(true), &json!([{"f": [{"v": "1"}]}])));
     let nulls = h.query("SELECT CAST(NULL AS DATE) AS d", &[]).await.1;
     assert_eq!(nulls["rows"][0]["f"][0]["v"], Value::Null);
+}
+
+#[tokio::test]
+async fn q10_a_double_as_text_has_fifteen_digits_or_seventeen() {
+    let h = Harness::new().await;
+    for (double, text, sixteen) in [
+        ("0.1", "0.1", "0.1"),
+        ("123.0", "123", "123"),
+        ("0.0000001", "1e-07", "1e-07"),
+        ("-1234567.89", "-1234567.89", "-1234567.89"),
+        ("100000000000000", "100000000000000", "100000000000000"),
+        ("1e15", "1e+15", "1000000000000000"),
+        ("0.6666666666666666", "0.66666666666666663", "0.6666666666666666"),
+        ("0.30000000000000004", "0.30000000000000004", "0.3"),
+        ("-0.0", "0", "-0"),
+        ("inf", "inf", "inf"),
+        ("nan", "NaN", "nan"),
+    ] {
+        let sql =
+            format!("SELECT CAST(x AS STRING), FORMAT('%.16g', x) FROM (SELECT CAST('{double}' AS FLOAT64) AS x)");
+        assert_eq!(h.rows(&sql).await, [[text, sixteen]], "{double}");
+    }
+}
+
+#[tokio::test]
+async fn q11_texts_are_matched_measured_and_joined() {
+    let h = Harness::new().await;
+    for (sql, expected) in [
+        (r"REGEXP_CONTAINS('1.50', r'^-?\d+\.\d+$')", "true"),
+        (r"REGEXP_CONTAINS('1x50', '^\\d+\\.')", "false"),
+        (r"REGEXP_CONTAINS(CAST(NULL AS STRING), 'a')", "NULL"),
+        (r"REGEXP_CONTAINS('a\nb', 'a.b')", "false"),
+        (r"REGEXP_EXTRACT('1.50e3', r'\.(\d+)')", "50"),
+        (r"REGEXP_EXTRACT('1.50e3', r'[.(]\d+')", ".50"),
+        (r"REGEXP_EXTRACT('150', r'\.(\d*)')", "NULL"),
+        (r"REGEXP_EXTRACT('15.', r'\.(?:x|(\d*))')", ""),
+        ("LENGTH('größe')", "5"),
+        ("LENGTH(CONCAT('a', 'b', CAST(1 AS STRING)) || 'c') - 1 + 10", "13"),
+        ("CONCAT('a', CAST(NULL AS STRING))", "NULL"),
+        ("COALESCE(NULL, CAST(NULL AS STRING), 'c', 'd')", "c"),
+        ("IFNULL(NULL, 7)", "7"),
+        ("NOT (1 < 2 AND 2 <> 2) OR 1 = -1", "true"),
+        (r"'it\'s \x41\u00e9 \\'", "it's Aé \\"),
+        (r#"r'\d"' || "'""#, "\\d\"'"),
+        ("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', TIMESTAMP '2025-09-01 10:00:00')", "2025-09-01T10:00:00Z"),
+        ("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', TIMESTAMP '2025-09-01 10:00:00.120')", "2025-09-01T10:00:00.12Z"),
+    ] {
+        assert_eq!(h.rows(&format!("SELECT {sql}")).await, [[expected]], "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn q12_an_error_ends_the_query_only_where_it_is_evaluated() {
+    let h = state().await;
+    let insert = "INSERT INTO d.loads (period, sequence, amount) VALUES ('2025-08-01', 1, 4), ('2025-09-01', -1, NULL)";
+    assert_eq!(h.query(insert, &[]).await.0, 200);
+    for ty in ["STRING", "INT64", "FLOAT64", "BIGNUMERIC", "BOOL", "TIMESTAMP", "DATE"] {
+        let guarded = format!("SELECT IF(sequence < 5, CAST(NULL AS {ty}), ERROR('never')) FROM d.loads");
+        assert_eq!(h.rows(&guarded).await, [["NULL"], ["NULL"]], "{ty}");
+    }
+    let casts = "SELECT IF(sequence = sequence, 'a', CAST(CAST('x' AS INT64) AS STRING)), \
+                 IF(amount IS NULL, NULL, CAST(CAST(sequence AS STRING) AS BIGNUMERIC)) FROM d.loads ORDER BY 2";
+    assert_eq!(h.rows(casts).await, [["a", "NULL"], ["a", "1"]]);
+    let sql = "SELECT IF(sequence > 0, amount, ERROR(CONCAT('negative: ', CAST(sequence AS STRING)))) FROM d.loads";
+    let (status, body) = h.query(sql, &[]).await;
+    assert_eq!((status, body["error"]["errors"][0]["reason"].as_str()), (400, Some("invalidQuery")));
+    assert_eq!(body["error"]["message"], "negative: -1");
+}
+
+#[tokio::test]
+async fn q13_failed_casts_are_counted_with_an_example() {
+    let h = Harness::new().await;
+    h.table().await;
+    let values = "INSERT INTO d.t (note) VALUES ('1.5'), ('x'), ('abc'), (NULL)";
+    assert_eq!(h.query(values, &[]).await.0, 200);
+    let failed = "`note` IS NOT NULL AND SAFE_CAST(`note` AS BIGNUMERIC) IS NULL";
+    let sql = format!(
+        "SELECT COUNTIF({failed}) AS `rows`, MIN(IF({failed}, CAST(`note` AS STRING), NULL)) AS `example`, COUNT(*) AS n \
+         FROM `demo`.`d`.`t`"
+    );
+    assert_eq!(h.rows(&sql).await, [["2", "abc", "4"]]);
+}
+
+#[tokio::test]
+async fn q14_a_statement_of_hundreds_of_casts_is_compiled() {
+    let h = Harness::new().await;
+    let names: Vec<String> = (0..300).map(|at| format!("c{at}")).collect();
+    let fields: Vec<Value> = names.iter().map(|name| json!({"name": name, "type": "FLOAT"})).collect();
+    let table = json!({"tableReference": {"tableId": "wide"}, "schema": {"fields": fields}});
+    assert_eq!(h.call("POST", "/datasets/d/tables", table).await.0, 200);
+    let row = vec!["0.1"; 300].join(",");
+    let file = h.put("wide.csv", format!("{row}\n{row}\n"));
+    h.load("load", "wide", &[&file], json!({"skipLeadingRows": "0"})).await;
+    let casts = names.iter().map(|name| {
+        format!(
+            "IF(`{name}` IS NULL, NULL, IFNULL(SAFE_CAST(CAST(`{name}` AS STRING) AS BIGNUMERIC), \
+             ERROR(CONCAT('{name}: ', CAST(`{name}` AS STRING))))) AS `{name}`"
+        )
+    });
+    let casts = casts.collect::<Vec<_>>().join(", ");
+    let rows = h.rows(&format!("SELECT {casts} FROM `demo`.`d`.`wide`")).await;
+    assert_eq!(rows, vec![vec!["0.1"; 300]; 2]);
 }
