@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test bin fmt lint bench clean
+.PHONY: help lib servers demo test fuzz bin fmt lint bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ test: lib servers ## Run all tests, with cargo-nextest where it is installed
 	else \
 		set -x; cargo test --locked --workspace; \
 	fi
+
+fuzz: ## Throw broken input at the parsers, ten minutes each
+	scripts/fuzz.sh manifest
+	scripts/fuzz.sh csv_header
 
 bin: lib ## Leave bin/finops and bin/bigquery-emulator, release builds with the DuckDB library beside them
 	cargo build --locked --release --package finops --package bigquery-emulator --bins

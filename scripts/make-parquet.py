@@ -3,7 +3,7 @@
 
 Amounts and quantities become DOUBLE, moments TIMESTAMP, everything else text; an empty field is NULL. The Athena
 layout has its moments as INT64 milliseconds, the versioned one as INT96. The same tree makes the same files.
-Needs pyarrow (scripts/python-requirements.txt).
+Needs Python 3.11 and pyarrow (scripts/python-requirements.txt).
 
 usage: make-parquet.py <CSV tree> <new tree> athena|versioned
 """

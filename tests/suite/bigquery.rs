@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{DATASET, Harness, Rows, TABLE},
-    servers::{self, PROJECT, StorageServer},
+    servers::{self, BigQueryServer, PROJECT, StorageServer},
 };
 
 const BUCKET: &str = "billing";
 
 /// An emulator, and the bucket that it loads from.
 pub struct BigQueryHarness {
-    pub emulator: Emulator,
+    pub emulator: BigQueryServer,
     storage: StorageServer,
     warehouse: BigQuery,
 }

@@ -6,22 +6,24 @@ use std::{
     process::Command,
 };
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use crate::{
     program::{BUCKET, Finops, assert_names, each, month},
-    servers::{StorageServer, bigquery},
+    servers::{BigQueryServer, StorageServer, bigquery},
     tables::{Figures, in_bigquery, in_duckdb, load_jobs},
     tree::copy,
 };
 
 pub const MONTHS: [&str; 3] = ["2025-10", "2025-09", "2025-08"];
 
+/// The folder of a sample export.
 pub fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/aws").join(name)
 }
 
+/// What `scripts/expected.py` computed of it.
 pub fn expected(name: &str) -> Value {
     serde_json::from_slice(&fs::read(example(&format!("{name}.expected.json"))).unwrap()).unwrap()
 }
@@ -33,6 +35,32 @@ pub fn figures(expected: &Value) -> Figures {
         (month.clone(), (figure["rows"].as_u64().unwrap(), cost))
     };
     expected.as_object().unwrap().iter().map(figure).collect()
+}
+
+/// The columns of all months, with BigQuery's types.
+pub fn in_bigquerys_types(expected: &Value) -> Map<String, Value> {
+    let months = expected.as_object().unwrap().values();
+    let columns = months.flat_map(|month| month["columns"].as_object().unwrap());
+    columns.map(|(name, of)| (name.clone(), if of == "DECIMAL" { json!("BIGNUMERIC") } else { of.clone() })).collect()
+}
+
+/// The first sample export in a bucket, and an emulator for the job.
+pub struct Sample {
+    pub folder: TempDir,
+    pub emulator: BigQueryServer,
+    pub finops: Finops,
+    _storage: StorageServer,
+}
+
+impl Sample {
+    pub async fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        copy(&example("first"), &folder.path().join("seed").join(BUCKET));
+        let storage = StorageServer::start(&folder.path().join("seed"));
+        let emulator = bigquery(&storage).await;
+        let finops = Finops::cloud(&storage, &emulator);
+        Self { folder, emulator, finops, _storage: storage }
+    }
 }
 
 /// The figures after the redelivery of September.

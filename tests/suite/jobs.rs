@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use bigquery_emulator::Emulator;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     program::{BUCKET, Finops},
-    servers::{StorageServer, bigquery},
+    servers::{BigQueryServer, StorageServer, bigquery},
     tables::{Figures, in_bigquery, in_duckdb},
     tree::{Delivery, REPORT},
 };
@@ -52,7 +51,7 @@ impl LocalJob {
 pub struct CloudJob {
     _seed: TempDir,
     pub storage: StorageServer,
-    pub emulator: Emulator,
+    pub emulator: BigQueryServer,
     pub finops: Finops,
 }
 

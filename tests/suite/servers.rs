@@ -3,6 +3,7 @@
 use std::{
     io::{self, BufRead, BufReader},
     net::TcpListener,
+    ops::Deref,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -10,6 +11,8 @@ use std::{
 
 use bigquery_emulator::{Emulator, Options};
 use serde_json::{Value, json};
+
+use crate::discovery;
 
 /// The project of the emulator's datasets.
 pub const PROJECT: &str = "demo";
@@ -83,11 +86,30 @@ impl Drop for StorageServer {
     }
 }
 
+/// A BigQuery emulator; when it is dropped, what it was sent is held against BigQuery's discovery document.
+pub struct BigQueryServer(Emulator);
+
+impl Deref for BigQueryServer {
+    type Target = Emulator;
+
+    fn deref(&self) -> &Emulator {
+        &self.0
+    }
+}
+
+impl Drop for BigQueryServer {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            discovery::check(&self.0.requests());
+        }
+    }
+}
+
 /// A BigQuery emulator that loads from `storage`; its URL is for `BIGQUERY_EMULATOR_HOST`.
-pub async fn bigquery(storage: &StorageServer) -> Emulator {
+pub async fn bigquery(storage: &StorageServer) -> BigQueryServer {
     let options =
         Options { project: PROJECT.to_owned(), storage: Some(storage.url().to_owned()), ..Options::default() };
-    Emulator::start(options).await.unwrap()
+    BigQueryServer(Emulator::start(options).await.unwrap())
 }
 
 /// An HTTP client without certificates, which take long to read.

@@ -1,0 +1,51 @@
+//! The header of a CSV file. The input's first byte says how the rest is compressed, the second how much of it is read.
+#![no_main]
+
+use std::{collections::HashSet, io::Write};
+
+use finops_core::{
+    csv_header::{CsvHeader, HeaderError, read_header},
+    schema::column_names,
+};
+use flate2::{Compression, write::GzEncoder};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let [mode, part, bytes @ ..] = data else { return };
+    let head = &bytes[..bytes.len() * usize::from(*part) / 255];
+    let is_gzip = mode % 3 == 1;
+    let (from_head, whole) = (read_header(head, is_gzip, false), read_header(bytes, is_gzip, true));
+    match (&from_head, &whole) {
+        (Ok(first), Ok(whole)) => assert_eq!(first, whole, "the head tells the same as the file"),
+        // What follows the head may be broken, but plain text has nothing to break.
+        (Ok(_), Err(error)) => assert!(is_gzip, "{error}"),
+        _ => {}
+    }
+    if mode % 3 == 2 {
+        assert_eq!(read_header(&gzip(bytes), true, true), whole, "compression changes nothing");
+    }
+    assert!(!matches!(whole, Err(HeaderError::Incomplete(_))), "there is no more to read");
+    if let Ok(header) = &whole {
+        check_names(header);
+    }
+});
+
+fn check_names(header: &CsvHeader) {
+    let Ok(names) = column_names(&header.columns) else { return };
+    assert_eq!(names.len(), header.columns.len());
+    assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+    for name in &names {
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(name.chars().all(legal) && !name.starts_with(|c: char| c.is_ascii_digit()), "{name}");
+        assert!((1..=300).contains(&name.len()), "{name}");
+    }
+    let turned: Vec<String> = header.columns.iter().rev().cloned().collect();
+    let turned = column_names(&turned).expect("an order of columns is no reason to refuse them");
+    assert!(turned.iter().rev().eq(&names), "the order of columns has a say in their names");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory takes everything");
+    encoder.finish().expect("memory takes everything")
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Runs a fuzz target (manifest, csv_header) for some seconds, from the sample exports on. What it finds is kept in
+# fuzz/corpus, and inputs that break something in fuzz/artifacts.
+#
+# usage: fuzz.sh <target> [seconds]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=$1 seconds=${2:-600}
+cargo +nightly fuzz --version >/dev/null || {
+    echo "hint: rustup toolchain install nightly, and cargo install cargo-fuzz" >&2
+    exit 1
+}
+corpus=fuzz/corpus/$target
+mkdir -p "$corpus"
+
+seed() {
+    cat >"$corpus/seed-$(tr / - <<<"$1")"
+}
+case $target in
+manifest)
+    while read -r key; do
+        { echo "${key#examples/aws/*/}" && cat "$key"; } | seed "$key"
+    done < <(find examples -name '*-Manifest.json')
+    ;;
+csv_header)
+    while read -r key; do
+        # The first byte is for plain, gzip, compressed by the target; the second for how much is read at first.
+        { printf '\1\200' && head -c 3000 "$key"; } | seed "$key.gz"
+        { printf '\0\200' && gzip -dc "$key" | sed -n 1,2p; } | seed "$key.plain"
+        { printf '\2\200' && gzip -dc "$key" | sed -n 1p | tr , '\n' | awk 'NR % 9 == 1' | paste -sd , ; } | seed "$key.short"
+    done < <(find examples -name '*.csv.gz')
+    ;;
+*)
+    echo "fuzz.sh: there is no target $target" >&2
+    exit 2
+    ;;
+esac
+# The seeds are larger than libFuzzer's own limit.
+exec cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=512 -max_len=16384 -print_final_stats=1

@@ -1,0 +1,90 @@
+//! Programs that not every machine has, and tests that are skipped without them.
+//!
+//! `FINOPS_REQUIRE` names those that must be there, with commas: a test that would be skipped for one of them fails.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// What a test may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    /// BigQuery's own command-line client, of the Cloud SDK.
+    Bq,
+    /// The Cloud SDK's `gcloud storage`.
+    Gcloud,
+    /// BigQuery's discovery document, as the Cloud SDK has it.
+    Discovery,
+    /// Google's Python client for BigQuery, and pyarrow beside it.
+    PythonBigquery,
+}
+
+const TOOLS: [(&str, Tool); 4] = [
+    ("bq", Tool::Bq),
+    ("gcloud", Tool::Gcloud),
+    ("discovery", Tool::Discovery),
+    ("python-bigquery", Tool::PythonBigquery),
+];
+
+/// The tools of a list such as `bq,gcloud`.
+fn parse(list: &str) -> Result<Vec<Tool>, String> {
+    let names = list.split(',').map(str::trim).filter(|name| !name.is_empty());
+    let tool = |name| TOOLS.iter().find(|(known, _)| *known == name).map(|(_, tool)| *tool);
+    names.map(|name| tool(name).ok_or_else(|| format!("FINOPS_REQUIRE: there is no `{name}`"))).collect()
+}
+
+/// Says that a test is skipped, and why; fails it where `FINOPS_REQUIRE` has the tool.
+#[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
+pub fn skip(tool: Tool, why: &str) {
+    let required = parse(&env::var("FINOPS_REQUIRE").unwrap_or_default()).unwrap();
+    assert!(!required.contains(&tool), "FINOPS_REQUIRE has {tool:?}, and {why}");
+    eprintln!("skipped: {why}");
+}
+
+/// A program of `PATH`.
+pub fn on_path(program: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
+
+/// A program of the Cloud SDK, with a configuration of its own in `folder`; without it the test is skipped.
+pub fn cloud_sdk(program: &str, tool: Tool, folder: &Path) -> Option<Command> {
+    if on_path(program).is_none() {
+        skip(tool, &format!("`{program}` of the Cloud SDK is not on the PATH"));
+        return None;
+    }
+    let mut command = Command::new(program);
+    command.env_clear().env("PATH", env::var_os("PATH")?).env("HOME", folder).env("CLOUDSDK_CONFIG", folder);
+    // Else they look for the metadata server, and wait.
+    command.env("CLOUDSDK_CORE_CHECK_GCE_METADATA", "false");
+    command.env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1").env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true");
+    Some(command)
+}
+
+/// Runs a program to its end, which must be a good one, and gives what it printed. The runtime must have several threads.
+#[track_caller]
+pub fn output(command: &mut Command) -> String {
+    let output = tokio::task::block_in_place(|| command.output()).unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{stdout}\n{stderr}", output.status);
+    stdout
+}
+
+/// The Python of `scripts/python-requirements.txt`; without it the test is skipped.
+pub fn python() -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/python/bin/python");
+    if python.exists() {
+        return Some(python);
+    }
+    skip(Tool::PythonBigquery, &format!("there is no {}: run `make servers`", python.display()));
+    None
+}
+
+#[test]
+fn finops_require_holds_known_names_alone() {
+    assert_eq!(parse("bq, python-bigquery,"), Ok(vec![Tool::Bq, Tool::PythonBigquery]));
+    assert!(parse("bq,gclout").unwrap_err().contains("`gclout`"));
+    let set = env::var("FINOPS_REQUIRE").unwrap_or_default();
+    assert!(parse(&set).is_ok(), "{set}");
+}
