@@ -80,7 +80,11 @@ impl Delivery {
         let bytes = std::fs::read(path).unwrap();
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
         let column = |(name, file_type): (String, _)| FileColumn { file_name: name.clone(), name, file_type };
-        self.columns = footer.columns.into_iter().map(column).collect();
+        for found in footer.columns.into_iter().map(column) {
+            if !self.columns.contains(&found) {
+                self.columns.push(found);
+            }
+        }
         self.rows = Some(self.rows.unwrap_or_default() + footer.rows);
         self.format = FileFormat::Parquet;
         self.file(bytes)

@@ -31,6 +31,7 @@ mod numbered_jobs;
 mod program;
 mod refusals;
 mod require;
+mod retyping;
 mod s3;
 mod servers;
 mod storage;

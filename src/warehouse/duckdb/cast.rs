@@ -61,7 +61,11 @@ impl Cast {
     fn from_text(text: String, to: ColumnType) -> Self {
         let (value, expected) = match to {
             ColumnType::String | ColumnType::Foreign => (text.clone(), None),
-            ColumnType::Int64 => (format!("TRY_CAST({text} AS BIGINT)"), Some("a whole number of 64 bits")),
+            // The cast would round 1.5 to 2 (seen on 1.5.6).
+            ColumnType::Int64 => (
+                format!("CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+') THEN TRY_CAST({text} AS BIGINT) END"),
+                Some("a whole number of 64 bits"),
+            ),
             // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
             ColumnType::Timestamp => {
                 (format!("TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"), Some("a timestamp"))
@@ -198,6 +202,14 @@ mod tests {
         ] {
             let error = cast(text, ColumnType::Decimal).unwrap_err();
             assert!(error.contains(NO_VALUE), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_whole() {
+        assert_eq!(cast("-007", ColumnType::Int64).unwrap().as_deref(), Some("-7"));
+        for text in ["1.5", "1.0", "1e3", "1_000", "9223372036854775808"] {
+            assert!(cast(text, ColumnType::Int64).unwrap_err().contains(NO_VALUE), "{text}");
         }
     }
 

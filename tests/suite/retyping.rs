@@ -1,0 +1,231 @@
+//! What every warehouse makes of Parquet, and of a table that another format or type began.
+
+use finops::error::Kind;
+use finops_core::schema::{Column, ColumnType};
+
+use crate::{
+    conformance::{amounts, for_each_warehouse},
+    delivery::{Delivery, HEADER, line},
+    harness::{Harness, Rows, Table},
+};
+
+for_each_warehouse!(
+    doubles_become_the_shortest_decimals_that_stand_for_them,
+    moments_of_any_unit_are_the_same_in_utc,
+    a_table_that_began_as_csv_takes_parquet,
+    a_table_that_began_as_parquet_takes_csv,
+    whole_numbers_widen_to_decimals_for_doubles,
+    empty_text_is_no_value_where_the_column_is_no_text,
+    values_without_a_counterpart_fail_their_month_with_column_count_and_example,
+    a_row_of_another_month_fails_the_month,
+    columns_that_some_files_lack_are_null_in_their_rows,
+    exact_decimals_stay_exact,
+    files_that_hold_other_rows_than_their_footers_tell_are_not_taken,
+);
+
+/// A query for rows of `month`, under the columns of [`HEADER`]: one for each cost, which is of type `cost_type`; and
+/// more columns.
+fn rows(month: &str, costs: &[&str], cost_type: &str, more: &[&str]) -> String {
+    let values: Vec<String> = costs.iter().enumerate().map(|(at, cost)| format!("('li-{at}', {cost})")).collect();
+    let more: String = more.iter().map(|column| format!(", {column}")).collect();
+    format!(
+        "SELECT id AS identity_line_item_id, TIMESTAMP '{month}-01' AS bill_billing_period_start_date, \
+         TIMESTAMP '{month}-02 16:00:00' AS line_item_usage_start_date, '000123456789' AS line_item_usage_account_id, \
+         'Usage' AS line_item_line_item_description, 'USD' AS line_item_currency_code, \
+         CAST(cost AS {cost_type}) AS line_item_unblended_cost{more} FROM (VALUES {}) AS t(id, cost)",
+        values.join(", ")
+    )
+}
+
+fn parquet(month: &str, execution_id: &str, costs: &[&str], more: &[&str]) -> Delivery {
+    Delivery::new(month, execution_id).parquet(&rows(month, costs, "DOUBLE", more))
+}
+
+fn some(rows: &[&[&str]]) -> Rows {
+    rows.iter().map(|row| row.iter().map(|text| Some((*text).to_owned())).collect()).collect()
+}
+
+fn type_of(columns: &[Column], name: &str) -> ColumnType {
+    columns.iter().find(|column| column.name == name).unwrap().column_type
+}
+
+async fn doubles_become_the_shortest_decimals_that_stand_for_them<H: Harness>() {
+    let table = Table::<H>::new().await;
+    // Each is the shortest decimal of its double; the second needs 16 digits, the third 17.
+    let costs =
+        ["'0.1'", "'0.6666666666666666'", "'0.30000000000000004'", "'1e-7'", "'1234567.89'", "'-2.5'", "'1e15'"];
+    let load = table.load(&parquet("2025-08", "a", &costs, &[])).await.unwrap();
+    assert_eq!(
+        amounts(&table),
+        ["-2.5", "0.0000001", "0.1", "0.30000000000000004", "0.6666666666666666", "1000000000000000", "1234567.89"]
+    );
+    // Summed by hand, to the last digit.
+    assert_eq!(load.record.cost["USD"].to_string(), "1000000001234566.45666676666666664");
+}
+
+async fn moments_of_any_unit_are_the_same_in_utc<H: Harness>() {
+    let table = Table::<H>::new().await;
+    for (month, sql_type) in [
+        ("2025-05", "TIMESTAMP_MS"),
+        ("2025-06", "TIMESTAMP"),
+        ("2025-07", "TIMESTAMP_NS"),
+        // Marked as UTC; the rows are made on a machine of any zone.
+        ("2025-08", "TIMESTAMPTZ"),
+    ] {
+        let moment = |day: &str| match sql_type {
+            "TIMESTAMPTZ" => format!("TIMESTAMPTZ '{month}-{day}+00'"),
+            _ => format!("CAST(TIMESTAMP '{month}-{day}' AS {sql_type})"),
+        };
+        let query = rows(month, &["'1'"], "DOUBLE", &[]);
+        let query = query.replace(&format!("TIMESTAMP '{month}-01'"), &moment("01 00:00:00"));
+        let query = query.replace(&format!("TIMESTAMP '{month}-02 16:00:00'"), &moment("02 16:00:00.250"));
+        table.load(&Delivery::new(month, "a").parquet(&query)).await.unwrap();
+    }
+    let text = "CAST(bill_billing_period_start_date AS VARCHAR), CAST(line_item_usage_start_date AS VARCHAR)";
+    let expected = ["05", "06", "07", "08"]
+        .map(|month| [format!("2025-{month}-01 00:00:00"), format!("2025-{month}-02 16:00:00.25")].map(Some).to_vec());
+    assert_eq!(table.select(text), expected);
+}
+
+async fn a_table_that_began_as_csv_takes_parquet<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let row = line("2025-08", "csv", "USD", "0.1234567891");
+    let more = "product_rate,product_since,product_seats,product_free,product_day";
+    let csv = format!("{HEADER},{more}\n{},0.0500000000,2025-08-01T00:00:00Z,7,true,2025-08-01\n", row.trim_end());
+    let csv = Delivery::new("2025-08", "a").csv(&csv);
+    table.load(&csv.typed("product_seats", ColumnType::Decimal).typed("product_day", ColumnType::Date)).await.unwrap();
+    let before = table.inspect().await.columns.unwrap();
+
+    let more = [
+        "0.05::DOUBLE AS product_rate",
+        "TIMESTAMP '2025-09-01 10:00:00.5' AS product_since",
+        "7::BIGINT AS product_seats",
+        "false AS product_free",
+        "DATE '2025-09-01' AS product_day",
+    ];
+    table.load(&parquet("2025-09", "b", &["'0.25'"], &more)).await.unwrap();
+
+    assert_eq!(table.inspect().await.columns.unwrap(), before, "every column keeps its name and type");
+    assert_eq!(amounts(&table), ["0.1234567891", "0.25"]);
+    assert_eq!(
+        table.select("product_rate, product_since, product_free, CAST(product_day AS VARCHAR)"),
+        some(&[
+            &["0.05", "2025-09-01T10:00:00.5Z", "false", "2025-09-01"],
+            &["0.0500000000", "2025-08-01T00:00:00Z", "true", "2025-08-01"],
+        ])
+    );
+    let seats = table.select(&format!("CAST({} AS DOUBLE)", table.harness.amount("product_seats")));
+    assert_eq!(seats, some(&[&["7.0"], &["7.0"]]));
+}
+
+async fn a_table_that_began_as_parquet_takes_csv<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let more = ["0.05::DOUBLE AS product_rate", "7::BIGINT AS product_seats", "true AS product_free"];
+    table.load(&parquet("2025-08", "a", &["'0.25'"], &more)).await.unwrap();
+    let before = table.inspect().await.columns.unwrap();
+    assert_eq!(type_of(&before, "product_rate"), ColumnType::Decimal);
+    assert_eq!(type_of(&before, "product_seats"), ColumnType::Int64);
+
+    let row = line("2025-09", "csv", "USD", "0.123456789012345678");
+    let csv = format!("{HEADER},product_rate,product_seats,product_free\n{},0.0612345678,8,false\n", row.trim_end());
+    table.load(&Delivery::new("2025-09", "b").csv(&csv)).await.unwrap();
+
+    assert_eq!(table.inspect().await.columns.unwrap(), before, "every column keeps its name and type");
+    assert_eq!(amounts(&table), ["0.123456789012345678", "0.25"], "no digit is lost");
+    assert_eq!(table.select("product_seats, product_free"), some(&[&["7", "true"], &["8", "false"]]));
+}
+
+async fn whole_numbers_widen_to_decimals_for_doubles<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&parquet("2025-08", "a", &["'1'"], &["9007199254740993::BIGINT AS product_seats"])).await.unwrap();
+    table.load(&parquet("2025-09", "b", &["'1'"], &["0.5::DOUBLE AS product_seats"])).await.unwrap();
+    assert_eq!(type_of(&table.inspect().await.columns.unwrap(), "product_seats"), ColumnType::Decimal);
+    let seats = table.select(&table.harness.amount("product_seats")).concat();
+    let mut seats: Vec<String> =
+        seats.into_iter().map(|text| text.unwrap().parse::<finops_core::Amount>().unwrap().to_string()).collect();
+    seats.sort();
+    assert_eq!(seats, ["0.5", "9007199254740993"]);
+}
+
+async fn empty_text_is_no_value_where_the_column_is_no_text<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let row = line("2025-08", "csv", "USD", "1");
+    let csv = format!("{HEADER},product_rate\n{},0.5\n", row.trim_end());
+    table.load(&Delivery::new("2025-08", "a").csv(&csv).typed("product_rate", ColumnType::Decimal)).await.unwrap();
+    table.load(&parquet("2025-09", "b", &["'2'"], &["'' AS product_rate"])).await.unwrap();
+    assert_eq!(
+        table.select("identity_line_item_id, product_rate IS NULL"),
+        some(&[&["csv", "false"], &["li-0", "true"]])
+    );
+}
+
+async fn values_without_a_counterpart_fail_their_month_with_column_count_and_example<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let row = line("2025-08", "csv", "USD", "1");
+    let csv = format!("{HEADER},product_rate,product_since,product_seats\n{},0.5,,1\n", row.trim_end());
+    let csv = Delivery::new("2025-08", "a").csv(&csv).typed("product_rate", ColumnType::Decimal);
+    let csv = csv.typed("product_since", ColumnType::Timestamp).typed("product_seats", ColumnType::Int64);
+    table.load(&csv).await.unwrap();
+    table.load(&parquet("2025-09", "b", &["'3'"], &[])).await.unwrap();
+    let before = table.snapshot().await;
+    for (costs, more, parts) in [
+        (vec!["'1'", "'nan'", "'nan'"], None, ["line_item_unblended_cost: 2 values are not a decimal", "`nan`"]),
+        (vec!["'1'", "'inf'", "'2'"], None, ["line_item_unblended_cost: 1 value is not a decimal", "inf"]),
+        (vec!["'1'", "'1.5e-60'"], None, ["line_item_unblended_cost: 1 value is not a decimal", "`1.5e-60`"]),
+        (vec!["'1'", "'2'"], Some("'free' AS product_rate"), ["product_rate: 2 values are not a decimal", "`free`"]),
+        (vec!["'1'"], Some("'soon' AS product_since"), ["product_since: 1 value is not a timestamp", "`soon`"]),
+        (vec!["'1'"], Some("'1.5' AS product_seats"), ["product_seats: 1 value is not a whole number", "`1.5`"]),
+    ] {
+        let more: Vec<&str> = more.into_iter().collect();
+        let error = table.load(&parquet("2025-09", "c", &costs, &more)).await.unwrap_err();
+        let message = error.full_message();
+        assert_eq!(error.kind(), Kind::Data, "{message}");
+        for part in ["2025-09", parts[0], parts[1]] {
+            assert!(message.contains(part), "`{part}` is not in: {message}");
+        }
+        assert!(error.next_step().unwrap().contains("nothing was changed"), "{error:?}");
+        assert_eq!(table.snapshot().await, before);
+    }
+}
+
+async fn a_row_of_another_month_fails_the_month<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&parquet("2025-09", "a", &["'1'"], &[])).await.unwrap();
+    let before = table.snapshot().await;
+    let strangers =
+        rows("2025-09", &["'1'"], "DOUBLE", &[]) + " UNION ALL " + &rows("2025-08", &["'2'"], "DOUBLE", &[]);
+    let error = table.load(&Delivery::new("2025-09", "b").parquet(&strangers)).await.unwrap_err();
+    assert!(error.full_message().contains("another month") || error.full_message().contains("different partitions"));
+    assert_eq!(table.snapshot().await, before);
+}
+
+async fn columns_that_some_files_lack_are_null_in_their_rows<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let wide = Delivery::new("2025-08", "a").parquet(&rows("2025-08", &["'1'"], "DOUBLE", &[]));
+    let delivery = wide.parquet(&rows("2025-08", &["'2'"], "DOUBLE", &["'core' AS resource_tags_user_team"]));
+    let load = table.load(&delivery).await.unwrap();
+    assert_eq!((load.record.rows, load.record.files), (2, 2));
+    let teams = table.select("resource_tags_user_team");
+    assert_eq!(teams, [[Some("core".to_owned())], [None]]);
+}
+
+async fn exact_decimals_stay_exact<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let costs = ["'0.123456789012345678'", "'12345678901234567890.000000000000000001'"];
+    let query = rows("2025-08", &costs, "DECIMAL(38,18)", &[]);
+    let load = table.load(&Delivery::new("2025-08", "a").parquet(&query)).await.unwrap();
+    assert_eq!(amounts(&table), ["0.123456789012345678", "12345678901234567890.000000000000000001"]);
+    assert_eq!(load.record.cost["USD"].to_string(), "12345678901234567890.123456789012345679");
+}
+
+async fn files_that_hold_other_rows_than_their_footers_tell_are_not_taken<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&parquet("2025-08", "a", &["'1'"], &[])).await.unwrap();
+    let before = table.snapshot().await;
+    let mut load = table.prepare(&parquet("2025-08", "b", &["'2'", "'3'"], &[])).await;
+    load.rows = Some(3);
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Verification, "{error:?}");
+    assert!(error.full_message().contains("hold 3 rows"), "{error:?}");
+    assert_eq!(table.snapshot().await, before);
+}
