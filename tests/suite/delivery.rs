@@ -12,6 +12,8 @@ use finops_core::{
 };
 use flate2::{Compression, write::GzEncoder};
 
+use crate::tree;
+
 /// The columns of [`line`].
 pub const HEADER: &str = "identity_line_item_id,bill_billing_period_start_date,line_item_usage_start_date,\
                           line_item_usage_account_id,line_item_line_item_description,line_item_currency_code,\
@@ -73,11 +75,7 @@ impl Delivery {
     /// With one more Parquet file, which DuckDB makes of the rows that the query gives.
     #[must_use]
     pub fn parquet(mut self, query: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("cur.parquet");
-        let copy = format!("COPY ({query}) TO '{}' (FORMAT parquet, COMPRESSION snappy)", path.display());
-        duckdb::Connection::open_in_memory().unwrap().execute_batch(&copy).unwrap();
-        let bytes = std::fs::read(path).unwrap();
+        let bytes = tree::parquet(query);
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
         let column = |(name, file_type): (String, _)| FileColumn { file_name: name.clone(), name, file_type };
         for found in footer.columns.into_iter().map(column) {

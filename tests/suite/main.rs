@@ -28,6 +28,7 @@ mod jobs;
 mod left_alone;
 mod local;
 mod numbered_jobs;
+mod parquet_files;
 mod program;
 mod refusals;
 mod require;

@@ -42,6 +42,8 @@ pub struct Delivery {
     pub rows: Vec<Vec<String>>,
     /// The manifest, but for `reportKeys`, which are added when it is written.
     pub manifest: Value,
+    /// Parquet in place of CSV: a DuckDB query for each file.
+    pub parquet: Vec<String>,
 }
 
 impl Delivery {
@@ -76,6 +78,7 @@ impl Delivery {
                 "billingPeriod": {"start": compact(&start) + "T000000.000Z", "end": compact(&end) + "T000000.000Z"},
                 "bucket": "example-billing-bucket",
             }),
+            parquet: Vec::new(),
         }
     }
 
@@ -87,6 +90,18 @@ impl Delivery {
     /// The same in `parts` files.
     pub fn in_parts(self, parts: usize) -> Self {
         Self { parts, ..self }
+    }
+
+    /// The same as Parquet: one file for each of the queries, which DuckDB runs; `{month}` in them is the month, and
+    /// `{base}` the columns that every report has, with a cost of 1 USD.
+    pub fn as_parquet(mut self, queries: &[&str]) -> Self {
+        let base = "'x' AS identity_line_item_id, TIMESTAMP '{month}-01' AS bill_billing_period_start_date, \
+                    TIMESTAMP '{month}-02' AS line_item_usage_start_date, 'USD' AS line_item_currency_code, \
+                    1::DOUBLE AS line_item_unblended_cost";
+        let query = |query: &&str| query.replace("{base}", base).replace("{month}", &self.month);
+        self.parquet = queries.iter().map(query).collect();
+        self.parts = self.parquet.len();
+        self.with_manifest("contentType", "Parquet").with_manifest("compression", "Parquet")
     }
 
     /// The same with one more column, of the same value in each row; the manifest does not know it.
@@ -115,6 +130,10 @@ impl Delivery {
 
     /// The data files: path below the report's folder, and content.
     pub fn data_files(&self) -> Vec<(String, Vec<u8>)> {
+        if !self.parquet.is_empty() {
+            let file = |(number, query): (usize, &String)| (self.data_key(number), parquet(query));
+            return self.parquet.iter().enumerate().map(file).collect();
+        }
         let size = self.rows.len().div_ceil(self.parts.max(1)).max(1);
         let part = |number: usize| {
             let rows = self.rows.iter().skip(number * size).take(size);
@@ -152,8 +171,18 @@ impl Delivery {
 
     fn data_key(&self, number: usize) -> String {
         let folder = if self.versioned { format!("{}/", self.assembly_id) } else { String::new() };
-        format!("{}/{folder}{REPORT}-{:05}.csv.gz", self.period_folder(), number + 1)
+        let ending = if self.parquet.is_empty() { "csv.gz" } else { "snappy.parquet" };
+        format!("{}/{folder}{REPORT}-{:05}.{ending}", self.period_folder(), number + 1)
     }
+}
+
+/// The rows that a DuckDB query gives, as a Parquet file.
+pub fn parquet(query: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.parquet");
+    let copy = format!("COPY ({query}) TO '{}' (FORMAT parquet, COMPRESSION snappy)", path.display());
+    duckdb::Connection::open_in_memory().unwrap().execute_batch(&copy).unwrap();
+    fs::read(path).unwrap()
 }
 
 /// A row of CSV; what has a comma, a quote or a line's end in it is quoted.

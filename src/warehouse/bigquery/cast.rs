@@ -45,7 +45,11 @@ impl Cast {
         let (value, expected) = match to {
             ColumnType::String | ColumnType::Foreign => (name.clone(), None),
             ColumnType::Decimal => (exact_decimal(&name), Some("a decimal with at most 38 digits on either side")),
-            ColumnType::Int64 => (format!("SAFE_CAST({name} AS INT64)"), Some("a whole number of 64 bits")),
+            // The cast would take 0x10 too.
+            ColumnType::Int64 => (
+                format!("IF(REGEXP_CONTAINS({name}, '^[+-]?[0-9]+$'), SAFE_CAST({name} AS INT64), NULL)"),
+                Some("a whole number of 64 bits"),
+            ),
             ColumnType::Timestamp => (format!("SAFE_CAST({name} AS TIMESTAMP)"), Some("a timestamp")),
             ColumnType::Date => (format!("SAFE_CAST({name} AS DATE)"), Some("a date")),
         };
