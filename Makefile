@@ -28,6 +28,7 @@ test: lib servers ## Run all tests, with cargo-nextest where it is installed
 fuzz: ## Throw broken input at the parsers, ten minutes each
 	scripts/fuzz.sh manifest
 	scripts/fuzz.sh csv_header
+	scripts/fuzz.sh parquet_footer
 
 bin: lib ## Leave bin/finops and bin/bigquery-emulator, release builds with the DuckDB library beside them
 	cargo build --locked --release --package finops --package bigquery-emulator --bins

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a fuzz target (manifest, csv_header) for some seconds, from the sample exports on. What it finds is kept in
+# Runs a fuzz target (manifest, csv_header, parquet_footer) for some seconds, from the sample exports on. What it finds is kept in
 # fuzz/corpus, and inputs that break something in fuzz/artifacts.
 #
 # usage: fuzz.sh <target> [seconds]
@@ -31,10 +31,17 @@ csv_header)
         { printf '\2\200' && gzip -dc "$key" | sed -n 1p | tr , '\n' | awk 'NR % 9 == 1' | paste -sd , ; } | seed "$key.short"
     done < <(find examples -name '*.csv.gz')
     ;;
+parquet_footer)
+    while read -r key; do
+        # The file ends in the metadata, its length, and PAR1.
+        length=$(tail -c 8 "$key" | od -An -tu4 -N4)
+        tail -c $((length + 8)) "$key" | head -c $((length)) | seed "$key"
+    done < <(find examples -name '*.parquet')
+    ;;
 *)
     echo "fuzz.sh: there is no target $target" >&2
     exit 2
     ;;
 esac
 # The seeds are larger than libFuzzer's own limit.
-exec cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=512 -max_len=16384 -print_final_stats=1
+exec cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=512 -max_len=32768 -print_final_stats=1
