@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
     report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus},
-    schema::SchemaChange,
+    schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
@@ -63,7 +63,9 @@ pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
         let heading = [pipeline.pipeline.as_str(), &pipeline.export, "->", &pipeline.table];
         print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
-        for line in schema(&pipeline.schema) {
+        // Files of other types than the table's are cast on every load: that is for the plan to tell.
+        let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
+        for line in schema(told) {
             print(&line);
         }
         if !pipeline.months.is_empty() {
@@ -74,7 +76,7 @@ pub fn report(report: &Report, is_plan: bool) {
 }
 
 /// A line for all columns that change alike.
-fn schema(changes: &[SchemaChange]) -> Vec<String> {
+fn schema<'a>(changes: impl Iterator<Item = &'a SchemaChange>) -> Vec<String> {
     let alike = |a: &SchemaChange, b: &SchemaChange| {
         (a.change, &a.from, a.to, &a.billing_periods) == (b.change, &b.from, b.to, &b.billing_periods)
     };
@@ -89,13 +91,13 @@ fn schema(changes: &[SchemaChange]) -> Vec<String> {
         let first = group[0];
         let kind = format!("{:?}", first.change).to_lowercase();
         let from = first.from.as_ref().map(|from| format!("{from} to ")).unwrap_or_default();
-        let columns = some_of(group.iter().map(|change| change.column.clone()), 6);
-        let columns = if group.len() == 1 { format!("column {columns}") } else { format!("columns {columns}") };
+        let names = some_of(group.iter().map(|change| change.column.clone()), 6);
+        let count = if group.len() == 1 { "1 column".to_owned() } else { format!("{} columns", group.len()) };
         let months = match first.billing_periods.as_slice() {
             [] => String::new(),
             months => format!(" in {}", some_of(months.iter().map(ToString::to_string), 3)),
         };
-        format!("  {kind} ({from}{}){months}: {}: {columns}", first.to, first.reason)
+        format!("  {kind} {count} ({from}{}){months}, as {}: {names}", first.to, first.reason)
     };
     groups.into_iter().map(line).collect()
 }

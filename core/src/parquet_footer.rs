@@ -144,6 +144,8 @@ mod tests {
 
     #[test]
     fn types_are_those_that_the_writer_meant() {
+        use FileType::{Boolean, Date, Decimal, Double, Int64, Other, String, Timestamp};
+
         let message = "message m {
             OPTIONAL DOUBLE cost; OPTIONAL FLOAT f; OPTIONAL BYTE_ARRAY text (STRING); OPTIONAL BYTE_ARRAY old (UTF8);
             OPTIONAL BYTE_ARRAY bytes; OPTIONAL INT64 n; OPTIONAL INT64 huge (INTEGER(64, false));
@@ -153,7 +155,6 @@ mod tests {
             OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING); } } }";
         let bytes = file(message, &[]);
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
-        use FileType::{Boolean, Date, Decimal, Double, Int64, Other, String, Timestamp};
         let expected = [
             ("cost", Double),
             ("f", Double),

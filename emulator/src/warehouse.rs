@@ -90,7 +90,10 @@ impl Warehouse {
 
     /// All rows of a query whose columns are all texts.
     pub fn rows(connection: &Connection, sql: &str) -> duckdb::Result<Vec<Vec<Option<String>>>> {
-        let mut statement = connection.prepare(sql)?;
+        // DuckDB leaves out a condition that holds for all rows when the statement is prepared: without a transaction
+        // around both, it would meet the rows that another connection adds until it runs (seen on 1.5.6).
+        let transaction = connection.unchecked_transaction()?;
+        let mut statement = transaction.prepare(sql)?;
         let mut rows = statement.query([])?;
         let columns = rows.as_ref().map_or(0, duckdb::Statement::column_count);
         let mut texts = Vec::new();

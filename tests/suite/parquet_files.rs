@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn september(queries: &[&str]) -> Delivery {
-    Delivery::new("2025-09", "second", &[]).as_parquet(queries)
+    Delivery::new("2025-09", "second", &[]).in_parquet(queries)
 }
 
 /// A job that loaded September from CSV; then the delivery comes and fails.
@@ -116,7 +116,7 @@ fn a_plan_tells_which_columns_are_cast_in_which_months_and_changes_nothing() {
     let job = LocalJob::loaded(&[Delivery::new("2025-07", "first", &["7"])]);
     let before = job.figures();
     for month in ["2025-08", "2025-09"] {
-        Delivery::new(month, "second", &[]).as_parquet(&["SELECT {base}"]).write(&job.source);
+        Delivery::new(month, "second", &[]).in_parquet(&["SELECT {base}"]).write(&job.source);
     }
     let plan = job.finops.report_of(&["plan", "--output", "json"], 0);
     let changes = plan["pipelines"][0]["schema"].as_array().unwrap();

@@ -27,12 +27,13 @@ for_each_warehouse!(
 /// more columns.
 fn rows(month: &str, costs: &[&str], cost_type: &str, more: &[&str]) -> String {
     let values: Vec<String> = costs.iter().enumerate().map(|(at, cost)| format!("('li-{at}', {cost})")).collect();
-    let more: String = more.iter().map(|column| format!(", {column}")).collect();
+    let columns = [&["CAST(cost AS {cost_type}) AS line_item_unblended_cost"], more].concat().join(", ");
+    let columns = columns.replace("{cost_type}", cost_type);
     format!(
         "SELECT id AS identity_line_item_id, TIMESTAMP '{month}-01' AS bill_billing_period_start_date, \
          TIMESTAMP '{month}-02 16:00:00' AS line_item_usage_start_date, '000123456789' AS line_item_usage_account_id, \
          'Usage' AS line_item_line_item_description, 'USD' AS line_item_currency_code, \
-         CAST(cost AS {cost_type}) AS line_item_unblended_cost{more} FROM (VALUES {}) AS t(id, cost)",
+         {columns} FROM (VALUES {}) AS t(id, cost)",
         values.join(", ")
     )
 }

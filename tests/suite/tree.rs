@@ -94,7 +94,7 @@ impl Delivery {
 
     /// The same as Parquet: one file for each of the queries, which DuckDB runs; `{month}` in them is the month, and
     /// `{base}` the columns that every report has, with a cost of 1 USD.
-    pub fn as_parquet(mut self, queries: &[&str]) -> Self {
+    pub fn in_parquet(mut self, queries: &[&str]) -> Self {
         let base = "'x' AS identity_line_item_id, TIMESTAMP '{month}-01' AS bill_billing_period_start_date, \
                     TIMESTAMP '{month}-02' AS line_item_usage_start_date, 'USD' AS line_item_currency_code, \
                     1::DOUBLE AS line_item_unblended_cost";
