@@ -7,7 +7,7 @@ use finops_core::{
     delivery::Delivery,
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
-    schema::{self, ChangeKind, Column, MonthColumns, SchemaChange},
+    schema::{self, ChangeKind, Column, ColumnType, FileType, MonthColumns, SchemaChange},
 };
 use futures::{StreamExt, stream};
 use tracing::warn;
@@ -91,12 +91,22 @@ pub fn refuse_columns(
         match (schema::refused(&changes, period), reports.get_mut(&period)) {
             (Some(change), Some(report)) => {
                 let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
-                let hint = "or choose another table name: the first run loads all months there";
-                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(hint));
+                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out(change)));
             }
             _ => drop(accepted.insert(period, month)),
         }
     }
     let refusals = changes.into_iter().filter(|change| change.change == ChangeKind::Refuse);
     (accepted, refusals.collect())
+}
+
+/// What helps against a column that is refused.
+fn way_out(change: &SchemaChange) -> &'static str {
+    if change.from.as_ref() == Some(&FileType::Other.to_string()) {
+        "have the report delivered without that column, or as CSV"
+    } else if change.to == ColumnType::Foreign {
+        "drop or rename that column of the table, or choose another table name: the first run loads all months there"
+    } else {
+        "choose another table name: the first run loads all months there"
+    }
 }

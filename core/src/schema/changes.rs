@@ -97,8 +97,7 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
             Some((ChangeKind::Refuse, "finops makes no column of that type".to_owned()))
         }
         (Reading::Never, _) if to == ColumnType::Foreign => {
-            let reason = "the table's column has a type that finops does not write; drop or rename that column";
-            Some((ChangeKind::Refuse, reason.to_owned()))
+            Some((ChangeKind::Refuse, "the table's column has a type that finops does not write".to_owned()))
         }
         (Reading::Never, _) => Some((ChangeKind::Refuse, format!("{from} values are no {to} values"))),
         (Reading::Cast, FileType::Double) => {
