@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Write};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, ManifestFile};
 
 /// An object or file as its storage lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Delivery {
     pub delivered_at: Timestamp,
     /// The listed files that are there, in the manifest's order.
     pub files: Vec<StoredFile>,
-    /// The listed files that are not there (tails below the export's folder).
+    /// The listed files that are not there, or not in the size that is listed (tails below the export's folder).
     pub missing: Vec<String>,
     /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
     /// and generations do not count, so a bucket mirrored anew has the same fingerprint.
@@ -48,18 +48,24 @@ impl Delivery {
         let mut files = Vec::new();
         let mut missing = Vec::new();
         let mut lines = Vec::new();
-        for tail in &manifest.files {
+        for ManifestFile { tail, bytes } in &manifest.files {
             match stored.remove(tail) {
-                Some(file) => {
+                // A file of another size is not the one that was delivered: a mirror in flight.
+                Some(file) if bytes.is_none_or(|bytes| bytes == file.bytes) => {
                     lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
                     files.push(file);
                 }
-                None => missing.push(tail.clone()),
+                _ => missing.push(tail.clone()),
             }
         }
         lines.sort_unstable();
         let fingerprint = hash(lines.iter().map(String::as_bytes));
         Self { manifest, manifest_uri, delivered_at, files, missing, fingerprint }
+    }
+
+    /// When the provider made it, as far as is known.
+    pub fn issued(&self) -> Timestamp {
+        self.manifest.issued.unwrap_or(self.delivered_at)
     }
 
     /// Bytes of all files that are there, as stored (compressed).
@@ -84,7 +90,7 @@ pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::FileFormat;
+    use crate::{export::ExportKind, manifest::FileFormat};
 
     fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
         StoredFile { key: format!("{head}/f"), bytes, checksum: checksum.to_owned() }
@@ -92,12 +98,16 @@ mod tests {
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
         let manifest = Manifest {
+            kind: ExportKind::Cur,
             export_name: "cur".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: "a".to_owned(),
+            issued: None,
+            until: None,
+            rows: None,
             format: FileFormat::Csv,
             columns: vec![],
-            files: files.iter().map(|f| (*f).to_owned()).collect(),
+            files: files.iter().map(|f| ManifestFile { tail: (*f).to_owned(), bytes: None }).collect(),
         };
         Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
     }

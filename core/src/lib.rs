@@ -5,6 +5,7 @@ pub mod amount;
 pub mod aws_cur;
 pub mod csv_header;
 pub mod delivery;
+pub mod export;
 pub mod manifest;
 pub mod parquet_footer;
 pub mod period;

@@ -1,6 +1,8 @@
 //! A manifest: what the provider says it delivered, in one form for every provider.
 
-use crate::{period::BillingPeriod, schema::ColumnType};
+use jiff::{Timestamp, civil::Date};
+
+use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType};
 
 /// A column as the manifest names it; its type where the manifest gives one that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,28 +22,45 @@ pub enum FileFormat {
     Parquet,
 }
 
+/// A data file that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestFile {
+    /// Where it lies, relative to the export's folder: the tail that a mirror keeps.
+    pub tail: String,
+    /// Its size, where the manifest tells.
+    pub bytes: Option<u64>,
+}
+
 /// One delivery of one billing period.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
+    /// What its rows are.
+    pub kind: ExportKind,
     /// The report's name at the provider.
     pub export_name: String,
     /// The month that is billed.
     pub billing_period: BillingPeriod,
     /// AWS: the assembly id.
     pub execution_id: String,
+    /// When the provider began it, where it tells; else the manifest's own time counts.
+    pub issued: Option<Timestamp>,
+    /// The last day that it covers, where that may lie before the month's last.
+    pub until: Option<Date>,
+    /// Rows of all files, where the manifest tells.
+    pub rows: Option<u64>,
     /// The data files' form.
     pub format: FileFormat,
     /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.
     pub columns: Vec<ManifestColumn>,
-    /// Where each data file lies, relative to the export's folder: the tail that a mirror keeps.
-    pub files: Vec<String>,
+    /// Each once.
+    pub files: Vec<ManifestFile>,
 }
 
 /// Why a manifest cannot be used. Each text names what was found and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not JSON, or JSON of another form.
-    #[error("it is not a Cost and Usage Report manifest: {0}")]
+    #[error("it is not a manifest of a billing export: {0}")]
     Malformed(String),
     /// A delivery that no warehouse here can read.
     #[error("{0}")]

@@ -76,7 +76,7 @@ pub fn plan(
 ) -> Vec<PlannedMonth> {
     let mut newest: BTreeMap<BillingPeriod, Candidate> = BTreeMap::new();
     for candidate in candidates {
-        let delivered = |c: &Candidate| c.delivery.as_ref().map(|d| (d.delivered_at, c.manifest_uri.clone())).ok();
+        let delivered = |c: &Candidate| c.delivery.as_ref().map(|d| (d.issued(), c.manifest_uri.clone())).ok();
         match newest.get(&candidate.billing_period) {
             Some(known) if delivered(known) >= delivered(&candidate) => {}
             _ => drop(newest.insert(candidate.billing_period, candidate)),

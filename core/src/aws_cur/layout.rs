@@ -5,24 +5,9 @@
 
 use jiff::civil::Date;
 
-use crate::period::BillingPeriod;
+use crate::{export::ManifestLocation, period::BillingPeriod};
 
 const MANIFEST_SUFFIX: &str = "-Manifest.json";
-
-/// A manifest's key, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ManifestLocation {
-    /// The whole key.
-    pub key: String,
-    /// The folder that holds the period folders, with a `/` at its end unless it is empty.
-    pub export_folder: String,
-    /// The report's name.
-    pub export_name: String,
-    /// The folder's own name.
-    pub period_folder: String,
-    /// The month that the folder is named after.
-    pub billing_period: BillingPeriod,
-}
 
 /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest, and no copy of one
 /// where the name is given.

@@ -3,7 +3,7 @@
 mod layout;
 mod parse;
 
-pub use layout::{ManifestLocation, locate, manifest_patterns};
+pub use layout::{locate, manifest_patterns};
 pub use parse::parse;
 
 /// What the table of a Cost and Usage Report stands on.

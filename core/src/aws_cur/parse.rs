@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 
-use super::layout::ManifestLocation;
 use crate::{
-    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError},
+    export::{ExportKind, ManifestLocation},
+    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile},
     schema::ColumnType,
     text::short,
 };
@@ -61,16 +61,21 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     }
     let mut seen = HashSet::new();
     let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
+    let files = files.into_iter().filter(|tail| seen.insert(tail.clone()));
     Ok(Manifest {
+        kind: ExportKind::Cur,
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
         execution_id: raw.assembly_id,
+        issued: None,
+        until: None,
+        rows: None,
         format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: files.into_iter().filter(|file| seen.insert(file.clone())).collect(),
+        files: files.map(|tail| ManifestFile { tail, bytes: None }).collect(),
     })
 }
 
@@ -182,6 +187,10 @@ mod tests {
         parse(&location, manifest.to_string().as_bytes())
     }
 
+    fn tails(manifest: &Manifest) -> Vec<&str> {
+        manifest.files.iter().map(|file| file.tail.as_str()).collect()
+    }
+
     fn with(key: &str, value: Value) -> Value {
         let mut changed = manifest();
         changed[key] = value;
@@ -193,7 +202,7 @@ mod tests {
         let manifest = parsed(&manifest()).unwrap();
         assert_eq!(manifest.execution_id, "20250903T120125Z");
         assert_eq!(
-            manifest.files,
+            tails(&manifest),
             ["20250901-20251001/20250903T120125Z/cur-00001.csv.gz", "20250901-20251001/cur-00002.csv.gz"]
         );
         let types: Vec<_> = manifest.columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
@@ -230,7 +239,7 @@ mod tests {
         ] {
             let manifest = with_key(key).unwrap();
             assert_eq!(manifest.format, FileFormat::Parquet);
-            assert_eq!(manifest.files, [tail], "{key}");
+            assert_eq!(tails(&manifest), [tail], "{key}");
         }
         for key in [
             "p/cur/cur/year=2025/month=8/cur-1.snappy.parquet",

@@ -1,0 +1,91 @@
+//! Kinds of exports: how each provider's are found, and what their tables stand on.
+
+use crate::{
+    aws_cur,
+    manifest::{Manifest, ManifestError},
+    period::BillingPeriod,
+    schema::{RepeatedColumn, column_names},
+    state::TableLayout,
+};
+
+/// What the rows of an export are. It decides on the names and types of the table's columns, and on what the table
+/// stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// AWS Cost and Usage Report.
+    Cur,
+}
+
+impl ExportKind {
+    /// What its table stands on.
+    pub fn layout(self) -> TableLayout {
+        match self {
+            Self::Cur => aws_cur::TABLE_LAYOUT,
+        }
+    }
+
+    /// The table's column name for each column of the files, in their order.
+    ///
+    /// # Errors
+    /// [`RepeatedColumn`] where two are the same to the letter.
+    pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
+        match self {
+            Self::Cur => column_names(file_names),
+        }
+    }
+}
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Amazon Web Services.
+    Aws,
+}
+
+/// A manifest's key, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestLocation {
+    /// The whole key.
+    pub key: String,
+    /// The folder that the tails of data files begin below, with a `/` at its end unless it is empty.
+    pub export_folder: String,
+    /// The export's name.
+    pub export_name: String,
+    /// The folder that is named after the month, such as `20250901-20251001`.
+    pub period_folder: String,
+    /// That month.
+    pub billing_period: BillingPeriod,
+}
+
+impl Provider {
+    /// The name in configuration, reports and the state table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+        }
+    }
+
+    /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest.
+    pub fn manifest_patterns(self, export_name: Option<&str>) -> Vec<String> {
+        match self {
+            Self::Aws => aws_cur::manifest_patterns(export_name),
+        }
+    }
+
+    /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
+    pub fn locate(self, prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
+        match self {
+            Self::Aws => aws_cur::locate(prefix, export_name, key),
+        }
+    }
+
+    /// Reads the manifest that lies at `location`.
+    ///
+    /// # Errors
+    /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
+    pub fn parse(self, location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        match self {
+            Self::Aws => aws_cur::parse(location, bytes),
+        }
+    }
+}
