@@ -7,7 +7,10 @@ use google_cloud_auth::errors::CredentialsError;
 use jiff::{Timestamp, fmt::rfc2822};
 
 use super::model::{ErrorBody, ErrorProto};
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    warehouse::sql::NO_VALUE,
+};
 
 /// Reasons that go away, of requests.
 const TRANSIENT: [&str; 4] = ["rateLimitExceeded", "backendError", "internalError", "badGateway"];
@@ -242,7 +245,8 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         "invalid" if refuses_schema(error) => {
             (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
         }
-        "invalid" => (
+        // Of a query that converts values, the reason is `invalidQuery`.
+        reason if reason == "invalid" || error.message.contains(NO_VALUE) => (
             Kind::Data,
             "what stood before still stands; have the month delivered again, then run again. Where a column's type \
              changed at the provider, choose another table name: finops loads all months there",
@@ -385,6 +389,13 @@ mod tests {
             "loading 2025-09 into p.d.t failed (job j, invalid): CSV table encountered too many errors; \
              gs://b/f.csv.gz: Could not parse 'abc'"
         );
+    }
+
+    #[test]
+    fn a_value_that_a_query_cannot_convert_is_a_fault_of_the_data() {
+        let error = load_error("loading", "j", &proto("invalidQuery", NO_VALUE, None), &[]);
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.next_step().unwrap().contains("delivered again"), "{error:?}");
     }
 
     #[test]

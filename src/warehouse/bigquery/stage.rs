@@ -124,18 +124,22 @@ impl<'a> Staging<'a> {
     async fn run(&self, job: &Value, id: &str) -> Result<Job> {
         let client = &self.bigquery.client;
         let failed = |failure: Failure| failure.into_error(&self.doing());
-        let get = || client.job(id, self.location);
-        let mut job = match client.insert_job(&with_id(job, client.project(), id, self.location)).await {
+        // BigQuery may answer 404 for a new job for a moment.
+        let existing = async || {
+            let get = || client.job(id, self.location);
+            get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)
+        };
+        let job = with_id(job, client.project(), id, self.location);
+        let insert = || client.insert_job(&job);
+        let mut job = match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
             // The id is this attempt's own: the answer to the first insert was lost.
-            Err(failure) if failure.is_status(409) => {
-                get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)?
-            }
+            Err(failure) if failure.is_status(409) => existing().await?,
             inserted => inserted.map_err(failed)?,
         };
         let mut pauses = pauses();
         while !is_done(&job) {
             tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-            job = get().await.map_err(failed)?;
+            job = existing().await?;
         }
         Ok(job)
     }
