@@ -27,7 +27,7 @@ pub(super) async fn columns(
 ) -> Result<Option<(Vec<(String, FileType)>, u64)>> {
     let footers: Vec<ParquetFooter> =
         stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(CONCURRENT_READS).try_collect().await?;
-    let rows = footers.iter().map(|footer| footer.rows).sum();
+    let rows = footers.iter().fold(0u64, |sum, footer| sum.saturating_add(footer.rows));
     if rows == 0 {
         return Ok(None);
     }

@@ -12,6 +12,7 @@ use crate::{
     bigquery::{BigQueryHarness, until},
     delivery::Delivery,
     harness::{DATASET, Harness, Rows, TABLE, Table},
+    servers::{PROJECT, query},
 };
 
 pub const MONTH: &str = "2025-08";
@@ -280,7 +281,7 @@ async fn a_run_killed_while_its_query_runs_is_completed_by_the_next_which_stages
     let load = complete(&table, &load).await;
     assert_eq!((load.record.sequence, load.record.rows, load.record.files), (2, 2, 1));
     assert_eq!((fills(&table.harness).len(), casts(&table.harness)), (1, vec![job(2)]));
-    assert_eq!(staging_tables(&table.harness).await.len(), 1, "the killed run's own, which expires");
+    assert_eq!(staging_tables(&table.harness).await, [""; 0], "the next run removes the killed one's");
 }
 
 #[tokio::test]
@@ -339,4 +340,29 @@ async fn two_runs_at_once_with_different_deliveries_convert_them_in_a_row() {
     let Replaced::Done(last) = loser.0.replace_month(&table.target, loser.1).await.unwrap() else { panic!("twice") };
     assert_eq!((last.record.sequence, table.month(MONTH).len()), (3, loser.1.rows.unwrap().try_into().unwrap()));
     assert_eq!((table.recorded(), staging_tables(harness).await), (3, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_column_that_somebody_added_to_the_table_has_no_value_in_staged_rows() {
+    let table = with_a_month().await;
+    let sql = format!("ALTER TABLE `{PROJECT}`.{DATASET}.{TABLE} ADD COLUMN note FLOAT64, ADD COLUMN made DATE");
+    query(&table.harness.emulator, &sql).await;
+
+    table.load(&floating("new", &["3", "4"])).await.unwrap();
+
+    assert_eq!((costs(&table), staging_tables(&table.harness).await.len()), (column(&["3", "4"]), 0));
+    assert_eq!(table.select("note IS NULL AND made IS NULL"), column(&["true", "true"]));
+}
+
+#[tokio::test]
+async fn a_column_whose_name_no_table_can_have_is_refused_by_name_before_anything_is_staged() {
+    let table = with_a_month().await;
+    let query = format!("SELECT *, 'x' AS \"a/b\" FROM ({})", rows(MONTH, "DOUBLE", &["3"]));
+    let mut load = table.prepare(&floating("new", &["3"])).await;
+    let odd = table.prepare(&Delivery::new(MONTH, "odd").parquet(&query).renamed("a/b", "a_b")).await;
+    load.columns = odd.columns;
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Schema);
+    assert!(error.full_message().contains("`a/b`"), "{error:?}");
+    assert_eq!((fills(&table.harness).len(), staging_tables(&table.harness).await.len()), (0, 0));
 }

@@ -179,15 +179,14 @@ async fn a_run_that_loses_its_credentials_leaves_the_query_to_the_next_run() {
     let stood = table.snapshot().await;
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Credentials);
     assert_eq!(table.snapshot().await, stood);
-    assert_eq!((casts(harness), staging_tables(harness).await), (vec![job(2)], Vec::new()));
+    assert_eq!((casts(harness), staging_tables(harness).await.len()), (vec![job(2)], 1), "the query may still need it");
     harness.emulator.release();
 
     let replaced = harness.connect().replace_month(&table.target, &load).await.unwrap();
 
-    // The staging table was gone before the query read it: its number is used up.
     let Replaced::Done(done) = replaced else { panic!("overtaken") };
-    assert_eq!((done.record.sequence, costs(&table)), (3, column(&["3", "4"])));
-    assert_eq!(staging_tables(harness).await, [""; 0]);
+    assert_eq!((done.record.sequence, costs(&table)), (2, column(&["3", "4"])));
+    assert_eq!((fills(harness).len(), staging_tables(harness).await.len()), (1, 0), "nothing is staged again or left");
 }
 
 #[tokio::test]

@@ -103,6 +103,16 @@ impl Failure {
         }
     }
 
+    /// Whether the request certainly did nothing.
+    pub(super) fn is_without_effect(&self) -> bool {
+        match self {
+            // 409: there is such a thing, and an earlier attempt may have made it.
+            Self::Refused { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 409),
+            Self::Credentials(_) => true,
+            Self::NoAnswer(_) | Self::Unreadable { .. } => false,
+        }
+    }
+
     /// Whether it is a job that failed, and may go through as a new one.
     pub(super) fn is_transient_of_jobs(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if TRANSIENT_OF_JOBS.contains(&reason.as_str()))
@@ -246,7 +256,10 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
             (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
         }
         // Of a query that converts values, the reason is `invalidQuery`.
-        reason if reason == "invalid" || error.message.contains(NO_VALUE) => (
+        _ if error.message.contains(NO_VALUE) => {
+            (Kind::Data, "what stood before still stands; run again: the column and its values are named then")
+        }
+        "invalid" => (
             Kind::Data,
             "what stood before still stands; have the month delivered again, then run again. Where a column's type \
              changed at the provider, choose another table name: finops loads all months there",
