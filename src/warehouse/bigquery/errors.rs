@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use finops_core::text::short;
+use finops_core::text::{harmless, short};
 use google_cloud_auth::errors::CredentialsError;
 use jiff::{Timestamp, fmt::rfc2822};
 
@@ -72,7 +72,7 @@ impl Failure {
         let retry_after = retry_after.and_then(wait);
         let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
-                let message = or(&error.message, NO_MESSAGE);
+                let message = harmless(&or(&error.message, NO_MESSAGE));
                 (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), message)
             }
             Err(_) => (String::new(), format!("an answer that is not BigQuery's, {}", beginning(body))),
@@ -83,6 +83,12 @@ impl Failure {
     /// A connection that was not made, or cut, or an answer that did not come in time.
     pub(super) fn no_answer(error: reqwest::Error) -> Self {
         Self::NoAnswer(error.without_url())
+    }
+
+    /// An answer that does not end where BigQuery's would.
+    pub(super) fn too_long(status: u16) -> Self {
+        let message = "an answer that is not BigQuery's, far longer than any of those".to_owned();
+        Self::Refused { status, reason: String::new(), message, retry_after: None }
     }
 
     /// A success that is not BigQuery's, as a proxy's login page.
@@ -408,7 +414,7 @@ mod tests {
     fn a_value_that_a_query_cannot_convert_is_a_fault_of_the_data() {
         let error = load_error("loading", "j", &proto("invalidQuery", NO_VALUE, None), &[]);
         assert_eq!(error.kind(), Kind::Data);
-        assert!(error.next_step().unwrap().contains("delivered again"), "{error:?}");
+        assert!(error.next_step().unwrap().contains("run again"), "{error:?}");
     }
 
     #[test]

@@ -70,9 +70,13 @@ impl Cast {
                 Some("a whole number of 64 bits"),
             ),
             // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
-            ColumnType::Timestamp => {
-                (format!("TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"), Some("a timestamp"))
-            }
+            // And it takes `epoch` and `infinity`.
+            ColumnType::Timestamp => (
+                format!(
+                    "CASE WHEN regexp_full_match({text}, '[0-9].*') THEN TRY_CAST({text} AS TIMESTAMPTZ) END AT TIME ZONE 'UTC'"
+                ),
+                Some("a timestamp"),
+            ),
             // The cast would leave out a time of day.
             ColumnType::Date => (
                 format!(
@@ -158,7 +162,7 @@ mod tests {
     use duckdb::Connection;
     use finops_core::{Amount, schema::Column};
     use proptest::{
-        prop_assert_eq,
+        prop_assert, prop_assert_eq,
         strategy::Strategy,
         test_runner::{Config, TestRunner},
     };
@@ -288,7 +292,9 @@ mod tests {
             let fits = whole.trim_start_matches(['-', '0']).len() <= 20 && fraction.len() <= 18;
             let stored: Option<String> = statement.borrow_mut().query_row([double], |row| row.get(0)).ok();
             let stored = stored.map(|stored| stored.parse::<Amount>().unwrap().to_string());
-            prop_assert_eq!(stored, fits.then_some(exact), "{}", double);
+            // Of some doubles two decimals are the shortest, and Rust takes the other.
+            let alike = |stored: &String| stored.len() == exact.len() && stored.parse() == Ok(double);
+            prop_assert!(stored.as_ref().map_or(!fits, |stored| fits && alike(stored)), "{} {:?}", double, stored);
             Ok(())
         };
         TestRunner::new(config).run(&proptest::prop_oneof![any, small], kept).unwrap();
@@ -305,6 +311,8 @@ mod tests {
         ] {
             assert_eq!(cast(text, ColumnType::Timestamp).unwrap().as_deref(), Some(stored), "{text}");
         }
-        assert!(cast("tomorrow", ColumnType::Timestamp).unwrap_err().contains(NO_VALUE));
+        for text in ["tomorrow", "epoch", "infinity"] {
+            assert!(cast(text, ColumnType::Timestamp).unwrap_err().contains(NO_VALUE), "{text}");
+        }
     }
 }
