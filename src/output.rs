@@ -11,6 +11,7 @@ use finops_core::{
     report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus},
     schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
+    text::{self, short},
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -46,8 +47,9 @@ pub fn raw(bytes: &[u8]) {
     let _ = io::stdout().lock().write_all(bytes);
 }
 
+/// `text` without what could harm a terminal, line by line.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    text.split('\n').map(text::harmless).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints any value as JSON.
@@ -172,7 +174,7 @@ fn result(month: &MonthReport) -> &'static str {
 }
 
 fn costs(costs: &Costs) -> String {
-    costs.iter().map(|(currency, amount)| format!("{amount} {currency}")).collect::<Vec<_>>().join("\n")
+    costs.iter().map(|(currency, amount)| format!("{amount} {}", short(currency))).collect::<Vec<_>>().join("\n")
 }
 
 /// One line on how an export's run ended.

@@ -212,7 +212,6 @@ async fn replace<W: Warehouse>(
         bytes: delivery.bytes(),
         format: delivery.manifest.format,
         columns: columns.collect(),
-        table_columns: table_columns.to_vec(),
         rows: month.columns.rows,
         previous,
         force: run.rules.force,

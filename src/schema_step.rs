@@ -7,7 +7,7 @@ use finops_core::{
     delivery::Delivery,
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
-    schema::{self, ChangeKind, Column, ColumnType, FileType, MonthColumns, SchemaChange},
+    schema::{self, ChangeKind, Column, ColumnType, FileType, MonthColumns, SchemaChange, known_type},
 };
 use futures::{StreamExt, stream};
 use tracing::warn;
@@ -104,6 +104,8 @@ pub fn refuse_columns(
 fn way_out(change: &SchemaChange) -> &'static str {
     if change.from.as_ref() == Some(&FileType::Other.to_string()) {
         "have the report delivered without that column, or as CSV"
+    } else if known_type(&change.column) == Some(change.to) {
+        "is this a Cost and Usage Report, as its provider wrote it?"
     } else if change.to == ColumnType::Foreign {
         "drop or rename that column of the table, or choose another table name: the first run loads all months there"
     } else {

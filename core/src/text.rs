@@ -3,9 +3,21 @@
 /// More than this of one value helps nobody.
 const LONGEST: usize = 200;
 
+/// Whether the character may do something to a terminal or to the order in which a line reads: controls, and marks of
+/// writing direction.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` without them.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// `text` on one line, without control characters, cut where it is long: it may come from a file of any content.
 pub fn short(text: &str) -> String {
-    let mut shown: String = text.chars().take(LONGEST).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut shown: String = harmless(&text.chars().take(LONGEST).collect::<String>());
     if shown.len() < text.len() && text.chars().nth(LONGEST).is_some() {
         shown.push_str("...");
     }
@@ -20,6 +32,7 @@ mod tests {
     fn what_comes_from_outside_is_short_and_harmless() {
         assert_eq!(short("cost/é"), "cost/é");
         assert_eq!(short("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(short("a\u{202e}b\u{2066}"), "a\u{fffd}b\u{fffd}");
         assert_eq!(short(&"x".repeat(1000)).len(), LONGEST + 3);
     }
 }

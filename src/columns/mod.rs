@@ -29,7 +29,7 @@ pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) 
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
         FileFormat::Csv => csv::columns(store, delivery).await?.map(|columns| (columns, None)),
-        FileFormat::Parquet => parquet::columns(store, target, delivery).await?.map(|(c, rows)| (c, Some(rows))),
+        FileFormat::Parquet => parquet::columns(store, delivery).await?.map(|(c, rows)| (c, Some(rows))),
     };
     let Some((columns, rows)) = read else { return Ok(None) };
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);

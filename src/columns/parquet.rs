@@ -1,62 +1,69 @@
 //! Parquet: every file ends with a footer that names and types its columns.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use finops_core::{
     delivery::{Delivery, StoredFile},
     parquet_footer::{FooterError, ParquetFooter, read_footer},
-    schema::{FileType, column_names},
+    schema::FileType,
+    text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{FIRST_READ, not_a_report, require};
+use super::{FIRST_READ, not_a_report};
 use crate::{
     discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
     storage::{Part, Store},
-    warehouse::Target,
 };
 
-/// The columns of all files with the number of their rows; `None` where there are none. A column that a file lacks is
-/// NULL in its rows.
-pub(super) async fn columns(
-    store: &Store,
-    target: &Target,
-    delivery: &Delivery,
-) -> Result<Option<(Vec<(String, FileType)>, u64)>> {
+/// The columns with the number of all files' rows; `None` where there are none. All files have the same columns, in any
+/// order.
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<(Vec<(String, FileType)>, u64)>> {
     let footers: Vec<ParquetFooter> =
         stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(CONCURRENT_READS).try_collect().await?;
-    let rows = footers.iter().map(|footer| footer.rows).sum();
+    let rows = footers.iter().fold(0u64, |sum, footer| sum.saturating_add(footer.rows));
     if rows == 0 {
         return Ok(None);
     }
-    let mut columns: Vec<(String, FileType)> = Vec::new();
-    let mut known: HashMap<String, (usize, &StoredFile)> = HashMap::new();
-    for (footer, file) in footers.into_iter().zip(&delivery.files) {
-        let uri = store.uri(&file.key);
-        let names: Vec<String> = footer.columns.iter().map(|(name, _)| name.clone()).collect();
-        let names = column_names(&names).map_err(|error| not_a_report(&uri, &error.to_string()))?;
-        require(target, &names).map_err(|message| not_a_report(&uri, &message))?;
-        for (name, file_type) in footer.columns {
-            // Warehouses match a file's columns by name, whatever the case.
-            match known.get(&name.to_lowercase()) {
-                None => {
-                    known.insert(name.to_lowercase(), (columns.len(), file));
-                    columns.push((name, file_type));
-                }
-                Some((at, _)) if columns[*at] == (name.clone(), file_type) => {}
-                Some((at, first)) => {
-                    let ((known, known_type), first) = (&columns[*at], store.uri(&first.key));
-                    let message =
-                        format!("column {name} is {file_type} in {uri}, and {known} is {known_type} in {first}");
-                    return Err(Error::new(Kind::Data, message)
-                        .hint("a part of another delivery may lie among the files: fetch the month again"));
-                }
-            }
+    let mut footers = footers.into_iter().zip(&delivery.files);
+    let Some((first, first_file)) = footers.next() else { return Ok(None) };
+    check_case(&first).map_err(|message| not_a_report(&store.uri(&first_file.key), &message))?;
+    let known: HashMap<&str, FileType> = first.columns.iter().map(|(name, t)| (name.as_str(), *t)).collect();
+    for (footer, file) in footers {
+        if let Some(difference) = difference(&known, &footer.columns) {
+            let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
+            let message = format!("the columns of {file} are unlike those of {sibling}: {difference}");
+            return Err(Error::new(Kind::Data, message)
+                .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
     }
-    Ok(Some((columns, rows)))
+    Ok(Some((first.columns, rows)))
+}
+
+/// Refuses names that differ in case only: no warehouse tells such columns apart.
+fn check_case(footer: &ParquetFooter) -> Result<(), String> {
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for (name, _) in &footer.columns {
+        if let Some(other) = known.insert(name.to_lowercase(), name) {
+            return Err(format!("its columns `{}` and `{}` have one name", short(other), short(name)));
+        }
+    }
+    Ok(())
+}
+
+fn difference(known: &HashMap<&str, FileType>, columns: &[(String, FileType)]) -> Option<String> {
+    for (name, file_type) in columns {
+        match known.get(name.as_str()) {
+            Some(known) if known == file_type => {}
+            Some(known) => return Some(format!("column `{}` is {file_type}, expected {known}", short(name))),
+            None => return Some(format!("it has a column `{}`", short(name))),
+        }
+    }
+    let names: HashSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+    let missing = known.keys().filter(|name| !names.contains(**name)).min()?;
+    Some(format!("it lacks the column `{}`", short(missing)))
 }
 
 async fn footer(store: &Store, file: &StoredFile) -> Result<ParquetFooter> {

@@ -13,7 +13,7 @@ use finops_core::{
     BillingPeriod, Costs,
     manifest::FileFormat,
     report::Check,
-    schema::{Column, FileType, Reading, SchemaChange},
+    schema::{Column, FileType, Reading, SchemaChange, known_type},
     state::{LoadRecord, LoadStatus, STATE_TABLE, Standing, TableLayout},
     text::short,
 };
@@ -82,8 +82,6 @@ pub struct MonthLoad {
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
-    /// All columns of the table.
-    pub table_columns: Vec<Column>,
     /// The files' rows, where they tell it themselves.
     pub rows: Option<u64>,
     /// The last record, and what the table holds of it now.
@@ -215,8 +213,21 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
         files => files.join(" or "),
     };
     let message = format!("{} cannot be loaded: {} (in {place})", load.billing_period, lines.join("; "));
-    let hint = "nothing was changed; compare the files with the provider's, or choose another table name: finops \
-                creates that table and loads all months there";
+    // A new table would have the same type where that is a well-known one, or the one that the files ask for.
+    let would_change = |failure: &&CastFailure| {
+        let mut columns = load.columns.iter();
+        columns.find(|column| column.column.name == failure.column).is_some_and(
+            |LoadColumn { column, file_type, .. }| {
+                known_type(&column.name).or(file_type.asks_for()).is_some_and(|asked| asked != column.column_type)
+            },
+        )
+    };
+    let hint = if failed.iter().any(would_change) {
+        "nothing was changed; compare the files with the provider's, or choose another table name: finops creates that \
+         table and loads all months there"
+    } else {
+        "nothing was changed; compare the files with the provider's, or report the values"
+    };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
 }
 

@@ -88,6 +88,14 @@ impl Delivery {
         self.file(bytes)
     }
 
+    /// With the files' column `file_name` going to the table's column `name`.
+    #[must_use]
+    pub fn renamed(mut self, file_name: &str, name: &str) -> Self {
+        let column = self.columns.iter_mut().find(|column| column.file_name == file_name).unwrap();
+        name.clone_into(&mut column.name);
+        self
+    }
+
     /// With `column` of this type, as the manifest has it.
     #[must_use]
     pub fn typed(mut self, column: &str, column_type: ColumnType) -> Self {
@@ -108,7 +116,7 @@ impl Delivery {
     }
 
     /// What a warehouse is asked to load into a table of `table_columns`, when the files lie at `files`.
-    pub fn load(&self, files: Vec<String>, table_columns: Vec<Column>, previous: Option<Standing>) -> MonthLoad {
+    pub fn load(&self, files: Vec<String>, table_columns: &[Column], previous: Option<Standing>) -> MonthLoad {
         let columns = self.columns.iter().map(|column| LoadColumn {
             column: table_columns.iter().find(|of_table| of_table.name == column.name).unwrap().clone(),
             file_name: column.file_name.clone(),
@@ -124,7 +132,6 @@ impl Delivery {
             bytes: self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
             format: self.format,
             columns: columns.collect(),
-            table_columns,
             rows: self.rows,
             previous,
             force: false,

@@ -99,6 +99,30 @@ async fn what_goes_away_is_sent_again_wherever_it_strikes() {
     futures::future::join_all(kinds.map(|kind| assert_goes_away(kind, When::BeforeEffect))).await;
 }
 
+/// What a run reads before it loads, and while it waits for a query.
+const READS: [(&str, &str); 3] = [("GET", "/datasets/billing?"), ("GET", "/tables/aws_cur"), ("GET", "/queries/")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_reads_first_is_asked_for_again_or_ends_it() {
+    let job = CloudJob::loaded(&[tree::Delivery::new("2025-09", "first", &["7"])]).await;
+    for (method, path) in READS {
+        let path = path.trim_end_matches('?');
+        for kind in [status(503, "backendError"), answer(502, &[], PAGE), FaultKind::Reset] {
+            job.emulator.add_fault(fault((method, path), 1, kind.clone(), When::BeforeEffect));
+            assert_eq!(each(&job.finops.report(0), "status"), ["skipped"], "{path} {kind:?}");
+        }
+        // One that is not asked for has no fault to meet.
+        let asked = job.emulator.requests().iter().filter(|r| r.method == method && r.path.contains(path)).count();
+        if asked == 0 {
+            continue;
+        }
+        job.emulator.add_fault(fault((method, path), 1, status(403, "accessDenied"), When::BeforeEffect));
+        let report = job.finops.report(1);
+        assert_eq!(report["pipelines"][0]["error"]["kind"], "permission", "{path}: {report:#}");
+        assert_eq!(job.figures()["2025-09"].0, 1);
+    }
+}
+
 #[tokio::test]
 async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice() {
     let kinds = [

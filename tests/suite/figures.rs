@@ -44,7 +44,7 @@ pub fn in_bigquerys_types(expected: &Value) -> Map<String, Value> {
     columns.map(|(name, of)| (name.clone(), if of == "DECIMAL" { json!("BIGNUMERIC") } else { of.clone() })).collect()
 }
 
-/// The first sample export in a bucket, and an emulator for the job.
+/// A sample export in a bucket, and an emulator for the job.
 pub struct Sample {
     pub folder: TempDir,
     pub emulator: BigQueryServer,
@@ -53,9 +53,14 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// The one from CSV.
     pub async fn new() -> Self {
+        Self::of("first").await
+    }
+
+    pub async fn of(tree: &str) -> Self {
         let folder = TempDir::new().unwrap();
-        copy(&example("first"), &folder.path().join("seed").join(BUCKET));
+        copy(&example(tree), &folder.path().join("seed").join(BUCKET));
         let storage = StorageServer::start(&folder.path().join("seed"));
         let emulator = bigquery(&storage).await;
         let finops = Finops::cloud(&storage, &emulator);

@@ -16,16 +16,46 @@ use crate::{
     tree::copy,
 };
 
-/// CSV in the versioned layout, and Parquet in both layouts: the same report, the same months.
-const TREES: [&str; 3] = ["first", "parquet-athena", "parquet-versioned"];
+/// CSV and Parquet, each in both of its layouts: the same report, the same months.
+const TREES: [&str; 4] = ["first", OVERWRITTEN, "parquet-athena", "parquet-versioned"];
+/// The first tree as AWS lays it out where each delivery overwrites the one before.
+const OVERWRITTEN: &str = "first-overwritten";
+
+/// The committed sample that holds the tree's rows.
+fn sample(tree: &'static str) -> &'static str {
+    if tree == OVERWRITTEN { TREES[0] } else { tree }
+}
+
+/// Writes the tree to a folder.
+fn lay_out(tree: &'static str, to: &Path) {
+    copy(&example(sample(tree)), to);
+    if tree != OVERWRITTEN {
+        return;
+    }
+    for period in fs::read_dir(to.join("cur/cost-and-usage")).unwrap() {
+        let folder = period.unwrap().path();
+        let path = folder.join("cost-and-usage-Manifest.json");
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let assembly = manifest["assemblyId"].as_str().unwrap().to_owned();
+        for file in fs::read_dir(folder.join(&assembly)).unwrap() {
+            let file = file.unwrap();
+            fs::rename(file.path(), folder.join(file.file_name())).unwrap();
+        }
+        fs::remove_dir(folder.join(&assembly)).unwrap();
+        let keys = manifest["reportKeys"].as_array().unwrap().iter();
+        let keys: Vec<String> = keys.map(|key| key.as_str().unwrap().replace(&format!("/{assembly}/"), "/")).collect();
+        manifest["reportKeys"] = keys.into();
+        fs::write(&path, manifest.to_string()).unwrap();
+    }
+}
 
 /// The bucket with the later export.
 const LATER: &str = "later-mirror";
 
 /// The columns and types of a table that began with `first`, once all months of `later` are in it too.
-fn types(first: &str, later: &str) -> BTreeMap<String, String> {
-    let of_tree = |name: &str, months: &[&str]| {
-        let expected = expected(name);
+fn types(first: &'static str, later: &'static str) -> BTreeMap<String, String> {
+    let of_tree = |name: &'static str, months: &[&str]| {
+        let expected = expected(sample(name));
         let columns = |month: &&str| expected[*month]["columns"].as_object().unwrap().clone();
         months
             .iter()
@@ -39,8 +69,8 @@ fn types(first: &str, later: &str) -> BTreeMap<String, String> {
 }
 
 /// What each run says of the months that it loads.
-fn assert_loaded(report: &Value, tree: &str, months: &[&str], in_bigquery: bool) {
-    let expected = expected(tree);
+fn assert_loaded(report: &Value, tree: &'static str, months: &[&str], in_bigquery: bool) {
+    let expected = expected(sample(tree));
     for billing_period in months {
         let (month, expected) = (month(report, billing_period), &expected[billing_period]);
         assert_eq!(month["status"], "loaded", "{report:#}");
@@ -52,7 +82,7 @@ fn assert_loaded(report: &Value, tree: &str, months: &[&str], in_bigquery: bool)
         // A query is billed for 10 MiB at least: the one that sums the cost, and for Parquet the one that converts.
         let queries = if !in_bigquery {
             0
-        } else if tree == "first" {
+        } else if sample(tree) == "first" {
             1
         } else {
             2
@@ -91,31 +121,35 @@ async fn other_tables(emulator: &Emulator) -> Vec<String> {
     names.filter(|name| name != TABLE && name != "finops_loads").collect()
 }
 
-fn begins_in_duckdb_with(first: &str) {
+/// The months that change or come when the tree `later` takes the place of `first`.
+fn to_load(first: &str, later: &str) -> &'static [&'static str] {
+    if later == first { &MONTHS[..1] } else { &MONTHS }
+}
+
+fn begins_in_duckdb_with(first: &'static str) {
     for later in TREES {
         let folder = TempDir::new().unwrap();
         let (source, database) = (folder.path().join("export"), folder.path().join("finops.duckdb"));
-        copy(&example(first), &source);
+        lay_out(first, &source);
         let finops = Finops::local(&source.join("cur"), &database);
         let report = finops.report_of(&["run", "--end-date", "2025-09", "--output", "json"], 0);
         assert_loaded(&report, first, &MONTHS[1..], false);
 
         fs::remove_dir_all(&source).unwrap();
-        copy(&example(later), &source);
+        lay_out(later, &source);
         let report = finops.report(0);
-        let months = if later == first { &MONTHS[..1] } else { &MONTHS[..] };
-        assert_loaded(&report, later, months, false);
-        assert_eq!(in_duckdb(&database), figures(&expected(later)), "{first}, then {later}");
+        assert_loaded(&report, later, to_load(first, later), false);
+        assert_eq!(in_duckdb(&database), figures(&expected(sample(later))), "{first}, then {later}");
         assert_eq!(duckdb_types(&database), types(first, later), "{first}, then {later}");
         assert_eq!(each(&finops.report(0), "status"), ["skipped"; 3]);
     }
 }
 
-async fn begins_in_bigquery_with(first: &str) {
+async fn begins_in_bigquery_with(first: &'static str) {
     for later in TREES {
         let seed = TempDir::new().unwrap();
-        copy(&example(first), &seed.path().join(BUCKET));
-        copy(&example(later), &seed.path().join(LATER));
+        lay_out(first, &seed.path().join(BUCKET));
+        lay_out(later, &seed.path().join(LATER));
         let storage = StorageServer::start(seed.path());
         let emulator = bigquery(&storage).await;
         let finops = Finops::cloud(&storage, &emulator);
@@ -124,9 +158,8 @@ async fn begins_in_bigquery_with(first: &str) {
 
         let finops = finops.with("AWS_GCS_BUCKET", LATER);
         let report = finops.report(0);
-        let months = if later == first { &MONTHS[..1] } else { &MONTHS[..] };
-        assert_loaded(&report, later, months, true);
-        assert_eq!(in_bigquery(&emulator), figures(&expected(later)), "{first}, then {later}");
+        assert_loaded(&report, later, to_load(first, later), true);
+        assert_eq!(in_bigquery(&emulator), figures(&expected(sample(later))), "{first}, then {later}");
         assert_eq!(bigquery_types(&emulator).await, types(first, later), "{first}, then {later}");
         assert_eq!(other_tables(&emulator).await, Vec::<String>::new(), "no staging table is left");
         assert_eq!(each(&finops.report(0), "status"), ["skipped"; 3]);
@@ -150,13 +183,19 @@ macro_rules! for_each_tree {
     };
 }
 
-for_each_tree!(csv: "first", parquet_for_athena: "parquet-athena", versioned_parquet: "parquet-versioned");
+for_each_tree!(
+    versioned_csv: "first",
+    overwritten_csv: super::OVERWRITTEN,
+    parquet_for_athena: "parquet-athena",
+    versioned_parquet: "parquet-versioned",
+);
 
 #[test]
 fn the_same_report_is_the_same_rows_from_csv_and_from_parquet() {
     let folder = TempDir::new().unwrap();
     let connection = duckdb::Connection::open_in_memory().unwrap();
-    for tree in TREES {
+    let trees = TREES.into_iter().filter(|tree| *tree != OVERWRITTEN);
+    for tree in trees {
         let database = folder.path().join(format!("{tree}.duckdb"));
         Finops::local(&example(tree).join("cur"), &database).report(0);
         connection.execute_batch(&format!("ATTACH '{}' AS \"{tree}\" (READ_ONLY)", database.display())).unwrap();
@@ -165,7 +204,7 @@ fn the_same_report_is_the_same_rows_from_csv_and_from_parquet() {
     let columns = types(TREES[0], TREES[0]).into_keys().filter(|name| name != "savings_plan_savings_plan_rate");
     let columns = columns.collect::<Vec<_>>().join(", ");
     let rows = |tree: &str| format!("SELECT {columns} FROM \"{tree}\".{DATASET}.{TABLE}");
-    for parquet in &TREES[1..] {
+    for parquet in &TREES[2..] {
         for (one, other) in [(TREES[0], *parquet), (*parquet, TREES[0])] {
             let sql = format!("SELECT count(*) FROM ({} EXCEPT ALL {})", rows(one), rows(other));
             let different: u64 = connection.query_row(&sql, [], |row| row.get(0)).unwrap();

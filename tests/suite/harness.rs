@@ -101,7 +101,7 @@ impl<H: Harness> Table<H> {
         for (name, bytes) in &delivery.files {
             files.push(self.harness.put(name, bytes).await);
         }
-        let mut load = delivery.load(files, columns, None);
+        let mut load = delivery.load(files, &columns, None);
         load.previous = inventory.standing.remove(&load.billing_period);
         load
     }

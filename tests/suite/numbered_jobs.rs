@@ -254,7 +254,7 @@ async fn a_load_whose_billed_bytes_are_not_known_is_recorded_all_the_same() {
     let load = table.prepare(&delivery("a")).await;
     table.harness.emulator.add_fault(Fault {
         method: "GET".to_owned(),
-        path_contains: "/jobs/job_".to_owned(),
+        path_contains: "/jobs/request_".to_owned(),
         after: 0,
         times: 1,
         kind: FaultKind::Status(403, "accessDenied".to_owned()),

@@ -33,8 +33,9 @@ fn assert_refused(delivery: &Delivery, kind: &str, parts: &[&str]) {
 #[test]
 fn files_that_disagree_on_a_column_are_refused_with_both() {
     for (one, other, parts) in [
-        ("1 AS n", "'1' AS n", ["column n is STRING in", "00002", "and n is INT64 in", "00001"]),
-        ("1 AS n", "1 AS N", ["column N is INT64 in", "00002", "and n is INT64 in", "00001"]),
+        ("1 AS n", "'1' AS n", ["00002", "00001", "column `n` is STRING, expected INT64"]),
+        ("1 AS n", "1 AS N", ["00002", "00001", "it has a column `N`"]),
+        ("1 AS n, 2 AS m", "1 AS n", ["00002", "00001", "it lacks the column `m`"]),
     ] {
         let (one, other) = (format!("SELECT {{base}}, {one}"), format!("SELECT {{base}}, {other}"));
         assert_refused(&september(&[&one, &other]), "data", &parts);
@@ -45,7 +46,8 @@ fn files_that_disagree_on_a_column_are_refused_with_both() {
 fn every_file_needs_what_the_table_stands_on() {
     for column in ["line_item_unblended_cost", "bill_billing_period_start_date"] {
         let without = format!("SELECT * EXCLUDE {column} FROM (SELECT {{base}})");
-        assert_refused(&september(&["SELECT {base}", &without]), "data", &["00002", "no column that gives", column]);
+        assert_refused(&september(&[&without]), "data", &["00001", "no column that gives", column]);
+        assert_refused(&september(&["SELECT {base}", &without]), "data", &["00002", "it lacks the column", column]);
     }
 }
 

@@ -91,8 +91,9 @@ async fn moments_of_any_unit_are_the_same_in_utc<H: Harness>() {
 async fn a_table_that_began_as_csv_takes_parquet<H: Harness>() {
     let table = Table::<H>::new().await;
     let row = line("2025-08", "csv", "USD", "0.1234567891");
-    let more = "product_rate,product_since,product_seats,product_free,product_day";
-    let csv = format!("{HEADER},{more}\n{},0.0500000000,2025-08-01T00:00:00Z,7,true,2025-08-01\n", row.trim_end());
+    let more = "product_rate,product_since,product_seats,product_free,product_day,product_size";
+    let csv =
+        format!("{HEADER},{more}\n{},0.0500000000,2025-08-01T00:00:00Z,7,true,2025-08-01,small\n", row.trim_end());
     let csv = Delivery::new("2025-08", "a").csv(&csv);
     table.load(&csv.typed("product_seats", ColumnType::Decimal).typed("product_day", ColumnType::Date)).await.unwrap();
     let before = table.inspect().await.columns.unwrap();
@@ -103,16 +104,17 @@ async fn a_table_that_began_as_csv_takes_parquet<H: Harness>() {
         "7::BIGINT AS product_seats",
         "false AS product_free",
         "DATE '2025-09-01' AS product_day",
+        "5::DOUBLE AS product_size",
     ];
     table.load(&parquet("2025-09", "b", &["'0.25'"], &more)).await.unwrap();
 
     assert_eq!(table.inspect().await.columns.unwrap(), before, "every column keeps its name and type");
     assert_eq!(amounts(&table), ["0.1234567891", "0.25"]);
     assert_eq!(
-        table.select("product_rate, product_since, product_free, CAST(product_day AS VARCHAR)"),
+        table.select("product_rate, product_since, product_free, CAST(product_day AS VARCHAR), product_size"),
         some(&[
-            &["0.05", "2025-09-01T10:00:00.5Z", "false", "2025-09-01"],
-            &["0.0500000000", "2025-08-01T00:00:00Z", "true", "2025-08-01"],
+            &["0.05", "2025-09-01T10:00:00.5Z", "false", "2025-09-01", "5"],
+            &["0.0500000000", "2025-08-01T00:00:00Z", "true", "2025-08-01", "small"],
         ])
     );
     let seats = table.select(&format!("CAST({} AS DOUBLE)", table.harness.amount("product_seats")));
@@ -163,10 +165,10 @@ async fn empty_text_is_no_value_where_the_column_is_no_text<H: Harness>() {
 async fn values_without_a_counterpart_fail_their_month_with_column_count_and_example<H: Harness>() {
     let table = Table::<H>::new().await;
     let row = line("2025-08", "csv", "USD", "1");
-    let csv = format!("{HEADER},product_rate,product_since,product_seats\n{},0.5,,1\n", row.trim_end());
+    let csv = format!("{HEADER},product_rate,product_since,product_seats,product_day\n{},0.5,,1,\n", row.trim_end());
     let csv = Delivery::new("2025-08", "a").csv(&csv).typed("product_rate", ColumnType::Decimal);
     let csv = csv.typed("product_since", ColumnType::Timestamp).typed("product_seats", ColumnType::Int64);
-    table.load(&csv).await.unwrap();
+    table.load(&csv.typed("product_day", ColumnType::Date)).await.unwrap();
     table.load(&parquet("2025-09", "b", &["'3'"], &[])).await.unwrap();
     let before = table.snapshot().await;
     for (costs, more, parts) in [
@@ -175,6 +177,7 @@ async fn values_without_a_counterpart_fail_their_month_with_column_count_and_exa
         (vec!["'1'", "'1.5e-60'"], None, ["line_item_unblended_cost: 1 value is not a decimal", "`1.5e-60`"]),
         (vec!["'1'", "'2'"], Some("'free' AS product_rate"), ["product_rate: 2 values are not a decimal", "`free`"]),
         (vec!["'1'"], Some("'soon' AS product_since"), ["product_since: 1 value is not a timestamp", "`soon`"]),
+        (vec!["'1'"], Some("'2025-09-01T10:00:00Z' AS product_day"), ["product_day: 1 value is not a date", "T10"]),
         (vec!["'1'"], Some("'1.5' AS product_seats"), ["product_seats: 1 value is not a whole number", "`1.5`"]),
     ] {
         let more: Vec<&str> = more.into_iter().collect();

@@ -38,12 +38,22 @@ async fn the_expected_figures_are_those_of_the_committed_parquet_files_and_their
 
 #[tokio::test(flavor = "multi_thread")]
 async fn googles_python_client_reads_what_the_job_did() {
-    let sample = Sample::new().await;
+    reads_what_the_job_did("first", "load").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn googles_python_client_reads_what_the_job_did_by_way_of_staging() {
+    reads_what_the_job_did("parquet-athena", "query").await;
+}
+
+/// After a run from `tree`, whose months are replaced by jobs of type `job_type`.
+async fn reads_what_the_job_did(tree: &str, job_type: &str) {
+    let sample = Sample::of(tree).await;
     let report = sample.finops.report(0);
     let months = each(&report, "billing_period").into_iter();
     let ids: Vec<&str> = months.map(|name| month(&report, name)["job_id"].as_str().unwrap()).collect();
     let Some(seen) = witness(&sample, &[&["read"], ids.as_slice()].concat()) else { return };
-    let expected = expected("first");
+    let expected = expected(tree);
 
     assert_eq!(seen["columns"], Value::Object(in_bigquerys_types(&expected)));
     assert_eq!(seen["partitioning"], json!(["MONTH", "bill_billing_period_start_date"]));
@@ -57,7 +67,9 @@ async fn googles_python_client_reads_what_the_job_did() {
         let loaded = json!({"rows": expected["rows"], "cost": expected["unblended_cost"]["USD"]});
         assert_eq!(seen["months"][name], loaded, "{name}");
         let partition = format!("{TABLE}${}", name.replace('-', ""));
-        let job = json!(["load", "DONE", partition, "WRITE_TRUNCATE", expected["rows"]]);
+        // Of a query, the client gives no number of rows written.
+        let rows = if job_type == "load" { expected["rows"].clone() } else { Value::Null };
+        let job = json!([job_type, "DONE", partition, "WRITE_TRUNCATE", rows]);
         assert_eq!(seen["jobs"][month(&report, name)["job_id"].as_str().unwrap()], job, "{name}");
     }
 }

@@ -94,7 +94,9 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
     let keeps = |how: &dyn Display| Some((ChangeKind::Cast, format!("the column keeps its type: {how}")));
     match (from.reading(to), from) {
         (Reading::Never, FileType::Other) => {
-            Some((ChangeKind::Refuse, "finops makes no column of that type".to_owned()))
+            let reason =
+                "finops makes no column of its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)";
+            Some((ChangeKind::Refuse, reason.to_owned()))
         }
         (Reading::Never, _) if to == ColumnType::Foreign => {
             Some((ChangeKind::Refuse, "the table's column has a type that finops does not write".to_owned()))
@@ -206,7 +208,7 @@ mod tests {
                 "cost Cast DOUBLE DECIMAL 2025-09",
                 "since Cast TIMESTAMP STRING 2025-09",
                 "day Refuse TIMESTAMP DATE 2025-09",
-                "m Refuse a list, a map or bytes STRING 2025-09",
+                "m Refuse another type STRING 2025-09",
             ]
         );
         let changes = castings(&existing, &months);

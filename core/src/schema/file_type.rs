@@ -25,7 +25,7 @@ pub enum FileType {
     Date,
     /// Parquet.
     Boolean,
-    /// A list, a map, bytes, or another type of which finops makes no column.
+    /// A list, a map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
     Other,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for FileType {
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",
-            Self::Other => "a list, a map or bytes",
+            Self::Other => "another type",
         })
     }
 }

@@ -1,10 +1,10 @@
 //! From a staging table to a month: the query that converts each value exactly, or fails.
 
-use finops_core::schema::{Column, ColumnType, FileType, Reading};
+use finops_core::schema::{ColumnType, FileType, Reading};
 
-use super::schema::sql_type;
+use super::model::Field;
 use crate::{
-    error::Result,
+    error::{Error, Kind, Result},
     warehouse::{
         LoadColumn, MonthLoad,
         sql::{Dialect::BigQuery, NO_VALUE},
@@ -82,7 +82,7 @@ fn exact_decimal(text: &str) -> String {
     format!(
         "IF(REGEXP_CONTAINS({text}, '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?$') AND \
          LENGTH(REGEXP_EXTRACT({text}, '^[^eE.]*[.]?([0-9]*)')) - \
-         IFNULL(CAST(REGEXP_EXTRACT({text}, '[eE](.*)$') AS INT64), 0) <= 38, \
+         IFNULL(SAFE_CAST(REGEXP_EXTRACT({text}, '[eE](.*)$') AS INT64), 0) <= 38, \
          SAFE_CAST({text} AS BIGNUMERIC), NULL)"
     )
 }
@@ -95,21 +95,36 @@ pub(super) fn staged_name(column: &LoadColumn) -> &str {
     }
 }
 
-/// The query whose result is the month: every column of the table, in the table's order.
+/// The query whose result is the month: every column of the table, whose `fields` are given, in the table's order.
 ///
 /// # Errors
-/// `Schema` for a column of the table that finops does not write.
-pub(super) fn month_query(load: &MonthLoad, staging: &str) -> Result<String> {
-    let value = |column: &Column| {
-        let loaded = load.columns.iter().find(|loaded| loaded.column.name == column.name);
+/// `Schema` for a column of the table that cannot be left without a value.
+pub(super) fn month_query(load: &MonthLoad, fields: &[Field], staging: &str) -> Result<String> {
+    let value = |field: &Field| {
+        let loaded = load.columns.iter().find(|loaded| loaded.column.name.eq_ignore_ascii_case(&field.name));
         let value = match loaded {
             Some(loaded) => Cast::new(loaded).checked(),
-            None => format!("CAST(NULL AS {})", sql_type(column)?),
+            None => format!("CAST(NULL AS {})", type_in_sql(field)?),
         };
-        Ok(format!("{value} AS {}", BigQuery.quote(&column.name)))
+        Ok(format!("{value} AS {}", BigQuery.quote(&field.name)))
     };
-    let values = load.table_columns.iter().map(value).collect::<Result<Vec<_>>>()?;
+    let values = fields.iter().map(value).collect::<Result<Vec<_>>>()?;
     Ok(format!("SELECT {} FROM {}", values.join(", "), texts(load, staging)))
+}
+
+/// The type of a column that anybody made; the API has names of its own for some.
+fn type_in_sql(field: &Field) -> Result<String> {
+    let name = match field.r#type.as_str() {
+        "RECORD" | "STRUCT" => {
+            let message = format!("column {} of the table is a record, and its month's files lack it", field.name);
+            return Err(Error::new(Kind::Schema, message).hint("drop that column from the table"));
+        }
+        "INTEGER" => "INT64",
+        "FLOAT" => "FLOAT64",
+        "BOOLEAN" => "BOOL",
+        other => other,
+    };
+    Ok(if field.mode.as_deref() == Some("REPEATED") { format!("ARRAY<{name}>") } else { name.to_owned() })
 }
 
 /// The staging table with a text in place of each value that is converted by way of it.
@@ -150,27 +165,38 @@ mod tests {
     };
 
     fn load_of(columns: &[(&str, FileType, ColumnType)]) -> MonthLoad {
-        let columns: Vec<_> = columns.iter().map(|(name, from, to)| column(name, *from, *to)).collect();
-        let gone = Column { name: "gone".to_owned(), column_type: ColumnType::Decimal };
-        let table_columns = columns.iter().map(|column| column.column.clone()).chain([gone]).collect();
-        MonthLoad { columns, table_columns, ..load() }
+        let columns = columns.iter().map(|(name, from, to)| column(name, *from, *to)).collect();
+        MonthLoad { columns, ..load() }
+    }
+
+    fn field(name: &str, field_type: &str, mode: Option<&str>) -> Field {
+        Field { name: name.to_owned(), r#type: field_type.to_owned(), mode: mode.map(str::to_owned) }
     }
 
     #[test]
-    fn every_column_of_the_table_is_in_the_result_under_its_name() {
+    fn every_column_of_the_table_is_in_the_result_whoever_made_it() {
         let load = load_of(&[("a", FileType::String, ColumnType::String), ("n", FileType::Int64, ColumnType::Decimal)]);
+        let fields = [
+            field("note", "FLOAT", None),
+            field("n", "BIGNUMERIC", Some("NULLABLE")),
+            field("a", "STRING", None),
+            field("gone", "TIMESTAMP", None),
+            field("list", "INTEGER", Some("REPEATED")),
+        ];
         assert_eq!(
-            month_query(&load, "`s`").unwrap(),
-            "SELECT `A` AS `a`, CAST(`N` AS BIGNUMERIC) AS `n`, CAST(NULL AS BIGNUMERIC) AS `gone` \
-             FROM (SELECT `A`, `N` FROM `s`)"
+            month_query(&load, &fields, "`s`").unwrap(),
+            "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, `A` AS `a`, \
+             CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
+        let error = month_query(&load, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
+        assert!(error.full_message().contains("column extra"), "{error:?}");
     }
 
     #[test]
     fn a_double_goes_through_its_text() {
         let load = load_of(&[("cost", FileType::Double, ColumnType::Decimal)]);
-        let query = month_query(&load, "`s`").unwrap();
+        let query = month_query(&load, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
         assert!(query.contains("FORMAT('%.17g', `COST`))) AS `COST` FROM `s`)"), "{query}");
     }
 }

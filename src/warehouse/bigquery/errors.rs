@@ -2,12 +2,15 @@
 
 use std::{fmt, time::Duration};
 
-use finops_core::text::short;
+use finops_core::text::{harmless, short};
 use google_cloud_auth::errors::CredentialsError;
 use jiff::{Timestamp, fmt::rfc2822};
 
 use super::model::{ErrorBody, ErrorProto};
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    warehouse::sql::NO_VALUE,
+};
 
 /// Reasons that go away, of requests.
 const TRANSIENT: [&str; 4] = ["rateLimitExceeded", "backendError", "internalError", "badGateway"];
@@ -69,7 +72,7 @@ impl Failure {
         let retry_after = retry_after.and_then(wait);
         let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
-                let message = or(&error.message, NO_MESSAGE);
+                let message = harmless(&or(&error.message, NO_MESSAGE));
                 (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), message)
             }
             Err(_) => (String::new(), format!("an answer that is not BigQuery's, {}", beginning(body))),
@@ -80,6 +83,12 @@ impl Failure {
     /// A connection that was not made, or cut, or an answer that did not come in time.
     pub(super) fn no_answer(error: reqwest::Error) -> Self {
         Self::NoAnswer(error.without_url())
+    }
+
+    /// An answer that does not end where BigQuery's would.
+    pub(super) fn too_long(status: u16) -> Self {
+        let message = "an answer that is not BigQuery's, far longer than any of those".to_owned();
+        Self::Refused { status, reason: String::new(), message, retry_after: None }
     }
 
     /// A success that is not BigQuery's, as a proxy's login page.
@@ -97,6 +106,16 @@ impl Failure {
             Self::NoAnswer(error) => !error.is_builder(),
             Self::Unreadable { .. } => true,
             Self::Credentials(_) => false,
+        }
+    }
+
+    /// Whether the request certainly did nothing.
+    pub(super) fn is_without_effect(&self) -> bool {
+        match self {
+            // 409: there is such a thing, and an earlier attempt may have made it.
+            Self::Refused { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 409),
+            Self::Credentials(_) => true,
+            Self::NoAnswer(_) | Self::Unreadable { .. } => false,
         }
     }
 
@@ -242,6 +261,10 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         "invalid" if refuses_schema(error) => {
             (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
         }
+        // Of a query that converts values, the reason is `invalidQuery`.
+        _ if error.message.contains(NO_VALUE) => {
+            (Kind::Data, "what stood before still stands; run again: the column and its values are named then")
+        }
         "invalid" => (
             Kind::Data,
             "what stood before still stands; have the month delivered again, then run again. Where a column's type \
@@ -385,6 +408,13 @@ mod tests {
             "loading 2025-09 into p.d.t failed (job j, invalid): CSV table encountered too many errors; \
              gs://b/f.csv.gz: Could not parse 'abc'"
         );
+    }
+
+    #[test]
+    fn a_value_that_a_query_cannot_convert_is_a_fault_of_the_data() {
+        let error = load_error("loading", "j", &proto("invalidQuery", NO_VALUE, None), &[]);
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.next_step().unwrap().contains("run again"), "{error:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     inspect::milliseconds,
     load::{WORK_LABEL, direct_job, job_id_prefix, with_id, work},
     model::{ErrorProto, Job, LoadStatistics},
-    stage::{FILES_LABEL, ROWS_LABEL, Staging},
+    stage::{FILES_LABEL, ROWS_LABEL, Staging, remove_left_over},
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -58,6 +58,14 @@ pub(super) struct Finished {
     pub statistics: LoadStatistics,
     /// What BigQuery bills for it, in bytes; a load job is free.
     pub bytes_billed: u64,
+}
+
+impl Way<'_> {
+    fn set_in_use(&mut self, in_use: bool) {
+        if let Self::Staged(Some(staging)) = self {
+            staging.set_in_use(in_use);
+        }
+    }
 }
 
 impl<'a> NumberedJobs<'a> {
@@ -101,6 +109,7 @@ impl<'a> NumberedJobs<'a> {
             };
             if found && !self.is_same_work(&job) {
                 let job = self.wait(job, number).await?;
+                way.set_in_use(false);
                 if job.status.error_result.is_none() && self.is_news(number).await? {
                     return Ok(None);
                 }
@@ -109,6 +118,11 @@ impl<'a> NumberedJobs<'a> {
             }
             let found_done = found && is_done(&job);
             let job = self.wait(job, number).await?;
+            way.set_in_use(false);
+            // Of a job that failed, its run may still need the table.
+            if found && job.status.error_result.is_none() {
+                remove_left_over(self.bigquery, &self.target.dataset, &job).await;
+            }
             if let Some(error) = &job.status.error_result {
                 tracing::debug!(job = self.id(number), reason = error.reason, "job failed, its number is used up");
                 if matches!(way, Way::Direct(_)) && refuses_schema(error) {
@@ -117,6 +131,8 @@ impl<'a> NumberedJobs<'a> {
                         "the files' columns are not taken as they are: staging them"
                     );
                     *way = Way::Staged(None);
+                } else if found && error.message.contains(NO_VALUE) {
+                    tracing::debug!(job = self.id(number), "another run's job met values without a counterpart");
                 } else if !found_done {
                     let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
                         return Err(self.failed(way, number, error, &job.status.errors).await);
@@ -196,7 +212,10 @@ impl<'a> NumberedJobs<'a> {
         {
             return refused;
         }
-        load_error(&self.doing(), &self.id(number), error, all)
+        let failed = load_error(&self.doing(), &self.id(number), error, all);
+        // The query had every column of the table when it was made.
+        let changed = matches!(way, Way::Staged(_)) && refuses_schema(error);
+        if changed { failed.hint("the table's columns changed in the meantime: run again") } else { failed }
     }
 
     /// Inserts the job under `number`; `None` where the number is taken.
@@ -213,13 +232,15 @@ impl<'a> NumberedJobs<'a> {
                     Some(staging) => staging,
                     None => staging.insert(Staging::new(self.bigquery, self.target, self.load, self.location).await?),
                 };
-                staging.job(&self.work)?
+                staging.job(&self.work)
             }
         };
         let job = with_id(&job, client.project(), &self.id(number), self.location);
         // The job's own reasons too: only an insert of the same number tells whether there is such a job now.
         let insert = || client.insert_job(&job);
-        match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
+        let inserted = insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await;
+        way.set_in_use(!inserted.as_ref().is_err_and(Failure::is_without_effect));
+        match inserted {
             Ok(job) => Ok(Some(job)),
             Err(failure) if failure.is_status(409) => Ok(None),
             Err(failure) => Err(failure.into_error(&self.doing())),

@@ -206,7 +206,6 @@ mod test {
             bytes: 1,
             format: FileFormat::Csv,
             columns: vec![column("a", FileType::Text(None), ColumnType::String)],
-            table_columns: Vec::new(),
             rows: None,
             previous: None,
             force: false,

@@ -1,6 +1,10 @@
 //! Query jobs: parameters in, all rows out.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use backon::Retryable;
+use finops_core::delivery::hash;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{client::Client, errors::Failure, model::Row};
@@ -34,7 +38,9 @@ impl Client {
     }
 
     async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
-        let mut answer = self.start_query(request).await?;
+        // By it BigQuery knows the request when it is sent again, and does not run the statement twice.
+        let request = with_id(request);
+        let mut answer = self.start_query(&request).await?;
         let job_id = answer.job_reference.job_id.clone();
         let mut rows = Vec::new();
         loop {
@@ -49,6 +55,16 @@ impl Client {
             answer = self.query_results(&job_id, location, page_token.as_deref()).await?;
         }
     }
+}
+
+/// The request under an id of its own: at most 36 characters.
+fn with_id(request: &Value) -> Value {
+    static SENT: AtomicU64 = AtomicU64::new(0);
+    let sent = SENT.fetch_add(1, Ordering::Relaxed);
+    let unique = format!("{} {} {sent}", std::process::id(), Timestamp::now().as_nanosecond());
+    let mut request = request.clone();
+    request["requestId"] = hash([unique.as_bytes()])[..32].into();
+    request
 }
 
 fn texts(row: Row) -> Vec<Option<String>> {

@@ -11,6 +11,8 @@ use super::errors::{Failure, no_credentials};
 use crate::error::{Error, Kind, Result};
 
 const HOST: &str = "https://bigquery.googleapis.com";
+/// A page of results has 20 MB at most.
+const LONGEST_ANSWER: usize = 64 << 20;
 const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 
 /// A connection to BigQuery, or to a local server.
@@ -75,10 +77,16 @@ impl Rest {
         if let Some(body) = request.body {
             sent = sent.json(body);
         }
-        let answer = sent.send().await.map_err(Failure::no_answer)?;
+        let mut answer = sent.send().await.map_err(Failure::no_answer)?;
         let status = answer.status();
         let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let body = answer.bytes().await.map_err(Failure::no_answer)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(Failure::no_answer)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST_ANSWER {
+                return Err(Failure::too_long(status.as_u16()));
+            }
+        }
         if !status.is_success() {
             return Err(Failure::refused(status.as_u16(), retry_after.as_deref(), &body));
         }

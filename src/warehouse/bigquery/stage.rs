@@ -4,14 +4,14 @@
 //! the attempt ends, and expires where the run was killed.
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::{delivery::hash, schema::FileType};
+use finops_core::{delivery::hash, schema::FileType, text::short};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     BigQuery, MANAGED_BY,
     cast::{month_query, refused_query, staged_name},
-    errors::{Failure, is_transient_job, load_error},
+    errors::{Failure, is_transient_job, load_error, refuses_schema},
     job::{is_done, pauses},
     load::{configuration, job_id_prefix, labels, partition, with_id},
     model::{Job, LoadStatistics},
@@ -26,9 +26,10 @@ use crate::{
 /// A load and a query take six hours each at most.
 const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
-/// The labels that carry what the staging load reported to the job that replaces the month.
+/// The labels that carry what the staging load reported to the job that replaces the month, and the table's name.
 pub(super) const FILES_LABEL: &str = "finops_files";
 pub(super) const ROWS_LABEL: &str = "finops_rows";
+const TABLE_LABEL: &str = "finops_staging";
 
 /// A month's files in a table of their own.
 pub(super) struct Staging<'a> {
@@ -37,8 +38,12 @@ pub(super) struct Staging<'a> {
     load: &'a MonthLoad,
     location: &'a str,
     name: String,
+    /// The query that gives the month.
+    query: String,
     /// What the load of the files reported.
     statistics: LoadStatistics,
+    /// A job may be reading the table.
+    in_use: bool,
 }
 
 impl<'a> Staging<'a> {
@@ -52,7 +57,15 @@ impl<'a> Staging<'a> {
         let unique = format!("{} {} {}", load.run_id, job_id_prefix(target, load), Timestamp::now().as_nanosecond());
         let name =
             format!("finops_staging_{}_{}", load.billing_period.partition_id(), &hash([unique.as_bytes()])[..16]);
-        let mut staging = Self { bigquery, target, load, location, name, statistics: LoadStatistics::default() };
+        check_names(load)?;
+        // As the table is now: its own columns count, and there may be some that finops did not make.
+        let table = bigquery.find_table(&target.dataset, &target.table).await?.ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("table {} is gone", bigquery.table_name(target)))
+                .hint("run again: finops creates it anew")
+        })?;
+        let query = month_query(load, &table.schema.fields, &bigquery.path(&target.dataset, &name))?;
+        let statistics = LoadStatistics::default();
+        let mut staging = Self { bigquery, target, load, location, name, query, statistics, in_use: false };
         match staging.fill().await {
             Ok(statistics) => {
                 staging.statistics = statistics;
@@ -95,7 +108,11 @@ impl<'a> Staging<'a> {
                 return self.complete(job.statistics.load.unwrap_or_default());
             };
             let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
-                return Err(load_error(&self.doing(), &id, error, &job.status.errors));
+                let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+                // The table is new, so that no other name would help.
+                let unreadable = refuses_schema(error);
+                let way_out = "report it with this message, or have the report delivered as CSV";
+                return Err(if unreadable { failed.hint(way_out) } else { failed });
             };
             tokio::time::sleep(pause).await;
             attempt += 1;
@@ -124,18 +141,22 @@ impl<'a> Staging<'a> {
     async fn run(&self, job: &Value, id: &str) -> Result<Job> {
         let client = &self.bigquery.client;
         let failed = |failure: Failure| failure.into_error(&self.doing());
-        let get = || client.job(id, self.location);
-        let mut job = match client.insert_job(&with_id(job, client.project(), id, self.location)).await {
+        // BigQuery may answer 404 for a new job for a moment.
+        let existing = async || {
+            let get = || client.job(id, self.location);
+            get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)
+        };
+        let job = with_id(job, client.project(), id, self.location);
+        let insert = || client.insert_job(&job);
+        let mut job = match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
             // The id is this attempt's own: the answer to the first insert was lost.
-            Err(failure) if failure.is_status(409) => {
-                get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)?
-            }
+            Err(failure) if failure.is_status(409) => existing().await?,
             inserted => inserted.map_err(failed)?,
         };
         let mut pauses = pauses();
         while !is_done(&job) {
             tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-            job = get().await.map_err(failed)?;
+            job = existing().await?;
         }
         Ok(job)
     }
@@ -152,23 +173,24 @@ impl<'a> Staging<'a> {
 
     /// The job that replaces the month by what is staged, but for its number. What the staging load reported goes with
     /// it, for whoever finds the job.
-    pub(super) fn job(&self, work: &str) -> Result<Value> {
+    pub(super) fn job(&self, work: &str) -> Value {
         let mut labels = labels(self.load, work);
         labels[FILES_LABEL] = self.statistics.input_files.clone().into();
         labels[ROWS_LABEL] = self.statistics.output_rows.clone().into();
+        labels[TABLE_LABEL] = self.name.clone().into();
         let query = json!({
-            "query": month_query(self.load, &self.path())?,
+            "query": self.query,
             "useLegacySql": false,
             "destinationTable": partition(self.bigquery.client.project(), self.target, self.load),
             "createDisposition": "CREATE_NEVER",
             "writeDisposition": "WRITE_TRUNCATE",
         });
-        Ok(json!({"configuration": {"labels": labels, "query": query}}))
+        json!({"configuration": {"labels": labels, "query": query}})
     }
 
     /// The values that made the job fail, if it failed for such.
     pub(super) async fn refused(&self) -> Option<Error> {
-        let (sql, columns) = refused_query(self.load, &self.path());
+        let (sql, columns) = refused_query(self.load, &self.bigquery.path(&self.target.dataset, &self.name));
         let answer = match self.bigquery.client.query(self.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
@@ -183,23 +205,53 @@ impl<'a> Staging<'a> {
         cast_failure(self.load, &found.collect::<Vec<_>>())
     }
 
-    /// Removes the table. It expires anyway, so that a failure is only worth a warning.
-    pub(super) async fn remove(&self) {
-        match self.bigquery.client.delete_table(&self.target.dataset, &self.name).await {
-            Err(failure) if !failure.is_status(404) => {
-                let (dataset, table) = (&self.target.dataset, &self.name);
-                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
-            }
-            _ => {}
-        }
+    /// Tells whether a job may be reading the table from now on.
+    pub(super) fn set_in_use(&mut self, in_use: bool) {
+        self.in_use = in_use;
     }
 
-    fn path(&self) -> String {
-        self.bigquery.path(&self.target.dataset, &self.name)
+    /// Removes the table, unless a job may be reading it: that would fail. The run that finds the job removes it then.
+    pub(super) async fn remove(&self) {
+        if self.in_use {
+            let table = &self.name;
+            tracing::warn!(table, "the staging table is left, since its job may still run; it expires in a day");
+        } else {
+            remove(self.bigquery, &self.target.dataset, &self.name).await;
+        }
     }
 
     fn doing(&self) -> String {
         let table = self.bigquery.table_name(self.target);
         format!("staging the files of {} for {table}", self.load.billing_period)
     }
+}
+
+/// Removes the staging table that a job of another run has read, if that run did not.
+pub(super) async fn remove_left_over(bigquery: &BigQuery, dataset: &str, job: &Job) {
+    if let Some(table) = job.configuration.labels.get(TABLE_LABEL) {
+        remove(bigquery, dataset, table).await;
+    }
+}
+
+/// The table expires anyway, so that a failure is only worth a warning.
+async fn remove(bigquery: &BigQuery, dataset: &str, table: &str) {
+    match bigquery.client.delete_table(dataset, table).await {
+        Err(failure) if !failure.is_status(404) => {
+            tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
+        }
+        _ => {}
+    }
+}
+
+/// Refuses files with column names that no BigQuery table can have, and under which their columns would be looked for.
+fn check_names(load: &MonthLoad) -> Result<()> {
+    let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
+    let message = format!(
+        "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
+        load.billing_period,
+        short(column)
+    );
+    Err(Error::new(Kind::Schema, message)
+        .hint("have the report delivered as CSV, or with another name for that column"))
 }

@@ -33,6 +33,8 @@ pub fn column_type(sql_type: &str) -> ColumnType {
 pub struct Cast {
     /// What the file holds, or the text that stands for it.
     pub text: String,
+    /// That which is NULL where there is nothing to convert.
+    given: String,
     /// The value of the table's type; NULL where the text has none that is exact.
     value: String,
     /// What the values must be, where not every one is.
@@ -54,7 +56,7 @@ impl Cast {
             }
             (_, Reading::AsIs) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
-                Self { text: name, value, expected: None }
+                Self { text: name.clone(), given: name, value, expected: None }
             }
         }
     }
@@ -68,16 +70,26 @@ impl Cast {
                 Some("a whole number of 64 bits"),
             ),
             // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
-            ColumnType::Timestamp => {
-                (format!("TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"), Some("a timestamp"))
-            }
-            ColumnType::Date => (format!("TRY_CAST({text} AS DATE)"), Some("a date")),
+            // And it takes `epoch` and `infinity`.
+            ColumnType::Timestamp => (
+                format!(
+                    "CASE WHEN regexp_full_match({text}, '[0-9].*') THEN TRY_CAST({text} AS TIMESTAMPTZ) END AT TIME ZONE 'UTC'"
+                ),
+                Some("a timestamp"),
+            ),
+            // The cast would leave out a time of day.
+            ColumnType::Date => (
+                format!(
+                    "CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') THEN TRY_CAST({text} AS DATE) END"
+                ),
+                Some("a date"),
+            ),
             ColumnType::Decimal => (
                 format!("CASE WHEN {} THEN TRY_CAST({text} AS DECIMAL(38,18)) END", is_exact(&text)),
                 Some("a decimal with at most 20 digits before and 18 after the point"),
             ),
         };
-        Self { text, value, expected }
+        Self { given: text.clone(), text, value, expected }
     }
 
     /// A DOUBLE through its shortest text, but for those of up to 15 digits: a decimal of no more that reads back as the
@@ -90,21 +102,21 @@ impl Cast {
             "CASE WHEN CAST({near} AS DOUBLE) = {name} THEN CAST({near} AS DECIMAL(38,18)) ELSE {} END",
             careful.value
         );
-        Self { value, ..careful }
+        Self { given: name.to_owned(), value, ..careful }
     }
 
     /// The table's value; a text that has none ends the statement.
     pub fn checked(&self) -> String {
-        let Self { text, value, expected } = self;
+        let Self { given, value, expected, .. } = self;
         match expected {
-            Some(_) => format!("CASE WHEN {text} IS NOT NULL THEN COALESCE({value}, error('{NO_VALUE}')) END"),
+            Some(_) => format!("CASE WHEN {given} IS NOT NULL THEN COALESCE({value}, error('{NO_VALUE}')) END"),
             None => value.clone(),
         }
     }
 
     /// The value as text, or NULL where the table's type has it: what stands in the way of a load.
     pub fn refused(&self) -> Option<(String, &'static str)> {
-        let Self { text, value, expected } = self;
+        let Self { text, value, expected, .. } = self;
         Some((format!("CASE WHEN {value} IS NULL THEN {text} END"), (*expected)?))
     }
 }
@@ -117,9 +129,10 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
+        // The shortest that reads back as the same number.
+        FileType::Double => format!("regexp_replace(CAST({name} AS VARCHAR), '[.]0$', '')"),
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
-        // Of a DOUBLE the shortest that reads back as the same number.
         _ => format!("CAST({name} AS VARCHAR)"),
     }
 }
@@ -149,7 +162,7 @@ mod tests {
     use duckdb::Connection;
     use finops_core::{Amount, schema::Column};
     use proptest::{
-        prop_assert_eq,
+        prop_assert, prop_assert_eq,
         strategy::Strategy,
         test_runner::{Config, TestRunner},
     };
@@ -229,6 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn dates_have_no_time_of_day() {
+        assert_eq!(cast("2025-08-02", ColumnType::Date).unwrap().as_deref(), Some("2025-08-02"));
+        for text in ["2025-08-02T16:00:00Z", "2025-08-02 00:00:00", "2025-02-30", "08/02/2025"] {
+            assert!(cast(text, ColumnType::Date).unwrap_err().contains(NO_VALUE), "{text}");
+        }
+    }
+
+    #[test]
     fn any_decimal_is_kept_to_the_last_digit_or_refused_where_it_does_not_fit() {
         let texts =
             "[+-]?(0{0,2}[0-9]{1,22}[.]?|[0-9]{0,22}[.][0-9]{1,22}|0[.]0{0,30}[0-9]{1,3})([eE][+-]?[0-4]?[0-9])?";
@@ -271,7 +292,9 @@ mod tests {
             let fits = whole.trim_start_matches(['-', '0']).len() <= 20 && fraction.len() <= 18;
             let stored: Option<String> = statement.borrow_mut().query_row([double], |row| row.get(0)).ok();
             let stored = stored.map(|stored| stored.parse::<Amount>().unwrap().to_string());
-            prop_assert_eq!(stored, fits.then_some(exact), "{}", double);
+            // Of some doubles two decimals are the shortest, and Rust takes the other.
+            let alike = |stored: &String| stored.len() == exact.len() && stored.parse() == Ok(double);
+            prop_assert!(stored.as_ref().map_or(!fits, |stored| fits && alike(stored)), "{} {:?}", double, stored);
             Ok(())
         };
         TestRunner::new(config).run(&proptest::prop_oneof![any, small], kept).unwrap();
@@ -288,6 +311,8 @@ mod tests {
         ] {
             assert_eq!(cast(text, ColumnType::Timestamp).unwrap().as_deref(), Some(stored), "{text}");
         }
-        assert!(cast("tomorrow", ColumnType::Timestamp).unwrap_err().contains(NO_VALUE));
+        for text in ["tomorrow", "epoch", "infinity"] {
+            assert!(cast(text, ColumnType::Timestamp).unwrap_err().contains(NO_VALUE), "{text}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The footer of a Parquet file, read from its last bytes: columns, types and rows.
 
+mod bounds;
+
 use parquet::{
     basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType},
     file::metadata::{FooterTail, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy},
@@ -11,7 +13,7 @@ use crate::schema::FileType;
 /// Length and magic at the end of every file.
 const TAIL: usize = 8;
 /// A report of some 300 columns has a footer of some hundred kilobytes; what is larger by far is none.
-const LONGEST: usize = 16 << 20;
+const LONGEST: usize = 8 << 20;
 
 /// What a file's footer tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,9 @@ pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError
         return Err(FooterError::Broken(format!("it claims a footer of {length} bytes, which cannot be")));
     }
     let start = rest.len().checked_sub(length).ok_or(FooterError::Incomplete((length + TAIL) as u64))?;
+    if bounds::within_bounds(&rest[start..]) == Some(false) {
+        return Err(broken("its footer has far more columns, or groups in groups, than any report"));
+    }
     // Statistics of columns are most of a footer and are not needed.
     let mut options = ParquetMetaDataOptions::new();
     options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
@@ -68,19 +73,18 @@ fn file_type(field: &Type) -> FileType {
     }
     // Files of older writers have a converted type only.
     if let Some(logical) = info.logical_type_ref() {
-        return of_logical(logical, field.get_physical_type());
+        return of_logical(logical);
     }
     of_converted(info.converted_type(), field.get_physical_type())
 }
 
-fn of_logical(logical: &LogicalType, physical: PhysicalType) -> FileType {
+fn of_logical(logical: &LogicalType) -> FileType {
     match logical {
         LogicalType::String | LogicalType::Enum | LogicalType::Json => FileType::String,
         LogicalType::Decimal(_) => FileType::Decimal,
         LogicalType::Date => FileType::Date,
         LogicalType::Timestamp(_) => FileType::Timestamp,
         LogicalType::Integer(int) if int.is_signed || int.bit_width < 64 => FileType::Int64,
-        LogicalType::Unknown => plain(physical),
         _ => FileType::Other,
     }
 }
@@ -109,8 +113,9 @@ fn plain(physical: PhysicalType) -> FileType {
         PhysicalType::INT32 | PhysicalType::INT64 => FileType::Int64,
         // Nothing but moments was ever written so.
         PhysicalType::INT96 => FileType::Timestamp,
-        PhysicalType::FLOAT | PhysicalType::DOUBLE => FileType::Double,
-        PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => FileType::Other,
+        PhysicalType::DOUBLE => FileType::Double,
+        // Of FLOAT, BigQuery makes a double with digits that nobody delivered.
+        PhysicalType::FLOAT | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => FileType::Other,
     }
 }
 
@@ -157,7 +162,7 @@ mod tests {
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
         let expected = [
             ("cost", Double),
-            ("f", Double),
+            ("f", Other),
             ("text", String),
             ("old", String),
             ("bytes", Other),
@@ -184,6 +189,26 @@ mod tests {
         let Err(FooterError::Incomplete(needed)) = read_footer(&bytes[bytes.len() - TAIL..], length) else { panic!() };
         let tail = &bytes[bytes.len() - usize::try_from(needed).unwrap()..];
         assert_eq!(read_footer(tail, length).unwrap().rows, 3);
+    }
+
+    #[test]
+    fn groups_in_groups_and_columns_beyond_measure_are_refused_before_they_are_read() {
+        let broken = |message: &str| {
+            let bytes = file(message, &[]);
+            read_footer(&bytes, bytes.len() as u64)
+        };
+        let nested = |depth: usize| {
+            let (open, close) = ("OPTIONAL GROUP g { ".repeat(depth), "} ".repeat(depth));
+            format!("message m {{ REQUIRED DOUBLE cost; {open} OPTIONAL INT32 n; {close} }}")
+        };
+        assert_eq!(broken(&nested(20)).unwrap().columns.len(), 2);
+        assert!(matches!(broken(&nested(40)), Err(FooterError::Broken(m)) if m.contains("groups in groups")));
+        let wide = |columns: usize| {
+            let columns: String = (0..columns).fold(String::new(), |all, n| all + &format!("OPTIONAL INT32 c{n}; "));
+            format!("message m {{ {columns} }}")
+        };
+        assert_eq!(broken(&wide(5_000)).unwrap().columns.len(), 5_000);
+        assert!(matches!(broken(&wide(20_001)), Err(FooterError::Broken(m)) if m.contains("more columns")));
     }
 
     #[test]
