@@ -103,6 +103,9 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
+        (Reading::Cast, FileType::Map) => {
+            Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
+        }
         (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
         // Well-known columns have their type whatever a manifest says.
         (Reading::AsIs, FileType::Text(Some(named)))
@@ -189,6 +192,7 @@ mod tests {
             column("day", Date),
             column("n", Int64),
             column("m", String),
+            column("tags", String),
         ];
         let months = [month(
             "2025-09",
@@ -198,6 +202,7 @@ mod tests {
                 ("day", FileType::Timestamp),
                 ("n", FileType::Int64),
                 ("m", FileType::Other),
+                ("tags", FileType::Map),
             ],
         )];
         assert_eq!(
@@ -206,7 +211,8 @@ mod tests {
                 "cost Cast DOUBLE DECIMAL 2025-09",
                 "since Cast TIMESTAMP STRING 2025-09",
                 "day Refuse TIMESTAMP DATE 2025-09",
-                "m Refuse a list, a map or bytes STRING 2025-09",
+                "m Refuse a list, a nested map or bytes STRING 2025-09",
+                "tags Cast MAP STRING 2025-09",
             ]
         );
         let changes = castings(&existing, &months);

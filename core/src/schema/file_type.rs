@@ -25,7 +25,9 @@ pub enum FileType {
     Date,
     /// Parquet.
     Boolean,
-    /// A list, a map, bytes, or another type of which finops makes no column.
+    /// Parquet, a map of texts to texts or to numbers. In the table it is the text of a JSON object, as in CSV.
+    Map,
+    /// A list, another map, bytes, or another type of which finops makes no column.
     Other,
 }
 
@@ -45,7 +47,7 @@ impl FileType {
     pub fn asks_for(self) -> Option<ColumnType> {
         match self {
             Self::Text(named) => named,
-            Self::String | Self::Boolean => Some(ColumnType::String),
+            Self::String | Self::Boolean | Self::Map => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
@@ -86,7 +88,8 @@ impl fmt::Display for FileType {
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",
-            Self::Other => "a list, a map or bytes",
+            Self::Map => "MAP",
+            Self::Other => "a list, a nested map or bytes",
         })
     }
 }
