@@ -11,5 +11,5 @@ pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use dictionary::known_type;
 pub use file_type::{FileType, Reading};
 pub use names::{RepeatedColumn, column_names, spelled_column_names};
-pub use table::{Column, FileColumn, MonthColumns, prepared, union};
+pub use table::{Column, FileColumn, MonthColumns, prepared, respell, union};
 pub use types::ColumnType;
