@@ -1,10 +1,12 @@
 //! Kinds of exports: how each provider's are found, and what their tables stand on.
 
+use jiff::Timestamp;
+
 use crate::{
-    aws_cur,
+    aws_cur, aws_data_exports,
     manifest::{Manifest, ManifestError},
     period::BillingPeriod,
-    schema::{RepeatedColumn, column_names},
+    schema::{RepeatedColumn, column_names, spelled_column_names},
     state::TableLayout,
 };
 
@@ -14,13 +16,25 @@ use crate::{
 pub enum ExportKind {
     /// AWS Cost and Usage Report.
     Cur,
+    /// AWS Cost and Usage Report 2.0.
+    Cur2,
+    /// FOCUS, the FinOps Open Cost and Usage Specification.
+    Focus,
 }
+
+const FOCUS_LAYOUT: TableLayout = TableLayout {
+    partition: "BillingPeriodStart",
+    cluster: "ChargePeriodStart",
+    cost: "BilledCost",
+    currency: "BillingCurrency",
+};
 
 impl ExportKind {
     /// What its table stands on.
     pub fn layout(self) -> TableLayout {
         match self {
-            Self::Cur => aws_cur::TABLE_LAYOUT,
+            Self::Cur | Self::Cur2 => aws_cur::TABLE_LAYOUT,
+            Self::Focus => FOCUS_LAYOUT,
         }
     }
 
@@ -30,7 +44,8 @@ impl ExportKind {
     /// [`RepeatedColumn`] where two are the same to the letter.
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
-            Self::Cur => column_names(file_names),
+            Self::Cur | Self::Cur2 => column_names(file_names),
+            Self::Focus => spelled_column_names(file_names, &self.layout().pillars()),
         }
     }
 }
@@ -51,10 +66,13 @@ pub struct ManifestLocation {
     pub export_folder: String,
     /// The export's name.
     pub export_name: String,
-    /// The folder that is named after the month, such as `20250901-20251001`.
+    /// The folder that is named after the month, such as `20250901-20251001` or `BILLING_PERIOD=2025-09`.
     pub period_folder: String,
     /// That month.
     pub billing_period: BillingPeriod,
+    /// When the provider made it, where the key tells. Of a month's manifests only the newest need be read; one whose key
+    /// does not tell is as old as its object.
+    pub issued: Option<Timestamp>,
 }
 
 impl Provider {
@@ -68,14 +86,18 @@ impl Provider {
     /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest.
     pub fn manifest_patterns(self, export_name: Option<&str>) -> Vec<String> {
         match self {
-            Self::Aws => aws_cur::manifest_patterns(export_name),
+            Self::Aws => {
+                [aws_cur::manifest_patterns(export_name), aws_data_exports::manifest_patterns(export_name)].concat()
+            }
         }
     }
 
     /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
     pub fn locate(self, prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
         match self {
-            Self::Aws => aws_cur::locate(prefix, export_name, key),
+            Self::Aws => {
+                aws_cur::locate(prefix, export_name, key).or_else(|| aws_data_exports::locate(prefix, export_name, key))
+            }
         }
     }
 
@@ -85,6 +107,7 @@ impl Provider {
     /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
     pub fn parse(self, location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         match self {
+            Self::Aws if aws_data_exports::is_data_export(location) => aws_data_exports::parse(location, bytes),
             Self::Aws => aws_cur::parse(location, bytes),
         }
     }

@@ -40,7 +40,7 @@ pub struct Manifest {
     pub export_name: String,
     /// The month that is billed.
     pub billing_period: BillingPeriod,
-    /// AWS: the assembly id.
+    /// AWS: the assembly id, or the execution id of a data export.
     pub execution_id: String,
     /// When the provider began it, where it tells; else the manifest's own time counts.
     pub issued: Option<Timestamp>,

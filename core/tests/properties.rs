@@ -9,15 +9,15 @@ use std::{
 };
 
 use finops_core::{
-    BillingPeriod, aws_cur,
+    BillingPeriod, aws_cur, aws_data_exports,
     csv_header::read_header,
     delivery::{Delivery, StoredFile},
-    export::{ExportKind, ManifestLocation},
+    export::{ExportKind, ManifestLocation, Provider},
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, plan},
     schema::{
         Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, additions, column_names, known_type, prepared,
-        union,
+        spelled_column_names, union,
     },
     state::{LoadRecord, LoadStatus, Standing},
 };
@@ -199,6 +199,7 @@ proptest! {
 fn headers() -> impl Strategy<Value = Vec<String>> {
     let header = prop_oneof![
         4 => "[abAB1:/_ ]{0,5}",
+        1 => "_?_(table|TABLE|File|PARTITION|colIdentifier|change|root__)_x?",
         1 => "resourceTags/user:[nN]ame[0-9]?",
         1 => any::<String>(),
         1 => "[a-zA-Z0-9]{250,400}",
@@ -215,6 +216,19 @@ proptest! {
         let names = column_names(&headers).unwrap();
         prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), headers.len());
         for name in &names {
+            prop_assert!(name.len() <= 300, "{} characters", name.len());
+            prop_assert!(name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase()), "{name}");
+            prop_assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
+            prop_assert!(!RESERVED_BY_BIGQUERY.iter().any(|prefix| name.starts_with(prefix)), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_as_spelled_are_valid_and_unique(headers in headers()) {
+        let names = spelled_column_names(&headers, &["BilledCost"]).unwrap();
+        let lower: HashSet<String> = names.iter().map(|name| name.to_lowercase()).collect();
+        prop_assert_eq!(lower.len(), headers.len());
+        for name in &lower {
             prop_assert!(name.len() <= 300, "{} characters", name.len());
             prop_assert!(name.starts_with(|c: char| c == '_' || c.is_ascii_lowercase()), "{name}");
             prop_assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
@@ -247,8 +261,8 @@ fn column_type() -> impl Strategy<Value = ColumnType> {
 }
 
 fn file_type() -> impl Strategy<Value = FileType> {
-    use FileType::{Boolean, Date, Decimal, Double, Int64, String, Text, Timestamp};
-    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean]);
+    use FileType::{Boolean, Date, Decimal, Double, Int64, Map, String, Text, Timestamp};
+    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean, Map]);
     prop_oneof![proptest::option::of(column_type()).prop_map(Text), parquet]
 }
 
@@ -339,6 +353,33 @@ fn odd_manifest() -> impl Strategy<Value = String> {
     })
 }
 
+fn data_export() -> ManifestLocation {
+    aws_data_exports::locate("p", None, "p/x/metadata/BILLING_PERIOD=2025-09/x-Manifest.json").unwrap()
+}
+
+/// Manifests of data exports with one of their values replaced by anything.
+fn odd_data_export() -> impl Strategy<Value = String> {
+    let keys = vec!["executionId", "contentType", "compression", "columns", "dataFiles", "billingPeriod"];
+    let value = prop_oneof![
+        any::<String>().prop_map(serde_json::Value::from),
+        collection::vec(any::<String>(), 0..4).prop_map(serde_json::Value::from),
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<String>().prop_map(|text| serde_json::json!({"start": text, "end": text})),
+        any::<String>().prop_map(|text| serde_json::json!([format!("s3://b/data/BILLING_PERIOD=2025-09/{text}.csv")])),
+        "[a./\\\\]{0,8}".prop_map(|text| serde_json::json!([format!("data/billing_period=2025-09/{text}.csv")])),
+        any::<String>()
+            .prop_map(|text| serde_json::json!([{"name": text, "type": text}, {"name": "BillingPeriodStart"}])),
+    ];
+    (sample::select(keys), value).prop_map(|(key, value)| {
+        let mut manifest = serde_json::json!({
+            "columns": [{"name": "bill_billing_period_start_date"}],
+            "dataFiles": ["s3://b/x/data/BILLING_PERIOD=2025-09/a/x-1.csv.gz"],
+        });
+        manifest[key] = value;
+        manifest.to_string()
+    })
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -349,6 +390,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_manifest_or_an_error(bytes: Vec<u8>) {
         let _ = aws_cur::parse(&location(), &bytes);
+        let _ = aws_data_exports::parse(&data_export(), &bytes);
     }
 
     #[test]
@@ -362,9 +404,25 @@ proptest! {
     }
 
     #[test]
+    fn files_of_any_data_export_stay_in_its_folder_of_the_month(manifest in odd_data_export()) {
+        if let Ok(manifest) = aws_data_exports::parse(&data_export(), manifest.as_bytes()) {
+            prop_assert!(!manifest.execution_id.trim().is_empty());
+            for file in &manifest.files {
+                let tail = file.tail.to_lowercase();
+                prop_assert!(tail.starts_with("data/billing_period=2025-09/"), "{file:?}");
+                prop_assert!(!tail.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
+                prop_assert!(!tail.contains('\\'), "{file:?}");
+            }
+        }
+    }
+
+    #[test]
     fn any_key_is_a_manifests_or_not(prefix: String, key: String, period in "[0-9]{8}-[0-9]{8}") {
         let _ = aws_cur::locate(&prefix, None, &key);
         let _ = aws_cur::locate("", Some(&key), &format!("{key}/{period}/{key}-Manifest.json"));
+        let _ = aws_data_exports::locate(&prefix, None, &key);
+        let found = Provider::Aws.locate("p", None, &format!("p/metadata/BILLING_PERIOD=2025-09/{key}/x-Manifest.json"));
+        prop_assert_eq!(found.is_some(), !key.contains('/'));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use crate::{export::ManifestLocation, period::BillingPeriod};
+use crate::{export::ManifestLocation, period::BillingPeriod, text::as_pattern};
 
 const MANIFEST_SUFFIX: &str = "-Manifest.json";
 
@@ -14,11 +14,6 @@ const MANIFEST_SUFFIX: &str = "-Manifest.json";
 pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     let name = export_name.map_or_else(|| "*".to_owned(), as_pattern);
     vec![format!("*/{name}{MANIFEST_SUFFIX}"), format!("{name}/*/{name}{MANIFEST_SUFFIX}")]
-}
-
-/// Glob characters of a name match themselves only as `?`; what else that matches is filtered by [`locate`].
-fn as_pattern(name: &str) -> String {
-    name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 
 /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
@@ -43,6 +38,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         export_name: name.to_owned(),
         period_folder: period_folder.to_owned(),
         billing_period,
+        issued: None,
     })
 }
 

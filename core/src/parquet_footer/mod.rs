@@ -68,14 +68,40 @@ pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError
 
 fn file_type(field: &Type) -> FileType {
     let info = field.get_basic_info();
-    if !field.is_primitive() || (info.has_repetition() && info.repetition() == Repetition::REPEATED) {
+    if is_repeated(field) {
         return FileType::Other;
+    }
+    if !field.is_primitive() {
+        return if is_map(field) { FileType::Map } else { FileType::Other };
     }
     // Files of older writers have a converted type only.
     if let Some(logical) = info.logical_type_ref() {
         return of_logical(logical);
     }
     of_converted(info.converted_type(), field.get_physical_type())
+}
+
+fn is_repeated(field: &Type) -> bool {
+    let info = field.get_basic_info();
+    info.has_repetition() && info.repetition() == Repetition::REPEATED
+}
+
+/// Whether the group is a map of texts to texts or to numbers: one repeated group of a key and a value, by whatever names.
+fn is_map(group: &Type) -> bool {
+    let info = group.get_basic_info();
+    let converted = matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE);
+    if !converted && !matches!(info.logical_type_ref(), Some(LogicalType::Map)) {
+        return false;
+    }
+    let [entries] = group.get_fields() else { return false };
+    if entries.is_primitive() || !is_repeated(entries) {
+        return false;
+    }
+    let [key, value] = entries.get_fields() else { return false };
+    key.is_primitive()
+        && value.is_primitive()
+        && file_type(key) == FileType::String
+        && matches!(file_type(value), FileType::String | FileType::Double)
 }
 
 fn of_logical(logical: &LogicalType) -> FileType {
@@ -149,7 +175,7 @@ mod tests {
 
     #[test]
     fn types_are_those_that_the_writer_meant() {
-        use FileType::{Boolean, Date, Decimal, Double, Int64, Other, String, Timestamp};
+        use FileType::{Boolean, Date, Decimal, Double, Int64, Map, Other, String, Timestamp};
 
         let message = "message m {
             OPTIONAL DOUBLE cost; OPTIONAL FLOAT f; OPTIONAL BYTE_ARRAY text (STRING); OPTIONAL BYTE_ARRAY old (UTF8);
@@ -157,7 +183,22 @@ mod tests {
             OPTIONAL INT64 millis (TIMESTAMP(MILLIS, true)); OPTIONAL INT64 local (TIMESTAMP_MICROS);
             OPTIONAL INT96 spark; OPTIONAL INT32 day (DATE); OPTIONAL BOOLEAN yes;
             REQUIRED FIXED_LEN_BYTE_ARRAY(16) exact (DECIMAL(38,18)); REPEATED INT32 list;
-            OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING); } } }";
+            OPTIONAL GROUP keys (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING); } }
+            OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value {
+                REQUIRED BYTE_ARRAY key (STRING); OPTIONAL BYTE_ARRAY value (STRING); } }
+            REQUIRED GROUP discount (MAP) { REPEATED GROUP map (MAP_KEY_VALUE) {
+                REQUIRED BYTE_ARRAY key (UTF8); OPTIONAL DOUBLE value; } }
+            OPTIONAL GROUP counts (MAP) { REPEATED GROUP key_value {
+                REQUIRED BYTE_ARRAY key (STRING); OPTIONAL INT64 value; } }
+            OPTIONAL GROUP numbers (MAP) { REPEATED GROUP key_value {
+                REQUIRED INT64 key; OPTIONAL BYTE_ARRAY value (STRING); } }
+            OPTIONAL GROUP nested (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING);
+                OPTIONAL GROUP value (MAP) { REPEATED GROUP key_value {
+                    REQUIRED BYTE_ARRAY key (STRING); OPTIONAL DOUBLE value; } } } }
+            OPTIONAL GROUP struct { REPEATED GROUP key_value {
+                REQUIRED BYTE_ARRAY key (STRING); OPTIONAL BYTE_ARRAY value (STRING); } }
+            REPEATED GROUP maps (MAP) { REPEATED GROUP key_value {
+                REQUIRED BYTE_ARRAY key (STRING); OPTIONAL BYTE_ARRAY value (STRING); } } }";
         let bytes = file(message, &[]);
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
         let expected = [
@@ -175,7 +216,14 @@ mod tests {
             ("yes", Boolean),
             ("exact", Decimal),
             ("list", Other),
-            ("tags", Other),
+            ("keys", Other),
+            ("tags", Map),
+            ("discount", Map),
+            ("counts", Other),
+            ("numbers", Other),
+            ("nested", Other),
+            ("struct", Other),
+            ("maps", Other),
         ];
         assert_eq!(footer.columns, expected.map(|(name, file_type)| (name.to_owned(), file_type)));
         assert_eq!(footer.rows, 0);

@@ -105,6 +105,9 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
+        (Reading::Cast, FileType::Map) => {
+            Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
+        }
         (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
         // Well-known columns have their type whatever a manifest says.
         (Reading::AsIs, FileType::Text(Some(named)))
@@ -191,6 +194,7 @@ mod tests {
             column("day", Date),
             column("n", Int64),
             column("m", String),
+            column("tags", String),
         ];
         let months = [month(
             "2025-09",
@@ -200,6 +204,7 @@ mod tests {
                 ("day", FileType::Timestamp),
                 ("n", FileType::Int64),
                 ("m", FileType::Other),
+                ("tags", FileType::Map),
             ],
         )];
         assert_eq!(
@@ -209,6 +214,7 @@ mod tests {
                 "since Cast TIMESTAMP STRING 2025-09",
                 "day Refuse TIMESTAMP DATE 2025-09",
                 "m Refuse another type STRING 2025-09",
+                "tags Cast MAP STRING 2025-09",
             ]
         );
         let changes = castings(&existing, &months);

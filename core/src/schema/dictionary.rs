@@ -1,7 +1,8 @@
 //! Types of well-known columns, by their name in the table.
 //!
-//! Source: AWS's data dictionary for Cost and Usage Reports. Only amounts, quantities and moments are listed; what is
-//! not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
+//! Sources: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0; the column libraries of the FOCUS
+//! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview). Only amounts, quantities, moments and maps are listed;
+//! what is not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
 
 use super::ColumnType;
 
@@ -10,6 +11,11 @@ const TIMESTAMPS: &[&str] = &[
     "bill_billing_period_end_date",
     "line_item_usage_start_date",
     "line_item_usage_end_date",
+    // FOCUS
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
 ];
 
 const DECIMALS: &[&str] = &[
@@ -49,25 +55,62 @@ const DECIMALS: &[&str] = &[
     "split_line_item_actual_usage",
     "split_line_item_net_split_cost",
     "split_line_item_net_unused_cost",
+    "split_line_item_public_on_demand_split_cost",
+    "split_line_item_public_on_demand_unused_cost",
     "split_line_item_reserved_usage",
     "split_line_item_split_cost",
     "split_line_item_split_usage",
     "split_line_item_split_usage_ratio",
     "split_line_item_unused_cost",
+    // FOCUS
+    "BilledCost",
+    "CommitmentDiscountQuantity",
+    "ConsumedQuantity",
+    "ContractedCost",
+    "ContractedUnitPrice",
+    "EffectiveCost",
+    "ListCost",
+    "ListUnitPrice",
+    "PricingCurrencyContractedUnitPrice",
+    "PricingCurrencyEffectiveCost",
+    "PricingCurrencyListUnitPrice",
+    "PricingQuantity",
+    "UsageQuantity",
 ];
+
+/// Maps of CUR 2.0 and of FOCUS: each is the text of a JSON object.
+const MAPS: &[&str] =
+    &["cost_category", "discount", "product", "resource_tags", "tags", "SkuPriceDetails", "x_Discounts"];
 
 /// Name prefixes of columns whose keys the customer chooses: always text, whatever a manifest says.
 const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
 
-/// The type of a well-known column, the same in every month and whatever a manifest says; `None` for the others.
+/// The type of a well-known column, the same in every month and whatever a manifest says; `None` for the others. The name's
+/// case has no say: some producers of FOCUS change it.
 pub fn known_type(name: &str) -> Option<ColumnType> {
-    if DECIMALS.contains(&name) {
+    let is_in = |list: &[&str]| list.iter().any(|known| known.eq_ignore_ascii_case(name));
+    if is_in(DECIMALS) {
         Some(ColumnType::Decimal)
-    } else if TIMESTAMPS.contains(&name) {
+    } else if is_in(TIMESTAMPS) {
         Some(ColumnType::Timestamp)
-    } else if TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    } else if is_in(MAPS) || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         Some(ColumnType::String)
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_focus_are_known_in_any_case() {
+        for name in ["BilledCost", "billedCost", "BILLEDCOST"] {
+            assert_eq!(known_type(name), Some(ColumnType::Decimal), "{name}");
+        }
+        assert_eq!(known_type("chargeperiodstart"), Some(ColumnType::Timestamp));
+        assert_eq!(known_type("Tags"), Some(ColumnType::String));
+        assert_eq!(known_type("BilledCosts"), None);
     }
 }

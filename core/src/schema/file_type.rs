@@ -25,7 +25,9 @@ pub enum FileType {
     Date,
     /// Parquet.
     Boolean,
-    /// A list, a map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
+    /// Parquet, a map of texts to texts or to numbers. In the table it is the text of a JSON object, as in CSV.
+    Map,
+    /// A list, another map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
     Other,
 }
 
@@ -45,7 +47,7 @@ impl FileType {
     pub fn asks_for(self) -> Option<ColumnType> {
         match self {
             Self::Text(named) => named,
-            Self::String | Self::Boolean => Some(ColumnType::String),
+            Self::String | Self::Boolean | Self::Map => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
@@ -86,6 +88,7 @@ impl fmt::Display for FileType {
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",
+            Self::Map => "MAP",
             Self::Other => "another type",
         })
     }

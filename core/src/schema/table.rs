@@ -1,6 +1,9 @@
 //! One schema per table: the union over the months to load.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +71,19 @@ pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
         .collect()
 }
 
+/// Gives the months' columns the spelling that the table `existing` has for them, or else the newest month's. Warehouses do
+/// not tell names apart by case, and producers of FOCUS change it from one version to the next.
+pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut MonthColumns>) {
+    let spelled = existing.iter().map(|column| (column.name.to_ascii_lowercase(), column.name.clone()));
+    let mut spelled: HashMap<String, String> = spelled.collect();
+    let mut newest_first: Vec<&mut MonthColumns> = months.into_iter().collect();
+    newest_first.sort_unstable_by_key(|month| Reverse(month.billing_period));
+    for column in newest_first.into_iter().flat_map(|month| &mut month.columns) {
+        let known = spelled.entry(column.name.to_ascii_lowercase()).or_insert_with(|| column.name.clone());
+        column.name.clone_from(known);
+    }
+}
+
 /// The table's columns once `changes` are made to `existing`; those of a new table are `wanted`.
 pub fn prepared(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
     let Some(existing) = existing else { return wanted.to_vec() };
@@ -107,6 +123,16 @@ mod tests {
         let union =
             union(&[month("2025-08", &[("x", None)]), month("2025-09", &[("x", Some(ColumnType::Timestamp))])], &[]);
         assert_eq!(union, [column("x", ColumnType::Timestamp)]);
+    }
+
+    #[test]
+    fn names_that_differ_in_case_are_one_column() {
+        let named = |period, names: &[&str]| month(period, &names.iter().map(|name| (*name, None)).collect::<Vec<_>>());
+        let mut months = [named("2025-08", &["x_skuid", "TAGS", "x_old"]), named("2025-09", &["x_SkuId", "tags"])];
+        respell(&[column("Tags", ColumnType::String)], &mut months);
+        let text = |name| column(name, ColumnType::String);
+        assert_eq!(union(&months, &[]), [text("x_SkuId"), text("Tags"), text("x_old")]);
+        assert_eq!(months[0].columns[0].file_name, "x_skuid");
     }
 
     #[test]
