@@ -1,4 +1,4 @@
-//! Texts from outside, made fit for messages.
+//! Texts from outside, made fit for messages and patterns.
 
 /// More than this of one value helps nobody.
 const LONGEST: usize = 200;
@@ -10,6 +10,11 @@ pub fn short(text: &str) -> String {
         shown.push_str("...");
     }
     shown
+}
+
+/// `name` as a glob pattern. Glob characters match themselves only as `?`; what else that matches, the caller filters.
+pub(crate) fn as_pattern(name: &str) -> String {
+    name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 //! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of the files. A copy of each manifest lies one folder
 //! deeper, inside the assembly's folder; it is the same execution and is never looked at.
 
-use jiff::civil::Date;
-
-use crate::{export::ManifestLocation, period::BillingPeriod};
+use crate::{
+    export::ManifestLocation,
+    period::{BillingPeriod, compact_day},
+    text::as_pattern,
+};
 
 const MANIFEST_SUFFIX: &str = "-Manifest.json";
 
@@ -14,11 +16,6 @@ const MANIFEST_SUFFIX: &str = "-Manifest.json";
 pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     let name = export_name.map_or_else(|| "*".to_owned(), as_pattern);
     vec![format!("*/{name}{MANIFEST_SUFFIX}"), format!("{name}/*/{name}{MANIFEST_SUFFIX}")]
-}
-
-/// Glob characters of a name match themselves only as `?`; what else that matches is filtered by [`locate`].
-fn as_pattern(name: &str) -> String {
-    name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 
 /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
@@ -48,19 +45,9 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
 
 fn period_of_folder(folder: &str) -> Option<BillingPeriod> {
     let (start, end) = folder.split_once('-')?;
-    let start = day(start)?;
-    day(end)?;
+    let start = compact_day(start)?;
+    compact_day(end)?;
     Some(BillingPeriod::containing(start))
-}
-
-/// The day that eight digits name.
-fn day(text: &str) -> Option<Date> {
-    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
-    let narrow = |n: i16| i8::try_from(n).ok();
-    Date::new(number(0..4)?, narrow(number(4..6)?)?, narrow(number(6..8)?)?).ok()
 }
 
 #[cfg(test)]

@@ -10,6 +10,6 @@ mod types;
 pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use dictionary::known_type;
 pub use file_type::{FileType, Reading};
-pub use names::{RepeatedColumn, column_names};
+pub use names::{RepeatedColumn, column_names, spelled_column_names};
 pub use table::{Column, FileColumn, MonthColumns, prepared, union};
 pub use types::ColumnType;

@@ -1,4 +1,6 @@
-//! Column names, by AWS's own rule for Athena, Parquet and CUR 2.0.
+//! Column names, by AWS's own rule for Athena, Parquet and CUR 2.0, or as FOCUS spells them.
+//!
+//! AWS's rule:
 //!
 //! 1. An underscore goes before each upper-case letter, and all becomes lower case.
 //! 2. Every other character than an ASCII letter or digit becomes an underscore; runs of underscores become one;
@@ -7,6 +9,9 @@
 //!    limit of 300 characters holds.
 //! 4. Where several headers of one delivery give the same name, each of them gets a suffix made from its own header,
 //!    and none the bare name: neither the order of the columns nor any other month has a say.
+//!
+//! FOCUS's names keep their letters and underscores as they are (`BilledCost`, `x_Discounts`), but for underscores in
+//! front, behind which BigQuery's reserved names lie; rule 3 holds, and rule 4 where names are the same but for case.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,31 +25,51 @@ const LONGEST_NAME: usize = 300 - 42;
 #[error("the header names column `{}` twice", short(.0))]
 pub struct RepeatedColumn(pub String);
 
-/// The table's column name for each header, in the headers' order.
+/// The table's column name for each header, in the headers' order, by AWS's rule.
 ///
 /// # Errors
 /// [`RepeatedColumn`] where two headers are the same to the letter.
 pub fn column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
+    distinct(headers, bare_name)
+}
+
+/// The table's column name for each header, in the headers' order: the header's own spelling, or that of the name among
+/// `fixed` which differs only in case.
+///
+/// # Errors
+/// [`RepeatedColumn`] where two headers are the same to the letter.
+pub fn spelled_column_names(headers: &[String], fixed: &[&str]) -> Result<Vec<String>, RepeatedColumn> {
+    distinct(headers, |header| {
+        let name = spelled_name(header);
+        fixed.iter().find(|fixed| fixed.eq_ignore_ascii_case(&name)).map_or(name, |fixed| (*fixed).to_owned())
+    })
+}
+
+/// Names by `bare`, with a suffix where they are the same but for case: warehouses take no such two columns.
+fn distinct(headers: &[String], bare: impl Fn(&str) -> String) -> Result<Vec<String>, RepeatedColumn> {
     let mut seen = HashSet::new();
     if let Some(repeated) = headers.iter().find(|header| !seen.insert(header.as_str())) {
         return Err(RepeatedColumn(repeated.clone()));
     }
-    let bare: Vec<String> = headers.iter().map(|header| bare_name(header)).collect();
-    let mut taken: HashMap<&str, usize> = HashMap::new();
+    let bare: Vec<String> = headers.iter().map(|header| bare(header)).collect();
+    let mut taken: HashMap<String, usize> = HashMap::new();
     for name in &bare {
-        *taken.entry(name).or_default() += 1;
+        *taken.entry(name.to_ascii_lowercase()).or_default() += 1;
     }
     let named = |digits: usize| -> Vec<String> {
         bare.iter()
             .zip(headers)
-            .map(|(name, header)| match taken[name.as_str()] {
+            .map(|(name, header)| match taken[&name.to_ascii_lowercase()] {
                 1 => name.clone(),
                 _ => format!("{name}_{}", &hash([header.as_bytes()])[..digits]),
             })
             .collect()
     };
+    let are_distinct = |names: &Vec<String>| {
+        names.iter().map(|name| name.to_ascii_lowercase()).collect::<HashSet<_>>().len() == names.len()
+    };
     // A bare name can only equal a suffixed one if somebody chose it so; more digits end that.
-    let names = [8, 40].map(named).into_iter().find(|names| names.iter().collect::<HashSet<_>>().len() == names.len());
+    let names = [8, 40].map(named).into_iter().find(are_distinct);
     names.ok_or_else(|| RepeatedColumn(headers[0].clone()))
 }
 
@@ -60,7 +85,17 @@ fn bare_name(header: &str) -> String {
         }
     }
     name.truncate(LONGEST_NAME);
-    let name = name.trim_end_matches('_');
+    begun_well(name.trim_end_matches('_'))
+}
+
+fn spelled_name(header: &str) -> String {
+    let mut name: String = header.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    name.truncate(LONGEST_NAME);
+    begun_well(name.trim_start_matches('_'))
+}
+
+/// `name` as a warehouse takes it, given that no underscore stands in front.
+fn begun_well(name: &str) -> String {
     match name.bytes().next() {
         None => "column".to_owned(),
         Some(b'0'..=b'9') => format!("_{name}"),
@@ -91,6 +126,30 @@ mod tests {
         ] {
             assert_eq!(names(&[header]), [name]);
         }
+    }
+
+    #[test]
+    fn names_of_focus_keep_their_spelling() {
+        let spelled = |headers: &[&str]| {
+            let headers: Vec<String> = headers.iter().map(|h| (*h).to_owned()).collect();
+            spelled_column_names(&headers, &["BilledCost"])
+        };
+        for (header, name) in [
+            ("ChargePeriodStart", "ChargePeriodStart"),
+            ("billedcost", "BilledCost"),
+            ("x_Discounts", "x_Discounts"),
+            ("Tags/user:Name", "Tags_user_Name"),
+            ("_TABLE_SUFFIX", "TABLE_SUFFIX"),
+            ("3d", "_3d"),
+            ("é", "column"),
+        ] {
+            assert_eq!(spelled(&[header]).unwrap(), [name]);
+        }
+        let both = spelled(&["x_Sku", "x_sku", "BilledCost"]).unwrap();
+        assert!(both[0].starts_with("x_Sku_") && both[1].starts_with("x_sku_"), "{both:?}");
+        assert!(!both[0].eq_ignore_ascii_case(&both[1]), "{both:?}");
+        assert_eq!(both[2], "BilledCost");
+        assert_eq!(spelled(&["x_a", "x_a"]), Err(RepeatedColumn("x_a".to_owned())));
     }
 
     #[test]
