@@ -1,10 +1,10 @@
 //! Kinds of exports: how each provider's are found, and what their tables stand on.
 
 use crate::{
-    aws_cur,
+    aws_cur, azure,
     manifest::{Manifest, ManifestError},
     period::BillingPeriod,
-    schema::{RepeatedColumn, column_names},
+    schema::{RepeatedColumn, column_names, spelled_column_names},
     state::TableLayout,
 };
 
@@ -14,14 +14,39 @@ use crate::{
 pub enum ExportKind {
     /// AWS Cost and Usage Report.
     Cur,
+    /// Azure's actual or amortized cost.
+    AzureCost,
+    /// FOCUS, the FinOps Open Cost and Usage Specification.
+    Focus,
 }
 
+const FOCUS_LAYOUT: TableLayout = TableLayout {
+    partition: "BillingPeriodStart",
+    cluster: "ChargePeriodStart",
+    cost: "BilledCost",
+    currency: "BillingCurrency",
+};
+
 impl ExportKind {
-    /// What its table stands on.
+    /// What its table stands on, where nothing else is known of it.
     pub fn layout(self) -> TableLayout {
+        self.layouts()[0]
+    }
+
+    /// What its table can stand on, in the order of preference. They differ in cost and currency only.
+    pub fn layouts(self) -> &'static [TableLayout] {
         match self {
-            Self::Cur => aws_cur::TABLE_LAYOUT,
+            Self::Cur => &[aws_cur::TABLE_LAYOUT],
+            Self::AzureCost => azure::TABLE_LAYOUTS,
+            Self::Focus => &[FOCUS_LAYOUT],
         }
+    }
+
+    /// What its table stands on for files in which `has` finds a column of the table: the first cost that is there counts,
+    /// and the first currency.
+    pub fn layout_for(self, has: impl Fn(&str) -> bool) -> TableLayout {
+        let found = self.layouts().iter().rev().max_by_key(|layout| (has(layout.cost), has(layout.currency)));
+        found.copied().unwrap_or_else(|| self.layout())
     }
 
     /// The table's column name for each column of the files, in their order.
@@ -31,6 +56,8 @@ impl ExportKind {
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
             Self::Cur => column_names(file_names),
+            Self::AzureCost => azure::column_names(file_names),
+            Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars()),
         }
     }
 }
@@ -40,6 +67,8 @@ impl ExportKind {
 pub enum Provider {
     /// Amazon Web Services.
     Aws,
+    /// Microsoft Azure.
+    Azure,
 }
 
 /// A manifest's key, taken apart.
@@ -62,6 +91,7 @@ impl Provider {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
+            Self::Azure => "azure",
         }
     }
 
@@ -69,6 +99,7 @@ impl Provider {
     pub fn manifest_patterns(self, export_name: Option<&str>) -> Vec<String> {
         match self {
             Self::Aws => aws_cur::manifest_patterns(export_name),
+            Self::Azure => azure::manifest_patterns(export_name),
         }
     }
 
@@ -76,6 +107,7 @@ impl Provider {
     pub fn locate(self, prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
         match self {
             Self::Aws => aws_cur::locate(prefix, export_name, key),
+            Self::Azure => azure::locate(prefix, export_name, key),
         }
     }
 
@@ -86,6 +118,33 @@ impl Provider {
     pub fn parse(self, location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
         match self {
             Self::Aws => aws_cur::parse(location, bytes),
+            Self::Azure => azure::parse(location, bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_cost_and_the_first_currency_that_the_files_have_count() {
+        let layout_for = |columns: &[&str]| {
+            let layout = ExportKind::AzureCost.layout_for(|name| columns.contains(&name));
+            (layout.cost, layout.currency)
+        };
+        assert_eq!(
+            layout_for(&["cost", "costInBillingCurrency", "billingCurrency"]),
+            ("costInBillingCurrency", "billingCurrency")
+        );
+        assert_eq!(
+            layout_for(&["costInBillingCurrency", "billingCurrencyCode"]),
+            ("costInBillingCurrency", "billingCurrencyCode")
+        );
+        assert_eq!(layout_for(&["preTaxCost", "currency"]), ("preTaxCost", "currency"));
+        assert_eq!(layout_for(&["cost", "billingCurrencyCode", "currency"]), ("cost", "billingCurrencyCode"));
+        assert_eq!(layout_for(&["cost", "preTaxCost"]), ("preTaxCost", "billingCurrency"));
+        assert_eq!(layout_for(&[]), ("costInBillingCurrency", "billingCurrency"));
+        assert_eq!(ExportKind::AzureCost.layout(), ExportKind::AzureCost.layout_for(|_| true));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod amount;
 pub mod aws_cur;
+pub mod azure;
 pub mod csv_header;
 pub mod delivery;
 pub mod export;

@@ -1,9 +1,11 @@
 //! Types of well-known columns, by their name in the table.
 //!
 //! Source: AWS's data dictionary for Cost and Usage Reports. Only amounts, quantities and moments are listed; what is
-//! not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
+//! not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS. Azure's
+//! columns have names of another form, and stand with the rest that is known of them.
 
 use super::ColumnType;
+use crate::azure;
 
 const TIMESTAMPS: &[&str] = &[
     "bill_billing_period_start_date",
@@ -68,6 +70,6 @@ pub fn known_type(name: &str) -> Option<ColumnType> {
     } else if TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         Some(ColumnType::String)
     } else {
-        None
+        azure::known_type(name)
     }
 }
