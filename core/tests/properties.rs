@@ -181,7 +181,8 @@ proptest! {
             if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
                 prop_assert!(delivery.missing.is_empty() && !delivery.is_empty());
                 let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
-                let whole = of_month.filter_map(|c| c.delivery.as_ref().ok()).filter(|d| d.missing.is_empty() && !d.is_empty());
+                let readable = of_month.filter_map(|c| c.delivery.as_ref().ok());
+                let whole = readable.filter(|d| d.missing.is_empty() && !d.is_empty());
                 prop_assert_eq!(Some(order(delivery)), whole.map(order).max());
             }
         }

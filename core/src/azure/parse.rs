@@ -244,8 +244,14 @@ mod tests {
                 "startDate": "2025-03-01T00:00:00", "endDate": "2025-03-21T00:00:00Z",
             },
             "blobs": [
-                {"blobName": " dir/Daily/20250301-20250331/202503212104/5f9a/part_0_0001.csv.gz", "byteCount": 8000, "dataRowCount": 30},
-                {"blobName": "dir/Daily/20250301-20250331/202503212104/5f9a/part_1_0001.csv.gz", "byteCount": 32, "dataRowCount": 6},
+                {
+                    "blobName": " dir/Daily/20250301-20250331/202503212104/5f9a/part_0_0001.csv.gz",
+                    "byteCount": 8000, "dataRowCount": 30,
+                },
+                {
+                    "blobName": "dir/Daily/20250301-20250331/202503212104/5f9a/part_1_0001.csv.gz",
+                    "byteCount": 32, "dataRowCount": 6,
+                },
             ],
         })
     }
@@ -297,7 +303,10 @@ mod tests {
         let legacy = json!({
             "exportConfig": {"type": "AmortizedCost"},
             "runInfo": {"submittedTime": "2023-03-21T21:04:06", "startDate": "2023-03-01", "endDate": "2023-03-21"},
-            "blobs": [{"blobName": "/daily/20230301-20230331/5f9a/a.csv"}, {"blobName": "x/20230301-20230331/5f9a/b.csv", "byteCount": 0}],
+            "blobs": [
+                {"blobName": "/daily/20230301-20230331/5f9a/a.csv"},
+                {"blobName": "x/20230301-20230331/5f9a/b.csv", "byteCount": 0},
+            ],
         });
         let manifest = parsed_at("p/daily/20230301-20230331/5f9a/_manifest.json", &legacy).unwrap();
         assert_eq!((manifest.execution_id.as_str(), manifest.rows, manifest.format), ("5f9a", None, FileFormat::Csv));
