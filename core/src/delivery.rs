@@ -68,6 +68,11 @@ impl Delivery {
         self.manifest.issued.unwrap_or(self.delivered_at)
     }
 
+    /// Whether its manifest says that it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.manifest.files.is_empty() || self.manifest.rows == Some(0)
+    }
+
     /// Bytes of all files that are there, as stored (compressed).
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()

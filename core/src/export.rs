@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    aws_cur, aws_data_exports,
+    aws_cur, aws_data_exports, azure,
     manifest::{Manifest, ManifestError},
     period::BillingPeriod,
     schema::{RepeatedColumn, column_names, spelled_column_names},
@@ -18,6 +18,8 @@ pub enum ExportKind {
     Cur,
     /// AWS Cost and Usage Report 2.0.
     Cur2,
+    /// Azure's actual or amortized cost.
+    AzureCost,
     /// FOCUS, the FinOps Open Cost and Usage Specification.
     Focus,
 }
@@ -30,12 +32,25 @@ const FOCUS_LAYOUT: TableLayout = TableLayout {
 };
 
 impl ExportKind {
-    /// What its table stands on.
+    /// What its table stands on, where nothing else is known of it.
     pub fn layout(self) -> TableLayout {
+        self.layouts()[0]
+    }
+
+    /// What its table can stand on, in the order of preference. They differ in cost and currency only.
+    pub fn layouts(self) -> &'static [TableLayout] {
         match self {
-            Self::Cur | Self::Cur2 => aws_cur::TABLE_LAYOUT,
-            Self::Focus => FOCUS_LAYOUT,
+            Self::Cur | Self::Cur2 => &[aws_cur::TABLE_LAYOUT],
+            Self::AzureCost => azure::TABLE_LAYOUTS,
+            Self::Focus => &[FOCUS_LAYOUT],
         }
+    }
+
+    /// What its table stands on for files in which `has` finds a column of the table: the first cost that is there counts,
+    /// and the first currency.
+    pub fn layout_for(self, has: impl Fn(&str) -> bool) -> TableLayout {
+        let found = self.layouts().iter().rev().max_by_key(|layout| (has(layout.cost), has(layout.currency)));
+        found.copied().unwrap_or_else(|| self.layout())
     }
 
     /// The table's column name for each column of the files, in their order.
@@ -45,7 +60,8 @@ impl ExportKind {
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
             Self::Cur | Self::Cur2 => column_names(file_names),
-            Self::Focus => spelled_column_names(file_names, &self.layout().pillars()),
+            Self::AzureCost => azure::column_names(file_names),
+            Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars()),
         }
     }
 }
@@ -55,6 +71,8 @@ impl ExportKind {
 pub enum Provider {
     /// Amazon Web Services.
     Aws,
+    /// Microsoft Azure.
+    Azure,
 }
 
 /// A manifest's key, taken apart.
@@ -80,6 +98,7 @@ impl Provider {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
+            Self::Azure => "azure",
         }
     }
 
@@ -89,6 +108,7 @@ impl Provider {
             Self::Aws => {
                 [aws_cur::manifest_patterns(export_name), aws_data_exports::manifest_patterns(export_name)].concat()
             }
+            Self::Azure => azure::manifest_patterns(export_name),
         }
     }
 
@@ -98,6 +118,7 @@ impl Provider {
             Self::Aws => {
                 aws_cur::locate(prefix, export_name, key).or_else(|| aws_data_exports::locate(prefix, export_name, key))
             }
+            Self::Azure => azure::locate(prefix, export_name, key),
         }
     }
 
@@ -109,6 +130,33 @@ impl Provider {
         match self {
             Self::Aws if aws_data_exports::is_data_export(location) => aws_data_exports::parse(location, bytes),
             Self::Aws => aws_cur::parse(location, bytes),
+            Self::Azure => azure::parse(location, bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_cost_and_the_first_currency_that_the_files_have_count() {
+        let layout_for = |columns: &[&str]| {
+            let layout = ExportKind::AzureCost.layout_for(|name| columns.contains(&name));
+            (layout.cost, layout.currency)
+        };
+        assert_eq!(
+            layout_for(&["cost", "costInBillingCurrency", "billingCurrency"]),
+            ("costInBillingCurrency", "billingCurrency")
+        );
+        assert_eq!(
+            layout_for(&["costInBillingCurrency", "billingCurrencyCode"]),
+            ("costInBillingCurrency", "billingCurrencyCode")
+        );
+        assert_eq!(layout_for(&["preTaxCost", "currency"]), ("preTaxCost", "currency"));
+        assert_eq!(layout_for(&["cost", "billingCurrencyCode", "currency"]), ("cost", "billingCurrencyCode"));
+        assert_eq!(layout_for(&["cost", "preTaxCost"]), ("preTaxCost", "billingCurrency"));
+        assert_eq!(layout_for(&[]), ("costInBillingCurrency", "billingCurrency"));
+        assert_eq!(ExportKind::AzureCost.layout(), ExportKind::AzureCost.layout_for(|_| true));
     }
 }

@@ -4,6 +4,7 @@
 pub mod amount;
 pub mod aws_cur;
 pub mod aws_data_exports;
+pub mod azure;
 pub mod csv_header;
 pub mod delivery;
 pub mod export;

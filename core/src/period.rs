@@ -39,6 +39,16 @@ impl BillingPeriod {
     }
 }
 
+/// The day that eight digits name, `20250901`.
+pub(crate) fn compact_day(text: &str) -> Option<Date> {
+    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
+    let narrow = |n: i16| i8::try_from(n).ok();
+    Date::new(number(0..4)?, narrow(number(4..6)?)?, narrow(number(6..8)?)?).ok()
+}
+
 impl fmt::Display for BillingPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:04}-{:02}", self.first_day.year(), self.first_day.month())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::{
     delivery::Delivery,
@@ -67,44 +67,117 @@ pub struct PlannedMonth {
     pub reason: String,
 }
 
-/// Decides on every discovered month, newest month first. Of several deliveries of a month, the one delivered last
-/// counts; a manifest that cannot be used costs its own month only.
+/// Decides on every discovered month, newest month first. A manifest that cannot be used costs its own month only.
+///
+/// Of several deliveries of a month, one that reaches further goes before one that reaches less far, and then the one that
+/// the provider made last; empty ones come last. A delivery whose files are not all there waits, and the next one that is
+/// complete is loaded meanwhile, unless what stands is better than that.
 pub fn plan(
     candidates: Vec<Candidate>,
     standing: &BTreeMap<BillingPeriod, Standing>,
     rules: &Rules,
 ) -> Vec<PlannedMonth> {
-    let mut newest: BTreeMap<BillingPeriod, Candidate> = BTreeMap::new();
+    let mut months: BTreeMap<BillingPeriod, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates {
-        let delivered = |c: &Candidate| c.delivery.as_ref().map(|d| (d.issued(), c.manifest_uri.clone())).ok();
-        match newest.get(&candidate.billing_period) {
-            Some(known) if delivered(known) >= delivered(&candidate) => {}
-            _ => drop(newest.insert(candidate.billing_period, candidate)),
-        }
+        months.entry(candidate.billing_period).or_default().push(candidate);
     }
-    newest.into_values().rev().map(|candidate| decide(candidate, standing, rules)).collect()
+    let newest_first = months.into_iter().rev();
+    newest_first.filter_map(|(month, candidates)| decide(month, candidates, standing.get(&month), rules)).collect()
 }
 
-fn decide(candidate: Candidate, standing: &BTreeMap<BillingPeriod, Standing>, rules: &Rules) -> PlannedMonth {
-    let billing_period = candidate.billing_period;
-    let delivery = match candidate.delivery {
-        Ok(delivery) => delivery,
-        Err(error) => {
-            let reason = format!("manifest {}: {error}", candidate.manifest_uri);
-            let decision = Decision::Refuse { hint: error.hint() };
-            return PlannedMonth { billing_period, execution_id: None, decision, reason };
+/// `None` without candidates.
+fn decide(
+    billing_period: BillingPeriod,
+    candidates: Vec<Candidate>,
+    standing: Option<&Standing>,
+    rules: &Rules,
+) -> Option<PlannedMonth> {
+    let (mut deliveries, mut broken) = (Vec::new(), None);
+    for candidate in candidates {
+        match candidate.delivery {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => drop(broken.get_or_insert((candidate.manifest_uri, error))),
         }
+    }
+    deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
+    let Some(best) = deliveries.first() else {
+        return broken.map(|(manifest_uri, error)| PlannedMonth {
+            billing_period,
+            execution_id: None,
+            decision: Decision::Refuse { hint: error.hint() },
+            reason: format!("manifest {manifest_uri}: {error}"),
+        });
     };
-    let execution_id = Some(delivery.manifest.execution_id.clone());
-    let (decision, reason) = weigh(delivery, standing.get(&billing_period), rules);
-    PlannedMonth { billing_period, execution_id, decision, reason }
+    let planned = |delivery: &Delivery, (decision, reason): (Decision, String)| PlannedMonth {
+        billing_period,
+        execution_id: Some(delivery.manifest.execution_id.clone()),
+        decision,
+        reason,
+    };
+    if let Some(stand_in) = stand_in(&deliveries, standing) {
+        let (decision, reason) = weigh(stand_in.clone(), standing, rules);
+        if !matches!(decision, Decision::Skip) {
+            let (_, waits) = wait(best, rules);
+            let reason = format!("{reason}; {} is still {waits}", best.manifest.execution_id);
+            return Some(planned(stand_in, (decision, reason)));
+        }
+    }
+    let (decision, mut reason) = weigh(best.clone(), standing, rules);
+    reason.extend(passed_over(best, &deliveries));
+    Some(planned(best, (decision, reason)))
+}
+
+/// Which of a month's deliveries should stand: the greatest.
+fn rank(delivery: &Delivery) -> (bool, Option<Date>, Timestamp, &str) {
+    (!delivery.is_empty(), delivery.manifest.until, delivery.issued(), &delivery.manifest_uri)
+}
+
+/// What can be loaded while the first of `ranked` waits for its files, if that improves on what stands.
+fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&'a Delivery> {
+    let at =
+        ranked.iter().position(|delivery| !delivery.is_empty() && delivery.missing.is_empty()).filter(|at| *at > 0)?;
+    let stand_in = &ranked[at];
+    let Some(standing) = standing.filter(|standing| standing.rows_in_table > 0 || is_whole(standing)) else {
+        return Some(stand_in);
+    };
+    let record = &standing.record;
+    let better = match ranked.iter().position(|delivery| delivery.manifest.execution_id == record.execution_id) {
+        Some(known) => at <= known,
+        // Its manifest is gone, so only time can tell which is newer.
+        None => !is_whole(standing) || stand_in.issued() > record.loaded_at,
+    };
+    better.then_some(stand_in)
+}
+
+/// What is to be said of a delivery that is newer than `best` and still not the one that counts.
+fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
+    let newest = deliveries.iter().max_by_key(|delivery| delivery.issued())?;
+    let (id, until) = (&newest.manifest.execution_id, newest.manifest.until);
+    if newest.issued() <= best.issued() || *id == best.manifest.execution_id {
+        return None;
+    }
+    let why = match until {
+        _ if newest.is_empty() => "is empty".to_owned(),
+        Some(until) => format!("ends with {until}"),
+        None => "does not tell its last day".to_owned(),
+    };
+    let than = best.manifest.until.filter(|_| !newest.is_empty()).map(|day| format!(", not {day}")).unwrap_or_default();
+    Some(format!("; the newer {id} is left out: it {why}{than}"))
+}
+
+/// Whether the table has what was loaded.
+fn is_whole(standing: &Standing) -> bool {
+    standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
 }
 
 fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Decision, String) {
     if delivery.manifest.files.is_empty() {
         return (Decision::Skip, "empty delivery: its manifest lists no files".to_owned());
     }
-    let whole = standing.filter(|s| s.record.status == LoadStatus::Loaded && s.record.rows == s.rows_in_table);
+    if delivery.manifest.rows == Some(0) {
+        return (Decision::Skip, "empty delivery: its manifest counts no rows".to_owned());
+    }
+    let whole = standing.filter(|standing| is_whole(standing));
     if !delivery.missing.is_empty() {
         return match whole {
             // Some gone and some there is no tidying up, but a delivery in flight.

@@ -3,9 +3,11 @@
 //! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of the files. A copy of each manifest lies one folder
 //! deeper, inside the assembly's folder; it is the same execution and is never looked at.
 
-use jiff::civil::Date;
-
-use crate::{export::ManifestLocation, period::BillingPeriod, text::as_pattern};
+use crate::{
+    export::ManifestLocation,
+    period::{BillingPeriod, compact_day},
+    text::as_pattern,
+};
 
 const MANIFEST_SUFFIX: &str = "-Manifest.json";
 
@@ -44,19 +46,9 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
 
 fn period_of_folder(folder: &str) -> Option<BillingPeriod> {
     let (start, end) = folder.split_once('-')?;
-    let start = day(start)?;
-    day(end)?;
+    let start = compact_day(start)?;
+    compact_day(end)?;
     Some(BillingPeriod::containing(start))
-}
-
-/// The day that eight digits name.
-fn day(text: &str) -> Option<Date> {
-    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
-    let narrow = |n: i16| i8::try_from(n).ok();
-    Date::new(number(0..4)?, narrow(number(4..6)?)?, narrow(number(6..8)?)?).ok()
 }
 
 #[cfg(test)]

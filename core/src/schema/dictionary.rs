@@ -3,8 +3,10 @@
 //! Sources: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0; the column libraries of the FOCUS
 //! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview). Only amounts, quantities, moments and maps are listed;
 //! what is not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
+//! Azure's columns have names of another form, and stand with the rest that is known of them.
 
 use super::ColumnType;
+use crate::azure;
 
 const TIMESTAMPS: &[&str] = &[
     "bill_billing_period_start_date",
@@ -96,7 +98,7 @@ pub fn known_type(name: &str) -> Option<ColumnType> {
     } else if is_in(MAPS) || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         Some(ColumnType::String)
     } else {
-        None
+        azure::known_type(name)
     }
 }
 

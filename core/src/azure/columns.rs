@@ -1,0 +1,129 @@
+//! The columns of actual and amortized cost.
+//!
+//! Source: Microsoft's pages on the schemas of cost and usage details, for Enterprise, Customer and Partner Agreements
+//! and pay-as-you-go. The case of a header depends on the agreement: `CostInBillingCurrency` of an Enterprise Agreement is
+//! `costInBillingCurrency` of a Customer Agreement.
+
+use crate::{
+    schema::{ColumnType, RepeatedColumn, spelled_column_names},
+    state::TableLayout,
+};
+
+const DECIMALS: [&str; 14] = [
+    "cost",
+    "costInBillingCurrency",
+    "costInPricingCurrency",
+    "costInUsd",
+    "effectivePrice",
+    "exchangeRatePricingToBilling",
+    "payGPrice",
+    "paygCostInBillingCurrency",
+    "paygCostInUsd",
+    "preTaxCost",
+    "quantity",
+    "resourceRate",
+    "unitPrice",
+    "usageQuantity",
+];
+
+const DATES: [&str; 6] = [
+    "billingPeriodEndDate",
+    "billingPeriodStartDate",
+    "date",
+    "exchangeRateDate",
+    "servicePeriodEndDate",
+    "servicePeriodStartDate",
+];
+
+/// Text, named here for their spelling.
+const CURRENCIES: [&str; 3] = ["billingCurrency", "billingCurrencyCode", "currency"];
+
+const fn layout(cost: &'static str, currency: &'static str) -> TableLayout {
+    TableLayout { partition: "billingPeriodStartDate", cluster: "date", cost, currency }
+}
+
+/// What the table can stand on: the agreement decides which column has the cost, and which its currency.
+pub const TABLE_LAYOUTS: &[TableLayout] = &[
+    layout("costInBillingCurrency", CURRENCIES[0]),
+    layout("costInBillingCurrency", CURRENCIES[1]),
+    layout("costInBillingCurrency", CURRENCIES[2]),
+    layout("preTaxCost", CURRENCIES[0]),
+    layout("preTaxCost", CURRENCIES[1]),
+    layout("preTaxCost", CURRENCIES[2]),
+    layout("cost", CURRENCIES[0]),
+    layout("cost", CURRENCIES[1]),
+    layout("cost", CURRENCIES[2]),
+];
+
+/// The type of a well-known column of the table.
+pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
+    if DECIMALS.contains(&name) {
+        Some(ColumnType::Decimal)
+    } else if DATES.contains(&name) {
+        Some(ColumnType::Date)
+    } else {
+        None
+    }
+}
+
+/// The table's column name for each column of the files: one spelling whatever the agreement.
+///
+/// # Errors
+/// [`RepeatedColumn`] where two are the same to the letter.
+pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
+    let known = [&DECIMALS[..], &DATES, &CURRENCIES].concat();
+    let names = spelled_column_names(file_names, &known)?;
+    // Names stay apart: they differ by more than case.
+    Ok(names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::known_type;
+
+    fn names(headers: &[&str]) -> Vec<String> {
+        column_names(&headers.iter().map(|h| (*h).to_owned()).collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn one_spelling_whatever_the_agreement() {
+        for (headers, name) in [
+            (&["CostInBillingCurrency", "costInBillingCurrency"][..], "costInBillingCurrency"),
+            (&["PayGPrice", "payGPrice", "PaygPrice"], "payGPrice"),
+            (&["costInUSD", "CostInUsd"], "costInUsd"),
+            (&["Date", "date"], "date"),
+            (&["BillingCurrencyCode", "billingCurrencyCode"], "billingCurrencyCode"),
+            (&["SubscriptionId", "subscriptionId"], "subscriptionId"),
+            (&["benefitId"], "benefitId"),
+            (&["Meter Name", "meter Name"], "meter_Name"),
+            (&["x_y"], "x_y"),
+            (&["3d"], "_3d"),
+            (&["", "é"], "column"),
+        ] {
+            for header in headers {
+                assert_eq!(names(&[header]), [name], "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_differ_in_case_only_are_told_apart_by_their_own_text() {
+        let both = names(&["ProductId", "productID", "Date"]);
+        assert!(both[0].starts_with("productId_") && both[1].starts_with("productID_"));
+        assert_ne!(both[0].to_ascii_lowercase(), both[1].to_ascii_lowercase());
+        assert_eq!(both[2], "date");
+        let turned = names(&["productID", "ProductId"]);
+        assert_eq!(both[..2], [turned[1].clone(), turned[0].clone()]);
+    }
+
+    #[test]
+    fn what_a_table_stands_on_has_a_type_of_its_own() {
+        for layout in TABLE_LAYOUTS {
+            assert_eq!(known_type(layout.partition), Some(ColumnType::Date));
+            assert_eq!(known_type(layout.cluster), Some(ColumnType::Date));
+            assert_eq!(known_type(layout.cost), Some(ColumnType::Decimal));
+            assert_eq!(names(&layout.pillars()), layout.pillars());
+        }
+    }
+}

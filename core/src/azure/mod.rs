@@ -1,0 +1,10 @@
+//! Azure Cost Management exports: actual and amortized cost, and FOCUS, as CSV and as Parquet.
+
+mod columns;
+mod layout;
+mod parse;
+
+pub(crate) use columns::known_type;
+pub use columns::{TABLE_LAYOUTS, column_names};
+pub use layout::{locate, manifest_patterns};
+pub use parse::parse;

@@ -1,0 +1,199 @@
+//! What is decided on a month that has several deliveries, as Azure's exports do.
+
+#![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
+#![allow(missing_docs, reason = "tests")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use finops_core::{
+    delivery::{Delivery, StoredFile},
+    export::ExportKind,
+    manifest::{FileFormat, Manifest, ManifestFile},
+    plan::{Candidate, Decision, Rules, plan},
+    state::{LoadRecord, LoadStatus, Standing},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+
+/// A run of March 2025.
+#[derive(Clone, Copy)]
+struct Run {
+    id: &'static str,
+    /// The day of April on which it was made.
+    made: i8,
+    /// The last day that it covers.
+    until: i8,
+    rows: u64,
+    /// Of its two files, how many are there.
+    there: usize,
+}
+
+const fn run(id: &'static str, made: i8, until: i8) -> Run {
+    Run { id, made, until, rows: 5, there: 2 }
+}
+
+fn moment(day: i8) -> Timestamp {
+    Date::constant(2025, 4, day).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+}
+
+fn delivery(run: Run) -> Delivery {
+    let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
+    let manifest = Manifest {
+        kind: ExportKind::AzureCost,
+        export_name: "daily".to_owned(),
+        billing_period: "2025-03".parse().unwrap(),
+        execution_id: run.id.to_owned(),
+        issued: Some(moment(run.made)),
+        until: Some(Date::constant(2025, 3, run.until)),
+        rows: Some(run.rows),
+        format: FileFormat::Csv,
+        columns: vec![],
+        files: tails.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+    };
+    let stored: HashMap<_, _> = tails
+        .into_iter()
+        .take(run.there)
+        .map(|tail| (tail.clone(), StoredFile { key: tail, bytes: 1, checksum: "c".to_owned() }))
+        .collect();
+    // A mirror brings all of them at one time, and in no order.
+    Delivery::new(manifest, format!("gs://b/{}/manifest.json", run.id), moment(10), stored)
+}
+
+/// What stands is `loaded`, with all its rows, since 5 April.
+fn standing(loaded: Run) -> Standing {
+    let whole = delivery(Run { there: 2, ..loaded });
+    let record = LoadRecord {
+        pipeline: "azure".to_owned(),
+        export_name: "daily".to_owned(),
+        table_name: "t".to_owned(),
+        billing_period: whole.manifest.billing_period,
+        sequence: 1,
+        execution_id: loaded.id.to_owned(),
+        fingerprint: whole.fingerprint,
+        manifest_uri: whole.manifest_uri,
+        job_id: None,
+        status: LoadStatus::Loaded,
+        rows: 5,
+        files: 2,
+        bytes: 2,
+        cost: BTreeMap::new(),
+        previous_execution_id: None,
+        run_id: "r".to_owned(),
+        loaded_at: moment(5),
+    };
+    Standing { record, rows_in_table: 5 }
+}
+
+/// The decision, its delivery, and why, on 11 April.
+fn decided_with(runs: &[Run], standing: Option<Standing>) -> String {
+    let candidate = |run: &Run| {
+        let delivery = delivery(*run);
+        let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());
+        Candidate { billing_period, manifest_uri, delivery: Ok(delivery) }
+    };
+    let standing = standing.into_iter().map(|s| (s.record.billing_period, s)).collect();
+    let rules = Rules { force: false, now: moment(11), wait_max: SignedDuration::from_hours(20) };
+    let decide = |candidates| {
+        let planned = plan(candidates, &standing, &rules);
+        assert_eq!(planned.len(), 1);
+        let what = match &planned[0].decision {
+            Decision::Load(_) => "load",
+            Decision::Reload(_) => "reload",
+            Decision::Skip => "skip",
+            Decision::Wait { stale: true } => "stale",
+            Decision::Wait { stale: false } => "wait",
+            Decision::Refuse { .. } => "refuse",
+        };
+        format!("{what} {}: {}", planned[0].execution_id.as_deref().unwrap_or("-"), planned[0].reason)
+    };
+    let decision = decide(runs.iter().map(candidate).collect());
+    assert_eq!(decide(runs.iter().rev().map(candidate).collect()), decision, "the order of the runs has no say");
+    decision
+}
+
+fn decided(runs: &[Run], loaded: Option<Run>) -> String {
+    decided_with(runs, loaded.map(standing))
+}
+
+const FIRST: Run = run("first", 1, 31);
+const SECOND: Run = run("second", 2, 31);
+const NARROW: Run = run("narrow", 3, 5);
+const EMPTY: Run = Run { rows: 0, ..run("empty", 4, 31) };
+
+fn partly(run: Run) -> Run {
+    Run { there: 1, ..run }
+}
+
+fn gone(run: Run) -> Run {
+    Run { there: 0, ..run }
+}
+
+#[test]
+fn the_newest_run_counts() {
+    assert_eq!(decided(&[FIRST, SECOND], None), "load second: not loaded yet");
+    assert_eq!(decided(&[FIRST, SECOND], Some(FIRST)), "reload second: new delivery, in place of first");
+    assert_eq!(decided(&[FIRST, SECOND], Some(SECOND)), "skip second: already loaded on 2025-04-05 00:00 UTC");
+    let wider = run("wider", 2, 21);
+    assert_eq!(
+        decided(&[NARROW, wider], Some(NARROW)),
+        "reload wider: new delivery, in place of narrow; \
+         the newer narrow is left out: it ends with 2025-03-05, not 2025-03-21"
+    );
+}
+
+#[test]
+fn a_narrower_run_never_replaces_a_wider_one() {
+    let why = "; the newer narrow is left out: it ends with 2025-03-05, not 2025-03-31";
+    assert_eq!(decided(&[FIRST, NARROW], None), format!("load first: not loaded yet{why}"));
+    assert_eq!(
+        decided(&[FIRST, NARROW], Some(FIRST)),
+        format!("skip first: already loaded on 2025-04-05 00:00 UTC{why}")
+    );
+    assert_eq!(
+        decided(&[gone(FIRST), NARROW], Some(FIRST)),
+        format!("skip first: already loaded; its source files are no longer there{why}")
+    );
+    let shrunk = Standing { rows_in_table: 4, ..standing(FIRST) };
+    assert!(decided_with(&[gone(FIRST), NARROW], Some(shrunk)).starts_with("stale first: "));
+}
+
+#[test]
+fn an_empty_run_never_replaces_a_fuller_one() {
+    let why = "; the newer empty is left out: it is empty";
+    assert_eq!(decided(&[FIRST, EMPTY], None), format!("load first: not loaded yet{why}"));
+    assert_eq!(
+        decided(&[FIRST, EMPTY], Some(FIRST)),
+        format!("skip first: already loaded on 2025-04-05 00:00 UTC{why}")
+    );
+    for loaded in [None, Some(FIRST)] {
+        assert_eq!(decided(&[EMPTY], loaded), "skip empty: empty delivery: its manifest counts no rows");
+    }
+}
+
+#[test]
+fn an_older_run_stands_in_for_one_that_waits() {
+    let waits = "waiting for 1 of 2 files for 24 h: 20250301-20250331/second/2.csv";
+    assert_eq!(decided(&[FIRST, partly(SECOND)], None), format!("load first: not loaded yet; second is still {waits}"));
+    let older = run("older", 1, 21);
+    assert_eq!(
+        decided(&[older, FIRST, partly(SECOND)], Some(older)),
+        format!("reload first: new delivery, in place of older; second is still {waits}")
+    );
+    let lost = Standing { rows_in_table: 0, ..standing(SECOND) };
+    assert!(decided_with(&[FIRST, gone(SECOND)], Some(lost)).starts_with("load first: "));
+}
+
+#[test]
+fn a_run_that_waits_too_long_is_stale_once_its_stand_in_is_loaded() {
+    let waits = "stale second: waiting for 1 of 2 files for 24 h: 20250301-20250331/second/2.csv";
+    assert_eq!(decided(&[FIRST, partly(SECOND)], Some(FIRST)), waits);
+    assert_eq!(decided(&[FIRST, partly(SECOND)], Some(SECOND)), waits);
+    assert_eq!(decided(&[partly(FIRST), partly(SECOND)], None), waits);
+}
+
+#[test]
+fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
+    let forgotten = Some(run("forgotten", 1, 31));
+    let (after, before) = (run("after", 7, 21), run("before", 2, 21));
+    assert!(decided(&[after, partly(SECOND)], forgotten).starts_with("reload after: "));
+    assert!(decided(&[before, partly(SECOND)], forgotten).starts_with("stale second: "));
+}
