@@ -35,6 +35,7 @@ mod require;
 mod retyping;
 mod s3;
 mod servers;
+mod several_exports;
 mod storage;
 mod tables;
 mod tree;
