@@ -5,12 +5,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EXAMPLES: &str = "\
 Examples:
   finops plan                          what a run would do, and why
-  finops run                           load what is new, of the pipeline that PIPELINE names
+  finops run                           load what is new, of every export of the pipeline that PIPELINE names
   finops run aws --start-date 2025-01  only months from 2025-01 on
   finops run --output json | jq .      the report for programs
 
-Settings come from the environment; `finops config` shows them, .env.example documents them.
-Exit codes: 0 done, nothing to do, or waiting; 1 a month or the run failed; 2 usage or configuration.";
+Settings come from the environment; `finops config` shows them, .env.example documents them. AWS_EXPORTS
+names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
+Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration.";
 
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
@@ -28,7 +29,7 @@ pub enum Command {
     Run(RunArguments),
     /// Show what a run would do and why; change nothing
     Plan(Selection),
-    /// Show what is loaded: each month's delivery, rows and cost
+    /// Show what is loaded: each month's delivery, rows and cost, for every export
     Status(StatusArguments),
     /// Show each setting with its value and origin, and what is wrong with them
     Config(OutputArguments),

@@ -63,7 +63,8 @@ pub fn json<T: Serialize>(value: &T) {
 /// Prints a report, or a plan, as tables.
 pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
-        let heading = [pipeline.pipeline.as_str(), &pipeline.export, "->", &pipeline.table];
+        let label = pipeline.label.as_deref().unwrap_or_default();
+        let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
         print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
         // Files of other types than the table's are cast on every load: that is for the plan to tell.
         let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
@@ -223,8 +224,16 @@ pub fn failures(report: &Report) {
         // Where a whole export fails, its months fail for the same reason: once is enough.
         let of_months = pipeline.months.iter().filter_map(|month| month.error.as_ref());
         let of_months = of_months.filter(|error| pipeline.error.as_ref() != Some(*error));
-        pipeline.error.iter().chain(of_months).for_each(error);
+        let label = pipeline.label.as_deref();
+        pipeline.error.iter().chain(of_months).for_each(|error| error_of(label, error));
     }
+}
+
+/// Prints an error of one export, with what the settings call it where they name several.
+pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
+    let named = |label: &str| format!("{label}: {}", of_export.message);
+    let message = label.map_or_else(|| of_export.message.clone(), named);
+    error(&ReportedError { message, ..of_export.clone() });
 }
 
 /// Prints one error with its hint.
@@ -256,19 +265,25 @@ pub fn problems(problems: &[Problem]) {
 pub fn settings(settings: &[Setting]) {
     let mut table = new_table(&["Setting", "Value", "Origin"], &[]);
     for setting in settings {
-        let origin = match setting.origin {
+        let origin = match &setting.origin {
             Origin::Environment => "environment",
             Origin::Default => "default",
             Origin::NotSet => "not set",
+            Origin::Shared(variable) => variable,
         };
-        table.add_row([setting.name, &setting.value, origin]);
+        table.add_row([&setting.name, &setting.value, origin]);
     }
     print(&table.to_string());
 }
 
 /// Prints what stands in a table.
 pub fn status(status: &TableStatus) {
-    print(&format!("{} {}", status.pipeline, status.table));
+    let label = status.label.as_ref().map(|label| format!("{label} ")).unwrap_or_default();
+    print(&format!("{} {label}{}", status.pipeline, status.table));
+    if status.error.is_some() {
+        print("unknown");
+        return;
+    }
     if status.months.is_empty() {
         print("nothing is loaded");
         return;

@@ -18,6 +18,9 @@ pub struct Report {
 pub struct PipelineReport {
     /// `aws` or `azure`.
     pub pipeline: String,
+    /// What the settings call the export where they name several. For people: programs go by `export` and `table`.
+    #[serde(skip)]
+    pub label: Option<String>,
     /// The provider's name of the report; empty where none was found.
     pub export: String,
     /// The table, in the warehouse's full form.
@@ -38,7 +41,7 @@ impl PipelineReport {
     pub fn new(pipeline: &str, export: &str, table: String) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
-        Self { pipeline, export, table, status: None, schema, months, error: None }
+        Self { pipeline, label: None, export, table, status: None, schema, months, error: None }
     }
 
     /// Whether the export or one of its months failed, was refused or is stale.
@@ -161,10 +164,15 @@ impl MonthReport {
 pub struct TableStatus {
     /// `aws` or `azure`.
     pub pipeline: String,
+    /// What the settings call the export where they name several.
+    #[serde(skip)]
+    pub label: Option<String>,
     /// The table, in the warehouse's full form.
     pub table: String,
     /// Newest month first.
     pub months: Vec<Standing>,
+    /// Why the warehouse does not tell.
+    pub error: Option<ReportedError>,
 }
 
 /// An error as programs read it.

@@ -86,7 +86,8 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
         let report = match open_store(config, export).await {
             Ok(store) => {
                 let bar = ProgressBar::new(std::io::stderr().is_terminal());
-                let report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
+                let mut report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
+                report.label.clone_from(&export.label);
                 bar.finish();
                 report
             }
@@ -112,6 +113,7 @@ fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> Pipe
         WarehouseConfig::DuckDb(_) => format!("{}.{}", export.dataset, export.table),
     };
     let mut report = PipelineReport::new(export.pipeline, export.name.as_deref().unwrap_or_default(), table);
+    report.label.clone_from(&export.label);
     report.error = Some(error.reported());
     report.status = (!run.dry_run).then_some(PipelineStatus::Failed);
     report

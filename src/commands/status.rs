@@ -10,21 +10,17 @@ use crate::{
     cli::{Output, StatusArguments},
     commands::{Exit, Stop},
     config::{Choice, Config, WarehouseConfig, parse},
-    error::Error,
     output,
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
-/// Prints the state of every configured table.
+/// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
 pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
     let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
     let tables = match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => {
-            let warehouse = BigQuery::connect(options.clone())?;
-            tables(&config, &warehouse).await?
-        }
+        WarehouseConfig::BigQuery(options) => tables(&config, &BigQuery::connect(options.clone())?).await,
         #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await?,
+        WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await,
         #[cfg(not(feature = "duckdb"))]
         WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
     };
@@ -32,16 +28,26 @@ pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<St
         Output::Json => output::json(&tables),
         Output::Table => tables.iter().for_each(output::status),
     }
-    Ok(Exit::Success)
+    let mut exit = Exit::Success;
+    for table in &tables {
+        if let Some(error) = &table.error {
+            output::error_of(table.label.as_deref(), error);
+            exit = Exit::Failure;
+        }
+    }
+    Ok(exit)
 }
 
-async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Result<Vec<TableStatus>, Error> {
+async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
         let target = export.target(export.name.as_deref().unwrap_or_default());
-        let inventory = warehouse.inspect(&target).await?;
-        let months = inventory.standing.into_values().rev().collect();
-        tables.push(TableStatus { pipeline: export.pipeline.to_owned(), table: warehouse.table_name(&target), months });
+        let (months, error) = match warehouse.inspect(&target).await {
+            Ok(inventory) => (inventory.standing.into_values().rev().collect(), None),
+            Err(error) => (Vec::new(), Some(error.reported())),
+        };
+        let (pipeline, label) = (export.pipeline.to_owned(), export.label.clone());
+        tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&target), months, error });
     }
-    Ok(tables)
+    tables
 }

@@ -4,19 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{ENVIRONMENT, Problem};
-
-/// The variables of one pipeline, without their prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-pub struct PipelineVariables {
-    pub gcs_bucket: Option<String>,
-    pub gcs_prefix: Option<String>,
-    pub export_name: Option<String>,
-    pub dataset: Option<String>,
-    pub table_name: Option<String>,
-    pub source: Option<String>,
-    pub exports: Option<String>,
-}
+use super::{
+    ENVIRONMENT, Problem,
+    exports::NOT_YET,
+    problem::Problems,
+    scope::{AWS, AZURE, SUFFIXES, Scope},
+};
 
 /// The variables that stand for all pipelines.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -32,10 +25,6 @@ pub struct Variables {
     pub wait_max_hours: Option<String>,
     pub storage_emulator_host: Option<String>,
     pub bigquery_emulator_host: Option<String>,
-    #[serde(skip)]
-    pub aws: PipelineVariables,
-    #[serde(skip)]
-    pub azure: PipelineVariables,
 }
 
 impl Variables {
@@ -46,13 +35,8 @@ impl Variables {
     /// What envy says; text always fits, so nothing in practice.
     pub fn read(environment: &BTreeMap<String, String>) -> envy::Result<Self> {
         // envy takes names in any case, the operating system does not.
-        let upper = |name: &String| name.chars().all(|c| !c.is_ascii_lowercase());
-        let exact = || environment.iter().filter(|(name, _)| upper(name));
-        let all = || exact().map(|(name, value)| (name.clone(), value.clone()));
-        let mut variables: Self = envy::from_iter(all())?;
-        variables.aws = envy::prefixed("AWS_").from_iter(all())?;
-        variables.azure = envy::prefixed("AZURE_").from_iter(all())?;
-        Ok(variables)
+        let exact = environment.iter().filter(|(name, _)| name.chars().all(|c| !c.is_ascii_lowercase()));
+        envy::from_iter(exact.map(|(name, value)| (name.clone(), value.clone())))
     }
 }
 
@@ -67,7 +51,7 @@ pub fn process_environment() -> Result<BTreeMap<String, String>, Vec<Problem>> {
         match value.into_string() {
             Ok(value) if value.trim().is_empty() => {}
             Ok(value) => drop(environment.insert(name, value.trim().to_owned())),
-            Err(_) if KNOWN.iter().any(|(known, _)| *known == name) => {
+            Err(_) if is_ours(&name) => {
                 problems.push(Problem { name, what: "is not UTF-8 text".to_owned(), looked_in: ENVIRONMENT });
             }
             Err(_) => {}
@@ -76,8 +60,12 @@ pub fn process_environment() -> Result<BTreeMap<String, String>, Vec<Problem>> {
     if problems.is_empty() { Ok(environment) } else { Err(problems) }
 }
 
+fn is_ours(name: &str) -> bool {
+    KNOWN.iter().any(|(known, _)| *known == name) || [AWS, AZURE].iter().any(|provider| provider.has(name))
+}
+
 /// Where a value comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// A variable of that name.
@@ -86,32 +74,29 @@ pub enum Origin {
     Default,
     /// Not set, and there is no default.
     NotSet,
+    /// Not set; the value is that of the variable for all exports of the pipeline, which is named.
+    #[serde(untagged)]
+    Shared(String),
 }
 
 /// A variable with its value and where that comes from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Setting {
     /// The variable.
-    pub name: &'static str,
+    pub name: String,
     /// What counts; empty where nothing is set.
     pub value: String,
     /// Where it comes from.
     pub origin: Origin,
 }
 
-/// Variables that the program reads, with their defaults (empty: none).
+/// Variables that stand for all pipelines, with their defaults (empty: none).
 const KNOWN: &[(&str, &str)] = &[
     ("PIPELINE", ""),
     ("WAREHOUSE", "bigquery"),
     ("GCP_PROJECT_ID", ""),
     ("BIGQUERY_LOCATION", "US"),
     ("DUCKDB_PATH", "./data/finops.duckdb"),
-    ("AWS_SOURCE", ""),
-    ("AWS_GCS_BUCKET", ""),
-    ("AWS_GCS_PREFIX", ""),
-    ("AWS_EXPORT_NAME", ""),
-    ("AWS_DATASET", ""),
-    ("AWS_TABLE_NAME", ""),
     ("START_DATE", ""),
     ("END_DATE", ""),
     ("LOAD_CONCURRENCY", "8"),
@@ -127,10 +112,32 @@ pub fn default_of(name: &str) -> &'static str {
 
 /// Every variable with its value and origin, for people who wonder what counts.
 pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
-    let setting = |&(name, default): &(&'static str, &'static str)| match environment.get(name) {
-        Some(value) => Setting { name, value: value.clone(), origin: Origin::Environment },
-        None if default.is_empty() => Setting { name, value: String::new(), origin: Origin::NotSet },
-        None => Setting { name, value: default.to_owned(), origin: Origin::Default },
+    let setting = |name: String, default: &str| {
+        let set = environment.get(&name);
+        let origin = match set {
+            Some(_) => Origin::Environment,
+            None if default.is_empty() => Origin::NotSet,
+            None => Origin::Default,
+        };
+        Setting { name, value: set.map_or(default, String::as_str).to_owned(), origin }
     };
-    KNOWN.iter().map(setting).collect()
+    let mut settings: Vec<Setting> = KNOWN.iter().map(|(name, default)| setting((*name).to_owned(), default)).collect();
+    for provider in [&AWS, &AZURE].into_iter().filter(|provider| !NOT_YET.contains(provider)) {
+        let shared = ["EXPORTS"].iter().chain(&SUFFIXES).map(|suffix| setting(provider.variable(suffix), ""));
+        settings.extend(shared);
+        // What is wrong with them is for `parse` to tell.
+        let scopes = Scope::all(provider, environment, &mut Problems::default());
+        for scope in scopes.iter().filter(|scope| scope.label.is_some()) {
+            settings.extend(SUFFIXES.iter().map(|suffix| {
+                let name = scope.own(suffix);
+                match scope.get(suffix) {
+                    Some((from, value)) if from != name => {
+                        Setting { name, value: value.clone(), origin: Origin::Shared(from) }
+                    }
+                    _ => setting(name, ""),
+                }
+            }));
+        }
+    }
+    settings
 }

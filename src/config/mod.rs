@@ -1,7 +1,10 @@
 //! What a run is configured to do: the environment, checked as a whole.
 
 mod environment;
+mod exports;
 mod parse;
+mod problem;
+mod scope;
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
@@ -9,6 +12,7 @@ pub use environment::{Origin, Setting, process_environment, settings};
 use finops_core::{BillingPeriod, aws_cur, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
+pub use problem::Problem;
 
 use crate::warehouse::{Target, bigquery};
 
@@ -52,7 +56,9 @@ pub enum Source {
 pub struct Export {
     /// `aws`.
     pub pipeline: &'static str,
-    /// Its name, where one is configured.
+    /// What `AWS_EXPORTS` calls it, where that is set.
+    pub label: Option<String>,
+    /// The provider's name of it, where one is configured.
     pub name: Option<String>,
     /// The bucket or folder.
     pub source: Source,
@@ -97,16 +103,8 @@ impl Months {
 /// Where most values are looked for.
 const ENVIRONMENT: &str = "looked in: environment";
 
+/// Where the values are looked for that a command line may give.
+const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
+
 /// How many months may be replaced at once.
 const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
-
-/// One thing that is wrong with the configuration, with where the value was looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The variable or flag.
-    pub name: String,
-    /// What is wrong, and what would be right.
-    pub what: String,
-    /// Where it was looked for, in order.
-    pub looked_in: &'static str,
-}

@@ -102,6 +102,41 @@ fn settings_and_their_problems_read_well() {
 }
 
 #[test]
+fn settings_of_several_exports_read_well() {
+    let finops = Finops::unconfigured()
+        .with("PIPELINE", "aws")
+        .with("GCP_PROJECT_ID", "example-project")
+        .with("AWS_EXPORTS", "prod,old-cur")
+        .with("AWS_GCS_BUCKET", "billing-mirror")
+        .with("AWS_DATASET", "billing")
+        .with("AWS_PROD_GCS_PREFIX", "prod")
+        .with("AWS_PROD_TABLE_NAME", "aws_cur")
+        .with("AWS_OLD_CUR_SOURCE", "gs://old-mirror/cur")
+        .with("AWS_OLD_CUR_TABLE_NAME", "AWS_CUR");
+    let outcome = finops.run(&["config"]);
+    assert_eq!(outcome.code, 2);
+    insta::assert_snapshot!("config_of_several", format!("{}---- stderr\n{}", outcome.stdout, outcome.stderr));
+}
+
+#[test]
+fn several_exports_of_which_one_is_broken_read_well() {
+    let desk = Desk::new();
+    let finops = desk.finops.clone().without("AWS_TABLE_NAME");
+    let finops = finops
+        .with("AWS_EXPORTS", "old-cur,prod")
+        .with("AWS_PROD_TABLE_NAME", "aws_prod")
+        .with("AWS_OLD_CUR_SOURCE", "gone")
+        .with("AWS_OLD_CUR_TABLE_NAME", "aws_old");
+    let printed = |arguments: &[&str], code: i32| {
+        let outcome = finops.run(arguments);
+        assert_eq!(outcome.code, code, "{}", outcome.stderr);
+        masked(&format!("{}---- stderr\n{}", outcome.stdout, outcome.stderr))
+    };
+    insta::assert_snapshot!("run_of_several", printed(&["run"], 1));
+    insta::assert_snapshot!("status_of_several", printed(&["status"], 0));
+}
+
+#[test]
 fn the_json_report_keeps_its_contract() {
     let desk = Desk::new();
     desk.finops.report_of(&["run", "--end-date", "2025-09", "--output", "json"], 0);

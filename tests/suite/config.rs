@@ -64,6 +64,149 @@ fn a_pipeline_that_cannot_run_is_refused() {
     assert_names(&refused(&working().without("PIPELINE"), &["run"]), &["PIPELINE is not set"]);
 }
 
+/// Two exports that could be loaded.
+fn two_exports() -> Finops {
+    working()
+        .with("AWS_EXPORTS", "prod, old-cur")
+        .with("AWS_PROD_TABLE_NAME", "aws_prod")
+        .with("AWS_OLD_CUR_SOURCE", "gs://old-mirror/cur")
+        .with("AWS_OLD_CUR_DATASET", "archive")
+}
+
+/// What `finops config` says is wrong, and the variable that it says it of, one line each.
+#[track_caller]
+fn problems(finops: &Finops) -> Vec<String> {
+    let outcome = finops.run(&["config"]);
+    let lines = || outcome.stderr.lines().filter_map(|line| line.strip_prefix("  ").map(str::to_owned));
+    assert_eq!(outcome.code, if lines().count() == 0 { 0 } else { 2 }, "{}", outcome.stderr);
+    lines().collect()
+}
+
+#[test]
+fn problems_of_several_exports_are_named_at_once_by_the_variables_that_have_them() {
+    let finops = working()
+        .without("AWS_DATASET")
+        .with("AWS_EXPORTS", "prod,old,third")
+        .with("AWS_TABLE_NAME", "not a table")
+        .with("AWS_PROD_DATASET", "billing")
+        .with("AWS_PROD_TABLE_NAME", "finops_loads")
+        .with("AWS_PROD_GCS_BUCKET", "gs://b/p")
+        .with("AWS_OLD_SOURCE", "s3://b/p")
+        .with("AWS_OLD_GCS_BUCKET", "b")
+        .with("AWS_LEGACY_TABLE_NAME", "t");
+    let found = problems(&finops);
+    let expected = [
+        ("AWS_LEGACY_TABLE_NAME belongs to no export", "AWS_EXPORTS is `prod,old,third`"),
+        ("AWS_PROD_GCS_BUCKET is `gs://b/p`", "a path goes to AWS_PROD_GCS_PREFIX"),
+        ("AWS_PROD_TABLE_NAME is `finops_loads`", "state table"),
+        ("AWS_OLD_SOURCE is set beside AWS_OLD_GCS_BUCKET", "one or the other"),
+        ("AWS_OLD_SOURCE starts with s3://", "BigQuery reads gs:// only"),
+        ("AWS_OLD_DATASET is not set, nor is AWS_DATASET", "dataset"),
+        ("AWS_TABLE_NAME is `not a table`", "letters, digits"),
+        ("AWS_THIRD_DATASET is not set, nor is AWS_DATASET", "dataset"),
+    ];
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (line, (begin, part)) in found.iter().zip(expected) {
+        assert!(line.starts_with(begin), "{begin} in {found:#?}");
+        assert_names(line, &[part, "looked in: environment"]);
+    }
+}
+
+#[test]
+fn a_list_of_exports_that_is_none_is_refused() {
+    let of = |list: &str| problems(&two_exports().with("AWS_EXPORTS", list));
+    for list in [",", "prod,,old-cur", "prod,", "pröd", "prod legacy", "a.b"] {
+        assert_eq!(of(list).len(), 1, "{list}: {:?}", of(list));
+        assert_names(&of(list)[0], &[&format!("AWS_EXPORTS is `{list}`"), "letters, digits"]);
+    }
+    for (list, one, other, begin) in [
+        ("prod,old-cur,prod", "`prod`", "`prod`", "AWS_PROD_"),
+        ("prod,old-cur,Prod", "`prod`", "`Prod`", "AWS_PROD_"),
+        ("prod,old-cur,OLD_cur", "`old-cur`", "`OLD_cur`", "AWS_OLD_CUR_"),
+    ] {
+        assert_eq!(of(list).len(), 1, "{list}: {:?}", of(list));
+        assert_names(&of(list)[0], &["AWS_EXPORTS names", one, other, begin]);
+    }
+    assert_names(&of("prod")[0], &["AWS_OLD_CUR_DATASET belongs to no export: AWS_EXPORTS is `prod`"]);
+}
+
+#[test]
+fn two_exports_in_one_table_are_refused_in_whatever_case_and_from_whichever_variable() {
+    let one_table = |finops: &Finops, names: &[&str]| {
+        for command in [&["run"][..], &["plan"], &["status"]] {
+            let stderr = refused(finops, command);
+            assert_names(&stderr, &["1 problem(s)", "the aws export `old-cur`", "the aws export `prod`", "erase"]);
+            assert_names(&stderr, names);
+        }
+    };
+    assert_eq!(problems(&two_exports()), [""; 0]);
+    let same_dataset = two_exports().without("AWS_OLD_CUR_DATASET");
+    assert_eq!(problems(&same_dataset), [""; 0]);
+    let own = same_dataset.with("AWS_OLD_CUR_TABLE_NAME", "AWS_Prod").with("AWS_OLD_CUR_DATASET", "BILLING");
+    one_table(&own, &["AWS_OLD_CUR_TABLE_NAME must name another table", "BILLING.AWS_Prod", "AWS_PROD_TABLE_NAME"]);
+    let shared = two_exports().without("AWS_PROD_TABLE_NAME").without("AWS_OLD_CUR_DATASET");
+    one_table(&shared, &["AWS_OLD_CUR_TABLE_NAME must name another table", "billing.aws_cur", "AWS_PROD_TABLE_NAME"]);
+}
+
+#[test]
+fn exports_named_like_parts_of_variables_are_told_apart() {
+    let finops = working()
+        .with("AWS_EXPORTS", "gcs,export,table,aws")
+        .with("AWS_GCS_GCS_BUCKET", "a")
+        .with("AWS_GCS_TABLE_NAME", "a")
+        .with("AWS_EXPORT_EXPORT_NAME", "b")
+        .with("AWS_EXPORT_TABLE_NAME", "b")
+        .with("AWS_TABLE_TABLE_NAME", "c")
+        .with("AWS_AWS_TABLE_NAME", "d");
+    assert_eq!(problems(&finops), [""; 0]);
+    let settings = finops.report_of(&["config", "--output", "json"], 0);
+    let value = |name: &str| {
+        let settings = settings.as_array().unwrap();
+        settings.iter().find(|setting| setting["name"] == name).unwrap()["value"].as_str().unwrap().to_owned()
+    };
+    assert_eq!((value("AWS_GCS_BUCKET"), value("AWS_GCS_GCS_BUCKET")), ("billing-mirror".to_owned(), "a".to_owned()));
+    assert_eq!((value("AWS_EXPORT_NAME"), value("AWS_EXPORT_EXPORT_NAME")), (String::new(), "b".to_owned()));
+    assert_eq!((value("AWS_TABLE_NAME"), value("AWS_TABLE_TABLE_NAME")), ("aws_cur".to_owned(), "c".to_owned()));
+}
+
+#[test]
+fn variables_of_other_tools_are_none_of_an_export_where_no_exports_are_named() {
+    assert_eq!(problems(&working().with("AWS_DYNAMODB_TABLE_NAME", "users")), [""; 0]);
+}
+
+#[test]
+fn config_shows_the_variables_of_each_export_and_those_that_they_fall_back_to() {
+    let finops = two_exports().with("AWS_GCS_PREFIX", "cur").with("AWS_PROD_EXPORT_NAME", "");
+    let settings = finops.report_of(&["config", "--output", "json"], 0);
+    let shown: Vec<&Value> = settings.as_array().unwrap().iter().collect();
+    for (name, value, origin) in [
+        ("AWS_EXPORTS", "prod, old-cur", "environment"),
+        ("AWS_PROD_SOURCE", "", "not_set"),
+        ("AWS_PROD_GCS_BUCKET", "billing-mirror", "AWS_GCS_BUCKET"),
+        ("AWS_PROD_GCS_PREFIX", "cur", "AWS_GCS_PREFIX"),
+        ("AWS_PROD_EXPORT_NAME", "", "not_set"),
+        ("AWS_PROD_DATASET", "billing", "AWS_DATASET"),
+        ("AWS_PROD_TABLE_NAME", "aws_prod", "environment"),
+        // Its own source sets the bucket and the prefix of all exports aside.
+        ("AWS_OLD_CUR_SOURCE", "gs://old-mirror/cur", "environment"),
+        ("AWS_OLD_CUR_GCS_BUCKET", "", "not_set"),
+        ("AWS_OLD_CUR_GCS_PREFIX", "", "not_set"),
+        ("AWS_OLD_CUR_DATASET", "archive", "environment"),
+        ("AWS_OLD_CUR_TABLE_NAME", "aws_cur", "AWS_TABLE_NAME"),
+    ] {
+        let expected = json!({"name": name, "value": value, "origin": origin});
+        assert!(shown.contains(&&expected), "{expected} in {settings:#}");
+    }
+}
+
+#[test]
+fn an_azure_export_is_refused_beside_others_until_it_can_be_loaded() {
+    let both = working().with("PIPELINE", "all").with("AZURE_EXPORTS", "prod");
+    let found = problems(&both);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_names(&found[0], &["PIPELINE is `all`, and AZURE_... is set: this version has no azure pipeline yet"]);
+}
+
 #[test]
 fn a_source_that_the_warehouse_cannot_read_is_refused() {
     let from = |source: &str| refused(&working().without("AWS_GCS_BUCKET").with("AWS_SOURCE", source), &["run"]);
@@ -129,6 +272,17 @@ fn a_setting_that_is_no_text_does_not_mean_its_default() {
     let output = command.arg("config").env_clear().env("DUCKDB_PATH", value).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert_names(&String::from_utf8(output.stderr).unwrap(), &["DUCKDB_PATH is not UTF-8"]);
+}
+
+#[test]
+fn a_setting_of_one_of_several_exports_that_is_no_text_does_not_mean_that_of_all() {
+    let value: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"\xff".to_vec());
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("finops"));
+    let environment = two_exports();
+    command.arg("config").env_clear().envs(environment.environment()).env("AWS_OLD_CUR_TABLE_NAME", value);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_names(&String::from_utf8(output.stderr).unwrap(), &["AWS_OLD_CUR_TABLE_NAME is not UTF-8"]);
 }
 
 #[test]

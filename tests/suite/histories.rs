@@ -107,6 +107,7 @@ fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
 async fn run_once(source: &Path, database: &Path) -> PipelineReport {
     let export = Export {
         pipeline: "aws",
+        label: None,
         name: None,
         source: Source::Local(source.to_owned()),
         prefix: String::new(),

@@ -38,6 +38,7 @@ mod servers;
 mod staging;
 mod staging_failures;
 mod staging_runs;
+mod several_exports;
 mod storage;
 mod tables;
 mod tree;

@@ -1,0 +1,171 @@
+//! From variables to the exports: where each lies, and which table it has.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use finops_core::state::STATE_TABLE;
+
+use super::{
+    ENVIRONMENT, Export, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig,
+    problem::Problems,
+    scope::{AWS, AZURE, Provider, Scope},
+};
+
+/// Pipelines that can be configured and not be run yet.
+pub const NOT_YET: &[Provider] = &[AZURE];
+
+/// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
+pub fn exports(
+    wanted: Option<&str>,
+    environment: &BTreeMap<String, String>,
+    warehouse: &WarehouseConfig,
+    problems: &mut Problems,
+) -> Vec<Export> {
+    let providers: Vec<&'static Provider> = match wanted {
+        Some("aws") => vec![&AWS],
+        Some("azure") => vec![&AZURE],
+        Some("all") => [&AWS, &AZURE].into_iter().filter(|provider| provider.is_configured(environment)).collect(),
+        Some(other) => {
+            problems.add("PIPELINE", format!("is `{other}`: aws, azure or all was expected"), FLAG_OR_ENVIRONMENT);
+            return Vec::new();
+        }
+        None => {
+            problems.add("PIPELINE", "is not set: aws, azure or all", FLAG_OR_ENVIRONMENT);
+            return Vec::new();
+        }
+    };
+    if providers.is_empty() {
+        let what = "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set";
+        problems.add("PIPELINE", what, FLAG_OR_ENVIRONMENT);
+    }
+    let mut exports = Vec::new();
+    for provider in providers {
+        if NOT_YET.contains(provider) {
+            let Provider { pipeline, prefix } = provider;
+            let found =
+                wanted.filter(|wanted| wanted != pipeline).map(|all| format!("`{all}`, and {prefix}_... is set"));
+            let found = found.unwrap_or_else(|| format!("`{pipeline}`"));
+            let what = format!("is {found}: this version has no {pipeline} pipeline yet");
+            problems.add("PIPELINE", what, FLAG_OR_ENVIRONMENT);
+            continue;
+        }
+        let scopes = Scope::all(provider, environment, problems);
+        exports.extend(scopes.iter().map(|scope| (export(scope, warehouse, problems), scope.own("TABLE_NAME"))));
+    }
+    refuse_shared_tables(&exports, problems);
+    exports.into_iter().map(|(export, _)| export).collect()
+}
+
+/// Refuses two exports in one table, given each with its variable for the table: each would erase the other's months.
+fn refuse_shared_tables(exports: &[(Export, String)], problems: &mut Problems) {
+    for (at, (export, variable)) in exports.iter().enumerate() {
+        let alike = |a: &str, b: &str| !a.is_empty() && a.eq_ignore_ascii_case(b);
+        let same = |(other, _): &&(Export, String)| {
+            alike(&other.table, &export.table) && alike(&other.dataset, &export.dataset)
+        };
+        if let Some((other, of_other)) = exports[..at].iter().find(same) {
+            let called = |export: &Export| match &export.label {
+                Some(label) => format!("the {} export `{label}`", export.pipeline),
+                None => format!("the {} export", export.pipeline),
+            };
+            let what = format!(
+                "must name another table: {} would load into {}.{}, as {} does ({of_other}), and each would erase the \
+                 other's months",
+                called(export),
+                export.dataset,
+                export.table,
+                called(other),
+            );
+            problems.add(variable, what, ENVIRONMENT);
+        }
+    }
+}
+
+/// A value that must be there; empty where it is not.
+fn required(scope: &Scope<'_>, suffix: &str, what_it_is: &str, problems: &mut Problems) -> String {
+    if let Some((_, value)) = scope.get(suffix) {
+        return value.clone();
+    }
+    let (own, shared) = (scope.own(suffix), scope.provider.variable(suffix));
+    let neither = if own == shared { String::new() } else { format!(", nor is {shared}") };
+    problems.add(&own, format!("is not set{neither}: {what_it_is}"), ENVIRONMENT);
+    String::new()
+}
+
+fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
+    let (source, prefix) = source(scope, problems);
+    let unreadable = match (&source, warehouse) {
+        (Source::Local(_), WarehouseConfig::BigQuery(_)) => {
+            Some("is a local folder, which BigQuery cannot read: use gs://bucket/prefix, or WAREHOUSE=duckdb")
+        }
+        (Source::S3(_), WarehouseConfig::BigQuery(_)) => {
+            Some("starts with s3://, and BigQuery reads gs:// only: mirror the bucket, or WAREHOUSE=duckdb")
+        }
+        (Source::S3(_), WarehouseConfig::DuckDb(_)) if cfg!(not(feature = "s3")) => {
+            Some("starts with s3://, which this build leaves out: use one with S3")
+        }
+        _ => None,
+    };
+    if let Some(what) = unreadable {
+        problems.add(&scope.name("SOURCE"), what, ENVIRONMENT);
+    }
+    let mut identifier = |suffix: &str, what_it_is: &str| {
+        let value = required(scope, suffix, what_it_is, problems);
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == '-' && suffix == "TABLE_NAME");
+        if !value.chars().all(fits) || value.len() > 200 {
+            let what = format!("is `{value}`: at most 200 letters, digits and underscores");
+            problems.add(&scope.name(suffix), what, ENVIRONMENT);
+        }
+        value
+    };
+    let dataset = identifier("DATASET", "the BigQuery dataset, or DuckDB schema");
+    let table = identifier("TABLE_NAME", "the table to load into");
+    if ["information_schema", "pg_catalog"].iter().any(|reserved| dataset.eq_ignore_ascii_case(reserved)) {
+        let what = format!("is `{dataset}`, a name that warehouses keep for themselves");
+        problems.add(&scope.name("DATASET"), what, ENVIRONMENT);
+    }
+    if table.eq_ignore_ascii_case(STATE_TABLE) {
+        let what = format!("is `{STATE_TABLE}`, the name of the state table");
+        problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
+    }
+    let name = scope.get("EXPORT_NAME").map(|(_, name)| name.clone());
+    Export { pipeline: scope.provider.pipeline, label: scope.label.clone(), name, source, prefix, dataset, table }
+}
+
+/// The bucket or folder, and the prefix below it.
+fn source(scope: &Scope<'_>, problems: &mut Problems) -> (Source, String) {
+    let trimmed = |prefix: &str| prefix.trim_matches('/').to_owned();
+    let prefix = scope.get("GCS_PREFIX");
+    let Some((variable, source)) = scope.get("SOURCE") else {
+        let what_it_is = format!("the bucket with the export (or set {})", scope.own("SOURCE"));
+        let bucket = required(scope, "GCS_BUCKET", &what_it_is, problems);
+        if bucket.contains('/') || bucket.contains(':') {
+            let path = scope.name("GCS_PREFIX");
+            let what = format!("is `{bucket}`: a bucket's bare name was expected; a path goes to {path}");
+            problems.add(&scope.name("GCS_BUCKET"), what, ENVIRONMENT);
+        }
+        return (Source::Gcs(bucket), trimmed(prefix.map_or("", |(_, prefix)| prefix)));
+    };
+    if scope.get("GCS_BUCKET").or(prefix).is_some() {
+        let (bucket, prefix) = (scope.name("GCS_BUCKET"), scope.name("GCS_PREFIX"));
+        problems.add(&variable, format!("is set beside {bucket} or {prefix}: set one or the other"), ENVIRONMENT);
+    }
+    match source.split_once("://") {
+        Some((scheme @ ("gs" | "s3"), path)) => {
+            let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+            if bucket.is_empty() {
+                let what = format!("is `{source}`: {scheme}://bucket/prefix was expected");
+                problems.add(&variable, what, ENVIRONMENT);
+            }
+            let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
+            (of_bucket(bucket.to_owned()), trimmed(prefix))
+        }
+        Some((scheme, _)) => {
+            let what = format!(
+                "starts with {scheme}://: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected"
+            );
+            problems.add(&variable, what, ENVIRONMENT);
+            (Source::Local(PathBuf::new()), String::new())
+        }
+        None => (Source::Local(PathBuf::from(source)), String::new()),
+    }
+}
