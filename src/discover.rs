@@ -1,13 +1,16 @@
 //! Which deliveries are there: manifests found, read, and held against the objects that they list.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use finops_core::{
     BillingPeriod,
-    aws_cur::{self, ManifestLocation},
     delivery::{Delivery, StoredFile},
+    export::{ExportKind, ManifestLocation, Provider},
     manifest::{Manifest, ManifestError},
-    plan::Candidate,
+    plan::{Candidate, rank},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -26,9 +29,11 @@ const LARGEST_MANIFEST: u64 = 64 << 20;
 /// What was found of one export.
 #[derive(Debug, Default)]
 pub struct Discovered {
-    /// The report's name; `None` where there is no manifest.
+    /// The export's name; `None` where there is no manifest.
     pub export_name: Option<String>,
-    /// One a month.
+    /// What its rows are; `None` where no manifest could be read.
+    pub kind: Option<ExportKind>,
+    /// Of each month those that may count.
     pub candidates: Vec<Candidate>,
     /// Months of which the store would not tell: their manifest is there, but it or the list of their files was not given.
     pub unreadable: Vec<(BillingPeriod, Error)>,
@@ -39,36 +44,108 @@ pub struct Discovered {
 /// # Errors
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
-pub async fn discover(store: &Store, prefix: &str, export_name: Option<&str>, months: &Months) -> Result<Discovered> {
-    let manifests = manifests(store, prefix, export_name).await?;
+pub async fn discover(
+    store: &Store,
+    provider: Provider,
+    prefix: &str,
+    export_name: Option<&str>,
+    months: &Months,
+) -> Result<Discovered> {
+    let manifests = manifests(store, provider, prefix, export_name).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
-    let wanted = manifests.into_iter().filter(|(location, _)| months.contain(location.billing_period));
-    let read: Vec<_> = stream::iter(wanted)
-        .map(|(location, object)| async move {
-            let read = read_delivery(store, &location, &object).await;
-            (location.billing_period, store.uri(&location.key), read)
-        })
+    let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
+    for (location, object) in manifests {
+        if months.contain(location.billing_period) {
+            by_month.entry(location.billing_period).or_default().push((location, object));
+        }
+    }
+    let read: Vec<_> = stream::iter(by_month)
+        .map(|(period, runs)| async move { (period, candidates(store, provider, period, runs).await) })
         .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;
     let mut discovered = Discovered { export_name, ..Discovered::default() };
-    for (billing_period, manifest_uri, read) in read {
+    for (billing_period, read) in read {
         match read {
-            Ok(delivery) => discovered.candidates.push(Candidate { billing_period, manifest_uri, delivery }),
+            Ok(candidates) => discovered.candidates.extend(candidates),
             Err(error) => discovered.unreadable.push((billing_period, error)),
         }
+    }
+    discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
+    discovered.kind = discovered.candidates.iter().find_map(|c| Some(c.delivery.as_ref().ok()?.manifest.kind));
+    if let Some(kind) = discovered.kind {
+        discovered.candidates.iter_mut().for_each(|candidate| refuse_another_kind(candidate, kind));
     }
     Ok(discovered)
 }
 
+/// A table takes rows of one kind: that of the newest delivery.
+fn refuse_another_kind(candidate: &mut Candidate, kind: ExportKind) {
+    if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
+        let what = "it holds rows of another kind than the export's newest delivery: give that kind a table of its own";
+        candidate.delivery = Err(ManifestError::Contradiction(what.to_owned()));
+    }
+}
+
+/// A month's deliveries, with the files of those that may count.
+async fn candidates(
+    store: &Store,
+    provider: Provider,
+    billing_period: BillingPeriod,
+    mut runs: Vec<(ManifestLocation, Object)>,
+) -> Result<Vec<Candidate>> {
+    // Where keys tell which is the newest, as AWS's do, the others need not be read.
+    let made = |(location, object): &(ManifestLocation, Object)| location.issued.unwrap_or(object.updated);
+    if provider == Provider::Aws {
+        runs.sort_by_key(|run| Reverse(made(run)));
+        runs.truncate(1);
+    }
+    let mut read: Vec<(ManifestLocation, Object, Result<Manifest, ManifestError>)> = stream::iter(runs)
+        .map(|(location, object)| async move {
+            let manifest = read_manifest(store, provider, &location, &object).await?;
+            Ok::<_, Error>((location, object, manifest))
+        })
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await?;
+    // Files are listed from the best on, until one has all of them.
+    let empty = |manifest: &Manifest, location: &ManifestLocation, object: &Object| {
+        Delivery::new(manifest.clone(), store.uri(&location.key), object.updated, HashMap::new())
+    };
+    read.sort_by(|(a, at, one), (b, bt, other)| match (one, other) {
+        (Ok(one), Ok(other)) => rank(&empty(other, b, bt)).cmp(&rank(&empty(one, a, at))),
+        (one, other) => one.is_err().cmp(&other.is_err()),
+    });
+    let (mut candidates, mut complete) = (Vec::new(), false);
+    for (location, object, manifest) in read {
+        let delivery = match manifest {
+            Ok(manifest) if complete => Ok(empty(&manifest, &location, &object)),
+            Ok(manifest) => {
+                let stored = stored_files(store, &location.export_folder, &manifest).await?;
+                let delivery = Delivery::new(manifest, store.uri(&location.key), object.updated, stored);
+                complete = delivery.missing.is_empty() && !delivery.files.is_empty();
+                Ok(delivery)
+            }
+            Err(error) => Err(error),
+        };
+        candidates.push(Candidate { billing_period, manifest_uri: store.uri(&location.key), delivery });
+    }
+    Ok(candidates)
+}
+
 /// The manifests of the one export that lies there.
-async fn manifests(store: &Store, prefix: &str, export_name: Option<&str>) -> Result<Vec<(ManifestLocation, Object)>> {
-    let patterns = aws_cur::manifest_patterns(export_name);
+async fn manifests(
+    store: &Store,
+    provider: Provider,
+    prefix: &str,
+    export_name: Option<&str>,
+) -> Result<Vec<(ManifestLocation, Object)>> {
+    let patterns = provider.manifest_patterns(export_name);
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
     let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;
     let mut found: BTreeMap<String, (ManifestLocation, Object)> = BTreeMap::new();
     for object in listed.into_iter().flatten() {
-        if let Some(location) = aws_cur::locate(prefix, export_name, &object.key) {
+        if let Some(location) = provider.locate(prefix, export_name, &object.key) {
             found.insert(object.key.clone(), (location, object));
         }
     }
@@ -89,23 +166,19 @@ async fn manifests(store: &Store, prefix: &str, export_name: Option<&str>) -> Re
     Ok(found.into_values().collect())
 }
 
-/// The delivery, or why its manifest cannot be used; an error is the store's.
-async fn read_delivery(
+/// The manifest, or why it cannot be used; an error is the store's.
+async fn read_manifest(
     store: &Store,
+    provider: Provider,
     location: &ManifestLocation,
     object: &Object,
-) -> Result<Result<Delivery, ManifestError>> {
+) -> Result<Result<Manifest, ManifestError>> {
     if object.bytes > LARGEST_MANIFEST {
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
     let bytes = store.read(&location.key, Part::Head(LARGEST_MANIFEST)).await?;
-    let manifest = match aws_cur::parse(location, &bytes) {
-        Ok(manifest) => manifest,
-        Err(error) => return Ok(Err(error)),
-    };
-    let stored = stored_files(store, &location.export_folder, &manifest).await?;
-    Ok(Ok(Delivery::new(manifest, store.uri(&location.key), object.updated, stored)))
+    Ok(provider.parse(location, &bytes))
 }
 
 /// Whether the files of a complete delivery are still those that were listed. A mirror may replace them while they are
@@ -117,7 +190,7 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
     let Delivery { manifest, manifest_uri, delivered_at, files, .. } = delivery;
     // Nothing is missing, so files and tails are in the same order.
     let first = files.first().zip(manifest.files.first());
-    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.as_str())) else {
+    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.tail.as_str())) else {
         return Ok(files.is_empty());
     };
     let stored = stored_files(store, export_folder, manifest).await?;
@@ -127,7 +200,7 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
 
 /// The listed files that are there, by their tail below the export's folder.
 async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<HashMap<String, StoredFile>> {
-    let listed: BTreeSet<&str> = manifest.files.iter().map(String::as_str).collect();
+    let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
     let folders: BTreeSet<&str> = listed.iter().filter_map(|tail| tail.rsplit_once('/')).map(|(f, _)| f).collect();
     let mut objects = Vec::new();
     for folder in folders {

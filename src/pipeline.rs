@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use finops_core::{
     BillingPeriod,
+    export::ExportKind,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
-    schema::{Column, ColumnType, SchemaChange},
+    schema::{Column, ColumnType, SchemaChange, respell},
     state::Standing,
 };
 use futures::{StreamExt, stream};
@@ -58,7 +59,7 @@ pub async fn run<W: Warehouse>(
     run: &Run,
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
-    let table = warehouse.table_name(&export.target(""));
+    let table = warehouse.table_name(&export.target("", ExportKind::Cur.layout()));
     let mut report = PipelineReport::new(export.pipeline, export.name.as_deref().unwrap_or_default(), table);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
@@ -93,18 +94,18 @@ async fn round<W: Warehouse>(
 ) -> Result<BTreeSet<BillingPeriod>> {
     let is_wanted = |period: &BillingPeriod| wanted.is_none_or(|wanted| wanted.contains(period));
     let name = export.name.as_deref();
-    let unnamed = export.target(name.unwrap_or_default());
 
     // Discover what was delivered, and what stands.
-    let (discovered, inventory) =
-        futures::join!(discover(store, &export.prefix, name, &run.months), warehouse.inspect(&unnamed));
-    let (Discovered { export_name, candidates, unreadable }, inventory) = (discovered?, inventory?);
+    let discovered = discover(store, export.provider(), &export.prefix, name, &run.months).await?;
+    let Discovered { export_name, kind, candidates, unreadable } = discovered;
     let Some(export_name) = export_name else {
         info!(source = %store.uri(&export.prefix), "no manifest found");
         return Ok(BTreeSet::new());
     };
     report.export.clone_from(&export_name);
-    let target = export.target(&export_name);
+    // Where no manifest can be read, nothing is loaded, and it does not matter what stands.
+    let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
+    let inventory = if kind.is_some() { warehouse.inspect(&target).await? } else { Inventory::default() };
     refuse_another_export(warehouse, &target, &inventory)?;
 
     // Plan.
@@ -113,10 +114,11 @@ async fn round<W: Warehouse>(
     report.months.retain(|month| !is_wanted(&month.billing_period));
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
-    let (mut reports, ready) = read_columns(store, &target, planned).await;
+    let (mut reports, mut ready) = read_columns(store, planned).await;
     let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
     reports.extend(unreadable.map(|(period, error)| (*period, outcome::unreadable(*period, error))));
     let existing = inventory.columns.as_deref();
+    respell(existing.unwrap_or_default(), ready.values_mut().map(|month| &mut month.columns));
     let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
     let told = |change: &SchemaChange| {

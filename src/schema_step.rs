@@ -32,7 +32,6 @@ pub struct Ready {
 /// reported as failed, one whose files hold no rows as skipped: it must not replace what stands.
 pub async fn read_columns(
     store: &Store,
-    target: &Target,
     planned: Vec<PlannedMonth>,
 ) -> (BTreeMap<BillingPeriod, MonthReport>, BTreeMap<BillingPeriod, Ready>) {
     let mut reports = BTreeMap::new();
@@ -44,7 +43,7 @@ pub async fn read_columns(
         }
     }
     let read: Vec<_> = stream::iter(deliveries)
-        .map(|delivery| async move { (month_columns(store, target, &delivery).await, delivery) })
+        .map(|delivery| async move { (month_columns(store, &delivery).await, delivery) })
         .buffer_unordered(4)
         .collect()
         .await;
@@ -105,7 +104,7 @@ fn way_out(change: &SchemaChange) -> &'static str {
     if change.from.as_ref() == Some(&FileType::Other.to_string()) {
         "have the report delivered without that column, or as CSV"
     } else if known_type(&change.column) == Some(change.to) {
-        "is this a Cost and Usage Report, as its provider wrote it?"
+        "is this a billing export, as its provider wrote it?"
     } else if change.to == ColumnType::Foreign {
         "drop or rename that column of the table, or choose another table name: the first run loads all months there"
     } else {

@@ -32,6 +32,9 @@ const FOCUS_LAYOUT: TableLayout = TableLayout {
 };
 
 impl ExportKind {
+    /// One of each form of table.
+    pub const EACH_TABLE: [Self; 3] = [Self::Cur, Self::Focus, Self::AzureCost];
+
     /// What its table stands on, where nothing else is known of it.
     pub fn layout(self) -> TableLayout {
         self.layouts()[0]

@@ -127,8 +127,8 @@ fn decide(
     Some(planned(best, (decision, reason)))
 }
 
-/// Which of a month's deliveries should stand: the greatest.
-fn rank(delivery: &Delivery) -> (bool, Option<Date>, Timestamp, &str) {
+/// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
+pub fn rank(delivery: &Delivery) -> (bool, Option<Date>, Timestamp, &str) {
     (!delivery.is_empty(), delivery.manifest.until, delivery.issued(), &delivery.manifest_uri)
 }
 

@@ -5,14 +5,14 @@ mod parquet;
 
 use finops_core::{
     delivery::Delivery,
+    export::ExportKind,
     manifest::FileFormat,
-    schema::{FileColumn, MonthColumns, column_names},
+    schema::{FileColumn, MonthColumns},
 };
 
 use crate::{
     error::{Error, Kind, Result},
     storage::Store,
-    warehouse::Target,
 };
 
 /// Enough for the header or footer of almost every file; a longer one costs more requests.
@@ -25,7 +25,7 @@ const MOST_COLUMNS: usize = 10_000;
 /// # Errors
 /// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
 /// a column that the table stands on.
-pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) -> Result<Option<MonthColumns>> {
+pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<MonthColumns>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
         FileFormat::Csv => csv::columns(store, delivery).await?.map(|columns| (columns, None)),
@@ -34,8 +34,9 @@ pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) 
     let Some((columns, rows)) = read else { return Ok(None) };
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
     let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
-    let names = column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
-    require(target, &names).map_err(of_first)?;
+    let kind = delivery.manifest.kind;
+    let names = kind.column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
+    require(kind, &names).map_err(of_first)?;
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
     }
@@ -46,14 +47,14 @@ pub async fn month_columns(store: &Store, target: &Target, delivery: &Delivery) 
 
 /// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a
 /// good one and be worth nothing.
-fn require(target: &Target, names: &[String]) -> Result<(), String> {
-    let mut needed = [target.layout.partition, target.layout.cost].into_iter();
+fn require(kind: ExportKind, names: &[String]) -> Result<(), String> {
+    let layout = kind.layout();
+    let mut needed = [layout.partition, layout.cost].into_iter();
     needed
         .find(|needed| !names.iter().any(|name| name == needed))
         .map_or(Ok(()), |missing| Err(format!("it has no column that gives `{missing}`")))
 }
 
 fn not_a_report(file: &str, message: &str) -> Error {
-    Error::new(Kind::Data, format!("{file}: {message}"))
-        .hint("is this a Cost and Usage Report, as its provider wrote it?")
+    Error::new(Kind::Data, format!("{file}: {message}")).hint("is this a billing export, as its provider wrote it?")
 }

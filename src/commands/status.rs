@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::report::TableStatus;
+use finops_core::{export::ExportKind, report::TableStatus};
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{Output, StatusArguments},
     commands::{Exit, Stop},
-    config::{Choice, Config, WarehouseConfig, parse},
+    config::{Choice, Config, Export, WarehouseConfig, parse},
+    error::{Error, Kind},
     output,
-    warehouse::{Warehouse, bigquery::BigQuery},
+    warehouse::{Inventory, Warehouse, bigquery::BigQuery},
 };
 
 /// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
@@ -41,8 +42,9 @@ pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<St
 async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
-        let target = export.target(export.name.as_deref().unwrap_or_default());
-        let (months, error) = match warehouse.inspect(&target).await {
+        let name = export.name.as_deref().unwrap_or_default();
+        let target = export.target(name, ExportKind::Cur.layout());
+        let (months, error) = match inspect(warehouse, export, name).await {
             Ok(inventory) => (inventory.standing.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
@@ -50,4 +52,16 @@ async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus
         tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&target), months, error });
     }
     tables
+}
+
+/// What the warehouse holds, whatever kind of export it is of: only the deliveries tell.
+async fn inspect<W: Warehouse>(warehouse: &W, export: &Export, name: &str) -> Result<Inventory, Error> {
+    let mut first = None;
+    for kind in ExportKind::EACH_TABLE {
+        match warehouse.inspect(&export.target(name, kind.layout())).await {
+            Err(error) if matches!(error.kind(), Kind::ForeignTable | Kind::Schema) => drop(first.get_or_insert(error)),
+            other => return other,
+        }
+    }
+    first.map_or_else(|| Ok(Inventory::default()), Err)
 }

@@ -9,7 +9,7 @@ mod scope;
 use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
-use finops_core::{BillingPeriod, aws_cur, state::TableLayout};
+use finops_core::{BillingPeriod, export::Provider, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::Problem;
@@ -71,15 +71,19 @@ pub struct Export {
 }
 
 impl Export {
-    /// The export's table, once its name is known.
-    pub fn target(&self, export_name: &str) -> Target {
-        const LAYOUT: TableLayout = aws_cur::TABLE_LAYOUT;
+    /// Who delivers it.
+    pub fn provider(&self) -> Provider {
+        if self.pipeline == Provider::Azure.as_str() { Provider::Azure } else { Provider::Aws }
+    }
+
+    /// The export's table, once it is known what stands there.
+    pub fn target(&self, export_name: &str, layout: TableLayout) -> Target {
         Target {
             pipeline: self.pipeline,
             export_name: export_name.to_owned(),
             dataset: self.dataset.clone(),
             table: self.table.clone(),
-            layout: LAYOUT,
+            layout,
         }
     }
 }

@@ -124,7 +124,7 @@ impl<'a> Staging<'a> {
         let fields = self.load.columns.iter().map(|column| {
             let field_type = match column.file_type {
                 FileType::Text(_) => super::schema::sql_type(&column.column).unwrap_or("STRING"),
-                FileType::String | FileType::Other => "STRING",
+                FileType::String | FileType::Map | FileType::Other => "STRING",
                 FileType::Int64 => "INT64",
                 FileType::Double => "FLOAT64",
                 FileType::Decimal => "BIGNUMERIC",
@@ -243,8 +243,14 @@ async fn remove(bigquery: &BigQuery, dataset: &str, table: &str) {
     }
 }
 
-/// Refuses files with column names that no BigQuery table can have, and under which their columns would be looked for.
+/// Refuses files with maps, and with column names that no BigQuery table can have, and under which their columns would be looked for.
 fn check_names(load: &MonthLoad) -> Result<()> {
+    if let Some(map) = load.columns.iter().find(|column| column.file_type == FileType::Map) {
+        let (period, name) = (load.billing_period, &map.column.name);
+        let message =
+            format!("{period} cannot be loaded: column {name} is a map, which finops cannot convert in BigQuery yet");
+        return Err(Error::new(Kind::Schema, message).hint("have the export delivered as CSV"));
+    }
     let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
     let message = format!(

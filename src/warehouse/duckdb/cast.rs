@@ -129,6 +129,7 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
+        FileType::Map => format!("CAST(to_json({name}) AS VARCHAR)"),
         // The shortest that reads back as the same number.
         FileType::Double => format!("regexp_replace(CAST({name} AS VARCHAR), '[.]0$', '')"),
         // CSV files have nothing between the commas where there is no value.

@@ -1,0 +1,227 @@
+//! AWS Data Exports: CUR 2.0 and FOCUS, each format and layout, in both warehouses.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{
+    program::{BUCKET, DATASET, Finops, TABLE, assert_names, each, month},
+    servers::{PROJECT, StorageServer, bigquery, query},
+    tables::duckdb_value,
+    tree::{gzip, parquet, write},
+};
+
+const NAME: &str = "daily";
+
+/// What is delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Cur2,
+    Focus,
+}
+
+use Kind::{Cur2, Focus};
+
+impl Kind {
+    /// Names of the columns for period, moment, cost, currency and text, with the manifest's types.
+    fn columns(self) -> [(&'static str, &'static str); 5] {
+        match self {
+            Cur2 => [
+                ("bill_billing_period_start_date", "timestamp"),
+                ("line_item_usage_start_date", "timestamp"),
+                ("line_item_unblended_cost", "double"),
+                ("line_item_currency_code", "string"),
+                ("product_comment", "string"),
+            ],
+            Focus => [
+                ("BillingPeriodStart", "timestamp"),
+                ("ChargePeriodStart", "timestamp"),
+                ("BilledCost", "double"),
+                ("BillingCurrency", "string"),
+                ("ChargeDescription", "string"),
+            ],
+        }
+    }
+}
+
+/// A delivery of one month: a row for each cost.
+struct Export<'a> {
+    kind: Kind,
+    parquet: bool,
+    /// The run's folder, where each delivery has one.
+    run: Option<&'a str>,
+    month: &'a str,
+    costs: &'a [&'a str],
+    /// One more column of a map, as CSV holds it.
+    map: Option<&'a str>,
+}
+
+impl Export<'_> {
+    /// Below the folder that holds the export's.
+    fn write(&self, above: &Path) {
+        let Self { kind, parquet: as_parquet, run, month, costs, map } = self;
+        // FOCUS has the folder in lower case.
+        let key = if *kind == Cur2 { "BILLING_PERIOD" } else { "billing_period" };
+        let run = run.map(|run| format!("{run}/")).unwrap_or_default();
+        let ending = if *as_parquet { "snappy.parquet" } else { "csv.gz" };
+        let data = format!("{NAME}/data/{key}={month}/{run}{NAME}-00001.{ending}");
+        let columns = kind.columns();
+        let bytes = if *as_parquet {
+            let values = costs.iter().map(|cost| format!("({cost}::DOUBLE)")).collect::<Vec<_>>().join(", ");
+            let [period, moment, cost, currency, text] = columns.map(|(name, _)| format!("\"{name}\""));
+            let map = map.map(|_| ", MAP {'region': 'eu', 'b': 'x\"y'} AS product").unwrap_or_default();
+            parquet(&format!(
+                "SELECT TIMESTAMP '{month}-01' AS {period}, TIMESTAMP '{month}-02 03:00:00' AS {moment}, c AS {cost}, \
+                 'USD' AS {currency}, 'Größe' AS {text}{map} FROM (VALUES {values}) AS t(c)"
+            ))
+        } else {
+            let header = columns.map(|(name, _)| name).join(",");
+            let quoted = |map: &str| format!(",\"{}\"", map.replace('"', "\"\""));
+            let (name, value) = (map.map(|_| ",product").unwrap_or_default(), map.map(quoted).unwrap_or_default());
+            let row = |cost: &&str| format!("{month}-01T00:00:00Z,{month}-02T03:00:00Z,{cost},USD,Größe{value}\n");
+            gzip(format!("{header}{name}\n{}", costs.iter().map(row).collect::<Vec<_>>().concat()).as_bytes())
+        };
+        write(&above.join(&data), &bytes);
+        let columns = columns.map(|(name, column_type)| json!({"name": name, "type": column_type}));
+        let manifest = json!({
+            "executionId": format!("{month}-{run}{}", costs.len()),
+            "exportArn": "arn:aws:bcm-data-exports:us-east-1:210987654321:export/daily-1",
+            "columns": columns,
+            "dataFiles": [format!("s3://example-billing-bucket/exports/{data}")],
+        });
+        write(
+            &above.join(format!("{NAME}/metadata/{key}={month}/{run}{NAME}-Manifest.json")),
+            manifest.to_string().as_bytes(),
+        );
+    }
+}
+
+const RUNS: [&str; 2] = ["2025-10-01T06:00:00.000Z-aaaa", "2025-10-02T06:00:00.000Z-bbbb"];
+
+/// Each kind, format and layout: a first delivery of two months, of which the second comes once more.
+fn each_form(mut check: impl FnMut(Kind, bool, [Export<'static>; 3])) {
+    for kind in [Cur2, Focus] {
+        for parquet in [false, true] {
+            for versioned in [true, false] {
+                let run = |at: usize| versioned.then_some(RUNS[at]);
+                let export = |at, month, costs| Export { kind, parquet, run: run(at), month, costs, map: None };
+                check(
+                    kind,
+                    parquet,
+                    [
+                        export(0, "2025-08", &["0.1", "0.2"]),
+                        export(0, "2025-09", &["1e-7", "5"]),
+                        export(1, "2025-09", &["2.5", "0.0000001", "7"]),
+                    ],
+                );
+            }
+        }
+    }
+}
+
+fn assert_costs(report: &Value, expected: &[(&str, &str, &str)]) {
+    for (billing_period, status, cost) in expected {
+        let month = month(report, billing_period);
+        assert_eq!(month["status"], *status, "{report:#}");
+        if *status == "loaded" {
+            assert_eq!(month["cost"], json!({"USD": cost}), "{report:#}");
+        }
+    }
+}
+
+#[test]
+fn every_data_export_loads_into_duckdb_and_a_new_run_replaces_its_month() {
+    each_form(|kind, parquet, [august, september, again]| {
+        let folder = TempDir::new().unwrap();
+        let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
+        august.write(&source);
+        september.write(&source);
+        let finops = Finops::local(&source, &database);
+        let form = format!("{kind:?}, Parquet: {parquet}, run: {:?}", again.run);
+        assert_costs(&finops.report(0), &[("2025-08", "loaded", "0.3"), ("2025-09", "loaded", "5.0000001")]);
+        again.write(&source);
+        assert_costs(&finops.report(0), &[("2025-08", "skipped", ""), ("2025-09", "loaded", "9.5000001")]);
+        assert_eq!(each(&finops.report(0), "status"), ["skipped", "skipped"], "{form}");
+        let [period, moment, cost, _, text] = kind.columns().map(|(name, _)| name);
+        let sql = format!(
+            "SELECT count(*) || ' ' || sum(\"{cost}\") || ' ' || min(\"{moment}\") || ' ' || min(\"{text}\") \
+             FROM {DATASET}.{TABLE} WHERE \"{period}\" = TIMESTAMP '2025-09-01'"
+        );
+        assert_eq!(duckdb_value(&database, &sql), "3 9.500000100000000000 2025-09-02 03:00:00 Größe", "{form}");
+        let status = finops.run(&["status"]);
+        assert_eq!(status.code, 0, "{}", status.stderr);
+        assert_names(&status.stdout, &["9.5000001 USD"]);
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_data_export_loads_into_bigquery_and_a_new_run_replaces_its_month() {
+    let mut forms = Vec::new();
+    each_form(|kind, parquet, exports| forms.push((kind, parquet, exports)));
+    for (kind, parquet, [august, september, again]) in forms {
+        let seed = TempDir::new().unwrap();
+        let (bucket, later) = (seed.path().join(BUCKET), seed.path().join("later"));
+        for (above, exports) in [(&bucket, [&august, &september]), (&later, [&august, &again])] {
+            exports.iter().for_each(|export| export.write(&above.join("exports")));
+        }
+        let storage = StorageServer::start(seed.path());
+        let emulator = bigquery(&storage).await;
+        let finops = Finops::cloud(&storage, &emulator).with("AWS_GCS_PREFIX", "exports");
+        let form = format!("{kind:?}, Parquet: {parquet}, run: {:?}", again.run);
+        assert_costs(&finops.report(0), &[("2025-08", "loaded", "0.3"), ("2025-09", "loaded", "5.0000001")]);
+        let finops = finops.with("AWS_GCS_BUCKET", "later");
+        assert_costs(&finops.report(0), &[("2025-08", "skipped", ""), ("2025-09", "loaded", "9.5000001")]);
+        assert_eq!(each(&finops.report(0), "status"), ["skipped", "skipped"], "{form}");
+        let [period, _, cost, _, text] = kind.columns().map(|(name, _)| name);
+        let sql = format!(
+            "SELECT COUNT(*), CAST(SUM({cost}) AS STRING), MIN({text}) FROM `{PROJECT}`.{DATASET}.{TABLE} \
+             WHERE {period} = TIMESTAMP '2025-09-01 00:00:00'"
+        );
+        let expected = ["3", "9.5000001", "Größe"].map(|text| Some(text.to_owned()));
+        assert_eq!(query(&emulator, &sql).await, [expected], "{form}");
+        assert_eq!(finops.run(&["status"]).code, 0);
+    }
+}
+
+#[test]
+fn a_map_is_the_text_of_a_json_object_from_csv_and_from_parquet() {
+    for parquet in [false, true] {
+        let folder = TempDir::new().unwrap();
+        let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
+        let map = Some(r#"{"region":"eu","b":"x\"y"}"#);
+        Export { kind: Cur2, parquet, run: None, month: "2025-09", costs: &["1"], map }.write(&source);
+        assert_eq!(each(&Finops::local(&source, &database).report(0), "status"), ["loaded"]);
+        let sql = format!("SELECT product FROM {DATASET}.{TABLE}");
+        assert_eq!(duckdb_value(&database, &sql), r#"{"region":"eu","b":"x\"y"}"#, "Parquet: {parquet}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_map_in_parquet_is_refused_by_name_in_bigquery() {
+    let seed = TempDir::new().unwrap();
+    let above = seed.path().join(BUCKET).join("exports");
+    Export { kind: Cur2, parquet: true, run: None, month: "2025-09", costs: &["1"], map: Some("{}") }.write(&above);
+    let storage = StorageServer::start(seed.path());
+    let emulator = bigquery(&storage).await;
+    let report = Finops::cloud(&storage, &emulator).with("AWS_GCS_PREFIX", "exports").report(1);
+    let error = &month(&report, "2025-09")["error"];
+    assert_eq!(error["kind"], "schema", "{report:#}");
+    assert_names(error["message"].as_str().unwrap(), &["column product is a map"]);
+    assert_names(error["hint"].as_str().unwrap(), &["CSV"]);
+}
+
+#[test]
+fn a_table_of_one_kind_takes_no_other() {
+    let folder = TempDir::new().unwrap();
+    let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
+    Export { kind: Cur2, parquet: false, run: None, month: "2025-08", costs: &["1"], map: None }.write(&source);
+    let finops = Finops::local(&source, &database);
+    assert_eq!(each(&finops.report(0), "status"), ["loaded"]);
+    let focus = Export { kind: Focus, parquet: false, run: None, month: "2025-09", costs: &["1"], map: None };
+    focus.write(&source);
+    let report = finops.report(1);
+    assert!(report["pipelines"][0]["error"].is_object(), "{report:#}");
+    let rows = duckdb_value(&database, &format!("SELECT count(*) FROM {DATASET}.{TABLE}"));
+    assert_eq!(rows, "1", "what stands is left alone");
+}
