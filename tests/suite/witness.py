@@ -33,7 +33,10 @@ def read(client, name, job_ids):
             for month, rows, cost in client.query_and_wait(query)
         },
         "jobs": {
-            job.job_id: [job.job_type, job.state, job.destination.table_id, job.write_disposition, job.output_rows]
+            # Of a query the client does not tell the rows written.
+            job.job_id: [
+                job.job_type, job.state, job.destination.table_id, job.write_disposition, getattr(job, "output_rows", None)
+            ]
             for job in jobs
         },
     }

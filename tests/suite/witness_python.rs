@@ -67,7 +67,6 @@ async fn reads_what_the_job_did(tree: &str, job_type: &str) {
         let loaded = json!({"rows": expected["rows"], "cost": expected["unblended_cost"]["USD"]});
         assert_eq!(seen["months"][name], loaded, "{name}");
         let partition = format!("{TABLE}${}", name.replace('-', ""));
-        // Of a query, the client gives no number of rows written.
         let rows = if job_type == "load" { expected["rows"].clone() } else { Value::Null };
         let job = json!([job_type, "DONE", partition, "WRITE_TRUNCATE", rows]);
         assert_eq!(seen["jobs"][month(&report, name)["job_id"].as_str().unwrap()], job, "{name}");
