@@ -96,7 +96,7 @@ fn a_manifest_that_is_not_json_costs_its_own_month_only() {
     let september = bad_september(&job, "refused");
     assert_eq!(september["action"], "refuse");
     assert_eq!(september["error"]["kind"], "manifest");
-    assert_names(message(&september), &["2025-09", path.to_str().unwrap(), "not a Cost and Usage Report manifest"]);
+    assert_names(message(&september), &["2025-09", path.to_str().unwrap(), "not a manifest of a billing export"]);
 }
 
 #[test]

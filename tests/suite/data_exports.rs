@@ -163,7 +163,9 @@ async fn every_data_export_loads_into_bigquery_and_a_new_run_replaces_its_month(
         let seed = TempDir::new().unwrap();
         let (bucket, later) = (seed.path().join(BUCKET), seed.path().join("later"));
         for (above, exports) in [(&bucket, [&august, &september]), (&later, [&august, &again])] {
-            exports.iter().for_each(|export| export.write(&above.join("exports")));
+            for export in exports {
+                export.write(&above.join("exports"));
+            }
         }
         let storage = StorageServer::start(seed.path());
         let emulator = bigquery(&storage).await;

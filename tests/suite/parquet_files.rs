@@ -99,8 +99,8 @@ fn a_delivery_without_rows_replaces_nothing() {
 }
 
 #[test]
-fn a_list_or_a_map_is_refused_with_its_column_in_the_plan_already() {
-    let delivery = september(&["SELECT {base}, MAP {'a': 'b'} AS tags"]);
+fn a_list_is_refused_with_its_column_in_the_plan_already() {
+    let delivery = september(&["SELECT {base}, ['a'] AS tags"]);
     let job = LocalJob::loaded(&[Delivery::new("2025-09", "first", &["7"])]);
     delivery.write(&job.source);
     let plan = job.finops.report_of(&["plan", "--output", "json"], 1);
