@@ -15,7 +15,7 @@ use finops_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    config::Months,
+    config::{Export, Months},
     error::{Error, Kind, Result},
     storage::{Object, Part, Store},
 };
@@ -39,19 +39,13 @@ pub struct Discovered {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Finds the deliveries of the months wanted, below `prefix`.
+/// Finds the deliveries of the months wanted, where the export lies.
 ///
 /// # Errors
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
-pub async fn discover(
-    store: &Store,
-    provider: Provider,
-    prefix: &str,
-    export_name: Option<&str>,
-    months: &Months,
-) -> Result<Discovered> {
-    let manifests = manifests(store, provider, prefix, export_name).await?;
+pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
+    let (provider, manifests) = (export.provider(), manifests(store, export).await?);
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
     for (location, object) in manifests {
@@ -134,12 +128,8 @@ async fn candidates(
 }
 
 /// The manifests of the one export that lies there.
-async fn manifests(
-    store: &Store,
-    provider: Provider,
-    prefix: &str,
-    export_name: Option<&str>,
-) -> Result<Vec<(ManifestLocation, Object)>> {
+async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
+    let (provider, prefix, export_name) = (export.provider(), export.prefix.as_str(), export.name.as_deref());
     let patterns = provider.manifest_patterns(export_name);
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
     let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;
@@ -159,8 +149,8 @@ async fn manifests(
             format!("several exports lie below {}: {}", store.uri(prefix), list.join(", ")),
         )
         .hint(match export_name {
-            None => "name one with AWS_EXPORT_NAME, or choose a prefix that holds only one",
-            Some(_) => "choose a prefix that holds only one of these folders",
+            None => format!("name one with {}, or choose a prefix that holds only one", export.name_variable()),
+            Some(_) => "choose a prefix that holds only one of these folders".to_owned(),
         }));
     }
     Ok(found.into_values().collect())

@@ -93,10 +93,9 @@ async fn round<W: Warehouse>(
     progress: &dyn Fn(Progress),
 ) -> Result<BTreeSet<BillingPeriod>> {
     let is_wanted = |period: &BillingPeriod| wanted.is_none_or(|wanted| wanted.contains(period));
-    let name = export.name.as_deref();
 
     // Discover what was delivered, and what stands.
-    let discovered = discover(store, export.provider(), &export.prefix, name, &run.months).await?;
+    let discovered = discover(store, export, &run.months).await?;
     let Discovered { export_name, kind, candidates, unreadable } = discovered;
     let Some(export_name) = export_name else {
         info!(source = %store.uri(&export.prefix), "no manifest found");

@@ -1,31 +1,42 @@
-//! A CUR v1 manifest: the first line of the input is its key, the rest its bytes.
+//! A manifest of any provider: the first line of the input is its key, the rest its bytes.
 #![no_main]
 
 use std::collections::HashSet;
 
-use finops_core::aws_cur::{locate, manifest_patterns, parse};
+use finops_core::export::Provider;
 use libfuzzer_sys::fuzz_target;
+
+/// Keys of manifests, for inputs whose own is none.
+const USUAL: [(Provider, &str); 3] = [
+    (Provider::Aws, "cur/cost-and-usage/20250901-20251001/cost-and-usage-Manifest.json"),
+    (Provider::Aws, "cur/daily/metadata/BILLING_PERIOD=2025-09/2025-10-01T06:00:00.000Z-a/daily-Manifest.json"),
+    (Provider::Azure, "cur/daily/20250901-20250930/202509302100/5f9a/manifest.json"),
+];
 
 fuzz_target!(|data: &[u8]| {
     let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return };
     let (key, bytes) = (String::from_utf8_lossy(&data[..end]), &data[end + 1..]);
     let (prefix, _) = key.split_once('/').unwrap_or_default();
-    for prefix in ["", prefix] {
-        let Some(location) = locate(prefix, None, &key) else { continue };
-        let name = location.export_name.as_str();
-        assert_eq!(location.key, key);
-        assert_eq!(format!("{}{}/{name}-Manifest.json", location.export_folder, location.period_folder), key);
-        assert_eq!(locate(prefix, Some(name), &key).as_ref(), Some(&location));
-        assert_eq!(manifest_patterns(Some(name)).len(), 2);
-    }
-    let usual = || locate("cur", None, "cur/cost-and-usage/20250901-20251001/cost-and-usage-Manifest.json");
-    let location = locate("", None, &key).or_else(usual).unwrap();
-    let Ok(manifest) = parse(&location, bytes) else { return };
-    assert_eq!(manifest.billing_period, location.billing_period);
-    assert!(!manifest.execution_id.trim().is_empty());
-    assert_eq!(manifest.files.iter().collect::<HashSet<_>>().len(), manifest.files.len());
-    for file in &manifest.files {
-        assert!(!file.contains('\\'), "{file}");
-        assert!(file.split('/').all(|part| !matches!(part, "" | "." | "..")), "{file}");
+    for (provider, usual) in USUAL {
+        for prefix in ["", prefix] {
+            let Some(location) = provider.locate(prefix, None, &key) else { continue };
+            assert_eq!(location.key, key);
+            assert!(key.starts_with(&location.export_folder));
+            if !location.export_name.is_empty() {
+                let named = provider.locate(prefix, Some(&location.export_name), &key);
+                assert_eq!(named.map(|named| named.billing_period), Some(location.billing_period));
+            }
+        }
+        let found = provider.locate("", None, &key).or_else(|| provider.locate("cur", None, usual));
+        let location = found.unwrap();
+        let Ok(manifest) = provider.parse(&location, bytes) else { continue };
+        assert_eq!(manifest.billing_period, location.billing_period);
+        assert!(!manifest.execution_id.trim().is_empty());
+        let tails: Vec<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
+        assert_eq!(tails.iter().collect::<HashSet<_>>().len(), tails.len());
+        for tail in tails {
+            assert!(!tail.contains('\\'), "{tail}");
+            assert!(tail.split('/').all(|part| !matches!(part, "" | "." | "..")), "{tail}");
+        }
     }
 });

@@ -76,6 +76,12 @@ impl Export {
         if self.pipeline == Provider::Azure.as_str() { Provider::Azure } else { Provider::Aws }
     }
 
+    /// The variable that names it.
+    pub fn name_variable(&self) -> String {
+        let label = self.label.as_ref().map(|label| format!("{label}_")).unwrap_or_default();
+        format!("{}_{label}EXPORT_NAME", self.pipeline).to_uppercase().replace('-', "_")
+    }
+
     /// The export's table, once it is known what stands there.
     pub fn target(&self, export_name: &str, layout: TableLayout) -> Target {
         Target {

@@ -170,6 +170,9 @@ fn an_export_that_is_broken_does_not_stop_the_others_in_duckdb() {
         let error = &entry(&report["pipelines"], "aws_legacy")["error"];
         assert_eq!(error["kind"], kind);
         assert_names(error["message"].as_str().unwrap(), &[said]);
+        if kind == "configuration" {
+            assert_names(error["hint"].as_str().unwrap(), &["AWS_LEGACY_EXPORT_NAME"]);
+        }
         assert_eq!(two.held("aws_prod"), PROD);
         let outcome = two.finops.run(&["run"]);
         assert_eq!(outcome.code, code);
