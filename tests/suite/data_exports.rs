@@ -227,3 +227,41 @@ fn a_table_of_one_kind_takes_no_other() {
     let rows = duckdb_value(&database, &format!("SELECT count(*) FROM {DATASET}.{TABLE}"));
     assert_eq!(rows, "1", "what stands is left alone");
 }
+
+/// A FOCUS export of one month as CSV, of these columns beside those that every one has.
+fn focus(above: &Path, month: &str, cost: &str, more: &[(&str, &str)]) {
+    let export = Export { kind: Focus, parquet: false, run: None, month, costs: &["1"], map: None };
+    export.write(above);
+    let (names, values): (Vec<&str>, Vec<&str>) = more.iter().copied().unzip();
+    let csv = format!(
+        "BillingPeriodStart,ChargePeriodStart,{cost},BillingCurrency,{}\n\
+         {month}-01T00:00:00Z,{month}-02T00:00:00Z,1.25,USD,{}\n",
+        names.join(","),
+        values.join(",")
+    );
+    write(&above.join(format!("{NAME}/data/billing_period={month}/{NAME}-00001.csv.gz")), &gzip(csv.as_bytes()));
+}
+
+#[test]
+fn versions_of_focus_meet_in_one_table_and_renamed_columns_are_told_not_merged() {
+    let folder = TempDir::new().unwrap();
+    let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
+    focus(&source, "2025-08", "BilledCost", &[("Region", "eu"), ("UsageQuantity", "1.5"), ("ServiceName", "s")]);
+    let finops = Finops::local(&source, &database);
+    assert_costs(&finops.report(0), &[("2025-08", "loaded", "1.25")]);
+
+    focus(&source, "2025-09", "billedCost", &[("RegionId", "eu-1"), ("ConsumedQuantity", "2.5"), ("servicename", "s")]);
+    let report = finops.report(0);
+
+    assert_costs(&report, &[("2025-08", "skipped", ""), ("2025-09", "loaded", "1.25")]);
+    let changes = report["pipelines"][0]["schema"].as_array().unwrap();
+    let added: Vec<_> =
+        changes.iter().map(|change| (change["column"].as_str().unwrap(), change["to"].as_str().unwrap())).collect();
+    assert_eq!(added, [("RegionId", "STRING"), ("ConsumedQuantity", "DECIMAL")]);
+    assert!(changes.iter().all(|change| change["change"] == "add"), "{changes:?}");
+    let sql = format!(
+        "SELECT string_agg(concat_ws('|', coalesce(Region, '-'), coalesce(RegionId, '-'), ServiceName), ' ' \
+         ORDER BY BillingPeriodStart) FROM {DATASET}.{TABLE}"
+    );
+    assert_eq!(duckdb_value(&database, &sql), "eu|-|s -|eu-1|s");
+}
