@@ -94,37 +94,32 @@ async fn candidates(
         runs.sort_by_key(|run| Reverse(made(run)));
         runs.truncate(1);
     }
-    let mut read: Vec<(ManifestLocation, Object, Result<Manifest, ManifestError>)> = stream::iter(runs)
+    let mut found: Vec<(String, Candidate)> = stream::iter(runs)
         .map(|(location, object)| async move {
             let manifest = read_manifest(store, provider, &location, &object).await?;
-            Ok::<_, Error>((location, object, manifest))
+            let manifest_uri = store.uri(&location.key);
+            let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
+            let delivery = manifest.map(unlisted);
+            Ok::<_, Error>((location.export_folder, Candidate { billing_period, manifest_uri, delivery }))
         })
         .buffered(CONCURRENT_READS)
         .try_collect()
         .await?;
     // Files are listed from the best on, until one has all of them.
-    let empty = |manifest: &Manifest, location: &ManifestLocation, object: &Object| {
-        Delivery::new(manifest.clone(), store.uri(&location.key), object.updated, HashMap::new())
-    };
-    read.sort_by(|(a, at, one), (b, bt, other)| match (one, other) {
-        (Ok(one), Ok(other)) => rank(&empty(other, b, bt)).cmp(&rank(&empty(one, a, at))),
-        (one, other) => one.is_err().cmp(&other.is_err()),
+    found.sort_by(|(_, a), (_, b)| match (&a.delivery, &b.delivery) {
+        (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
+        (a, b) => a.is_err().cmp(&b.is_err()),
     });
-    let (mut candidates, mut complete) = (Vec::new(), false);
-    for (location, object, manifest) in read {
-        let delivery = match manifest {
-            Ok(manifest) if complete => Ok(empty(&manifest, &location, &object)),
-            Ok(manifest) => {
-                let stored = stored_files(store, &location.export_folder, &manifest).await?;
-                let delivery = Delivery::new(manifest, store.uri(&location.key), object.updated, stored);
-                complete = delivery.missing.is_empty() && !delivery.files.is_empty();
-                Ok(delivery)
-            }
-            Err(error) => Err(error),
-        };
-        candidates.push(Candidate { billing_period, manifest_uri: store.uri(&location.key), delivery });
+    for (export_folder, candidate) in &mut found {
+        let Ok(delivery) = &mut candidate.delivery else { break };
+        let stored = stored_files(store, export_folder, &delivery.manifest).await?;
+        *delivery =
+            Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
+        if delivery.missing.is_empty() && !delivery.files.is_empty() {
+            break;
+        }
     }
-    Ok(candidates)
+    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
 }
 
 /// The manifests of the one export that lies there.

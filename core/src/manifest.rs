@@ -1,6 +1,7 @@
 //! A manifest: what the provider says it delivered, in one form for every provider.
 
 use jiff::{Timestamp, civil::Date};
+use serde::de::DeserializeOwned;
 
 use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType};
 
@@ -80,4 +81,19 @@ impl ManifestError {
             Self::Unsupported(_) => "change the report's settings at the provider",
         }
     }
+}
+
+/// What a provider's manifest holds, as that provider writes it.
+///
+/// # Errors
+/// `Malformed` for what is not JSON of that form.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))
+}
+
+/// The path that `parts` make, if it stays below its folder: it is data from outside, and becomes a path on this machine.
+pub(crate) fn safe_path(parts: &[&str]) -> Option<String> {
+    let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
+    parts.iter().all(is_safe).then(|| parts.join("/"))
 }

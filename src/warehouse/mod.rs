@@ -93,6 +93,14 @@ pub struct MonthLoad {
 }
 
 impl MonthLoad {
+    /// Where to look for what is wrong with some file, for people.
+    fn one_of_files(&self) -> String {
+        match self.files.as_slice() {
+            [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
+            files => files.join(" or "),
+        }
+    }
+
     /// The sequence that follows the last recorded one.
     ///
     /// # Errors
@@ -208,11 +216,8 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
     if failed.len() > SHOWN {
         lines.push(format!("and {} more columns", failed.len() - SHOWN));
     }
-    let place = match load.files.as_slice() {
-        [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
-        files => files.join(" or "),
-    };
-    let message = format!("{} cannot be loaded: {} (in {place})", load.billing_period, lines.join("; "));
+    let message =
+        format!("{} cannot be loaded: {} (in {})", load.billing_period, lines.join("; "), load.one_of_files());
     // A new table would have the same type where that is a well-known one, or the one that the files ask for.
     let would_change = |failure: &&CastFailure| {
         let mut columns = load.columns.iter();

@@ -1,7 +1,7 @@
 //! Where a Cost and Usage Report lies below a prefix.
 //!
-//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of the files. A copy of each manifest lies one folder
-//! deeper, inside the assembly's folder; it is the same execution and is never looked at.
+//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of
+//! the files. A copy of each manifest lies one folder deeper, inside the assembly's folder; it is the same execution and is never looked at.
 
 use crate::{
     export::ManifestLocation,
@@ -9,7 +9,15 @@ use crate::{
     text::as_pattern,
 };
 
-const MANIFEST_SUFFIX: &str = "-Manifest.json";
+/// What the name of every manifest of AWS's ends with.
+pub(crate) const MANIFEST_SUFFIX: &str = "-Manifest.json";
+
+/// The name of the export whose manifest is called `file` and lies below `folder`, where that is named after the export;
+/// `None` where it is no manifest, or one of another export than is `wanted`.
+pub(crate) fn export_of<'f>(file: &'f str, folder: Option<&str>, wanted: Option<&str>) -> Option<&'f str> {
+    let name = file.strip_suffix(MANIFEST_SUFFIX).filter(|name| !name.is_empty())?;
+    (wanted.is_none_or(|wanted| wanted == name) && folder.is_none_or(|folder| folder == name)).then_some(name)
+}
 
 /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest, and no copy of one
 /// where the name is given.
@@ -27,11 +35,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         [folder, period, file] => (Some(*folder), *period, *file),
         _ => return None,
     };
-    let name = file.strip_suffix(MANIFEST_SUFFIX).filter(|name| !name.is_empty())?;
-    let foreign = export_name.is_some_and(|wanted| wanted != name) || folder.is_some_and(|folder| folder != name);
-    if foreign {
-        return None;
-    }
+    let name = export_of(file, folder, export_name)?;
     let billing_period = period_of_folder(period_folder)?;
     let folder_and_file = period_folder.len() + 1 + file.len();
     Some(ManifestLocation {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     export::{ExportKind, ManifestLocation},
-    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile},
+    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile, read, safe_path},
     schema::ColumnType,
     text::short,
 };
@@ -45,8 +45,7 @@ struct RawColumn {
 /// # Errors
 /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))?;
+    let raw: Raw = read(bytes)?;
     if raw.assembly_id.trim().is_empty() {
         return Err(ManifestError::Malformed("its assemblyId is empty".to_owned()));
     }
@@ -119,12 +118,9 @@ fn tail(key: &str, location: &ManifestLocation) -> Result<String, ManifestError>
     let folder = &location.period_folder;
     let start = parts.iter().rposition(|part| part == folder).or_else(|| athena_folder(&parts, location));
     let tail = start.map(|start| &parts[start..]).filter(|tail| tail.len() > 1);
-    match tail {
-        // A key is data from outside, and becomes a path below a local folder.
-        Some(tail) if tail.iter().all(|part| !matches!(*part, "" | "." | "..") && !part.contains('\\')) => {
-            Ok(tail.join("/"))
-        }
-        _ => Err(ManifestError::Contradiction(format!(
+    match tail.and_then(safe_path) {
+        Some(tail) => Ok(tail),
+        None => Err(ManifestError::Contradiction(format!(
             "its file `{}` lies neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
             short(key)
         ))),

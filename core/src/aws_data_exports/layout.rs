@@ -6,9 +6,12 @@
 
 use jiff::Timestamp;
 
-use crate::{export::ManifestLocation, period::BillingPeriod, text::as_pattern};
-
-const MANIFEST_SUFFIX: &str = "-Manifest.json";
+use crate::{
+    aws_cur::{MANIFEST_SUFFIX, export_of},
+    export::ManifestLocation,
+    period::BillingPeriod,
+    text::as_pattern,
+};
 
 /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest.
 pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
@@ -30,11 +33,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         [folder, "metadata", period, run, file] => (Some(*folder), *period, Some(*run), *file),
         _ => return None,
     };
-    let name = file.strip_suffix(MANIFEST_SUFFIX).filter(|name| !name.is_empty())?;
-    let foreign = export_name.is_some_and(|wanted| wanted != name) || folder.is_some_and(|folder| folder != name);
-    if foreign {
-        return None;
-    }
+    let name = export_of(file, folder, export_name)?;
     let billing_period = period_of_folder(period_folder)?;
     let export_folder = key.len() - below.len() + folder.map_or(0, |folder| folder.len() + 1);
     Some(ManifestLocation {

@@ -12,7 +12,7 @@ use super::layout::{period_of_folder, run_time};
 use crate::{
     delivery::hash,
     export::{ExportKind, ManifestLocation},
-    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile},
+    manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile, read, safe_path},
     schema::ColumnType,
     text::short,
 };
@@ -45,8 +45,7 @@ struct RawColumn {
 /// # Errors
 /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))?;
+    let raw: Raw = read(bytes)?;
     check_period(&raw.billing_period, location)?;
     let kind = kind(&raw.columns)?;
     let mut seen = HashSet::new();
@@ -127,12 +126,9 @@ fn tail(url: &str, location: &ManifestLocation) -> Result<String, ManifestError>
     let parts: Vec<&str> = url.split('/').collect();
     let start = parts.windows(2).rposition(|pair| pair[0] == "data" && period_of_folder(pair[1]).is_some());
     let of_month = start.filter(|start| period_of_folder(parts[start + 1]) == Some(location.billing_period));
-    match of_month.map(|start| &parts[start..]).filter(|tail| tail.len() > 2) {
-        // A URL is data from outside, and becomes a path below a local folder.
-        Some(tail) if tail.iter().all(|part| !matches!(*part, "" | "." | "..") && !part.contains('\\')) => {
-            Ok(tail.join("/"))
-        }
-        _ => Err(ManifestError::Contradiction(format!(
+    match of_month.map(|start| &parts[start..]).filter(|tail| tail.len() > 2).and_then(safe_path) {
+        Some(tail) => Ok(tail),
+        None => Err(ManifestError::Contradiction(format!(
             "its file `{}` does not lie in a folder data/BILLING_PERIOD={}",
             short(url),
             location.billing_period

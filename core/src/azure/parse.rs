@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::layout::{days, is_minute};
 use crate::{
     export::{ExportKind, ManifestLocation},
-    manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    manifest::{FileFormat, Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
     text::short,
 };
@@ -67,8 +67,7 @@ struct RawBlob {
 /// # Errors
 /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))?;
+    let raw: Raw = read(bytes)?;
     let kind = kind(&raw.export_config.r#type)?;
     let export_name = export_name(&raw, location)?;
     let until = until(&raw, location)?;
@@ -210,12 +209,11 @@ fn tail(name: &str, location: &ManifestLocation) -> Result<String, ManifestError
     // Some names begin with a space.
     let parts: Vec<&str> = name.trim().split('/').collect();
     let tail = parts.iter().rposition(|part| part == folder).map(|start| &parts[start..]);
-    match tail.filter(|tail| tail.len() > 1) {
-        // A name is data from outside, and becomes a path below a local folder.
-        Some(tail) if tail.iter().all(|part| !matches!(*part, "" | "." | "..") && !part.contains('\\')) => {
-            Ok(tail.join("/"))
+    match tail.filter(|tail| tail.len() > 1).and_then(safe_path) {
+        Some(tail) => Ok(tail),
+        None => {
+            Err(ManifestError::Contradiction(format!("its file `{}` does not lie in a folder {folder}", short(name))))
         }
-        _ => Err(ManifestError::Contradiction(format!("its file `{}` does not lie in a folder {folder}", short(name)))),
     }
 }
 

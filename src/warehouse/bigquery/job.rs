@@ -6,13 +6,14 @@
 use std::{sync::PoisonError, time::Duration};
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::{manifest::FileFormat, schema::Reading};
+use finops_core::schema::Reading;
 use futures::future::try_join3;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     BigQuery,
+    cast::staged_name,
     errors::{Failure, is_transient_job, load_error, refuses_schema},
     inspect::milliseconds,
     load::{WORK_LABEL, direct_job, job_id_prefix, with_id, work},
@@ -81,10 +82,8 @@ impl<'a> NumberedJobs<'a> {
     /// went through is told of once. The caller then lists deliveries again, and what it finds is at least as new as
     /// what those jobs loaded, since their runs had listed before.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
-        let as_they_are = |column: &LoadColumn| {
-            column.reading() == Reading::AsIs
-                && (column.file_name == column.column.name || self.load.format == FileFormat::Csv)
-        };
+        let as_they_are =
+            |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
         let mut way = if self.load.columns.iter().all(as_they_are) {
             Way::Direct(direct_job(self.bigquery.client.project(), self.target, self.load, &self.work)?)
         } else {

@@ -83,6 +83,7 @@ impl<'a> Staging<'a> {
         let project = self.bigquery.client.project();
         let reference = json!({"projectId": project, "datasetId": self.target.dataset, "tableId": self.name});
         let schema = self.schema();
+        let job = json!({"configuration": {"load": configuration(self.load, &schema, &reference)?}});
         let table = json!({
             "tableReference": reference,
             "schema": schema,
@@ -98,7 +99,6 @@ impl<'a> Staging<'a> {
             Err(failure) if failure.is_status(409) => {}
             created => drop(created.map_err(|failure| failure.into_error(&self.doing()))?),
         }
-        let job = json!({"configuration": {"load": configuration(self.load, &schema, &reference)?}});
         let mut pauses = http::backoff().build();
         let mut attempt = 1;
         loop {
@@ -243,7 +243,8 @@ async fn remove(bigquery: &BigQuery, dataset: &str, table: &str) {
     }
 }
 
-/// Refuses files with maps, and with column names that no BigQuery table can have, and under which their columns would be looked for.
+/// Refuses files with maps, and with column names that no BigQuery table can have: under those their columns would be
+/// looked for.
 fn check_names(load: &MonthLoad) -> Result<()> {
     if let Some(map) = load.columns.iter().find(|column| column.file_type == FileType::Map) {
         let (period, name) = (load.billing_period, &map.column.name);

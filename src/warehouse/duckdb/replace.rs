@@ -146,11 +146,7 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
-    let place = match (file, load.files.as_slice()) {
-        (Some(file), _) => file.to_owned(),
-        (None, [first, others @ ..]) if others.len() > 2 => format!("{first} or {} others", others.len()),
-        (None, files) => files.join(" or "),
-    };
+    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
     Error::new(Kind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
         .hint("nothing was changed; compare the file with the provider's, or report the value")
 }
