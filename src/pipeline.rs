@@ -203,6 +203,11 @@ async fn replace<W: Warehouse>(
         file_name: column.file_name.clone(),
         file_type: column.file_type,
     });
+    let layout = &target.layout;
+    let in_files = |name: &str| month.columns.columns.iter().any(|column| column.name == name);
+    let in_table = |name: &str| types.contains_key(name);
+    let cost = layout.cost(in_files).unwrap_or(layout.costs[0]);
+    let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
     let fetched = Fetched::new(store, delivery, warehouse.reads_buckets()).await?;
     let load = MonthLoad {
         billing_period: delivery.manifest.billing_period,
@@ -213,6 +218,8 @@ async fn replace<W: Warehouse>(
         bytes: delivery.bytes(),
         format: delivery.manifest.format,
         columns: columns.collect(),
+        cost,
+        currency,
         rows: month.columns.rows,
         previous,
         force: run.rules.force,

@@ -1,6 +1,6 @@
 //! The schema step: what the files of the months to load hold, and what the table gets for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use finops_core::{
     BillingPeriod,
@@ -70,7 +70,10 @@ pub fn table_schema(
     target: &Target,
 ) -> (Vec<Column>, Vec<SchemaChange>) {
     let months: Vec<MonthColumns> = ready.values().map(|month| month.columns.clone()).collect();
-    let wanted = schema::union(&months, &target.layout.pillars());
+    let delivered = months.iter().flat_map(|month| month.columns.iter().map(|column| column.name.as_str()));
+    let there: HashSet<&str> =
+        delivered.chain(existing.iter().flat_map(|columns| columns.iter().map(|c| c.name.as_str()))).collect();
+    let wanted = schema::union(&months, &target.layout.pillars(|name| there.contains(name)));
     let mut changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
     let columns = schema::prepared(existing, &wanted, &changes);
     changes.extend(schema::castings(&columns, &months));

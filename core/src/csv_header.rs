@@ -9,6 +9,8 @@ pub struct CsvHeader {
     pub columns: Vec<String>,
     /// Whether at least one row follows.
     pub has_rows: bool,
+    /// The first row as far as the given bytes go: its last value may be cut short.
+    pub first_row: Vec<String>,
 }
 
 /// Why the header could not be read.
@@ -53,7 +55,12 @@ pub fn read_header(head: &[u8], gzip: bool, whole: bool) -> Result<CsvHeader, He
     }
     let columns = record.iter().map(|name| std::str::from_utf8(name).map(str::to_owned)).collect::<Result<_, _>>();
     let columns = columns.map_err(|_| HeaderError::Broken("its header is not UTF-8".to_owned()))?;
-    Ok(CsvHeader { columns, has_rows: more })
+    let mut row = csv::ByteRecord::new();
+    let first_row = match reader.read_byte_record(&mut row) {
+        Ok(true) => row.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect(),
+        _ => Vec::new(),
+    };
+    Ok(CsvHeader { columns, has_rows: more, first_row })
 }
 
 /// What `head` inflates to, as far as it goes: a few megabytes at most, whatever it claims to hold.
@@ -92,6 +99,7 @@ mod tests {
             let header = read_header(&bytes, is_gzip, true).unwrap();
             assert_eq!(header.columns, ["identity/LineItemId", "resourceTags/user:a,b"]);
             assert!(header.has_rows);
+            assert_eq!(header.first_row, ["x", "y"]);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{
     aws_cur, aws_data_exports, azure,
     manifest::{Manifest, ManifestError},
     period::BillingPeriod,
-    schema::{RepeatedColumn, column_names, spelled_column_names},
+    schema::{ColumnType, RepeatedColumn, column_names, spelled_column_names},
     state::TableLayout,
 };
 
@@ -18,8 +18,10 @@ pub enum ExportKind {
     Cur,
     /// AWS Cost and Usage Report 2.0.
     Cur2,
-    /// Azure's actual or amortized cost.
-    AzureCost,
+    /// Azure's actual cost: a reservation costs on the day that it is bought.
+    AzureActual,
+    /// Azure's amortized cost: a reservation costs a share on each of its days. The columns are those of actual cost.
+    AzureAmortized,
     /// FOCUS, the FinOps Open Cost and Usage Specification.
     Focus,
 }
@@ -27,33 +29,22 @@ pub enum ExportKind {
 const FOCUS_LAYOUT: TableLayout = TableLayout {
     partition: "BillingPeriodStart",
     cluster: "ChargePeriodStart",
-    cost: "BilledCost",
-    currency: "BillingCurrency",
+    time: ColumnType::Timestamp,
+    costs: &["BilledCost"],
+    currencies: &["BillingCurrency"],
 };
 
 impl ExportKind {
     /// One of each form of table.
-    pub const EACH_TABLE: [Self; 3] = [Self::Cur, Self::Focus, Self::AzureCost];
+    pub const EACH_TABLE: [Self; 3] = [Self::Cur, Self::Focus, Self::AzureActual];
 
-    /// What its table stands on, where nothing else is known of it.
+    /// What its table stands on.
     pub fn layout(self) -> TableLayout {
-        self.layouts()[0]
-    }
-
-    /// What its table can stand on, in the order of preference. They differ in cost and currency only.
-    pub fn layouts(self) -> &'static [TableLayout] {
         match self {
-            Self::Cur | Self::Cur2 => &[aws_cur::TABLE_LAYOUT],
-            Self::AzureCost => azure::TABLE_LAYOUTS,
-            Self::Focus => &[FOCUS_LAYOUT],
+            Self::Cur | Self::Cur2 => aws_cur::TABLE_LAYOUT,
+            Self::AzureActual | Self::AzureAmortized => azure::TABLE_LAYOUT,
+            Self::Focus => FOCUS_LAYOUT,
         }
-    }
-
-    /// What its table stands on for files in which `has` finds a column of the table: the first cost that is there counts,
-    /// and the first currency.
-    pub fn layout_for(self, has: impl Fn(&str) -> bool) -> TableLayout {
-        let found = self.layouts().iter().rev().max_by_key(|layout| (has(layout.cost), has(layout.currency)));
-        found.copied().unwrap_or_else(|| self.layout())
     }
 
     /// The table's column name for each column of the files, in their order.
@@ -63,8 +54,8 @@ impl ExportKind {
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
             Self::Cur | Self::Cur2 => column_names(file_names),
-            Self::AzureCost => azure::column_names(file_names),
-            Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars()),
+            Self::AzureActual | Self::AzureAmortized => azure::column_names(file_names),
+            Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars(|_| true)),
         }
     }
 }
@@ -135,31 +126,5 @@ impl Provider {
             Self::Aws => aws_cur::parse(location, bytes),
             Self::Azure => azure::parse(location, bytes),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_cost_and_the_first_currency_that_the_files_have_count() {
-        let layout_for = |columns: &[&str]| {
-            let layout = ExportKind::AzureCost.layout_for(|name| columns.contains(&name));
-            (layout.cost, layout.currency)
-        };
-        assert_eq!(
-            layout_for(&["cost", "costInBillingCurrency", "billingCurrency"]),
-            ("costInBillingCurrency", "billingCurrency")
-        );
-        assert_eq!(
-            layout_for(&["costInBillingCurrency", "billingCurrencyCode"]),
-            ("costInBillingCurrency", "billingCurrencyCode")
-        );
-        assert_eq!(layout_for(&["preTaxCost", "currency"]), ("preTaxCost", "currency"));
-        assert_eq!(layout_for(&["cost", "billingCurrencyCode", "currency"]), ("cost", "billingCurrencyCode"));
-        assert_eq!(layout_for(&["cost", "preTaxCost"]), ("preTaxCost", "billingCurrency"));
-        assert_eq!(layout_for(&[]), ("costInBillingCurrency", "billingCurrency"));
-        assert_eq!(ExportKind::AzureCost.layout(), ExportKind::AzureCost.layout_for(|_| true));
     }
 }

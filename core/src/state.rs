@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Costs, period::BillingPeriod};
+use crate::{amount::Costs, period::BillingPeriod, schema::ColumnType};
 
 /// The state table's name, in the same dataset as the tables that it tells of.
 pub const STATE_TABLE: &str = "finops_loads";
@@ -15,16 +15,29 @@ pub struct TableLayout {
     pub partition: &'static str,
     /// The table is clustered by it.
     pub cluster: &'static str,
-    /// Summed per currency when a month is loaded.
-    pub cost: &'static str,
-    /// The cost's currency.
-    pub currency: &'static str,
+    /// The type of both.
+    pub time: ColumnType,
+    /// Of these, the first that a month's files have is summed per currency when the month is loaded.
+    pub costs: &'static [&'static str],
+    /// Of these, the first that a month's files have is the cost's currency.
+    pub currencies: &'static [&'static str],
 }
 
 impl TableLayout {
-    /// All of them: the table has these columns whatever the files hold.
-    pub fn pillars(&self) -> [&'static str; 4] {
-        [self.partition, self.cluster, self.cost, self.currency]
+    /// The column that is summed, given which columns there are.
+    pub fn cost(&self, is_there: impl Fn(&str) -> bool) -> Option<&'static str> {
+        self.costs.iter().copied().find(|name| is_there(name))
+    }
+
+    /// The column of its currency, given which columns there are.
+    pub fn currency(&self, is_there: impl Fn(&str) -> bool) -> Option<&'static str> {
+        self.currencies.iter().copied().find(|name| is_there(name))
+    }
+
+    /// The columns that the table has whatever the files hold, given which others there are.
+    pub fn pillars(&self, is_there: impl Fn(&str) -> bool) -> [&'static str; 4] {
+        let cost = self.cost(&is_there).unwrap_or(self.costs[0]);
+        [self.partition, self.cluster, cost, self.currency(is_there).unwrap_or(self.currencies[0])]
     }
 }
 
@@ -101,5 +114,27 @@ impl Standing {
     /// The record, if the table still has rows of it: what a reader could see.
     pub fn visible(&self) -> Option<&LoadRecord> {
         (self.rows_in_table > 0).then_some(&self.record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::export::ExportKind;
+
+    #[test]
+    fn the_first_cost_and_the_first_currency_that_are_there_count() {
+        let layout = ExportKind::AzureActual.layout();
+        let pillars = |columns: &[&str]| layout.pillars(|name| columns.contains(&name));
+        for (columns, cost, currency) in [
+            (&["cost", "costInBillingCurrency", "billingCurrency"][..], "costInBillingCurrency", "billingCurrency"),
+            (&["costInBillingCurrency", "billingCurrencyCode"], "costInBillingCurrency", "billingCurrencyCode"),
+            (&["preTaxCost", "currency"], "preTaxCost", "currency"),
+            (&["cost", "billingCurrencyCode", "currency"], "cost", "billingCurrencyCode"),
+            (&["cost", "preTaxCost"], "preTaxCost", "billingCurrency"),
+            (&[], "costInBillingCurrency", "billingCurrency"),
+        ] {
+            assert_eq!(pillars(columns), [layout.partition, layout.cluster, cost, currency]);
+        }
+        assert_eq!((layout.cost(|_| false), layout.currency(|_| false)), (None, None));
     }
 }

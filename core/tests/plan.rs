@@ -38,7 +38,7 @@ fn moment(day: i8) -> Timestamp {
 fn delivery(run: Run) -> Delivery {
     let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
     let manifest = Manifest {
-        kind: ExportKind::AzureCost,
+        kind: ExportKind::AzureActual,
         export_name: "daily".to_owned(),
         billing_period: "2025-03".parse().unwrap(),
         execution_id: run.id.to_owned(),

@@ -8,7 +8,7 @@ use finops_core::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::FIRST_READ;
+use super::{FIRST_READ, FilesColumns};
 use crate::{
     discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
@@ -19,7 +19,7 @@ use crate::{
 const LONGEST_READ: u64 = 4 << 20;
 
 /// The columns as the headers name them; `None` where there are headers and nothing else.
-pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<Vec<(String, FileType)>>> {
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
     let headers: Vec<CsvHeader> = stream::iter(&delivery.files)
         .map(|file| header(store, &file.key, file.bytes))
         .buffered(CONCURRENT_READS)
@@ -45,7 +45,9 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         let named = types.iter().find(|column| column.name == *name).and_then(|column| column.column_type);
         (name.clone(), FileType::Text(named))
     };
-    Ok(Some(first.columns.iter().map(typed).collect()))
+    let columns = first.columns.iter().map(typed).collect();
+    let first_rows = headers.into_iter().map(|header| header.first_row).collect();
+    Ok(Some(FilesColumns { columns, first_rows, rows: None }))
 }
 
 async fn header(store: &Store, key: &str, bytes: u64) -> Result<CsvHeader> {

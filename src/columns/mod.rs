@@ -7,7 +7,7 @@ use finops_core::{
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{FileColumn, MonthColumns},
+    schema::{ColumnType, DayForm, FileColumn, FileType, MonthColumns, known_type},
 };
 
 use crate::{
@@ -20,6 +20,16 @@ const FIRST_READ: u64 = 64 << 10;
 /// BigQuery's limit of columns in a table.
 const MOST_COLUMNS: usize = 10_000;
 
+/// What the first or last bytes of a month's files tell.
+struct FilesColumns {
+    /// The columns as the files name them.
+    columns: Vec<(String, FileType)>,
+    /// The first row of each CSV file.
+    first_rows: Vec<Vec<String>>,
+    /// Rows of all files, where they tell it themselves.
+    rows: Option<u64>,
+}
+
 /// The month's columns; `None` where its files hold no rows.
 ///
 /// # Errors
@@ -28,10 +38,10 @@ const MOST_COLUMNS: usize = 10_000;
 pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<MonthColumns>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
-        FileFormat::Csv => csv::columns(store, delivery).await?.map(|columns| (columns, None)),
-        FileFormat::Parquet => parquet::columns(store, delivery).await?.map(|(c, rows)| (c, Some(rows))),
+        FileFormat::Csv => csv::columns(store, delivery).await?,
+        FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some((columns, rows)) = read else { return Ok(None) };
+    let Some(FilesColumns { columns, first_rows, rows }) = read else { return Ok(None) };
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
     let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let kind = delivery.manifest.kind;
@@ -40,8 +50,13 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
     }
-    let columns = names.into_iter().zip(file_names).zip(types);
-    let columns = columns.map(|((name, file_name), file_type)| FileColumn { name, file_name, file_type });
+    let columns = names.into_iter().zip(file_names).zip(types).enumerate();
+    let columns = columns.map(|(at, ((name, file_name), file_type))| {
+        let is_day = matches!(file_type, FileType::Text(_)) && known_type(&name) == Some(ColumnType::Date);
+        let values = first_rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
+        let day = is_day.then(|| DayForm::of(values)).flatten();
+        FileColumn { name, file_name, file_type: day.map_or(file_type, FileType::DayText) }
+    });
     Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))
 }
 
@@ -49,10 +64,14 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
 /// good one and be worth nothing.
 fn require(kind: ExportKind, names: &[String]) -> Result<(), String> {
     let layout = kind.layout();
-    let mut needed = [layout.partition, layout.cost].into_iter();
-    needed
-        .find(|needed| !names.iter().any(|name| name == needed))
-        .map_or(Ok(()), |missing| Err(format!("it has no column that gives `{missing}`")))
+    let has = |needed: &str| names.iter().any(|name| name == needed);
+    if !has(layout.partition) {
+        return Err(format!("it has no column that gives `{}`, by which rows belong to a month", layout.partition));
+    }
+    match layout.cost(has) {
+        Some(_) => Ok(()),
+        None => Err(format!("it has no column that gives a cost: `{}` was expected", layout.costs.join("` or `"))),
+    }
 }
 
 fn not_a_report(file: &str, message: &str) -> Error {

@@ -11,16 +11,15 @@ use finops_core::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{FIRST_READ, not_a_report};
+use super::{FIRST_READ, FilesColumns, not_a_report};
 use crate::{
     discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
     storage::{Part, Store},
 };
 
-/// The columns with the number of all files' rows; `None` where there are none. All files have the same columns, in any
-/// order.
-pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<(Vec<(String, FileType)>, u64)>> {
+/// The columns; `None` where there are no rows. All files have the same columns, in any order.
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
     let footers: Vec<ParquetFooter> =
         stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(CONCURRENT_READS).try_collect().await?;
     let rows = footers.iter().fold(0u64, |sum, footer| sum.saturating_add(footer.rows));
@@ -39,7 +38,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
                 .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
     }
-    Ok(Some((first.columns, rows)))
+    Ok(Some(FilesColumns { columns: first.columns, first_rows: Vec::new(), rows: Some(rows) }))
 }
 
 /// Refuses names that differ in case only: no warehouse tells such columns apart.

@@ -6,7 +6,6 @@ use serde::Deserialize;
 
 use super::{
     ENVIRONMENT, Problem,
-    exports::NOT_YET,
     problem::Problems,
     scope::{AWS, AZURE, SUFFIXES, Scope},
 };
@@ -122,7 +121,7 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
         Setting { name, value: set.map_or(default, String::as_str).to_owned(), origin }
     };
     let mut settings: Vec<Setting> = KNOWN.iter().map(|(name, default)| setting((*name).to_owned(), default)).collect();
-    for provider in [&AWS, &AZURE].into_iter().filter(|provider| !NOT_YET.contains(provider)) {
+    for provider in [&AWS, &AZURE] {
         let shared = ["EXPORTS"].iter().chain(&SUFFIXES).map(|suffix| setting(provider.variable(suffix), ""));
         settings.extend(shared);
         // What is wrong with them is for `parse` to tell.

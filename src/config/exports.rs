@@ -10,9 +10,6 @@ use super::{
     scope::{AWS, AZURE, Provider, Scope},
 };
 
-/// Pipelines that can be configured and not be run yet.
-pub const NOT_YET: &[Provider] = &[AZURE];
-
 /// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
 pub fn exports(
     wanted: Option<&str>,
@@ -39,15 +36,6 @@ pub fn exports(
     }
     let mut exports = Vec::new();
     for provider in providers {
-        if NOT_YET.contains(provider) {
-            let Provider { pipeline, prefix } = provider;
-            let found =
-                wanted.filter(|wanted| wanted != pipeline).map(|all| format!("`{all}`, and {prefix}_... is set"));
-            let found = found.unwrap_or_else(|| format!("`{pipeline}`"));
-            let what = format!("is {found}: this version has no {pipeline} pipeline yet");
-            problems.add("PIPELINE", what, FLAG_OR_ENVIRONMENT);
-            continue;
-        }
         let scopes = Scope::all(provider, environment, problems);
         exports.extend(scopes.iter().map(|scope| (export(scope, warehouse, problems), scope.own("TABLE_NAME"))));
     }

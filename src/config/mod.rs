@@ -54,7 +54,7 @@ pub enum Source {
 /// One export and its table.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// `aws`.
+    /// `aws` or `azure`.
     pub pipeline: &'static str,
     /// What `AWS_EXPORTS` calls it, where that is set.
     pub label: Option<String>,

@@ -82,6 +82,10 @@ pub struct MonthLoad {
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
+    /// The table's column whose sum is the month's cost.
+    pub cost: &'static str,
+    /// The table's column with the cost's currency.
+    pub currency: &'static str,
     /// The files' rows, where they tell it themselves.
     pub rows: Option<u64>,
     /// The last record, and what the table holds of it now.

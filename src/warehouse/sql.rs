@@ -1,6 +1,8 @@
 //! SQL that both warehouses understand, and the one place where identifiers are quoted.
 
-use finops_core::{BillingPeriod, state::TableLayout};
+use finops_core::{BillingPeriod, schema::ColumnType, state::TableLayout};
+
+use super::MonthLoad;
 
 /// What a statement says that met a value without a counterpart in the table.
 pub(super) const NO_VALUE: &str = "a value cannot be converted";
@@ -42,14 +44,14 @@ impl Dialect {
     /// The condition that a row belongs to `period`.
     pub fn in_period(self, layout: &TableLayout, period: BillingPeriod) -> String {
         let column = self.quote(layout.partition);
-        let (start, end) = (period.first_day(), period.end());
-        format!("{column} >= TIMESTAMP '{start} 00:00:00' AND {column} < TIMESTAMP '{end} 00:00:00'")
+        let (start, end) = bounds(layout, period);
+        format!("{column} >= {start} AND {column} < {end}")
     }
 
     /// A query for a month's cost: currency (`unknown` where it is missing), exact sum, and rows.
-    pub fn cost_query(self, table: &str, layout: &TableLayout, period: BillingPeriod) -> String {
-        let (cost, currency) = (self.quote(layout.cost), self.quote(layout.currency));
-        let in_period = self.in_period(layout, period);
+    pub fn cost_query(self, table: &str, layout: &TableLayout, load: &MonthLoad) -> String {
+        let (cost, currency) = (self.quote(load.cost), self.quote(load.currency));
+        let in_period = self.in_period(layout, load.billing_period);
         let text = match self {
             Self::BigQuery => "STRING",
             Self::DuckDb => "VARCHAR",
@@ -60,6 +62,15 @@ impl Dialect {
              FROM {table} WHERE {in_period} GROUP BY 1"
         )
     }
+}
+
+/// The first value of the table's partition column that belongs to the month, and the first that no longer does.
+pub fn bounds(layout: &TableLayout, period: BillingPeriod) -> (String, String) {
+    let literal = |day| match layout.time {
+        ColumnType::Date => format!("DATE '{day}'"),
+        _ => format!("TIMESTAMP '{day} 00:00:00'"),
+    };
+    (literal(period.first_day()), literal(period.end()))
 }
 
 #[cfg(test)]

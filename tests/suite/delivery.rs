@@ -132,6 +132,8 @@ impl Delivery {
             bytes: self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
             format: self.format,
             columns: columns.collect(),
+            cost: "line_item_unblended_cost",
+            currency: "line_item_currency_code",
             rows: self.rows,
             previous,
             force: false,

@@ -7,10 +7,13 @@ pub(crate) use layout::{MANIFEST_SUFFIX, export_of};
 pub use layout::{locate, manifest_patterns};
 pub use parse::parse;
 
+use crate::{schema::ColumnType, state::TableLayout};
+
 /// What the table of a Cost and Usage Report stands on.
-pub const TABLE_LAYOUT: crate::state::TableLayout = crate::state::TableLayout {
+pub const TABLE_LAYOUT: TableLayout = TableLayout {
     partition: "bill_billing_period_start_date",
     cluster: "line_item_usage_start_date",
-    cost: "line_item_unblended_cost",
-    currency: "line_item_currency_code",
+    time: ColumnType::Timestamp,
+    costs: &["line_item_unblended_cost"],
+    currencies: &["line_item_currency_code"],
 };

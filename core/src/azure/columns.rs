@@ -35,25 +35,14 @@ const DATES: [&str; 6] = [
     "servicePeriodStartDate",
 ];
 
-/// Text, named here for their spelling.
-const CURRENCIES: [&str; 3] = ["billingCurrency", "billingCurrencyCode", "currency"];
-
-const fn layout(cost: &'static str, currency: &'static str) -> TableLayout {
-    TableLayout { partition: "billingPeriodStartDate", cluster: "date", cost, currency }
-}
-
-/// What the table can stand on: the agreement decides which column has the cost, and which its currency.
-pub const TABLE_LAYOUTS: &[TableLayout] = &[
-    layout("costInBillingCurrency", CURRENCIES[0]),
-    layout("costInBillingCurrency", CURRENCIES[1]),
-    layout("costInBillingCurrency", CURRENCIES[2]),
-    layout("preTaxCost", CURRENCIES[0]),
-    layout("preTaxCost", CURRENCIES[1]),
-    layout("preTaxCost", CURRENCIES[2]),
-    layout("cost", CURRENCIES[0]),
-    layout("cost", CURRENCIES[1]),
-    layout("cost", CURRENCIES[2]),
-];
+/// What the table stands on: the agreement decides which column has the cost, and which its currency.
+pub const TABLE_LAYOUT: TableLayout = TableLayout {
+    partition: "billingPeriodStartDate",
+    cluster: "date",
+    time: ColumnType::Date,
+    costs: &["costInBillingCurrency", "preTaxCost", "cost"],
+    currencies: &["billingCurrency", "billingCurrencyCode", "currency"],
+};
 
 /// The type of a well-known column of the table.
 pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
@@ -71,7 +60,7 @@ pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
 /// # Errors
 /// [`RepeatedColumn`] where two are the same to the letter.
 pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
-    let known = [&DECIMALS[..], &DATES, &CURRENCIES].concat();
+    let known = [&DECIMALS[..], &DATES, TABLE_LAYOUT.currencies].concat();
     let names = spelled_column_names(file_names, &known)?;
     // Names stay apart: they differ by more than case.
     Ok(names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect())
@@ -119,11 +108,13 @@ mod tests {
 
     #[test]
     fn what_a_table_stands_on_has_a_type_of_its_own() {
-        for layout in TABLE_LAYOUTS {
-            assert_eq!(known_type(layout.partition), Some(ColumnType::Date));
-            assert_eq!(known_type(layout.cluster), Some(ColumnType::Date));
-            assert_eq!(known_type(layout.cost), Some(ColumnType::Decimal));
-            assert_eq!(names(&layout.pillars()), layout.pillars());
+        let TableLayout { partition, cluster, time, costs, currencies } = TABLE_LAYOUT;
+        assert_eq!([known_type(partition), known_type(cluster)], [Some(time); 2]);
+        for cost in costs {
+            assert_eq!(known_type(cost), Some(ColumnType::Decimal));
+        }
+        for pillar in [&[partition, cluster], costs, currencies].concat() {
+            assert_eq!(names(&[pillar]), [pillar]);
         }
     }
 }

@@ -5,6 +5,6 @@ mod layout;
 mod parse;
 
 pub(crate) use columns::known_type;
-pub use columns::{TABLE_LAYOUTS, column_names};
+pub use columns::{TABLE_LAYOUT, column_names};
 pub use layout::{locate, manifest_patterns};
 pub use parse::parse;

@@ -101,7 +101,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
 
 fn kind(name: &str) -> Result<ExportKind, ManifestError> {
     match name.to_ascii_lowercase().as_str() {
-        "actualcost" | "amortizedcost" => Ok(ExportKind::AzureCost),
+        "actualcost" => Ok(ExportKind::AzureActual),
+        "amortizedcost" => Ok(ExportKind::AzureAmortized),
         "focuscost" => Ok(ExportKind::Focus),
         _ => Err(ManifestError::Unsupported(format!(
             "it is of type `{}`, which is not cost data: choose an export of type ActualCost, AmortizedCost or FocusCost",
@@ -282,7 +283,7 @@ mod tests {
             bytes: Some(bytes),
         };
         let expected = Manifest {
-            kind: ExportKind::AzureCost,
+            kind: ExportKind::AzureActual,
             export_name: "daily".to_owned(),
             billing_period: "2025-03".parse().unwrap(),
             execution_id: "5f9a".to_owned(),
@@ -358,7 +359,7 @@ mod tests {
     #[test]
     fn only_cost_data_is_taken() {
         let kind = |name: &str| parsed(&with("/exportConfig/type", json!(name))).map(|manifest| manifest.kind);
-        assert_eq!(kind("amortizedCost"), Ok(ExportKind::AzureCost));
+        assert_eq!(kind("amortizedCost"), Ok(ExportKind::AzureAmortized));
         assert_eq!(kind("FocusCost"), Ok(ExportKind::Focus));
         for name in ["PriceSheet", "ReservationRecommendations", "ReservationDetails", "Usage", ""] {
             let refused = kind(name).unwrap_err();

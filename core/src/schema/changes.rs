@@ -105,6 +105,12 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
+        (Reading::Cast, FileType::DayText(_)) => {
+            Some((ChangeKind::Cast, "each text becomes the day that it stands for".to_owned()))
+        }
+        (Reading::Cast, FileType::Timestamp) if to == ColumnType::Date => {
+            Some((ChangeKind::Cast, "each moment becomes its day: it must be midnight".to_owned()))
+        }
         (Reading::Cast, FileType::Map) => {
             Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
         }
@@ -212,13 +218,13 @@ mod tests {
             [
                 "cost Cast DOUBLE DECIMAL 2025-09",
                 "since Cast TIMESTAMP STRING 2025-09",
-                "day Refuse TIMESTAMP DATE 2025-09",
+                "day Cast TIMESTAMP DATE 2025-09",
                 "m Refuse another type STRING 2025-09",
                 "tags Cast MAP STRING 2025-09",
             ]
         );
         let changes = castings(&existing, &months);
-        assert_eq!(refused(&changes, "2025-09".parse().unwrap()).unwrap().column, "day");
+        assert_eq!(refused(&changes, "2025-09".parse().unwrap()).unwrap().column, "m");
         assert_eq!(refused(&changes, "2025-08".parse().unwrap()), None);
     }
 

@@ -10,6 +10,8 @@ pub enum FileType {
     /// CSV: text, which a warehouse reads as whatever type the table has. With the type that the manifest says its
     /// values have, if it does.
     Text(Option<ColumnType>),
+    /// CSV: days, as the first rows write them.
+    DayText(DayForm),
     /// Parquet, UTF-8.
     String,
     /// Parquet, whole numbers of up to 64 bits.
@@ -29,6 +31,32 @@ pub enum FileType {
     Map,
     /// A list, another map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
     Other,
+}
+
+/// How a CSV file writes days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DayForm {
+    /// `2025-03-21`.
+    Iso,
+    /// `03/21/2025`.
+    MonthFirst,
+    /// Something else, or not all alike.
+    Other,
+}
+
+impl DayForm {
+    /// The form of all `values` that are not empty; `None` where all are.
+    pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let forms = values.into_iter().filter(|value| !value.is_empty()).map(|value| {
+            let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+            match shape.as_str() {
+                "0000-00-00" => Self::Iso,
+                "00/00/0000" => Self::MonthFirst,
+                _ => Self::Other,
+            }
+        });
+        forms.reduce(|a, b| if a == b { a } else { Self::Other })
+    }
 }
 
 /// How a file's column becomes the table's.
@@ -51,7 +79,7 @@ impl FileType {
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
-            Self::Date => Some(ColumnType::Date),
+            Self::Date | Self::DayText(_) => Some(ColumnType::Date),
             Self::Other => None,
         }
     }
@@ -61,7 +89,8 @@ impl FileType {
         use ColumnType as C;
         match (self, to) {
             (Self::Other, _) | (_, C::Foreign) => Reading::Never,
-            (Self::Text(_), _)
+            (Self::DayText(DayForm::Other), C::Date) => Reading::Cast,
+            (Self::Text(_) | Self::DayText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
             | (Self::Decimal, C::Decimal)
@@ -70,7 +99,8 @@ impl FileType {
             (Self::String, _)
             | (_, C::String)
             | (Self::Int64 | Self::Double, C::Decimal)
-            | (Self::Date, C::Timestamp) => Reading::Cast,
+            | (Self::Date, C::Timestamp)
+            | (Self::Timestamp, C::Date) => Reading::Cast,
             _ => Reading::Never,
         }
     }
@@ -79,7 +109,7 @@ impl FileType {
 impl fmt::Display for FileType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Text(None) => "TEXT",
+            Self::Text(None) | Self::DayText(_) => "TEXT",
             Self::Text(Some(named)) => return named.fmt(f),
             Self::String => "STRING",
             Self::Int64 => "INT64",
@@ -91,5 +121,25 @@ impl fmt::Display for FileType {
             Self::Map => "MAP",
             Self::Other => "another type",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_told_by_their_form_where_all_are_alike() {
+        for (values, form) in [
+            (&["2025-03-21", "", "2024-12-31"][..], Some(DayForm::Iso)),
+            (&["03/21/2025", "12/31/2024"], Some(DayForm::MonthFirst)),
+            (&["03/21/2025", "2025-03-21"], Some(DayForm::Other)),
+            (&["2025-03-21T00:00:00Z"], Some(DayForm::Other)),
+            (&["3/21/2025"], Some(DayForm::Other)),
+            (&["", ""], None),
+            (&[], None),
+        ] {
+            assert_eq!(DayForm::of(values.iter().copied()), form, "{values:?}");
+        }
     }
 }

@@ -29,6 +29,7 @@ impl Cast {
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
+            (FileType::Text(_) | FileType::DayText(_), ColumnType::Date) => {}
             _ if column.reading() == Reading::AsIs => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             (FileType::Date, ColumnType::Timestamp) => return itself(format!("CAST({name} AS TIMESTAMP)")),
@@ -38,7 +39,7 @@ impl Cast {
             // What CSV files have where they would hold the moment.
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
             // CSV files have nothing between the commas where there is no value.
-            FileType::String => format!("NULLIF({name}, '')"),
+            FileType::String | FileType::Text(_) | FileType::DayText(_) => format!("NULLIF({name}, '')"),
             FileType::Double => shortest(&name),
             _ => format!("CAST({name} AS STRING)"),
         };
@@ -51,7 +52,7 @@ impl Cast {
                 Some("a whole number of 64 bits"),
             ),
             ColumnType::Timestamp => (format!("SAFE_CAST({name} AS TIMESTAMP)"), Some("a timestamp")),
-            ColumnType::Date => (format!("SAFE_CAST({name} AS DATE)"), Some("a date")),
+            ColumnType::Date => (day(&name), Some("a date")),
         };
         Self { name, staged, value, expected }
     }
@@ -87,10 +88,22 @@ fn exact_decimal(text: &str) -> String {
     )
 }
 
+/// The day that the text stands for: `2025-03-21`, `03/21/2025`, or a midnight such as `2025-03-21T00:00:00Z`; NULL where
+/// it stands for none. A cast of any other moment is not relied on to be refused.
+fn day(text: &str) -> String {
+    let month_first = "([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})";
+    let midnight = "[T ]00:00:00([.]0+)?(Z|[+]00:00)?";
+    format!(
+        "IF(REGEXP_CONTAINS({text}, '^([0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}({midnight})?|{month_first})$'), \
+         SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE({text}, '^{month_first}$', '\\\\3-\\\\1-\\\\2'), '{midnight}$', '') AS DATE), \
+         NULL)"
+    )
+}
+
 /// What a staging table calls the column: CSV has no names of its own there.
 pub(super) fn staged_name(column: &LoadColumn) -> &str {
     match column.file_type {
-        FileType::Text(_) => &column.column.name,
+        FileType::Text(_) | FileType::DayText(_) => &column.column.name,
         _ => &column.file_name,
     }
 }

@@ -6,24 +6,22 @@
 use std::{sync::PoisonError, time::Duration};
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::schema::Reading;
 use futures::future::try_join3;
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
     BigQuery,
-    cast::staged_name,
     errors::{Failure, is_transient_job, load_error, refuses_schema},
     inspect::milliseconds,
-    load::{WORK_LABEL, direct_job, job_id_prefix, with_id, work},
+    load::{WORK_LABEL, direct_job, is_direct, job_id_prefix, with_id, work},
     model::{ErrorProto, Job, LoadStatistics},
     stage::{FILES_LABEL, ROWS_LABEL, Staging, remove_left_over},
 };
 use crate::{
     error::{Error, Kind, Result},
     http,
-    warehouse::{LoadColumn, MonthLoad, Target, Warehouse, sql::NO_VALUE},
+    warehouse::{MonthLoad, Target, Warehouse, sql::NO_VALUE},
 };
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
@@ -82,9 +80,7 @@ impl<'a> NumberedJobs<'a> {
     /// went through is told of once. The caller then lists deliveries again, and what it finds is at least as new as
     /// what those jobs loaded, since their runs had listed before.
     pub(super) async fn replace(&self) -> Result<Option<Finished>> {
-        let as_they_are =
-            |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
-        let mut way = if self.load.columns.iter().all(as_they_are) {
+        let mut way = if is_direct(self.load) {
             Way::Direct(direct_job(self.bigquery.client.project(), self.target, self.load, &self.work)?)
         } else {
             Way::Staged(None)

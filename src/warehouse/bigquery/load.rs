@@ -1,12 +1,16 @@
 //! The job of a month: its id, its labels, its configuration.
 
-use finops_core::{delivery::hash, manifest::FileFormat, schema::Column};
+use finops_core::{
+    delivery::hash,
+    manifest::FileFormat,
+    schema::{Column, ColumnType, DayForm, FileType, Reading},
+};
 use serde_json::{Value, json};
 
-use super::schema::table_schema;
+use super::{cast::staged_name, schema::table_schema};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{MonthLoad, Target},
+    warehouse::{LoadColumn, MonthLoad, Target},
 };
 
 /// The label that tells what a job loads.
@@ -96,12 +100,32 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
     };
+    if day_form(load) == Some(DayForm::MonthFirst) {
+        configuration["dateFormat"] = "MM/DD/YYYY".into();
+    }
     configuration["sourceUris"] = json!(load.files);
     configuration["schema"] = schema.clone();
     configuration["destinationTable"] = destination.clone();
     configuration["createDisposition"] = "CREATE_NEVER".into();
     configuration["writeDisposition"] = "WRITE_TRUNCATE".into();
     Ok(configuration)
+}
+
+/// Whether the files can be loaded straight into the month's partition: every value is one of the table's type and under
+/// the table's name, and a load reads days in one form only.
+pub(super) fn is_direct(load: &MonthLoad) -> bool {
+    let as_it_is = |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
+    load.columns.iter().all(as_it_is) && day_form(load) != Some(DayForm::Other)
+}
+
+/// The form of all days in CSV files, as far as their first rows show it.
+fn day_form(load: &MonthLoad) -> Option<DayForm> {
+    let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
+    let forms = days.filter_map(|column| match column.file_type {
+        FileType::DayText(form) => Some(form),
+        _ => None,
+    });
+    forms.reduce(|a, b| if a == b { a } else { DayForm::Other })
 }
 
 /// `job` under the id `id`, to run in `location`.
@@ -113,10 +137,7 @@ pub(super) fn with_id(job: &Value, project: &str, id: &str, location: &str) -> V
 
 #[cfg(test)]
 mod tests {
-    use finops_core::{
-        schema::{ColumnType, FileType},
-        state::TableLayout,
-    };
+    use finops_core::aws_cur;
 
     use super::{
         super::test::{column, load},
@@ -129,7 +150,7 @@ mod tests {
             export_name: "cur".to_owned(),
             dataset: dataset.to_owned(),
             table: table.to_owned(),
-            layout: TableLayout { partition: "p", cluster: "c", cost: "cost", currency: "currency" },
+            layout: aws_cur::TABLE_LAYOUT,
         }
     }
 
@@ -160,6 +181,24 @@ mod tests {
         assert_ne!(forced("1"), work(&load()));
         assert_ne!(forced("1"), forced("2"));
         assert_eq!(forced("1"), forced("1"));
+    }
+
+    #[test]
+    fn days_are_read_by_the_load_where_all_have_one_form() {
+        let of = |forms: &[(DayForm, ColumnType)]| {
+            let columns = forms.iter().enumerate();
+            let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::DayText(*form), *to));
+            let load = MonthLoad { columns: columns.collect(), ..load() };
+            let job = direct_job("p", &target("d", "t"), &load, "w").unwrap();
+            (is_direct(&load), job["configuration"]["load"]["dateFormat"].as_str().map(str::to_owned))
+        };
+        use ColumnType::{Date, String};
+        let month_first = Some("MM/DD/YYYY".to_owned());
+        assert_eq!(of(&[(DayForm::Iso, Date), (DayForm::Iso, Date)]), (true, None));
+        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::MonthFirst, Date)]), (true, month_first.clone()));
+        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::Other, String)]), (true, month_first));
+        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::Iso, Date)]), (false, None));
+        assert_eq!(of(&[(DayForm::Other, Date)]), (false, None));
     }
 
     #[test]

@@ -206,6 +206,8 @@ mod test {
             bytes: 1,
             format: FileFormat::Csv,
             columns: vec![column("a", FileType::Text(None), ColumnType::String)],
+            cost: "cost",
+            currency: "currency",
             rows: None,
             previous: None,
             force: false,

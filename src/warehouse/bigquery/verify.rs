@@ -31,7 +31,7 @@ impl BigQuery {
     ) -> Result<Found> {
         let doing = format!("verifying {} of {}", load.billing_period, self.table_name(target));
         let table = self.path(&target.dataset, &target.table);
-        let sql = Dialect::BigQuery.cost_query(&table, &target.layout, load.billing_period);
+        let sql = Dialect::BigQuery.cost_query(&table, &target.layout, load);
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let bytes_billed = self.bytes_billed(&answer.job_id, location).await;

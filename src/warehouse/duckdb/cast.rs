@@ -48,7 +48,7 @@ impl Cast {
         let to = column.column.column_type;
         match (column.file_type, column.reading()) {
             // CSV is read by position, under the table's names.
-            (FileType::Text(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
+            (FileType::Text(_) | FileType::DayText(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name),
             // Among the decimals there are ones with more digits than the table's.
             (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
@@ -80,7 +80,10 @@ impl Cast {
             // The cast would leave out a time of day.
             ColumnType::Date => (
                 format!(
-                    "CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}') THEN TRY_CAST({text} AS DATE) END"
+                    "CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}([T ]00:00:00([.]0+)?(Z|[+]00:00)?)?') \
+                     THEN TRY_CAST(regexp_extract({text}, '^[0-9-]*') AS DATE) \
+                     WHEN regexp_full_match({text}, '[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}') \
+                     THEN CAST(try_strptime({text}, '%m/%d/%Y') AS DATE) END"
                 ),
                 Some("a date"),
             ),
@@ -244,8 +247,10 @@ mod tests {
 
     #[test]
     fn dates_have_no_time_of_day() {
-        assert_eq!(cast("2025-08-02", ColumnType::Date).unwrap().as_deref(), Some("2025-08-02"));
-        for text in ["2025-08-02T16:00:00Z", "2025-08-02 00:00:00", "2025-02-30", "08/02/2025"] {
+        for text in ["2025-08-02", "08/02/2025", "8/2/2025", "2025-08-02T00:00:00", "2025-08-02 00:00:00.000+00:00"] {
+            assert_eq!(cast(text, ColumnType::Date).unwrap().as_deref(), Some("2025-08-02"), "{text}");
+        }
+        for text in ["2025-08-02T16:00:00Z", "2025-08-02T00:00:00+02:00", "2025-02-30", "13/02/2025", "02.08.2025"] {
             assert!(cast(text, ColumnType::Date).unwrap_err().contains(NO_VALUE), "{text}");
         }
     }

@@ -72,14 +72,11 @@ fn columns(connection: &Connection, target: &Target) -> Result<Vec<(String, Stri
 /// Refuses a table of ours that somebody took a column from that it stands on: added again, it would be empty.
 fn check_pillars(columns: &[(String, String)], target: &Target, table: &str) -> Result<()> {
     let layout = &target.layout;
-    for (name, column_type) in [
-        (layout.partition, ColumnType::Timestamp),
-        (layout.cluster, ColumnType::Timestamp),
-        (layout.cost, ColumnType::Decimal),
-        (layout.currency, ColumnType::String),
-    ] {
+    let find = |name: &str| columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name));
+    let types = [layout.time, layout.time, ColumnType::Decimal, ColumnType::String];
+    for (name, column_type) in layout.pillars(|name| find(name).is_some()).into_iter().zip(types) {
         let expected = cast::sql_type(column_type);
-        let found = columns.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, found)| found);
+        let found = find(name).map(|(_, found)| found);
         if found.is_none_or(|found| found != expected) {
             let found = found.map_or("no such column", String::as_str);
             let message = format!("the table {table} needs the column {name} of type {expected}, found {found}");

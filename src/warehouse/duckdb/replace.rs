@@ -8,7 +8,10 @@ use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Chec
 use super::{DIALECT, cast::Cast, failed, integrity, path, state};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure, sql::NO_VALUE},
+    warehouse::{
+        CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure,
+        sql::{NO_VALUE, bounds},
+    },
 };
 
 /// Characters that are shown of what DuckDB says of the data.
@@ -94,9 +97,9 @@ fn value(name: &str, cast: &Cast, target: &Target, load: &MonthLoad) -> String {
         return value;
     }
     // BigQuery refuses a row of another month by itself; here it would land outside of what was deleted.
-    let (first, end) = (load.billing_period.first_day(), load.billing_period.end());
+    let (first, end) = bounds(&target.layout, load.billing_period);
     format!(
-        "CASE WHEN {value} >= TIMESTAMP '{first}' AND {value} < TIMESTAMP '{end}' THEN {value} ELSE \
+        "CASE WHEN {value} >= {first} AND {value} < {end} THEN {value} ELSE \
          error('a row belongs to another month: {name} is `' || COALESCE(CAST({} AS VARCHAR), '') || '`') END",
         cast.text
     )
@@ -175,7 +178,7 @@ fn reason(text: &str) -> String {
 
 /// Rows of the month now, and their cost.
 fn total(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<(u64, Costs)> {
-    let sql = DIALECT.cost_query(table, &target.layout, load.billing_period);
+    let sql = DIALECT.cost_query(table, &target.layout, load);
     let read = || -> duckdb::Result<Vec<(String, String, u64)>> {
         let mut statement = transaction.prepare(&sql)?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
