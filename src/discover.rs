@@ -45,7 +45,7 @@ pub struct Discovered {
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
 pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
-    let (provider, manifests) = (export.provider(), manifests(store, export).await?);
+    let (provider, manifests) = (export.provider, manifests(store, export).await?);
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
     for (location, object) in manifests {
@@ -124,7 +124,7 @@ async fn candidates(
 
 /// The manifests of the one export that lies there.
 async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
-    let (provider, prefix, export_name) = (export.provider(), export.prefix.as_str(), export.name.as_deref());
+    let (provider, prefix, export_name) = (export.provider, export.prefix.as_str(), export.name.as_deref());
     let patterns = provider.manifest_patterns(export_name);
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
     let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;

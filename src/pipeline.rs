@@ -60,7 +60,7 @@ pub async fn run<W: Warehouse>(
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
     let table = warehouse.table_name(&export.target("", ExportKind::Cur.layout()));
-    let mut report = PipelineReport::new(export.pipeline, export.name.as_deref().unwrap_or_default(), table);
+    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
         let overtaken = match round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress).await {

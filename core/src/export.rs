@@ -88,6 +88,9 @@ pub struct ManifestLocation {
 }
 
 impl Provider {
+    /// Each, in the order of their pipelines.
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Azure];
+
     /// The name in configuration, reports and the state table.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -48,7 +48,7 @@ async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus
             Ok(inventory) => (inventory.standing.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
-        let (pipeline, label) = (export.pipeline.to_owned(), export.label.clone());
+        let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
         tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&target), months, error });
     }
     tables

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use finops_core::export::Provider;
 use serde::Deserialize;
 
 use super::{
     ENVIRONMENT, Problem,
     problem::Problems,
-    scope::{AWS, AZURE, SUFFIXES, Scope},
+    scope::{SUFFIXES, Scope, has, variable},
 };
 
 /// The variables that stand for all pipelines.
@@ -60,7 +61,7 @@ pub fn process_environment() -> Result<BTreeMap<String, String>, Vec<Problem>> {
 }
 
 fn is_ours(name: &str) -> bool {
-    KNOWN.iter().any(|(known, _)| *known == name) || [AWS, AZURE].iter().any(|provider| provider.has(name))
+    KNOWN.iter().any(|(known, _)| *known == name) || Provider::ALL.into_iter().any(|provider| has(provider, name))
 }
 
 /// Where a value comes from.
@@ -121,8 +122,8 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
         Setting { name, value: set.map_or(default, String::as_str).to_owned(), origin }
     };
     let mut settings: Vec<Setting> = KNOWN.iter().map(|(name, default)| setting((*name).to_owned(), default)).collect();
-    for provider in [&AWS, &AZURE] {
-        let shared = ["EXPORTS"].iter().chain(&SUFFIXES).map(|suffix| setting(provider.variable(suffix), ""));
+    for provider in Provider::ALL {
+        let shared = ["EXPORTS"].iter().chain(&SUFFIXES).map(|suffix| setting(variable(provider, None, suffix), ""));
         settings.extend(shared);
         // What is wrong with them is for `parse` to tell.
         let scopes = Scope::all(provider, environment, &mut Problems::default());

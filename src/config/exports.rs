@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use finops_core::state::STATE_TABLE;
+use finops_core::{export::Provider, state::STATE_TABLE};
 
 use super::{
     ENVIRONMENT, Export, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig,
     problem::Problems,
-    scope::{AWS, AZURE, Provider, Scope},
+    scope::{Scope, is_configured, variable},
 };
 
 /// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
@@ -17,15 +17,15 @@ pub fn exports(
     warehouse: &WarehouseConfig,
     problems: &mut Problems,
 ) -> Vec<Export> {
-    let providers: Vec<&'static Provider> = match wanted {
-        Some("aws") => vec![&AWS],
-        Some("azure") => vec![&AZURE],
-        Some("all") => [&AWS, &AZURE].into_iter().filter(|provider| provider.is_configured(environment)).collect(),
-        Some(other) => {
+    let named = Provider::ALL.into_iter().find(|provider| wanted == Some(provider.as_str()));
+    let providers: Vec<Provider> = match (wanted, named) {
+        (_, Some(provider)) => vec![provider],
+        (Some("all"), None) => Provider::ALL.into_iter().filter(|p| is_configured(*p, environment)).collect(),
+        (Some(other), None) => {
             problems.add("PIPELINE", format!("is `{other}`: aws, azure or all was expected"), FLAG_OR_ENVIRONMENT);
             return Vec::new();
         }
-        None => {
+        (None, None) => {
             problems.add("PIPELINE", "is not set: aws, azure or all", FLAG_OR_ENVIRONMENT);
             return Vec::new();
         }
@@ -52,8 +52,8 @@ fn refuse_shared_tables(exports: &[(Export, String)], problems: &mut Problems) {
         };
         if let Some((other, of_other)) = exports[..at].iter().find(same) {
             let called = |export: &Export| match &export.label {
-                Some(label) => format!("the {} export `{label}`", export.pipeline),
-                None => format!("the {} export", export.pipeline),
+                Some(label) => format!("the {} export `{label}`", export.provider.as_str()),
+                None => format!("the {} export", export.provider.as_str()),
             };
             let what = format!(
                 "must name another table: {} would load into {}.{}, as {} does ({of_other}), and each would erase the \
@@ -73,7 +73,7 @@ fn required(scope: &Scope<'_>, suffix: &str, what_it_is: &str, problems: &mut Pr
     if let Some((_, value)) = scope.get(suffix) {
         return value.clone();
     }
-    let (own, shared) = (scope.own(suffix), scope.provider.variable(suffix));
+    let (own, shared) = (scope.own(suffix), variable(scope.provider, None, suffix));
     let neither = if own == shared { String::new() } else { format!(", nor is {shared}") };
     problems.add(&own, format!("is not set{neither}: {what_it_is}"), ENVIRONMENT);
     String::new()
@@ -116,7 +116,7 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     let name = scope.get("EXPORT_NAME").map(|(_, name)| name.clone());
-    Export { pipeline: scope.provider.pipeline, label: scope.label.clone(), name, source, prefix, dataset, table }
+    Export { provider: scope.provider, label: scope.label.clone(), name, source, prefix, dataset, table }
 }
 
 /// The bucket or folder, and the prefix below it.

@@ -54,8 +54,8 @@ pub enum Source {
 /// One export and its table.
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// `aws` or `azure`.
-    pub pipeline: &'static str,
+    /// Who delivers it.
+    pub provider: Provider,
     /// What `AWS_EXPORTS` calls it, where that is set.
     pub label: Option<String>,
     /// The provider's name of it, where one is configured.
@@ -71,21 +71,15 @@ pub struct Export {
 }
 
 impl Export {
-    /// Who delivers it.
-    pub fn provider(&self) -> Provider {
-        if self.pipeline == Provider::Azure.as_str() { Provider::Azure } else { Provider::Aws }
-    }
-
     /// The variable that names it.
     pub fn name_variable(&self) -> String {
-        let label = self.label.as_ref().map(|label| format!("{label}_")).unwrap_or_default();
-        format!("{}_{label}EXPORT_NAME", self.pipeline).to_uppercase().replace('-', "_")
+        scope::variable(self.provider, self.label.as_deref(), "EXPORT_NAME")
     }
 
     /// The export's table, once it is known what stands there.
     pub fn target(&self, export_name: &str, layout: TableLayout) -> Target {
         Target {
-            pipeline: self.pipeline,
+            pipeline: self.provider.as_str(),
             export_name: export_name.to_owned(),
             dataset: self.dataset.clone(),
             table: self.table.clone(),

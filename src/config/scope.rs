@@ -3,56 +3,47 @@
 
 use std::collections::BTreeMap;
 
+use finops_core::export::Provider;
+
 use super::{ENVIRONMENT, problem::Problems};
-
-/// A pipeline, and how its variables begin.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Provider {
-    /// `aws` or `azure`.
-    pub pipeline: &'static str,
-    /// `AWS` or `AZURE`.
-    pub prefix: &'static str,
-}
-
-/// Amazon Web Services.
-pub const AWS: Provider = Provider { pipeline: "aws", prefix: "AWS" };
-/// Microsoft Azure.
-pub const AZURE: Provider = Provider { pipeline: "azure", prefix: "AZURE" };
 
 /// What the variables of an export end with. None ends with `_` and another one, so that every variable belongs to one
 /// export only, whatever exports are called.
 pub const SUFFIXES: [&str; 6] = ["SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME"];
 
-impl Provider {
-    /// The variable that stands for all exports of the pipeline, such as `AWS_TABLE_NAME`.
-    pub fn variable(&self, suffix: &str) -> String {
-        format!("{}_{suffix}", self.prefix)
-    }
+/// The variable that stands for all exports of the pipeline, such as `AWS_TABLE_NAME`; of the one export that `X_EXPORTS`
+/// calls `label`, such as `AWS_PROD_TABLE_NAME`.
+pub fn variable(provider: Provider, label: Option<&str>, suffix: &str) -> String {
+    let label = label.map(|label| format!("{}_", in_variables(label))).unwrap_or_default();
+    format!("{}_{label}{suffix}", provider.as_str().to_ascii_uppercase())
+}
 
-    /// Whether anything is said of it.
-    pub fn is_configured(&self, environment: &BTreeMap<String, String>) -> bool {
-        let is_set = |suffix: &&str| environment.contains_key(&self.variable(suffix));
-        SUFFIXES.iter().chain(&["EXPORTS"]).any(is_set)
-    }
+/// The variables that stand for all exports of a pipeline.
+fn shared_variables(provider: Provider) -> impl Iterator<Item = String> {
+    SUFFIXES.iter().chain(&["EXPORTS"]).map(move |suffix| variable(provider, None, suffix))
+}
 
-    /// The `PROD` of `AWS_PROD_TABLE_NAME`.
-    fn export_of<'v>(&self, variable: &'v str) -> Option<&'v str> {
-        let rest = variable.strip_prefix(self.prefix)?.strip_prefix('_')?;
-        SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix('_'))
-    }
+/// Whether anything is said of the pipeline.
+pub fn is_configured(provider: Provider, environment: &BTreeMap<String, String>) -> bool {
+    shared_variables(provider).any(|name| environment.contains_key(&name))
+}
 
-    /// Whether an export of the pipeline may be configured by the variable.
-    pub fn has(&self, variable: &str) -> bool {
-        let shared = || SUFFIXES.iter().chain(&["EXPORTS"]).any(|suffix| self.variable(suffix) == variable);
-        shared() || self.export_of(variable).is_some()
-    }
+/// Whether an export of the pipeline may be configured by the variable.
+pub fn has(provider: Provider, name: &str) -> bool {
+    shared_variables(provider).any(|shared| shared == name) || export_of(provider, name).is_some()
+}
+
+/// The `PROD` of `AWS_PROD_TABLE_NAME`.
+fn export_of(provider: Provider, name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(&variable(provider, None, ""))?;
+    SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix('_'))
 }
 
 /// The variables of one export.
 #[derive(Debug)]
 pub struct Scope<'a> {
     /// Whose it is.
-    pub provider: &'static Provider,
+    pub provider: Provider,
     /// What `AWS_EXPORTS` calls it, where it is set.
     pub label: Option<String>,
     environment: &'a BTreeMap<String, String>,
@@ -60,33 +51,29 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// One for each export of the pipeline.
-    pub fn all(
-        provider: &'static Provider,
-        environment: &'a BTreeMap<String, String>,
-        problems: &mut Problems,
-    ) -> Vec<Self> {
-        let variable = provider.variable("EXPORTS");
-        let Some(list) = environment.get(&variable) else { return vec![Self { provider, label: None, environment }] };
+    pub fn all(provider: Provider, environment: &'a BTreeMap<String, String>, problems: &mut Problems) -> Vec<Self> {
+        let exports = variable(provider, None, "EXPORTS");
+        let Some(list) = environment.get(&exports) else { return vec![Self { provider, label: None, environment }] };
         let mut labels: BTreeMap<String, &str> = BTreeMap::new();
         let mut scopes = Vec::new();
         for label in list.split(',').map(str::trim) {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if label.is_empty() || !label.chars().all(fits) {
                 let what = format!("is `{list}`: names of letters, digits, `_` and `-` were expected, between commas");
-                problems.add(&variable, what, ENVIRONMENT);
+                problems.add(&exports, what, ENVIRONMENT);
                 return Vec::new();
             }
             if let Some(other) = labels.insert(in_variables(label), label) {
-                let begin = provider.variable(&in_variables(label));
+                let begin = variable(provider, None, &in_variables(label));
                 let what = format!("names `{other}` and `{label}`, whose variables both begin with {begin}_");
-                problems.add(&variable, what, ENVIRONMENT);
+                problems.add(&exports, what, ENVIRONMENT);
                 continue;
             }
             scopes.push(Self { provider, label: Some(label.to_owned()), environment });
         }
         for name in environment.keys() {
-            if provider.export_of(name).is_some_and(|export| !labels.contains_key(export)) {
-                problems.add(name, format!("belongs to no export: {variable} is `{list}`"), ENVIRONMENT);
+            if export_of(provider, name).is_some_and(|export| !labels.contains_key(export)) {
+                problems.add(name, format!("belongs to no export: {exports} is `{list}`"), ENVIRONMENT);
             }
         }
         scopes
@@ -94,10 +81,7 @@ impl<'a> Scope<'a> {
 
     /// The export's own variable, such as `AWS_PROD_TABLE_NAME`.
     pub fn own(&self, suffix: &str) -> String {
-        match &self.label {
-            Some(label) => format!("{}_{}_{suffix}", self.provider.prefix, in_variables(label)),
-            None => self.provider.variable(suffix),
-        }
+        variable(self.provider, self.label.as_deref(), suffix)
     }
 
     /// The value that counts, after the variable that gives it.
@@ -111,7 +95,7 @@ impl<'a> Scope<'a> {
         };
         found(self.own(suffix)).or_else(|| {
             let inherits = instead.iter().all(|other| !self.environment.contains_key(&self.own(other)));
-            if inherits { found(self.provider.variable(suffix)) } else { None }
+            if inherits { found(variable(self.provider, None, suffix)) } else { None }
         })
     }
 
@@ -148,7 +132,7 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let mut problems = Problems::default();
-        let scopes = Scope::all(&AZURE, &environment, &mut problems);
+        let scopes = Scope::all(Provider::Azure, &environment, &mut problems);
         assert_eq!(problems.0, []);
         let datasets = scopes.iter().map(|scope| scope.get("DATASET").unwrap());
         let found: Vec<(String, &str)> = datasets.map(|(name, value)| (name, value.as_str())).collect();

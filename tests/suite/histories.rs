@@ -9,6 +9,7 @@ use finops::{
     warehouse::duckdb::DuckDb,
 };
 use finops_core::{
+    export::Provider,
     plan::Rules,
     report::{MonthReport, MonthStatus, PipelineReport},
 };
@@ -106,7 +107,7 @@ fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
 
 async fn run_once(source: &Path, database: &Path) -> PipelineReport {
     let export = Export {
-        pipeline: "aws",
+        provider: Provider::Aws,
         label: None,
         name: None,
         source: Source::Local(source.to_owned()),

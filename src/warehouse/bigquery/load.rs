@@ -185,6 +185,8 @@ mod tests {
 
     #[test]
     fn days_are_read_by_the_load_where_all_have_one_form() {
+        use ColumnType::{Date, String};
+
         let of = |forms: &[(DayForm, ColumnType)]| {
             let columns = forms.iter().enumerate();
             let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::DayText(*form), *to));
@@ -192,7 +194,6 @@ mod tests {
             let job = direct_job("p", &target("d", "t"), &load, "w").unwrap();
             (is_direct(&load), job["configuration"]["load"]["dateFormat"].as_str().map(str::to_owned))
         };
-        use ColumnType::{Date, String};
         let month_first = Some("MM/DD/YYYY".to_owned());
         assert_eq!(of(&[(DayForm::Iso, Date), (DayForm::Iso, Date)]), (true, None));
         assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::MonthFirst, Date)]), (true, month_first.clone()));

@@ -26,7 +26,7 @@ pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
     let records = match is_ours(connection, target, STATE_TABLE)? {
         Some(true) => state::latest(connection, target)?,
         Some(false) => {
-            return Err(not_ours(&path(connection, target, STATE_TABLE)?).hint("choose another AWS_DATASET"));
+            return Err(not_ours(&path(connection, target, STATE_TABLE)?).hint("choose another dataset"));
         }
         None => Vec::new(),
     };
