@@ -7,7 +7,7 @@ use finops_core::{
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{ColumnType, DayForm, FileColumn, FileType, MonthColumns, known_type},
+    schema::{ColumnType, FileColumn, FileType, MonthColumns, TimeForm, known_type},
 };
 
 use crate::{
@@ -52,10 +52,10 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
     }
     let columns = names.into_iter().zip(file_names).zip(types).enumerate();
     let columns = columns.map(|(at, ((name, file_name), file_type))| {
-        let is_day = matches!(file_type, FileType::Text(_)) && known_type(&name) == Some(ColumnType::Date);
+        let is_time = matches!(known_type(&name), Some(ColumnType::Date | ColumnType::Timestamp));
         let values = first_rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
-        let day = is_day.then(|| DayForm::of(values)).flatten();
-        FileColumn { name, file_name, file_type: day.map_or(file_type, FileType::DayText) }
+        let form = if is_time { TimeForm::of(values) } else { None };
+        FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
     Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))
 }

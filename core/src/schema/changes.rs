@@ -105,8 +105,8 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
-        (Reading::Cast, FileType::DayText(_)) => {
-            Some((ChangeKind::Cast, "each text becomes the day that it stands for".to_owned()))
+        (Reading::Cast, FileType::TimeText(_)) => {
+            Some((ChangeKind::Cast, "each text becomes the day or moment that it stands for".to_owned()))
         }
         (Reading::Cast, FileType::Timestamp) if to == ColumnType::Date => {
             Some((ChangeKind::Cast, "each moment becomes its day: it must be midnight".to_owned()))

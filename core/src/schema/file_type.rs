@@ -10,8 +10,8 @@ pub enum FileType {
     /// CSV: text, which a warehouse reads as whatever type the table has. With the type that the manifest says its
     /// values have, if it does.
     Text(Option<ColumnType>),
-    /// CSV: days, as the first rows write them.
-    DayText(DayForm),
+    /// CSV: days or moments, as the first rows write them.
+    TimeText(TimeForm),
     /// Parquet, UTF-8.
     String,
     /// Parquet, whole numbers of up to 64 bits.
@@ -33,25 +33,32 @@ pub enum FileType {
     Other,
 }
 
-/// How a CSV file writes days.
+/// How a CSV file writes days or moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DayForm {
+pub enum TimeForm {
     /// `2025-03-21`.
-    Iso,
+    Day,
     /// `03/21/2025`.
     MonthFirst,
+    /// `2025-03-21T21:04:06Z`, with or without a `T`, a fraction and a zone.
+    Moment,
     /// Something else, or not all alike.
     Other,
 }
 
-impl DayForm {
+impl TimeForm {
     /// The form of all `values` that are not empty; `None` where all are.
     pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let forms = values.into_iter().filter(|value| !value.is_empty()).map(|value| {
             let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-            match shape.as_str() {
-                "0000-00-00" => Self::Iso,
-                "00/00/0000" => Self::MonthFirst,
+            let moment =
+                ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].iter().find_map(|start| shape.strip_prefix(start));
+            let zone =
+                moment.map(|rest| rest.strip_prefix('.').map_or(rest, |fraction| fraction.trim_start_matches('0')));
+            match (shape.as_str(), zone) {
+                ("0000-00-00", _) => Self::Day,
+                ("00/00/0000", _) => Self::MonthFirst,
+                (_, Some("" | "Z" | "+00:00" | "-00:00")) => Self::Moment,
                 _ => Self::Other,
             }
         });
@@ -79,8 +86,9 @@ impl FileType {
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
-            Self::Date | Self::DayText(_) => Some(ColumnType::Date),
-            Self::Other => None,
+            Self::Date => Some(ColumnType::Date),
+            // Only where the table's type is known anyway.
+            Self::TimeText(_) | Self::Other => None,
         }
     }
 
@@ -89,8 +97,9 @@ impl FileType {
         use ColumnType as C;
         match (self, to) {
             (Self::Other, _) | (_, C::Foreign) => Reading::Never,
-            (Self::DayText(DayForm::Other), C::Date) => Reading::Cast,
-            (Self::Text(_) | Self::DayText(_), _)
+            (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
+            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other), C::Timestamp) => Reading::Cast,
+            (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
             | (Self::Decimal, C::Decimal)
@@ -109,7 +118,7 @@ impl FileType {
 impl fmt::Display for FileType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Text(None) | Self::DayText(_) => "TEXT",
+            Self::Text(None) | Self::TimeText(_) => "TEXT",
             Self::Text(Some(named)) => return named.fmt(f),
             Self::String => "STRING",
             Self::Int64 => "INT64",
@@ -129,17 +138,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_told_by_their_form_where_all_are_alike() {
+    fn days_and_moments_are_told_by_their_form_where_all_are_alike() {
         for (values, form) in [
-            (&["2025-03-21", "", "2024-12-31"][..], Some(DayForm::Iso)),
-            (&["03/21/2025", "12/31/2024"], Some(DayForm::MonthFirst)),
-            (&["03/21/2025", "2025-03-21"], Some(DayForm::Other)),
-            (&["2025-03-21T00:00:00Z"], Some(DayForm::Other)),
-            (&["3/21/2025"], Some(DayForm::Other)),
+            (&["2025-03-21", "", "2024-12-31"][..], Some(TimeForm::Day)),
+            (&["03/21/2025", "12/31/2024"], Some(TimeForm::MonthFirst)),
+            (
+                &["2025-03-21T00:00:00Z", "2025-03-21 00:00:00.000+00:00", "2025-03-21T00:00:00+02:00"],
+                Some(TimeForm::Moment),
+            ),
+            (&["03/21/2025", "2025-03-21"], Some(TimeForm::Other)),
+            (&["2025-03-21T00:00Z"], Some(TimeForm::Other)),
+            (&["3/21/2025"], Some(TimeForm::Other)),
             (&["", ""], None),
             (&[], None),
         ] {
-            assert_eq!(DayForm::of(values.iter().copied()), form, "{values:?}");
+            assert_eq!(TimeForm::of(values.iter().copied()), form, "{values:?}");
         }
     }
 }

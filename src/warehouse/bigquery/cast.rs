@@ -29,8 +29,7 @@ impl Cast {
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
-            (FileType::Text(_) | FileType::DayText(_), ColumnType::Date) => {}
-            _ if column.reading() == Reading::AsIs => return itself(name.clone()),
+            _ if column.reading() == Reading::AsIs && !is_staged_as_text(column) => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             (FileType::Date, ColumnType::Timestamp) => return itself(format!("CAST({name} AS TIMESTAMP)")),
             _ => {}
@@ -39,7 +38,7 @@ impl Cast {
             // What CSV files have where they would hold the moment.
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
             // CSV files have nothing between the commas where there is no value.
-            FileType::String | FileType::Text(_) | FileType::DayText(_) => format!("NULLIF({name}, '')"),
+            FileType::String | FileType::Text(_) | FileType::TimeText(_) => format!("NULLIF({name}, '')"),
             FileType::Double => shortest(&name),
             _ => format!("CAST({name} AS STRING)"),
         };
@@ -51,7 +50,7 @@ impl Cast {
                 format!("IF(REGEXP_CONTAINS({name}, '^[+-]?[0-9]+$'), SAFE_CAST({name} AS INT64), NULL)"),
                 Some("a whole number of 64 bits"),
             ),
-            ColumnType::Timestamp => (format!("SAFE_CAST({name} AS TIMESTAMP)"), Some("a timestamp")),
+            ColumnType::Timestamp => (moment(&name), Some("a timestamp")),
             ColumnType::Date => (day(&name), Some("a date")),
         };
         Self { name, staged, value, expected }
@@ -100,10 +99,23 @@ fn day(text: &str) -> String {
     )
 }
 
+/// The moment that the text stands for, with or without its seconds; NULL where it stands for none.
+fn moment(text: &str) -> String {
+    let minute = "([0-9-]+[T ][0-9]+:[0-9]+)([Z+-].*)?";
+    format!("SAFE_CAST(REGEXP_REPLACE({text}, '^{minute}$', '\\\\1:00\\\\2') AS TIMESTAMP)")
+}
+
+/// Whether a CSV column becomes a day or moment by the query: one load reads days in one form, and not every form of
+/// moments.
+pub(super) fn is_staged_as_text(column: &LoadColumn) -> bool {
+    let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
+    is_text && (column.column.column_type == ColumnType::Date || column.reading() == Reading::Cast)
+}
+
 /// What a staging table calls the column: CSV has no names of its own there.
 pub(super) fn staged_name(column: &LoadColumn) -> &str {
     match column.file_type {
-        FileType::Text(_) | FileType::DayText(_) => &column.column.name,
+        FileType::Text(_) | FileType::TimeText(_) => &column.column.name,
         _ => &column.file_name,
     }
 }

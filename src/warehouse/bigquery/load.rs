@@ -3,7 +3,7 @@
 use finops_core::{
     delivery::hash,
     manifest::FileFormat,
-    schema::{Column, ColumnType, DayForm, FileType, Reading},
+    schema::{Column, ColumnType, FileType, Reading, TimeForm},
 };
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
     };
-    if day_form(load) == Some(DayForm::MonthFirst) {
+    if day_form(load) == Some(TimeForm::MonthFirst) {
         configuration["dateFormat"] = "MM/DD/YYYY".into();
     }
     configuration["sourceUris"] = json!(load.files);
@@ -115,17 +115,17 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
 /// the table's name, and a load reads days in one form only.
 pub(super) fn is_direct(load: &MonthLoad) -> bool {
     let as_it_is = |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
-    load.columns.iter().all(as_it_is) && day_form(load) != Some(DayForm::Other)
+    load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
 
 /// The form of all days in CSV files, as far as their first rows show it.
-fn day_form(load: &MonthLoad) -> Option<DayForm> {
+fn day_form(load: &MonthLoad) -> Option<TimeForm> {
     let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
     let forms = days.filter_map(|column| match column.file_type {
-        FileType::DayText(form) => Some(form),
+        FileType::TimeText(form) => Some(form),
         _ => None,
     });
-    forms.reduce(|a, b| if a == b { a } else { DayForm::Other })
+    forms.reduce(|a, b| if a == b { a } else { TimeForm::Other })
 }
 
 /// `job` under the id `id`, to run in `location`.
@@ -185,21 +185,23 @@ mod tests {
 
     #[test]
     fn days_are_read_by_the_load_where_all_have_one_form() {
-        use ColumnType::{Date, String};
+        use ColumnType::{Date, String, Timestamp};
 
-        let of = |forms: &[(DayForm, ColumnType)]| {
+        let of = |forms: &[(TimeForm, ColumnType)]| {
             let columns = forms.iter().enumerate();
-            let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::DayText(*form), *to));
+            let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::TimeText(*form), *to));
             let load = MonthLoad { columns: columns.collect(), ..load() };
             let job = direct_job("p", &target("d", "t"), &load, "w").unwrap();
             (is_direct(&load), job["configuration"]["load"]["dateFormat"].as_str().map(str::to_owned))
         };
         let month_first = Some("MM/DD/YYYY".to_owned());
-        assert_eq!(of(&[(DayForm::Iso, Date), (DayForm::Iso, Date)]), (true, None));
-        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::MonthFirst, Date)]), (true, month_first.clone()));
-        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::Other, String)]), (true, month_first));
-        assert_eq!(of(&[(DayForm::MonthFirst, Date), (DayForm::Iso, Date)]), (false, None));
-        assert_eq!(of(&[(DayForm::Other, Date)]), (false, None));
+        assert_eq!(of(&[(TimeForm::Day, Date), (TimeForm::Day, Date)]), (true, None));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::MonthFirst, Date)]), (true, month_first.clone()));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::Other, String)]), (true, month_first));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::Day, Date)]), (false, None));
+        assert_eq!(of(&[(TimeForm::Other, Date)]), (false, None));
+        assert_eq!(of(&[(TimeForm::Moment, Timestamp), (TimeForm::Day, Date)]), (true, None));
+        assert_eq!(of(&[(TimeForm::Other, Timestamp), (TimeForm::Day, Date)]), (false, None));
     }
 
     #[test]

@@ -4,17 +4,13 @@
 //! the attempt ends, and expires where the run was killed.
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::{
-    delivery::hash,
-    schema::{ColumnType, FileType},
-    text::short,
-};
+use finops_core::{delivery::hash, schema::FileType, text::short};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     BigQuery, MANAGED_BY,
-    cast::{month_query, refused_query, staged_name},
+    cast::{is_staged_as_text, month_query, refused_query, staged_name},
     errors::{Failure, is_transient_job, load_error, refuses_schema},
     job::{is_done, pauses},
     load::{configuration, job_id_prefix, labels, partition, with_id},
@@ -123,13 +119,14 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// The files as columns: CSV is read as the table's types, but for days, Parquet as its own.
+    /// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
     fn schema(&self) -> Value {
         let fields = self.load.columns.iter().map(|column| {
             let field_type = match column.file_type {
-                // In whatever form they are: one load reads days in one form.
-                FileType::Text(_) | FileType::DayText(_) if column.column.column_type == ColumnType::Date => "STRING",
-                FileType::Text(_) | FileType::DayText(_) => super::schema::sql_type(&column.column).unwrap_or("STRING"),
+                FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column) => "STRING",
+                FileType::Text(_) | FileType::TimeText(_) => {
+                    super::schema::sql_type(&column.column).unwrap_or("STRING")
+                }
                 FileType::String | FileType::Map | FileType::Other => "STRING",
                 FileType::Int64 => "INT64",
                 FileType::Double => "FLOAT64",

@@ -48,7 +48,7 @@ impl Cast {
         let to = column.column.column_type;
         match (column.file_type, column.reading()) {
             // CSV is read by position, under the table's names.
-            (FileType::Text(_) | FileType::DayText(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
+            (FileType::Text(_) | FileType::TimeText(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name),
             // Among the decimals there are ones with more digits than the table's.
             (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
@@ -70,10 +70,12 @@ impl Cast {
                 Some("a whole number of 64 bits"),
             ),
             // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
-            // And it takes `epoch` and `infinity`.
+            // It takes `epoch` and `infinity`, and no moment without seconds.
             ColumnType::Timestamp => (
                 format!(
-                    "CASE WHEN regexp_full_match({text}, '[0-9].*') THEN TRY_CAST({text} AS TIMESTAMPTZ) END AT TIME ZONE 'UTC'"
+                    "CASE WHEN regexp_full_match({text}, '[0-9].*') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
+                     TRY_CAST(regexp_replace({text}, '^([0-9-]*[T ][0-9]+:[0-9]+)([Z+-].*)?$', '\\1:00\\2') AS TIMESTAMPTZ)) END \
+                     AT TIME ZONE 'UTC'"
                 ),
                 Some("a timestamp"),
             ),
@@ -313,6 +315,7 @@ mod tests {
             ("2025-08-02 16:00:00+00:00", "2025-08-02 16:00:00"),
             ("2025-08-02 16:00:00+02:00", "2025-08-02 14:00:00"),
             ("2025-08-02 16:00:00", "2025-08-02 16:00:00"),
+            ("2025-08-02T16:00Z", "2025-08-02 16:00:00"),
             ("2025-08-02T16:00:00.123Z", "2025-08-02 16:00:00.123"),
         ] {
             assert_eq!(cast(text, ColumnType::Timestamp).unwrap().as_deref(), Some(stored), "{text}");
