@@ -8,9 +8,10 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY core/Cargo.toml core/
 COPY emulator/Cargo.toml emulator/build.rs emulator/
-RUN mkdir -p src core/src emulator/src examples tests/suite \
+COPY generator/Cargo.toml generator/
+RUN mkdir -p src core/src emulator/src generator/src examples tests/suite \
     && echo 'fn main() {}' | tee src/main.rs emulator/src/main.rs >examples/bill-by-service.rs \
-    && touch src/lib.rs core/src/lib.rs emulator/src/lib.rs tests/suite/main.rs \
+    && touch src/lib.rs core/src/lib.rs emulator/src/lib.rs generator/src/lib.rs tests/suite/main.rs \
     && cargo build --locked --release --package finops --bin finops --no-default-features
 
 COPY . .

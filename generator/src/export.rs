@@ -1,0 +1,254 @@
+//! An export, and what it says of a delivery that it wrote.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Write},
+    path::Path,
+};
+
+use jiff::civil::Date;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    aws_cur, aws_data_exports, azure, column::ColumnType, csv_file, dialect::Dialect, line::Lines, month::Run,
+    parquet_file,
+};
+
+/// The form of the data files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Format {
+    /// Plain CSV. Azure only.
+    Csv,
+    /// CSV, compressed with gzip.
+    CsvGzip,
+    /// Parquet, compressed with Snappy.
+    Parquet,
+}
+
+/// Where a run's files lie below the folder of its month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Layout {
+    /// Each run has a folder of its own; Azure's is `<yyyyMMddHHmm>/<run id>/`.
+    Versioned,
+    /// Each run has a folder `<run id>/`. Azure only.
+    ByRun,
+    /// Each run has a folder `<yyyyMMddHHmm>/`. Azure only.
+    ByMinute,
+    /// Each run overwrites the one before; Azure's in one folder `<run id>/`. With Parquet, AWS's CUR v1 has folders for
+    /// Athena.
+    Overwritten,
+    /// Each run overwrites the one before, in the month's folder itself. Azure only.
+    Flat,
+}
+
+/// How much the manifest tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum ManifestForm {
+    /// All that is known to occur.
+    Full,
+    /// What some lack is missing: types of columns (CUR v1), the execution id (Data Exports), versions and totals (Azure,
+    /// whose blob names also begin with a space).
+    Sparse,
+    /// As sparse, and called `_manifest.json`. Azure only.
+    Underscored,
+}
+
+/// One configured export. Equal exports write equal bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// What is exported, and by whom.
+    pub dialect: Dialect,
+    /// The form of the data files.
+    pub format: Format,
+    /// Where they lie.
+    pub layout: Layout,
+    /// How much the manifest tells.
+    pub manifest: ManifestForm,
+    /// Its name, and that of its folder.
+    pub name: String,
+    /// What all amounts and ids follow from.
+    pub seed: u64,
+    /// Rows of a whole month.
+    pub rows: usize,
+    /// Files that the rows are spread over.
+    pub parts: usize,
+    /// Currencies of the rows, in turn; an empty one leaves the field empty.
+    pub currencies: Vec<String>,
+    /// Whether every third row belongs to the billing period before.
+    pub two_periods: bool,
+    /// Whether Azure's CSV files begin with a byte order mark.
+    pub byte_order_mark: bool,
+    /// Whether days in Azure's CSV files are `2025-09-30`, not `09/30/2025`.
+    pub iso_dates: bool,
+}
+
+/// A data file of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DataFile {
+    /// Below the folder that was delivered to.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its rows.
+    pub rows: usize,
+}
+
+/// What a loader should find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivered {
+    /// The month, `2025-09`.
+    pub billing_period: String,
+    /// The manifest that counts, below the folder that was delivered to.
+    pub manifest: String,
+    /// AWS's assembly or execution id or else the run's folder, Azure's run id; `None` where nothing tells.
+    pub execution_id: Option<String>,
+    /// The last day covered.
+    pub until: Date,
+    /// The data files.
+    pub files: Vec<DataFile>,
+    /// Rows of all of them.
+    pub rows: usize,
+    /// The exact cost of all of them: currency to amount as plain decimal text, without trailing zeros.
+    pub cost: BTreeMap<String, String>,
+    /// The table's columns, in the files' order.
+    pub columns: Vec<(&'static str, ColumnType)>,
+}
+
+/// Where a run's files lie, below the folder that is delivered to.
+pub(crate) struct Place {
+    /// Folder of the data files.
+    pub data: String,
+    /// The manifest that counts, then its copies.
+    pub manifests: Vec<String>,
+    pub execution_id: Option<String>,
+}
+
+impl Export {
+    /// The export called `daily` with 20 rows of USD a month in one file each, every run kept, and nothing unusual.
+    pub fn new(dialect: Dialect, format: Format) -> Self {
+        Self {
+            dialect,
+            format,
+            layout: Layout::Versioned,
+            manifest: ManifestForm::Full,
+            name: "daily".to_owned(),
+            seed: 1,
+            rows: 20,
+            parts: 1,
+            currencies: vec!["USD".to_owned()],
+            two_periods: false,
+            byte_order_mark: false,
+            iso_dates: false,
+        }
+    }
+
+    /// Writes a run below `folder`, which holds the export's own folder: data files first, then the manifest.
+    ///
+    /// # Errors
+    /// Where the provider has no such export, or files cannot be written.
+    pub fn deliver(&self, folder: &Path, run: &Run) -> io::Result<Delivered> {
+        self.check()?;
+        let place = self.place(run);
+        let rows = self.rows_of(run);
+        let columns = self.dialect.columns();
+        let mut lines = Lines::new(self, run);
+        let mut files = Vec::with_capacity(self.parts);
+        for part in 0..self.parts {
+            let path = format!("{}/{}", place.data, self.file_name(part));
+            let count = rows * (part + 1) / self.parts - rows * part / self.parts;
+            let file = create(&folder.join(&path))?;
+            let lines = lines.by_ref().take(count);
+            match self.format {
+                Format::Parquet => parquet_file::write(file, self.dialect.parquet_form(), &columns, lines)?,
+                _ => csv_file::write(file, self.dialect.csv_form(self), &columns, lines)?,
+            }
+            files.push(DataFile { bytes: fs::metadata(folder.join(&path))?.len(), path, rows: count });
+        }
+        let manifest = format!("{:#}\n", self.manifest_of(run, &place, &files));
+        for path in &place.manifests {
+            create(&folder.join(path))?.write_all(manifest.as_bytes())?;
+        }
+        Ok(Delivered {
+            billing_period: run.month.to_string(),
+            manifest: place.manifests[0].clone(),
+            execution_id: place.execution_id,
+            until: run.until,
+            files,
+            rows,
+            cost: lines.cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string())).collect(),
+            columns: columns.iter().map(|column| (column.name, column.column_type(self.format))).collect(),
+        })
+    }
+
+    fn check(&self) -> io::Result<()> {
+        let dialect = self.dialect;
+        let wrong = if !dialect.formats().contains(&self.format) {
+            format!("{dialect:?} does not come as {:?}", self.format)
+        } else if !dialect.layouts().contains(&self.layout) {
+            format!("{dialect:?} does not come in the layout {:?}", self.layout)
+        } else if self.manifest == ManifestForm::Underscored && !dialect.is_azure() {
+            format!("{dialect:?} has no _manifest.json")
+        } else if self.parts == 0 || self.currencies.is_empty() {
+            "an export has at least one part and one currency".to_owned()
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
+    }
+
+    fn rows_of(&self, run: &Run) -> usize {
+        let of = |day: i8| usize::from(day.unsigned_abs());
+        if run.empty { 0 } else { self.rows * of(run.days()) / of(run.month.last_day().day()) }
+    }
+
+    fn place(&self, run: &Run) -> Place {
+        match self.dialect {
+            Dialect::AwsCur => aws_cur::place(self, run),
+            dialect if dialect.is_azure() => azure::place(self, run),
+            _ => aws_data_exports::place(self, run),
+        }
+    }
+
+    fn manifest_of(&self, run: &Run, place: &Place, files: &[DataFile]) -> Value {
+        match self.dialect {
+            Dialect::AwsCur => aws_cur::manifest(self, run, place, files),
+            dialect if dialect.is_azure() => azure::manifest(self, run, place, files),
+            _ => aws_data_exports::manifest(self, place, files),
+        }
+    }
+
+    fn file_name(&self, part: usize) -> String {
+        let ending = match self.format {
+            Format::Csv => "csv",
+            Format::CsvGzip => "csv.gz",
+            Format::Parquet => "snappy.parquet",
+        };
+        let stem = if self.dialect.is_azure() {
+            format!("part_{part}_0001")
+        } else {
+            format!("{}-{:05}", self.name, part + 1)
+        };
+        format!("{stem}.{ending}")
+    }
+
+    /// A seed for what is called `name` within this export: FNV-1a.
+    pub(crate) fn seed_of(&self, name: &str) -> u64 {
+        let text = format!("{:?}/{}/{}/{name}", self.dialect, self.name, self.seed);
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// A UUID for what is called `name` within this export.
+    pub(crate) fn uuid(&self, name: &str) -> String {
+        let hex = format!("{:032x}", fastrand::Rng::with_seed(self.seed_of(name)).u128(..));
+        format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    }
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    File::create(path)
+}

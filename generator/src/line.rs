@@ -1,0 +1,184 @@
+//! The lines of a bill, before a dialect gives them columns.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use jiff::{
+    ToSpan,
+    civil::{Date, DateTime},
+};
+
+use crate::{amount::Amount, export::Export, month::Run};
+
+/// What is billed for, as the two providers call it.
+pub(crate) struct Service {
+    pub aws_code: &'static str,
+    pub aws_name: &'static str,
+    pub aws_usage: &'static str,
+    pub aws_operation: &'static str,
+    pub azure_name: &'static str,
+    pub azure_meter: &'static str,
+    pub category: &'static str,
+    pub unit: &'static str,
+}
+
+const SERVICES: [Service; 4] = [
+    Service {
+        aws_code: "AmazonEC2",
+        aws_name: "Amazon Elastic Compute Cloud",
+        aws_usage: "EUC1-BoxUsage:m5.large",
+        aws_operation: "RunInstances",
+        azure_name: "Virtual Machines",
+        azure_meter: "D2s v3/DS2 v3",
+        category: "Compute",
+        unit: "Hours",
+    },
+    Service {
+        aws_code: "AmazonS3",
+        aws_name: "Amazon Simple Storage Service",
+        aws_usage: "EUC1-TimedStorage-ByteHrs",
+        aws_operation: "StandardStorage",
+        azure_name: "Storage",
+        azure_meter: "Hot LRS Data Stored",
+        category: "Storage",
+        unit: "GB-Mo",
+    },
+    Service {
+        aws_code: "AWSLambda",
+        aws_name: "AWS Lambda",
+        aws_usage: "EUC1-Lambda-GB-Second",
+        aws_operation: "Invoke",
+        azure_name: "Functions",
+        azure_meter: "Standard Execution Time",
+        category: "Compute",
+        unit: "Second",
+    },
+    Service {
+        aws_code: "AmazonRDS",
+        aws_name: "Amazon Relational Database Service",
+        aws_usage: "EUC1-InstanceUsage:db.t3.medium",
+        aws_operation: "CreateDBInstance:0016",
+        azure_name: "SQL Database",
+        azure_meter: "vCore",
+        category: "Databases",
+        unit: "Hours",
+    },
+];
+
+/// Commas, quotes, line ends, letters beyond ASCII, spaces and backslashes, and what looks like something else.
+const DESCRIPTIONS: [&str; 10] = [
+    "On demand, per hour",
+    "Disk of 3.5\" with \"quotes\"",
+    "first line\nsecond line, after a line's end",
+    "Größe für Zürich, 東京 and Århus",
+    "",
+    " leading and trailing space ",
+    "back\\slash and 'apostrophe'",
+    "=1+1",
+    "NULL",
+    "{\"json\": [1, 2]}",
+];
+
+const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", ""];
+const AZURE_REGIONS: [&str; 3] = ["westeurope", "eastus", ""];
+
+/// What a line is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charge {
+    Usage,
+    Credit,
+}
+
+/// One line.
+pub(crate) struct Line {
+    pub id: String,
+    pub period_start: Date,
+    pub period_end: Date,
+    pub start: DateTime,
+    pub end: DateTime,
+    pub account: usize,
+    pub region: &'static str,
+    pub azure_region: &'static str,
+    pub service: &'static Service,
+    pub resource: String,
+    pub description: &'static str,
+    pub charge: Charge,
+    pub tags: Vec<(&'static str, String)>,
+    pub currency: String,
+    pub quantity: Amount,
+    pub price: Amount,
+    pub cost: Amount,
+    pub list_cost: Amount,
+}
+
+/// The lines of one delivery, and what those so far cost.
+pub(crate) struct Lines<'a> {
+    export: &'a Export,
+    run: &'a Run,
+    rng: Rng,
+    next: usize,
+    pub cost: BTreeMap<String, Amount>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn new(export: &'a Export, run: &'a Run) -> Self {
+        let seed = export.seed_of(&format!("{}/{}", run.month, run.number));
+        Self { export, run, rng: Rng::with_seed(seed), next: 0, cost: BTreeMap::new() }
+    }
+
+    fn amount(&mut self) -> Amount {
+        if self.export.dialect.is_azure() { Amount::long(&mut self.rng) } else { Amount::short(&mut self.rng) }
+    }
+
+    fn line(&mut self, number: usize) -> Line {
+        let day = self.run.month.first_day().saturating_add(self.rng.i8(0..self.run.days()).days());
+        let start = day.at(self.rng.i8(0..24), 0, 0, 0);
+        let of_month_before = self.export.two_periods && number % 3 == 2;
+        let (charge, cost) = match number % 8 {
+            2 => (Charge::Credit, self.amount().negated()),
+            4 => (Charge::Usage, Amount::trillionths(1)),
+            6 => (Charge::Usage, Amount::default()),
+            _ => (Charge::Usage, self.amount()),
+        };
+        let region = self.rng.usize(0..REGIONS.len());
+        let resource = if number % 5 == 4 { String::new() } else { format!("{:016x}", self.rng.u64(..)) };
+        let tags = match number % 4 {
+            0 => vec![],
+            1 => vec![("env", "prod".to_owned())],
+            2 => vec![("env", "test, \"blue\"".to_owned()), ("team", "Zürich".to_owned())],
+            _ => vec![("team", format!("t{}", self.rng.u8(..)))],
+        };
+        Line {
+            id: format!("{:032x}", self.rng.u128(..)),
+            period_start: if of_month_before { self.run.month.before() } else { self.run.month.first_day() },
+            period_end: if of_month_before { self.run.month.first_day() } else { self.run.month.end() },
+            start,
+            end: start.saturating_add(1.hour()),
+            account: self.rng.usize(0..3),
+            region: REGIONS[region],
+            azure_region: AZURE_REGIONS[region],
+            service: &SERVICES[self.rng.usize(0..SERVICES.len())],
+            resource,
+            description: DESCRIPTIONS[number % DESCRIPTIONS.len()],
+            charge,
+            tags,
+            currency: self.export.currencies[number % self.export.currencies.len()].clone(),
+            quantity: self.amount(),
+            price: self.amount(),
+            cost,
+            list_cost: self.amount(),
+        }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Line;
+
+    /// There is always one more: how many are taken, the caller decides.
+    fn next(&mut self) -> Option<Line> {
+        let line = self.line(self.next);
+        self.next += 1;
+        *self.cost.entry(line.currency.clone()).or_default() += line.cost;
+        Some(line)
+    }
+}

@@ -1,0 +1,106 @@
+//! The program `billing-exports`: writes exports to a folder, and tells what is in them.
+
+use std::{io, path::PathBuf, process::ExitCode};
+
+use billing_exports::{Dialect, Export, Format, Layout, ManifestForm, Month, Run};
+use clap::Parser;
+use serde_json::json;
+
+const EXAMPLES: &str = "\
+Examples:
+  billing-exports aws-cur2 exports --months 2025-08,2025-09 --format parquet --rows 100000 --parts 4
+  billing-exports azure-actual-enterprise exports --months 2025-09 --format csv --daily --currencies EUR,USD";
+
+/// Writes a billing export as its provider does, with made-up figures, and prints one line of JSON for each delivery:
+/// what a loader should find in it. The same flags write the same bytes.
+#[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+#[command(version, after_help = EXAMPLES)]
+struct Options {
+    /// What is exported, and by whom
+    dialect: Dialect,
+    /// Folder that the export's own folder goes into
+    folder: PathBuf,
+    /// Billing months
+    #[arg(long, value_name = "YYYY-MM", value_delimiter = ',', required = true)]
+    months: Vec<Month>,
+    /// Form of the data files
+    #[arg(long, default_value = "csv-gzip")]
+    format: Format,
+    /// Where a run's files lie
+    #[arg(long, default_value = "versioned")]
+    layout: Layout,
+    /// How much the manifest tells
+    #[arg(long, default_value = "full")]
+    manifest: ManifestForm,
+    /// The export's name
+    #[arg(long, default_value = "daily")]
+    name: String,
+    /// Rows of a whole month
+    #[arg(long, default_value_t = 1_000)]
+    rows: usize,
+    /// Data files of a delivery
+    #[arg(long, default_value_t = 1)]
+    parts: usize,
+    /// What all amounts and ids follow from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Currencies of the rows, in turn
+    #[arg(long, value_name = "CODES", value_delimiter = ',', default_value = "USD")]
+    currencies: Vec<String>,
+    /// Deliver each whole month so many times
+    #[arg(long, default_value_t = 1, conflicts_with = "daily")]
+    runs: u32,
+    /// Deliver each month once a day while it lasts, each time a day more
+    #[arg(long)]
+    daily: bool,
+    /// Let every third row belong to the billing period before
+    #[arg(long)]
+    two_periods: bool,
+    /// Begin Azure's CSV files with a byte order mark
+    #[arg(long)]
+    byte_order_mark: bool,
+    /// Write days in Azure's CSV files as 2025-09-30, not 09/30/2025
+    #[arg(long)]
+    iso_dates: bool,
+}
+
+#[expect(clippy::print_stderr, reason = "errors are for people")]
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are for the caller")]
+fn run(options: Options) -> io::Result<()> {
+    let export = Export {
+        dialect: options.dialect,
+        format: options.format,
+        layout: options.layout,
+        manifest: options.manifest,
+        name: options.name,
+        seed: options.seed,
+        rows: options.rows,
+        parts: options.parts,
+        currencies: options.currencies,
+        two_periods: options.two_periods,
+        byte_order_mark: options.byte_order_mark,
+        iso_dates: options.iso_dates,
+    };
+    for month in options.months {
+        let runs = if options.daily {
+            Run::daily(month)
+        } else {
+            (1..=options.runs).map(|number| Run::again(month, number)).collect()
+        };
+        for run in runs {
+            println!("{}", json!(export.deliver(&options.folder, &run)?));
+        }
+    }
+    Ok(())
+}
