@@ -198,7 +198,8 @@ async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -
     stream::iter(objects)
         .map(|(tail, object)| async move {
             let checksum = store.checksum(&object).await?;
-            Ok((tail, StoredFile { key: object.key, bytes: object.bytes, checksum }))
+            let Object { key, bytes, updated, .. } = object;
+            Ok((tail, StoredFile { key, bytes, updated, checksum }))
         })
         .buffer_unordered(CONCURRENT_READS)
         .try_collect()

@@ -14,6 +14,8 @@ pub struct StoredFile {
     pub key: String,
     /// Its size.
     pub bytes: u64,
+    /// When it was written there.
+    pub updated: Timestamp,
     /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
     /// every object there has. The ETag in S3, which lists no other.
     pub checksum: String,
@@ -33,7 +35,7 @@ pub struct Delivery {
     /// The listed files that are not there, or not in the size that is listed (tails below the export's folder).
     pub missing: Vec<String>,
     /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
-    /// and generations do not count, so a bucket mirrored anew has the same fingerprint.
+    /// and neither generations nor times count, so a bucket mirrored anew has the same fingerprint.
     pub fingerprint: String,
 }
 
@@ -98,7 +100,8 @@ mod tests {
     use crate::{export::ExportKind, manifest::FileFormat};
 
     fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
-        StoredFile { key: format!("{head}/f"), bytes, checksum: checksum.to_owned() }
+        let updated = Timestamp::UNIX_EPOCH;
+        StoredFile { key: format!("{head}/f"), bytes, updated, checksum: checksum.to_owned() }
     }
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
@@ -109,6 +112,7 @@ mod tests {
             execution_id: "a".to_owned(),
             issued: None,
             until: None,
+            in_place: false,
             rows: None,
             format: FileFormat::Csv,
             columns: vec![],

@@ -13,6 +13,7 @@ pub mod parquet_footer;
 pub mod period;
 pub mod plan;
 pub mod report;
+pub mod run_id;
 pub mod schema;
 pub mod state;
 pub mod text;

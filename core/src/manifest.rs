@@ -49,6 +49,8 @@ pub struct Manifest {
     pub until: Option<Date>,
     /// Rows of all files, where the manifest tells.
     pub rows: Option<u64>,
+    /// Whether its files take the place of those of the delivery before, under the same names.
+    pub in_place: bool,
     /// The data files' form.
     pub format: FileFormat,
     /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.

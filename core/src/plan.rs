@@ -8,7 +8,8 @@ use crate::{
     delivery::Delivery,
     manifest::ManifestError,
     period::BillingPeriod,
-    state::{LoadStatus, Standing},
+    run_id::began,
+    state::{LoadRecord, LoadStatus, Standing},
 };
 
 /// A month as it was discovered.
@@ -29,7 +30,8 @@ pub struct Rules {
     pub force: bool,
     /// The time of the run.
     pub now: Timestamp,
-    /// How long a month may wait for its files before that counts as a failure.
+    /// How long a month may wait: for files that are missing before that counts as a failure, and for files to be
+    /// replaced before it is loaded with those that were not.
     pub wait_max: SignedDuration,
 }
 
@@ -42,7 +44,8 @@ pub enum Decision {
     Reload(Delivery),
     /// Leave it as it is.
     Skip,
-    /// Listed files are not there yet; `stale` where that has lasted too long.
+    /// Listed files are not there yet, or still those of the delivery before; `stale` where files have been missing for too
+    /// long.
     Wait {
         /// It waits longer than allowed.
         stale: bool,
@@ -116,7 +119,7 @@ fn decide(
     };
     if let Some(stand_in) = stand_in(&deliveries, standing) {
         let (decision, reason) = weigh(stand_in.clone(), standing, rules);
-        if !matches!(decision, Decision::Skip) {
+        if matches!(decision, Decision::Load(_) | Decision::Reload(_)) {
             let (_, waits) = wait(best, rules);
             let reason = format!("{reason}; {} is still {waits}", best.manifest.execution_id);
             return Some(planned(stand_in, (decision, reason)));
@@ -194,11 +197,9 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     if let Some(whole) = whole {
         if !rules.force {
             return if whole.record.fingerprint == delivery.fingerprint {
-                (Decision::Skip, format!("already loaded on {}", record.loaded_at.strftime("%Y-%m-%d %H:%M UTC")))
-            } else if record.execution_id == delivery.manifest.execution_id {
-                (Decision::Reload(delivery), "its files changed in place".to_owned())
+                (Decision::Skip, format!("already loaded on {}", minute(record.loaded_at)))
             } else {
-                (Decision::Reload(delivery), format!("new delivery, in place of {}", record.execution_id))
+                replace(delivery, record, rules)
             };
         }
         return (Decision::Reload(delivery), "reload asked for".to_owned());
@@ -212,16 +213,71 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
 }
 
+/// A delivery that is complete goes in place of what `record` tells of, unless a mirror may still be at work on it.
+fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision, String) {
+    let reason = if record.execution_id == delivery.manifest.execution_id {
+        "its files changed in place".to_owned()
+    } else {
+        format!("new delivery, in place of {}", record.execution_id)
+    };
+    let Some(Unreplaced { tails, last_change }) = unreplaced(&delivery, record) else {
+        return (Decision::Reload(delivery), reason);
+    };
+    let (left, of, loaded) = (tails.len(), delivery.files.len(), minute(record.loaded_at));
+    let unchanged = format!("{}, unchanged since the load of {loaded}", shown(&tails));
+    if rules.now.duration_since(last_change) > rules.wait_max {
+        return (Decision::Reload(delivery), format!("{reason}, but for {left} of {of} files: {unchanged}"));
+    }
+    let hours = rules.wait_max.as_hours();
+    let reason = format!(
+        "waiting for {left} of {of} files to be replaced: {unchanged}; the last change came on {}, and after {hours} h \
+         without another the month is loaded as it is",
+        minute(last_change)
+    );
+    (Decision::Wait { stale: false }, reason)
+}
+
+/// What is still as it was when another delivery began to take its place.
+struct Unreplaced<'a> {
+    tails: Vec<&'a str>,
+    /// When the last of the others, or the manifest, was written.
+    last_change: Timestamp,
+}
+
+/// The files of a complete delivery that are still those that `record` tells of, as far as the times of files that are
+/// overwritten tell: `None` where all were written anew since, or none was, as with a mirror that keeps the times.
+fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unreplaced<'a>> {
+    if !delivery.manifest.in_place {
+        return None;
+    }
+    // The run listed the files after it began; what was replaced between that and the record's time is new.
+    let looked_at = began(&record.run_id).map_or(record.loaded_at, |began| began.min(record.loaded_at));
+    let last_change = delivery.files.iter().map(|file| file.updated).fold(delivery.delivered_at, Timestamp::max);
+    // Nothing is missing, so files and tails are in the same order.
+    let files = delivery.files.iter().zip(&delivery.manifest.files);
+    let tails: Vec<&str> = files.filter(|(file, _)| file.updated < looked_at).map(|(_, f)| f.tail.as_str()).collect();
+    (last_change >= looked_at && !tails.is_empty()).then_some(Unreplaced { tails, last_change })
+}
+
+fn minute(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The first of `names`.
+fn shown<T: AsRef<str>>(names: &[T]) -> String {
+    let named = names.iter().take(3).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > 3 { format!("{named}, ...") } else { named }
+}
+
 fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {
     let missing = &delivery.missing;
-    let named = missing.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if missing.len() > 3 { ", ..." } else { "" };
     let hours = rules.now.duration_since(delivery.delivered_at).as_hours();
     let stale = rules.now.duration_since(delivery.delivered_at) > rules.wait_max;
     let reason = format!(
-        "waiting for {} of {} files for {hours} h: {named}{more}",
+        "waiting for {} of {} files for {hours} h: {}",
         missing.len(),
-        delivery.manifest.files.len()
+        delivery.manifest.files.len(),
+        shown(missing)
     );
     (Decision::Wait { stale }, reason)
 }

@@ -40,16 +40,18 @@ fn moment() -> impl Strategy<Value = Timestamp> {
 
 /// A delivery that lists up to three files, some of which are there, with one of few contents.
 fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
-    let files = collection::vec((any::<bool>(), 0..3u64), 0..4);
-    let told = (proptest::option::of(moment()), proptest::option::of(1..4i8), proptest::option::of(0..2u64));
+    let files = collection::vec((any::<bool>(), 0..3u64, moment()), 0..4);
+    let told =
+        (proptest::option::of(moment()), proptest::option::of(1..4i8), proptest::option::of(0..2u64), any::<bool>());
     (few_months(), sample::select(vec!["a", "b"]), moment(), files, told).prop_map(
-        move |(period, id, delivered_at, files, (issued, until, rows))| {
+        move |(period, id, delivered_at, files, (issued, until, rows, in_place))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
                 kind: ExportKind::Cur,
                 issued,
                 until: until.map(|day| Date::constant(2025, 1, day)),
                 rows,
+                in_place,
                 format: FileFormat::Csv,
                 export_name: "cur".to_owned(),
                 billing_period: period,
@@ -57,9 +59,11 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
                 columns: Vec::new(),
                 files: names.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
             };
-            let there = names.into_iter().zip(files).filter(|(_, (there, _))| *there);
+            let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);
             let stored: HashMap<_, _> = there
-                .map(|(name, (_, bytes))| (name.clone(), StoredFile { key: name, bytes, checksum: bytes.to_string() }))
+                .map(|(key, (_, bytes, updated))| {
+                    (key.clone(), StoredFile { key, bytes, updated, checksum: bytes.to_string() })
+                })
                 .collect();
             Delivery::new(manifest, format!("gs://b/{number}/cur-Manifest.json"), delivered_at, stored)
         },
@@ -108,10 +112,11 @@ fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String
 
 /// What stands, at peace with its table or not.
 fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
-    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64);
+    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment());
     collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
-        let standing = |(period, (id, verified, rows, rows_in_table)): (BillingPeriod, (&str, bool, u64, u64))| {
-            let mut record = record(period, id, format!("fingerprint {rows}"), rows);
+        let standing = |(period, (id, verified, rows, rows_in_table, loaded_at))| {
+            let fingerprint = format!("fingerprint {rows}");
+            let mut record = LoadRecord { loaded_at, ..record(period, id, fingerprint, rows) };
             record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
             (period, Standing { record, rows_in_table })
         };
@@ -159,6 +164,24 @@ proptest! {
                 (then, now) => then == now,
             };
             prop_assert!(as_expected, "{}: {}; then: {}", after.billing_period, before.reason, after.reason);
+        }
+    }
+
+    #[test]
+    fn no_month_with_all_its_files_waits_longer_than_allowed_after_the_last_change_and_only_one_that_is_overwritten_waits(
+        delivery in delivery(0), loaded_at in moment(), hours in 0..300i64,
+    ) {
+        let loaded = record(delivery.manifest.billing_period, "a", "another".to_owned(), 1);
+        let standing = Standing { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
+        let standing = BTreeMap::from([(delivery.manifest.billing_period, standing)]);
+        let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..rules(false) };
+        let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());
+        let candidate = Candidate { billing_period, manifest_uri, delivery: Ok(delivery.clone()) };
+        let planned = plan(vec![candidate], &standing, &rules);
+        if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
+            let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
+            prop_assert!(delivery.manifest.in_place);
+            prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{}", planned[0].reason);
         }
     }
 
@@ -412,6 +435,7 @@ fn odd_azure_manifest() -> impl Strategy<Value = String> {
         "/exportConfig/exportName",
         "/deliveryConfig",
         "/deliveryConfig/fileFormat",
+        "/deliveryConfig/dataOverwriteBehavior",
         "/runInfo/submittedTime",
         "/runInfo/runId",
         "/runInfo/startDate",
@@ -431,7 +455,7 @@ fn odd_azure_manifest() -> impl Strategy<Value = String> {
     (sample::select(pointers), value).prop_map(|(pointer, value)| {
         let mut manifest = serde_json::json!({
             "blobCount": 1, "dataRowCount": 1, "exportConfig": {"exportName": "daily", "type": "FocusCost"},
-            "deliveryConfig": {"fileFormat": "Parquet"},
+            "deliveryConfig": {"fileFormat": "Parquet", "dataOverwriteBehavior": "CreateNewReport"},
             "runInfo": {"submittedTime": "2025-03-21T21:04:06.5234447Z", "runId": "5f9a",
                 "startDate": "2025-03-01T00:00:00", "endDate": "2025-03-21T00:00:00Z"},
             "blobs": [{"blobName": "daily/20250301-20250331/5f9a/a.parquet", "byteCount": 1, "dataRowCount": 1}],

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::IsTerminal};
 use finops_core::{
     plan::Rules,
     report::{PipelineReport, PipelineStatus, Report, ReportedError},
+    run_id::run_id,
 };
 use jiff::Timestamp;
 use tracing::info;
@@ -41,7 +42,7 @@ async fn go(
     let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
     let now = Timestamp::now();
     let run = Run {
-        run_id: run_id(now),
+        run_id: run_id(now, std::process::id()),
         months: config.months,
         rules: Rules { force, now, wait_max: config.wait_max },
         dry_run,
@@ -117,12 +118,4 @@ fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> Pipe
     report.error = Some(error.reported());
     report.status = (!run.dry_run).then_some(PipelineStatus::Failed);
     report
-}
-
-/// A name for the run: its time, and something of its own for runs of the same second.
-fn run_id(now: Timestamp) -> String {
-    let nanos = now.as_nanosecond().to_string();
-    let pid = std::process::id().to_string();
-    let own = finops_core::delivery::hash([nanos.as_bytes(), b"/", pid.as_bytes()]);
-    format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), &own[..6])
 }

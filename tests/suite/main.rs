@@ -24,6 +24,7 @@ mod formats;
 mod gcs;
 mod harness;
 mod histories;
+mod in_flight;
 mod interrupted;
 mod jobs;
 mod left_alone;

@@ -60,7 +60,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     }
     let mut seen = HashSet::new();
     let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
-    let files = files.into_iter().filter(|tail| seen.insert(tail.clone()));
+    let files: Vec<String> = files.into_iter().filter(|tail| seen.insert(tail.clone())).collect();
     Ok(Manifest {
         kind: ExportKind::Cur,
         export_name: location.export_name.clone(),
@@ -68,13 +68,14 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         execution_id: raw.assembly_id,
         issued: None,
         until: None,
+        in_place: files.iter().any(|tail| is_overwritten(tail, location)),
         rows: None,
         format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: files.map(|tail| ManifestFile { tail, bytes: None }).collect(),
+        files: files.into_iter().map(|tail| ManifestFile { tail, bytes: None }).collect(),
     })
 }
 
@@ -125,6 +126,13 @@ fn tail(key: &str, location: &ManifestLocation) -> Result<String, ManifestError>
             short(key)
         ))),
     }
+}
+
+/// Whether the next delivery has a file of that name, too: where it lies in the month's own folder, not in one of its
+/// delivery.
+fn is_overwritten(tail: &str, location: &ManifestLocation) -> bool {
+    let folder = tail.rsplit('/').nth(1);
+    folder.is_some_and(|folder| folder == location.period_folder || folder.starts_with("month="))
 }
 
 /// Where the folders `<report>/year=2025/month=9` of the location's month begin.
@@ -244,6 +252,20 @@ mod tests {
             "cur/year=2025/month=9/../../../x",
         ] {
             assert!(matches!(with_key(key), Err(ManifestError::Contradiction(_))), "{key}");
+        }
+    }
+
+    #[test]
+    fn files_outside_a_folder_of_their_delivery_are_overwritten_by_the_next() {
+        for (keys, in_place) in [
+            (&["cur/20250901-20251001/cur-1.csv.gz"][..], true),
+            (&["cur/20250901-20251001/20250903T120125Z/cur-1.csv.gz"], false),
+            (&["cur/20250901-20251001/another-name/cur-1.snappy.parquet"], false),
+            (&["p/cur/cur/year=2025/month=9/cur-1.snappy.parquet"], true),
+            (&["p/cur/cur/year=2025/month=09/run/cur-1.snappy.parquet"], false),
+            (&[], false),
+        ] {
+            assert_eq!(parsed(&with("reportKeys", json!(keys))).unwrap().in_place, in_place, "{keys:?}");
         }
     }
 

@@ -63,6 +63,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         execution_id,
         issued,
         until: None,
+        // Directly in data/BILLING_PERIOD=..., not in a folder of its run.
+        in_place: tails.iter().any(|tail| tail.split('/').count() == 3),
         rows: None,
         format,
         columns: match format {
@@ -331,6 +333,16 @@ mod tests {
         }
         let manifest = parsed_at(&of_run, &manifest()).unwrap();
         assert_eq!((manifest.execution_id.as_str(), manifest.issued), ("2f9a0d1e", began));
+    }
+
+    #[test]
+    fn files_outside_a_folder_of_their_run_are_overwritten_by_the_next() {
+        let of_run = format!("p/x/metadata/BILLING_PERIOD=2025-04/{RUN}/x-Manifest.json");
+        for key in [of_run.as_str(), OVERWRITTEN] {
+            assert!(parsed_at(key, &manifest()).unwrap().in_place, "{key}");
+            let in_run = with(&[("dataFiles", files(&[&format!("BILLING_PERIOD=2025-04/{RUN}/1.csv")]))]);
+            assert!(!parsed_at(key, &in_run).unwrap().in_place, "{key}");
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ struct RawExport {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawForm {
+    data_overwrite_behavior: Option<String>,
     file_format: Option<String>,
     compression_mode: Option<String>,
 }
@@ -92,11 +93,17 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         execution_id: run_id(&raw, location)?,
         issued: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
         until,
+        in_place: overwrites(&raw),
         rows: raw.data_row_count.or(rows),
         format,
         columns: Vec::new(),
         files,
     })
+}
+
+fn overwrites(raw: &Raw) -> bool {
+    let behavior = raw.delivery_config.data_overwrite_behavior.as_deref();
+    behavior.is_some_and(|behavior| behavior.trim().eq_ignore_ascii_case("OverwritePreviousReport"))
 }
 
 fn kind(name: &str) -> Result<ExportKind, ManifestError> {
@@ -289,6 +296,7 @@ mod tests {
             execution_id: "5f9a".to_owned(),
             issued: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
             until: Some("2025-03-21".parse().unwrap()),
+            in_place: false,
             rows: Some(36),
             format: FileFormat::Csv,
             columns: vec![],
@@ -354,6 +362,14 @@ mod tests {
         for pointer in ["/runInfo/endDate", "/runInfo/submittedTime"] {
             assert!(matches!(parsed(&with(pointer, json!("yesterday"))), Err(ManifestError::Malformed(_))));
         }
+    }
+
+    #[test]
+    fn the_export_tells_whether_its_files_are_overwritten() {
+        let in_place = |manifest: &Value| parsed(manifest).unwrap().in_place;
+        assert!(in_place(&with("/deliveryConfig/dataOverwriteBehavior", json!("OverwritePreviousReport"))));
+        assert!(!in_place(&manifest()));
+        assert!(!in_place(&without("/deliveryConfig", "dataOverwriteBehavior")));
     }
 
     #[test]
