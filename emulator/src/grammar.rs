@@ -22,7 +22,17 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
         Type::Date => date(trimmed).map(|date| date.to_string()),
         Type::Json => serde_json::from_str::<serde_json::Value>(text).ok().map(|_| text.to_owned()),
     };
-    parsed.ok_or_else(|| "Unable to parse".to_owned())
+    parsed.ok_or_else(unable)
+}
+
+/// A date in exactly that form, as [`parse`] returns it.
+pub fn date_in(format: &str, text: &str) -> Result<String, String> {
+    let date = civil::Date::strptime(format, text).ok().filter(|date| date.strftime(format).to_string() == text);
+    date.map(|date| date.to_string()).ok_or_else(unable)
+}
+
+fn unable() -> String {
+    "Unable to parse".to_owned()
 }
 
 fn boolean(text: &str) -> Option<String> {

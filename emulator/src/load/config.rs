@@ -21,12 +21,20 @@ pub struct LoadConfig {
 
 /// `sourceFormat`, and the options that go with it.
 pub enum Format {
-    Csv { skip_leading_rows: usize, allow_quoted_newlines: bool },
+    Csv(Csv),
     Parquet { enum_as_string: bool },
 }
 
+/// How CSV is read.
+pub struct Csv {
+    pub skip_leading_rows: usize,
+    pub allow_quoted_newlines: bool,
+    /// `dateFormat`, in the words of `strptime`.
+    pub date_format: Option<&'static str>,
+}
+
 const SHARED: &str = "sourceUris sourceFormat schema maxBadRecords";
-const CSV: &str = "skipLeadingRows allowQuotedNewlines encoding fieldDelimiter quote nullMarker";
+const CSV: &str = "skipLeadingRows allowQuotedNewlines encoding fieldDelimiter quote nullMarker dateFormat";
 const PARQUET: &str = "decimalTargetTypes parquetOptions";
 
 /// Options that are only accepted at one value.
@@ -63,10 +71,11 @@ impl Format {
             "CSV" => {
                 known(CSV)?;
                 let skipped = int64(&load["skipLeadingRows"]).and_then(|rows| usize::try_from(rows).ok());
-                Ok(Self::Csv {
+                Ok(Self::Csv(Csv {
                     skip_leading_rows: skipped.unwrap_or(0),
                     allow_quoted_newlines: load["allowQuotedNewlines"] == true,
-                })
+                    date_format: date_format(&load["dateFormat"])?,
+                }))
             }
             "PARQUET" => {
                 known(PARQUET)?;
@@ -79,6 +88,15 @@ impl Format {
             }
             other => Err(ApiError::not_implemented(format!("configuration.load.sourceFormat = {other}"))),
         }
+    }
+}
+
+fn date_format(value: &Value) -> Result<Option<&'static str>, ApiError> {
+    match value.as_str() {
+        None => Ok(None),
+        Some("YYYY-MM-DD") => Ok(Some("%Y-%m-%d")),
+        Some("MM/DD/YYYY") => Ok(Some("%m/%d/%Y")),
+        Some(other) => Err(ApiError::not_implemented(format!("configuration.load.dateFormat = {other}"))),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     commit::{Incoming, put},
-    config::{Format, LoadConfig},
+    config::{Csv, Format, LoadConfig},
     csv::{Reader, Row},
     parquet,
     reconcile::reconcile,
@@ -41,12 +41,9 @@ pub async fn stage(server: &Arc<Server>, config: LoadConfig) -> Result<Staged, J
     blocking(move || {
         let connection = server.warehouse.connect()?;
         let file_bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();
-        match config.format {
-            Format::Csv { skip_leading_rows, allow_quoted_newlines } => {
-                let as_null = server.options.empty_string_as_null;
-                read_csv(&connection, &fields, files, skip_leading_rows, allow_quoted_newlines, as_null)?;
-            }
-            Format::Parquet { enum_as_string } => parquet::read(&connection, &fields, files, enum_as_string)?,
+        match &config.format {
+            Format::Csv(csv) => read_csv(&connection, &fields, files, csv, server.options.empty_string_as_null)?,
+            Format::Parquet { enum_as_string } => parquet::read(&connection, &fields, files, *enum_as_string)?,
         }
         Ok(Staged { config, connection, fields, file_bytes })
     })
@@ -86,8 +83,7 @@ fn read_csv(
     connection: &Connection,
     fields: &[Field],
     files: Vec<(String, Vec<u8>)>,
-    skip_leading_rows: usize,
-    quoted_newlines: bool,
+    csv: &Csv,
     empty_string_as_null: bool,
 ) -> Result<(), JobError> {
     let packed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
@@ -100,13 +96,13 @@ fn read_csv(
     let mut rows = 0;
     for (uri, bytes) in files {
         let bytes = source::unpack(&uri, bytes)?;
-        for row in Reader::new(&bytes, quoted_newlines).skip(skip_leading_rows) {
+        for row in Reader::new(&bytes, csv.allow_quoted_newlines).skip(csv.skip_leading_rows) {
             let values = row
                 .map_err(|malformed| {
                     let (start, message) = (malformed.start, malformed.message);
                     format!("Error detected while parsing row starting at position: {start}. Error: {message}")
                 })
-                .and_then(|row| values(&row, fields, empty_string_as_null));
+                .and_then(|row| values(&row, fields, csv.date_format, empty_string_as_null));
             rows += 1;
             appender.append_row(appender_params_from_iter(values.map_err(|why| bad_row(&uri, rows, &why))?))?;
         }
@@ -115,7 +111,12 @@ fn read_csv(
 }
 
 /// A row's values as their columns store them.
-fn values(row: &Row, fields: &[Field], empty_string_as_null: bool) -> Result<Vec<Option<String>>, String> {
+fn values(
+    row: &Row,
+    fields: &[Field],
+    date_format: Option<&str>,
+    empty_string_as_null: bool,
+) -> Result<Vec<Option<String>>, String> {
     let (found, expected, start) = (row.cells.len(), fields.len(), row.start);
     if found > expected {
         return Err(format!(
@@ -134,7 +135,11 @@ fn values(row: &Row, fields: &[Field], empty_string_as_null: bool) -> Result<Vec
             let string = field.ty == Type::String && (cell.quoted || !empty_string_as_null);
             string.then(String::new)
         } else {
-            Some(grammar::parse(field.ty, text).map_err(|why| {
+            let parsed = match date_format {
+                Some(format) if field.ty == Type::Date => grammar::date_in(format, text),
+                _ => grammar::parse(field.ty, text),
+            };
+            Some(parsed.map_err(|why| {
                 format!(
                     "Could not parse '{text}' as {kind} for field {name} (position {at}) starting at location {start} \
                      with message '{why}'"

@@ -183,6 +183,13 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             let (value, part) = (of_type(value, Type::String)?, groups(pattern));
             (format!("bq_extract({value}, {}, {part})", literal(pattern)), Type::String)
         }
+        (
+            "REGEXP_REPLACE",
+            [value, Typed { constant: Constant::Text(pattern), .. }, Typed { constant: Constant::Text(rewrite), .. }],
+        ) if is_rewrite(rewrite, groups(pattern)) => {
+            let (value, pattern, rewrite) = (of_type(value, Type::String)?, literal(pattern), literal(rewrite));
+            (format!("regexp_replace({value}, {pattern}, {rewrite}, 'g')"), Type::String)
+        }
         ("FORMAT", [Typed { constant: Constant::Text(format), .. }, value])
             if ["%.15g", "%.16g", "%.17g"].contains(&format.as_str()) =>
         {
@@ -226,6 +233,19 @@ fn groups(pattern: &str) -> usize {
         }
     }
     groups
+}
+
+/// Whether each backslash stands before a group that there is, or before another one.
+fn is_rewrite(rewrite: &str, groups: usize) -> bool {
+    let mut rest = rewrite.chars();
+    while rest.any(|c| c == '\\') {
+        match rest.next() {
+            Some('\\') => {}
+            Some(c) if c.to_digit(10).is_some_and(|group| group as usize <= groups) => {}
+            _ => return false,
+        }
+    }
+    true
 }
 
 fn window(over: &WindowType, columns: &[Field], context: &Context<'_>) -> Result<String, ApiError> {

@@ -106,6 +106,40 @@ async fn w2_rows_of_another_month_fail_the_query_and_change_nothing() {
 }
 
 #[tokio::test]
+async fn p7_months_of_a_date_are_partitions_as_those_of_a_moment() {
+    let h = Harness::new().await;
+    let table = json!({
+        "tableReference": {"tableId": "t"},
+        "schema": {"fields": [
+            {"name": "month", "type": "DATE"}, {"name": "day", "type": "DATE"}, {"name": "cost", "type": "BIGNUMERIC"},
+        ]},
+        "timePartitioning": {"type": "MONTH", "field": "month"},
+        "clustering": {"fields": ["day"]},
+    });
+    let (status, made) = h.call("POST", "/datasets/d/tables", table).await;
+    assert_eq!((status, &made["clustering"]), (200, &json!({"fields": ["day"]})), "{made}");
+    let put = |name: &str, row: &str| h.put(name, format!("month,day,cost\n{row}\n"));
+    let loaded = async |id: &str, month: &str, row: &str| {
+        let job = h.load(id, month, &[&put(id, row)], json!({})).await;
+        job["status"]["errorResult"]["message"].as_str().unwrap_or("none").to_owned()
+    };
+    assert_eq!(loaded("august", "t$202508", "2025-08-31,2025-08-31,1").await, "none");
+    assert_eq!(loaded("first", "t$202509", "2025-09-01,2025-09-02,2").await, "none");
+    assert_eq!(loaded("again", "t$202509", "2025-09-30,2025-09-02,3").await, "none");
+    let expected = "Some rows belong to different partitions rather than destination partition";
+    assert!(loaded("other", "t$202509", "2025-10-01,2025-09-02,4").await.starts_with(expected));
+    let month = "SELECT DATE '2025-10-31' AS month, DATE '2025-10-01' AS day, CAST(5 AS BIGNUMERIC) AS cost";
+    assert_eq!(run(&h, "query", "t$202510", month, json!({})).await.0, "none");
+    let (reason, message) = run(&h, "query-other", "t$202511", month, json!({})).await;
+    assert!(reason == "invalid" && message.starts_with(expected), "{reason}: {message}");
+    let partitions = "SELECT partition_id, total_rows FROM d.INFORMATION_SCHEMA.PARTITIONS ORDER BY 1";
+    assert_eq!(h.rows(partitions).await, [["202508", "1"], ["202509", "1"], ["202510", "1"]]);
+    let sums = "SELECT `day`, COUNT(*), SUM(`cost`) FROM d.t WHERE `month` >= DATE '2025-09-01' \
+                AND `month` < DATE '2025-10-01' GROUP BY 1";
+    assert_eq!(h.rows(sums).await, [["2025-09-02", "1", "3"]]);
+}
+
+#[tokio::test]
 async fn w3_the_result_has_all_columns_of_the_table_with_their_types() {
     let h = staged().await;
     for (id, query, expected) in [

@@ -305,6 +305,32 @@ async fn c4_empty_fields_are_null_and_empty_strings_as_chosen() {
 }
 
 #[tokio::test]
+async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
+    let h = Harness::new().await;
+    h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "moment", "type": "TIMESTAMP"}])).await;
+    let american = "09/30/2025";
+    let forms =
+        ["9/30/2025", "30/09/2025", "2025-09-30", "09-30-2025", "09/31/2025", " 09/30/2025", "09/30/2025 00:00:00"];
+    let load = async |id: String, format: &str, day: &str| {
+        let file = h.put("a.csv", format!("month,moment\n{day},2025-09-02 03:00:00\n,2025-09-02\n"));
+        let wish = json!({"dateFormat": format, "writeDisposition": "WRITE_APPEND"});
+        h.load(&id, "t", &[&file], wish).await
+    };
+    let job = load("american".to_owned(), "MM/DD/YYYY", american).await;
+    assert_eq!(error(&job).0, "none", "{job}");
+    let expected = [["NULL", "2025-09-02 00:00:00+00"], ["2025-09-30", "2025-09-02 03:00:00+00"]];
+    assert_eq!(h.rows("SELECT month, CAST(moment AS STRING) FROM d.t ORDER BY 1").await, expected);
+    for (at, day) in forms.into_iter().enumerate() {
+        let job = load(format!("other{at}"), "MM/DD/YYYY", day).await;
+        let text = job["status"]["errors"][1]["message"].as_str().unwrap();
+        assert!(text.contains(&format!("Could not parse '{day}' as DATE for field month (position 0)")), "{text}");
+    }
+    assert_eq!(error(&load("iso".to_owned(), "YYYY-MM-DD", "2025-09-30").await).0, "none");
+    assert_eq!(error(&load("iso-other".to_owned(), "YYYY-MM-DD", american).await).0, "invalid");
+    assert_eq!(h.insert_load("j", "t", &["gs://b/a"], json!({"dateFormat": "DD MON YYYY"})).await.0, 501);
+}
+
+#[tokio::test]
 async fn n1_bignumeric_keeps_every_digit_through_load_sum_and_result() {
     let h = Harness::new().await;
     h.table().await;

@@ -170,6 +170,7 @@ async fn r5_options_of_other_formats_are_refused() {
     for (format, option) in [
         ("PARQUET", json!({"skipLeadingRows": "1"})),
         ("PARQUET", json!({"allowQuotedNewlines": true})),
+        ("PARQUET", json!({"dateFormat": "YYYY-MM-DD"})),
         ("PARQUET", json!({"parquetOptions": {"mapTargetType": "ARRAY_OF_STRUCT"}})),
         ("PARQUET", json!({"schema": null})),
         ("CSV", json!({"parquetOptions": {"enumAsString": true}})),
