@@ -29,6 +29,7 @@ mod interrupted;
 mod jobs;
 mod left_alone;
 mod local;
+mod matrix;
 mod numbered_jobs;
 mod parquet_files;
 mod program;

@@ -1,7 +1,7 @@
 //! Types of well-known columns, by their name in the table.
 //!
 //! Sources: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0; the column libraries of the FOCUS
-//! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview). Only amounts, quantities, moments and maps are listed;
+//! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview), and Microsoft's page on its FOCUS dataset. Only amounts, quantities, moments and maps are listed;
 //! what is not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
 //! Azure's columns have names of another form, and stand with the rest that is known of them.
 
@@ -78,6 +78,15 @@ const DECIMALS: &[&str] = &[
     "PricingCurrencyListUnitPrice",
     "PricingQuantity",
     "UsageQuantity",
+    // FOCUS, of Azure
+    "x_BilledCostInUsd",
+    "x_BilledUnitPrice",
+    "x_BillingExchangeRate",
+    "x_ContractedCostInUsd",
+    "x_EffectiveCostInUsd",
+    "x_EffectiveUnitPrice",
+    "x_ListCostInUsd",
+    "x_PricingBlockSize",
 ];
 
 /// Maps of CUR 2.0 and of FOCUS: each is the text of a JSON object.
