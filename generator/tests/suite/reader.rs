@@ -7,6 +7,7 @@ use parquet::{
     file::reader::{FileReader, SerializedFileReader},
     record::Field,
 };
+use serde_json::json;
 
 /// Digits behind the point of [`units`].
 const SCALE: usize = 18;
@@ -55,7 +56,16 @@ fn text(field: &Field) -> String {
             assert_eq!((decimal.precision(), decimal.scale()), (38, 18));
             plain(i128::from_be_bytes(decimal.data().try_into().unwrap()))
         }
-        other => other.to_string(),
+        Field::Bool(flag) => (if *flag { "True" } else { "False" }).to_owned(),
+        Field::MapInternal(map) => {
+            let entries = map.entries().iter().map(|(key, value)| {
+                let value = if let Field::Str(value) = value { json!(value).to_string() } else { text(value) };
+                format!("{}:{value}", json!(text(key)))
+            });
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
+        }
+        Field::TimestampMillis(_) | Field::TimestampMicros(_) => field.to_string().replacen(' ', "T", 1),
+        other => panic!("no column is of the type of {other:?}"),
     }
 }
 
