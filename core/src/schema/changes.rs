@@ -105,7 +105,7 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
-        (Reading::Cast, FileType::Map) => {
+        (Reading::Cast, FileType::Map(_)) => {
             Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
         }
         (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
@@ -137,7 +137,7 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{prepared, union};
+    use crate::schema::{MapForm, prepared, union};
 
     fn month(period: &str, columns: &[(&str, FileType)]) -> MonthColumns {
         let columns = columns.iter().map(|(name, file_type)| FileColumn {
@@ -204,7 +204,7 @@ mod tests {
                 ("day", FileType::Timestamp),
                 ("n", FileType::Int64),
                 ("m", FileType::Other),
-                ("tags", FileType::Map),
+                ("tags", FileType::Map(MapForm { numbers: false, by_the_book: true })),
             ],
         )];
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
-use finops_core::schema::{ColumnType, FileType, Reading};
+use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 
 use super::DIALECT;
 use crate::warehouse::{LoadColumn, sql::NO_VALUE};
@@ -129,13 +129,34 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
-        FileType::Map => format!("CAST(to_json({name}) AS VARCHAR)"),
+        FileType::Map(form) => json_object(name, form),
         // The shortest that reads back as the same number.
         FileType::Double => format!("regexp_replace(CAST({name} AS VARCHAR), '[.]0$', '')"),
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         _ => format!("CAST({name} AS VARCHAR)"),
     }
+}
+
+/// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
+/// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
+/// 1.5.6).
+fn json_object(map: &str, form: MapForm) -> String {
+    let value = if form.numbers {
+        let text = |digits: u8| format!("printf('%.{digits}g', e.value)");
+        let (first, second, last) = (text(15), text(16), text(17));
+        let shortest = format!(
+            "CASE e.value WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
+        );
+        format!(r#"regexp_replace({shortest}, '^-?[a-z]+$', '"\0"')"#)
+    } else {
+        "CAST(to_json(e.value) AS VARCHAR)".to_owned()
+    };
+    let entry = format!("CAST(to_json(e.key) AS VARCHAR) || ':' || COALESCE({value}, 'null')");
+    let object = format!("'{{' || array_to_string(list_transform(map_entries({map}), lambda e: {entry}), ',') || '}}'");
+    let parts = format!(r"regexp_extract_all({object}, '\\u....|\\.|[^\\]+')");
+    let written = format!(r"list_transform({parts}, lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END)");
+    format!(r"replace(replace(array_to_string({written}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')")
 }
 
 /// Whether the text is a decimal number of at most 20 digits before and 18 after the point. The cast would round more
