@@ -140,23 +140,30 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
 
 /// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
 /// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
-/// 1.5.6).
+/// 1.5.6). The text is made by way of a list of one, so that it is computed once; almost none has such characters.
 fn json_object(map: &str, form: MapForm) -> String {
-    let value = if form.numbers {
-        let text = |digits: u8| format!("printf('%.{digits}g', e.value)");
-        let (first, second, last) = (text(15), text(16), text(17));
-        let shortest = format!(
-            "CASE e.value WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
-        );
-        format!(r#"regexp_replace({shortest}, '^-?[a-z]+$', '"\0"')"#)
-    } else {
-        "CAST(to_json(e.value) AS VARCHAR)".to_owned()
-    };
-    let entry = format!("CAST(to_json(e.key) AS VARCHAR) || ':' || COALESCE({value}, 'null')");
-    let object = format!("'{{' || array_to_string(list_transform(map_entries({map}), lambda e: {entry}), ',') || '}}'");
-    let parts = format!(r"regexp_extract_all({object}, '\\u....|\\.|[^\\]+')");
-    let written = format!(r"list_transform({parts}, lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END)");
-    format!(r"replace(replace(array_to_string({written}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')")
+    let object = if form.numbers { numbers_object(map) } else { format!("CAST(to_json({map}) AS VARCHAR)") };
+    let small = r"lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END";
+    let parts = format!(r"list_transform(regexp_extract_all(o, '\\u....|\\.|[^\\]+'), {small})");
+    let rewritten =
+        format!(r"replace(replace(array_to_string({parts}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')");
+    format!(
+        r"list_transform([{object}], lambda o: CASE WHEN regexp_matches(o, '\\u|\x{{2028}}|\x{{2029}}') THEN {rewritten} ELSE o END)[1]"
+    )
+}
+
+/// A map of doubles as a JSON object, each the first of its texts of 15, 16 and 17 digits that reads back.
+fn numbers_object(map: &str) -> String {
+    let text = |digits: u8| format!("printf('%.{digits}g', e.value)");
+    let (first, second, last) = (text(15), text(16), text(17));
+    let shortest = format!(
+        "CASE e.value WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
+    );
+    // JSON has no number that is none or infinite.
+    let value = format!(r#"COALESCE(regexp_replace({shortest}, '^-?[a-z]+$', '"\0"'), 'null')"#);
+    let entries =
+        format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");
+    format!("'{{' || array_to_string({entries}, ',') || '}}'")
 }
 
 /// Whether the text is a decimal number of at most 20 digits before and 18 after the point. The cast would round more
