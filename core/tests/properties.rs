@@ -16,8 +16,8 @@ use finops_core::{
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, plan},
     schema::{
-        Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, additions, column_names, known_type, prepared,
-        spelled_column_names, union,
+        Column, ColumnType, FileColumn, FileType, MapForm, MonthColumns, Reading, additions, column_names, known_type,
+        prepared, spelled_column_names, union,
     },
     state::{LoadRecord, LoadStatus, Standing},
 };
@@ -304,7 +304,8 @@ fn column_type() -> impl Strategy<Value = ColumnType> {
 
 fn file_type() -> impl Strategy<Value = FileType> {
     use FileType::{Boolean, Date, Decimal, Double, Int64, Map, String, Text, Timestamp};
-    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean, Map]);
+    let map = Map(MapForm { numbers: false, by_the_book: true });
+    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean, map]);
     prop_oneof![proptest::option::of(column_type()).prop_map(Text), parquet]
 }
 

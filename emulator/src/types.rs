@@ -15,6 +15,10 @@ pub enum Type {
     Timestamp,
     Date,
     Json,
+    /// What a Parquet map becomes: a record of a repeated record `key_value` of a text `key` and a text `value`.
+    StringMap,
+    /// The same with a FLOAT64 `value`.
+    Float64Map,
 }
 
 impl Type {
@@ -43,7 +47,36 @@ impl Type {
             Self::Timestamp => ("TIMESTAMP", "TIMESTAMP", "TIMESTAMP"),
             Self::Date => ("DATE", "DATE", "DATE"),
             Self::Json => ("JSON", "JSON", "JSON"),
+            Self::StringMap => ("STRUCT", "RECORD", "MAP(VARCHAR, VARCHAR)"),
+            Self::Float64Map => ("STRUCT", "RECORD", "MAP(VARCHAR, DOUBLE)"),
         }
+    }
+
+    /// The type of a map's values; `None` for all other types.
+    pub fn of_values(self) -> Option<Self> {
+        match self {
+            Self::StringMap => Some(Self::String),
+            Self::Float64Map => Some(Self::Float64),
+            _ => None,
+        }
+    }
+
+    /// The type of the maps with such values.
+    pub fn map_of(values: Self) -> Option<Self> {
+        [Self::StringMap, Self::Float64Map].into_iter().find(|map| map.of_values() == Some(values))
+    }
+
+    /// The type of that name with these fields; `None` for all but maps.
+    fn of_record(name: &str, fields: &[Value]) -> Option<Self> {
+        let [entries] = fields else { return None };
+        let [key, value] = entries["fields"].as_array()?.as_slice() else { return None };
+        only_keys(entries, "", "name type mode fields").ok()?;
+        let given = ["name", "type", "mode"].map(|key| entries[key].as_str().unwrap_or_default());
+        let (key, value) = (Field::from_rest(key).ok()?, Field::from_rest(value).ok()?);
+        let is_map = matches!((name, given), ("RECORD" | "STRUCT", ["key_value", "RECORD" | "STRUCT", "REPEATED"]))
+            && key == Field::nullable("key", Self::String)
+            && value == Field::nullable("value", value.ty);
+        Self::map_of(value.ty).filter(|_| is_map)
     }
 
     /// The type of a name in REST schemas or SQL; `None` where the emulator lacks it.
@@ -96,7 +129,7 @@ impl Field {
 
     /// Reads a `TableFieldSchema`.
     pub fn from_rest(value: &Value) -> Result<Self, ApiError> {
-        only_keys(value, "schema.fields", "name type mode description")?;
+        only_keys(value, "schema.fields", "name type mode description fields")?;
         let text = |key: &str| value[key].as_str();
         let name = text("name").filter(|name| is_column_name(name)).ok_or_else(|| {
             ApiError::invalid(format!(
@@ -107,8 +140,11 @@ impl Field {
         })?;
         let type_name =
             text("type").ok_or_else(|| ApiError::invalid(format!("Field {name} is missing its type in the schema")))?;
-        let ty = Type::from_name(type_name)
-            .ok_or_else(|| ApiError::not_implemented(format!("schema field {name}: type {type_name}")))?;
+        let ty = match value["fields"].as_array() {
+            Some(fields) if !fields.is_empty() => Type::of_record(type_name, fields),
+            _ => Type::from_name(type_name),
+        };
+        let ty = ty.ok_or_else(|| ApiError::not_implemented(format!("schema field {name}: type {type_name}")))?;
         let required = match text("mode").unwrap_or("NULLABLE") {
             "" | "NULLABLE" => false,
             "REQUIRED" => true,
@@ -120,7 +156,13 @@ impl Field {
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
         let (name, ty, mode) = (&self.name, self.ty.rest_name(), self.mode());
-        without_nulls(json!({"name": name, "type": ty, "mode": mode, "description": self.description}))
+        let fields = self.ty.of_values().map(|value| {
+            let entry = [Self::nullable("key", Type::String), Self::nullable("value", value)];
+            json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry.map(|part| part.to_rest())}])
+        });
+        without_nulls(
+            json!({"name": name, "type": ty, "mode": mode, "description": self.description, "fields": fields}),
+        )
     }
 
     /// `REQUIRED` or `NULLABLE`.

@@ -24,6 +24,10 @@ CREATE MACRO bq_float_text(x) AS list_transform([x], lambda t:
 CREATE MACRO bq_timestamp_text(x) AS
     regexp_replace(strftime(x, '%Y-%m-%d %H:%M:%S.%f'), '(\.000000|000)$', '') || '+00';
 CREATE MACRO bq_timestamp_iso(x) AS regexp_replace(strftime(x, '%Y-%m-%dT%H:%M:%S.%f'), '\.?0*$', '') || 'Z';
+CREATE MACRO bq_json_text(x) AS coalesce(
+    replace(replace(array_to_string(list_transform(regexp_extract_all(to_json(x)::VARCHAR, '\\u....|\\.|[^\\]+'),
+        lambda p: if(p[1:2] = '\u', lower(p), p)), ''), chr(8232), '\u2028'), chr(8233), '\u2029'),
+    'null');
 CREATE MACRO bq_extract(x, pattern, part) AS list_transform([x], lambda t:
     CASE WHEN regexp_matches(t, pattern) THEN regexp_extract(t, pattern, part) END)[1];
 CREATE MACRO bq_matching(x, pattern, kind, safe) AS list_transform([x], lambda t:

@@ -17,6 +17,7 @@ for_each_warehouse!(
     whole_numbers_widen_to_decimals_for_doubles,
     empty_text_is_no_value_where_the_column_is_no_text,
     values_without_a_counterpart_fail_their_month_with_column_count_and_example,
+    maps_become_the_text_of_json_objects,
     a_row_of_another_month_fails_the_month,
     columns_that_some_files_lack_are_null_in_their_rows,
     exact_decimals_stay_exact,
@@ -190,6 +191,44 @@ async fn values_without_a_counterpart_fail_their_month_with_column_count_and_exa
         assert!(error.next_step().unwrap().contains("nothing was changed"), "{error:?}");
         assert_eq!(table.snapshot().await, before);
     }
+}
+
+async fn maps_become_the_text_of_json_objects<H: Harness>() {
+    let table = Table::<H>::new().await;
+    // By the row: each kind of awkward text, no entry, no map.
+    let product = r#"CASE id
+        WHEN 'li-0' THEN MAP {'': '', 'a"b\c/d': 'e"f\\g/h', '\u000B': '{"x": [1]}', 'größe': '日本 😀 ''<>&''', 'b': NULL}
+        WHEN 'li-1' THEN MAP {chr(9) || chr(10) || chr(13): chr(8) || chr(12) || chr(0) || chr(1), chr(11): chr(31),
+            chr(127): chr(8232) || chr(8233)}
+        WHEN 'li-2' THEN CAST(MAP {} AS MAP(VARCHAR, VARCHAR)) END AS product"#;
+    let numbers = "0.1, 1e-7, 1e21, 5.0, 1e15, 123456789012345680.0, -2.5, 0.0, 2/3, 0.30000000000000004, 5e-324, 1e-5, \
+                   'nan', 'inf', '-inf', NULL";
+    let discount = format!(
+        "CASE id WHEN 'li-0' THEN MAP_FROM_ENTRIES([(CAST(i AS VARCHAR), n) FOR n, i IN CAST([{numbers}] AS DOUBLE[])]) \
+         WHEN 'li-2' THEN CAST(MAP {{}} AS MAP(VARCHAR, DOUBLE)) END AS discount"
+    );
+    let costs = ["'0'", "'1'", "'2'", "'3'"];
+    table.load(&parquet("2025-08", "a", &costs, &[product, &discount])).await.unwrap();
+    let found = table.select("identity_line_item_id, product, discount");
+    let found: Vec<Vec<_>> =
+        found.iter().map(|row| row.iter().map(|text| text.as_deref().unwrap_or("-")).collect()).collect();
+    assert_eq!(
+        found,
+        [
+            [
+                "li-0",
+                r#"{"":"","a\"b\\c/d":"e\"f\\\\g/h","\\u000B":"{\"x\": [1]}","größe":"日本 😀 '<>&'","b":null}"#,
+                r#"{"1":0.1,"2":1e-07,"3":1e+21,"4":5,"5":1e+15,"6":1.2345678901234568e+17,"7":-2.5,"8":0,"9":0.6666666666666666,"10":0.30000000000000004,"11":4.94065645841247e-324,"12":1e-05,"13":"nan","14":"inf","15":"-inf","16":null}"#,
+            ],
+            [
+                "li-1",
+                "{\"\\t\\n\\r\":\"\\b\\f\\u0000\\u0001\",\"\\u000b\":\"\\u001f\",\"\u{7f}\":\"\\u2028\\u2029\"}",
+                "-"
+            ],
+            ["li-2", "{}", "{}"],
+            ["li-3", "-", "-"],
+        ]
+    );
 }
 
 async fn a_row_of_another_month_fails_the_month<H: Harness>() {

@@ -8,7 +8,7 @@ use parquet::{
     schema::types::Type,
 };
 
-use crate::schema::FileType;
+use crate::schema::{FileType, MapForm};
 
 /// Length and magic at the end of every file.
 const TAIL: usize = 8;
@@ -72,7 +72,7 @@ fn file_type(field: &Type) -> FileType {
         return FileType::Other;
     }
     if !field.is_primitive() {
-        return if is_map(field) { FileType::Map } else { FileType::Other };
+        return map(field).map_or(FileType::Other, FileType::Map);
     }
     // Files of older writers have a converted type only.
     if let Some(logical) = info.logical_type_ref() {
@@ -86,22 +86,27 @@ fn is_repeated(field: &Type) -> bool {
     info.has_repetition() && info.repetition() == Repetition::REPEATED
 }
 
-/// Whether the group is a map of texts to texts or to numbers: one repeated group of a key and a value, by whatever names.
-fn is_map(group: &Type) -> bool {
+/// The group as a map of texts to texts or to numbers, if it is one: a repeated group of a key and a value, by whatever
+/// names.
+fn map(group: &Type) -> Option<MapForm> {
     let info = group.get_basic_info();
     let converted = matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE);
     if !converted && !matches!(info.logical_type_ref(), Some(LogicalType::Map)) {
-        return false;
+        return None;
     }
-    let [entries] = group.get_fields() else { return false };
+    let [entries] = group.get_fields() else { return None };
     if entries.is_primitive() || !is_repeated(entries) {
-        return false;
+        return None;
     }
-    let [key, value] = entries.get_fields() else { return false };
-    key.is_primitive()
-        && value.is_primitive()
-        && file_type(key) == FileType::String
-        && matches!(file_type(value), FileType::String | FileType::Double)
+    let [key, value] = entries.get_fields() else { return None };
+    let texts = key.is_primitive() && value.is_primitive() && file_type(key) == FileType::String;
+    let numbers = match file_type(value) {
+        FileType::Double => true,
+        FileType::String => false,
+        _ => return None,
+    };
+    let by_the_book = [entries.name(), key.name(), value.name()] == ["key_value", "key", "value"];
+    texts.then_some(MapForm { numbers, by_the_book })
 }
 
 fn of_logical(logical: &LogicalType) -> FileType {
@@ -177,6 +182,8 @@ mod tests {
     fn types_are_those_that_the_writer_meant() {
         use FileType::{Boolean, Date, Decimal, Double, Int64, Map, Other, String, Timestamp};
 
+        let map = |numbers, by_the_book| Map(MapForm { numbers, by_the_book });
+
         let message = "message m {
             OPTIONAL DOUBLE cost; OPTIONAL FLOAT f; OPTIONAL BYTE_ARRAY text (STRING); OPTIONAL BYTE_ARRAY old (UTF8);
             OPTIONAL BYTE_ARRAY bytes; OPTIONAL INT64 n; OPTIONAL INT64 huge (INTEGER(64, false));
@@ -188,6 +195,8 @@ mod tests {
                 REQUIRED BYTE_ARRAY key (STRING); OPTIONAL BYTE_ARRAY value (STRING); } }
             REQUIRED GROUP discount (MAP) { REPEATED GROUP map (MAP_KEY_VALUE) {
                 REQUIRED BYTE_ARRAY key (UTF8); OPTIONAL DOUBLE value; } }
+            OPTIONAL GROUP rates (MAP) { REPEATED GROUP key_value {
+                REQUIRED BYTE_ARRAY key (STRING); OPTIONAL DOUBLE value; } }
             OPTIONAL GROUP counts (MAP) { REPEATED GROUP key_value {
                 REQUIRED BYTE_ARRAY key (STRING); OPTIONAL INT64 value; } }
             OPTIONAL GROUP numbers (MAP) { REPEATED GROUP key_value {
@@ -217,8 +226,9 @@ mod tests {
             ("exact", Decimal),
             ("list", Other),
             ("keys", Other),
-            ("tags", Map),
-            ("discount", Map),
+            ("tags", map(false, true)),
+            ("discount", map(true, false)),
+            ("rates", map(true, true)),
             ("counts", Other),
             ("numbers", Other),
             ("nested", Other),

@@ -111,7 +111,7 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
         (Reading::Cast, FileType::Timestamp) if to == ColumnType::Date => {
             Some((ChangeKind::Cast, "each moment becomes its day: it must be midnight".to_owned()))
         }
-        (Reading::Cast, FileType::Map) => {
+        (Reading::Cast, FileType::Map(_)) => {
             Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
         }
         (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
@@ -143,7 +143,7 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{prepared, union};
+    use crate::schema::{MapForm, prepared, union};
 
     fn month(period: &str, columns: &[(&str, FileType)]) -> MonthColumns {
         let columns = columns.iter().map(|(name, file_type)| FileColumn {
@@ -210,7 +210,7 @@ mod tests {
                 ("day", FileType::Timestamp),
                 ("n", FileType::Int64),
                 ("m", FileType::Other),
-                ("tags", FileType::Map),
+                ("tags", FileType::Map(MapForm { numbers: false, by_the_book: true })),
             ],
         )];
         assert_eq!(

@@ -28,7 +28,7 @@ pub enum FileType {
     /// Parquet.
     Boolean,
     /// Parquet, a map of texts to texts or to numbers. In the table it is the text of a JSON object, as in CSV.
-    Map,
+    Map(MapForm),
     /// A list, another map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
     Other,
 }
@@ -66,6 +66,16 @@ impl TimeForm {
     }
 }
 
+/// How a file has a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapForm {
+    /// The values are binary floating point, and not texts.
+    pub numbers: bool,
+    /// The groups are called `key_value`, `key` and `value`, as the format's specification has it. Files of old writers
+    /// have other names.
+    pub by_the_book: bool,
+}
+
 /// How a file's column becomes the table's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -82,7 +92,7 @@ impl FileType {
     pub fn asks_for(self) -> Option<ColumnType> {
         match self {
             Self::Text(named) => named,
-            Self::String | Self::Boolean | Self::Map => Some(ColumnType::String),
+            Self::String | Self::Boolean | Self::Map(_) => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
@@ -127,7 +137,7 @@ impl fmt::Display for FileType {
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",
-            Self::Map => "MAP",
+            Self::Map(_) => "MAP",
             Self::Other => "another type",
         })
     }

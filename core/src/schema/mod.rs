@@ -9,7 +9,7 @@ mod types;
 
 pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use dictionary::known_type;
-pub use file_type::{FileType, Reading, TimeForm};
+pub use file_type::{FileType, MapForm, Reading, TimeForm};
 pub use names::{RepeatedColumn, column_names, spelled_column_names};
 pub use table::{Column, FileColumn, MonthColumns, prepared, respell, union};
 pub use types::ColumnType;

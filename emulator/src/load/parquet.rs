@@ -22,8 +22,9 @@ struct Column {
     annotation: Option<String>,
     digits: usize,
     scale: usize,
-    /// Repeated, or a group.
-    nested: bool,
+    repeated: bool,
+    /// Of a group, what is in it, depth first.
+    below: Vec<Self>,
 }
 
 /// Reads the files into the temporary table `staged`.
@@ -67,22 +68,22 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
             element.try_into().unwrap_or_else(|_| std::array::from_fn(|_| None));
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
-        let nested = children > 0 || repetition.as_deref() == Some("REPEATED");
+        let repeated = repetition.as_deref() == Some("REPEATED");
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
-        (children, Column { name, physical, annotation, digits, scale, nested })
+        (children, Column { name, physical, annotation, digits, scale, repeated, below: Vec::new() })
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
     let mut columns = Vec::with_capacity(top_level);
     while columns.len() < top_level
-        && let Some((mut below, column)) = elements.next()
+        && let Some((mut left, mut column)) = elements.next()
     {
-        columns.push(column);
-        // Depth first: what is below the column comes before the next one.
-        while below > 0
-            && let Some((children, _)) = elements.next()
+        while left > 0
+            && let Some((children, part)) = elements.next()
         {
-            below = below - 1 + children;
+            left = left - 1 + children;
+            column.below.push(part);
         }
+        columns.push(column);
     }
     Ok(columns)
 }
@@ -90,8 +91,8 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
 impl Column {
     /// The type of the column that takes its values as they are.
     fn ty(&self, enum_as_string: bool) -> Option<Type> {
-        if self.nested {
-            return None;
+        if self.is_nested() {
+            return self.map();
         }
         Some(match (self.physical.as_str(), self.annotation.as_deref().unwrap_or_default()) {
             ("BYTE_ARRAY", "UTF8" | "StringType") => Type::String,
@@ -107,6 +108,20 @@ impl Column {
             _ => return None,
         })
     }
+
+    fn is_nested(&self) -> bool {
+        self.repeated || !self.below.is_empty()
+    }
+
+    /// The type of a map of texts or doubles.
+    fn map(&self) -> Option<Type> {
+        let [entries, key, value] = self.below.as_slice() else { return None };
+        let is_map = matches!(self.annotation.as_deref(), Some("MAP" | "MapType"))
+            && (self.repeated, entries.repeated) == (false, true)
+            && [&entries.name, &key.name, &value.name] == ["key_value", "key", "value"]
+            && key.ty(false) == Some(Type::String);
+        Type::map_of(value.ty(false)?).filter(|_| is_map)
+    }
 }
 
 /// The DuckDB expression for a column's stored form.
@@ -120,7 +135,7 @@ fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<Stri
         return Err(format!(
             "Parquet column '{}' has type {}{annotation} which does not match the target type {}.",
             column.name,
-            if column.nested { "group or repeated" } else { &column.physical },
+            if column.is_nested() { "group or repeated" } else { &column.physical },
             field.ty.sql_name()
         ));
     }

@@ -48,7 +48,7 @@ pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError
     let columns = insert.columns.iter().map(column).collect::<Result<Vec<_>, _>>()?;
     let values = match source.body.as_ref() {
         SetExpr::Values(_) => rows(source, &columns, context)?,
-        _ => select::query(source, Some(&columns), context)?.sql,
+        _ => select::query(source, Some(&columns), &[], context)?.sql,
     };
     let names: Vec<String> = columns.iter().map(|field| quote(&field.name)).collect();
     let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), names.join(", "));

@@ -1,8 +1,8 @@
 //! Expressions and functions.
 
 use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
-    FunctionArguments, TypedString, UnaryOperator, Value, WindowType,
+    BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
+    FunctionArgumentList, FunctionArguments, Ident, TypedString, UnaryOperator, Value, WindowType,
 };
 
 use super::{
@@ -20,7 +20,15 @@ use crate::{
 /// Compiles an expression over the columns of a table, view or subquery.
 pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<Typed, ApiError> {
     let sub = |expr: &Expr| compile(expr, columns, context);
-    let null_test = |inner: &Expr, test: &str| Ok(Typed::new(format!("({} {test})", sub(inner)?.sql), Type::Bool));
+    let null_test = |inner: &Expr, test: &str| {
+        let itself = match inner {
+            Expr::Identifier(name) => find(columns, &name.value),
+            _ => None,
+        };
+        // A map can be asked for this and is no value otherwise.
+        let value = itself.map_or_else(|| Ok(sub(inner)?.sql), |column| Ok::<_, ApiError>(quote(&column.name)))?;
+        Ok(Typed::new(format!("({value} {test})"), Type::Bool))
+    };
     match expr {
         Expr::Nested(inner) => sub(inner),
         Expr::Identifier(name) => {
@@ -29,9 +37,10 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
                 return value
                     .ok_or_else(|| ApiError::invalid_query(format!("Query parameter '{parameter}' not found")));
             }
-            let column = find(columns, &name.value)
-                .ok_or_else(|| ApiError::invalid_query(format!("Unrecognized name: {}", name.value)))?;
-            Ok(Typed::new(quote(&column.name), column.ty))
+            match column(name, columns)? {
+                map if map.ty.of_values().is_some() => Err(unsupported(format!("a value of the record {name}"))),
+                column => Ok(Typed::new(quote(&column.name), column.ty)),
+            }
         }
         Expr::Value(value) => constant(&value.value),
         Expr::TypedString(TypedString { data_type, value, uses_odbc_syntax: false }) => {
@@ -55,8 +64,15 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
         Expr::IsNotNull(inner) => null_test(inner, "IS NOT NULL"),
         Expr::Exists { subquery, negated } => {
             let not = if *negated { "NOT " } else { "" };
-            let inner = select::query(subquery, None, context)?;
+            let inner = select::query(subquery, None, &[], context)?;
             Ok(Typed::new(format!("({not}EXISTS ({}))", inner.sql), Type::Bool))
+        }
+        Expr::Subquery(subquery) => {
+            let inner = select::query(subquery, None, columns, context)?;
+            match inner.columns.as_slice() {
+                [value] => Ok(Typed::new(format!("({})", inner.sql), value.ty)),
+                _ => Err(unsupported(expr)),
+            }
         }
         Expr::Function(call) => function(call, columns, context),
         other => Err(unsupported(other)),
@@ -66,6 +82,11 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
 /// The type of a name in SQL.
 pub fn sql_type(data_type: &DataType) -> Result<Type, ApiError> {
     Type::from_name(&data_type.to_string()).ok_or_else(|| unsupported(format!("type {data_type}")))
+}
+
+/// The column of that name.
+pub fn column<'a>(name: &Ident, columns: &'a [Field]) -> Result<&'a Field, ApiError> {
+    find(columns, &name.value).ok_or_else(|| ApiError::invalid_query(format!("Unrecognized name: {}", name.value)))
 }
 
 /// The SQL of a value that must be of the type.
@@ -131,10 +152,15 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
         null_treatment: None,
         over: call.over.clone(),
     };
-    if *call != plain || !clauses.is_empty() {
+    let name = call.name.to_string().to_ascii_uppercase();
+    let order = match clauses.as_slice() {
+        [] => String::new(),
+        [FunctionArgumentClause::OrderBy(keys)] if name == "STRING_AGG" => select::order(keys, columns, context)?,
+        _ => return Err(unsupported(call)),
+    };
+    if *call != plain {
         return Err(unsupported(call));
     }
-    let name = call.name.to_string().to_ascii_uppercase();
     if let Some(over) = &call.over {
         if name != "ROW_NUMBER" || !args.is_empty() {
             return Err(unsupported(call));
@@ -175,6 +201,11 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             let parts = values.iter().map(|value| of_type(value, Type::String)).collect::<Result<Vec<_>, _>>()?;
             (format!("({})", parts.join(" || ")), Type::String)
         }
+        // Without an order it would be any.
+        ("STRING_AGG", [value, Typed { constant: Constant::Text(between), .. }]) if !order.is_empty() => {
+            let (value, between) = (of_type(value, Type::String)?, literal(between));
+            (format!("string_agg({value}, {between} ORDER BY {order})"), Type::String)
+        }
         ("LENGTH", [value]) => (format!("length({})", of_type(value, Type::String)?), Type::Int64),
         ("REGEXP_CONTAINS", [value, Typed { constant: Constant::Text(pattern), .. }]) => {
             (format!("regexp_matches({}, {})", of_type(value, Type::String)?, literal(pattern)), Type::Bool)
@@ -202,6 +233,9 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
         }
         ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
         ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),
+        ("TO_JSON_STRING", [value]) if value.ty == Type::String => {
+            (format!("bq_json_text({})", value.sql), Type::String)
+        }
         ("TO_JSON_STRING", [value]) => {
             (format!("coalesce(json({})::VARCHAR, 'null')", of_type(value, Type::Json)?), Type::String)
         }

@@ -98,7 +98,7 @@ impl<'a> QueryJob<'a> {
         let (compiled, sizes) = {
             let catalog = self.server.catalog();
             let context = self.context(&catalog);
-            (select::query(query, None, &context)?, context.sizes.into_inner())
+            (select::query(query, None, &[], &context)?, context.sizes.into_inner())
         };
         let fields = compiled.columns;
         for (at, field) in fields.iter().enumerate() {

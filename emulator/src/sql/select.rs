@@ -1,13 +1,13 @@
 //! SELECT.
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query, Select, SelectItem, SetExpr,
+    Expr, GroupByExpr, Ident, LimitClause, OrderByExpr, OrderByKind, OrderBySort, Query, Select, SelectItem, SetExpr,
     TableFactor, TableWithJoins, Value,
 };
 
 use super::{
     change::assigned,
-    expr::{compile, of_type},
+    expr::{column, compile, of_type},
     names::{self, Context},
     parse::{plain, unsupported},
     typed::Typed,
@@ -23,8 +23,14 @@ pub struct Compiled {
     pub columns: Vec<Field>,
 }
 
-/// Compiles a query; `targets` are the columns that an INSERT puts its values into.
-pub fn query(query: &Query, targets: Option<&[Field]>, context: &Context<'_>) -> Result<Compiled, ApiError> {
+/// Compiles a query; `targets` are the columns that an INSERT puts its values into, and `outer` those of the query around
+/// it whose maps it may read.
+pub fn query(
+    query: &Query,
+    targets: Option<&[Field]>,
+    outer: &[Field],
+    context: &Context<'_>,
+) -> Result<Compiled, ApiError> {
     let understood = Query {
         body: query.body.clone(),
         order_by: query.order_by.clone(),
@@ -37,7 +43,7 @@ pub fn query(query: &Query, targets: Option<&[Field]>, context: &Context<'_>) ->
     if understood != *query {
         return Err(unsupported(query));
     }
-    let Selected { mut clauses, names, columns } = selected(select, targets, context)?;
+    let Selected { mut clauses, names, columns } = selected(select, targets, outer, context)?;
     if let Some(order_by) = &query.order_by {
         let OrderByKind::Expressions(keys) = &order_by.kind else {
             return Err(unsupported(order_by));
@@ -61,7 +67,12 @@ struct Selected {
     columns: Vec<Field>,
 }
 
-fn selected(select: &Select, targets: Option<&[Field]>, context: &Context<'_>) -> Result<Selected, ApiError> {
+fn selected(
+    select: &Select,
+    targets: Option<&[Field]>,
+    outer: &[Field],
+    context: &Context<'_>,
+) -> Result<Selected, ApiError> {
     let SetExpr::Select(template) = *plain()?.body else {
         return Err(unsupported(select));
     };
@@ -76,7 +87,7 @@ fn selected(select: &Select, targets: Option<&[Field]>, context: &Context<'_>) -
     if understood != *select {
         return Err(unsupported(select));
     }
-    let (from, names) = from(&select.from, context)?;
+    let (from, names) = from(&select.from, outer, context)?;
     let mut items = projection(&select.projection, &names, context)?;
     if let Some(targets) = targets {
         let (aliases, values): (Vec<_>, Vec<_>) = items.into_iter().unzip();
@@ -108,22 +119,47 @@ fn selected(select: &Select, targets: Option<&[Field]>, context: &Context<'_>) -
     Ok(Selected { clauses, names, columns })
 }
 
-/// The FROM clause and the columns that it brings: of one table, view or subquery.
-fn from(tables: &[TableWithJoins], context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
+/// The FROM clause and the columns that it brings: of one table, view or subquery, or of the entries of an outer map.
+fn from(tables: &[TableWithJoins], outer: &[Field], context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
     let factor = match tables {
         [] => return Ok((String::new(), Vec::new())),
         [table] if table.joins.is_empty() => &table.relation,
         [table, ..] => return Err(unsupported(format!("a join with {}", table.relation))),
     };
     let (sql, columns) = match factor {
+        other if !outer.is_empty() && !matches!(other, TableFactor::UNNEST { .. }) => return Err(unsupported(other)),
         TableFactor::Table { name, .. } if factor.to_string() == name.to_string() => names::relation(name, context)?,
         TableFactor::Derived { lateral: false, subquery, alias: None, sample: None } => {
-            let inner = query(subquery, None, context)?;
+            let inner = query(subquery, None, &[], context)?;
             (format!("({})", inner.sql), inner.columns)
+        }
+        TableFactor::UNNEST {
+            alias: None,
+            array_exprs,
+            with_offset: true,
+            with_offset_alias: Some(offset),
+            with_ordinality: false,
+        } => {
+            let [Expr::CompoundIdentifier(path)] = array_exprs.as_slice() else { return Err(unsupported(factor)) };
+            entries(path, &offset.value, outer)?
         }
         other => return Err(unsupported(other)),
     };
     Ok((format!(" FROM {sql}"), columns))
+}
+
+/// The entries of a map, each with its place.
+fn entries(path: &[Ident], offset: &str, outer: &[Field]) -> Result<(String, Vec<Field>), ApiError> {
+    let unknown = || unsupported("UNNEST of anything but a map's `key_value`");
+    let [map, key_value] = path else { return Err(unknown()) };
+    let map = column(map, outer)?;
+    let value = map.ty.of_values().filter(|_| key_value.value.eq_ignore_ascii_case("key_value")).ok_or_else(unknown)?;
+    let (list, at) = (format!("map_entries({})", quote(&map.name)), quote(offset));
+    let sql = format!(
+        "(SELECT e.key AS key, e.value AS value, i - 1 AS {at} FROM (SELECT unnest({list}) AS e, generate_subscripts({list}, 1) AS i))"
+    );
+    let columns = [("key", Type::String), ("value", value), (offset, Type::Int64)];
+    Ok((sql, columns.map(|(name, ty)| Field::nullable(name, ty)).into()))
 }
 
 fn projection(items: &[SelectItem], names: &[Field], context: &Context<'_>) -> Result<Vec<(String, Typed)>, ApiError> {
@@ -141,8 +177,10 @@ fn projection(items: &[SelectItem], names: &[Field], context: &Context<'_>) -> R
                 columns.push((alias.value.clone(), compile(expr, names, context)?));
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => {
-                let all = names.iter().map(|field| (field.name.clone(), Typed::new(quote(&field.name), field.ty)));
-                columns.extend(all);
+                for field in names {
+                    let value = compile(&Expr::Identifier(Ident::new(&field.name)), names, context)?;
+                    columns.push((field.name.clone(), value));
+                }
             }
             other => return Err(unsupported(other)),
         }

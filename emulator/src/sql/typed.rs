@@ -83,7 +83,8 @@ impl Typed {
             Type::BigNumeric => format!("bq_bignumeric_text({x})"),
             Type::Float64 => format!("bq_float_text({x})"),
             Type::Timestamp => format!("bq_timestamp_text({x})"),
-            Type::Int64 | Type::Bool | Type::Date | Type::Json => format!("CAST({x} AS VARCHAR)"),
+            // Maps are no values of expressions.
+            _ => format!("CAST({x} AS VARCHAR)"),
         }
     }
 }
@@ -95,7 +96,7 @@ fn invalid_cast(from: Type, to: Type) -> ApiError {
 /// What a text must look like to be cast.
 fn pattern(to: Type) -> Option<&'static str> {
     Some(match to {
-        Type::String | Type::Json => return None,
+        Type::String | Type::Json | Type::StringMap | Type::Float64Map => return None,
         Type::Int64 => r"\s*[+-]?[0-9]+\s*",
         Type::Float64 => r"(?i:\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?|inf(inity)?|nan)\s*)",
         Type::BigNumeric => r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*",

@@ -133,6 +133,7 @@ async fn r3_other_types_are_refused_with_column_and_file() {
         ("true", "INTEGER"),
         ("[1]", "INTEGER"),
         ("{'a': 'x'}", "STRING"),
+        ("MAP {'a': 'x'}", "STRING"),
     ]
     .iter()
     .enumerate()
@@ -140,6 +141,95 @@ async fn r3_other_types_are_refused_with_column_and_file() {
         let job = load(&h, &format!("j{at}"), file(&format!("{select} AS value")), &[("value", ty)], json!({})).await;
         let message = message(&job);
         assert!(message.starts_with("invalid: ") && message.contains("Parquet column 'value'"), "{select}: {message}");
+    }
+}
+
+/// The record that a map becomes.
+fn map(name: &str, values: &str) -> Value {
+    let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": values}]);
+    let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
+    json!({"name": name, "type": "RECORD", "fields": entries})
+}
+
+#[tokio::test]
+async fn r6_a_map_becomes_a_record_of_repeated_keys_and_values() {
+    let h = Harness::new().await;
+    let rows = "SELECT MAP {'b': 'x', 'a': NULL, 'ä': ''} AS tags, MAP {'n': 0.5::DOUBLE} AS rates, 1 AS id \
+                UNION ALL SELECT MAP {}, NULL, 2 UNION ALL SELECT NULL, MAP {}, 3";
+    let bytes = file(&format!("* FROM ({rows})"));
+    let fields = json!([map("tags", "STRING"), map("rates", "FLOAT64"), {"name": "id", "type": "INT64"}]);
+    let job = load(&h, "maps", bytes.clone(), &[], json!({"schema": {"fields": fields}})).await;
+    assert_eq!(message(&job), "none: ");
+    let text = |map: &str, value: &str| {
+        format!(
+            "IF({map} IS NULL, 'none', IFNULL((SELECT STRING_AGG(CONCAT(`key`, '=', IFNULL({value}, '-')), ' ' ORDER BY \
+             `at` DESC) FROM UNNEST({map}.`key_value`) WITH OFFSET AS `at`), 'empty'))"
+        )
+    };
+    let (tags, rates) = (text("tags", "`value`"), text("`rates`", "CAST(value AS STRING)"));
+    assert_eq!(
+        h.rows(&format!("SELECT {tags}, {rates}, tags IS NOT NULL FROM d.maps ORDER BY id")).await,
+        [["ä= a=- b=x", "n=0.5", "true"], ["empty", "none", "true"], ["none", "empty", "false"]]
+    );
+    let mut old = bytes.clone();
+    while let Some(at) = old.windows(9).position(|name| name == b"key_value") {
+        old[at..at + 9].copy_from_slice(b"old_names");
+    }
+    for (id, bytes, values) in
+        [("values", bytes, "FLOAT64"), ("names", old, "STRING"), ("text", file("'x' AS tags"), "STRING")]
+    {
+        let message = message(&load(&h, id, bytes, &[], json!({"schema": {"fields": [map("tags", values)]}})).await);
+        assert!(message.contains("Parquet column 'tags'") && message.contains("target type STRUCT"), "{id}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn r6_records_of_any_other_form_and_their_rows_are_refused() {
+    let h = Harness::new().await;
+    let mut other = map("tags", "STRING");
+    other["fields"][0]["name"] = "entries".into();
+    let mut single = map("tags", "STRING");
+    single["fields"][0]["mode"] = "NULLABLE".into();
+    let flat = json!({"name": "tags", "type": "RECORD", "mode": "REPEATED", "fields": map("tags", "STRING")["fields"][0]["fields"]});
+    let text = json!({"name": "tags", "type": "STRING", "fields": [{"name": "a", "type": "STRING"}]});
+    let bare = json!({"name": "tags", "type": "RECORD"});
+    let made = async |name: &str, field: Value| {
+        let table = json!({"tableReference": {"tableId": name}, "schema": {"fields": [field]}});
+        h.call("POST", "/datasets/d/tables", table).await
+    };
+    for field in [other, single, flat, text, bare, map("tags", "INT64")] {
+        assert_eq!(made("refused", field.clone()).await.0, 501, "{field}");
+    }
+    let (status, table) = made("t", map("tags", "STRING")).await;
+    assert_eq!((status, &table["schema"]["fields"][0]["fields"][0]["mode"]), (200, &json!("REPEATED")), "{table}");
+    let (_, found) = h.get("/datasets/d/tables/t").await;
+    assert_eq!(found["schema"], table["schema"]);
+    assert_eq!(h.get("/datasets/d/tables/t/data").await.0, 501);
+}
+
+#[tokio::test]
+async fn q16_of_a_map_a_query_takes_the_entries_in_their_order_and_nothing_else() {
+    let h = Harness::new().await;
+    let fields = json!([map("tags", "STRING")]);
+    load(&h, "t", file("MAP {'b': 'x', 'a': 'y'} AS tags"), &[], json!({"schema": {"fields": fields}})).await;
+    let ordered =
+        "SELECT (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(tags.key_value) WITH OFFSET AS at) FROM d.t";
+    assert_eq!(h.rows(ordered).await, [["b,a"]]);
+    for sql in [
+        "SELECT tags FROM d.t",
+        "SELECT * FROM d.t",
+        "SELECT TO_JSON_STRING(tags) FROM d.t",
+        "SELECT (SELECT key FROM UNNEST(tags.key_value) WITH OFFSET AS at LIMIT 1) AS a, at FROM d.t",
+        "SELECT (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(other.key_value) WITH OFFSET AS at) FROM d.t",
+        "SELECT (SELECT STRING_AGG(key, ',') FROM UNNEST(tags.key_value) WITH OFFSET AS at) FROM d.t",
+        "SELECT (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(tags.entries) WITH OFFSET AS at) FROM d.t",
+        "SELECT (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(tags) WITH OFFSET AS at) FROM d.t",
+        "SELECT (SELECT STRING_AGG(other, ',' ORDER BY at) FROM UNNEST(tags.key_value) WITH OFFSET AS at) FROM d.t",
+        "SELECT (SELECT COUNT(*) FROM d.t) FROM d.t",
+        "SELECT key FROM d.t, UNNEST(tags.key_value)",
+    ] {
+        let (status, body) = h.query(sql, &[]).await;
+        assert_eq!((status, &body["error"]["errors"][0]["reason"]), (400, &json!("invalidQuery")), "{sql}: {body}");
     }
 }
 

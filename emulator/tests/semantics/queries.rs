@@ -358,6 +358,21 @@ async fn q11_texts_are_matched_measured_and_joined() {
 }
 
 #[tokio::test]
+async fn q15_texts_become_json_with_the_fewest_escapes() {
+    let h = Harness::new().await;
+    for (sql, expected) in [
+        (r#"'a"b\\c/d é 😀 <>&\''"#, r#""a\"b\\c/d é 😀 <>&'""#),
+        (r"'\b\f\n\r\t\x01\v\x1f\x7f'", "\"\\b\\f\\n\\r\\t\\u0001\\u000b\\u001f\u{7f}\""),
+        (r"'\u2028\u2029'", r#""\u2028\u2029""#),
+        (r"r'\u000B'", r#""\\u000B""#),
+        ("''", "\"\""),
+        ("CAST(NULL AS STRING)", "null"),
+    ] {
+        assert_eq!(h.rows(&format!("SELECT TO_JSON_STRING({sql})")).await, [[expected]], "{sql}");
+    }
+}
+
+#[tokio::test]
 async fn q12_an_error_ends_the_query_only_where_it_is_evaluated() {
     let h = state().await;
     let insert = "INSERT INTO d.loads (period, sequence, amount) VALUES ('2025-08-01', 1, 4), ('2025-09-01', -1, NULL)";

@@ -1,6 +1,6 @@
 //! From a staging table to a month: the query that converts each value exactly, or fails.
 
-use finops_core::schema::{ColumnType, FileType, Reading};
+use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 
 use super::model::Field;
 use crate::{
@@ -40,6 +40,7 @@ impl Cast {
             // CSV files have nothing between the commas where there is no value.
             FileType::String | FileType::Text(_) | FileType::TimeText(_) => format!("NULLIF({name}, '')"),
             FileType::Double => shortest(&name),
+            FileType::Map(form) => json_object(&name, form),
             _ => format!("CAST({name} AS STRING)"),
         };
         let (value, expected) = match to {
@@ -73,6 +74,20 @@ fn shortest(number: &str) -> String {
     let (first, second, last) = (text(15), text(16), text(17));
     format!(
         "IF(SAFE_CAST({first} AS FLOAT64) = {number}, {first}, IF(SAFE_CAST({second} AS FLOAT64) = {number}, {second}, {last}))"
+    )
+}
+
+/// A map as the text of a JSON object, in the map's order. `TO_JSON_STRING` would give a double up to 17 digits, as a
+/// plain cast does. JSON has no number that is none or infinite: those are texts.
+fn json_object(map: &str, form: MapForm) -> String {
+    let value = if form.numbers {
+        format!(r#"IFNULL(REGEXP_REPLACE({}, '^-?[a-z]+$', r'"\0"'), 'null')"#, shortest("`value`"))
+    } else {
+        "TO_JSON_STRING(`value`)".to_owned()
+    };
+    format!(
+        "IF({map} IS NULL, NULL, CONCAT('{{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', {value}), ',' \
+         ORDER BY `at`) FROM UNNEST({map}.`key_value`) WITH OFFSET AS `at`), ''), '}}'))"
     )
 }
 
@@ -216,6 +231,22 @@ mod tests {
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
         let error = month_query(&load, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
+    }
+
+    #[test]
+    fn a_map_becomes_a_text_entry_by_entry() {
+        let map = |numbers| FileType::Map(MapForm { numbers, by_the_book: true });
+        let load = load_of(&[("tags", map(false), ColumnType::String), ("rates", map(true), ColumnType::String)]);
+        let query = month_query(&load, &[field("tags", "STRING", None)], "`s`").unwrap();
+        assert!(
+            query.contains(
+                "IF(`TAGS` IS NULL, NULL, CONCAT('{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', \
+                 TO_JSON_STRING(`value`)), ',' ORDER BY `at`) FROM UNNEST(`TAGS`.`key_value`) WITH OFFSET AS `at`), ''), \
+                 '}')) AS `TAGS`"
+            ),
+            "{query}"
+        );
+        assert!(query.contains("FORMAT('%.17g', `value`)") && !query.contains("{}"), "{query}");
     }
 
     #[test]

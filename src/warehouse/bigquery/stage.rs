@@ -4,7 +4,11 @@
 //! the attempt ends, and expires where the run was killed.
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::{delivery::hash, schema::FileType, text::short};
+use finops_core::{
+    delivery::hash,
+    schema::{FileType, MapForm},
+    text::short,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -20,7 +24,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     http,
-    warehouse::{CastFailure, MonthLoad, Target, Warehouse, cast_failure},
+    warehouse::{CastFailure, LoadColumn, MonthLoad, Target, Warehouse, cast_failure},
 };
 
 /// A load and a query take six hours each at most.
@@ -122,12 +126,14 @@ impl<'a> Staging<'a> {
     /// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
     fn schema(&self) -> Value {
         let fields = self.load.columns.iter().map(|column| {
+            let name = staged_name(column);
             let field_type = match column.file_type {
+                FileType::Map(form) => return map(name, form),
                 FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column) => "STRING",
                 FileType::Text(_) | FileType::TimeText(_) => {
                     super::schema::sql_type(&column.column).unwrap_or("STRING")
                 }
-                FileType::String | FileType::Map | FileType::Other => "STRING",
+                FileType::String | FileType::Other => "STRING",
                 FileType::Int64 => "INT64",
                 FileType::Double => "FLOAT64",
                 FileType::Decimal => "BIGNUMERIC",
@@ -135,7 +141,7 @@ impl<'a> Staging<'a> {
                 FileType::Date => "DATE",
                 FileType::Boolean => "BOOL",
             };
-            json!({"name": staged_name(column), "type": field_type})
+            json!({"name": name, "type": field_type})
         });
         json!({"fields": fields.collect::<Vec<_>>()})
     }
@@ -246,13 +252,24 @@ async fn remove(bigquery: &BigQuery, dataset: &str, table: &str) {
     }
 }
 
-/// Refuses files with maps, and with column names that no BigQuery table can have: under those their columns would be
-/// looked for.
+/// The column that BigQuery makes of a Parquet map.
+fn map(name: &str, form: MapForm) -> Value {
+    let value = if form.numbers { "FLOAT64" } else { "STRING" };
+    let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": value}]);
+    let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
+    json!({"name": name, "type": "RECORD", "fields": entries})
+}
+
+/// Refuses files with names that BigQuery would not find there, or that none of its tables can have: under those, the
+/// columns and the entries of maps would be looked for.
 fn check_names(load: &MonthLoad) -> Result<()> {
-    if let Some(map) = load.columns.iter().find(|column| column.file_type == FileType::Map) {
-        let (period, name) = (load.billing_period, &map.column.name);
-        let message =
-            format!("{period} cannot be loaded: column {name} is a map, which finops cannot convert in BigQuery yet");
+    let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
+    if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {
+        let message = format!(
+            "{} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
+             `key_value`, `key` and `value`",
+            load.billing_period, column.name
+        );
         return Err(Error::new(Kind::Schema, message).hint("have the export delivered as CSV"));
     }
     let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');

@@ -1,6 +1,6 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
-use finops_core::schema::{ColumnType, FileType, Reading};
+use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 
 use super::DIALECT;
 use crate::warehouse::{LoadColumn, sql::NO_VALUE};
@@ -134,13 +134,41 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
-        FileType::Map => format!("CAST(to_json({name}) AS VARCHAR)"),
+        FileType::Map(form) => json_object(name, form),
         // The shortest that reads back as the same number.
         FileType::Double => format!("regexp_replace(CAST({name} AS VARCHAR), '[.]0$', '')"),
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         _ => format!("CAST({name} AS VARCHAR)"),
     }
+}
+
+/// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
+/// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
+/// 1.5.6). The text is made by way of a list of one, so that it is computed once; almost none has such characters.
+fn json_object(map: &str, form: MapForm) -> String {
+    let object = if form.numbers { numbers_object(map) } else { format!("CAST(to_json({map}) AS VARCHAR)") };
+    let small = r"lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END";
+    let parts = format!(r"list_transform(regexp_extract_all(o, '\\u....|\\.|[^\\]+'), {small})");
+    let rewritten =
+        format!(r"replace(replace(array_to_string({parts}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')");
+    format!(
+        r"list_transform([{object}], lambda o: CASE WHEN regexp_matches(o, '\\u|\x{{2028}}|\x{{2029}}') THEN {rewritten} ELSE o END)[1]"
+    )
+}
+
+/// A map of doubles as a JSON object, each the first of its texts of 15, 16 and 17 digits that reads back.
+fn numbers_object(map: &str) -> String {
+    let text = |digits: u8| format!("printf('%.{digits}g', e.value)");
+    let (first, second, last) = (text(15), text(16), text(17));
+    let shortest = format!(
+        "CASE e.value WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
+    );
+    // JSON has no number that is none or infinite.
+    let value = format!(r#"COALESCE(regexp_replace({shortest}, '^-?[a-z]+$', '"\0"'), 'null')"#);
+    let entries =
+        format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");
+    format!("'{{' || array_to_string({entries}, ',') || '}}'")
 }
 
 /// Whether the text is a decimal number of at most 20 digits before and 18 after the point. The cast would round more
