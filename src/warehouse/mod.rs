@@ -3,6 +3,7 @@
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
 
+mod another_month;
 pub mod bigquery;
 pub mod sql;
 mod state_row;

@@ -109,6 +109,25 @@ fn a_folder_that_contradicts_its_manifest_is_refused() {
 }
 
 #[test]
+fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_costs_its_own_month_only() {
+    for (start, end) in [("20250901", "20250915"), ("20250915", "20251015")] {
+        let job = LocalJob::loaded(&[august(), september()]);
+        let range = json!({"start": format!("{start}T000000.000Z"), "end": format!("{end}T000000.000Z")});
+        let folder = job.source.join(REPORT).join(format!("{start}-{end}"));
+        for (key, bytes) in september_again().with_manifest("billingPeriod", range).files() {
+            let below = key.strip_prefix(&september().period_folder()).unwrap();
+            write(&folder.join(below.trim_start_matches('/')), &bytes);
+        }
+        let september = bad_september(&job, "refused");
+        assert_eq!(september["error"]["kind"], "manifest");
+        let manifest = folder.join("report-Manifest.json");
+        let expected = "one whole calendar month was expected";
+        assert_names(message(&september), &["2025-09", manifest.to_str().unwrap(), start, end, expected]);
+        assert_names(september["error"]["hint"].as_str().unwrap(), &["compare the object", "stays as it is"]);
+    }
+}
+
+#[test]
 fn zip_is_refused_by_name() {
     let job = LocalJob::loaded(&[august(), september()]);
     september_again().with_manifest("compression", "ZIP").write(&job.source);
@@ -155,6 +174,16 @@ fn a_header_unlike_that_of_its_siblings_fails_the_month_and_names_both_files() {
     assert_names(message(&september), &[path.to_str().unwrap(), sibling.to_str().unwrap(), "9 columns, expected 8"]);
 }
 
+/// Asserts that September was refused for a row that is not its own, in the words that both warehouses share.
+#[track_caller]
+fn assert_another_month(september: &Value, named: &[&str]) {
+    let error = &september["error"];
+    assert_eq!(error["kind"], "data");
+    assert_names(message(september), &["2025-09 cannot be loaded: a row belongs to ", "replaced as a whole"]);
+    assert_names(message(september), named);
+    assert_names(error["hint"].as_str().unwrap(), &["nothing was changed", "export by calendar month"]);
+}
+
 #[test]
 fn a_row_of_another_month_fails_the_month() {
     let job = LocalJob::loaded(&[august(), september()]);
@@ -162,8 +191,8 @@ fn a_row_of_another_month_fails_the_month() {
     again.rows[1][1] = "2025-08-01T00:00:00Z".to_owned();
     again.write(&job.source);
     let september = bad_september(&job, "failed");
-    let expected = ["2025-09", "another month", "bill_billing_period_start_date", "2025-08-01", "report-00001.csv.gz"];
-    assert_names(message(&september), &expected);
+    let what = "a row belongs to another month: bill_billing_period_start_date is `2025-08-01T00:00:00Z`";
+    assert_another_month(&september, &[what, again.data_path(&job.source, 0).to_str().unwrap()]);
 }
 
 #[test]
@@ -172,7 +201,8 @@ fn a_row_without_a_month_fails_the_month() {
     let mut again = september_again();
     again.rows[1][1] = String::new();
     again.write(&job.source);
-    assert_names(message(&bad_september(&job, "failed")), &["2025-09", "bill_billing_period_start_date"]);
+    let what = "a row belongs to no month: bill_billing_period_start_date is empty";
+    assert_another_month(&bad_september(&job, "failed"), &[what, "report-00001.csv.gz"]);
 }
 
 #[test]
@@ -287,13 +317,29 @@ async fn the_bucket_that_is_wrong_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn in_bigquery_too_a_row_of_another_month_or_of_none_fails_the_month() {
+    for stray in ["2025-08-01T00:00:00Z", ""] {
+        let job = CloudJob::loaded(&[august(), september()]).await;
+        let mut again = september_again();
+        again.rows[1][1] = stray.to_owned();
+        job.put(&again).await;
+        job.put(&october()).await;
+        let report = job.finops.report(1);
+        assert_eq!(each(&report, "status"), ["loaded", "failed", "skipped"], "{report:#}");
+        let what = "a row belongs to another month, or to none, as bill_billing_period_start_date tells";
+        let file = "gs://billing-mirror/cur/report/20250901-20251001/second/report-00001.csv.gz";
+        let job_id = "job finops-billing-aws_cur-202509-2: Some rows belong to different partitions";
+        assert_another_month(month(&report, "2025-09"), &[what, file, job_id]);
+        assert_eq!(job.figures(), with_october());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn in_bigquery_too_a_bad_delivery_fails_its_month_alone() {
-    let mut stray = september_again();
-    stray.rows[1][1] = "2025-08-01T00:00:00Z".to_owned();
     let mut no_amount = september_again();
     no_amount.rows[2][7] = "free".to_owned();
     let truncated = september_again();
-    for (bad, what) in [(stray, "different partitions"), (no_amount, "free"), (truncated, "gzip")] {
+    for (bad, what) in [(no_amount, "free"), (truncated, "gzip")] {
         let job = CloudJob::loaded(&[august(), september()]).await;
         job.put(&bad).await;
         if what == "gzip" {

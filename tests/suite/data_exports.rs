@@ -1,6 +1,6 @@
 //! AWS Data Exports: CUR 2.0 and FOCUS, each format and layout, in both warehouses.
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -186,6 +186,26 @@ async fn every_data_export_loads_into_bigquery_and_a_new_run_replaces_its_month(
     }
 }
 
+#[test]
+fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_costs_its_own_month_only() {
+    each_form(|kind, _, [august, september, _]| {
+        let folder = TempDir::new().unwrap();
+        let source = folder.path().join("exports");
+        august.write(&source);
+        september.write(&source);
+        let key = if kind == Cur2 { "BILLING_PERIOD" } else { "billing_period" };
+        let run = september.run.map(|run| format!("{run}/")).unwrap_or_default();
+        let path = source.join(format!("{NAME}/metadata/{key}=2025-09/{run}{NAME}-Manifest.json"));
+        let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        manifest["billingPeriod"] = json!({"start": "2025-09-15", "end": "2025-10-15"});
+        write(&path, manifest.to_string().as_bytes());
+        let report = Finops::local(&source, &folder.path().join("f.duckdb")).report(1);
+        assert_eq!(each(&report, "status"), ["refused", "loaded"], "{report:#}");
+        let message = month(&report, "2025-09")["error"]["message"].as_str().unwrap();
+        assert_names(message, &[path.to_str().unwrap(), "2025-09-15", "one whole calendar month was expected"]);
+    });
+}
+
 /// The month's maps in both warehouses, or the message of the failure.
 async fn maps(seed: &Path) -> [Result<String, Value>; 2] {
     let storage = StorageServer::start(seed);
@@ -221,7 +241,7 @@ async fn a_map_whose_groups_have_other_names_is_refused_by_name_in_bigquery() {
     let above = seed.path().join(BUCKET).join("exports");
     Export { kind: Cur2, parquet: true, run: None, month: "2025-09", costs: &["1"], map: Some("") }.write(&above);
     let file = above.join(format!("{NAME}/data/BILLING_PERIOD=2025-09/{NAME}-00001.snappy.parquet"));
-    let mut bytes = std::fs::read(&file).unwrap();
+    let mut bytes = fs::read(&file).unwrap();
     while let Some(at) = bytes.windows(9).position(|name| name == b"key_value") {
         bytes[at..at + 9].copy_from_slice(b"old_names");
     }

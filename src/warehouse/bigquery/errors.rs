@@ -245,6 +245,11 @@ pub(super) fn refuses_schema(error: &ErrorProto) -> bool {
     error.reason == "invalid" && (of_parquet || SCHEMA_REFUSED.iter().any(|sign| error.message.contains(sign)))
 }
 
+/// Whether a job that replaces a month failed since a row is not of that month. BigQuery does not tell which.
+pub(super) fn tells_of_another_month(error: &ErrorProto) -> bool {
+    error.message.contains("belong to different partitions")
+}
+
 /// A load job's end as an error; `doing` says what it was to load.
 pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
     let text = or(&error.message, NO_MESSAGE);

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{
     BigQuery,
-    errors::{Failure, is_transient_job, load_error, refuses_schema},
+    errors::{Failure, is_transient_job, load_error, refuses_schema, tells_of_another_month},
     inspect::milliseconds,
     load::{WORK_LABEL, direct_job, is_direct, job_id_prefix, with_id, work},
     model::{ErrorProto, Job, LoadStatistics},
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     http,
-    warehouse::{MonthLoad, Target, Warehouse, sql::NO_VALUE},
+    warehouse::{MonthLoad, Target, Warehouse, another_month::another_month, sql::NO_VALUE},
 };
 
 const FIRST_POLL: Duration = Duration::from_millis(50);
@@ -206,6 +206,12 @@ impl<'a> NumberedJobs<'a> {
             && let Some(refused) = staging.refused().await
         {
             return refused;
+        }
+        if tells_of_another_month(error) {
+            let told = format!("job {}: {}", self.id(number), error.message);
+            let column = self.target.layout.partition;
+            let row = format!("a row belongs to another month, or to none, as {column} tells");
+            return another_month(self.load, &row).cause(told);
         }
         let failed = load_error(&self.doing(), &self.id(number), error, all);
         // The query had every column of the table when it was made.

@@ -3,17 +3,21 @@
 use std::thread;
 
 use duckdb::{Connection, Transaction};
-use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check};
+use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, text::short};
 
 use super::{DIALECT, cast::Cast, failed, integrity, path, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
-        CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target, cast_failure,
+        CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target,
+        another_month::another_month,
+        cast_failure,
         sql::{NO_VALUE, bounds},
     },
 };
 
+/// What a statement says that met a row of another month; what the row has in its place follows, if anything.
+const ANOTHER_MONTH: &str = "a row belongs to another month: ";
 /// Characters that are shown of what DuckDB says of the data.
 const LONGEST_REASON: usize = 400;
 
@@ -68,7 +72,7 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
             let reader = transaction.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
             Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))
         }
-        Err(error) => Err(refused(load, &error)),
+        Err(error) => Err(stray(&error, target).map_or_else(|| refused(load, &error), |row| another_month(load, &row))),
     }
 }
 
@@ -100,9 +104,20 @@ fn value(name: &str, cast: &Cast, target: &Target, load: &MonthLoad) -> String {
     let (first, end) = bounds(&target.layout, load.billing_period);
     format!(
         "CASE WHEN {value} >= {first} AND {value} < {end} THEN {value} ELSE \
-         error('a row belongs to another month: {name} is `' || COALESCE(CAST({} AS VARCHAR), '') || '`') END",
+         error('{ANOTHER_MONTH}' || COALESCE(CAST({} AS VARCHAR), '')) END",
         cast.text
     )
+}
+
+/// What is known of the row that ended the statement, if it was one of another month.
+fn stray(error: &duckdb::Error, target: &Target) -> Option<String> {
+    let column = target.layout.partition;
+    let text = error.to_string();
+    let found = text.strip_prefix("Invalid Input Error: ")?.strip_prefix(ANOTHER_MONTH)?.trim();
+    Some(match found {
+        "" => format!("a row belongs to no month: {column} is empty"),
+        value => format!("a row belongs to another month: {column} is `{}`", short(value)),
+    })
 }
 
 /// The columns with values that the table's types do not have, each with their number and one of them.
