@@ -11,6 +11,7 @@ use finops_core::{
     export::{ExportKind, ManifestLocation, Provider},
     manifest::{Manifest, ManifestError},
     plan::{Candidate, rank},
+    staged,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -45,7 +46,7 @@ pub struct Discovered {
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
 pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
-    let (provider, manifests) = (export.provider, manifests(store, export).await?);
+    let manifests = manifests(store, export).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
     for (location, object) in manifests {
@@ -54,7 +55,7 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         }
     }
     let read: Vec<_> = stream::iter(by_month)
-        .map(|(period, runs)| async move { (period, candidates(store, provider, period, runs).await) })
+        .map(|(period, runs)| async move { (period, candidates(store, export, period, runs).await) })
         .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;
@@ -84,19 +85,19 @@ fn refuse_another_kind(candidate: &mut Candidate, kind: ExportKind) {
 /// A month's deliveries, with the files of those that may count.
 async fn candidates(
     store: &Store,
-    provider: Provider,
+    export: &Export,
     billing_period: BillingPeriod,
     mut runs: Vec<(ManifestLocation, Object)>,
 ) -> Result<Vec<Candidate>> {
     // Where keys tell which is the newest, as AWS's do, the others need not be read.
     let made = |(location, object): &(ManifestLocation, Object)| location.issued.unwrap_or(object.updated);
-    if provider == Provider::Aws {
+    if export.provider == Provider::Aws && export.place.is_none() {
         runs.sort_by_key(|run| Reverse(made(run)));
         runs.truncate(1);
     }
     let mut found: Vec<(String, Candidate)> = stream::iter(runs)
         .map(|(location, object)| async move {
-            let manifest = read_manifest(store, provider, &location, &object).await?;
+            let manifest = read_manifest(store, export, &location, &object).await?;
             let manifest_uri = store.uri(&location.key);
             let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
             let delivery = manifest.map(unlisted);
@@ -125,12 +126,19 @@ async fn candidates(
 /// The manifests of the one export that lies there.
 async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
     let (provider, prefix, export_name) = (export.provider, export.prefix.as_str(), export.name.as_deref());
-    let patterns = provider.manifest_patterns(export_name);
+    let patterns = match export.place {
+        None => provider.manifest_patterns(export_name),
+        Some(place) => place.manifest_patterns(provider, export_name),
+    };
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
     let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;
     let mut found: BTreeMap<String, (ManifestLocation, Object)> = BTreeMap::new();
     for object in listed.into_iter().flatten() {
-        if let Some(location) = provider.locate(prefix, export_name, &object.key) {
+        let location = match export.place {
+            None => provider.locate(prefix, export_name, &object.key),
+            Some(place) => place.locate(provider, prefix, export_name, &object.key),
+        };
+        if let Some(location) = location {
             found.insert(object.key.clone(), (location, object));
         }
     }
@@ -154,7 +162,7 @@ async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocati
 /// The manifest, or why it cannot be used; an error is the store's.
 async fn read_manifest(
     store: &Store,
-    provider: Provider,
+    export: &Export,
     location: &ManifestLocation,
     object: &Object,
 ) -> Result<Result<Manifest, ManifestError>> {
@@ -163,7 +171,10 @@ async fn read_manifest(
         return Ok(Err(ManifestError::Malformed(what)));
     }
     let bytes = store.read(&location.key, Part::Head(LARGEST_MANIFEST)).await?;
-    Ok(provider.parse(location, &bytes))
+    Ok(match export.place {
+        None => export.provider.parse(location, &bytes),
+        Some(_) => staged::parse(export.provider, location, &bytes).map(|staged| staged.manifest),
+    })
 }
 
 /// Whether the files of a complete delivery are still those that were listed. A mirror may replace them while they are

@@ -1,6 +1,7 @@
 //! Kinds of exports: how each provider's are found, and what their tables stand on.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     aws_cur, aws_data_exports, azure,
@@ -12,7 +13,8 @@ use crate::{
 
 /// What the rows of an export are. It decides on the names and types of the table's columns, and on what the table
 /// stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ExportKind {
     /// AWS Cost and Usage Report.
     Cur,
@@ -61,7 +63,8 @@ impl ExportKind {
 }
 
 /// Who delivers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// Amazon Web Services.
     Aws,

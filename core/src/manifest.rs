@@ -1,12 +1,12 @@
 //! A manifest: what the provider says it delivered, in one form for every provider.
 
 use jiff::{Timestamp, civil::Date};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType};
 
 /// A column as the manifest names it; its type where the manifest gives one that is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestColumn {
     /// The name as the CSV header writes it, such as `lineItem/UnblendedCost`.
     pub name: String,
@@ -15,7 +15,8 @@ pub struct ManifestColumn {
 }
 
 /// The form of a delivery's data files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FileFormat {
     /// Text with a header, mostly compressed by gzip.
     Csv,
@@ -24,7 +25,7 @@ pub enum FileFormat {
 }
 
 /// A data file that a manifest lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
     /// Where it lies, relative to the export's folder: the tail that a mirror keeps.
     pub tail: String,
@@ -33,7 +34,7 @@ pub struct ManifestFile {
 }
 
 /// One delivery of one billing period.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     /// What its rows are.
     pub kind: ExportKind,

@@ -9,7 +9,7 @@ mod scope;
 use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
-use finops_core::{BillingPeriod, export::Provider, state::TableLayout};
+use finops_core::{BillingPeriod, export::Provider, staged::Place, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::Problem;
@@ -56,6 +56,8 @@ pub enum Source {
 pub struct Export {
     /// Who delivers it.
     pub provider: Provider,
+    /// Where finops itself put it; `None` where it lies as its provider delivers it.
+    pub place: Option<Place>,
     /// What `AWS_EXPORTS` calls it, where that is set.
     pub label: Option<String>,
     /// The provider's name of it, where one is configured.

@@ -108,6 +108,7 @@ fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
 async fn run_once(source: &Path, database: &Path) -> PipelineReport {
     let export = Export {
         provider: Provider::Aws,
+        place: None,
         label: None,
         name: None,
         source: Source::Local(source.to_owned()),
