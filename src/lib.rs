@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod output;
 pub mod pipeline;
 pub mod schema_step;
+pub mod staged;
 pub mod storage;
 pub mod telemetry;
 pub mod warehouse;

@@ -64,24 +64,23 @@ impl Local {
 
     pub(super) async fn checksum(&self, key: &str) -> Result<String> {
         let path = self.path(key);
-        blocking(move || {
-            let sum = || -> io::Result<u32> {
-                let (mut file, mut sum, mut buffer) = (File::open(&path)?, 0, vec![0; 1 << 20]);
-                loop {
-                    match file.read(&mut buffer)? {
-                        0 => return Ok(sum),
-                        n => sum = crc32c::crc32c_append(sum, &buffer[..n]),
-                    }
-                }
-            };
-            sum().map(super::gcs::crc32c_text).map_err(|error| unreadable(&path, error))
-        })
-        .await
+        blocking(move || crc32c_of(&path).map_err(|error| unreadable(&path, error))).await
     }
 
     pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
         let (path, to) = (self.path(key), to.to_owned());
         blocking(move || fs::copy(&path, to).map(drop).map_err(|error| unreadable(&path, error))).await
+    }
+}
+
+/// The CRC32C of a local file in base64, as Google Cloud Storage writes it.
+pub fn crc32c_of(path: &Path) -> io::Result<String> {
+    let (mut file, mut sum, mut buffer) = (File::open(path)?, 0, vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(super::gcs::crc32c_text(sum)),
+            n => sum = crc32c::crc32c_append(sum, &buffer[..n]),
+        }
     }
 }
 

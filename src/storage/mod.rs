@@ -10,7 +10,7 @@ use std::{fmt, path::Path};
 use bytes::Bytes;
 pub use gcs::Gcs;
 use jiff::Timestamp;
-pub use local::Local;
+pub use local::{Local, crc32c_of};
 #[cfg(feature = "s3")]
 pub use s3::S3;
 

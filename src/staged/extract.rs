@@ -1,0 +1,68 @@
+//! From where the provider delivers to the staging folder.
+
+use std::path::Path;
+
+use finops_core::{
+    plan::{Decision, plan},
+    report::{MonthResult, MonthStatus, PipelineReport},
+    staged::StagedManifest,
+};
+use jiff::Timestamp;
+use tracing::info;
+
+use super::staging::{remove_others, stage, staged, standing};
+use crate::{
+    config::Export,
+    discover::discover,
+    error::Result,
+    outcome::{self, not_loaded, planned_report},
+    pipeline::Run,
+    storage::Store,
+};
+
+/// Brings what is new of an export to the staging folder. Every failure is part of the report.
+pub async fn extract(export: &Export, store: &Store, root: &Path, run: &Run) -> PipelineReport {
+    let name = export.name.as_deref().unwrap_or_default();
+    let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
+    if let Err(error) = extract_months(export, store, root, run, &mut report).await {
+        report.error = Some(error.reported());
+    }
+    report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
+    if !run.dry_run {
+        report.status = Some(outcome::status(&report));
+    }
+    report
+}
+
+async fn extract_months(
+    export: &Export,
+    store: &Store,
+    root: &Path,
+    run: &Run,
+    report: &mut PipelineReport,
+) -> Result<()> {
+    let listed_at = Timestamp::now();
+    let discovered = discover(store, export, &run.months).await?;
+    let Some(export_name) = discovered.export_name else {
+        info!(source = %store.uri(&export.prefix), "no manifest found");
+        return Ok(());
+    };
+    report.export.clone_from(&export_name);
+    let there = staged(root, export.provider, &export_name).await?;
+    report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
+    for planned in plan(discovered.candidates, &standing(root, &there), &run.rules) {
+        let mut month = planned_report(&planned);
+        if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
+            && !run.dry_run
+        {
+            let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
+            let fetched = stage(store, &delivery, root, &manifest).await;
+            match fetched.and_then(|()| remove_others(root, &there, &delivery.manifest)) {
+                Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
+                Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
+            }
+        }
+        report.months.push(month);
+    }
+    Ok(())
+}
