@@ -1,5 +1,7 @@
 //! The command line, as types.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
@@ -20,6 +22,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// The file with the settings of the staged pipeline; without it, config.toml where there is one
+    #[arg(long, value_name = "PATH", global = true)]
+    pub config: Option<PathBuf>,
 }
 
 /// The verbs.
@@ -31,6 +36,12 @@ pub enum Command {
     Plan(Selection),
     /// Show what is loaded: each month's delivery, rows and cost, for every export
     Status(StatusArguments),
+    /// The staged pipeline for AWS: S3 to a staging folder, to DuckDB, to Parquet, to BigQuery
+    #[command(subcommand)]
+    Aws(Step),
+    /// The staged pipeline for Azure: from a folder or bucket to a staging folder, to DuckDB, to Parquet, to BigQuery
+    #[command(subcommand)]
+    Azure(Step),
     /// Show each setting with its value and origin, and what is wrong with them
     Config(OutputArguments),
     /// Print a completion script for a shell
@@ -69,6 +80,113 @@ pub struct Selection {
     /// How to print.
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+/// The steps of the staged pipeline.
+#[derive(Debug, Subcommand)]
+pub enum Step {
+    /// Show what the provider delivered, and what of it is staged, loaded and written already; change nothing
+    DiscoverManifests(DiscoverArguments),
+    /// Download the data files of new deliveries to the staging folder
+    ExtractBilling(ExtractArguments),
+    /// Load staged deliveries into DuckDB, each month as a whole
+    LoadBillingLocal(StepArguments),
+    /// Write the months in DuckDB to Parquet files
+    ExportParquet(ExportArguments),
+    /// Load the Parquet files into BigQuery, each month as a whole
+    LoadBillingRemote(RemoteArguments),
+    /// Run all steps, one after the other
+    RunPipeline(PipelineArguments),
+}
+
+/// Arguments that every step has.
+#[derive(Debug, Args)]
+pub struct StepArguments {
+    /// The first month; without it, no limit
+    #[arg(long, value_name = "YYYY-MM")]
+    pub start_date: Option<String>,
+    /// The last month; without it, no limit
+    #[arg(long, value_name = "YYYY-MM")]
+    pub end_date: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Arguments of `discover-manifests`.
+#[derive(Debug, Args)]
+pub struct DiscoverArguments {
+    /// The S3 bucket, before aws.bucket
+    #[arg(long)]
+    pub bucket: Option<String>,
+    /// The folder in it, before aws.prefix
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// The export, before aws.export_name or azure.export_name
+    #[arg(long, value_name = "NAME")]
+    pub export_name: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// Arguments of `extract-billing`.
+#[derive(Debug, Args)]
+pub struct ExtractArguments {
+    /// Which months.
+    #[command(flatten)]
+    pub step: StepArguments,
+    /// The staging folder, before staging_dir
+    #[arg(long, value_name = "PATH")]
+    pub staging_dir: Option<String>,
+}
+
+/// Arguments of `export-parquet`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// Which months.
+    #[command(flatten)]
+    pub step: StepArguments,
+    /// The folder for the files, before parquet_dir
+    #[arg(long, value_name = "PATH")]
+    pub output_dir: Option<String>,
+    /// Write months again that are written
+    #[arg(long)]
+    pub overwrite: bool,
+    /// How the files are compressed
+    #[arg(long, value_enum, default_value_t = Compression::Snappy)]
+    pub compression: Compression,
+}
+
+/// How Parquet files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// Quick to read and write.
+    Snappy,
+    /// Smaller.
+    Zstd,
+}
+
+/// Arguments of `load-billing-remote`.
+#[derive(Debug, Args)]
+pub struct RemoteArguments {
+    /// Which months.
+    #[command(flatten)]
+    pub step: StepArguments,
+    /// Load months again that are loaded
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// Arguments of `run-pipeline`.
+#[derive(Debug, Args)]
+pub struct PipelineArguments {
+    /// Which months.
+    #[command(flatten)]
+    pub step: StepArguments,
+    /// Show what each step would do; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Arguments of `status`.

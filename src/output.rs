@@ -267,6 +267,8 @@ pub fn settings(settings: &[Setting]) {
     for setting in settings {
         let origin = match &setting.origin {
             Origin::Environment => "environment",
+            Origin::Flag => "flag",
+            Origin::File => "file",
             Origin::Default => "default",
             Origin::NotSet => "not set",
             Origin::Shared(variable) => variable,

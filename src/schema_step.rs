@@ -8,6 +8,7 @@ use finops_core::{
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
     schema::{self, ChangeKind, Column, ColumnType, FileType, MonthColumns, SchemaChange, known_type},
+    state::EXECUTION_ID,
 };
 use futures::{StreamExt, stream};
 use tracing::warn;
@@ -73,7 +74,9 @@ pub fn table_schema(
     let delivered = months.iter().flat_map(|month| month.columns.iter().map(|column| column.name.as_str()));
     let there: HashSet<&str> =
         delivered.chain(existing.iter().flat_map(|columns| columns.iter().map(|c| c.name.as_str()))).collect();
-    let wanted = schema::union(&months, &target.layout.pillars(|name| there.contains(name)));
+    let mut pillars = target.layout.pillars(|name| there.contains(name)).to_vec();
+    pillars.extend(target.staged.then_some(EXECUTION_ID));
+    let wanted = schema::union(&months, &pillars);
     let mut changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
     let columns = schema::prepared(existing, &wanted, &changes);
     changes.extend(schema::castings(&columns, &months));

@@ -13,6 +13,7 @@ use crate::{
     delivery::Delivery,
     export::{ManifestLocation, Provider},
     manifest::{Manifest, ManifestError, ManifestFile, read, safe_path},
+    period::BillingPeriod,
     text::as_pattern,
 };
 
@@ -89,6 +90,16 @@ fn component(text: &str) -> String {
         if fits(c) || (c == '.' && at > 0) { c.to_string() } else { format!("%{:02X}", u32::from(c)) }
     };
     text.chars().enumerate().map(escaped).collect()
+}
+
+/// The name of the month's Parquet file.
+pub fn parquet_name(provider: Provider, period: BillingPeriod) -> String {
+    format!("{period}{}.parquet", parquet_stem(provider))
+}
+
+/// The name of the manifest beside it.
+pub fn parquet_manifest_name(provider: Provider, period: BillingPeriod) -> String {
+    format!("{period}{}.manifest.json", parquet_stem(provider))
 }
 
 /// What Parquet files of the provider are called after their month.

@@ -8,6 +8,9 @@ use crate::{amount::Costs, period::BillingPeriod, schema::ColumnType};
 /// The state table's name, in the same dataset as the tables that it tells of.
 pub const STATE_TABLE: &str = "finops_loads";
 
+/// The column of the staged pipeline's tables that tells each row's delivery.
+pub const EXECUTION_ID: &str = "execution_id";
+
 /// The columns that a table of billing data stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableLayout {

@@ -2,20 +2,23 @@
 
 mod config;
 mod run;
+#[cfg(feature = "duckdb")]
+mod staged;
 mod status;
 
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;
+use finops_core::export::Provider;
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
 use crate::{
     cli::{Cli, Command},
-    config::{Config, Export, Problem, Source},
+    config::{Export, Problem, Source},
     error::Result,
     output,
-    storage::{Gcs, Local, Store},
+    storage::{Gcs, Local, S3Options, Store},
 };
 
 /// What the process ends with.
@@ -54,6 +57,12 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
         Command::Run(arguments) => run::run(arguments, environment).await.map_err(Stop::from),
         Command::Plan(selection) => run::plan(selection, environment).await.map_err(Stop::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
+        #[cfg(feature = "duckdb")]
+        Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment).await,
+        #[cfg(feature = "duckdb")]
+        Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment).await,
+        #[cfg(not(feature = "duckdb"))]
+        Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
         Command::Config(arguments) => Ok(config::config(&arguments, environment)),
         Command::Completions { shell } => {
             // Not straight to stdout: the generator panics where a reader closes the pipe early.
@@ -76,13 +85,16 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
     }
 }
 
-async fn open_store(config: &Config, export: &Export) -> Result<Store> {
+async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Options) -> Result<Store> {
     Ok(match &export.source {
-        Source::Gcs(bucket) => Store::Gcs(Box::new(Gcs::connect(bucket, config.storage_emulator.as_deref()).await?)),
+        Source::Gcs(bucket) => Store::Gcs(Box::new(Gcs::connect(bucket, storage_emulator).await?)),
         #[cfg(feature = "s3")]
-        Source::S3(bucket) => Store::S3(Box::new(S3::connect(bucket).await?)),
+        Source::S3(bucket) => Store::S3(Box::new(S3::connect(bucket, s3).await?)),
         #[cfg(not(feature = "s3"))]
-        Source::S3(_) => return Err(left_out("S3")),
+        Source::S3(_) => {
+            let _ = s3;
+            return Err(left_out("S3"));
+        }
         Source::Local(root) => Store::Local(Local::new(root)),
     })
 }

@@ -19,6 +19,7 @@ use crate::{
     error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
+    storage::S3Options,
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
@@ -84,7 +85,7 @@ async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> 
 async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Vec<PipelineReport> {
     let mut reports = Vec::new();
     for export in &config.exports {
-        let report = match open_store(config, export).await {
+        let report = match open_store(export, config.storage_emulator.as_deref(), &S3Options::default()).await {
             Ok(store) => {
                 let bar = ProgressBar::new(std::io::stderr().is_terminal());
                 let mut report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;

@@ -9,10 +9,9 @@ use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{Output, StatusArguments},
     commands::{Exit, Stop},
-    config::{Choice, Config, Export, WarehouseConfig, parse},
-    error::{Error, Kind},
+    config::{Choice, Config, WarehouseConfig, parse},
     output,
-    warehouse::{Inventory, Warehouse, bigquery::BigQuery},
+    warehouse::{Warehouse, bigquery::BigQuery, inspect_any},
 };
 
 /// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
@@ -44,24 +43,12 @@ async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus
     for export in &config.exports {
         let name = export.name.as_deref().unwrap_or_default();
         let target = export.target(name, ExportKind::Cur.layout());
-        let (months, error) = match inspect(warehouse, export, name).await {
-            Ok(inventory) => (inventory.standing.into_values().rev().collect(), None),
+        let (months, error) = match inspect_any(warehouse, export).await {
+            Ok((_, inventory)) => (inventory.standing.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
         let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
         tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&target), months, error });
     }
     tables
-}
-
-/// What the warehouse holds, whatever kind of export it is of: only the deliveries tell.
-async fn inspect<W: Warehouse>(warehouse: &W, export: &Export, name: &str) -> Result<Inventory, Error> {
-    let mut first = None;
-    for kind in ExportKind::EACH_TABLE {
-        match warehouse.inspect(&export.target(name, kind.layout())).await {
-            Err(error) if matches!(error.kind(), Kind::ForeignTable | Kind::Schema) => drop(first.get_or_insert(error)),
-            other => return other,
-        }
-    }
-    first.map_or_else(|| Ok(Inventory::default()), Err)
 }

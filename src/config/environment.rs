@@ -68,8 +68,12 @@ fn is_ours(name: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
+    /// The command line.
+    Flag,
     /// A variable of that name.
     Environment,
+    /// `config.toml`, or the file that `--config` names.
+    File,
     /// Not set; the value stands in the documentation.
     Default,
     /// Not set, and there is no default.

@@ -2,17 +2,21 @@
 
 mod environment;
 mod exports;
+mod file;
 mod parse;
 mod problem;
 mod scope;
+mod staged;
 
 use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
+pub use file::{CONFIG_FILE, Values};
 use finops_core::{BillingPeriod, export::Provider, staged::Place, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
-pub use problem::Problem;
+pub use problem::{Problem, Problems};
+pub use staged::Steps;
 
 use crate::warehouse::{Target, bigquery};
 
@@ -86,6 +90,7 @@ impl Export {
             dataset: self.dataset.clone(),
             table: self.table.clone(),
             layout,
+            staged: self.place.is_some(),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What the staged pipeline adds to the job: deliveries brought to this machine, and a table's months as Parquet.
 
 mod extract;
+#[cfg(feature = "duckdb")]
+mod parquet;
 mod staging;
 
 pub use extract::extract;
+#[cfg(feature = "duckdb")]
+pub use parquet::{Writing, export_parquet};

@@ -106,11 +106,16 @@ pub(super) async fn stage(store: &Store, delivery: &Delivery, root: &Path, stage
         .buffer_unordered(CONCURRENT)
         .try_collect::<()>()
         .await?;
-    let partial = with_suffix(&manifest, PARTIAL);
+    write_manifest(&manifest, staged)
+}
+
+/// Writes a manifest, whole or not at all.
+pub(super) fn write_manifest(path: &Path, staged: &StagedManifest) -> Result<()> {
+    let partial = with_suffix(path, PARTIAL);
     let json = serde_json::to_vec_pretty(staged)
         .map_err(|error| Error::new(Kind::Storage, "cannot write a manifest").cause(error))?;
     fs::write(&partial, json).map_err(|error| unwritable(&partial, error))?;
-    fs::rename(&partial, &manifest).map_err(|error| unwritable(&manifest, error))
+    fs::rename(&partial, path).map_err(|error| unwritable(path, error))
 }
 
 /// Removes other deliveries of the month from the staging folder, now that `kept` is whole there. What another export has
@@ -175,20 +180,20 @@ fn md5_of(path: &Path) -> io::Result<String> {
     }
 }
 
-fn remove(path: &Path) -> Result<()> {
+pub(super) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, error)),
         _ => Ok(()),
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-fn unwritable(path: &Path, error: io::Error) -> Error {
+pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     let (kind, hint) = match error.kind() {
         io::ErrorKind::StorageFull => (Kind::Storage, "make room on that disk, and run again: what is there is kept"),
         io::ErrorKind::PermissionDenied => (Kind::Permission, "let the account that runs finops write there"),

@@ -5,7 +5,7 @@ use std::{env, path::Path};
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
-    config::{Builder, ProvideCredentials},
+    config::{Builder, Credentials, ProvideCredentials},
     error::{ProvideErrorMetadata, SdkError},
     operation::get_object::{GetObjectError, GetObjectOutput},
     primitives::ByteStream,
@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
-use super::{Object, Part};
+use super::{Object, Part, S3Options};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -35,11 +35,12 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// The bucket, with the endpoint, region and credentials of the AWS environment, profile or machine.
+    /// The bucket, with the endpoint, region and credentials that are given, or else of the AWS environment, profile or
+    /// machine.
     ///
     /// # Errors
     /// `Credentials` where none can be found; `Storage` where the machine has no root certificates.
-    pub async fn connect(bucket: &str) -> Result<Self> {
+    pub async fn connect(bucket: &str, given: &S3Options) -> Result<Self> {
         // aws-smithy-http-client 1.5 panics without them, for any endpoint.
         if rustls_native_certs::load_native_certs().certs.is_empty() {
             return Err(Error::new(Kind::Storage, "no root certificates are found, which HTTPS needs")
@@ -48,7 +49,18 @@ impl S3 {
         let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
         let timeouts =
             TimeoutConfig::builder().connect_timeout(http::CONNECT).operation_attempt_timeout(http::DEADLINE);
-        let aws = aws_config::defaults(BehaviorVersion::latest())
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some((id, secret)) = given.access_key_id.as_ref().zip(given.secret_access_key.as_ref()) {
+            let token = given.session_token.clone();
+            loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "config.toml"));
+        }
+        if let Some(region) = &given.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(url) = &given.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let aws = loader
             .http_client(tls.build_https())
             .timeout_config(timeouts.build())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
+    export::ExportKind,
     manifest::FileFormat,
     report::Check,
     schema::{Column, FileType, Reading, SchemaChange, known_type},
@@ -20,7 +21,10 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use crate::error::{Error, Kind, Result};
+use crate::{
+    config::Export,
+    error::{Error, Kind, Result},
+};
 
 /// The table of one export.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ pub struct Target {
     pub table: String,
     /// The columns that the table stands on.
     pub layout: TableLayout,
+    /// Whether the staged pipeline writes it: each row tells its delivery then.
+    pub staged: bool,
 }
 
 /// What the warehouse holds of a target.
@@ -200,6 +206,22 @@ pub trait Warehouse {
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced>;
 }
 
+/// What the warehouse holds of an export's table, and of what kind the rows there are, as far as the table tells: only the
+/// deliveries tell in full.
+///
+/// # Errors
+/// As [`Warehouse::inspect`], where the table is of no kind.
+pub async fn inspect_any<W: Warehouse>(warehouse: &W, export: &Export) -> Result<(ExportKind, Inventory)> {
+    let mut first = None;
+    for kind in ExportKind::EACH_TABLE {
+        match warehouse.inspect(&export.target(export.name.as_deref().unwrap_or_default(), kind.layout())).await {
+            Err(error) if matches!(error.kind(), Kind::ForeignTable | Kind::Schema) => drop(first.get_or_insert(error)),
+            other => return other.map(|inventory| (kind, inventory)),
+        }
+    }
+    first.map_or_else(|| Ok((ExportKind::Cur, Inventory::default())), Err)
+}
+
 /// Values of a column that the table's type does not have.
 struct CastFailure {
     column: String,
@@ -245,6 +267,17 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
 fn not_ours(table: &str) -> Error {
     Error::new(Kind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
         .hint("choose another table name: the first run loads all months there")
+}
+
+/// The error for a table that finops writes in its other way.
+fn another_way(table: &str, target: &Target) -> Error {
+    let (written, asked) =
+        if target.staged { ("the job", "the staged pipeline") } else { ("the staged pipeline", "the job") };
+    Error::new(
+        Kind::ForeignTable,
+        format!("the table {table} is written by {written}, and {asked} would mix its rows in"),
+    )
+    .hint("give each way a table of its own")
 }
 
 /// The error for a table that holds another export.

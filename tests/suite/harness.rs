@@ -162,5 +162,6 @@ pub fn target() -> Target {
         dataset: DATASET.to_owned(),
         table: TABLE.to_owned(),
         layout: aws_cur::TABLE_LAYOUT,
+        staged: false,
     }
 }

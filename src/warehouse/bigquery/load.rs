@@ -151,6 +151,7 @@ mod tests {
             dataset: dataset.to_owned(),
             table: table.to_owned(),
             layout: aws_cur::TABLE_LAYOUT,
+            staged: false,
         }
     }
 

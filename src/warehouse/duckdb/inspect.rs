@@ -10,20 +10,22 @@ use finops_core::{
 };
 use jiff::civil::Date;
 
-use super::{DIALECT, OURS, cast, failed, path, state};
+use super::{DIALECT, OURS, OURS_STAGED, cast, failed, path, state};
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Inventory, Target, not_ours},
+    warehouse::{Inventory, Target, another_way, not_ours},
 };
 
 /// See [`crate::warehouse::Warehouse::inspect`].
 pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
     let table = path(connection, target, &target.table)?;
-    let ours = is_ours(connection, target, &target.table)?;
+    let ours = is_ours(connection, target, &target.table, ours(target))?;
     if ours == Some(false) {
-        return Err(not_ours(&table));
+        let other = self::ours(&Target { staged: !target.staged, ..target.clone() });
+        let by_the_other_way = is_ours(connection, target, &target.table, other)? == Some(true);
+        return Err(if by_the_other_way { another_way(&table, target) } else { not_ours(&table) });
     }
-    let records = match is_ours(connection, target, STATE_TABLE)? {
+    let records = match is_ours(connection, target, STATE_TABLE, OURS)? {
         Some(true) => state::latest(connection, target)?,
         Some(false) => {
             return Err(not_ours(&path(connection, target, STATE_TABLE)?).hint("choose another dataset"));
@@ -46,20 +48,25 @@ pub fn inspect(connection: &Connection, target: &Target) -> Result<Inventory> {
     Ok(Inventory { columns: Some(columns.collect()), standing: standing.collect() })
 }
 
-/// Whether finops created the table; `None` where there is no table or view of that name.
-pub fn is_ours(connection: &Connection, target: &Target, table: &str) -> Result<Option<bool>> {
+/// The comment on a table that finops created in this way.
+pub fn ours(target: &Target) -> &'static str {
+    if target.staged { OURS_STAGED } else { OURS }
+}
+
+/// Whether finops created the table, with that comment; `None` where there is no table or view of that name.
+pub fn is_ours(connection: &Connection, target: &Target, table: &str, comment: &str) -> Result<Option<bool>> {
     // DuckDB's names do not differ by case alone.
     let sql = "SELECT coalesce(comment = ?, false) FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
                WHERE database_name = current_database() UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() \
                WHERE database_name = current_database()) WHERE lower(schema_name) = lower(?) AND lower(name) = lower(?)";
     connection
-        .query_row(sql, [OURS, &target.dataset, table], |row| row.get(0))
+        .query_row(sql, [comment, &target.dataset, table], |row| row.get(0))
         .optional()
         .map_err(failed("cannot read the database's catalog"))
 }
 
 /// The table's columns in their order, with DuckDB's names of their types.
-fn columns(connection: &Connection, target: &Target) -> Result<Vec<(String, String)>> {
+pub fn columns(connection: &Connection, target: &Target) -> Result<Vec<(String, String)>> {
     let sql = "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() \
                AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index";
     let read = || -> duckdb::Result<Vec<(String, String)>> {

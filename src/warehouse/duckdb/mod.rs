@@ -1,6 +1,7 @@
 //! DuckDB: the embedded warehouse, one database file.
 
 mod cast;
+mod export;
 mod inspect;
 mod integrity;
 mod prepare;
@@ -13,13 +14,21 @@ use std::{
 };
 
 use duckdb::{AccessMode, Config, Connection};
-use finops_core::schema::{Column, SchemaChange};
+use finops_core::{
+    BillingPeriod,
+    schema::{Column, SchemaChange},
+};
 
 use super::{Inventory, MonthLoad, Replaced, Target, Warehouse, sql::Dialect::DuckDb as DIALECT};
-use crate::error::{Error, Kind, Result};
+use crate::{
+    cli::Compression,
+    error::{Error, Kind, Result},
+};
 
 /// The comment on tables that finops created.
 const OURS: &str = "managed by finops";
+/// The same, on tables of the staged pipeline.
+const OURS_STAGED: &str = "managed by finops, staged";
 
 /// A DuckDB database file. Months are replaced one after the other.
 #[derive(Clone)]
@@ -67,6 +76,21 @@ impl DuckDb {
         connection
             .try_clone()
             .map_err(|error| Error::new(Kind::Warehouse, "cannot open a second connection").cause(error))
+    }
+
+    /// Writes a month of the table to the Parquet file `to`; gives its rows.
+    ///
+    /// # Errors
+    /// What DuckDB says, such as that the disk is full.
+    pub async fn export(
+        &self,
+        target: &Target,
+        period: BillingPeriod,
+        to: &Path,
+        compression: Compression,
+    ) -> Result<u64> {
+        let (target, to) = (target.clone(), to.to_owned());
+        self.blocking(move |connection| export::export(connection, &target, period, &to, compression)).await
     }
 
     /// Runs `work` on the connection, away from the async threads.

@@ -3,7 +3,7 @@
 use duckdb::Connection;
 use finops_core::schema::{ChangeKind, Column, SchemaChange};
 
-use super::{DIALECT, OURS, cast, failed, inspect, path, schema, state};
+use super::{DIALECT, cast, failed, inspect, path, schema, state};
 use crate::{error::Result, warehouse::Target};
 
 /// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
@@ -19,9 +19,10 @@ pub fn prepare(
     let schema = schema(&transaction, target)?;
     transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
     state::create(&transaction, target)?;
-    if inspect::is_ours(&transaction, target, &target.table)?.is_none() {
+    let ours = inspect::ours(target);
+    if inspect::is_ours(&transaction, target, &target.table, ours)?.is_none() {
         let list: Vec<String> = columns.iter().map(definition).collect();
-        let sql = format!("CREATE TABLE {table} ({}); COMMENT ON TABLE {table} IS '{OURS}'", list.join(", "));
+        let sql = format!("CREATE TABLE {table} ({}); COMMENT ON TABLE {table} IS '{ours}'", list.join(", "));
         transaction.execute_batch(&sql).map_err(failed(doing()))?;
     } else {
         for change in changes {

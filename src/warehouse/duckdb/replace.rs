@@ -3,7 +3,7 @@
 use std::thread;
 
 use duckdb::{Connection, Transaction};
-use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, text::short};
+use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, state::EXECUTION_ID, text::short};
 
 use super::{DIALECT, cast::Cast, failed, integrity, path, state};
 use crate::{
@@ -60,9 +60,13 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
     let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
     transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
     let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
-    let names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
-    let values: Vec<String> =
+    let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
+    let mut values: Vec<String> =
         load.columns.iter().zip(&casts).map(|(column, cast)| value(&column.column.name, cast, target, load)).collect();
+    if target.staged {
+        names.push(DIALECT.quote(EXECUTION_ID));
+        values.push(DIALECT.literal(&load.execution_id));
+    }
     let source = source(load);
     let insert = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
     match transaction.execute(&insert, []) {

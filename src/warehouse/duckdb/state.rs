@@ -38,7 +38,7 @@ fn columns(written: impl Fn(&str, &str) -> String) -> String {
 
 /// Creates the state table where it is missing.
 pub fn create(connection: &Connection, target: &Target) -> Result<()> {
-    if inspect::is_ours(connection, target, STATE_TABLE)?.is_some() {
+    if inspect::is_ours(connection, target, STATE_TABLE, OURS)?.is_some() {
         return Ok(());
     }
     let table = path(connection, target, STATE_TABLE)?;

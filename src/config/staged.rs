@@ -1,0 +1,144 @@
+//! What each step of the staged pipeline needs, out of the settings.
+
+use std::path::PathBuf;
+
+use finops_core::{export::Provider, staged::Place};
+use jiff::SignedDuration;
+
+use super::{Export, Months, Problem, Source, Values, file::EVERYWHERE, problem::Problems};
+use crate::warehouse::bigquery;
+
+/// Settings for one provider's staged pipeline.
+#[derive(Debug)]
+pub struct Steps<'a> {
+    /// Whose exports.
+    pub provider: Provider,
+    /// All values.
+    pub values: &'a Values,
+    /// What is wrong with them, as far as steps asked.
+    pub problems: Problems,
+}
+
+impl Steps<'_> {
+    /// The export where its provider delivers it.
+    pub fn delivered(&mut self) -> Export {
+        let (values, provider) = (self.values, self.provider);
+        let (source, prefix) = match values.of(provider, "source") {
+            Some(source) => self.source(source.to_owned()),
+            None if provider == Provider::Aws => {
+                let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
+                (Source::S3(bucket), values.of(provider, "prefix").unwrap_or_default().to_owned())
+            }
+            None => {
+                let what = "a folder, gs://bucket/prefix or s3://bucket/prefix with the export";
+                values.require("azure.source", what, &mut self.problems);
+                (Source::Local(PathBuf::new()), String::new())
+            }
+        };
+        self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new())
+    }
+
+    /// The export in the staging folder, on its way into DuckDB.
+    pub fn staged(&mut self) -> Export {
+        let schema = self.values.get("database.duckdb.schema").unwrap_or_default().to_owned();
+        let table = self.values.of(self.provider, "table_id").unwrap_or_default().to_owned();
+        self.export(Some(Place::Staging), Source::Local(self.staging_dir()), String::new(), &schema, table)
+    }
+
+    /// The export as Parquet, on its way into BigQuery.
+    pub fn parquet(&mut self) -> Export {
+        let dataset = self.values.require("database.bigquery.dataset_id", "the BigQuery dataset", &mut self.problems);
+        let of_aws = self.values.get("database.bigquery.table_id").filter(|_| self.provider == Provider::Aws);
+        let table = of_aws.or(self.values.of(self.provider, "table_id")).unwrap_or_default().to_owned();
+        self.export(Some(Place::Parquet), Source::Local(self.parquet_dir()), String::new(), &dataset, table)
+    }
+
+    fn export(&self, place: Option<Place>, source: Source, prefix: String, dataset: &str, table: String) -> Export {
+        let name = self.values.of(self.provider, "export_name").map(str::to_owned);
+        Export { provider: self.provider, place, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
+    }
+
+    fn source(&mut self, source: String) -> (Source, String) {
+        match source.split_once("://") {
+            Some((scheme @ ("gs" | "s3"), path)) => {
+                let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+                let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
+                (of_bucket(bucket.to_owned()), prefix.to_owned())
+            }
+            Some((scheme, _)) => {
+                let what = format!("starts with {scheme}://: a folder, gs:// or s3:// was expected");
+                self.problems.add(&format!("{}.source", self.provider.as_str()), what, EVERYWHERE);
+                (Source::Local(PathBuf::new()), String::new())
+            }
+            None => (Source::Local(PathBuf::from(source)), String::new()),
+        }
+    }
+
+    /// Where deliveries are staged.
+    pub fn staging_dir(&self) -> PathBuf {
+        PathBuf::from(self.values.get("staging_dir").unwrap_or_default())
+    }
+
+    /// Where Parquet files go.
+    pub fn parquet_dir(&self) -> PathBuf {
+        PathBuf::from(self.values.get("parquet_dir").unwrap_or_default())
+    }
+
+    /// The DuckDB file.
+    pub fn database_path(&self) -> PathBuf {
+        PathBuf::from(self.values.get("database.duckdb.database_path").unwrap_or_default())
+    }
+
+    /// How to reach BigQuery; `emulator_host` is a local server's.
+    pub fn bigquery(&mut self, emulator_host: Option<String>) -> bigquery::Options {
+        let project =
+            self.values.require("database.bigquery.project_id", "the project of the dataset", &mut self.problems);
+        bigquery::Options {
+            project,
+            default_location: self.values.get("database.bigquery.location").unwrap_or_default().to_owned(),
+            emulator_host,
+            // One upload after the other: they share this machine's line.
+            concurrency: 1,
+        }
+    }
+
+    /// The months that the two dates leave.
+    pub fn months(&mut self, start: Option<&String>, end: Option<&String>) -> Months {
+        let mut month = |flag: Option<&String>, name: &str| {
+            flag?.parse().map_err(|error| self.problems.add(name, format!("{error}"), "looked in: command line")).ok()
+        };
+        let months = Months { start: month(start, "--start-date"), end: month(end, "--end-date") };
+        if let (Some(start), Some(end)) = (months.start, months.end)
+            && start > end
+        {
+            self.problems.add(
+                "--end-date",
+                format!("is {end}, before --start-date, {start}"),
+                "looked in: command line",
+            );
+        }
+        months
+    }
+
+    /// How long a month may wait for its files.
+    pub fn wait_max(&mut self) -> SignedDuration {
+        let text = self.values.get("wait_max_hours").unwrap_or_default();
+        let hours = text.parse::<i64>().ok().filter(|hours| (0..=100_000).contains(hours));
+        SignedDuration::from_hours(hours.unwrap_or_else(|| {
+            self.problems.add(
+                "wait_max_hours",
+                format!("is `{text}`: a whole number of hours was expected"),
+                EVERYWHERE,
+            );
+            0
+        }))
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All problems, if there are any.
+    pub fn checked(self) -> Result<(), Vec<Problem>> {
+        if self.problems.0.is_empty() { Ok(()) } else { Err(self.problems.0) }
+    }
+}

@@ -1,0 +1,166 @@
+//! From DuckDB to Parquet: one file a month, with a manifest beside it, so that the folder is an export.
+
+use std::{fs, path::Path};
+
+use finops_core::{
+    export::ExportKind,
+    manifest::{FileFormat, Manifest, ManifestFile},
+    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport},
+    staged::{StagedManifest, parquet_manifest_name, parquet_name},
+    state::Standing,
+};
+
+use super::staging::{remove, unwritable, with_suffix, write_manifest};
+use crate::{
+    cli::Compression,
+    config::Export,
+    error::{Error, Kind, Result},
+    outcome::{self, not_loaded},
+    pipeline::Run,
+    warehouse::{Target, Warehouse, duckdb::DuckDb, inspect_any},
+};
+
+/// How months are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing {
+    /// Write months again that are written.
+    pub overwrite: bool,
+    /// Of the pages.
+    pub compression: Compression,
+}
+
+/// Writes the months of the export's table that are not written yet, or whose delivery is another one now, to `folder`.
+/// Every failure is part of the report.
+pub async fn export_parquet(
+    export: &Export,
+    duckdb: &DuckDb,
+    folder: &Path,
+    run: &Run,
+    writing: Writing,
+) -> PipelineReport {
+    let name = export.name.as_deref().unwrap_or_default();
+    let mut report = PipelineReport::new(export.provider.as_str(), name, folder.display().to_string());
+    if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
+        report.error = Some(error.reported());
+    }
+    if !run.dry_run {
+        report.status = Some(outcome::status(&report));
+    }
+    report
+}
+
+async fn export_months(
+    export: &Export,
+    duckdb: &DuckDb,
+    folder: &Path,
+    run: &Run,
+    writing: Writing,
+    report: &mut PipelineReport,
+) -> Result<()> {
+    let (kind, inventory) = inspect_any(duckdb, export).await?;
+    let target = export.target(&report.export, kind.layout());
+    for (period, standing) in inventory.standing.into_iter().rev() {
+        if !run.months.contain(period) || standing.rows_in_table == 0 {
+            continue;
+        }
+        let wanted = manifest(export, kind, &standing);
+        let reason = match written(folder, &wanted) {
+            Some(found) if !writing.overwrite && found.fingerprint == wanted.fingerprint => None,
+            Some(_) if writing.overwrite => Some((Action::Reload, "overwriting is asked for".to_owned())),
+            Some(found) if found.manifest.execution_id == wanted.manifest.execution_id => {
+                Some((Action::Reload, "the delivery's files changed in place".to_owned()))
+            }
+            Some(found) => Some((Action::Reload, format!("new delivery, in place of {}", found.manifest.execution_id))),
+            None => Some((Action::Load, "not written yet".to_owned())),
+        };
+        let (action, reason) = reason.unwrap_or((Action::Skip, "already written".to_owned()));
+        let mut month = MonthReport {
+            billing_period: period,
+            execution_id: standing.record.execution_id.clone(),
+            action,
+            reason,
+            files: u64::from(action != Action::Skip),
+            bytes: 0,
+            result: (action == Action::Skip).then(|| MonthStatus::Skipped.into()),
+            error: None,
+        };
+        if action != Action::Skip && !run.dry_run {
+            match write(duckdb, &target, folder, wanted, &standing, writing).await {
+                Ok(bytes) => {
+                    month.bytes = bytes;
+                    month.result = Some(MonthResult {
+                        rows: standing.rows_in_table,
+                        cost: standing.record.cost.clone(),
+                        verified: vec![Check::Rows],
+                        ..MonthStatus::Loaded.into()
+                    });
+                }
+                Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
+            }
+        }
+        report.months.push(month);
+    }
+    Ok(())
+}
+
+/// The manifest of the month's file as it should be, but for the file's size.
+fn manifest(export: &Export, kind: ExportKind, standing: &Standing) -> StagedManifest {
+    let record = &standing.record;
+    let file = ManifestFile { tail: parquet_name(export.provider, record.billing_period), bytes: None };
+    StagedManifest {
+        provider: export.provider,
+        manifest_uri: record.manifest_uri.clone(),
+        fingerprint: record.fingerprint.clone(),
+        listed_at: record.loaded_at,
+        manifest: Manifest {
+            kind,
+            export_name: record.export_name.clone(),
+            billing_period: record.billing_period,
+            execution_id: record.execution_id.clone(),
+            issued: Some(record.loaded_at),
+            until: None,
+            in_place: false,
+            rows: Some(standing.rows_in_table),
+            format: FileFormat::Parquet,
+            columns: Vec::new(),
+            files: vec![file],
+        },
+    }
+}
+
+/// The manifest of the month that lies in the folder, if its file is whole.
+fn written(folder: &Path, wanted: &StagedManifest) -> Option<StagedManifest> {
+    let path = folder.join(parquet_manifest_name(wanted.provider, wanted.manifest.billing_period));
+    let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+    let file = found.manifest.files.first()?;
+    let size = fs::metadata(folder.join(&file.tail)).ok()?.len();
+    (file.bytes == Some(size)).then_some(found)
+}
+
+/// Writes the month and its manifest; gives the file's size. Under its name there is always a whole file.
+async fn write(
+    duckdb: &DuckDb,
+    target: &Target,
+    folder: &Path,
+    mut wanted: StagedManifest,
+    standing: &Standing,
+    writing: Writing,
+) -> Result<u64> {
+    let period = wanted.manifest.billing_period;
+    let to = folder.join(parquet_name(wanted.provider, period));
+    let manifest = folder.join(parquet_manifest_name(wanted.provider, period));
+    fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
+    let partial = with_suffix(&to, ".part");
+    let rows = duckdb.export(target, period, &partial, writing.compression).await?;
+    if rows != standing.rows_in_table {
+        let table = duckdb.table_name(target);
+        let message = format!("{period} of {table} has {} rows, and {rows} were written", standing.rows_in_table);
+        return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
+    }
+    let bytes = fs::metadata(&partial).map_err(|error| unwritable(&partial, error))?.len();
+    wanted.manifest.files[0].bytes = Some(bytes);
+    remove(&manifest)?;
+    fs::rename(&partial, &to).map_err(|error| unwritable(&to, error))?;
+    write_manifest(&manifest, &wanted)?;
+    Ok(bytes)
+}
