@@ -16,6 +16,8 @@ use finops_core::{
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+#[cfg(feature = "duckdb")]
+use crate::staged::{Held, MonthSurvey};
 use crate::{
     config::{Origin, Problem, Setting},
     pipeline::Progress,
@@ -274,6 +276,43 @@ pub fn settings(settings: &[Setting]) {
             Origin::Shared(variable) => variable,
         };
         table.add_row([&setting.name, &setting.value, origin]);
+    }
+    print(&table.to_string());
+}
+
+/// Prints how far each delivered month has come; in a plan, what each step would do.
+#[cfg(feature = "duckdb")]
+pub fn survey(months: &[MonthSurvey], is_plan: bool) {
+    if months.is_empty() {
+        print("no manifest found");
+        return;
+    }
+    let mut table = new_table(
+        &["Month", "Execution", "Files", "Size", "Staging", "DuckDB", "Parquet", "BigQuery", "Note"],
+        &[2, 3],
+    );
+    for month in months {
+        let place = |held: &Held, doing: &str| match held {
+            Held::Current => if is_plan { "skip" } else { "yes" }.to_owned(),
+            _ if is_plan && month.obstacle.is_none() => doing.to_owned(),
+            Held::Other(id) => format!("older: {}", harmless(id)),
+            Held::Nothing => "no".to_owned(),
+        };
+        let (files, size) = match month.files {
+            0 => (String::new(), String::new()),
+            files => (files.to_string(), HumanBytes(month.bytes).to_string()),
+        };
+        table.add_row([
+            month.billing_period.to_string(),
+            harmless(&month.execution_id),
+            files,
+            size,
+            place(&month.staging, "extract"),
+            place(&month.duckdb, "load"),
+            place(&month.parquet, "write"),
+            month.bigquery.as_ref().map_or("not configured".to_owned(), |held| place(held, "load")),
+            harmless(month.obstacle.as_deref().unwrap_or_default()),
+        ]);
     }
     print(&table.to_string());
 }

@@ -1,6 +1,10 @@
 //! `finops aws` and `finops azure`: the staged pipeline, step by step or as a whole.
 
-use std::{collections::BTreeMap, io::IsTerminal, path::Path};
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use finops_core::{
     export::Provider,
@@ -12,14 +16,18 @@ use jiff::Timestamp;
 
 use super::{Exit, Stop, open_store};
 use crate::{
-    cli::{Output, OutputArguments, Step, StepArguments},
+    cli::{Compression, Output, OutputArguments, Step, StepArguments},
     config::{Export, Problems, Steps, Values},
     error::Result,
     output::{self, ProgressBar},
     pipeline::{self, Run},
-    staged::{Writing, export_parquet, extract},
+    staged::{MonthSurvey, Places, Writing, export_parquet, extract, survey},
     storage::{Local, S3Options, Store},
-    warehouse::{bigquery::BigQuery, duckdb::DuckDb},
+    warehouse::{
+        Warehouse,
+        bigquery::{self, BigQuery},
+        duckdb::DuckDb,
+    },
 };
 
 /// Carries out a step, or all of them.
@@ -32,17 +40,46 @@ pub(super) async fn step(
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
     let steps = Steps { provider, values: &values, problems };
-    let staged = Staged { values: &values, environment };
+    let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment);
+    let nothing = Needs { source: false, bigquery: Needed::No };
+    let writing = Writing { overwrite: false, compression: Compression::Snappy };
     match step {
-        Step::DiscoverManifests(arguments) => staged.discover(steps, &arguments.output).await,
-        Step::ExtractBilling(arguments) => staged.extract(steps, &arguments.step).await,
-        Step::LoadBillingLocal(arguments) => staged.load_local(steps, &arguments).await,
-        Step::ExportParquet(arguments) => {
-            let writing = Writing { overwrite: arguments.overwrite, compression: arguments.compression };
-            staged.export(steps, &arguments.step, writing).await
+        Step::DiscoverManifests(arguments) => {
+            let output = OutputArguments { output: arguments.output.output };
+            let all = StepArguments { start_date: None, end_date: None, output };
+            let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
+            print_survey(&staged.survey().await?, &arguments.output, false);
+            Ok(Exit::Success)
         }
-        Step::LoadBillingRemote(arguments) => staged.load_remote(steps, &arguments.step, arguments.overwrite).await,
-        Step::RunPipeline(arguments) => staged.all(steps, &arguments.step, arguments.dry_run).await,
+        Step::ExtractBilling(arguments) => {
+            let staged = staged(steps, Needs { source: true, ..nothing }, &arguments.step)?;
+            Ok(staged.print(vec![staged.extract().await?], &arguments.step.output))
+        }
+        Step::LoadBillingLocal(arguments) => {
+            let staged = staged(steps, nothing, &arguments)?;
+            Ok(staged.print(vec![staged.load_local().await?], &arguments.output))
+        }
+        Step::ExportParquet(arguments) => {
+            let staged = staged(steps, nothing, &arguments.step)?;
+            let writing = Writing { overwrite: arguments.overwrite, compression: arguments.compression };
+            Ok(staged.print(vec![staged.export(writing).await?], &arguments.step.output))
+        }
+        Step::LoadBillingRemote(arguments) => {
+            let mut staged = staged(steps, Needs { bigquery: Needed::Yes, ..nothing }, &arguments.step)?;
+            staged.run.rules.force = arguments.overwrite;
+            Ok(staged.print(staged.load_remote().await?.into_iter().collect(), &arguments.step.output))
+        }
+        Step::RunPipeline(arguments) => {
+            let needs = Needs { source: true, bigquery: Needed::IfConfigured };
+            let staged = staged(steps, needs, &arguments.step)?;
+            if arguments.dry_run {
+                print_survey(&staged.survey().await?, &arguments.step.output, true);
+                return Ok(Exit::Success);
+            }
+            let mut reports = vec![staged.extract().await?, staged.load_local().await?, staged.export(writing).await?];
+            reports.extend(staged.load_remote().await?);
+            Ok(staged.print(reports, &arguments.step.output))
+        }
     }
 }
 
@@ -60,94 +97,135 @@ fn flags(provider: Provider, step: &Step) -> Vec<(&'static str, Option<&String>)
     }
 }
 
-struct Staged<'a> {
-    values: &'a Values,
-    environment: &'a BTreeMap<String, String>,
+/// Which settings a step cannot do without.
+#[derive(Clone, Copy)]
+struct Needs {
+    source: bool,
+    bigquery: Needed,
 }
 
-impl Staged<'_> {
-    fn run(steps: &mut Steps<'_>, arguments: &StepArguments, force: bool, dry_run: bool) -> Run {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    No,
+    IfConfigured,
+    Yes,
+}
+
+/// One provider's staged pipeline, with its settings checked.
+struct Staged {
+    run: Run,
+    delivered: Option<Export>,
+    staged: Export,
+    remote: Option<(Export, bigquery::Options)>,
+    staging_dir: PathBuf,
+    parquet_dir: PathBuf,
+    database_path: PathBuf,
+    s3: S3Options,
+    storage_emulator: Option<String>,
+}
+
+impl Staged {
+    fn new(
+        mut steps: Steps<'_>,
+        needs: Needs,
+        arguments: &StepArguments,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Stop> {
         let now = Timestamp::now();
-        Run {
-            run_id: run_id(now, std::process::id()),
-            months: steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref()),
-            rules: Rules { force, now, wait_max: steps.wait_max() },
-            dry_run,
+        let with_bigquery = match needs.bigquery {
+            Needed::No => false,
+            Needed::IfConfigured => steps.names_bigquery(),
+            Needed::Yes => true,
+        };
+        let emulator = environment.get("BIGQUERY_EMULATOR_HOST").cloned();
+        let staged = Self {
+            run: Run {
+                run_id: run_id(now, std::process::id()),
+                months: steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref()),
+                rules: Rules { force: false, now, wait_max: steps.wait_max() },
+                dry_run: false,
+            },
+            delivered: needs.source.then(|| steps.delivered()),
+            staged: steps.staged(),
+            remote: with_bigquery.then(|| (steps.parquet(), steps.bigquery(emulator))),
+            staging_dir: steps.staging_dir(),
+            parquet_dir: steps.parquet_dir(),
+            database_path: steps.database_path(),
+            s3: steps.s3(),
+            storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
+        };
+        steps.checked()?;
+        Ok(staged)
+    }
+
+    async fn source(&self) -> Result<Option<(&Export, Store)>> {
+        let Some(export) = &self.delivered else { return Ok(None) };
+        Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
+    }
+
+    async fn survey(&self) -> Result<Vec<MonthSurvey>> {
+        let Some((delivered, store)) = self.source().await? else { return Ok(Vec::new()) };
+        let bigquery = match &self.remote {
+            Some((export, options)) => Some((export, BigQuery::connect(options.clone())?)),
+            None => None,
+        };
+        let places = Places {
+            delivered,
+            store: &store,
+            staging: &self.staging_dir,
+            staged: &self.staged,
+            duckdb: &DuckDb::open_to_read(&self.database_path)?,
+            parquet: &self.parquet_dir,
+            bigquery: bigquery.as_ref().map(|(export, bigquery)| (*export, bigquery)),
+        };
+        survey(&places, &self.run).await
+    }
+
+    async fn extract(&self) -> Result<PipelineReport> {
+        match self.source().await? {
+            Some((export, store)) => Ok(extract(export, &store, &self.staging_dir, &self.run).await),
+            None => Ok(PipelineReport::new(self.staged.provider.as_str(), "", String::new())),
         }
     }
 
-    async fn source(&self, export: &Export) -> Result<Store> {
-        let of_aws = |name: &str| self.values.get(&format!("aws.{name}")).map(str::to_owned);
-        let s3 = S3Options {
-            access_key_id: of_aws("aws_access_key_id"),
-            secret_access_key: of_aws("aws_secret_access_key"),
-            session_token: of_aws("aws_session_token"),
-            region: of_aws("region"),
-            endpoint_url: of_aws("endpoint_url"),
-        };
-        open_store(export, self.environment.get("STORAGE_EMULATOR_HOST").map(String::as_str), &s3).await
+    async fn load_local(&self) -> Result<PipelineReport> {
+        let store = Store::Local(Local::new(&self.staging_dir));
+        Ok(self.load(&self.staged, &store, &DuckDb::open(&self.database_path)?).await)
     }
 
-    async fn extract(&self, mut steps: Steps<'_>, arguments: &StepArguments) -> Result<Exit, Stop> {
-        let (export, root, run) =
-            (steps.delivered(), steps.staging_dir(), Self::run(&mut steps, arguments, false, false));
-        steps.checked()?;
-        let store = self.source(&export).await?;
-        Ok(report(extract(&export, &store, &root, &run).await, &run, &arguments.output))
+    async fn export(&self, writing: Writing) -> Result<PipelineReport> {
+        let duckdb = DuckDb::open_to_read(&self.database_path)?;
+        Ok(export_parquet(&self.staged, &duckdb, &self.parquet_dir, &self.run, writing).await)
     }
 
-    async fn load_local(&self, mut steps: Steps<'_>, arguments: &StepArguments) -> Result<Exit, Stop> {
-        let (export, path, run) =
-            (steps.staged(), steps.database_path(), Self::run(&mut steps, arguments, false, false));
-        let store = Store::Local(Local::new(steps.staging_dir()));
-        steps.checked()?;
+    /// `None` where BigQuery is not configured.
+    async fn load_remote(&self) -> Result<Option<PipelineReport>> {
+        let Some((export, options)) = &self.remote else { return Ok(None) };
+        let store = Store::Local(Local::new(&self.parquet_dir));
+        Ok(Some(self.load(export, &store, &BigQuery::connect(options.clone())?).await))
+    }
+
+    async fn load<W: Warehouse>(&self, export: &Export, store: &Store, warehouse: &W) -> PipelineReport {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let loaded = pipeline::run(&export, &store, &DuckDb::open(&path)?, &run, &|progress| bar.show(&progress)).await;
+        let report = pipeline::run(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
         bar.finish();
-        Ok(report(loaded, &run, &arguments.output))
+        report
     }
 
-    async fn export(&self, mut steps: Steps<'_>, arguments: &StepArguments, writing: Writing) -> Result<Exit, Stop> {
-        let (export, path, folder) = (steps.staged(), steps.database_path(), steps.parquet_dir());
-        let run = Self::run(&mut steps, arguments, false, false);
-        steps.checked()?;
-        let duckdb = DuckDb::open_to_read(&path)?;
-        Ok(report(export_parquet(&export, &duckdb, &folder, &run, writing).await, &run, &arguments.output))
-    }
-
-    async fn load_remote(&self, mut steps: Steps<'_>, arguments: &StepArguments, force: bool) -> Result<Exit, Stop> {
-        let (export, run) = (steps.parquet(), Self::run(&mut steps, arguments, force, false));
-        let store = Store::Local(Local::new(steps.parquet_dir()));
-        let options = steps.bigquery(self.environment.get("BIGQUERY_EMULATOR_HOST").cloned());
-        steps.checked()?;
-        let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let loaded =
-            pipeline::run(&export, &store, &BigQuery::connect(options)?, &run, &|progress| bar.show(&progress)).await;
-        bar.finish();
-        Ok(report(loaded, &run, &arguments.output))
-    }
-
-    async fn discover(&self, mut steps: Steps<'_>, output: &OutputArguments) -> Result<Exit, Stop> {
-        let everything =
-            StepArguments { start_date: None, end_date: None, output: OutputArguments { output: output.output } };
-        let (export, root, run) =
-            (steps.delivered(), steps.staging_dir(), Self::run(&mut steps, &everything, false, true));
-        steps.checked()?;
-        let store = self.source(&export).await?;
-        Ok(report(extract(&export, &store, &root, &run).await, &run, output))
-    }
-
-    async fn all(&self, _steps: Steps<'_>, _arguments: &StepArguments, _dry_run: bool) -> Result<Exit, Stop> {
-        Ok(Exit::Success)
+    fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
+        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        match output.output {
+            Output::Json => output::json(&report),
+            Output::Table => output::report(&report, false),
+        }
+        output::failures(&report);
+        if report.failed() { Exit::Failure } else { Exit::Success }
     }
 }
 
-fn report(pipeline: PipelineReport, run: &Run, output: &OutputArguments) -> Exit {
-    let report = Report { run_id: run.run_id.clone(), pipelines: vec![pipeline] };
+fn print_survey(months: &[MonthSurvey], output: &OutputArguments, is_plan: bool) {
     match output.output {
-        Output::Json => output::json(&report),
-        Output::Table => output::report(&report, run.dry_run),
+        Output::Json => output::json(&months),
+        Output::Table => output::survey(months, is_plan),
     }
-    output::failures(&report);
-    if report.failed() { Exit::Failure } else { Exit::Success }
 }

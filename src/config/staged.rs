@@ -6,7 +6,7 @@ use finops_core::{export::Provider, staged::Place};
 use jiff::SignedDuration;
 
 use super::{Export, Months, Problem, Source, Values, file::EVERYWHERE, problem::Problems};
-use crate::warehouse::bigquery;
+use crate::{storage::S3Options, warehouse::bigquery};
 
 /// Settings for one provider's staged pipeline.
 #[derive(Debug)]
@@ -99,6 +99,23 @@ impl Steps<'_> {
             emulator_host,
             // One upload after the other: they share this machine's line.
             concurrency: 1,
+        }
+    }
+
+    /// Whether anything is said of BigQuery.
+    pub fn names_bigquery(&self) -> bool {
+        ["project_id", "dataset_id"].iter().any(|key| self.values.get(&format!("database.bigquery.{key}")).is_some())
+    }
+
+    /// What is said of S3.
+    pub fn s3(&self) -> S3Options {
+        let value = |name: &str| self.values.get(&format!("aws.{name}")).map(str::to_owned);
+        S3Options {
+            access_key_id: value("aws_access_key_id"),
+            secret_access_key: value("aws_secret_access_key"),
+            session_token: value("aws_session_token"),
+            region: value("region"),
+            endpoint_url: value("endpoint_url"),
         }
     }
 

@@ -4,7 +4,11 @@ mod extract;
 #[cfg(feature = "duckdb")]
 mod parquet;
 mod staging;
+#[cfg(feature = "duckdb")]
+mod survey;
 
 pub use extract::extract;
 #[cfg(feature = "duckdb")]
 pub use parquet::{Writing, export_parquet};
+#[cfg(feature = "duckdb")]
+pub use survey::{Held, MonthSurvey, Places, survey};

@@ -3,7 +3,8 @@
 use std::{fs, path::Path};
 
 use finops_core::{
-    export::ExportKind,
+    BillingPeriod,
+    export::{ExportKind, Provider},
     manifest::{FileFormat, Manifest, ManifestFile},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport},
     staged::{StagedManifest, parquet_manifest_name, parquet_name},
@@ -64,7 +65,7 @@ async fn export_months(
             continue;
         }
         let wanted = manifest(export, kind, &standing);
-        let reason = match written(folder, &wanted) {
+        let reason = match written(folder, export.provider, period) {
             Some(found) if !writing.overwrite && found.fingerprint == wanted.fingerprint => None,
             Some(_) if writing.overwrite => Some((Action::Reload, "overwriting is asked for".to_owned())),
             Some(found) if found.manifest.execution_id == wanted.manifest.execution_id => {
@@ -129,8 +130,8 @@ fn manifest(export: &Export, kind: ExportKind, standing: &Standing) -> StagedMan
 }
 
 /// The manifest of the month that lies in the folder, if its file is whole.
-fn written(folder: &Path, wanted: &StagedManifest) -> Option<StagedManifest> {
-    let path = folder.join(parquet_manifest_name(wanted.provider, wanted.manifest.billing_period));
+pub(super) fn written(folder: &Path, provider: Provider, period: BillingPeriod) -> Option<StagedManifest> {
+    let path = folder.join(parquet_manifest_name(provider, period));
     let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let file = found.manifest.files.first()?;
     let size = fs::metadata(folder.join(&file.tail)).ok()?.len();
