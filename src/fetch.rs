@@ -39,7 +39,7 @@ impl Fetched {
             .map(|(number, file)| async move {
                 let name = file.key.rsplit('/').next().unwrap_or("file");
                 let to = path.join(format!("{number}-{name}"));
-                store.fetch(&file.key, &to).await?;
+                store.fetch(&file.key, &to, &|_| {}).await?;
                 Ok::<_, Error>(to.display().to_string())
             })
             .buffered(CONCURRENT)

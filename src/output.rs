@@ -21,6 +21,7 @@ use crate::staged::{Held, MonthSurvey};
 use crate::{
     config::{Origin, Problem, Setting},
     pipeline::Progress,
+    staged::Transfer,
     telemetry,
 };
 
@@ -295,7 +296,7 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         let place = |held: &Held, doing: &str| match held {
             Held::Current => if is_plan { "skip" } else { "yes" }.to_owned(),
             _ if is_plan && month.obstacle.is_none() => doing.to_owned(),
-            Held::Other(id) => format!("older: {}", harmless(id)),
+            Held::Other(_) => "older".to_owned(),
             Held::Nothing => "no".to_owned(),
         };
         let (files, size) = match month.files {
@@ -378,6 +379,21 @@ impl ProgressBar {
             }
             Progress::Started(period) => self.0.set_message(format!("replacing {period}")),
             Progress::Ended(_) => self.0.inc(1),
+        }
+    }
+
+    /// Shows how much was fetched.
+    pub fn show_bytes(&self, transfer: Transfer) {
+        match transfer {
+            Transfer::Planned(bytes) => {
+                self.0.set_length(bytes);
+                self.0.set_message("");
+                let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    self.0.set_style(style);
+                }
+            }
+            Transfer::Got(bytes) => self.0.inc(bytes),
         }
     }
 

@@ -183,7 +183,13 @@ impl Staged {
 
     async fn extract(&self) -> Result<PipelineReport> {
         match self.source().await? {
-            Some((export, store)) => Ok(extract(export, &store, &self.staging_dir, &self.run).await),
+            Some((export, store)) => {
+                let bar = ProgressBar::new(std::io::stderr().is_terminal());
+                let show = |transfer| bar.show_bytes(transfer);
+                let report = extract(export, &store, &self.staging_dir, &self.run, &show).await;
+                bar.finish();
+                Ok(report)
+            }
             None => Ok(PipelineReport::new(self.staged.provider.as_str(), "", String::new())),
         }
     }

@@ -20,11 +20,26 @@ use crate::{
     storage::Store,
 };
 
+/// What happens meanwhile, for whoever shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// So many bytes will be fetched.
+    Planned(u64),
+    /// So many more are there.
+    Got(u64),
+}
+
 /// Brings what is new of an export to the staging folder. Every failure is part of the report.
-pub async fn extract(export: &Export, store: &Store, root: &Path, run: &Run) -> PipelineReport {
+pub async fn extract(
+    export: &Export,
+    store: &Store,
+    root: &Path,
+    run: &Run,
+    progress: &(dyn Fn(Transfer) + Sync),
+) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
-    if let Err(error) = extract_months(export, store, root, run, &mut report).await {
+    if let Err(error) = extract_months(export, store, root, run, progress, &mut report).await {
         report.error = Some(error.reported());
     }
     report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
@@ -39,6 +54,7 @@ async fn extract_months(
     store: &Store,
     root: &Path,
     run: &Run,
+    progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
     let listed_at = Timestamp::now();
@@ -50,13 +66,15 @@ async fn extract_months(
     report.export.clone_from(&export_name);
     let there = staged(root, export.provider, &export_name).await?;
     report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
-    for planned in plan(discovered.candidates, &standing(root, &there), &run.rules) {
+    let planned = plan(discovered.candidates, &standing(root, &there), &run.rules);
+    progress(Transfer::Planned(planned.iter().map(|month| planned_report(month).bytes).sum()));
+    for planned in planned {
         let mut month = planned_report(&planned);
         if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
             && !run.dry_run
         {
             let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
-            let fetched = stage(store, &delivery, root, &manifest).await;
+            let fetched = stage(store, &delivery, root, &manifest, &|bytes| progress(Transfer::Got(bytes))).await;
             match fetched.and_then(|()| remove_others(root, &there, &delivery.manifest)) {
                 Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
                 Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),

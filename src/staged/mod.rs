@@ -7,7 +7,7 @@ mod staging;
 #[cfg(feature = "duckdb")]
 mod survey;
 
-pub use extract::extract;
+pub use extract::{Transfer, extract};
 #[cfg(feature = "duckdb")]
 pub use parquet::{Writing, export_parquet};
 #[cfg(feature = "duckdb")]

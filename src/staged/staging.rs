@@ -20,7 +20,7 @@ use md5::{Digest, Md5};
 
 use crate::{
     error::{Error, Kind, Result},
-    storage::{Local, Part, Store, crc32c_of},
+    storage::{Got, Local, Part, Store, crc32c_of},
 };
 
 /// Downloads under way at once.
@@ -95,14 +95,20 @@ pub(super) fn standing(root: &Path, staged: &[Staged]) -> BTreeMap<BillingPeriod
 ///
 /// # Errors
 /// What the store says, or what writing says; nothing partial has a final name, and the next run goes on from there.
-pub(super) async fn stage(store: &Store, delivery: &Delivery, root: &Path, staged: &StagedManifest) -> Result<()> {
+pub(super) async fn stage(
+    store: &Store,
+    delivery: &Delivery,
+    root: &Path,
+    staged: &StagedManifest,
+    got: Got<'_>,
+) -> Result<()> {
     let folder = root.join(staging_folder(&delivery.manifest));
     let manifest = folder.join(manifest_name(staged.provider, &delivery.manifest.export_name));
     fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
     // Files that are overwritten at the provider keep their names: from now on, the folder is not what its manifest says.
     remove(&manifest)?;
     stream::iter(delivery.files.iter().zip(file_names(delivery)))
-        .map(|(file, name)| fetch(store, file, folder.join(name)))
+        .map(|(file, name)| fetch(store, file, folder.join(name), got))
         .buffer_unordered(CONCURRENT)
         .try_collect::<()>()
         .await?;
@@ -134,12 +140,13 @@ pub(super) fn remove_others(root: &Path, staged: &[Staged], kept: &Manifest) -> 
     Ok(())
 }
 
-async fn fetch(store: &Store, file: &StoredFile, to: PathBuf) -> Result<()> {
+async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> Result<()> {
     if is_same(&to, file)? == Some(true) {
+        got(file.bytes);
         return Ok(());
     }
     let partial = with_suffix(&to, PARTIAL);
-    store.fetch(&file.key, &partial).await?;
+    store.fetch(&file.key, &partial, got).await?;
     if is_same(&partial, file)? == Some(false) {
         let message =
             format!("{} did not arrive as it is listed: {} bytes, {}", store.uri(&file.key), file.bytes, file.checksum);

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 
-use super::{Object, Part};
+use super::{Got, Object, Part};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -180,7 +180,7 @@ impl Gcs {
         Ok(crc32c_text(sum))
     }
 
-    pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
+    pub(super) async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
         let unwritable = |error: std::io::Error| {
             Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display()))
                 .hint("downloads need room: make some there, or set TMPDIR to a folder that has it")
@@ -190,6 +190,7 @@ impl Gcs {
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
         while let Some(chunk) = self.next(&mut response, key).await? {
             file.write_all(&chunk).await.map_err(unwritable)?;
+            got(chunk.len() as u64);
         }
         file.flush().await.map_err(unwritable)
     }

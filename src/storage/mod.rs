@@ -49,6 +49,9 @@ impl Part {
     }
 }
 
+/// Told of bytes as they come.
+pub type Got<'a> = &'a (dyn Fn(u64) + Sync);
+
 /// What is said of S3 beside the AWS environment, which counts where this is silent.
 #[derive(Clone, Default)]
 pub struct S3Options {
@@ -119,16 +122,20 @@ impl Store {
         }
     }
 
-    /// Copies an object to the local file `to`.
+    /// Copies an object to the local file `to`; `got` is told how many more bytes are there.
     ///
     /// # Errors
     /// What the store says, naming the object, or what writing says, naming the file.
-    pub async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
+    pub async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
         match self {
-            Self::Gcs(gcs) => gcs.fetch(key, to).await,
+            Self::Gcs(gcs) => gcs.fetch(key, to, got).await,
             #[cfg(feature = "s3")]
-            Self::S3(s3) => s3.fetch(key, to).await,
-            Self::Local(local) => local.fetch(key, to).await,
+            Self::S3(s3) => s3.fetch(key, to, got).await,
+            Self::Local(local) => {
+                local.fetch(key, to).await?;
+                got(std::fs::metadata(to).map(|copied| copied.len()).unwrap_or_default());
+                Ok(())
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::io::AsyncWriteExt;
 
-use super::{Object, Part, S3Options};
+use super::{Got, Object, Part, S3Options};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -153,7 +153,7 @@ impl S3 {
         head.e_tag().map(bare).ok_or_else(without)
     }
 
-    pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
+    pub(super) async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
         let unwritable = |error: std::io::Error| {
             Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display())).cause(error)
         };
@@ -161,6 +161,7 @@ impl S3 {
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
         while let Some(chunk) = body.try_next().await.map_err(|error| self.broken_off(key, error))? {
             file.write_all(&chunk).await.map_err(unwritable)?;
+            got(chunk.len() as u64);
         }
         file.flush().await.map_err(unwritable)
     }

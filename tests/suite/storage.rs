@@ -126,7 +126,7 @@ async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
         assert_eq!(keys(store.list("cur", "*.csv").await.unwrap()), expected, "{store}");
         for key in &expected {
             let copy = seed.path().join("copy");
-            store.fetch(key, &copy).await.unwrap();
+            store.fetch(key, &copy, &|_| {}).await.unwrap();
             assert_eq!(format!("cur/{}", fs::read_to_string(&copy).unwrap()), *key);
             assert_eq!(
                 format!("cur/{}", String::from_utf8_lossy(&store.read(key, Part::Head(1000)).await.unwrap())),
