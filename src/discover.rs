@@ -16,7 +16,7 @@ use finops_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    config::{Export, Months},
+    config::{CurVersion, Export, Months},
     error::{Error, Kind, Result},
     storage::{Object, Part, Store},
 };
@@ -69,9 +69,23 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
     discovered.kind = discovered.candidates.iter().find_map(|c| Some(c.delivery.as_ref().ok()?.manifest.kind));
     if let Some(kind) = discovered.kind {
+        check_version(export, kind)?;
         discovered.candidates.iter_mut().for_each(|candidate| refuse_another_kind(candidate, kind));
     }
     Ok(discovered)
+}
+
+/// Refuses a report of another version than is asked for.
+fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
+    let found = if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
+    match export.cur_version {
+        Some(wanted) if wanted != found => {
+            let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
+            let message = format!("aws.cur_version is {wanted}, and the export that lies there is of {found}");
+            Err(Error::new(Kind::Configuration, message).hint("leave cur_version out, or name another export"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A table takes rows of one kind: that of the newest delivery.

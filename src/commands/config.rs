@@ -1,26 +1,36 @@
 //! `finops config`: what counts, where it comes from, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     cli::{Output, OutputArguments},
     commands::Exit,
-    config::{Choice, parse, settings},
+    config::{Choice, Problems, Values, parse, settings},
+    error::Result,
     output,
 };
 
-/// Prints every setting, and the problems if there are any.
-pub(crate) fn config(arguments: &OutputArguments, environment: &BTreeMap<String, String>) -> Exit {
-    let settings = settings(environment);
+/// Prints every setting, of the job and of the staged pipeline, and the problems if there are any.
+pub(crate) fn config(
+    arguments: &OutputArguments,
+    file: Option<&Path>,
+    environment: &BTreeMap<String, String>,
+) -> Result<Exit> {
+    let mut settings = settings(environment);
+    let mut problems = Problems::default();
+    let values = Values::read(file, environment, &[], &mut problems)?;
+    settings.extend(values.settings());
     match arguments.output {
         Output::Json => output::json(&settings),
         Output::Table => output::settings(&settings),
     }
-    match parse(environment, &Choice::default()) {
-        Ok(_) => Exit::Success,
-        Err(problems) => {
-            output::problems(&problems);
-            Exit::Usage
-        }
+    // Where there is a file and nothing is said of the job, the job is none of the user's business.
+    if values.file.is_none() || environment.contains_key("PIPELINE") {
+        problems.0.extend(parse(environment, &Choice::default()).err().unwrap_or_default());
     }
+    if problems.0.is_empty() {
+        return Ok(Exit::Success);
+    }
+    output::problems(&problems.0);
+    Ok(Exit::Usage)
 }

@@ -63,7 +63,9 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
         Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment).await,
         #[cfg(not(feature = "duckdb"))]
         Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
-        Command::Config(arguments) => Ok(config::config(&arguments, environment)),
+        Command::Config(arguments) => {
+            config::config(&arguments, cli.config.as_deref(), environment).map_err(Stop::from)
+        }
         Command::Completions { shell } => {
             // Not straight to stdout: the generator panics where a reader closes the pipe early.
             let mut script = Vec::new();

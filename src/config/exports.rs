@@ -116,7 +116,17 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     let name = scope.get("EXPORT_NAME").map(|(_, name)| name.clone());
-    Export { provider: scope.provider, place: None, label: scope.label.clone(), name, source, prefix, dataset, table }
+    Export {
+        provider: scope.provider,
+        place: None,
+        cur_version: None,
+        label: scope.label.clone(),
+        name,
+        source,
+        prefix,
+        dataset,
+        table,
+    }
 }
 
 /// The bucket or folder, and the prefix below it.

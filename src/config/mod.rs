@@ -55,6 +55,15 @@ pub enum Source {
     Local(PathBuf),
 }
 
+/// The two forms of AWS's Cost and Usage Report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CurVersion {
+    /// The legacy report.
+    V1,
+    /// A data export.
+    V2,
+}
+
 /// One export and its table.
 #[derive(Clone, Debug)]
 pub struct Export {
@@ -62,6 +71,8 @@ pub struct Export {
     pub provider: Provider,
     /// Where finops itself put it; `None` where it lies as its provider delivers it.
     pub place: Option<Place>,
+    /// Which of AWS's Cost and Usage Reports it must be, where that is said.
+    pub cur_version: Option<CurVersion>,
     /// What `AWS_EXPORTS` calls it, where that is set.
     pub label: Option<String>,
     /// The provider's name of it, where one is configured.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use finops_core::{export::Provider, staged::Place};
 use jiff::SignedDuration;
 
-use super::{Export, Months, Problem, Source, Values, file::EVERYWHERE, problem::Problems};
+use super::{CurVersion, Export, Months, Problem, Source, Values, file::EVERYWHERE, problem::Problems};
 use crate::{storage::S3Options, warehouse::bigquery};
 
 /// Settings for one provider's staged pipeline.
@@ -35,7 +35,19 @@ impl Steps<'_> {
                 (Source::Local(PathBuf::new()), String::new())
             }
         };
-        self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new())
+        let export = self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new());
+        Export { cur_version: self.cur_version(), ..export }
+    }
+
+    fn cur_version(&mut self) -> Option<CurVersion> {
+        match self.values.get("aws.cur_version").filter(|_| self.provider == Provider::Aws)? {
+            "v1" => Some(CurVersion::V1),
+            "v2" => Some(CurVersion::V2),
+            other => {
+                self.problems.add("aws.cur_version", format!("is `{other}`: v1 or v2 was expected"), EVERYWHERE);
+                None
+            }
+        }
     }
 
     /// The export in the staging folder, on its way into DuckDB.
@@ -55,7 +67,8 @@ impl Steps<'_> {
 
     fn export(&self, place: Option<Place>, source: Source, prefix: String, dataset: &str, table: String) -> Export {
         let name = self.values.of(self.provider, "export_name").map(str::to_owned);
-        Export { provider: self.provider, place, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
+        let (provider, cur_version) = (self.provider, None);
+        Export { provider, place, cur_version, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
     }
 
     fn source(&mut self, source: String) -> (Source, String) {

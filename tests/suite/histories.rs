@@ -109,6 +109,7 @@ async fn run_once(source: &Path, database: &Path) -> PipelineReport {
     let export = Export {
         provider: Provider::Aws,
         place: None,
+        cur_version: None,
         label: None,
         name: None,
         source: Source::Local(source.to_owned()),
