@@ -14,8 +14,8 @@ lib: ## Get the DuckDB library into .cache/duckdb
 servers: ## Get servers and clients for tests and the benchmark into .cache
 	@scripts/test-servers.sh
 
-demo: lib ## Run the job on the sample exports, into data/finops.duckdb
-	cargo build --locked --package finops --bin finops --example bill-by-service
+demo: lib ## Run the job on exports of AWS and Azure, into data/finops.duckdb
+	cargo build --locked --package finops --package billing-exports --bins --example bill-by-service
 	@scripts/demo.sh "$(TARGET)/debug"
 
 test: lib servers ## Run all tests, with cargo-nextest where it is installed
