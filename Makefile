@@ -43,8 +43,9 @@ lint: lib ## Check the format, and run clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-bench: servers lib ## Time a run that finds nothing to do, over 39 months on local servers
+bench: servers lib ## Time a run that finds nothing to do, on local servers, and loads into DuckDB
 	benches/noop.sh
+	benches/load.sh
 
 clean: ## Remove what was built, fetched and made by the demo
 	cargo clean
