@@ -82,7 +82,7 @@ fn shortest(number: &str) -> String {
 /// plain cast does. JSON has no number that is none or infinite: those are texts.
 fn json_object(map: &str, form: MapForm) -> String {
     let value = if form.numbers {
-        format!(r#"IFNULL(REGEXP_REPLACE({}, '^-?[a-z]+$', r'"\0"'), 'null')"#, shortest("`value`"))
+        format!(r#"IFNULL(REGEXP_REPLACE({}, '^-?[a-z]+$', r'"\0"'), 'null')"#, plain(&shortest("`value`")))
     } else {
         "TO_JSON_STRING(`value`)".to_owned()
     };
@@ -96,7 +96,7 @@ fn json_object(map: &str, form: MapForm) -> String {
 /// point; otherwise as it is. So DuckDB has it, whose decimals end there.
 fn plain(number: &str) -> String {
     format!(
-        "IF(REGEXP_CONTAINS({number}, 'e[+][2-9]'), {number}, IFNULL(CAST({} AS STRING), {number}))",
+        "IF(REGEXP_CONTAINS({number}, 'e(-[01]|[+]1)[0-9]$'), IFNULL(CAST({} AS STRING), {number}), {number})",
         exact_decimal(number, 18)
     )
 }

@@ -172,7 +172,10 @@ fn shortest(number: &str) -> String {
 /// A number's text without exponent, as CSV files have rates, where a decimal of the table holds it; otherwise as it is.
 fn plain(number: &str) -> String {
     let decimal = without_zeros("CAST(TRY_CAST(t AS DECIMAL(38,18)) AS VARCHAR)");
-    format!("list_transform([{number}], lambda t: CASE WHEN {} THEN {decimal} ELSE t END)[1]", is_exact("t"))
+    format!(
+        "list_transform([{number}], lambda t: CASE WHEN NOT contains(t, 'e') THEN t WHEN {} THEN {decimal} ELSE t END)[1]",
+        is_exact("t")
+    )
 }
 
 /// The text of a decimal without zeros at its end behind the point.
@@ -183,7 +186,7 @@ fn without_zeros(decimal: &str) -> String {
 /// A map of doubles as a JSON object.
 fn numbers_object(map: &str) -> String {
     // JSON has no number that is none or infinite.
-    let value = format!(r#"COALESCE(regexp_replace({}, '^-?[a-z]+$', '"\0"'), 'null')"#, shortest("e.value"));
+    let value = format!(r#"COALESCE(regexp_replace({}, '^-?[a-z]+$', '"\0"'), 'null')"#, plain(&shortest("e.value")));
     let entries =
         format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");
     format!("'{{' || array_to_string({entries}, ',') || '}}'")
