@@ -136,12 +136,11 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
         }
         FileType::Map(form) => json_object(name, form),
         FileType::Double if to == ColumnType::String => plain(&shortest(name)),
-        // The shortest that reads back as the same number.
-        FileType::Double => format!("CAST({name} AS VARCHAR)"),
         // Without the zeros that the type's scale adds.
         FileType::Decimal if to == ColumnType::String => without_zeros(&format!("CAST({name} AS VARCHAR)")),
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
+        // Of a DOUBLE the shortest that reads back as the same number.
         _ => format!("CAST({name} AS VARCHAR)"),
     }
 }
