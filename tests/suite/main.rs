@@ -32,6 +32,7 @@ mod local;
 mod matrix;
 mod numbered_jobs;
 mod parquet_files;
+mod paths;
 mod program;
 mod refusals;
 mod require;
