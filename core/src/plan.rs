@@ -198,7 +198,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     if !delivery.missing.is_empty() {
         return match whole {
             // Some gone and some there is no tidying up, but a delivery in flight.
-            Some(s) if delivery.files.is_empty() && s.record.execution_id == delivery.manifest.execution_id => {
+            Some(s) if is_gone(&delivery) && s.record.execution_id == delivery.manifest.execution_id => {
                 (Decision::Skip { empty: false }, "already loaded; its source files are no longer there".to_owned())
             }
             _ => wait(&delivery, rules),
@@ -225,6 +225,11 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         }
     };
     if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
+}
+
+/// Whether none of its files is there, not even in another size.
+fn is_gone(delivery: &Delivery) -> bool {
+    delivery.files.is_empty() && delivery.of_another_size == 0
 }
 
 /// A delivery that is complete goes in place of what `record` tells of, unless a mirror may still be at work on it.
@@ -287,11 +292,10 @@ fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {
     let missing = &delivery.missing;
     let hours = rules.now.duration_since(delivery.delivered_at).as_hours();
     let stale = rules.now.duration_since(delivery.delivered_at) > rules.wait_max;
-    let reason = format!(
-        "waiting for {} of {} files for {hours} h: {}",
-        missing.len(),
-        delivery.manifest.files.len(),
-        shown(missing)
-    );
-    (Decision::Wait { stale }, reason)
+    let there = match delivery.of_another_size {
+        0 => String::new(),
+        count => format!(" ({count} there in another size)"),
+    };
+    let (left, of) = (missing.len(), delivery.manifest.files.len());
+    (Decision::Wait { stale }, format!("waiting for {left} of {of} files{there} for {hours} h: {}", shown(missing)))
 }

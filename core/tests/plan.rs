@@ -214,6 +214,18 @@ fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others()
 }
 
 #[test]
+fn files_of_another_size_are_not_gone() {
+    let mut whole = delivery(FIRST);
+    whole.manifest.files.iter_mut().for_each(|file| file.bytes = Some(2));
+    let stored =
+        whole.manifest.files.iter().zip(&whole.files).map(|(listed, file)| (listed.tail.clone(), file.clone()));
+    let resized =
+        Delivery::new(whole.manifest.clone(), whole.manifest_uri.clone(), whole.delivered_at, stored.collect());
+    let waits = decided_over_first(resized);
+    assert!(waits.starts_with("stale first: waiting for 2 of 2 files (2 there in another size) for 24 h: "), "{waits}");
+}
+
+#[test]
 fn an_older_run_stands_in_for_one_that_waits() {
     let waits = "waiting for 1 of 2 files for 24 h: 20250301-20250331/second/2.csv";
     assert_eq!(decided(&[FIRST, partly(SECOND)], None), format!("load first: not loaded yet; second is still {waits}"));

@@ -6,6 +6,8 @@
     reason = "a panic is a test's report, and its name is its documentation"
 )]
 
+mod azure;
+mod azure_runs;
 mod bad_input;
 mod bigquery;
 mod cli;
