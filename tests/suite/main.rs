@@ -7,6 +7,7 @@
 )]
 
 mod azure;
+mod azure_requests;
 mod azure_runs;
 mod bad_input;
 mod bigquery;
