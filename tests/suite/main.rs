@@ -7,6 +7,7 @@
 )]
 
 mod azure;
+mod azure_data;
 mod azure_requests;
 mod azure_runs;
 mod bad_input;
