@@ -137,6 +137,10 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
         FileType::Map(form) => json_object(name, form),
         // The shortest that reads back as the same number.
         FileType::Double => format!("regexp_replace(CAST({name} AS VARCHAR), '[.]0$', '')"),
+        // Without the zeros that fill up the scale; BigQuery writes none either.
+        FileType::Decimal if to == ColumnType::String => {
+            format!(r"regexp_replace(CAST({name} AS VARCHAR), '([.][0-9]*[1-9])0+$|[.]0+$', '\1')")
+        }
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         _ => format!("CAST({name} AS VARCHAR)"),
