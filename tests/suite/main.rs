@@ -10,6 +10,7 @@ mod azure;
 mod azure_data;
 mod azure_requests;
 mod azure_runs;
+mod azure_versions;
 mod bad_input;
 mod bigquery;
 mod cli;
