@@ -1,7 +1,7 @@
 //! Which of a month's many Azure runs is loaded, and what is said of the others.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     time::{Duration, SystemTime},
 };
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     azure::{AzureJob, COST, TABLE, expected, id, in_each_warehouse},
-    program::{Outcome, assert_names, each, month},
+    program::{BUCKET, Outcome, assert_names, each, month},
 };
 
 in_each_warehouse!(
@@ -74,9 +74,9 @@ async fn of_thirty_runs_the_newest_complete_one_is_loaded(job: AzureJob) {
     // The next run is not all there yet; what stands is the best that is.
     let next = job.deliver(&export(), &september(31)).await;
     let missing = &next.files[1].path;
-    std::fs::remove_file(job.source().join(missing)).unwrap();
+    fs::remove_file(job.source().join(missing)).unwrap();
     if let Some(storage) = job.storage() {
-        storage.delete(crate::program::BUCKET, missing).await;
+        storage.delete(BUCKET, missing).await;
     }
     assert_told(&job.finops.report(0), "waiting", &next, &["waiting for 1 of 2 files", "part_1_0001.csv"]);
     assert_holds(&job, &delivered[29]);
@@ -161,7 +161,7 @@ async fn bring(job: &AzureJob, export: &Export, wanted: impl Fn(&str) -> bool) -
     let aside = tempfile::tempdir().unwrap();
     let second = export.deliver(aside.path(), &september(2)).unwrap();
     for path in second.files.iter().map(|file| &file.path).chain([&second.manifest]).filter(|path| wanted(path)) {
-        job.write(path, &std::fs::read_to_string(aside.path().join(path)).unwrap()).await;
+        job.write(path, &fs::read_to_string(aside.path().join(path)).unwrap()).await;
     }
     second
 }
@@ -174,7 +174,8 @@ async fn a_manifest_that_comes_before_its_files_waits_for_files_of_its_sizes(job
     ] {
         let parts: Vec<String> = first.files[..come].iter().map(|file| file.path.clone()).collect();
         let second =
-            bring(&job, &export, |path| path.ends_with(".json") || parts.iter().any(|part| part == path)).await;
+            bring(&job, &export, |path| path.ends_with("/manifest.json") || parts.iter().any(|part| part == path))
+                .await;
         assert_eq!(id(&first), id(&second), "runs of one id");
         assert!(first.files.iter().zip(&second.files).all(|(old, new)| old.bytes != new.bytes));
         assert_told(&job.finops.report(0), "waiting", &second, &[waits_for, "/part_1_0001.csv"]);

@@ -1,6 +1,8 @@
 //! Versions of Azure's FOCUS meet in one table. What was renamed stays a column of its own, and what changed its type is
 //! converted in the open.
 
+use std::fs;
+
 use billing_exports::{
     Delivered, Dialect,
     Dialect::{AzureFocus10, AzureFocus10Preview, AzureFocus10r2, AzureFocus12, AzureFocus12Preview},
@@ -141,7 +143,7 @@ async fn a_rate_that_is_no_number_is_taken_where_the_preview_had_numbers(job: Az
     job.finops.report(0);
     let later = job.deliver(&Export::new(AzureFocus10, Format::Csv), &Run::of(MONTHS[1].parse().unwrap())).await;
     let path = &later.files[0].path;
-    let text = std::fs::read_to_string(job.source().join(path)).unwrap();
+    let text = fs::read_to_string(job.source().join(path)).unwrap();
     // Of the same length, since the manifest tells the size.
     job.write(path, &text.replace(",0.15\r\n", ",15 %\r\n")).await;
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded", "skipped"]);

@@ -7,6 +7,7 @@
 )]
 
 mod azure;
+mod azure_beside_aws;
 mod azure_data;
 mod azure_requests;
 mod azure_runs;
