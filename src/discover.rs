@@ -11,6 +11,7 @@ use finops_core::{
     export::{ExportKind, ManifestLocation, Provider},
     manifest::{Manifest, ManifestError},
     plan::{Candidate, rank},
+    state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -66,18 +67,31 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         }
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
-    discovered.kind = discovered.candidates.iter().find_map(|c| Some(c.delivery.as_ref().ok()?.manifest.kind));
-    if let Some(kind) = discovered.kind {
-        discovered.candidates.iter_mut().for_each(|candidate| refuse_another_kind(candidate, kind));
-    }
+    discovered.kind = kind_of(&discovered.candidates, |_| true);
     Ok(discovered)
 }
 
-/// A table takes rows of one kind: that of the newest delivery.
-fn refuse_another_kind(candidate: &mut Candidate, kind: ExportKind) {
-    if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
-        let what = "it holds rows of another kind than the export's newest delivery: give that kind a table of its own";
-        candidate.delivery = Err(ManifestError::Contradiction(what.to_owned()));
+/// The kind of the newest delivery that is `wanted`.
+fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Option<ExportKind> {
+    let mut deliveries = candidates.iter().filter_map(|candidate| candidate.delivery.as_ref().ok());
+    deliveries.find(|delivery| wanted(delivery)).map(|delivery| delivery.manifest.kind)
+}
+
+/// A table takes rows of one kind: that of what stands, as far as its deliveries are still there, else that of the newest
+/// delivery. The others are refused.
+pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<BillingPeriod, Standing>) {
+    let stands = |delivery: &Delivery| {
+        let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
+        standing.is_some_and(|standing| standing.record.fingerprint == delivery.fingerprint)
+    };
+    let of_table = kind_of(candidates, stands).map(|kind| (kind, "the table"));
+    let of_newest = || kind_of(candidates, |_| true).map(|kind| (kind, "the export's newest delivery"));
+    let Some((kind, of)) = of_table.or_else(of_newest) else { return };
+    for candidate in candidates {
+        if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
+            let what = format!("it holds rows of another kind than {of}: give that kind a table of its own");
+            candidate.delivery = Err(ManifestError::Contradiction(what));
+        }
     }
 }
 

@@ -143,7 +143,7 @@ fn kind(decision: &Decision) -> &'static str {
     match decision {
         Decision::Load(_) => "load",
         Decision::Reload(_) => "reload",
-        Decision::Skip => "skip",
+        Decision::Skip { .. } => "skip",
         Decision::Wait { .. } => "wait",
         Decision::Refuse { .. } => "refuse",
     }
