@@ -68,6 +68,12 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
     discovered.kind = kind_of(&discovered.candidates, |_| true);
+    // Where folders do not tell it, as at the top of a bucket, the newest manifest does.
+    if discovered.export_name.as_deref() == Some("")
+        && let Some(newest) = discovered.candidates.iter().find_map(|candidate| candidate.delivery.as_ref().ok())
+    {
+        discovered.export_name = Some(newest.manifest.export_name.clone());
+    }
     Ok(discovered)
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     azure::{AzureJob, COST, TABLE, expected, id, in_each_warehouse},
-    program::{BUCKET, Outcome, assert_names, each, month},
+    program::{BUCKET, Finops, Outcome, assert_names, each, month},
 };
 
 in_each_warehouse!(
@@ -203,4 +203,24 @@ async fn a_month_of_which_a_part_was_replaced_waits() {
     let second = bring(&job, &export, |path| path.ends_with("part_1_0001.csv")).await;
     assert_told(&job.finops.report(0), "loaded", &second, &["its files changed in place"]);
     assert_holds(&job, &second);
+}
+
+#[test]
+fn an_export_whose_folder_is_the_source_itself_is_called_as_its_manifest_says() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let delivered = export().deliver(folder.path(), &september(1)).unwrap();
+    let finops = Finops::unconfigured()
+        .with("PIPELINE", "azure")
+        .with("WAREHOUSE", "duckdb")
+        .with("DUCKDB_PATH", folder.path().join("f.duckdb").to_str().unwrap())
+        .with("AZURE_SOURCE", folder.path().join(export().name).to_str().unwrap())
+        .with("AZURE_DATASET", "billing")
+        .with("AZURE_TABLE_NAME", "azure");
+    let report = finops.report(0);
+    assert_eq!(report["pipelines"][0]["export"], "daily", "{report:#}");
+    assert_told(&report, "loaded", &delivered, &["not loaded yet"]);
+    let manifest = folder.path().join(&delivered.manifest);
+    fs::write(&manifest, "broken").unwrap();
+    let report = finops.report(1);
+    assert_eq!(each(&report, "status"), ["refused"], "a broken manifest is named all the same: {report:#}");
 }
