@@ -303,8 +303,8 @@ fn column_type() -> impl Strategy<Value = ColumnType> {
 }
 
 fn file_type() -> impl Strategy<Value = FileType> {
-    use FileType::{Boolean, Date, Decimal, Double, Int64, Map, Other, String, Text, TimeText, Timestamp};
-    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean, Other]);
+    use FileType::{Boolean, Date, Decimal, Double, Int64, LongDecimal, Map, Other, String, Text, TimeText, Timestamp};
+    let parquet = sample::select(vec![String, Int64, Double, Decimal, LongDecimal, Timestamp, Date, Boolean, Other]);
     let time = sample::select(vec![TimeForm::Day, TimeForm::MonthFirst, TimeForm::Moment, TimeForm::Other]);
     let map = any::<[bool; 2]>().prop_map(|[numbers, by_the_book]| MapForm { numbers, by_the_book });
     prop_oneof![

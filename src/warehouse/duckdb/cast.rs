@@ -50,8 +50,8 @@ impl Cast {
             // CSV is read by position, under the table's names.
             (FileType::Text(_) | FileType::TimeText(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name),
-            // Among the decimals there are ones with more digits than the table's.
-            (FileType::Decimal, _) | (_, Reading::Cast | Reading::Never) => {
+            // Among these there are ones with more digits than the table's, which a cast would round.
+            (FileType::LongDecimal, _) | (_, Reading::Cast | Reading::Never) => {
                 Self::from_text(as_text(&name, column.file_type, to), to)
             }
             (_, Reading::AsIs) => {
@@ -89,8 +89,15 @@ impl Cast {
                 ),
                 Some("a date"),
             ),
+            // A cast to a type of 64 bits and one from there is forty times faster than the one to the table's (measured on
+            // 1.5.6), and most amounts fit.
             ColumnType::Decimal => (
-                format!("CASE WHEN {} THEN TRY_CAST({text} AS DECIMAL(38,18)) END", is_exact(&text)),
+                format!(
+                    "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,6}}([.][0-9]{{0,12}})?') \
+                     THEN CAST(TRY_CAST({text} AS DECIMAL(18,12)) AS DECIMAL(38,18)) \
+                     WHEN {} THEN TRY_CAST({text} AS DECIMAL(38,18)) END",
+                    is_exact(&text)
+                ),
                 Some("a decimal with at most 20 digits before and 18 after the point"),
             ),
         };
@@ -137,7 +144,9 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
         FileType::Map(form) => json_object(name, form),
         FileType::Double if to == ColumnType::String => plain(&shortest(name)),
         // Without the zeros that the type's scale adds.
-        FileType::Decimal if to == ColumnType::String => without_zeros(&format!("CAST({name} AS VARCHAR)")),
+        FileType::Decimal | FileType::LongDecimal if to == ColumnType::String => {
+            without_zeros(&format!("CAST({name} AS VARCHAR)"))
+        }
         // CSV files have nothing between the commas where there is no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         // Of a DOUBLE the shortest that reads back as the same number.
@@ -205,9 +214,9 @@ fn is_exact(text: &str) -> String {
     let fraction = format!("{written} - {exponent} - {zeros}");
     let whole = format!("length(ltrim({digits}, '0')) - {written} + {exponent}");
     format!(
-        "regexp_full_match({text}, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?') AND \
-         (CASE WHEN NOT regexp_matches({text}, '[eE]') AND length({text}) < 20 THEN TRUE \
-          WHEN {significant} = '' THEN TRUE ELSE {fraction} <= 18 AND {whole} <= 20 END)"
+        "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,20}}([.][0-9]{{0,18}})?') THEN TRUE \
+         ELSE regexp_full_match({text}, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?') AND \
+         ({significant} = '' OR ({fraction} <= 18 AND {whole} <= 20)) END"
     )
 }
 
