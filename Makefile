@@ -14,8 +14,8 @@ lib: ## Get the DuckDB library into .cache/duckdb
 servers: ## Get servers and clients for tests and the benchmark into .cache
 	@scripts/test-servers.sh
 
-demo: lib ## Run the job on the sample exports, into data/finops.duckdb
-	cargo build --locked --package finops --bin finops --example bill-by-service
+demo: lib ## Run the job on exports of AWS and Azure, into data/finops.duckdb
+	cargo build --locked --package finops --package billing-exports --bins --example bill-by-service
 	@scripts/demo.sh "$(TARGET)/debug"
 
 test: lib servers ## Run all tests, with cargo-nextest where it is installed
@@ -43,8 +43,9 @@ lint: lib ## Check the format, and run clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-bench: servers lib ## Time a run that finds nothing to do, over 39 months on local servers
+bench: servers lib ## Time a run that finds nothing to do, on local servers, and loads into DuckDB
 	benches/noop.sh
+	benches/load.sh
 
 clean: ## Remove what was built, fetched and made by the demo
 	cargo clean

@@ -3,16 +3,18 @@
 # Prints figures beside what we aim at; asserts nothing.
 #
 # usage: noop.sh [number of timed runs, 20 by default]
+# PROFILE=dev measures a debug build, to try the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 runs=${1:-20}
-months=39
-target=${CARGO_TARGET_DIR:-target}
+profile=${PROFILE:-release}
+built=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
 
-cargo build --locked --release --package bigquery-emulator --bins
-cargo build --locked --release --package finops --bin finops --no-default-features
-finops=$target/release/finops
+cargo build --locked --profile "$profile" --package bigquery-emulator --bins
+cargo build --locked --profile "$profile" --package billing-exports --bins
+cargo build --locked --profile "$profile" --package finops --bin finops --no-default-features
+finops=$built/finops
 library=${DUCKDB_LIB_DIR:-$PWD/.cache/duckdb}
 
 work=$(mktemp -d)
@@ -38,14 +40,19 @@ wait_for() {
     exit 1
 }
 
-scripts/make-tree.py "$work/buckets/example-billing-bucket" --months "$months"
+months=$(printf '%s,' {2022..2025}-{01..12})
+# The 39 months from 2022-08 to 2025-10.
+months=${months#*2022-07,}
+months=${months%,2025-11*}
+"$built/billing-exports" aws-cur "$work/buckets/example-billing-bucket/cur" --name cost-and-usage \
+    --months "$months" --rows 100 >/dev/null
 storage=$(free_port)
 .cache/bin/fake-gcs-server -scheme http -host 127.0.0.1 -port "$storage" -backend memory \
     -data "$work/buckets" -public-host "127.0.0.1:$storage" \
     -external-url "http://127.0.0.1:$storage" >"$work/storage.log" 2>&1 &
 servers+=($!)
 bigquery=$(free_port)
-LD_LIBRARY_PATH=$library "$target/release/bigquery-emulator" --port "$bigquery" --project demo \
+LD_LIBRARY_PATH=$library "$built/bigquery-emulator" --port "$bigquery" --project demo \
     --storage "http://127.0.0.1:$storage" >"$work/bigquery.log" 2>&1 &
 servers+=($!)
 wait_for storage "$storage"
@@ -61,37 +68,24 @@ settings=(
 )
 env -i "${settings[@]}" "$finops" run --output json >"$work/first.json"
 
-python3 - "$runs" "$work/first.json" "$finops" "${settings[@]}" <<'PYTHON'
+python3 -B - "$runs" "$work/first.json" "$finops" "${settings[@]}" <<'PYTHON'
 import json
 import os
 import statistics
-import subprocess
 import sys
-import time
+
+from benches.measure import measured, statuses
 
 runs, first, finops, *settings = sys.argv[1:]
 env = dict(setting.split("=", 1) for setting in settings)
 
-
-def statuses(report):
-    found = [month["status"] for pipeline in report["pipelines"] for month in pipeline["months"]]
-    return {status: found.count(status) for status in set(found)}
-
-
 print("first run:", statuses(json.load(open(first))))
 walls, peaks = [], []
 for _ in range(int(runs)):
-    started = time.perf_counter()
-    process = subprocess.Popen([finops, "run", "--output", "json"], env=env,
-                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    walls.append(time.perf_counter() - started)
-    # Kilobytes on Linux, bytes on macOS.
-    peaks.append(usage.ru_maxrss / (1000 if sys.platform == "linux" else 1_000_000))
-    if status != 0:
-        sys.exit(f"a run that should find nothing to do ended with status {status}")
-print("timed runs:", statuses(json.loads(output)))
+    report, wall, peak = measured([finops, "run", "--output", "json"], env)
+    walls.append(wall)
+    peaks.append(peak)
+print("timed runs:", statuses(report))
 print(f"wall time  {statistics.median(walls):8.3f} s   median of {runs}, "
       f"{min(walls):.3f} to {max(walls):.3f}   (aim 0.3 s)")
 print(f"peak RSS   {max(peaks):8.1f} MB                          (aim 50 MB)")

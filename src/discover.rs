@@ -12,6 +12,7 @@ use finops_core::{
     manifest::{Manifest, ManifestError},
     plan::{Candidate, rank},
     staged,
+    state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -67,10 +68,13 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         }
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
-    discovered.kind = discovered.candidates.iter().find_map(|c| Some(c.delivery.as_ref().ok()?.manifest.kind));
-    if let Some(kind) = discovered.kind {
-        check_version(export, kind)?;
-        discovered.candidates.iter_mut().for_each(|candidate| refuse_another_kind(candidate, kind));
+    discovered.kind = kind_of(&discovered.candidates, |_| true);
+    discovered.kind.map_or(Ok(()), |kind| check_version(export, kind))?;
+    // Where folders do not tell it, as at the top of a bucket, the newest manifest does.
+    if discovered.export_name.as_deref() == Some("")
+        && let Some(newest) = discovered.candidates.iter().find_map(|candidate| candidate.delivery.as_ref().ok())
+    {
+        discovered.export_name = Some(newest.manifest.export_name.clone());
     }
     Ok(discovered)
 }
@@ -88,11 +92,27 @@ fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
     }
 }
 
-/// A table takes rows of one kind: that of the newest delivery.
-fn refuse_another_kind(candidate: &mut Candidate, kind: ExportKind) {
-    if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
-        let what = "it holds rows of another kind than the export's newest delivery: give that kind a table of its own";
-        candidate.delivery = Err(ManifestError::Contradiction(what.to_owned()));
+/// The kind of the newest delivery that is `wanted`.
+fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Option<ExportKind> {
+    let mut deliveries = candidates.iter().filter_map(|candidate| candidate.delivery.as_ref().ok());
+    deliveries.find(|delivery| wanted(delivery)).map(|delivery| delivery.manifest.kind)
+}
+
+/// A table takes rows of one kind: that of what stands, as far as its deliveries are still there, else that of the newest
+/// delivery. The others are refused.
+pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<BillingPeriod, Standing>) {
+    let stands = |delivery: &Delivery| {
+        let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
+        standing.is_some_and(|standing| standing.record.fingerprint == delivery.fingerprint)
+    };
+    let of_table = kind_of(candidates, stands).map(|kind| (kind, "the table"));
+    let of_newest = || kind_of(candidates, |_| true).map(|kind| (kind, "the export's newest delivery"));
+    let Some((kind, of)) = of_table.or_else(of_newest) else { return };
+    for candidate in candidates {
+        if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
+            let what = format!("it holds rows of another kind than {of}: give that kind a table of its own");
+            candidate.delivery = Err(ManifestError::Contradiction(what));
+        }
     }
 }
 

@@ -18,7 +18,7 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
     let (action, status, error) = match &month.decision {
         Decision::Load(_) => (Action::Load, None, None),
         Decision::Reload(_) => (Action::Reload, None, None),
-        Decision::Skip => (Action::Skip, Some(MonthStatus::Skipped), None),
+        Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
             let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason))

@@ -15,7 +15,7 @@ use tracing::{info, warn};
 
 use crate::{
     config::{Export, Months},
-    discover::{Discovered, discover, is_unchanged},
+    discover::{Discovered, discover, is_unchanged, refuse_other_kinds},
     error::{Error, Kind, Result},
     fetch::Fetched,
     outcome::{self, loaded, not_loaded},
@@ -96,7 +96,7 @@ async fn round<W: Warehouse>(
 
     // Discover what was delivered, and what stands.
     let discovered = discover(store, export, &run.months).await?;
-    let Discovered { export_name, kind, candidates, unreadable } = discovered;
+    let Discovered { export_name, kind, mut candidates, unreadable } = discovered;
     let Some(export_name) = export_name else {
         info!(source = %store.uri(&export.prefix), "no manifest found");
         return Ok(BTreeSet::new());
@@ -108,6 +108,7 @@ async fn round<W: Warehouse>(
     refuse_another_export(warehouse, &target, &inventory)?;
 
     // Plan.
+    refuse_other_kinds(&mut candidates, &inventory.standing);
     let mut planned = plan(candidates, &inventory.standing, &run.rules);
     planned.retain(|month| is_wanted(&month.billing_period));
     report.months.retain(|month| !is_wanted(&month.billing_period));

@@ -39,8 +39,10 @@ pub async fn read_columns(
     let mut deliveries = Vec::new();
     for month in planned {
         reports.insert(month.billing_period, planned_report(&month));
-        if let Decision::Load(delivery) | Decision::Reload(delivery) = month.decision {
-            deliveries.push(delivery);
+        match month.decision {
+            Decision::Load(delivery) | Decision::Reload(delivery) => deliveries.push(delivery),
+            Decision::Skip { empty: true } => warn_of_empty(month.billing_period, month.execution_id.as_deref()),
+            _ => {}
         }
     }
     let read: Vec<_> = stream::iter(deliveries)
@@ -55,13 +57,17 @@ pub async fn read_columns(
         match columns {
             Ok(Some(columns)) => drop(ready.insert(period, Ready { delivery, columns })),
             Ok(None) => {
-                warn!(billing_period = %period, execution_id = report.execution_id, "empty delivery");
+                warn_of_empty(period, Some(&report.execution_id));
                 outcome::empty(report, delivery.files.len());
             }
             Err(error) => not_loaded(report, MonthStatus::Failed, &error),
         }
     }
     (reports, ready)
+}
+
+fn warn_of_empty(billing_period: BillingPeriod, execution_id: Option<&str>) {
+    warn!(%billing_period, execution_id, "empty delivery");
 }
 
 /// What the table's columns are once it is prepared for the months, and what changes for it.

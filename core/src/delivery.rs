@@ -34,6 +34,8 @@ pub struct Delivery {
     pub files: Vec<StoredFile>,
     /// The listed files that are not there, or not in the size that is listed (tails below the export's folder).
     pub missing: Vec<String>,
+    /// How many of them are there in another size: a file of the delivery before, or one that is being written.
+    pub of_another_size: usize,
     /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
     /// and neither generations nor times count, so a bucket mirrored anew has the same fingerprint.
     pub fingerprint: String,
@@ -49,20 +51,23 @@ impl Delivery {
     ) -> Self {
         let mut files = Vec::new();
         let mut missing = Vec::new();
+        let mut of_another_size = 0;
         let mut lines = Vec::new();
         for ManifestFile { tail, bytes } in &manifest.files {
             match stored.remove(tail) {
-                // A file of another size is not the one that was delivered: a mirror in flight.
                 Some(file) if bytes.is_none_or(|bytes| bytes == file.bytes) => {
                     lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
                     files.push(file);
                 }
-                _ => missing.push(tail.clone()),
+                other => {
+                    of_another_size += usize::from(other.is_some());
+                    missing.push(tail.clone());
+                }
             }
         }
         lines.sort_unstable();
         let fingerprint = hash(lines.iter().map(String::as_bytes));
-        Self { manifest, manifest_uri, delivered_at, files, missing, fingerprint }
+        Self { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint }
     }
 
     /// When the provider made it, as far as is known.

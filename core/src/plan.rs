@@ -43,7 +43,10 @@ pub enum Decision {
     /// Load it in place of what stands.
     Reload(Delivery),
     /// Leave it as it is.
-    Skip,
+    Skip {
+        /// Because nothing was delivered.
+        empty: bool,
+    },
     /// Listed files are not there yet, or still those of the delivery before; `stale` where files have been missing for too
     /// long.
     Wait {
@@ -95,27 +98,27 @@ fn decide(
     standing: Option<&Standing>,
     rules: &Rules,
 ) -> Option<PlannedMonth> {
-    let (mut deliveries, mut broken) = (Vec::new(), None);
+    let (mut deliveries, mut broken) = (Vec::new(), Vec::new());
     for candidate in candidates {
         match candidate.delivery {
             Ok(delivery) => deliveries.push(delivery),
-            Err(error) => drop(broken.get_or_insert((candidate.manifest_uri, error))),
+            Err(error) => broken.push((candidate.manifest_uri, error)),
         }
     }
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
+    let unusable = unusable(&broken);
     let Some(best) = deliveries.first() else {
-        return broken.map(|(manifest_uri, error)| PlannedMonth {
+        return unusable.map(|(reason, hint)| PlannedMonth {
             billing_period,
             execution_id: None,
-            decision: Decision::Refuse { hint: error.hint() },
-            reason: format!("manifest {manifest_uri}: {error}"),
+            decision: Decision::Refuse { hint },
+            reason,
         });
     };
-    let planned = |delivery: &Delivery, (decision, reason): (Decision, String)| PlannedMonth {
-        billing_period,
-        execution_id: Some(delivery.manifest.execution_id.clone()),
-        decision,
-        reason,
+    let planned = |delivery: &Delivery, (decision, mut reason): (Decision, String)| {
+        reason.extend(unusable.as_ref().map(|(broken, _)| format!("; left out: {broken}")));
+        let execution_id = Some(delivery.manifest.execution_id.clone());
+        PlannedMonth { billing_period, execution_id, decision, reason }
     };
     if let Some(stand_in) = stand_in(&deliveries, standing) {
         let (decision, reason) = weigh(stand_in.clone(), standing, rules);
@@ -128,6 +131,17 @@ fn decide(
     let (decision, mut reason) = weigh(best.clone(), standing, rules);
     reason.extend(passed_over(best, &deliveries));
     Some(planned(best, (decision, reason)))
+}
+
+/// What is wrong with the manifests that cannot be used, and what to do about it. One stands for all: that of the greatest
+/// name, which is the newest where folders are named after times.
+fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)> {
+    let (manifest_uri, error) = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
+    let others = match broken.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and {others} more that cannot be used)"),
+    };
+    Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
 }
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
@@ -175,17 +189,17 @@ fn is_whole(standing: &Standing) -> bool {
 
 fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Decision, String) {
     if delivery.manifest.files.is_empty() {
-        return (Decision::Skip, "empty delivery: its manifest lists no files".to_owned());
+        return (Decision::Skip { empty: true }, "empty delivery: its manifest lists no files".to_owned());
     }
     if delivery.manifest.rows == Some(0) {
-        return (Decision::Skip, "empty delivery: its manifest counts no rows".to_owned());
+        return (Decision::Skip { empty: true }, "empty delivery: its manifest counts no rows".to_owned());
     }
     let whole = standing.filter(|standing| is_whole(standing));
     if !delivery.missing.is_empty() {
         return match whole {
             // Some gone and some there is no tidying up, but a delivery in flight.
-            Some(s) if delivery.files.is_empty() && s.record.execution_id == delivery.manifest.execution_id => {
-                (Decision::Skip, "already loaded; its source files are no longer there".to_owned())
+            Some(s) if is_gone(&delivery) && s.record.execution_id == delivery.manifest.execution_id => {
+                (Decision::Skip { empty: false }, "already loaded; its source files are no longer there".to_owned())
             }
             _ => wait(&delivery, rules),
         };
@@ -197,7 +211,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     if let Some(whole) = whole {
         if !rules.force {
             return if whole.record.fingerprint == delivery.fingerprint {
-                (Decision::Skip, format!("already loaded on {}", minute(record.loaded_at)))
+                (Decision::Skip { empty: false }, format!("already loaded on {}", minute(record.loaded_at)))
             } else {
                 replace(delivery, record, rules)
             };
@@ -211,6 +225,11 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         }
     };
     if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
+}
+
+/// Whether none of its files is there, not even in another size.
+fn is_gone(delivery: &Delivery) -> bool {
+    delivery.files.is_empty() && delivery.of_another_size == 0
 }
 
 /// A delivery that is complete goes in place of what `record` tells of, unless a mirror may still be at work on it.
@@ -273,11 +292,10 @@ fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {
     let missing = &delivery.missing;
     let hours = rules.now.duration_since(delivery.delivered_at).as_hours();
     let stale = rules.now.duration_since(delivery.delivered_at) > rules.wait_max;
-    let reason = format!(
-        "waiting for {} of {} files for {hours} h: {}",
-        missing.len(),
-        delivery.manifest.files.len(),
-        shown(missing)
-    );
-    (Decision::Wait { stale }, reason)
+    let there = match delivery.of_another_size {
+        0 => String::new(),
+        count => format!(" ({count} there in another size)"),
+    };
+    let (left, of) = (missing.len(), delivery.manifest.files.len());
+    (Decision::Wait { stale }, format!("waiting for {left} of {of} files{there} for {hours} h: {}", shown(missing)))
 }

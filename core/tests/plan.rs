@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use finops_core::{
     delivery::{Delivery, StoredFile},
     export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestFile},
+    manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, plan},
     state::{LoadRecord, LoadStatus, Standing},
 };
@@ -102,7 +102,8 @@ fn told(planned: &[PlannedMonth]) -> String {
     let what = match &planned[0].decision {
         Decision::Load(_) => "load",
         Decision::Reload(_) => "reload",
-        Decision::Skip => "skip",
+        Decision::Skip { empty: false } => "skip",
+        Decision::Skip { empty: true } => "skip loudly",
         Decision::Wait { stale: true } => "stale",
         Decision::Wait { stale: false } => "wait",
         Decision::Refuse { .. } => "refuse",
@@ -175,8 +176,53 @@ fn an_empty_run_never_replaces_a_fuller_one() {
         format!("skip first: already loaded on 2025-04-05 00:00 UTC{why}")
     );
     for loaded in [None, Some(FIRST)] {
-        assert_eq!(decided(&[EMPTY], loaded), "skip empty: empty delivery: its manifest counts no rows");
+        assert_eq!(decided(&[EMPTY], loaded), "skip loudly empty: empty delivery: its manifest counts no rows");
     }
+}
+
+#[test]
+fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others() {
+    let broken = |uri: &str| Candidate {
+        billing_period: "2025-03".parse().unwrap(),
+        manifest_uri: uri.to_owned(),
+        delivery: Err(ManifestError::Malformed("no JSON".to_owned())),
+    };
+    let decided = |runs: &[Run], broken: &[Candidate], loaded: Option<Run>| {
+        let standing = loaded.map(standing).into_iter().map(|s| (s.record.billing_period, s)).collect();
+        let candidates: Vec<_> = runs.iter().map(|run| candidate(delivery(*run))).chain(broken.to_vec()).collect();
+        let turned = candidates.iter().rev().cloned().collect();
+        let decided = told(&plan(candidates, &standing, &RULES));
+        assert_eq!(told(&plan(turned, &standing, &RULES)), decided, "the order of the runs has no say");
+        decided
+    };
+    let one = [broken("gs://b/2/manifest.json")];
+    let three = ["1", "3", "2"].map(|run| broken(&format!("gs://b/{run}/manifest.json")));
+    let what =
+        |run: u8| format!("manifest gs://b/{run}/manifest.json: it is not a manifest of a billing export: no JSON");
+    let left_out = format!("; left out: {}", what(2));
+    assert_eq!(decided(&[FIRST], &one, None), format!("load first: not loaded yet{left_out}"));
+    assert_eq!(
+        decided(&[FIRST], &one, Some(FIRST)),
+        format!("skip first: already loaded on 2025-04-05 00:00 UTC{left_out}")
+    );
+    assert!(decided(&[FIRST, partly(SECOND)], &one, None).ends_with(&left_out));
+    assert!(decided(&[FIRST, NARROW], &one, None).ends_with(&format!("2025-03-31{left_out}")));
+    let many = format!("{} (and 2 more that cannot be used)", what(3));
+    assert_eq!(decided(&[FIRST], &three, None), format!("load first: not loaded yet; left out: {many}"));
+    assert_eq!(decided(&[], &three, None), format!("refuse -: {many}"));
+    assert_eq!(decided(&[], &one, Some(FIRST)), format!("refuse -: {}", what(2)));
+}
+
+#[test]
+fn files_of_another_size_are_not_gone() {
+    let mut whole = delivery(FIRST);
+    whole.manifest.files.iter_mut().for_each(|file| file.bytes = Some(2));
+    let stored =
+        whole.manifest.files.iter().zip(&whole.files).map(|(listed, file)| (listed.tail.clone(), file.clone()));
+    let resized =
+        Delivery::new(whole.manifest.clone(), whole.manifest_uri.clone(), whole.delivered_at, stored.collect());
+    let waits = decided_over_first(resized);
+    assert!(waits.starts_with("stale first: waiting for 2 of 2 files (2 there in another size) for 24 h: "), "{waits}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use finops_core::{
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, plan},
     schema::{
-        Column, ColumnType, FileColumn, FileType, MapForm, MonthColumns, Reading, additions, column_names, known_type,
-        prepared, spelled_column_names, union,
+        ChangeKind, Column, ColumnType, FileColumn, FileType, MapForm, MonthColumns, Reading, SchemaChange, TimeForm,
+        additions, castings, column_names, known_type, prepared, refused, spelled_column_names, union,
     },
     state::{LoadRecord, LoadStatus, Standing},
 };
@@ -143,7 +143,7 @@ fn kind(decision: &Decision) -> &'static str {
     match decision {
         Decision::Load(_) => "load",
         Decision::Reload(_) => "reload",
-        Decision::Skip => "skip",
+        Decision::Skip { .. } => "skip",
         Decision::Wait { .. } => "wait",
         Decision::Refuse { .. } => "refuse",
     }
@@ -303,10 +303,16 @@ fn column_type() -> impl Strategy<Value = ColumnType> {
 }
 
 fn file_type() -> impl Strategy<Value = FileType> {
-    use FileType::{Boolean, Date, Decimal, Double, Int64, Map, String, Text, Timestamp};
-    let map = Map(MapForm { numbers: false, by_the_book: true });
-    let parquet = sample::select(vec![String, Int64, Double, Decimal, Timestamp, Date, Boolean, map]);
-    prop_oneof![proptest::option::of(column_type()).prop_map(Text), parquet]
+    use FileType::{Boolean, Date, Decimal, Double, Int64, LongDecimal, Map, Other, String, Text, TimeText, Timestamp};
+    let parquet = sample::select(vec![String, Int64, Double, Decimal, LongDecimal, Timestamp, Date, Boolean, Other]);
+    let time = sample::select(vec![TimeForm::Day, TimeForm::MonthFirst, TimeForm::Moment, TimeForm::Other]);
+    let map = any::<[bool; 2]>().prop_map(|[numbers, by_the_book]| MapForm { numbers, by_the_book });
+    prop_oneof![
+        4 => proptest::option::of(column_type()).prop_map(Text),
+        6 => parquet,
+        1 => time.prop_map(TimeText),
+        1 => map.prop_map(Map),
+    ]
 }
 
 fn file_column((name, file_type): (&str, FileType)) -> FileColumn {
@@ -314,7 +320,8 @@ fn file_column((name, file_type): (&str, FileType)) -> FileColumn {
 }
 
 fn months() -> impl Strategy<Value = Vec<MonthColumns>> {
-    let name = sample::select(vec!["a", "b", "c", "d", "line_item_unblended_cost", "resource_tags_user_x"]);
+    let of_known_type = ["line_item_unblended_cost", "resource_tags_user_x", "date", "BillingPeriodStart"];
+    let name = sample::select([&["a", "b", "c", "d"][..], &of_known_type].concat());
     let columns = collection::btree_map(name, file_type(), 0..6);
     collection::btree_map(few_months(), columns, 0..6).prop_map(|months| {
         let month = |(billing_period, columns): (_, BTreeMap<&str, _>)| MonthColumns {
@@ -342,9 +349,35 @@ proptest! {
         prop_assert_eq!(types.len(), union.len());
         for FileColumn { name, file_type, .. } in months.iter().flat_map(|month| &month.columns) {
             let got = types[name.as_str()];
-            if let (Some(asked), None) = (file_type.asks_for(), known_type(name)) {
-                prop_assert_eq!(got.join(asked), got, "{}: {} in one month, {} in the table", name, asked, got);
-                prop_assert_ne!(file_type.reading(got), Reading::Never);
+            match (file_type.asks_for(), known_type(name)) {
+                (_, Some(known)) => prop_assert_eq!(got, known),
+                (Some(asked), None) => {
+                    prop_assert_eq!(got.join(asked), got, "{}: {} in one month, {} in the table", name, asked, got);
+                    prop_assert_ne!(file_type.reading(got), Reading::Never);
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_month_is_refused_exactly_where_a_column_cannot_become_the_tables_and_every_cast_is_told(months in months()) {
+        let table = union(&months, &[]);
+        let types: HashMap<&str, ColumnType> = table.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+        let changes = castings(&table, &months);
+        for MonthColumns { billing_period, columns, .. } in &months {
+            let readings = columns.iter().map(|c| (c, c.file_type.reading(types[c.name.as_str()])));
+            let readings: Vec<_> = readings.collect();
+            let never = readings.iter().any(|(_, reading)| *reading == Reading::Never);
+            prop_assert_eq!(refused(&changes, *billing_period).is_some(), never);
+            for (column, _) in readings.iter().filter(|(_, reading)| *reading == Reading::Cast) {
+                let told = |change: &SchemaChange| {
+                    change.column == column.name
+                        && change.change == ChangeKind::Cast
+                        && change.from.as_deref() == Some(&column.file_type.to_string())
+                        && change.billing_periods.contains(billing_period)
+                };
+                prop_assert!(changes.iter().any(told), "{:?} into {}", column, types[column.name.as_str()]);
             }
         }
     }

@@ -3,7 +3,7 @@
 use jiff::civil::{Date, DateTime};
 use serde::Serialize;
 
-use crate::{amount::Amount, export::Format, line::Line};
+use crate::{amount::Amount, line::Line};
 
 /// A column's type in the table, as the providers document it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,11 +42,11 @@ pub(crate) struct Column {
 }
 
 impl Column {
-    /// The table's type, from files of this format.
-    pub fn column_type(&self, format: Format) -> ColumnType {
+    /// The table's type.
+    pub fn column_type(&self) -> ColumnType {
         match self.values {
-            // A number in the first version and text since: nothing in a CSV file tells which.
-            Values::Amount(_) if self.name == "x_PartnerCreditRate" && format != Format::Parquet => ColumnType::String,
+            // A number in the first version and text since.
+            Values::Amount(_) if self.name == "x_PartnerCreditRate" => ColumnType::String,
             Values::Text(_) | Values::Flag(_) | Values::TextMap(_) | Values::AmountMap(_) => ColumnType::String,
             Values::Amount(_) => ColumnType::Decimal,
             Values::Moment(_) => ColumnType::Timestamp,

@@ -178,7 +178,7 @@ impl Export {
             files,
             rows,
             cost: lines.cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string())).collect(),
-            columns: columns.iter().map(|column| (column.name, column.column_type(self.format))).collect(),
+            columns: columns.iter().map(|column| (column.name, column.column_type())).collect(),
         })
     }
 

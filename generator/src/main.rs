@@ -51,6 +51,12 @@ struct Options {
     /// Deliver each whole month so many times
     #[arg(long, default_value_t = 1, conflicts_with = "daily")]
     runs: u32,
+    /// Number of the first of these runs: go on where an earlier call ended
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "daily")]
+    first_run: u32,
+    /// Cover each month only until this day of it
+    #[arg(long, value_name = "DAY", value_parser = clap::value_parser!(i8).range(1..=28), conflicts_with = "daily")]
+    until: Option<i8>,
     /// Deliver each month once a day while it lasts, each time a day more
     #[arg(long)]
     daily: bool,
@@ -96,7 +102,9 @@ fn run(options: Options) -> io::Result<()> {
         let runs = if options.daily {
             Run::daily(month)
         } else {
-            (1..=options.runs).map(|number| Run::again(month, number)).collect()
+            let numbers = options.first_run..options.first_run.saturating_add(options.runs);
+            let whole = numbers.map(|number| Run::again(month, number));
+            whole.map(|run| if let Some(day) = options.until { run.until(day) } else { run }).collect()
         };
         for run in runs {
             println!("{}", json!(export.deliver(&options.folder, &run)?));

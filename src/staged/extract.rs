@@ -13,7 +13,7 @@ use tracing::info;
 use super::staging::{remove_others, stage, staged, standing};
 use crate::{
     config::Export,
-    discover::discover,
+    discover::{discover, refuse_other_kinds},
     error::Result,
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
@@ -66,7 +66,10 @@ async fn extract_months(
     report.export.clone_from(&export_name);
     let there = staged(root, export.provider, &export_name).await?;
     report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
-    let planned = plan(discovered.candidates, &standing(root, &there), &run.rules);
+    let standing = standing(root, &there);
+    let mut candidates = discovered.candidates;
+    refuse_other_kinds(&mut candidates, &standing);
+    let planned = plan(candidates, &standing, &run.rules);
     progress(Transfer::Planned(planned.iter().map(|month| planned_report(month).bytes).sum()));
     for planned in planned {
         let mut month = planned_report(&planned);

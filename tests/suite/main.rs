@@ -6,6 +6,12 @@
     reason = "a panic is a test's report, and its name is its documentation"
 )]
 
+mod azure;
+mod azure_beside_aws;
+mod azure_data;
+mod azure_requests;
+mod azure_runs;
+mod azure_versions;
 mod bad_input;
 mod bigquery;
 mod cli;
@@ -32,6 +38,7 @@ mod local;
 mod matrix;
 mod numbered_jobs;
 mod parquet_files;
+mod paths;
 mod program;
 mod refusals;
 mod require;

@@ -17,6 +17,7 @@ for_each_warehouse!(
     whole_numbers_widen_to_decimals_for_doubles,
     empty_text_is_no_value_where_the_column_is_no_text,
     values_without_a_counterpart_fail_their_month_with_column_count_and_example,
+    numbers_in_a_text_column_are_written_as_csv_files_have_them,
     maps_become_the_text_of_json_objects,
     a_row_of_another_month_fails_the_month,
     columns_that_some_files_lack_are_null_in_their_rows,
@@ -193,6 +194,51 @@ async fn values_without_a_counterpart_fail_their_month_with_column_count_and_exa
     }
 }
 
+async fn numbers_in_a_text_column_are_written_as_csv_files_have_them<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let row = line("2025-08", "csv", "USD", "1");
+    let csv = format!("{HEADER},product_rate,product_size\n{},0.0000166667,\n", row.trim_end());
+    table.load(&Delivery::new("2025-08", "a").csv(&csv)).await.unwrap();
+    // Each with what stands for it: plainly where it has at most 20 digits before and 18 behind the point.
+    let numbers = [
+        ("0.05", "0.05"),
+        ("1.66667e-05", "0.0000166667"),
+        ("1e-7", "0.0000001"),
+        ("1e-18", "0.000000000000000001"),
+        ("1e-19", "1e-19"),
+        ("1.5e-18", "1.5e-18"),
+        ("5e-324", "4.94065645841247e-324"),
+        ("-2.5", "-2.5"),
+        ("100", "100"),
+        ("0", "0"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("1e15", "1000000000000000"),
+        ("1234567890123456", "1234567890123456"),
+        ("-12345678901234568", "-12345678901234568"),
+        ("1e19", "10000000000000000000"),
+        ("1e20", "1e+20"),
+        ("1.25e38", "1.25e+38"),
+        ("1e100", "1e+100"),
+        ("nan", "nan"),
+        ("-inf", "-inf"),
+    ];
+    let texts: Vec<String> = numbers.iter().map(|(number, _)| format!("'{number}'")).collect();
+    let rate = format!("CAST([{}] AS DOUBLE[])[CAST(id[4:] AS INTEGER) + 1] AS product_rate", texts.join(", "));
+    let size =
+        "CAST(CASE id WHEN 'li-0' THEN 0.15 WHEN 'li-1' THEN 100 ELSE 20.5 END AS DECIMAL(38,18)) AS product_size";
+    let costs = vec!["'1'"; numbers.len()];
+    table.load(&parquet("2025-09", "b", &costs, &[&rate, size])).await.unwrap();
+
+    let found = table.select("identity_line_item_id, product_rate, product_size");
+    let size = |at: usize| ["0.15", "100"].get(at).copied().unwrap_or("20.5");
+    let mut expected: Rows = (numbers.iter().enumerate())
+        .map(|(at, (_, text))| [format!("li-{at}"), (*text).to_owned(), size(at).to_owned()].map(Some).to_vec())
+        .collect();
+    expected.sort();
+    assert_eq!(found[0][1].as_deref(), Some("0.0000166667"), "as the CSV file has it");
+    assert_eq!(found[1..], expected);
+}
+
 async fn maps_become_the_text_of_json_objects<H: Harness>() {
     let table = Table::<H>::new().await;
     // By the row: each kind of awkward text, no entry, no map.
@@ -218,7 +264,7 @@ async fn maps_become_the_text_of_json_objects<H: Harness>() {
             [
                 "li-0",
                 r#"{"":"","a\"b\\c/d":"e\"f\\\\g/h","\\u000B":"{\"x\": [1]}","größe":"日本 😀 '<>&'","b":null}"#,
-                r#"{"1":0.1,"2":1e-07,"3":1e+21,"4":5,"5":1e+15,"6":1.2345678901234568e+17,"7":-2.5,"8":0,"9":0.6666666666666666,"10":0.30000000000000004,"11":4.94065645841247e-324,"12":1e-05,"13":"nan","14":"inf","15":"-inf","16":null}"#,
+                r#"{"1":0.1,"2":0.0000001,"3":1e+21,"4":5,"5":1000000000000000,"6":123456789012345680,"7":-2.5,"8":0,"9":0.6666666666666666,"10":0.30000000000000004,"11":4.94065645841247e-324,"12":0.00001,"13":"nan","14":"inf","15":"-inf","16":null}"#,
             ],
             [
                 "li-1",

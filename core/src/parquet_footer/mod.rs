@@ -78,6 +78,9 @@ fn file_type(field: &Type) -> FileType {
     if let Some(logical) = info.logical_type_ref() {
         return of_logical(logical);
     }
+    if info.converted_type() == ConvertedType::DECIMAL {
+        return decimal(field.get_precision(), field.get_scale());
+    }
     of_converted(info.converted_type(), field.get_physical_type())
 }
 
@@ -112,7 +115,7 @@ fn map(group: &Type) -> Option<MapForm> {
 fn of_logical(logical: &LogicalType) -> FileType {
     match logical {
         LogicalType::String | LogicalType::Enum | LogicalType::Json => FileType::String,
-        LogicalType::Decimal(_) => FileType::Decimal,
+        LogicalType::Decimal(digits) => decimal(digits.precision, digits.scale),
         LogicalType::Date => FileType::Date,
         LogicalType::Timestamp(_) => FileType::Timestamp,
         LogicalType::Integer(int) if int.is_signed || int.bit_width < 64 => FileType::Int64,
@@ -120,11 +123,14 @@ fn of_logical(logical: &LogicalType) -> FileType {
     }
 }
 
+fn decimal(precision: i32, scale: i32) -> FileType {
+    if scale <= 18 && precision - scale <= 20 { FileType::Decimal } else { FileType::LongDecimal }
+}
+
 fn of_converted(converted: ConvertedType, physical: PhysicalType) -> FileType {
     match converted {
         ConvertedType::NONE => plain(physical),
         ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON => FileType::String,
-        ConvertedType::DECIMAL => FileType::Decimal,
         ConvertedType::DATE => FileType::Date,
         ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS => FileType::Timestamp,
         ConvertedType::INT_8
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn types_are_those_that_the_writer_meant() {
-        use FileType::{Boolean, Date, Decimal, Double, Int64, Map, Other, String, Timestamp};
+        use FileType::{Boolean, Date, Decimal, Double, Int64, LongDecimal, Map, Other, String, Timestamp};
 
         let map = |numbers, by_the_book| Map(MapForm { numbers, by_the_book });
 
@@ -189,7 +195,9 @@ mod tests {
             OPTIONAL BYTE_ARRAY bytes; OPTIONAL INT64 n; OPTIONAL INT64 huge (INTEGER(64, false));
             OPTIONAL INT64 millis (TIMESTAMP(MILLIS, true)); OPTIONAL INT64 local (TIMESTAMP_MICROS);
             OPTIONAL INT96 spark; OPTIONAL INT32 day (DATE); OPTIONAL BOOLEAN yes;
-            REQUIRED FIXED_LEN_BYTE_ARRAY(16) exact (DECIMAL(38,18)); REPEATED INT32 list;
+            REQUIRED FIXED_LEN_BYTE_ARRAY(16) exact (DECIMAL(38,18)); OPTIONAL INT32 cents (DECIMAL(9,2));
+            OPTIONAL FIXED_LEN_BYTE_ARRAY(16) fine (DECIMAL(38,19)); OPTIONAL FIXED_LEN_BYTE_ARRAY(16) wide (DECIMAL(38,17));
+            REPEATED INT32 list;
             OPTIONAL GROUP keys (MAP) { REPEATED GROUP key_value { REQUIRED BYTE_ARRAY key (STRING); } }
             OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value {
                 REQUIRED BYTE_ARRAY key (STRING); OPTIONAL BYTE_ARRAY value (STRING); } }
@@ -224,6 +232,9 @@ mod tests {
             ("day", Date),
             ("yes", Boolean),
             ("exact", Decimal),
+            ("cents", Decimal),
+            ("fine", LongDecimal),
+            ("wide", LongDecimal),
             ("list", Other),
             ("keys", Other),
             ("tags", map(false, true)),

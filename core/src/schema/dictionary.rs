@@ -93,6 +93,9 @@ const DECIMALS: &[&str] = &[
 const MAPS: &[&str] =
     &["cost_category", "discount", "product", "resource_tags", "tags", "SkuPriceDetails", "x_Discounts"];
 
+/// Text that looks like a number: Azure's FOCUS has had this one as text since 1.0, and as a decimal in the preview.
+const TEXTS: &[&str] = &["x_PartnerCreditRate"];
+
 /// Name prefixes of columns whose keys the customer chooses: always text, whatever a manifest says.
 const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
 
@@ -104,7 +107,7 @@ pub fn known_type(name: &str) -> Option<ColumnType> {
         Some(ColumnType::Decimal)
     } else if is_in(TIMESTAMPS) {
         Some(ColumnType::Timestamp)
-    } else if is_in(MAPS) || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    } else if is_in(MAPS) || is_in(TEXTS) || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
         Some(ColumnType::String)
     } else {
         azure::known_type(name)
@@ -122,6 +125,7 @@ mod tests {
         }
         assert_eq!(known_type("chargeperiodstart"), Some(ColumnType::Timestamp));
         assert_eq!(known_type("Tags"), Some(ColumnType::String));
+        assert_eq!(known_type("X_PartnerCreditRate"), Some(ColumnType::String));
         assert_eq!(known_type("BilledCosts"), None);
     }
 }

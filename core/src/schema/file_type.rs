@@ -19,8 +19,10 @@ pub enum FileType {
     /// Parquet, binary floating point. AWS delivers amounts so; the shortest decimal that reads back as the same
     /// number is the one that it was made from.
     Double,
-    /// Parquet, exact decimal.
+    /// Parquet, exact decimal of at most 20 digits before the point and 18 after it: every warehouse's column has it.
     Decimal,
+    /// Parquet, exact decimal that may have more.
+    LongDecimal,
     /// Parquet.
     Timestamp,
     /// Parquet.
@@ -94,7 +96,7 @@ impl FileType {
             Self::Text(named) => named,
             Self::String | Self::Boolean | Self::Map(_) => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
-            Self::Double | Self::Decimal => Some(ColumnType::Decimal),
+            Self::Double | Self::Decimal | Self::LongDecimal => Some(ColumnType::Decimal),
             Self::Timestamp => Some(ColumnType::Timestamp),
             Self::Date => Some(ColumnType::Date),
             // Only where the table's type is known anyway.
@@ -112,7 +114,7 @@ impl FileType {
             (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
-            | (Self::Decimal, C::Decimal)
+            | (Self::Decimal | Self::LongDecimal, C::Decimal)
             | (Self::Timestamp, C::Timestamp)
             | (Self::Date, C::Date) => Reading::AsIs,
             (Self::String, _)
@@ -133,7 +135,7 @@ impl fmt::Display for FileType {
             Self::String => "STRING",
             Self::Int64 => "INT64",
             Self::Double => "DOUBLE",
-            Self::Decimal => "DECIMAL",
+            Self::Decimal | Self::LongDecimal => "DECIMAL",
             Self::Timestamp => "TIMESTAMP",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",

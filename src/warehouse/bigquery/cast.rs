@@ -44,8 +44,9 @@ impl Cast {
             _ => format!("CAST({name} AS STRING)"),
         };
         let (value, expected) = match to {
+            ColumnType::String if column.file_type == FileType::Double => (plain(&name), None),
             ColumnType::String | ColumnType::Foreign => (name.clone(), None),
-            ColumnType::Decimal => (exact_decimal(&name), Some("a decimal with at most 38 digits on either side")),
+            ColumnType::Decimal => (exact_decimal(&name, 38), Some("a decimal with at most 38 digits on either side")),
             // The cast would take 0x10 too.
             ColumnType::Int64 => (
                 format!("IF(REGEXP_CONTAINS({name}, '^[+-]?[0-9]+$'), SAFE_CAST({name} AS INT64), NULL)"),
@@ -81,7 +82,7 @@ fn shortest(number: &str) -> String {
 /// plain cast does. JSON has no number that is none or infinite: those are texts.
 fn json_object(map: &str, form: MapForm) -> String {
     let value = if form.numbers {
-        format!(r#"IFNULL(REGEXP_REPLACE({}, '^-?[a-z]+$', r'"\0"'), 'null')"#, shortest("`value`"))
+        format!(r#"IFNULL(REGEXP_REPLACE({}, '^-?[a-z]+$', r'"\0"'), 'null')"#, plain(&shortest("`value`")))
     } else {
         "TO_JSON_STRING(`value`)".to_owned()
     };
@@ -91,13 +92,22 @@ fn json_object(map: &str, form: MapForm) -> String {
     )
 }
 
-/// The decimal that the text stands for; NULL where it stands for none, or has more than 38 decimals: a cast alone
-/// would round them. Decimals = those written, less the exponent.
-fn exact_decimal(text: &str) -> String {
+/// A number's text without exponent, as CSV files have rates, where it has at most 20 digits before and 18 behind the
+/// point; otherwise as it is. So DuckDB has it, whose decimals end there.
+fn plain(number: &str) -> String {
+    format!(
+        "IF(REGEXP_CONTAINS({number}, 'e(-[01]|[+]1)[0-9]$'), IFNULL(CAST({} AS STRING), {number}), {number})",
+        exact_decimal(number, 18)
+    )
+}
+
+/// The decimal that the text stands for; NULL where it stands for none, or has more than so many decimals: a cast alone
+/// would round what is behind the 38th. Decimals = those written, less the exponent.
+fn exact_decimal(text: &str, decimals: u8) -> String {
     format!(
         "IF(REGEXP_CONTAINS({text}, '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?$') AND \
          LENGTH(REGEXP_EXTRACT({text}, '^[^eE.]*[.]?([0-9]*)')) - \
-         IFNULL(SAFE_CAST(REGEXP_EXTRACT({text}, '[eE](.*)$') AS INT64), 0) <= 38, \
+         IFNULL(SAFE_CAST(REGEXP_EXTRACT({text}, '[eE](.*)$') AS INT64), 0) <= {decimals}, \
          SAFE_CAST({text} AS BIGNUMERIC), NULL)"
     )
 }

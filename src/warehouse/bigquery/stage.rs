@@ -136,7 +136,7 @@ impl<'a> Staging<'a> {
                 FileType::String | FileType::Other => "STRING",
                 FileType::Int64 => "INT64",
                 FileType::Double => "FLOAT64",
-                FileType::Decimal => "BIGNUMERIC",
+                FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
                 FileType::Timestamp => "TIMESTAMP",
                 FileType::Date => "DATE",
                 FileType::Boolean => "BOOL",
