@@ -8,7 +8,7 @@ use std::{
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
-    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus},
+    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus, Verb},
     schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
     text::{self, short},
@@ -75,7 +75,7 @@ pub fn report(report: &Report, is_plan: bool) {
             print(&line);
         }
         if !pipeline.months.is_empty() {
-            print(&months(&pipeline.months, is_plan).to_string());
+            print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
         }
         print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
     }
@@ -115,7 +115,7 @@ fn some_of(names: impl ExactSizeIterator<Item = String>, most: usize) -> String 
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-fn months(months: &[MonthReport], is_plan: bool) -> Table {
+fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
     let mut table = if is_plan {
         new_table(&["Month", "Action", "Files", "Size", "Why"], &[2, 3])
     } else {
@@ -132,9 +132,10 @@ fn months(months: &[MonthReport], is_plan: bool) -> Table {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);
         } else {
             let loaded = month.result.as_ref().filter(|result| result.status == MonthStatus::Loaded);
-            let rows = loaded.map(|loaded| loaded.rows.to_string()).unwrap_or_default();
+            let rows =
+                loaded.filter(|loaded| loaded.rows > 0).map(|loaded| loaded.rows.to_string()).unwrap_or_default();
             let cost = loaded.map(|loaded| costs(&loaded.cost)).unwrap_or_default();
-            table.add_row([period, result(month).to_owned(), rows, files, size, cost, why]);
+            table.add_row([period, result(month, verb).to_owned(), rows, files, size, cost, why]);
         }
     }
     table
@@ -165,10 +166,9 @@ fn action(action: Action) -> &'static str {
     }
 }
 
-fn result(month: &MonthReport) -> &'static str {
+fn result(month: &MonthReport, verb: Verb) -> &'static str {
     match month.status() {
-        Some(MonthStatus::Loaded) if month.action == Action::Reload => "reloaded",
-        Some(MonthStatus::Loaded) => "loaded",
+        Some(MonthStatus::Loaded) => verb.done(month.action == Action::Reload),
         Some(MonthStatus::Skipped) => "skipped",
         Some(MonthStatus::Waiting) => "waiting",
         Some(MonthStatus::Refused) => "refused",
@@ -192,7 +192,7 @@ pub fn summary(pipeline: &PipelineReport) -> String {
     }
     let count = |status| pipeline.months.iter().filter(|month| month.status() == Some(status)).count();
     let parts = [
-        (count(MonthStatus::Loaded), "loaded"),
+        (count(MonthStatus::Loaded), pipeline.verb.done(false)),
         (count(MonthStatus::Skipped), "skipped"),
         (count(MonthStatus::Waiting), "waiting"),
         (count(MonthStatus::Refused), "refused"),

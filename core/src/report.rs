@@ -21,6 +21,9 @@ pub struct PipelineReport {
     /// What the settings call the export where they name several. For people: programs go by `export` and `table`.
     #[serde(skip)]
     pub label: Option<String>,
+    /// What is done with its months. For people: programs know what they asked for.
+    #[serde(skip)]
+    pub verb: Verb,
     /// The provider's name of the report; empty where none was found.
     pub export: String,
     /// The table, in the warehouse's full form.
@@ -41,12 +44,38 @@ impl PipelineReport {
     pub fn new(pipeline: &str, export: &str, table: String) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
-        Self { pipeline, label: None, export, table, status: None, schema, months, error: None }
+        Self { pipeline, label: None, verb: Verb::Load, export, table, status: None, schema, months, error: None }
     }
 
     /// Whether the export or one of its months failed, was refused or is stale.
     pub fn failed(&self) -> bool {
         self.error.is_some() || self.months.iter().any(|month| month.error.is_some())
+    }
+}
+
+/// What is done with months.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verb {
+    /// Into a table.
+    #[default]
+    Load,
+    /// To the staging folder.
+    Stage,
+    /// To Parquet files.
+    Write,
+}
+
+impl Verb {
+    /// What a month is then; `again` where something stood before.
+    pub fn done(self, again: bool) -> &'static str {
+        match (self, again) {
+            (Self::Load, false) => "loaded",
+            (Self::Load, true) => "reloaded",
+            (Self::Stage, false) => "staged",
+            (Self::Stage, true) => "restaged",
+            (Self::Write, false) => "written",
+            (Self::Write, true) => "rewritten",
+        }
     }
 }
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use finops_core::{
-    plan::{Decision, plan},
-    report::{MonthResult, MonthStatus, PipelineReport},
+    plan::{Decision, PlannedMonth, plan},
+    report::{MonthResult, MonthStatus, PipelineReport, Verb},
     staged::StagedManifest,
+    state::{LoadRecord, Standing},
 };
 use jiff::Timestamp;
 use tracing::info;
@@ -39,6 +40,7 @@ pub async fn extract(
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
+    report.verb = Verb::Stage;
     if let Err(error) = extract_months(export, store, root, run, progress, &mut report).await {
         report.error = Some(error.reported());
     }
@@ -71,7 +73,9 @@ async fn extract_months(
     refuse_other_kinds(&mut candidates, &standing);
     let planned = plan(candidates, &standing, &run.rules);
     progress(Transfer::Planned(planned.iter().map(|month| planned_report(month).bytes).sum()));
-    for planned in planned {
+    for mut planned in planned {
+        let period = planned.billing_period;
+        reword(&mut planned, standing.get(&period));
         let mut month = planned_report(&planned);
         if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
             && !run.dry_run
@@ -86,4 +90,17 @@ async fn extract_months(
         report.months.push(month);
     }
     Ok(())
+}
+
+/// The plan speaks of tables: says the same of a folder.
+fn reword(planned: &mut PlannedMonth, standing: Option<&Standing>) {
+    let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
+    planned.reason = match (&planned.decision, standing) {
+        (Decision::Load(_), None) => "not staged yet".to_owned(),
+        (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
+        (Decision::Skip { empty: false }, Some(Standing { record, .. })) if is_same(record) => {
+            format!("already staged on {}", record.loaded_at.strftime("%Y-%m-%d %H:%M UTC"))
+        }
+        _ => return,
+    };
 }

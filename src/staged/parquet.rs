@@ -6,7 +6,7 @@ use finops_core::{
     BillingPeriod,
     export::{ExportKind, Provider},
     manifest::{FileFormat, Manifest, ManifestFile},
-    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport},
+    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, Verb},
     staged::{StagedManifest, parquet_manifest_name, parquet_name},
     state::Standing,
 };
@@ -41,6 +41,7 @@ pub async fn export_parquet(
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, folder.display().to_string());
+    report.verb = Verb::Write;
     if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
         report.error = Some(error.reported());
     }
