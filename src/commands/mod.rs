@@ -16,7 +16,7 @@ use crate::storage::S3;
 use crate::{
     cli::{Cli, Command},
     config::{Export, Problem, Source},
-    error::Result,
+    error::{Kind, Result},
     output,
     storage::{Gcs, Local, S3Options, Store},
 };
@@ -82,7 +82,7 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
         }
         Err(Stop::Error(error)) => {
             output::error(&error.reported());
-            Exit::Failure
+            if error.kind() == Kind::Configuration { Exit::Usage } else { Exit::Failure }
         }
     }
 }

@@ -115,7 +115,7 @@ enum Needed {
 struct Staged {
     run: Run,
     delivered: Option<Export>,
-    staged: Export,
+    local: Export,
     remote: Option<(Export, bigquery::Options)>,
     staging_dir: PathBuf,
     parquet_dir: PathBuf,
@@ -146,7 +146,7 @@ impl Staged {
                 dry_run: false,
             },
             delivered: needs.source.then(|| steps.delivered()),
-            staged: steps.staged(),
+            local: steps.staged(),
             remote: with_bigquery.then(|| (steps.parquet(), steps.bigquery(emulator))),
             staging_dir: steps.staging_dir(),
             parquet_dir: steps.parquet_dir(),
@@ -173,7 +173,7 @@ impl Staged {
             delivered,
             store: &store,
             staging: &self.staging_dir,
-            staged: &self.staged,
+            staged: &self.local,
             duckdb: &DuckDb::open_to_read(&self.database_path)?,
             parquet: &self.parquet_dir,
             bigquery: bigquery.as_ref().map(|(export, bigquery)| (*export, bigquery)),
@@ -190,18 +190,18 @@ impl Staged {
                 bar.finish();
                 Ok(report)
             }
-            None => Ok(PipelineReport::new(self.staged.provider.as_str(), "", String::new())),
+            None => Ok(PipelineReport::new(self.local.provider.as_str(), "", String::new())),
         }
     }
 
     async fn load_local(&self) -> Result<PipelineReport> {
         let store = Store::Local(Local::new(&self.staging_dir));
-        Ok(self.load(&self.staged, &store, &DuckDb::open(&self.database_path)?).await)
+        Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?).await)
     }
 
     async fn export(&self, writing: Writing) -> Result<PipelineReport> {
         let duckdb = DuckDb::open_to_read(&self.database_path)?;
-        Ok(export_parquet(&self.staged, &duckdb, &self.parquet_dir, &self.run, writing).await)
+        Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
     }
 
     /// `None` where BigQuery is not configured.

@@ -79,7 +79,7 @@ impl Values {
     ) -> Result<Self> {
         let (file, table) = table(path)?;
         let mut in_file = BTreeMap::new();
-        flatten(&table, "", &mut in_file, file.as_deref().unwrap_or_default(), problems);
+        flatten(&table, "", &mut in_file, problems);
         let mut given = BTreeMap::new();
         for Key { name, .. } in &KEYS {
             let flag = flags.iter().find(|(flag, _)| flag == name).and_then(|(_, value)| *value);
@@ -110,8 +110,11 @@ impl Values {
         })
     }
 
-    /// Every value with its origin; secrets are not among them.
+    /// Every value with its origin, secrets aside; none where nothing is said of the staged pipeline.
     pub fn settings(&self) -> Vec<Setting> {
+        if self.file.is_none() && self.given.is_empty() {
+            return Vec::new();
+        }
         let setting = |Key { name, default, secret }: &Key| {
             let (value, origin) = match self.given.get(name) {
                 Some((_, origin)) if *secret => (REDACTED, origin.clone()),
@@ -159,11 +162,11 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
 }
 
 /// The file's values by their full keys.
-fn flatten(table: &Table, above: &str, into: &mut BTreeMap<String, String>, file: &str, problems: &mut Problems) {
+fn flatten(table: &Table, above: &str, into: &mut BTreeMap<String, String>, problems: &mut Problems) {
     for (name, value) in table {
         let name = if above.is_empty() { name.clone() } else { format!("{above}.{name}") };
         match value {
-            Value::Table(table) => flatten(table, &name, into, file, problems),
+            Value::Table(table) => flatten(table, &name, into, problems),
             Value::String(text) => drop(into.insert(name, text.clone())),
             Value::Integer(number) => drop(into.insert(name, number.to_string())),
             _ => problems.add(&name, "is no text", IN_FILE),

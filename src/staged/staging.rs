@@ -181,10 +181,13 @@ fn md5_of(path: &Path) -> io::Result<String> {
     let (mut file, mut hasher, mut buffer) = (File::open(path)?, Md5::new(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => break,
             n => hasher.update(&buffer[..n]),
         }
     }
+    let digest: [u8; 16] = hasher.finalize().into();
+    // Big-endian, so that the first byte comes first.
+    Ok(format!("{:032x}", u128::from_be_bytes(digest)))
 }
 
 pub(super) fn remove(path: &Path) -> Result<()> {

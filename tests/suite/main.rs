@@ -46,6 +46,7 @@ mod retyping;
 mod s3;
 mod servers;
 mod several_exports;
+mod staged;
 mod staging;
 mod staging_failures;
 mod staging_runs;
