@@ -51,7 +51,7 @@ impl Pipeline {
             .with("FINOPS_DATABASE_BIGQUERY_TABLE_ID", TABLE)
             .with("BIGQUERY_EMULATOR_HOST", &emulator.url());
         let currencies = ["EUR", "USD"].map(str::to_owned).into();
-        let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::Csv) };
+        let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
         let pipeline = Self { folder, emulator, finops, export };
         pipeline.deliver(MONTHS[0], 1);
         pipeline.deliver(MONTHS[1], 1);

@@ -229,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn a_local_file_is_sent_along_and_several_are_refused() {
+        let job = |files: &[&str]| {
+            let files = files.iter().map(|file| (*file).to_owned()).collect();
+            direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w")
+        };
+        assert_eq!(job(&["/data/a"]).unwrap()["configuration"]["load"]["sourceUris"], Value::Null);
+        let error = job(&["/data/a", "/data/b"]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
+    }
+
+    #[test]
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
         let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
