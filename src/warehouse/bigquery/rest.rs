@@ -102,9 +102,11 @@ impl Rest {
         url
     }
 
-    /// Whether the URL, which an answer names, may see our credentials.
+    /// Whether the URL, which an answer names, may see our credentials and data.
     pub(super) fn is_ours(&self, url: &Url) -> bool {
-        url.origin() == self.host.origin()
+        let is_google =
+            |url: &Url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"));
+        url.origin() == self.host.origin() || (is_google(&self.host) && is_google(url))
     }
 
     /// Sends until it is answered for good.
@@ -205,6 +207,23 @@ mod tests {
         rest.send::<()>("tables.delete", &request(&["p", "a/b ?#ä"], None)).await.unwrap();
         let line = "POST /bigquery/v2/projects/p/a%2Fb%20%3F%23%C3%A4?location=EU HTTP/1.1";
         assert_eq!(server.await.unwrap().0, [line]);
+    }
+
+    #[test]
+    fn credentials_stay_with_the_host_or_with_google() {
+        let is_ours = |host: &str, url: &str| {
+            let rest = Rest::new(Client::new(), ExponentialBuilder::default(), Some(host), None).unwrap();
+            rest.is_ours(&url.parse().unwrap())
+        };
+        let local = "http://127.0.0.1:9050";
+        assert!(is_ours(local, "http://127.0.0.1:9050/upload?upload_id=1"));
+        for other in ["http://127.0.0.1:9051/", "https://127.0.0.1:9050/", "https://bigquery.googleapis.com/"] {
+            assert!(!is_ours(local, other), "{other}");
+        }
+        assert!(is_ours(HOST, "https://www.googleapis.com/upload"));
+        for other in ["http://www.googleapis.com/", "https://googleapis.com.example/", "https://evilgoogleapis.com/"] {
+            assert!(!is_ours(HOST, other), "{other}");
+        }
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use backon::BackoffBuilder;
@@ -22,6 +23,8 @@ use super::{errors::Failure, rest::Rest};
 
 /// The service takes multiples of 256 KiB, but for the last.
 const CHUNK: u64 = 8 << 20;
+/// A line of 30 kB/s is fast enough.
+const LONGEST_CHUNK: Duration = Duration::from_mins(5);
 /// How often an upload that the service has lost begins anew.
 const BEGINNINGS: usize = 3;
 
@@ -134,6 +137,7 @@ impl<'a> Upload<'a> {
 
     async fn put<T: DeserializeOwned>(&self, session: &Url, range: String, data: Bytes) -> Result<Sent<T>, Failure> {
         let request = self.rest.http.put(session.clone()).header(CONTENT_RANGE, range).body(data);
+        let request = request.timeout(LONGEST_CHUNK);
         let answer = self.rest.exchange(request).await?;
         if answer.status != StatusCode::PERMANENT_REDIRECT {
             return answer.accepted()?.json().map(Sent::All);
