@@ -231,7 +231,7 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
 /// The listed files that are there, by their tail below the export's folder.
 async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<HashMap<String, StoredFile>> {
     let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
-    let folders: BTreeSet<&str> = listed.iter().filter_map(|tail| tail.rsplit_once('/')).map(|(f, _)| f).collect();
+    let folders: BTreeSet<&str> = listed.iter().map(|tail| tail.rsplit_once('/').map_or("", |(f, _)| f)).collect();
     let mut objects = Vec::new();
     for folder in folders {
         let found = store.list(&format!("{export_folder}{folder}"), "*").await?;

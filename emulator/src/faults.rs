@@ -39,6 +39,8 @@ pub enum FaultKind {
     },
     /// The connection ends without an answer.
     Reset,
+    /// The connection ends once so many bytes of an upload's data came, which are kept if the request takes effect.
+    Cut(usize),
     /// No answer, until the client goes away.
     Hang,
 }

@@ -69,12 +69,20 @@ impl Jobs {
     /// Takes the id; only one job ever has it, failed or not.
     pub fn create(&self, id: JobId, configuration: Value) -> Result<Arc<Job>, ApiError> {
         let mut jobs = self.all();
-        if jobs.contains_key(&id) {
-            return Err(ApiError::duplicate(format!("Job {}", id.display())));
-        }
+        Self::check_free(&jobs, &id)?;
         let job = Arc::new(Job::new(id, configuration));
         jobs.insert(job.id.clone(), Arc::clone(&job));
         Ok(job)
+    }
+
+    /// Refuses an id that a job has.
+    pub fn refuse_used(&self, id: &JobId) -> Result<(), ApiError> {
+        Self::check_free(&self.all(), id)
+    }
+
+    fn check_free(jobs: &BTreeMap<JobId, Arc<Job>>, id: &JobId) -> Result<(), ApiError> {
+        let used = || ApiError::duplicate(format!("Job {}", id.display()));
+        if jobs.contains_key(id) { Err(used()) } else { Ok(()) }
     }
 
     /// Finds a job. Without a location only the multi-regions are searched.

@@ -7,15 +7,19 @@ use std::{
 
 use axum::{
     Json,
-    body::{self, Bytes},
+    body::{self, Body, Bytes},
     extract::{ConnectInfo, Query, Request, State},
-    http::{self, StatusCode},
+    http::{
+        self, Method, StatusCode,
+        header::{LOCATION, RANGE},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
 
 use crate::{
-    api,
+    api::{self, uploads},
     catalog::Catalog,
     connection::ResetHandle,
     error::ApiError,
@@ -33,6 +37,7 @@ pub struct Server {
     pub warehouse: Warehouse,
     catalog: Mutex<Catalog>,
     pub jobs: Jobs,
+    pub uploads: uploads::Uploads,
     pub faults: Faults,
     pub holds: Holds,
     /// All requests so far.
@@ -49,14 +54,21 @@ pub struct LoggedRequest {
     pub path: String,
     /// The query parameters, decoded.
     pub query: HashMap<String, String>,
-    /// The body as JSON; null without one.
+    /// The body as JSON; null without one, and where it is an upload's data.
     pub body: Value,
+    /// Bytes that came of an upload's data.
+    pub uploaded: usize,
 }
 
 /// A successful answer.
+#[derive(Clone)]
 pub enum Answer {
     Json(Value),
     Empty,
+    /// Where to send data.
+    Session(String),
+    /// How many bytes of the data are there.
+    Incomplete(usize),
 }
 
 impl Server {
@@ -66,6 +78,7 @@ impl Server {
             warehouse: Warehouse::open()?,
             catalog: Mutex::default(),
             jobs: Jobs::default(),
+            uploads: uploads::Uploads::default(),
             faults: Faults::default(),
             holds: Holds::default(),
             requests: Mutex::default(),
@@ -92,21 +105,37 @@ pub async fn handle(
     ConnectInfo(connection): ConnectInfo<ResetHandle>,
     request: Request,
 ) -> Response {
-    let call = match read(request).await {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let fault = server.faults.for_request(parts.method.as_str(), path);
+    let is_upload = path.starts_with("/upload/");
+    let is_data = is_upload && parts.method == Method::PUT;
+    let (body, data) =
+        if is_data { (Body::empty(), uploads::receive(body, fault.as_ref()).await) } else { (body, Vec::new()) };
+    let call = match read(&parts, body, data.len()).await {
         Ok(call) => call,
         Err(error) => return error.into_response(),
     };
     server.record(&call);
     tokio::time::sleep(server.options.latency).await;
-    let fault = server.faults.for_request(&call.method, &call.path);
     if let Some(fault) = &fault
         && fault.when == When::BeforeEffect
     {
         return fail(&fault.kind, &connection).await;
     }
-    let response = match api::dispatch(&server, &call).await {
+    let answered = match (is_upload, is_data) {
+        (_, true) => uploads::put(&server, &call, &parts.headers, &data),
+        (true, false) => uploads::begin(&server, &call, &parts.headers),
+        (false, false) => api::dispatch(&server, &call).await,
+    };
+    let response = match answered {
         Ok(Answer::Json(value)) => Json(value).into_response(),
         Ok(Answer::Empty) => StatusCode::NO_CONTENT.into_response(),
+        Ok(Answer::Session(url)) => [(LOCATION, url)].into_response(),
+        Ok(Answer::Incomplete(0)) => StatusCode::PERMANENT_REDIRECT.into_response(),
+        Ok(Answer::Incomplete(bytes)) => {
+            (StatusCode::PERMANENT_REDIRECT, [(RANGE, format!("bytes=0-{}", bytes - 1))]).into_response()
+        }
         Err(error) => error.into_response(),
     };
     match fault {
@@ -122,7 +151,7 @@ async fn fail(kind: &FaultKind, connection: &ResetHandle) -> Response {
         }
         FaultKind::Answer { status, headers, body } => answer(*status, headers, body)
             .unwrap_or_else(|error| ApiError::internal(format!("injected fault: {error}")).into_response()),
-        FaultKind::Reset => {
+        FaultKind::Reset | FaultKind::Cut(_) => {
             connection.reset();
             std::future::pending().await
         }
@@ -136,8 +165,7 @@ fn answer(status: u16, headers: &[(String, String)], body: &str) -> Result<Respo
     response.body(body.to_owned().into())
 }
 
-async fn read(request: Request) -> Result<LoggedRequest, ApiError> {
-    let (parts, body) = request.into_parts();
+async fn read(parts: &Parts, body: Body, uploaded: usize) -> Result<LoggedRequest, ApiError> {
     let bytes: Bytes = body::to_bytes(body, BODY_LIMIT)
         .await
         .map_err(|error| ApiError::invalid(format!("Cannot read the request's body: {error}")))?;
@@ -150,5 +178,5 @@ async fn read(request: Request) -> Result<LoggedRequest, ApiError> {
     let Query(query) = Query::try_from_uri(&parts.uri)
         .map_err(|error| ApiError::invalid(format!("Cannot read the query string: {error}")))?;
     let path = parts.uri.path().to_owned();
-    Ok(LoggedRequest { method: parts.method.to_string(), path, query, body })
+    Ok(LoggedRequest { method: parts.method.to_string(), path, query, body, uploaded })
 }

@@ -119,6 +119,7 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
                 project: project.unwrap_or_default(),
                 default_location: location.to_owned(),
                 emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
+                credentials_path: None,
                 concurrency,
             })
         }

@@ -110,6 +110,7 @@ impl Steps<'_> {
             project,
             default_location: self.values.get("database.bigquery.location").unwrap_or_default().to_owned(),
             emulator_host,
+            credentials_path: self.values.get("database.bigquery.credentials_path").map(PathBuf::from),
             // One upload after the other: they share this machine's line.
             concurrency: 1,
         }

@@ -128,6 +128,7 @@ fn connect(emulator: &Emulator) -> BigQuery {
         project: PROJECT.to_owned(),
         default_location: "US".to_owned(),
         emulator_host: Some(emulator.url()),
+        credentials_path: None,
         concurrency: 8,
     };
     BigQuery::connect(options).unwrap()

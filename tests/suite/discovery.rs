@@ -74,6 +74,26 @@ struct Method {
     #[serde(default)]
     parameters: BTreeMap<String, Schema>,
     request: Option<Schema>,
+    #[serde(rename = "mediaUpload")]
+    upload: Option<Upload>,
+}
+
+/// How a method takes data.
+#[derive(Deserialize)]
+struct Upload {
+    protocols: BTreeMap<String, Protocol>,
+}
+
+#[derive(Deserialize)]
+struct Protocol {
+    path: String,
+}
+
+impl Method {
+    fn takes_data(&self, service_path: &str) -> bool {
+        let path = format!("/upload/{service_path}{}", self.path);
+        self.upload.iter().flat_map(|upload| upload.protocols.values()).any(|protocol| protocol.path == path)
+    }
 }
 
 /// A value's form: of a body, of a part of it, or of a parameter.
@@ -95,12 +115,23 @@ struct Schema {
 
 impl Document {
     fn check(&self, request: &LoggedRequest) -> Result<(), String> {
-        let LoggedRequest { method, path, query, body } = request;
+        let LoggedRequest { method, path, query, body, .. } = request;
         let unknown = || format!("{method} {path}: no method has this path");
-        let segments = segments(path, &self.service_path).map_err(|why| format!("{method} {path}: {why}"))?;
+        let below_upload = path.strip_prefix("/upload").filter(|rest| rest.starts_with('/'));
+        let segments = segments(below_upload.unwrap_or(path), &self.service_path);
+        let segments = segments.map_err(|why| format!("{method} {path}: {why}"))?;
+        // Of the URL that takes the data, the document says nothing.
+        let is_session = below_upload.is_some() && method == "PUT" && query.contains_key("upload_id");
+        let verb = if is_session { "POST" } else { method.as_str() };
         let mut methods = self.resources.values().flat_map(|resource| resource.methods.values());
-        let called = methods.find(|known| known.verb == *method && matches(&known.path, &segments));
+        let called = methods.find(|known| {
+            let is_there = below_upload.is_none() || known.takes_data(&self.service_path);
+            known.verb == verb && matches(&known.path, &segments) && is_there
+        });
         let called = called.ok_or_else(unknown)?;
+        if is_session {
+            return Ok(());
+        }
         let wrong = |why: String| format!("{method} {path} ({}): {why}", called.id);
         let checked = |name: &str| !DEVIATIONS.contains(&(&called.id, name));
         for (name, value) in query.iter().filter(|(name, _)| checked(name)) {
@@ -210,6 +241,7 @@ fn load(path: &str, method: &str, query: &[(&str, &str)], load: Value) -> Logged
         path: format!("/bigquery/v2/{path}"),
         query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         body: if load.is_null() { load } else { json!({"configuration": {"load": load, "labels": {"a": "b"}}}) },
+        uploaded: 0,
     }
 }
 
@@ -237,6 +269,18 @@ fn the_discovery_document_refuses_what_bigquery_does_not_know() {
     ];
     for request in accepted {
         document.check(&request).unwrap();
+    }
+    let uploaded = |path: &str, method: &str, key: &str| {
+        let body = if method == "PUT" { Value::Null } else { legal.clone() };
+        let path = format!("/upload/bigquery/v2/projects/p/{path}");
+        document.check(&LoggedRequest { path, ..load(jobs, method, &[(key, "resumable")], body) })
+    };
+    uploaded("jobs", "POST", "uploadType").unwrap();
+    uploaded("jobs", "PUT", "upload_id").unwrap();
+    for (path, method, key) in
+        [("queries", "POST", "uploadType"), ("jobs", "PUT", "uploadType"), ("jobs", "POST", "upload_id")]
+    {
+        uploaded(path, method, key).expect_err(path);
     }
     let refused = [
         (

@@ -53,6 +53,8 @@ mod staging_runs;
 mod storage;
 mod tables;
 mod tree;
+mod upload;
+mod upload_faults;
 mod witness_bq;
 mod witness_gcloud;
 mod witness_python;

@@ -110,10 +110,16 @@ impl Finops {
 
     /// Starts `finops run`.
     pub fn spawn(&self) -> Child {
+        self.start(&["run", "--output", "json"])
+    }
+
+    /// Starts the program.
+    pub fn start(&self, arguments: &[&str]) -> Child {
         std::process::Command::new(cargo_bin!("finops"))
             .env_clear()
             .envs(&self.environment)
-            .args(["run", "--output", "json"])
+            .current_dir(&self.folder)
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

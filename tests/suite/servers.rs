@@ -107,8 +107,16 @@ impl Drop for BigQueryServer {
 
 /// A BigQuery emulator that loads from `storage`; its URL is for `BIGQUERY_EMULATOR_HOST`.
 pub async fn bigquery(storage: &StorageServer) -> BigQueryServer {
-    let options =
-        Options { project: PROJECT.to_owned(), storage: Some(storage.url().to_owned()), ..Options::default() };
+    started(Some(storage.url().to_owned())).await
+}
+
+/// A BigQuery emulator that loads what is sent along, and nothing else.
+pub async fn bigquery_alone() -> BigQueryServer {
+    started(None).await
+}
+
+async fn started(storage: Option<String>) -> BigQueryServer {
+    let options = Options { project: PROJECT.to_owned(), storage, ..Options::default() };
     BigQueryServer(Emulator::start(options).await.unwrap())
 }
 

@@ -12,6 +12,7 @@ use crate::{
     require::{self, Tool},
     servers::PROJECT,
     tables::{Figures, in_bigquery},
+    upload::Pipeline,
 };
 
 /// What `bq` prints; without it the test is skipped.
@@ -106,4 +107,32 @@ async fn the_job_loads_into_a_table_that_bq_made() {
     let made: Vec<&str> = schema.split(',').map(|column| column.split_once(':').unwrap().0).collect();
     assert_eq!(names.take(5).collect::<Vec<_>>(), made, "the columns that were there stay in front");
     assert_eq!(finops.report(0)["pipelines"][0]["status"], "nothing_to_do");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bq_uploads_what_finops_wrote_as_parquet() {
+    let pipeline = Pipeline::exported().await;
+    pipeline.load(0);
+    let bq = |arguments: &[&str]| bq(&pipeline.emulator, pipeline.folder.path(), arguments);
+    let name = format!("{DATASET}.{TABLE}");
+    let Some(table) = bq(&["--format=json", "show", &name]) else { return };
+    let schema = pipeline.folder.path().join("schema.json");
+    let table: Value = serde_json::from_str(&table).unwrap();
+    fs::write(&schema, table["schema"]["fields"].to_string()).unwrap();
+    let rows = |table: &str| {
+        pipeline.emulator.query(&format!("SELECT * FROM \"{PROJECT}:{DATASET}\".\"{table}\" ORDER BY ALL")).unwrap()
+    };
+    for file in pipeline.parquet_files() {
+        bq(&[
+            "--location=US",
+            "load",
+            "--source_format=PARQUET",
+            "--decimal_target_types=BIGNUMERIC",
+            &format!("{DATASET}.of_bq"),
+            file.to_str().unwrap(),
+            schema.to_str().unwrap(),
+        ]);
+    }
+    assert_eq!(rows("of_bq"), rows(TABLE));
+    assert_eq!(pipeline.uploads(), 4, "bq sends as finops does");
 }

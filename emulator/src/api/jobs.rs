@@ -15,19 +15,11 @@ use crate::{
     sql::QueryConfig,
 };
 
-pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(body, "job", "jobReference configuration kind id etag status statistics")?;
-    let configuration = &body["configuration"];
-    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs")?;
-    let location = body["jobReference"]["location"].as_str();
-    let job_id = body["jobReference"]["jobId"].as_str();
-    let job = if configuration["load"].is_object() {
-        let config = LoadConfig::from_rest(&configuration["load"], project)?;
-        let location = match location {
-            Some(location) => canonical_location(location),
-            None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
-        };
-        let id = new_id(project, &location, job_id)?;
+pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Vec<u8>>) -> Result<Answer, ApiError> {
+    let configuration = known_configuration(body)?;
+    let job = if data.is_some() || configuration["load"].is_object() {
+        let (id, config) = load_job(server, project, body, data)?;
+        let location = id.location.clone();
         // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
         if let Err(error) = server.catalog().dataset_in(&config.destination.table.dataset, &location) {
@@ -37,6 +29,8 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         tokio::spawn(run_load(Arc::clone(server), Arc::clone(&job), config));
         job
     } else if configuration["query"].is_object() {
+        let location = body["jobReference"]["location"].as_str();
+        let job_id = body["jobReference"]["jobId"].as_str();
         let config = QueryConfig::from_job(&configuration["query"], project)?;
         let id = queries::id(server, project, location, job_id, &config)?;
         queries::start(server, id, config, with_type(configuration, "QUERY"))?
@@ -44,6 +38,28 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value) -> Result<Answe
         return Err(ApiError::missing("configuration.load or configuration.query"));
     };
     Ok(Answer::Json(job.to_rest()))
+}
+
+fn known_configuration(body: &Value) -> Result<&Value, ApiError> {
+    only_keys(body, "job", "jobReference configuration kind id etag status statistics")?;
+    let configuration = &body["configuration"];
+    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs")?;
+    Ok(configuration)
+}
+
+/// A load job's name, and what it is to do.
+pub fn load_job(
+    server: &Server,
+    project: &str,
+    body: &Value,
+    data: Option<Vec<u8>>,
+) -> Result<(JobId, LoadConfig), ApiError> {
+    let config = LoadConfig::from_rest(&known_configuration(body)?["load"], project, data)?;
+    let location = match body["jobReference"]["location"].as_str() {
+        Some(location) => canonical_location(location),
+        None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
+    };
+    Ok((new_id(project, &location, body["jobReference"]["jobId"].as_str())?, config))
 }
 
 /// The name of a new job, with the client's id or a generated one.

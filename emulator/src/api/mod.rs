@@ -5,6 +5,7 @@ pub mod jobs;
 pub mod queries;
 pub mod tabledata;
 pub mod tables;
+pub mod uploads;
 
 use std::{ops::Range, sync::Arc};
 
@@ -52,7 +53,7 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
             let (table, partition) = decorated(name);
             tables::delete(server, &dataset_id(dataset).table(table), partition)
         }
-        ("POST", ["jobs"]) => jobs::insert(server, project, body),
+        ("POST", ["jobs"]) => jobs::insert(server, project, body, None),
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
         ("POST", ["jobs", job, "cancel"]) => jobs::cancel(server, project, job, call),

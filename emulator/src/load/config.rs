@@ -13,10 +13,17 @@ const MAX_URIS: usize = 10_000;
 
 /// A load job's wishes.
 pub struct LoadConfig {
-    pub uris: Vec<String>,
+    pub source: Source,
     pub destination: Destination,
     pub fields: Option<Vec<Field>>,
     pub format: Format,
+}
+
+/// Where the files come from.
+pub enum Source {
+    Uris(Vec<String>),
+    /// What was sent along.
+    Data(Vec<u8>),
 }
 
 /// `sourceFormat`, and the options that go with it.
@@ -42,8 +49,8 @@ const DEFAULTS: [(&str, &str); 5] =
     [("maxBadRecords", "0"), ("encoding", "UTF-8"), ("fieldDelimiter", ","), ("quote", "\""), ("nullMarker", "")];
 
 impl LoadConfig {
-    /// Reads the object.
-    pub fn from_rest(load: &Value, project: &str) -> Result<Self, ApiError> {
+    /// Reads the object, which names no files where `data` was sent along.
+    pub fn from_rest(load: &Value, project: &str, data: Option<Vec<u8>>) -> Result<Self, ApiError> {
         for (key, allowed) in DEFAULTS {
             let given = match &load[key] {
                 Value::Null => continue,
@@ -57,7 +64,13 @@ impl LoadConfig {
         let fields = Some(fields_from_rest(&load["schema"])?).filter(|fields| !fields.is_empty());
         Ok(Self {
             format: Format::from_rest(load, fields.is_some())?,
-            uris: uris(&load["sourceUris"])?,
+            source: match data {
+                Some(_) if !load["sourceUris"].is_null() => {
+                    return Err(ApiError::invalid("A load of uploaded data must not have sourceUris."));
+                }
+                Some(data) => Source::Data(data),
+                None => Source::Uris(uris(&load["sourceUris"])?),
+            },
             destination: Destination::from_rest(load, "load", project, "WRITE_APPEND")?,
             fields,
         })

@@ -1,13 +1,13 @@
 //! Reads a job's files into a temporary table, checked value by value.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use duckdb::{Connection, appender_params_from_iter};
 use serde_json::{Value, json};
 
 use super::{
     commit::{Incoming, put},
-    config::{Csv, Format, LoadConfig},
+    config::{Csv, Format, LoadConfig, Source},
     csv::{Reader, Row},
     parquet,
     reconcile::reconcile,
@@ -27,37 +27,43 @@ pub struct Staged {
     /// Holds the temporary table `staged`.
     connection: Connection,
     fields: Vec<Field>,
+    files: usize,
     file_bytes: usize,
 }
 
 /// Fetches and reads the files.
-pub async fn stage(server: &Arc<Server>, config: LoadConfig) -> Result<Staged, JobError> {
+pub async fn stage(server: &Arc<Server>, mut config: LoadConfig) -> Result<Staged, JobError> {
     let fields = expected_fields(server, &config)?;
-    let mut files = Vec::with_capacity(config.uris.len());
-    for uri in &config.uris {
-        files.push((uri.clone(), source::fetch(server, uri).await?));
+    let mut files = Vec::new();
+    match &mut config.source {
+        Source::Uris(uris) => {
+            for uri in uris {
+                files.push((uri.clone(), source::fetch(server, uri).await?));
+            }
+        }
+        Source::Data(data) => files.push(("uploaded data".to_owned(), mem::take(data))),
     }
     let server = Arc::clone(server);
     blocking(move || {
         let connection = server.warehouse.connect()?;
-        let file_bytes = files.iter().map(|(_, bytes)| bytes.len()).sum();
+        let (count, file_bytes) = (files.len(), files.iter().map(|(_, bytes)| bytes.len()).sum());
         match &config.format {
             Format::Csv(csv) => read_csv(&connection, &fields, files, csv, server.options.empty_string_as_null)?,
             Format::Parquet { enum_as_string } => parquet::read(&connection, &fields, files, *enum_as_string)?,
         }
-        Ok(Staged { config, connection, fields, file_bytes })
+        Ok(Staged { config, connection, fields, files: count, file_bytes })
     })
     .await
 }
 
 /// Makes the rows visible and returns `statistics.load`.
 pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
-    let Staged { config, connection, fields, file_bytes } = staged;
+    let Staged { config, connection, fields, files, file_bytes } = staged;
     let strict_missing = server.options.strict_missing_columns;
     let (rows, bytes) =
         put(server, &Incoming { destination: &config.destination, connection, fields, strict_missing })?;
     Ok(json!({
-        "inputFiles": config.uris.len().to_string(),
+        "inputFiles": files.to_string(),
         "inputFileBytes": file_bytes.to_string(),
         "outputRows": rows.to_string(),
         "outputBytes": bytes.to_string(),

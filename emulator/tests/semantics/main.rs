@@ -9,3 +9,4 @@ mod jobs;
 mod loads;
 mod parquet;
 mod queries;
+mod uploads;

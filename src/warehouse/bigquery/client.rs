@@ -1,5 +1,7 @@
 //! The methods of BigQuery's API that finops uses.
 
+use std::path::{Path, PathBuf};
+
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -8,6 +10,7 @@ use super::{
     errors::Failure,
     model::{Dataset, Job, QueryResponse, Table},
     rest::{Request, Rest},
+    upload::Upload,
 };
 use crate::{error::Result, http};
 
@@ -19,8 +22,8 @@ pub(super) struct Client {
 
 impl Client {
     /// A client for `project`, at a local server if one is given.
-    pub(super) fn connect(project: String, emulator_host: Option<&str>) -> Result<Self> {
-        Ok(Self { rest: Rest::new(http::client()?, http::backoff(), emulator_host)?, project })
+    pub(super) fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
+        Ok(Self { rest: Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?, project })
     }
 
     pub(super) fn project(&self) -> &str {
@@ -48,8 +51,12 @@ impl Client {
         self.send("tables.delete", Method::DELETE, &path, &[], None).await
     }
 
-    pub(super) async fn insert_job(&self, job: &Value) -> Result<Job, Failure> {
-        self.post("jobs.insert", &["jobs"], job).await
+    /// With a file, the job is there once that is uploaded.
+    pub(super) async fn insert_job(&self, job: &Value, file: Option<&Path>) -> Result<Job, Failure> {
+        match file {
+            Some(file) => Box::pin(Upload::of(&self.rest, file)?.send(&self.project, job)).await,
+            None => self.post("jobs.insert", &["jobs"], job).await,
+        }
     }
 
     pub(super) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {

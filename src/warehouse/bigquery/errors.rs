@@ -1,6 +1,10 @@
 //! What BigQuery answers when it refuses, and what that means here.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use finops_core::text::{harmless, short};
 use google_cloud_auth::errors::CredentialsError;
@@ -47,8 +51,10 @@ pub(super) enum Failure {
         /// Why it cannot be read.
         cause: serde_json::Error,
     },
-    /// No access token.
-    Credentials(CredentialsError),
+    /// No access token; of the key file, where there is one.
+    Credentials(CredentialsError, Option<PathBuf>),
+    /// The file to upload.
+    File(PathBuf, io::Error),
 }
 
 impl fmt::Display for Failure {
@@ -61,7 +67,8 @@ impl fmt::Display for Failure {
             Self::NoAnswer(error) if error.is_timeout() => write!(f, "no answer in time"),
             Self::NoAnswer(_) => write!(f, "no usable answer"),
             Self::Unreadable { message, .. } => write!(f, "{message}"),
-            Self::Credentials(error) => write!(f, "{error}"),
+            Self::Credentials(error, _) => write!(f, "{error}"),
+            Self::File(path, _) => write!(f, "cannot read {}", path.display()),
         }
     }
 }
@@ -85,9 +92,9 @@ impl Failure {
         Self::NoAnswer(error.without_url())
     }
 
-    /// An answer that does not end where BigQuery's would.
-    pub(super) fn too_long(status: u16) -> Self {
-        let message = "an answer that is not BigQuery's, far longer than any of those".to_owned();
+    /// An answer that BigQuery would not give, and what tells so.
+    pub(super) fn strange(status: u16, what: &str) -> Self {
+        let message = format!("an answer that is not BigQuery's, {what}");
         Self::Refused { status, reason: String::new(), message, retry_after: None }
     }
 
@@ -105,7 +112,7 @@ impl Failure {
             }
             Self::NoAnswer(error) => !error.is_builder(),
             Self::Unreadable { .. } => true,
-            Self::Credentials(_) => false,
+            Self::Credentials(..) | Self::File(..) => false,
         }
     }
 
@@ -114,7 +121,8 @@ impl Failure {
         match self {
             // 409: there is such a thing, and an earlier attempt may have made it.
             Self::Refused { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 409),
-            Self::Credentials(_) => true,
+            // Without the whole file there is no job.
+            Self::Credentials(..) | Self::File(..) => true,
             Self::NoAnswer(_) | Self::Unreadable { .. } => false,
         }
     }
@@ -161,7 +169,18 @@ impl Failure {
             }
             Self::NoAnswer(cause) => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
             Self::Unreadable { cause, .. } => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
-            Self::Credentials(cause) => no_credentials(cause),
+            Self::Credentials(cause, Some(file)) => unusable(&file, "Google takes no token from it").cause(cause),
+            Self::Credentials(cause, None) => no_credentials(cause),
+            Self::File(_, cause) => {
+                let kind = match cause.kind() {
+                    io::ErrorKind::NotFound => Kind::NotFound,
+                    io::ErrorKind::PermissionDenied => Kind::Permission,
+                    _ => Kind::Storage,
+                };
+                let hint =
+                    "see that the file is there, whole and readable, then run again; export-parquet writes it anew";
+                Error::new(kind, message).hint(hint).cause(cause)
+            }
         }
     }
 }
@@ -169,6 +188,12 @@ impl Failure {
 /// No access token can be had.
 pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(Kind::Credentials, "there are no usable Google credentials").hint(LOG_IN).cause(cause)
+}
+
+/// The key file is of no use. Of its content nothing is told.
+pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
+    Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", key_file.display()))
+        .hint("name another file in database.bigquery.credentials_path, or leave it out and log in with gcloud")
 }
 
 /// The next step where a quota is used up.

@@ -10,7 +10,7 @@ use futures::future::try_join;
 use jiff::Timestamp;
 
 use super::{
-    BigQuery, MANAGED_BY,
+    BigQuery, MANAGED_BY, STAGED,
     errors::Failure,
     model::Table,
     query::parameter,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Inventory, Target, Warehouse, not_ours, sql::Dialect},
+    warehouse::{Inventory, Target, Warehouse, another_way, not_ours, sql::Dialect},
 };
 
 impl BigQuery {
@@ -118,11 +118,14 @@ impl BigQuery {
         Err(not_ours(&self.state_table(dataset)).hint(hint))
     }
 
-    /// Refuses a table that finops did not create, or that is partitioned for another kind of export.
+    /// Refuses a table that finops did not create, that it writes in its other way, or that is partitioned for another kind of export.
     pub(super) fn check_ours(&self, target: &Target, table: &Table) -> Result<()> {
         let name = self.table_name(target);
         if !is_ours(table) {
             return Err(not_ours(&name));
+        }
+        if has_label(table, STAGED) != target.staged {
+            return Err(another_way(&name, target));
         }
         let partition = table.time_partitioning.as_ref();
         let column = partition.and_then(|partition| partition.field.as_deref()).unwrap_or("none");
@@ -148,7 +151,10 @@ impl BigQuery {
 
 /// Whether finops created the table.
 fn is_ours(table: &Table) -> bool {
-    let (key, value) = MANAGED_BY;
+    has_label(table, MANAGED_BY)
+}
+
+fn has_label(table: &Table, (key, value): (&str, &str)) -> bool {
     table.labels.get(key).map(String::as_str) == Some(value)
 }
 

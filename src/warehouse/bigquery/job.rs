@@ -14,7 +14,7 @@ use super::{
     BigQuery,
     errors::{Failure, is_transient_job, load_error, refuses_schema, tells_of_another_month},
     inspect::milliseconds,
-    load::{WORK_LABEL, direct_job, is_direct, job_id_prefix, with_id, work},
+    load::{WORK_LABEL, direct_job, is_direct, job_id_prefix, local_file, with_id, work},
     model::{ErrorProto, Job, LoadStatistics},
     stage::{FILES_LABEL, ROWS_LABEL, Staging, remove_left_over},
 };
@@ -222,13 +222,14 @@ impl<'a> NumberedJobs<'a> {
     /// Inserts the job under `number`; `None` where the number is taken.
     async fn insert(&self, number: i64, way: &mut Way<'a>) -> Result<Option<Job>> {
         let client = &self.bigquery.client;
+        let (is_direct, file) = (matches!(way, Way::Direct(_)), local_file(self.load));
+        // Nothing need be sent or staged for work that another run is doing, or has done.
+        if (file.is_some() || !is_direct) && self.find(number).await?.is_some() {
+            return Ok(None);
+        }
         let job = match way {
             Way::Direct(job) => job.clone(),
             Way::Staged(staging) => {
-                // Nothing need be staged for work that another run is doing, or has done.
-                if self.find(number).await?.is_some() {
-                    return Ok(None);
-                }
                 let staging = match staging {
                     Some(staging) => staging,
                     None => staging.insert(Staging::new(self.bigquery, self.target, self.load, self.location).await?),
@@ -238,7 +239,7 @@ impl<'a> NumberedJobs<'a> {
         };
         let job = with_id(&job, client.project(), &self.id(number), self.location);
         // The job's own reasons too: only an insert of the same number tells whether there is such a job now.
-        let insert = || client.insert_job(&job);
+        let insert = || client.insert_job(&job, file.filter(|_| is_direct));
         let inserted = insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await;
         way.set_in_use(!inserted.as_ref().is_err_and(Failure::is_without_effect));
         match inserted {

@@ -1,5 +1,7 @@
 //! The job of a month: its id, its labels, its configuration.
 
+use std::path::Path;
+
 use finops_core::{
     delivery::hash,
     manifest::FileFormat,
@@ -70,7 +72,7 @@ pub(super) fn partition(project: &str, target: &Target, load: &MonthLoad) -> Val
 /// The job that loads the files straight into the month's partition, but for its number: [`with_id`] completes it.
 ///
 /// # Errors
-/// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
+/// As [`configuration`], and `Schema` for a column that finops does not write.
 pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
     let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
     let load_configuration = configuration(load, &table_schema(&columns)?, &partition(project, target, load))?;
@@ -81,13 +83,20 @@ pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work:
 /// so its partitioning and clustering are left out: given here, they would have to match.
 ///
 /// # Errors
-/// `Data` for more files than a job takes.
+/// `Data` for more files than a job takes, `Configuration` for several local ones.
 pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = "have the export delivered in fewer, larger files";
         return Err(Error::new(Kind::Data, message).hint(hint));
+    }
+    if local_file(load).is_some() && load.files.len() > 1 {
+        let (period, files) = (load.billing_period, load.one_of_files());
+        let message = format!("{period} comes in several local files, and a load job takes one: {files}");
+        return Err(
+            Error::new(Kind::Configuration, message).hint("put the files into a bucket, or load the month as one")
+        );
     }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
@@ -103,12 +112,19 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
     if day_form(load) == Some(TimeForm::MonthFirst) {
         configuration["dateFormat"] = "MM/DD/YYYY".into();
     }
-    configuration["sourceUris"] = json!(load.files);
+    if local_file(load).is_none() {
+        configuration["sourceUris"] = json!(load.files);
+    }
     configuration["schema"] = schema.clone();
     configuration["destinationTable"] = destination.clone();
     configuration["createDisposition"] = "CREATE_NEVER".into();
     configuration["writeDisposition"] = "WRITE_TRUNCATE".into();
     Ok(configuration)
+}
+
+/// The file to send along with the job, where the files are not in a bucket.
+pub(super) fn local_file(load: &MonthLoad) -> Option<&Path> {
+    load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
 /// Whether the files can be loaded straight into the month's partition: every value is one of the table's type and under
@@ -210,6 +226,18 @@ mod tests {
         assert_eq!(label("Run:2025-09-01T00:00Z"), "run_2025-09-01t00_00z");
         assert_eq!(label(&"x".repeat(80)).len(), MAX_LABEL);
         assert!(work(&load()).len() <= MAX_LABEL);
+    }
+
+    #[test]
+    fn a_local_file_is_sent_along_and_several_are_refused() {
+        let job = |files: &[&str]| {
+            let files = files.iter().map(|file| (*file).to_owned()).collect();
+            direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w")
+        };
+        assert_eq!(job(&["/data/a"]).unwrap()["configuration"]["load"]["sourceUris"], Value::Null);
+        let error = job(&["/data/a", "/data/b"]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Configuration);
+        assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
     }
 
     #[test]

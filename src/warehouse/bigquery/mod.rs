@@ -1,10 +1,11 @@
-//! BigQuery as a warehouse: one load job a month, straight from `gs://` into the month's partition; where types differ,
-//! a load into a staging table and one query from there.
+//! BigQuery as a warehouse: one load job a month, straight from `gs://` or with a local file sent along into the month's
+//! partition; where types differ, a load into a staging table and one query from there.
 //!
 //! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
 
 mod cast;
 mod client;
+mod credentials;
 mod errors;
 mod inspect;
 mod job;
@@ -16,10 +17,12 @@ mod record;
 mod rest;
 mod schema;
 mod stage;
+mod upload;
 mod verify;
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -40,6 +43,8 @@ use crate::error::{Error, Kind, Result};
 
 /// The label of every table that finops creates.
 const MANAGED_BY: (&str, &str) = ("managed_by", "finops");
+/// The other label of the tables that the staged pipeline writes.
+const STAGED: (&str, &str) = ("finops_way", "staged");
 
 /// How to reach BigQuery.
 #[derive(Clone, Debug)]
@@ -50,6 +55,8 @@ pub struct Options {
     pub default_location: String,
     /// The URL of a local server that wants no credentials.
     pub emulator_host: Option<String>,
+    /// A key file with the credentials, of any of Google's types; without one application default credentials.
+    pub credentials_path: Option<PathBuf>,
     /// How many months may be replaced at once.
     pub concurrency: usize,
 }
@@ -71,10 +78,10 @@ impl BigQuery {
     /// Prepares the connection; no request is sent.
     ///
     /// # Errors
-    /// `Credentials` where no application default credentials can be made of the environment.
+    /// `Credentials` where none can be made of the key file or the environment.
     pub fn connect(options: Options) -> Result<Self> {
         Ok(Self {
-            client: Client::connect(options.project, options.emulator_host.as_deref())?,
+            client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
             default_location: options.default_location,
             concurrency: options.concurrency,
             locations: Mutex::default(),

@@ -8,7 +8,7 @@ use futures::future::{try_join, try_join3};
 use serde_json::{Value, json};
 
 use super::{
-    BigQuery, MANAGED_BY,
+    BigQuery, MANAGED_BY, STAGED,
     model::Table,
     record::state_schema,
     schema::{sql_type, table_schema},
@@ -102,6 +102,9 @@ impl BigQuery {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
         let mut wanted = self.new_table(&target.dataset, &target.table, &table_schema(columns)?, &description);
         wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.layout.partition});
+        if target.staged {
+            wanted["labels"][STAGED.0] = STAGED.1.into();
+        }
         wanted["clustering"] = json!({"fields": [target.layout.cluster]});
         match self.client.create_table(&target.dataset, &wanted).await {
             Ok(table) => Ok((table, Vec::new())),

@@ -1,26 +1,28 @@
 //! One request to BigQuery's REST API, and when it is sent again. Every request of this warehouse goes through here.
 
+use std::{mem, path::PathBuf};
+
 use backon::{ExponentialBuilder, Retryable};
-use google_cloud_auth::credentials::{Builder, CacheableResource, Credentials, anonymous};
+use google_cloud_auth::credentials::{CacheableResource, Credentials, anonymous};
 use http::{Extensions, HeaderMap};
-use reqwest::{Client, Method, Url, header::RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFTER};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::errors::{Failure, no_credentials};
+use super::{credentials::credentials, errors::Failure};
 use crate::error::{Error, Kind, Result};
 
 const HOST: &str = "https://bigquery.googleapis.com";
 /// A page of results has 20 MB at most.
 const LONGEST_ANSWER: usize = 64 << 20;
-const SCOPE: &str = "https://www.googleapis.com/auth/bigquery";
 
 /// A connection to BigQuery, or to a local server.
 pub(super) struct Rest {
-    http: Client,
-    base: Url,
+    pub(super) http: Client,
+    host: Url,
     credentials: Credentials,
-    backoff: ExponentialBuilder,
+    key_file: Option<PathBuf>,
+    pub(super) backoff: ExponentialBuilder,
 }
 
 /// What is sent.
@@ -32,29 +34,88 @@ pub(super) struct Request<'a> {
     pub body: Option<&'a Value>,
 }
 
+/// What the service answered, whatever it is.
+pub(super) struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The answer, if it is none of the refusals.
+    pub(super) fn accepted(self) -> Result<Self, Failure> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let retry_after = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Err(Failure::refused(self.status.as_u16(), retry_after, &self.body))
+    }
+
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        // The answer to a deletion is empty.
+        let json = if self.body.is_empty() { b"null".as_slice() } else { &self.body };
+        serde_json::from_slice(json).map_err(|error| Failure::unreadable(self.status.as_u16(), &self.body, error))
+    }
+}
+
 impl Rest {
-    /// A connection with application default credentials (metadata server, key file, workload identity federation,
-    /// impersonation), or without any to a local server.
+    /// A connection with the credentials of the key file or else of the environment, or without any to a local server.
     ///
     /// # Errors
     /// `Credentials` where none can be made, `Configuration` for a host that is no URL.
-    pub(super) fn new(http: Client, backoff: ExponentialBuilder, emulator_host: Option<&str>) -> Result<Self> {
+    pub(super) fn new(
+        http: Client,
+        backoff: ExponentialBuilder,
+        emulator_host: Option<&str>,
+        key_file: Option<PathBuf>,
+    ) -> Result<Self> {
         let credentials = match emulator_host {
             Some(_) => anonymous::Builder::new().build(),
-            None => Builder::default().with_scopes([SCOPE]).build().map_err(no_credentials)?,
+            None => credentials(key_file.as_deref())?,
         };
-        let host = emulator_host.unwrap_or(HOST).trim_end_matches('/');
-        let base = Url::parse(&format!("{host}/bigquery/v2/projects")).map_err(|error| {
+        let host = emulator_host.unwrap_or(HOST);
+        let host = Url::parse(host).map_err(|error| {
             Error::new(Kind::Configuration, format!("BIGQUERY_EMULATOR_HOST is no URL: {host}"))
                 .hint("give it as http://host:port")
                 .cause(error)
         })?;
-        Ok(Self { http, base, credentials, backoff })
+        Ok(Self { http, host, credentials, key_file, backoff })
     }
 
     /// Sends the request until it is answered for good; `method` is its name in BigQuery's documentation.
     pub(super) async fn send<T: DeserializeOwned>(&self, method: &str, request: &Request<'_>) -> Result<T, Failure> {
-        (|| self.attempt(request))
+        let attempt = || async {
+            let sent =
+                self.http.request(request.method.clone(), self.url(&["bigquery", "v2", "projects"], request.path));
+            let sent = sent.query(request.query);
+            self.exchange(request.body.into_iter().fold(sent, RequestBuilder::json)).await?.accepted()?.json()
+        };
+        self.until_answered(method, attempt).await
+    }
+
+    /// The URL of `path` below `root`, both by their components.
+    pub(super) fn url(&self, root: &[&str], path: &[&str]) -> Url {
+        let mut url = self.host.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(root).extend(path);
+        }
+        url
+    }
+
+    /// Whether the URL, which an answer names, may see our credentials and data.
+    pub(super) fn is_ours(&self, url: &Url) -> bool {
+        let is_google =
+            |url: &Url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"));
+        url.origin() == self.host.origin() || (is_google(&self.host) && is_google(url))
+    }
+
+    /// Sends until it is answered for good.
+    pub(super) async fn until_answered<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        method: &str,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, Failure> {
+        attempt
             .retry(self.backoff)
             .when(Failure::is_transient)
             .adjust(|failure, delay| delay.map(|delay| delay.max(failure.retry_after())))
@@ -62,37 +123,24 @@ impl Rest {
             .await
     }
 
-    async fn attempt<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T, Failure> {
+    /// Sends the request once.
+    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         // google-cloud-auth keeps tokens as long as they are good, and tries again by itself.
         let headers = match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => data,
             Ok(CacheableResource::NotModified) => HeaderMap::new(),
-            Err(error) => return Err(Failure::Credentials(error)),
+            Err(error) => return Err(Failure::Credentials(error, self.key_file.clone())),
         };
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.extend(request.path);
-        }
-        let mut sent = self.http.request(request.method.clone(), url).query(request.query).headers(headers);
-        if let Some(body) = request.body {
-            sent = sent.json(body);
-        }
-        let mut answer = sent.send().await.map_err(Failure::no_answer)?;
-        let status = answer.status();
-        let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut answer = request.headers(headers).send().await.map_err(Failure::no_answer)?;
+        let (status, headers) = (answer.status(), mem::take(answer.headers_mut()));
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(Failure::no_answer)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
-                return Err(Failure::too_long(status.as_u16()));
+                return Err(Failure::strange(status.as_u16(), "far longer than any of those"));
             }
         }
-        if !status.is_success() {
-            return Err(Failure::refused(status.as_u16(), retry_after.as_deref(), &body));
-        }
-        // The answer to a deletion is empty.
-        let json = if body.is_empty() { b"null".as_slice() } else { &body };
-        serde_json::from_slice(json).map_err(|error| Failure::unreadable(status.as_u16(), &body, error))
+        Ok(Answer { status, headers, body })
     }
 }
 
@@ -133,7 +181,7 @@ mod tests {
         let http = Client::builder().timeout(Duration::from_millis(100)).build().unwrap();
         let backoff =
             ExponentialBuilder::default().with_min_delay(Duration::from_millis(1)).with_max_times(ATTEMPTS - 1);
-        (Rest::new(http, backoff, Some(&host)).unwrap(), server)
+        (Rest::new(http, backoff, Some(&host), None).unwrap(), server)
     }
 
     fn request<'a>(path: &'a [&'a str], body: Option<&'a Value>) -> Request<'a> {
@@ -161,13 +209,30 @@ mod tests {
         assert_eq!(server.await.unwrap().0, [line]);
     }
 
+    #[test]
+    fn credentials_stay_with_the_host_or_with_google() {
+        let is_ours = |host: &str, url: &str| {
+            let rest = Rest::new(Client::new(), ExponentialBuilder::default(), Some(host), None).unwrap();
+            rest.is_ours(&url.parse().unwrap())
+        };
+        let local = "http://127.0.0.1:9050";
+        assert!(is_ours(local, "http://127.0.0.1:9050/upload?upload_id=1"));
+        for other in ["http://127.0.0.1:9051/", "https://127.0.0.1:9050/", "https://bigquery.googleapis.com/"] {
+            assert!(!is_ours(local, other), "{other}");
+        }
+        assert!(is_ours(HOST, "https://www.googleapis.com/upload"));
+        for other in ["http://www.googleapis.com/", "https://googleapis.com.example/", "https://evilgoogleapis.com/"] {
+            assert!(!is_ours(HOST, other), "{other}");
+        }
+    }
+
     #[tokio::test]
     async fn a_server_that_is_not_there_is_no_answer() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = format!("http://user:secret@{}", listener.local_addr().unwrap());
         drop(listener);
         let backoff = ExponentialBuilder::default().with_min_delay(Duration::from_millis(1)).with_max_times(1);
-        let rest = Rest::new(Client::new(), backoff, Some(&host)).unwrap();
+        let rest = Rest::new(Client::new(), backoff, Some(&host), None).unwrap();
         let failure = rest.send::<Value>("jobs.insert", &request(&["p"], None)).await.unwrap_err();
         let error = failure.into_error("loading");
         assert!(error.full_message().starts_with("loading failed: no usable answer: "), "{error:?}");

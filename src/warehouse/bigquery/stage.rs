@@ -17,7 +17,7 @@ use super::{
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
     errors::{Failure, is_transient_job, load_error, refuses_schema},
     job::{is_done, pauses},
-    load::{configuration, job_id_prefix, labels, partition, with_id},
+    load::{configuration, job_id_prefix, labels, local_file, partition, with_id},
     model::{Job, LoadStatistics},
     verify::differences,
 };
@@ -156,7 +156,7 @@ impl<'a> Staging<'a> {
             get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)
         };
         let job = with_id(job, client.project(), id, self.location);
-        let insert = || client.insert_job(&job);
+        let insert = || client.insert_job(&job, local_file(self.load));
         let mut job = match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
             // The id is this attempt's own: the answer to the first insert was lost.
             Err(failure) if failure.is_status(409) => existing().await?,
