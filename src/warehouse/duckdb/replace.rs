@@ -29,10 +29,21 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let inserted = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
-        let whole = scope.spawn(|| integrity::check(&load.files));
+        let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
         let inserted = swap(&transaction, target, load, &table);
-        let whole = whole.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
-        whole.and(inserted)
+        let counted =
+            counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
+        let (counted, inserted) = (counted?, inserted?);
+        let held = counted.unwrap_or(inserted);
+        // Files without rows are not loaded, so that nothing was read of these.
+        if held != inserted || inserted == 0 {
+            let (period, files) = (load.billing_period, load.one_of_files());
+            let message = format!("{period} cannot be loaded: DuckDB reads {inserted} of {held} rows (in {files})");
+            return Err(Error::new(Kind::Data, message).hint(
+                "nothing was changed; a row of many megabytes may be among them: compare the files with the provider's",
+            ));
+        }
+        Ok(inserted)
     })?;
     let (rows, cost) = total(&transaction, target, load, &table)?;
     if rows != inserted {
