@@ -70,7 +70,7 @@ pub(super) fn partition(project: &str, target: &Target, load: &MonthLoad) -> Val
 /// The job that loads the files straight into the month's partition, but for its number: [`with_id`] completes it.
 ///
 /// # Errors
-/// `Data` for more files than a job takes, `Schema` for a column that finops does not write.
+/// `Data` for more files than a job takes or a name that it would read as a pattern, `Schema` for a column that finops does not write.
 pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
     let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
     let load_configuration = configuration(load, &table_schema(&columns)?, &partition(project, target, load))?;
@@ -81,13 +81,18 @@ pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work:
 /// so its partitioning and clustering are left out: given here, they would have to match.
 ///
 /// # Errors
-/// `Data` for more files than a job takes.
+/// `Data` for more files than a job takes, or a name that it would read as a pattern.
 pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = "have the export delivered in fewer, larger files";
         return Err(Error::new(Kind::Data, message).hint(hint));
+    }
+    if let Some(file) = load.files.iter().find(|file| file.contains('*')) {
+        let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
+        let hint = "no name of a folder or file of the export may have a `*`: other files would be loaded with it";
+        return Err(Error::new(Kind::Data, what).hint(hint));
     }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
@@ -217,5 +222,12 @@ mod tests {
         let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
+    }
+    #[test]
+    fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
+        let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
+        let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
     }
 }

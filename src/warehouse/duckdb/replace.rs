@@ -5,7 +5,7 @@ use std::thread;
 use duckdb::{Connection, Transaction};
 use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, text::short};
 
-use super::{DIALECT, cast::Cast, failed, integrity, path, state};
+use super::{DIALECT, cast::Cast, decimals, failed, integrity, path, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -68,6 +68,9 @@ fn unverified(message: String) -> Error {
 /// Deletes the month and loads the files; gives the number of rows loaded.
 fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<u64> {
     let period = load.billing_period;
+    if load.format == FileFormat::Parquet {
+        decimals::check(transaction, load, &files(load))?;
+    }
     let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
     transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
     let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
@@ -87,20 +90,25 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
     }
 }
 
+/// The files as a list.
+fn files(load: &MonthLoad) -> String {
+    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
+    format!("[{}]", files.join(", "))
+}
+
 /// The rows of the files.
 fn source(load: &MonthLoad) -> String {
-    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
-    let files = files.join(", ");
+    let files = files(load);
     // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
     // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
     if load.format == FileFormat::Parquet {
-        return format!("read_parquet([{files}], union_by_name = true, hive_partitioning = false)");
+        return format!("read_parquet({files}, union_by_name = true, hive_partitioning = false)");
     }
     let types: Vec<String> =
         load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.column.name))).collect();
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     format!(
-        "read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
+        "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
          strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
         types.join(", ")
     )
