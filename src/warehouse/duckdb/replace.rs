@@ -52,7 +52,9 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     }
     if let Some(expected) = load.rows.filter(|expected| *expected != rows) {
         let period = load.billing_period;
-        return Err(unverified(format!("the files of {period} hold {expected} rows, and {rows} were loaded")));
+        return Err(unverified(format!(
+            "the files of {period} hold {expected} rows as they or their manifest tell, and {rows} were loaded"
+        )));
     }
     let record = load.record(target, sequence, rows, cost);
     state::record(&transaction, target, &record)?;
