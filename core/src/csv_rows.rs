@@ -84,7 +84,9 @@ mod tests {
         #[test]
         fn any_records_that_a_csv_writer_writes_are_counted(records in vec(vec("[a\",\r\n ]{0,6}", 2..4), 0..20)) {
             let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
-            records.iter().for_each(|record| writer.write_record(record).unwrap());
+            for record in &records {
+                writer.write_record(record).unwrap();
+            }
             let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
             prop_assert_eq!(lines(&text, 7), records.len() as u64, "{:?}", text);
         }

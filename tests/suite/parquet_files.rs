@@ -50,8 +50,10 @@ fn decimals_that_duckdb_would_round_fail_the_month() {
         let queries: Vec<String> = costs.iter().map(|cost| part(cost)).collect();
         september(&queries.iter().map(String::as_str).collect::<Vec<_>>())
     };
-    let unlike = parts(&["0.123456789012345678::DECIMAL(38,18)", "1.5::DECIMAL(38,10)"]);
-    assert_refused(&unlike, "data", &["2025-09", "column rate is DECIMAL(38,10) and DECIMAL(38,18)", "00001"]);
+    let unlike = parts(&["0.1234567890123456789::DECIMAL(38,19)", "1.5::DECIMAL(38,5)"]);
+    assert_refused(&unlike, "data", &["2025-09", "column rate is DECIMAL(38,19) and DECIMAL(38,5)", "00001"]);
+    let longer = parts(&["0.123456789012345678::DECIMAL(38,18)", "1.5::DECIMAL(38,10)"]);
+    assert_refused(&longer, "data", &["column `rate` is DECIMAL beyond (38,18), expected DECIMAL", "00002"]);
 
     let job = LocalJob::new(&[]);
     parts(&["0.123456789012345678::DECIMAL(18,18)", "12345.67::DECIMAL(9,2)"]).write(&job.source);
