@@ -22,6 +22,17 @@ manifest)
     while read -r key; do
         { echo "${key#examples/aws/*/}" && cat "$key"; } | seed "$key"
     done < <(find examples -name '*-Manifest.json')
+    exports=$(mktemp -d)
+    for dialect in aws-cur2 aws-focus-1.2 azure-actual-enterprise azure-focus-1.2; do
+        for form in full sparse; do
+            cargo run --quiet --locked --package billing-exports -- "$dialect" "$exports/$dialect" \
+                --months 2025-09 --rows 1 --name "$form" --manifest "$form" >/dev/null
+        done
+    done
+    while read -r key; do
+        { echo "${key#"$exports"/}" && cat "$key"; } | seed "${key#"$exports"/}"
+    done < <(find "$exports" -iname '*manifest.json')
+    rm -r "$exports"
     ;;
 csv_header)
     while read -r key; do

@@ -6,6 +6,7 @@ pub mod aws_cur;
 pub mod aws_data_exports;
 pub mod azure;
 pub mod csv_header;
+pub mod csv_rows;
 pub mod delivery;
 pub mod export;
 pub mod manifest;

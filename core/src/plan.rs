@@ -239,19 +239,18 @@ fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision,
     } else {
         format!("new delivery, in place of {}", record.execution_id)
     };
-    let Some(Unreplaced { tails, last_change }) = unreplaced(&delivery, record) else {
+    let Some(Unreplaced { tails, since }) = unreplaced(&delivery, record) else {
         return (Decision::Reload(delivery), reason);
     };
     let (left, of, loaded) = (tails.len(), delivery.files.len(), minute(record.loaded_at));
     let unchanged = format!("{}, unchanged since the load of {loaded}", shown(&tails));
-    if rules.now.duration_since(last_change) > rules.wait_max {
+    if rules.now.duration_since(since) > rules.wait_max {
         return (Decision::Reload(delivery), format!("{reason}, but for {left} of {of} files: {unchanged}"));
     }
-    let hours = rules.wait_max.as_hours();
+    let until = since.saturating_add(rules.wait_max).unwrap_or(Timestamp::MAX);
     let reason = format!(
-        "waiting for {left} of {of} files to be replaced: {unchanged}; the last change came on {}, and after {hours} h \
-         without another the month is loaded as it is",
-        minute(last_change)
+        "waiting for {left} of {of} files to be replaced: {unchanged}; if they are not, the month is loaded as it is after {}",
+        minute(until)
     );
     (Decision::Wait { stale: false }, reason)
 }
@@ -259,8 +258,8 @@ fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision,
 /// What is still as it was when another delivery began to take its place.
 struct Unreplaced<'a> {
     tails: Vec<&'a str>,
-    /// When the last of the others, or the manifest, was written.
-    last_change: Timestamp,
+    /// From when on it is waited for.
+    since: Timestamp,
 }
 
 /// The files of a complete delivery that are still those that `record` tells of, as far as the times of files that are
@@ -275,7 +274,11 @@ fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unrepla
     // Nothing is missing, so files and tails are in the same order.
     let files = delivery.files.iter().zip(&delivery.manifest.files);
     let tails: Vec<&str> = files.filter(|(file, _)| file.updated < looked_at).map(|(_, f)| f.tail.as_str()).collect();
-    (last_change >= looked_at && !tails.is_empty()).then_some(Unreplaced { tails, last_change })
+    // Where the manifest tells sizes, files that did not change may well be the new delivery's, and the month must not wait
+    // for as long as deliveries follow each other.
+    let sizes_agree = delivery.manifest.files.iter().all(|file| file.bytes.is_some());
+    let since = if sizes_agree { looked_at } else { last_change };
+    (last_change >= looked_at && !tails.is_empty()).then_some(Unreplaced { tails, since })
 }
 
 fn minute(moment: Timestamp) -> String {

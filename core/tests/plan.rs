@@ -279,8 +279,7 @@ const EARLY: &str = "2025-04-10T03:00Z";
 const LATE: &str = "2025-04-10T06:00Z";
 const LOAD: &str = "reload second: new delivery, in place of first";
 const ONE_LEFT: &str = "1 of 2 files to be replaced: 20250301-20250331/second/2.csv, unchanged since the load of \
-                        2025-04-05 00:00 UTC; the last change came on 2025-04-10 06:00 UTC, and after 20 h without another \
-                        the month is loaded as it is";
+                        2025-04-05 00:00 UTC; if they are not, the month is loaded as it is after 2025-04-11 02:00 UTC";
 
 #[test]
 fn files_that_were_all_replaced_are_loaded_at_once() {
@@ -311,6 +310,19 @@ fn a_month_that_has_waited_for_its_mirror_is_loaded_with_the_files_that_did_not_
     // The mirror is at work again.
     assert!(decided([LATE, BEFORE], 18).starts_with("wait "));
     assert!(decided([EARLY, BEFORE], 18).starts_with("reload "));
+}
+
+#[test]
+fn where_sizes_agree_a_month_waits_no_longer_since_its_last_load_however_often_deliveries_come() {
+    let mut sized = overwritten(EARLY, [LATE, BEFORE]);
+    sized.manifest.files.iter_mut().for_each(|file| file.bytes = Some(1));
+    let decided = |hours| {
+        let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..RULES };
+        decided_over(sized.clone(), standing(FIRST), &rules)
+    };
+    assert!(decided(20).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    let waits = decided(24 * 7);
+    assert!(waits.starts_with("wait ") && waits.ends_with("after 2025-04-12 00:00 UTC"), "{waits}");
 }
 
 #[test]

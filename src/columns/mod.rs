@@ -42,6 +42,16 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
     let Some(FilesColumns { columns, first_rows, rows }) = read else { return Ok(None) };
+    let counted = delivery.manifest.rows;
+    if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
+        let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
+        return Err(Error::new(
+            Kind::Data,
+            format!("the files of {period} hold {rows} rows, and {manifest} counts {counted}"),
+        )
+        .hint("a part of another delivery may lie among the files: fetch the month again"));
+    }
+    let rows = rows.or(counted);
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
     let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let kind = delivery.manifest.kind;

@@ -93,7 +93,7 @@ pub struct MonthLoad {
     pub cost: &'static str,
     /// The table's column with the cost's currency.
     pub currency: &'static str,
-    /// The files' rows, where they tell it themselves.
+    /// The files' rows, where they or their manifest tell it.
     pub rows: Option<u64>,
     /// The last record, and what the table holds of it now.
     pub previous: Option<Standing>,

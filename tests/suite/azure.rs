@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
+    duckdb::rows,
+    harness::Rows,
     program::{BUCKET, DATASET, Finops},
     servers::{BigQueryServer, PROJECT, StorageServer, bigquery, client},
+    tables::exact_in_bigquery,
 };
 
 /// The table of an [`AzureJob`] with one export.
@@ -106,23 +109,17 @@ impl AzureJob {
     pub fn amount(&self, column: &str) -> String {
         match &self.cloud {
             None => column.to_owned(),
-            Some(_) => format!("CAST(bq_bignumeric_text({column}) AS DECIMAL(38,18))"),
+            Some(_) => exact_in_bigquery(column),
         }
     }
 
     /// The texts that a query in DuckDB's SQL gives, past the program.
-    pub fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+    pub fn rows(&self, sql: &str) -> Rows {
         if let Some((_, emulator)) = &self.cloud {
             return emulator.query(sql).unwrap();
         }
         let connection = duckdb::Connection::open(self.folder.path().join("finops.duckdb")).unwrap();
-        let mut statement = connection.prepare(sql).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().unwrap() {
-            found.push((0..row.as_ref().column_count()).map(|at| row.get(at).unwrap()).collect());
-        }
-        found
+        rows(&connection, sql).unwrap()
     }
 
     /// Month to rows and exact cost of a table.

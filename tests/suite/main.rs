@@ -20,6 +20,7 @@ mod config;
 mod conformance;
 mod data_exports;
 mod delivery;
+mod dialects;
 mod discovery;
 mod duckdb;
 mod duckdb_state;

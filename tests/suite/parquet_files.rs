@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     jobs::LocalJob,
     program::{assert_names, each, month},
+    tables::duckdb_value,
     tree::{Delivery, write},
 };
 
@@ -40,6 +41,25 @@ fn files_that_disagree_on_a_column_are_refused_with_both() {
         let (one, other) = (format!("SELECT {{base}}, {one}"), format!("SELECT {{base}}, {other}"));
         assert_refused(&september(&[&one, &other]), "data", &parts);
     }
+}
+
+#[test]
+fn decimals_that_duckdb_would_round_fail_the_month() {
+    let part = |cost: &str| format!("SELECT {{base}}, {cost} AS rate");
+    let parts = |costs: &[&str]| {
+        let queries: Vec<String> = costs.iter().map(|cost| part(cost)).collect();
+        september(&queries.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let unlike = parts(&["0.1234567890123456789::DECIMAL(38,19)", "1.5::DECIMAL(38,5)"]);
+    assert_refused(&unlike, "data", &["2025-09", "column rate is DECIMAL(38,19) and DECIMAL(38,5)", "00001"]);
+    let longer = parts(&["0.123456789012345678::DECIMAL(38,18)", "1.5::DECIMAL(38,10)"]);
+    assert_refused(&longer, "data", &["column `rate` is DECIMAL beyond (38,18), expected DECIMAL", "00002"]);
+
+    let job = LocalJob::new(&[]);
+    parts(&["0.123456789012345678::DECIMAL(18,18)", "12345.67::DECIMAL(9,2)"]).write(&job.source);
+    assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
+    let sum = duckdb_value(&job.database, "SELECT sum(rate) FROM billing.aws_cur");
+    assert_eq!(sum, "12345.793456789012345678");
 }
 
 #[test]

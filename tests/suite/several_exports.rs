@@ -10,7 +10,7 @@ use crate::{
     jobs::CloudJob,
     program::{BUCKET, DATASET, Finops, assert_names},
     servers::{BigQueryServer, PROJECT},
-    tables::duckdb_value,
+    tables::{duckdb_value, exact_in_bigquery},
     tree::{Delivery, REPORT, write},
 };
 
@@ -128,8 +128,8 @@ async fn in_the_cloud() -> (CloudJob, Finops) {
 }
 
 fn held_in(emulator: &BigQueryServer, dataset: &str, table: &str) -> String {
-    let cost = "CAST(bq_bignumeric_text(line_item_unblended_cost) AS DECIMAL(38,18))";
-    let rows = emulator.query(&held(&format!("\"{PROJECT}:{dataset}\".\"{table}\""), cost)).unwrap();
+    let cost = exact_in_bigquery("line_item_unblended_cost");
+    let rows = emulator.query(&held(&format!("\"{PROJECT}:{dataset}\".\"{table}\""), &cost)).unwrap();
     rows[0][0].clone().unwrap()
 }
 

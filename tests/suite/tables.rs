@@ -41,12 +41,17 @@ pub fn duckdb_value(database: &Path, sql: &str) -> String {
     connection.query_row(&format!("SELECT CAST(({sql}) AS VARCHAR)"), [], |row| row.get(0)).unwrap()
 }
 
+/// An amount of the emulator's tables, where a sum of it is exact.
+pub fn exact_in_bigquery(column: &str) -> String {
+    format!("CAST(bq_bignumeric_text({column}) AS DECIMAL(38,18))")
+}
+
 /// The rows and the cost of each month in the emulator.
 pub fn in_bigquery(emulator: &Emulator) -> Figures {
     let sql = format!(
         "SELECT CAST(bill_billing_period_start_date AS VARCHAR)[:7], CAST(count(*) AS VARCHAR), \
-         CAST(sum(CAST(bq_bignumeric_text(line_item_unblended_cost) AS DECIMAL(38,18))) AS VARCHAR) \
-         FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" GROUP BY 1"
+         CAST(sum({}) AS VARCHAR) FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" GROUP BY 1",
+        exact_in_bigquery("line_item_unblended_cost")
     );
     let rows = emulator.query(&sql).unwrap();
     figures(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)).collect())

@@ -1,8 +1,9 @@
 //! Types of well-known columns, by their name in the table.
 //!
 //! Sources: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0; the column libraries of the FOCUS
-//! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview), and Microsoft's page on its FOCUS dataset. Only amounts, quantities, moments and maps are listed;
-//! what is not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
+//! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview), and Microsoft's page on its FOCUS dataset. Only amounts,
+//! quantities, moments and maps are listed, and text that a file may have as a number; what is not listed is text unless
+//! the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
 //! Azure's columns have names of another form, and stand with the rest that is known of them.
 
 use super::ColumnType;

@@ -38,7 +38,7 @@ pub struct MonthColumns {
     pub billing_period: BillingPeriod,
     /// Each once.
     pub columns: Vec<FileColumn>,
-    /// Rows of all files, where they tell it themselves (Parquet).
+    /// Rows of all files, where they tell it themselves (Parquet) or their manifest does (Azure).
     pub rows: Option<u64>,
 }
 

@@ -331,6 +331,21 @@ async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
 }
 
 #[tokio::test]
+async fn c6_a_byte_order_mark_goes_with_the_line_that_is_skipped() {
+    for header in ["month,note", "\"month\",\"note\""] {
+        let h = Harness::new().await;
+        h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "note", "type": "STRING"}])).await;
+        let file = h.put("a.csv", format!("\u{feff}{header}\n2025-09-01,x\n"));
+        let skipped = h.load("skipped", "t", &[&file], json!({"skipLeadingRows": "1"})).await;
+        assert_eq!(error(&skipped).0, "none", "{skipped}");
+        assert_eq!(h.rows("SELECT note FROM d.t").await, [["x"]]);
+        let file = h.put("b.csv", "\u{feff}2025-09-01,x\n".to_owned());
+        let read = h.load("read", "t", &[&file], json!({"skipLeadingRows": "0"})).await;
+        assert_eq!(error(&read).0, "invalid", "{read}");
+    }
+}
+
+#[tokio::test]
 async fn n1_bignumeric_keeps_every_digit_through_load_sum_and_result() {
     let h = Harness::new().await;
     h.table().await;

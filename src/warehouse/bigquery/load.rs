@@ -83,7 +83,7 @@ pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work:
 /// so its partitioning and clustering are left out: given here, they would have to match.
 ///
 /// # Errors
-/// `Data` for more files than a job takes, `Configuration` for several local ones.
+/// `Data` for more files than a job takes or a name that it would read as a pattern, `Configuration` for several local ones.
 pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
@@ -97,6 +97,11 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         return Err(
             Error::new(Kind::Configuration, message).hint("put the files into a bucket, or load the month as one")
         );
+    }
+    if let Some(file) = load.files.iter().find(|file| local_file(load).is_none() && file.contains('*')) {
+        let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
+        let hint = "no name of a folder or file of the export may have a `*`: other files would be loaded with it";
+        return Err(Error::new(Kind::Data, what).hint(hint));
     }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
@@ -246,5 +251,12 @@ mod tests {
         let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
+    }
+    #[test]
+    fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
+        let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
+        let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        assert_eq!(error.kind(), Kind::Data);
+        assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
     }
 }

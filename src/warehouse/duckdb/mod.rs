@@ -1,6 +1,7 @@
 //! DuckDB: the embedded warehouse, one database file.
 
 mod cast;
+mod decimals;
 mod export;
 mod inspect;
 mod integrity;

@@ -5,7 +5,7 @@ use std::thread;
 use duckdb::{Connection, Transaction};
 use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, state::EXECUTION_ID, text::short};
 
-use super::{DIALECT, cast::Cast, failed, integrity, path, state};
+use super::{DIALECT, cast::Cast, decimals, failed, integrity, path, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -29,10 +29,21 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let inserted = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
-        let whole = scope.spawn(|| integrity::check(&load.files));
+        let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
         let inserted = swap(&transaction, target, load, &table);
-        let whole = whole.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
-        whole.and(inserted)
+        let counted =
+            counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
+        let (counted, inserted) = (counted?, inserted?);
+        let held = counted.unwrap_or(inserted);
+        // Files without rows are not loaded, so that nothing was read of these.
+        if held != inserted || inserted == 0 {
+            let (period, files) = (load.billing_period, load.one_of_files());
+            let message = format!("{period} cannot be loaded: DuckDB reads {inserted} of {held} rows (in {files})");
+            return Err(Error::new(Kind::Data, message).hint(
+                "nothing was changed; a row of many megabytes may be among them: compare the files with the provider's",
+            ));
+        }
+        Ok(inserted)
     })?;
     let (rows, cost) = total(&transaction, target, load, &table)?;
     if rows != inserted {
@@ -41,7 +52,9 @@ pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthL
     }
     if let Some(expected) = load.rows.filter(|expected| *expected != rows) {
         let period = load.billing_period;
-        return Err(unverified(format!("the files of {period} hold {expected} rows, and {rows} were loaded")));
+        return Err(unverified(format!(
+            "the files of {period} hold {expected} rows as they or their manifest tell, and {rows} were loaded"
+        )));
     }
     let record = load.record(target, sequence, rows, cost);
     state::record(&transaction, target, &record)?;
@@ -57,6 +70,9 @@ fn unverified(message: String) -> Error {
 /// Deletes the month and loads the files; gives the number of rows loaded.
 fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<u64> {
     let period = load.billing_period;
+    if load.format == FileFormat::Parquet {
+        decimals::check(transaction, load, &files(load))?;
+    }
     let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
     transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
     let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
@@ -80,20 +96,25 @@ fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table:
     }
 }
 
+/// The files as a list.
+fn files(load: &MonthLoad) -> String {
+    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
+    format!("[{}]", files.join(", "))
+}
+
 /// The rows of the files.
 fn source(load: &MonthLoad) -> String {
-    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
-    let files = files.join(", ");
+    let files = files(load);
     // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
     // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
     if load.format == FileFormat::Parquet {
-        return format!("read_parquet([{files}], union_by_name = true, hive_partitioning = false)");
+        return format!("read_parquet({files}, union_by_name = true, hive_partitioning = false)");
     }
     let types: Vec<String> =
         load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.column.name))).collect();
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     format!(
-        "read_csv([{files}], auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
+        "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
          strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
         types.join(", ")
     )

@@ -1,0 +1,40 @@
+//! Decimals of Parquet files that DuckDB would change on the way in.
+//!
+//! DuckDB has decimals of up to 38 digits. Where files have a column with different digits before and behind the point,
+//! it reads all of them with as many before the point as any has, and rounds behind the point what is left no room for;
+//! and it reads decimals of more digits as DOUBLE, which are other numbers altogether (both seen on 1.5.6).
+
+use duckdb::Connection;
+use finops_core::text::short;
+
+use super::failed;
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::MonthLoad,
+};
+
+/// Looks into the footers of `files`, a list of Parquet files as SQL.
+///
+/// # Errors
+/// `Data` naming a column that DuckDB would not read to the last digit.
+pub fn check(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
+    let period = load.billing_period;
+    let sql = format!(
+        "SELECT name, string_agg(DISTINCT concat('DECIMAL(', precision, ',', scale, ')'), ' and ' \
+         ORDER BY concat('DECIMAL(', precision, ',', scale, ')')) FROM parquet_schema({files}) WHERE precision IS NOT NULL GROUP BY name \
+         HAVING max(precision - scale) + max(scale) > 38 ORDER BY name LIMIT 1"
+    );
+    let read = || -> duckdb::Result<Option<(String, String)>> {
+        let mut statement = connection.prepare(&sql)?;
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.next().transpose()
+    };
+    let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
+    let Some((name, types)) = found else { return Ok(()) };
+    let message = format!(
+        "{period} cannot be loaded: column {} is {types} in its files, and DuckDB holds at most 38 digits of a column (in {})",
+        short(&name),
+        load.one_of_files()
+    );
+    Err(Error::new(Kind::Data, message)
+        .hint("nothing was changed; have the report delivered as CSV, or load it into BigQuery"))
+}
