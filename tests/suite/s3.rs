@@ -25,18 +25,21 @@ use crate::{
     tree::{Delivery, REPORT},
 };
 
-const SECRET: &str = "not-to-be-printed";
+/// The secret of its access key `test`.
+pub const SECRET: &str = "not-to-be-printed";
 
 /// A moto_server with an empty bucket; dropping it ends it.
-struct S3Server {
+pub struct S3Server {
     process: Child,
-    url: String,
+    /// Where it listens.
+    pub url: String,
     client: Client,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl S3Server {
-    async fn start() -> Self {
+    /// Starts one.
+    pub async fn start() -> Self {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/moto/bin/moto_server");
         assert!(binary.exists(), "there is no {}: run `make servers`", binary.display());
         // The port is free when it is chosen; when another process takes it first, the server ends and the next is tried.
@@ -70,7 +73,7 @@ impl S3Server {
     }
 
     /// Uploads what lies in the folder, below `cur`.
-    async fn upload(&self, folder: &Path) {
+    pub async fn upload(&self, folder: &Path) {
         for path in files(folder) {
             let key = format!("cur/{}", path.strip_prefix(folder).unwrap().to_str().unwrap());
             self.put(key, fs::read(&path).unwrap()).await;
@@ -80,6 +83,11 @@ impl S3Server {
     /// The program, from this server's bucket into a DuckDB file.
     fn finops(&self, database: &Path) -> Finops {
         finops(&self.url, database)
+    }
+
+    /// Takes what was asked for since, as logged: one line a request.
+    pub fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.log.lock().unwrap())
     }
 
     /// The listings that it was asked for, as logged.

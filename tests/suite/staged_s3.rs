@@ -1,0 +1,170 @@
+//! The staged pipeline from an S3 server to the BigQuery emulator.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use billing_exports::{Delivered, Dialect, Export, Format, Run};
+use finops_core::Amount;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    program::{BUCKET, Finops, assert_names},
+    s3::{S3Server, SECRET},
+    servers::{BigQueryServer, PROJECT, bigquery_alone},
+};
+
+const DATASET: &str = "billing";
+const TABLE: &str = "aws_billing_data";
+
+struct Everything {
+    folder: TempDir,
+    s3: S3Server,
+    bigquery: BigQueryServer,
+    export: Export,
+}
+
+impl Everything {
+    async fn new(export: Export) -> Self {
+        let folder = TempDir::new().unwrap();
+        let (s3, bigquery) = (S3Server::start().await, bigquery_alone().await);
+        let config = format!(
+            "[aws]\nbucket = \"{BUCKET}\"\nprefix = \"cur\"\nexport_name = \"{}\"\nendpoint_url = \"{}\"\n\
+             aws_access_key_id = \"test\"\naws_secret_access_key = \"{SECRET}\"\nregion = \"us-east-1\"\n\
+             [database.bigquery]\nproject_id = \"{PROJECT}\"\ndataset_id = \"{DATASET}\"\ntable_id = \"{TABLE}\"\n",
+            export.name, s3.url
+        );
+        fs::write(folder.path().join("config.toml"), config).unwrap();
+        Self { folder, s3, bigquery, export }
+    }
+
+    fn finops(&self) -> Finops {
+        Finops::unconfigured().within(self.folder.path()).with("BIGQUERY_EMULATOR_HOST", &self.bigquery.url())
+    }
+
+    /// Two months in the bucket, of the second the run of that number.
+    async fn deliver(&self, number: u32) -> [Delivered; 2] {
+        let to = self.folder.path().join(format!("delivered-{number}"));
+        let [august, september] = ["2025-08", "2025-09"].map(|month| month.parse().unwrap());
+        let delivered =
+            [Run::of(august), Run::again(september, number)].map(|run| self.export.deliver(&to, &run).unwrap());
+        self.s3.upload(&to).await;
+        delivered
+    }
+
+    /// Each step's months, newest first.
+    #[track_caller]
+    fn run(&self) -> Vec<Vec<String>> {
+        let outcome = self.finops().run(&["aws", "run-pipeline", "--output", "json"]);
+        assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+        assert!(!outcome.stdout.contains(SECRET) && !outcome.stderr.contains(SECRET));
+        let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let status = |month: &Value| month["status"].as_str().unwrap().to_owned();
+        let months = |step: &Value| step["months"].as_array().unwrap().iter().map(status).collect();
+        report["pipelines"].as_array().unwrap().iter().map(months).collect()
+    }
+
+    fn assert_holds(&self, delivered: &[Delivered; 2]) {
+        let expected: BTreeMap<_, _> = delivered
+            .iter()
+            .map(|d| {
+                (
+                    (d.billing_period.clone(), d.execution_id.clone().unwrap()),
+                    (d.rows.to_string(), d.cost["USD"].clone()),
+                )
+            })
+            .collect();
+        let sql = format!(
+            "SELECT CAST(bill_billing_period_start_date AS VARCHAR)[:7], execution_id, CAST(count(*) AS VARCHAR), \
+             CAST(sum(CAST(bq_bignumeric_text(line_item_unblended_cost) AS DECIMAL(38,18))) AS VARCHAR) \
+             FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" GROUP BY 1, 2"
+        );
+        let rows = self.bigquery.query(&sql).unwrap().into_iter();
+        let found: BTreeMap<_, _> = rows
+            .map(|row| {
+                let [month, id, count, cost] = <[_; 4]>::try_from(row).unwrap().map(Option::unwrap);
+                ((month, id), (count, cost.parse::<Amount>().unwrap().to_string()))
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    /// The data files that the S3 server was asked for since.
+    fn fetched(&self) -> usize {
+        let is_data = |line: &&String| line.contains("GET") && (line.contains(".csv.gz") || line.contains(".parquet"));
+        self.s3.take_log().iter().filter(|line| is_data(line) && !line.contains("list-type")).count()
+    }
+
+    fn uploads(&self) -> usize {
+        self.bigquery.requests().iter().filter(|request| request.path.contains("/upload/")).count()
+    }
+}
+
+async fn walks(dialect: Dialect, format: Format) {
+    let all = Everything::new(Export { parts: 2, ..Export::new(dialect, format) }).await;
+    let first = all.deliver(1).await;
+    assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
+    all.assert_holds(&first);
+    assert!(all.fetched() >= 4 && all.uploads() > 0);
+
+    let uploads = all.uploads();
+    assert_eq!(all.run(), [["skipped", "skipped"]; 4]);
+    assert_eq!((all.fetched(), all.uploads()), (0, uploads), "the second run moves no data");
+
+    let later = all.deliver(2).await;
+    assert_eq!(all.run(), [["loaded", "skipped"]; 4]);
+    all.assert_holds(&later);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn csv_of_a_legacy_report_goes_from_s3_to_bigquery() {
+    walks(Dialect::AwsCur, Format::CsvGzip).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parquet_of_a_data_export_goes_from_s3_to_bigquery() {
+    walks(Dialect::AwsCur2, Format::Parquet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_was_killed_is_finished_by_the_next_run() {
+    let all = Everything::new(Export { parts: 4, ..Export::new(Dialect::AwsCur, Format::CsvGzip) }).await;
+    let delivered = all.deliver(1).await;
+    let staged = |delivered: &Delivered| {
+        let id = delivered.execution_id.as_deref().unwrap();
+        all.folder.path().join("data/staging").join(&delivered.billing_period).join(id)
+    };
+    // What a killed run leaves: some files whole, one cut, no manifest.
+    let september = staged(&delivered[1]);
+    fs::create_dir_all(&september).unwrap();
+    let delivered_file = |at: usize| all.folder.path().join("delivered-1").join(&delivered[1].files[at].path);
+    let name = |path: &Path| path.file_name().unwrap().to_owned();
+    fs::copy(delivered_file(0), september.join(name(&delivered_file(0)))).unwrap();
+    let half = fs::read(delivered_file(1)).unwrap();
+    fs::write(september.join(name(&delivered_file(1))).with_extension("gz.part"), &half[..half.len() / 2]).unwrap();
+    all.fetched();
+    assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
+    all.assert_holds(&delivered);
+    assert_eq!(all.fetched_of(&delivered[1]), 3, "the file that was whole is not fetched again");
+    let left: Vec<_> = fs::read_dir(&september).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 5, "four files and the manifest: {left:?}");
+}
+
+impl Everything {
+    /// Whole files of the delivery that were fetched since; the beginnings that discovery reads aside.
+    fn fetched_of(&self, delivered: &Delivered) -> usize {
+        let names: Vec<String> = delivered.files.iter().map(|file| file.path.clone()).collect();
+        let log = self.s3.take_log();
+        names.iter().filter(|name| log.iter().any(|line| line.contains("GET") && line.contains(name.as_str()))).count()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_credentials_and_a_bucket_that_is_not_there_are_named() {
+    let all = Everything::new(Export::new(Dialect::AwsCur, Format::CsvGzip)).await;
+    let outcome = all.finops().with("FINOPS_AWS_BUCKET", "no-such-bucket").run(&["aws", "extract-billing"]);
+    assert_eq!(outcome.code, 1);
+    assert_names(&outcome.stderr, &["s3://no-such-bucket/", "check the bucket's name"]);
+    let outcome = all.finops().with("FINOPS_AWS_ENDPOINT_URL", "http://127.0.0.1:1").run(&["aws", "extract-billing"]);
+    assert_eq!(outcome.code, 1);
+    assert_names(&outcome.stderr, &["no answer for s3://"]);
+}
