@@ -82,14 +82,23 @@ fn manifest_suffix(provider: Provider) -> String {
     format!(".{}.manifest.json", provider.as_str())
 }
 
-/// `text` as one component of a path on any machine: other characters than letters, digits and `.-_:=` as `%` and their
-/// code.
+/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits.
 fn component(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-_:=".contains(c);
-    let escaped = |(at, c): (usize, char)| {
-        if fits(c) || (c == '.' && at > 0) { c.to_string() } else { format!("%{:02X}", u32::from(c)) }
-    };
-    text.chars().enumerate().map(escaped).collect()
+    let fits =
+        |(at, byte): (usize, u8)| byte.is_ascii_alphanumeric() || b"-_:=".contains(&byte) || (byte == b'.' && at > 0);
+    let escaped = |(at, byte)| if fits((at, byte)) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().enumerate().map(escaped).collect()
+}
+
+/// The text that was made this component.
+fn text_of(component: &str) -> Option<String> {
+    let mut parts = component.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The name of the month's Parquet file.
@@ -120,8 +129,8 @@ impl Place {
         vec![pattern]
     }
 
-    /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`. A key
-    /// does not tell the export's name in full.
+    /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`. The
+    /// name of Parquet files does not tell the export's.
     pub fn locate(
         self,
         provider: Provider,
@@ -130,21 +139,21 @@ impl Place {
         key: &str,
     ) -> Option<ManifestLocation> {
         let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
-        let (period, found) = match (self, below.split('/').collect::<Vec<_>>().as_slice()) {
+        let (period, export_name) = match (self, below.split('/').collect::<Vec<_>>().as_slice()) {
             (Self::Staging, [period, _, file]) => {
-                let name = file.strip_suffix(&manifest_suffix(provider))?;
-                (*period, Some(name).filter(|name| export_name.is_none_or(|wanted| component(wanted) == *name))?)
+                let name = text_of(file.strip_suffix(&manifest_suffix(provider))?)?;
+                (*period, Some(name).filter(|name| export_name.is_none_or(|wanted| wanted == name))?)
             }
             (Self::Parquet, [file]) => {
                 let period = file.strip_suffix(".manifest.json")?.strip_suffix(&parquet_stem(provider))?;
-                (period, export_name.unwrap_or_default())
+                (period, export_name.unwrap_or_default().to_owned())
             }
             _ => return None,
         };
         Some(ManifestLocation {
             key: key.to_owned(),
             export_folder: key[..key.len() - below.len()].to_owned(),
-            export_name: export_name.unwrap_or(found).to_owned(),
+            export_name,
             period_folder: period.to_owned(),
             billing_period: period.parse().ok()?,
             issued: None,
@@ -167,7 +176,7 @@ pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> R
         );
         return Err(ManifestError::Contradiction(what));
     }
-    if component(export_name) != component(&location.export_name) && !location.export_name.is_empty() {
+    if *export_name != location.export_name && !location.export_name.is_empty() {
         let what = format!("it is of export `{export_name}`, and `{}` was expected", location.export_name);
         return Err(ManifestError::Contradiction(what));
     }
@@ -175,5 +184,85 @@ pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> R
     match files.iter().find(|file| !is_safe(file)) {
         Some(file) => Err(ManifestError::Contradiction(format!("it lists `{}`, outside of its folder", file.tail))),
         None => Ok(staged),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::{delivery::StoredFile, export::ExportKind, manifest::FileFormat};
+
+    fn delivery(execution_id: &str, tails: &[&str]) -> Delivery {
+        let file = |tail: &&str| ManifestFile { tail: (*tail).to_owned(), bytes: None };
+        let manifest = Manifest {
+            kind: ExportKind::Cur2,
+            export_name: "cost & usage".to_owned(),
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: execution_id.to_owned(),
+            issued: None,
+            until: None,
+            in_place: true,
+            rows: None,
+            format: FileFormat::Csv,
+            columns: Vec::new(),
+            files: tails.iter().map(file).collect(),
+        };
+        let (key, checksum, updated) = ("k".to_owned(), "c".to_owned(), Timestamp::UNIX_EPOCH);
+        let stored = |tail: &&str| {
+            ((*tail).to_owned(), StoredFile { key: key.clone(), bytes: 3, updated, checksum: checksum.clone() })
+        };
+        let stored: HashMap<String, StoredFile> = tails.iter().map(stored).collect();
+        Delivery::new(manifest, "s3://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
+    }
+
+    #[test]
+    fn what_was_staged_is_found_again_and_reads_as_what_was_delivered() {
+        let delivery = delivery("2025-09-03T06:00:00.5Z-a/b", &["x/1.csv.gz", "y/1.csv.gz"]);
+        let staged = StagedManifest::of(&delivery, Provider::Aws, Timestamp::UNIX_EPOCH);
+        let folder = staging_folder(&delivery.manifest);
+        assert_eq!(folder, "2025-09/2025-09-03T06:00:00.5Z-a%2Fb");
+        let tails: Vec<&str> = staged.manifest.files.iter().map(|file| file.tail.as_str()).collect();
+        assert_eq!(tails, [format!("{folder}/1.csv.gz"), format!("{folder}/1-1.csv.gz")]);
+
+        let key = format!("{folder}/{}", manifest_name(Provider::Aws, "cost & usage"));
+        for wanted in [Some("cost & usage"), None] {
+            let location = Place::Staging.locate(Provider::Aws, "", wanted, &key).unwrap();
+            let bytes = serde_json::to_vec(&staged).unwrap();
+            assert_eq!(parse(Provider::Aws, &location, &bytes).unwrap(), staged);
+            assert!(parse(Provider::Azure, &location, &bytes).is_err());
+        }
+        assert_eq!(Place::Staging.locate(Provider::Aws, "", Some("another"), &key), None);
+        assert_eq!(Place::Staging.locate(Provider::Azure, "", None, &key), None);
+    }
+
+    #[test]
+    fn ids_and_names_from_outside_are_one_component_below_the_folder() {
+        for (id, component) in
+            [("..", "%2E."), ("a/../b", "a%2F..%2Fb"), ("/etc", "%2Fetc"), ("a\\b", "a%5Cb"), ("ä", "%C3%A4")]
+        {
+            assert_eq!(staging_folder(&delivery(id, &[]).manifest), format!("2025-09/{component}"));
+        }
+        let mut staged = StagedManifest::of(&delivery("a", &["x/1.csv"]), Provider::Aws, Timestamp::UNIX_EPOCH);
+        staged.manifest.files[0].tail = "../../etc/passwd".to_owned();
+        let location = Place::Staging.locate(Provider::Aws, "", None, "2025-09/a/x.aws.manifest.json").unwrap();
+        let location = ManifestLocation { export_name: "cost & usage".to_owned(), ..location };
+        let refused = parse(Provider::Aws, &location, &serde_json::to_vec(&staged).unwrap()).unwrap_err();
+        assert!(matches!(refused, ManifestError::Contradiction(text) if text.contains("outside of its folder")));
+    }
+
+    #[test]
+    fn parquet_files_are_found_by_their_month_and_provider() {
+        let period = "2025-09".parse().unwrap();
+        let key = parquet_manifest_name(Provider::Aws, period);
+        let location = Place::Parquet.locate(Provider::Aws, "", Some("daily"), &key).unwrap();
+        assert_eq!((location.billing_period, location.export_name.as_str()), (period, "daily"));
+        assert_eq!(Place::Parquet.locate(Provider::Azure, "", None, &key), None);
+        for stranger in
+            ["2025-13_aws_billing.manifest.json", "2025-09_aws_billing.parquet", "a/2025-09_aws_billing.manifest.json"]
+        {
+            assert_eq!(Place::Parquet.locate(Provider::Aws, "", None, stranger), None, "{stranger}");
+        }
     }
 }
