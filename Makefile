@@ -43,9 +43,10 @@ lint: lib ## Check the format, and run clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-bench: servers lib ## Time a run that finds nothing to do, on local servers, and loads into DuckDB
+bench: servers lib ## Time a run that finds nothing to do, on local servers, loads into DuckDB, and the staged pipeline
 	benches/noop.sh
 	benches/load.sh
+	benches/staged.sh 500000
 
 clean: ## Remove what was built, fetched and made by the demo
 	cargo clean

@@ -12,14 +12,14 @@ use crate::program::{Finops, Outcome, assert_names};
 const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 
 /// A folder with an export, a `config.toml`, and what the steps make.
-struct Pipeline {
-    folder: TempDir,
+pub struct Pipeline {
+    pub folder: TempDir,
     export: Export,
     finops: Finops,
 }
 
 impl Pipeline {
-    fn new(export: Export) -> Self {
+    pub fn new(export: Export) -> Self {
         let folder = TempDir::new().unwrap();
         let provider = if export.dialect.is_azure() { "azure" } else { "aws" };
         let config = format!("[{provider}]\nsource = \"delivered\"\nexport_name = \"{}\"\n", export.name);
@@ -29,7 +29,7 @@ impl Pipeline {
     }
 
     /// Two months, of the second the run of that number.
-    fn deliver(&self, number: u32) -> [Delivered; 2] {
+    pub fn deliver(&self, number: u32) -> [Delivered; 2] {
         let [august, september] = MONTHS.map(|month| month.parse().unwrap());
         let to = self.folder.path().join("delivered");
         [Run::of(august), Run::again(september, number)].map(|run| self.export.deliver(&to, &run).unwrap())
@@ -42,7 +42,7 @@ impl Pipeline {
 
     /// The steps' entries in the report of a step that must succeed.
     #[track_caller]
-    fn report(&self, step: &str) -> Vec<Value> {
+    pub fn report(&self, step: &str) -> Vec<Value> {
         let outcome = self.run(step);
         assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();

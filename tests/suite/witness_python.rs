@@ -2,13 +2,16 @@
 
 use std::{path::Path, process::Command};
 
-use serde_json::{Value, json};
+use billing_exports::{ColumnType, Delivered, Dialect, Export, Format};
+use finops_core::Amount;
+use serde_json::{Map, Value, json};
 
 use crate::{
     figures::{Sample, example, expected, figures, in_bigquerys_types},
     program::{DATASET, TABLE, each, month},
-    require,
+    require::{self, Tool},
     servers::PROJECT,
+    staged::Pipeline,
     tables::in_bigquery,
 };
 
@@ -83,4 +86,77 @@ async fn the_job_loads_into_a_table_that_googles_python_client_made() {
     assert_eq!(after["labels"], made["labels"]);
     assert_eq!(after["columns"].as_object().unwrap().len(), in_bigquerys_types(&expected("first")).len());
     assert_eq!(sample.finops.report(0)["pipelines"][0]["status"], "nothing_to_do");
+}
+
+/// A library that reads Parquet, and what it calls the types of text, moments, days and amounts.
+struct Reader {
+    library: &'static str,
+    types: fn(ColumnType) -> &'static str,
+}
+
+const READERS: [Reader; 2] = [
+    Reader {
+        library: "pyarrow",
+        types: |of| match of {
+            ColumnType::String => "string",
+            ColumnType::Timestamp => "timestamp[us, tz=UTC]",
+            ColumnType::Date => "date32[day]",
+            ColumnType::Decimal => "decimal128(38, 18)",
+        },
+    },
+    Reader {
+        library: "polars",
+        types: |of| match of {
+            ColumnType::String => "String",
+            ColumnType::Timestamp => "Datetime(time_unit='us', time_zone='UTC')",
+            ColumnType::Date => "Date",
+            ColumnType::Decimal => "Decimal(precision=38, scale=18)",
+        },
+    },
+];
+
+/// Each reader's view of the months' Parquet files, held against what the generator says that it delivered.
+fn others_read(export: Export, file: &str, [period, cost]: [&str; 2], first_days: [&str; 2]) {
+    let pipeline = Pipeline::new(export);
+    let delivered = pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    for Reader { library, types } in READERS {
+        for (Delivered { billing_period, execution_id, rows, cost: costs, columns, .. }, first_day) in
+            delivered.iter().zip(first_days)
+        {
+            let Some(python) = require::python() else { return };
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/witness_parquet.py");
+            let path = pipeline.folder.path().join("data/exports").join(format!("{billing_period}_{file}.parquet"));
+            let mut command = Command::new(python);
+            command.env_clear().arg("-B").arg(script).arg(library).arg(path).args([period, cost]);
+            let seen: Value = serde_json::from_str(&require::output(&mut command)).unwrap();
+            if seen.is_null() {
+                require::skip(Tool::PythonBigquery, &format!("Python has no {library}: run `make servers`"));
+                continue;
+            }
+            let of_columns = columns.iter().map(|(name, of)| ((*name).to_owned(), json!(types(*of))));
+            let of_run = ("execution_id".to_owned(), json!(types(ColumnType::String)));
+            let expected_types: Map<_, _> = of_columns.chain([of_run]).collect();
+            assert_eq!(seen["types"], Value::Object(expected_types), "{library}");
+            assert_eq!(seen["rows"], *rows, "{library}");
+            let seen_cost: Amount = seen["cost"].as_str().unwrap().parse().unwrap();
+            assert_eq!(seen_cost.to_string(), costs["USD"], "{library}");
+            assert_eq!(seen["months"], json!([first_day]), "{library}");
+            assert_eq!(seen["execution_ids"], json!([execution_id]), "{library}");
+        }
+    }
+}
+
+#[test]
+fn pyarrow_and_polars_read_the_parquet_files_of_aws_as_they_were_delivered() {
+    let export = Export { parts: 2, ..Export::new(Dialect::AwsCur2, Format::CsvGzip) };
+    let columns = ["bill_billing_period_start_date", "line_item_unblended_cost"];
+    others_read(export, "aws_billing", columns, ["2025-08-01 00:00:00+00:00", "2025-09-01 00:00:00+00:00"]);
+}
+
+#[test]
+fn pyarrow_and_polars_read_the_parquet_files_of_azure_as_they_were_delivered() {
+    let export = Export::new(Dialect::AzureActualEnterprise, Format::Csv);
+    let columns = ["billingPeriodStartDate", "costInBillingCurrency"];
+    others_read(export, "azure_billing", columns, ["2025-08-01", "2025-09-01"]);
 }

@@ -8,6 +8,10 @@ use finops_core::{BillingPeriod, schema::ColumnType};
 use super::{DIALECT, cast, failed, inspect, path};
 use crate::{cli::Compression, error::Result, warehouse::Target};
 
+/// The rows that a thread holds before it writes them, uncompressed. Of wide tables, DuckDB's own number of rows would be
+/// gigabytes.
+const ROW_GROUP: &str = "32MB";
+
 /// Writes the month's rows to the file `to`; gives their number.
 pub fn export(
     connection: &Connection,
@@ -33,10 +37,16 @@ pub fn export(
         Compression::Zstd => "zstd",
     };
     let sql = format!(
-        "COPY (SELECT {} FROM {table} WHERE {}) TO {} (FORMAT parquet, COMPRESSION {compression})",
+        "COPY (SELECT {} FROM {table} WHERE {}) TO {} \
+         (FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE_BYTES '{ROW_GROUP}')",
         values.join(", "),
         DIALECT.in_period(&target.layout, period),
         DIALECT.literal(&to.display().to_string()),
     );
-    connection.execute(&sql, []).map(|rows| rows as u64).map_err(failed(doing()))
+    // In order, a thread's rows would wait for those before: three times the memory (measured on 1.5.6). Not for loads,
+    // which would take twice as much without.
+    connection.execute_batch("SET preserve_insertion_order = false").map_err(failed(doing()))?;
+    let written = connection.execute(&sql, []).map(|rows| rows as u64).map_err(failed(doing()));
+    connection.execute_batch("RESET preserve_insertion_order").map_err(failed(doing()))?;
+    written
 }

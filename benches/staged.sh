@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Times the staged pipeline on a month of a CUR 2.0 in CSV, step by step, beside DuckDB by itself: `read_csv` of the same
+# files into the same types, and a plain COPY to Parquet. Prints figures; asserts only that the amounts agree.
+#
+# usage: staged.sh [rows, 2000000 by default: 1.2 GB uncompressed]
+# PROFILE=dev measures a debug build, to try the script.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rows=${1:-2000000}
+profile=${PROFILE:-release}
+built=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
+library=${DUCKDB_LIB_DIR:-$PWD/.cache/duckdb}
+
+cargo build --locked --profile "$profile" --package finops --bin finops --example duckdb-sql
+cargo build --locked --profile "$profile" --package billing-exports --bins
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+"$built/billing-exports" aws-cur2 "$work/delivered" --months 2025-09 --rows "$rows" --parts 4 >"$work/delivered.json"
+cat >"$work/config.toml" <<TOML
+staging_dir = "$work/staging"
+parquet_dir = "$work/exports"
+[database.duckdb]
+database_path = "$work/finops.duckdb"
+[aws]
+source = "$work/delivered"
+export_name = "daily"
+TOML
+
+python3 -B - "$work" "$built/finops" "$built/examples/duckdb-sql" \
+    PATH="$PATH" HOME="$work" LD_LIBRARY_PATH="$library" <<'PYTHON'
+import gzip
+import json
+import os
+import sys
+from decimal import Decimal
+from glob import glob
+
+from benches.measure import measured, months
+
+work, finops, duckdb, *settings = sys.argv[1:]
+env = dict(setting.split("=", 1) for setting in settings)
+delivered = json.load(open(f"{work}/delivered.json"))
+files = [f"{work}/delivered/{file['path']}" for file in delivered["files"]]
+
+
+def uncompressed(path):
+    with gzip.open(path) as file:
+        return sum(len(block) for block in iter(lambda: file.read(1 << 20), b""))
+
+
+def show(what, wall, peak, beside=None):
+    times = f"   {beside / wall:.2f} of DuckDB's speed" if beside else ""
+    print(f"{what:<34} {wall:>8.2f} {peak:>9.1f}{times}")
+
+
+def alone(*statements):
+    """Runs statements in a database of DuckDB's own; gives the last one's value, the time and the peak."""
+    return measured([duckdb, f"{work}/alone.duckdb", *statements], env)
+
+
+def check(place, cost):
+    if Decimal(cost) != Decimal(delivered["cost"]["USD"]):
+        sys.exit(f"{place} has {cost} USD, and {delivered['cost']['USD']} were delivered")
+
+
+print(f"{delivered['rows']} rows, {sum(map(uncompressed, files)) / 1e6:.0f} MB of CSV")
+print(f"{'':<34} {'Seconds':>8} {'Peak MB':>9}")
+cost = "CAST(sum(line_item_unblended_cost) AS VARCHAR)"
+types = {"DECIMAL": "DECIMAL(38,18)", "STRING": "VARCHAR"}
+# In the files' order, which is that of the table.
+columns = ", ".join(f"'{name}': '{types.get(of, of)}'" for name, of in delivered["columns"])
+read = f"read_csv({files}, auto_detect = false, header = true, quote = '\"', escape = '\"', columns = {{{columns}}})"
+load = alone(f"CREATE TABLE t AS SELECT * FROM {read}", f"SELECT {cost} FROM t")
+check("DuckDB's read_csv", load[0])
+write = alone(f"COPY t TO '{work}/alone.parquet' (FORMAT parquet)", f"SELECT {cost} FROM t")
+show("DuckDB: read_csv into a table", *load[1:])
+show("DuckDB: COPY to Parquet", *write[1:])
+
+besides = {"extract-billing": None, "load-billing-local": load[1], "export-parquet": write[1]}
+for step, beside in besides.items():
+    report, wall, peak = measured([finops, "aws", step, "--config", f"{work}/config.toml", "--output", "json"], env)
+    (month,) = months(report)
+    if month["status"] != "loaded":
+        sys.exit(f"{step}: {month}")
+    show(f"finops aws {step}", wall, peak, beside)
+check("DuckDB", month["cost"]["USD"])
+(exported,) = glob(f"{work}/exports/*.parquet")
+check("Parquet", alone(f"SELECT {cost} FROM '{exported}'")[0])
+print(f"Parquet: {os.path.getsize(exported) / 1e6:.0f} MB; amounts agree in all")
+PYTHON
