@@ -49,6 +49,7 @@ mod servers;
 mod several_exports;
 mod staged;
 mod staged_cli;
+mod staged_failures;
 mod staged_s3;
 mod staging;
 mod staging_failures;

@@ -12,14 +12,14 @@ use crate::program::{Finops, Outcome, assert_names};
 const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 
 /// A folder with an export, a `config.toml`, and what the steps make.
-struct Pipeline {
-    folder: TempDir,
-    export: Export,
-    finops: Finops,
+pub struct Pipeline {
+    pub folder: TempDir,
+    pub export: Export,
+    pub finops: Finops,
 }
 
 impl Pipeline {
-    fn new(export: Export) -> Self {
+    pub fn new(export: Export) -> Self {
         let folder = TempDir::new().unwrap();
         let provider = if export.dialect.is_azure() { "azure" } else { "aws" };
         let config = format!("[{provider}]\nsource = \"delivered\"\nexport_name = \"{}\"\n", export.name);
@@ -29,27 +29,27 @@ impl Pipeline {
     }
 
     /// Two months, of the second the run of that number.
-    fn deliver(&self, number: u32) -> [Delivered; 2] {
+    pub fn deliver(&self, number: u32) -> [Delivered; 2] {
         let [august, september] = MONTHS.map(|month| month.parse().unwrap());
         let to = self.folder.path().join("delivered");
         [Run::of(august), Run::again(september, number)].map(|run| self.export.deliver(&to, &run).unwrap())
     }
 
-    fn run(&self, step: &str) -> Outcome {
+    pub fn run(&self, step: &str) -> Outcome {
         let provider = if self.export.dialect.is_azure() { "azure" } else { "aws" };
         self.finops.run(&[provider, step, "--output", "json"])
     }
 
     /// The steps' entries in the report of a step that must succeed.
     #[track_caller]
-    fn report(&self, step: &str) -> Vec<Value> {
+    pub fn report(&self, step: &str) -> Vec<Value> {
         let outcome = self.run(step);
         assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
         let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
         report["pipelines"].as_array().unwrap().clone()
     }
 
-    fn files(&self, below: &str) -> Vec<PathBuf> {
+    pub fn files(&self, below: &str) -> Vec<PathBuf> {
         fn walk(folder: &PathBuf, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// Month and execution id to rows and cost in USD, of all rows that `source` gives.
-    fn figures(&self, source: &str) -> BTreeMap<(String, String), (usize, String)> {
+    pub fn figures(&self, source: &str) -> BTreeMap<(String, String), (usize, String)> {
         let columns = match self.export.dialect {
             Dialect::AzureFocus12 => ["BillingPeriodStart", "BilledCost"],
             dialect if dialect.is_azure() => ["billingPeriodStartDate", "costInBillingCurrency"],
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     #[track_caller]
-    fn assert_holds(&self, delivered: &[Delivered; 2]) {
+    pub fn assert_holds(&self, delivered: &[Delivered; 2]) {
         let expected: BTreeMap<_, _> = delivered
             .iter()
             .map(|d| ((d.billing_period.clone(), d.execution_id.clone().unwrap()), (d.rows, d.cost["USD"].clone())))
@@ -99,7 +99,7 @@ impl Pipeline {
     }
 }
 
-fn statuses(steps: &[Value]) -> Vec<Vec<&str>> {
+pub fn statuses(steps: &[Value]) -> Vec<Vec<&str>> {
     let months = |step: &'_ Value| step["months"].as_array().unwrap().clone();
     steps
         .iter()
