@@ -86,16 +86,34 @@ pub struct Selection {
 #[derive(Debug, Subcommand)]
 pub enum Step {
     /// Show what the provider delivered, and what of it is staged, loaded and written already; change nothing
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws discover-manifests --bucket my-bucket --prefix cur\n  finops aws discover-manifests --output json | jq ."
+    )]
     DiscoverManifests(DiscoverArguments),
     /// Download the data files of new deliveries to the staging folder
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws extract-billing --start-date 2025-01 --end-date 2025-03\n  finops aws extract-billing --staging-dir /mnt/billing"
+    )]
     ExtractBilling(ExtractArguments),
     /// Load staged deliveries into DuckDB, each month as a whole
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-local\n  finops aws load-billing-local --start-date 2025-01 --end-date 2025-01"
+    )]
     LoadBillingLocal(StepArguments),
     /// Write the months in DuckDB to Parquet files
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws export-parquet --output-dir ./parquet\n  finops aws export-parquet --overwrite --compression zstd"
+    )]
     ExportParquet(ExportArguments),
     /// Load the Parquet files into BigQuery, each month as a whole
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-remote\n  finops aws load-billing-remote --start-date 2025-01 --overwrite"
+    )]
     LoadBillingRemote(RemoteArguments),
     /// Run all steps, one after the other
+    #[command(
+        after_help = "Examples (`finops azure` has the same steps):\n  finops aws run-pipeline --dry-run\n  finops aws run-pipeline --start-date 2025-01"
+    )]
     RunPipeline(PipelineArguments),
 }
 

@@ -55,6 +55,12 @@ fn harmless(text: &str) -> String {
     text.split('\n').map(text::harmless).collect::<Vec<_>>().join("\n")
 }
 
+/// Prints a line.
+#[cfg(feature = "duckdb")]
+pub fn line(text: &str) {
+    print(text);
+}
+
 /// Prints any value as JSON.
 pub fn json<T: Serialize>(value: &T) {
     match serde_json::to_string_pretty(value) {
@@ -68,7 +74,9 @@ pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
         let label = pipeline.label.as_deref().unwrap_or_default();
         let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
-        print(&heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "));
+        let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+        print(&format!("{step}{heading}"));
         // Files of other types than the table's are cast on every load: that is for the plan to tell.
         let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
         for line in schema(told) {
@@ -256,7 +264,7 @@ pub fn error(error: &ReportedError) {
 pub fn problems(problems: &[Problem]) {
     let lines: Vec<String> =
         problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
-    let hint = "`finops config` shows what counts; .env.example documents every variable";
+    let hint = "`finops config` shows what counts; .env.example and config.toml.example document every setting";
     error(&ReportedError {
         kind: "configuration".to_owned(),
         message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),

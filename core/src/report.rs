@@ -24,6 +24,9 @@ pub struct PipelineReport {
     /// What is done with its months. For people: programs know what they asked for.
     #[serde(skip)]
     pub verb: Verb,
+    /// The step of the staged pipeline; absent for the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
     /// The provider's name of the report; empty where none was found.
     pub export: String,
     /// The table, in the warehouse's full form.
@@ -44,7 +47,8 @@ impl PipelineReport {
     pub fn new(pipeline: &str, export: &str, table: String) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
-        Self { pipeline, label: None, verb: Verb::Load, export, table, status: None, schema, months, error: None }
+        let (label, verb, step, status, error) = (None, Verb::Load, None, None, None);
+        Self { pipeline, label, verb, step, export, table, status, schema, months, error }
     }
 
     /// Whether the export or one of its months failed, was refused or is stale.

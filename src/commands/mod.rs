@@ -9,7 +9,10 @@ mod status;
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;
-use finops_core::export::Provider;
+use finops_core::{
+    export::Provider,
+    report::{Report, ReportedError},
+};
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
@@ -30,6 +33,19 @@ pub enum Exit {
     Failure,
     /// Usage or configuration.
     Usage,
+}
+
+impl Exit {
+    fn of(report: &Report) -> Self {
+        let misconfigured = |error: &ReportedError| error.kind == Kind::Configuration.as_str();
+        if report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref()).any(misconfigured) {
+            Self::Usage
+        } else if report.failed() {
+            Self::Failure
+        } else {
+            Self::Success
+        }
+    }
 }
 
 /// Why a command ended before it had anything to report.

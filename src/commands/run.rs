@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::IsTerminal};
 
 use finops_core::{
     plan::Rules,
-    report::{PipelineReport, PipelineStatus, Report, ReportedError},
+    report::{PipelineReport, PipelineStatus, Report},
     run_id::run_id,
 };
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::{
     cli::{Output, RunArguments, Selection},
     commands::{Exit, open_store},
     config::{Choice, Config, Export, Problem, WarehouseConfig, parse},
-    error::{Error, Kind, Result},
+    error::{Error, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
     storage::S3Options,
@@ -59,14 +59,7 @@ async fn go(
         Output::Table => output::report(&report, dry_run),
     }
     output::failures(&report);
-    let misconfigured = |error: &ReportedError| error.kind == Kind::Configuration.as_str();
-    Ok(if report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref()).any(misconfigured) {
-        Exit::Usage
-    } else if report.failed() {
-        Exit::Failure
-    } else {
-        Exit::Success
-    })
+    Ok(Exit::of(&report))
 }
 
 async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> {

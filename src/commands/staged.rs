@@ -9,7 +9,7 @@ use std::{
 use finops_core::{
     export::Provider,
     plan::Rules,
-    report::{PipelineReport, Report},
+    report::{PipelineReport, PipelineStatus, Report},
     run_id::run_id,
 };
 use jiff::Timestamp;
@@ -53,21 +53,21 @@ pub(super) async fn step(
         }
         Step::ExtractBilling(arguments) => {
             let staged = staged(steps, Needs { source: true, ..nothing }, &arguments.step)?;
-            Ok(staged.print(vec![staged.extract().await?], &arguments.step.output))
+            Ok(staged.print(vec![staged.extract().await], &arguments.step.output))
         }
         Step::LoadBillingLocal(arguments) => {
             let staged = staged(steps, nothing, &arguments)?;
-            Ok(staged.print(vec![staged.load_local().await?], &arguments.output))
+            Ok(staged.print(vec![staged.load_local().await], &arguments.output))
         }
         Step::ExportParquet(arguments) => {
             let staged = staged(steps, nothing, &arguments.step)?;
             let writing = Writing { overwrite: arguments.overwrite, compression: arguments.compression };
-            Ok(staged.print(vec![staged.export(writing).await?], &arguments.step.output))
+            Ok(staged.print(vec![staged.export(writing).await], &arguments.step.output))
         }
         Step::LoadBillingRemote(arguments) => {
             let mut staged = staged(steps, Needs { bigquery: Needed::Yes, ..nothing }, &arguments.step)?;
             staged.run.rules.force = arguments.overwrite;
-            Ok(staged.print(staged.load_remote().await?.into_iter().collect(), &arguments.step.output))
+            Ok(staged.print(staged.load_remote().await.into_iter().collect(), &arguments.step.output))
         }
         Step::RunPipeline(arguments) => {
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
@@ -76,9 +76,7 @@ pub(super) async fn step(
                 print_survey(&staged.survey().await?, &arguments.step.output, true);
                 return Ok(Exit::Success);
             }
-            let mut reports = vec![staged.extract().await?, staged.load_local().await?, staged.export(writing).await?];
-            reports.extend(staged.load_remote().await?);
-            Ok(staged.print(reports, &arguments.step.output))
+            Ok(staged.run_all(writing, &arguments.step.output).await)
         }
     }
 }
@@ -181,34 +179,87 @@ impl Staged {
         survey(&places, &self.run).await
     }
 
-    async fn extract(&self) -> Result<PipelineReport> {
-        match self.source().await? {
-            Some((export, store)) => {
+    /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
+    async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
+        let mut reports = vec![self.extract().await];
+        let goes_on = |reports: &[PipelineReport]| reports.iter().all(|report| report.error.is_none());
+        if goes_on(&reports) {
+            reports.push(self.load_local().await);
+        }
+        if goes_on(&reports) {
+            reports.push(self.export(writing).await);
+        }
+        if goes_on(&reports) {
+            reports.extend(self.load_remote().await);
+        }
+        let note = if !goes_on(&reports) {
+            Some("the steps after that were left out")
+        } else if self.remote.is_none() {
+            Some("load-billing-remote: left out, as database.bigquery is not configured")
+        } else {
+            None
+        };
+        let exit = self.print(reports, output);
+        if let (Some(note), Output::Table) = (note, output.output) {
+            output::line(note);
+        }
+        exit
+    }
+
+    async fn extract(&self) -> PipelineReport {
+        let into = self.staging_dir.display().to_string();
+        let done = match self.source().await {
+            Ok(Some((export, store))) => {
                 let bar = ProgressBar::new(std::io::stderr().is_terminal());
                 let show = |transfer| bar.show_bytes(transfer);
                 let report = extract(export, &store, &self.staging_dir, &self.run, &show).await;
                 bar.finish();
                 Ok(report)
             }
-            None => Ok(PipelineReport::new(self.local.provider.as_str(), "", String::new())),
-        }
+            Ok(None) => Ok(PipelineReport::new(self.local.provider.as_str(), "", into.clone())),
+            Err(error) => Err(error),
+        };
+        self.report("extract-billing", into, done)
     }
 
-    async fn load_local(&self) -> Result<PipelineReport> {
+    async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
-        Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?).await)
+        let done = match DuckDb::open(&self.database_path) {
+            Ok(duckdb) => Ok(self.load(&self.local, &store, &duckdb).await),
+            Err(error) => Err(error),
+        };
+        self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
-    async fn export(&self, writing: Writing) -> Result<PipelineReport> {
-        let duckdb = DuckDb::open_to_read(&self.database_path)?;
-        Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
+    async fn export(&self, writing: Writing) -> PipelineReport {
+        let done = match DuckDb::open_to_read(&self.database_path) {
+            Ok(duckdb) => Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await),
+            Err(error) => Err(error),
+        };
+        self.report("export-parquet", self.parquet_dir.display().to_string(), done)
     }
 
     /// `None` where BigQuery is not configured.
-    async fn load_remote(&self) -> Result<Option<PipelineReport>> {
-        let Some((export, options)) = &self.remote else { return Ok(None) };
+    async fn load_remote(&self) -> Option<PipelineReport> {
+        let (export, options) = self.remote.as_ref()?;
         let store = Store::Local(Local::new(&self.parquet_dir));
-        Ok(Some(self.load(export, &store, &BigQuery::connect(options.clone())?).await))
+        let done = match BigQuery::connect(options.clone()) {
+            Ok(bigquery) => Ok(self.load(export, &store, &bigquery).await),
+            Err(error) => Err(error),
+        };
+        let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
+        Some(self.report("load-billing-remote", into, done))
+    }
+
+    /// The report of a step, also of one that could not be begun.
+    fn report(&self, step: &str, into: String, done: Result<PipelineReport>) -> PipelineReport {
+        let Export { provider, name, .. } = &self.local;
+        let mut report = done.unwrap_or_else(|error| {
+            let report = PipelineReport::new(provider.as_str(), name.as_deref().unwrap_or_default(), into);
+            PipelineReport { status: Some(PipelineStatus::Failed), error: Some(error.reported()), ..report }
+        });
+        report.step = Some(step.to_owned());
+        report
     }
 
     async fn load<W: Warehouse>(&self, export: &Export, store: &Store, warehouse: &W) -> PipelineReport {
@@ -225,7 +276,7 @@ impl Staged {
             Output::Table => output::report(&report, false),
         }
         output::failures(&report);
-        if report.failed() { Exit::Failure } else { Exit::Success }
+        Exit::of(&report)
     }
 }
 

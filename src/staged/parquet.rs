@@ -11,13 +11,14 @@ use finops_core::{
     state::Standing,
 };
 
-use super::staging::{remove, unwritable, with_suffix, write_manifest};
+use super::staging::{remove, with_suffix, write_manifest};
 use crate::{
     cli::Compression,
     config::Export,
     error::{Error, Kind, Result},
     outcome::{self, not_loaded},
     pipeline::Run,
+    storage::unwritable,
     warehouse::{Target, Warehouse, duckdb::DuckDb, inspect_any},
 };
 

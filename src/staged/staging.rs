@@ -20,7 +20,7 @@ use md5::{Digest, Md5};
 
 use crate::{
     error::{Error, Kind, Result},
-    storage::{Got, Local, Part, Store, crc32c_of},
+    storage::{Got, Local, Part, Store, crc32c_of, unwritable},
 };
 
 /// Downloads under way at once.
@@ -40,6 +40,9 @@ pub(super) struct Staged {
 pub(super) async fn staged(root: &Path, provider: Provider, export_name: &str) -> Result<Vec<Staged>> {
     if !root.exists() {
         return Ok(Vec::new());
+    }
+    if !root.is_dir() {
+        return Err(unwritable(root, io::ErrorKind::NotADirectory.into()));
     }
     let store = Store::Local(Local::new(root));
     let mut found = Vec::new();
@@ -201,13 +204,4 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
-}
-
-pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
-    let (kind, hint) = match error.kind() {
-        io::ErrorKind::StorageFull => (Kind::Storage, "make room on that disk, and run again: what is there is kept"),
-        io::ErrorKind::PermissionDenied => (Kind::Permission, "let the account that runs finops write there"),
-        _ => (Kind::Storage, "check that the folder is there and can be written to"),
-    };
-    Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
 }

@@ -2,14 +2,14 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Seek, SeekFrom},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Object, Part};
+use super::{Object, Part, unwritable};
 use crate::error::{Error, Kind, Result};
 
 /// A local folder that holds an export.
@@ -69,7 +69,18 @@ impl Local {
 
     pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
         let (path, to) = (self.path(key), to.to_owned());
-        blocking(move || fs::copy(&path, to).map(drop).map_err(|error| unreadable(&path, error))).await
+        blocking(move || {
+            let mut from = File::open(&path).map_err(|error| unreadable(&path, error))?;
+            let mut file = File::create(&to).map_err(|error| unwritable(&to, error))?;
+            let mut buffer = vec![0; 1 << 20];
+            loop {
+                match from.read(&mut buffer).map_err(|error| unreadable(&path, error))? {
+                    0 => return Ok(()),
+                    n => file.write_all(&buffer[..n]).map_err(|error| unwritable(&to, error))?,
+                }
+            }
+        })
+        .await
     }
 }
 

@@ -14,7 +14,7 @@ pub use local::{Local, crc32c_of};
 #[cfg(feature = "s3")]
 pub use s3::S3;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// An object or file as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,4 +164,16 @@ impl fmt::Display for Store {
             Self::Local(local) => write!(f, "{}", local.path("").display()),
         }
     }
+}
+
+/// The error for a file or folder here that cannot be written.
+pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    let (kind, hint) = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            (Kind::Storage, "make room on that disk, and run again: what is there is kept")
+        }
+        std::io::ErrorKind::PermissionDenied => (Kind::Permission, "let the account that runs finops write there"),
+        _ => (Kind::Storage, "check that the folder is there and can be written to"),
+    };
+    Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
 }

@@ -154,9 +154,7 @@ impl S3 {
     }
 
     pub(super) async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
-        let unwritable = |error: std::io::Error| {
-            Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display())).cause(error)
-        };
+        let unwritable = |error| super::unwritable(to, error);
         let mut body: ByteStream = self.get(key, None).await.map_err(|error| self.refused(key, error))?.body;
         let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
         while let Some(chunk) = body.try_next().await.map_err(|error| self.broken_off(key, error))? {

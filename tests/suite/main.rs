@@ -48,6 +48,8 @@ mod s3;
 mod servers;
 mod several_exports;
 mod staged;
+mod staged_cli;
+mod staged_failures;
 mod staged_s3;
 mod staging;
 mod staging_failures;

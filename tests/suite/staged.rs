@@ -14,8 +14,8 @@ const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 /// A folder with an export, a `config.toml`, and what the steps make.
 pub struct Pipeline {
     pub folder: TempDir,
-    export: Export,
-    finops: Finops,
+    pub export: Export,
+    pub finops: Finops,
 }
 
 impl Pipeline {
@@ -35,7 +35,7 @@ impl Pipeline {
         [Run::of(august), Run::again(september, number)].map(|run| self.export.deliver(&to, &run).unwrap())
     }
 
-    fn run(&self, step: &str) -> Outcome {
+    pub fn run(&self, step: &str) -> Outcome {
         let provider = if self.export.dialect.is_azure() { "azure" } else { "aws" };
         self.finops.run(&[provider, step, "--output", "json"])
     }
@@ -49,7 +49,7 @@ impl Pipeline {
         report["pipelines"].as_array().unwrap().clone()
     }
 
-    fn files(&self, below: &str) -> Vec<PathBuf> {
+    pub fn files(&self, below: &str) -> Vec<PathBuf> {
         fn walk(folder: &PathBuf, found: &mut Vec<PathBuf>) {
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// Month and execution id to rows and cost in USD, of all rows that `source` gives.
-    fn figures(&self, source: &str) -> BTreeMap<(String, String), (usize, String)> {
+    pub fn figures(&self, source: &str) -> BTreeMap<(String, String), (usize, String)> {
         let columns = match self.export.dialect {
             Dialect::AzureFocus12 => ["BillingPeriodStart", "BilledCost"],
             dialect if dialect.is_azure() => ["billingPeriodStartDate", "costInBillingCurrency"],
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     #[track_caller]
-    fn assert_holds(&self, delivered: &[Delivered; 2]) {
+    pub fn assert_holds(&self, delivered: &[Delivered; 2]) {
         let expected: BTreeMap<_, _> = delivered
             .iter()
             .map(|d| ((d.billing_period.clone(), d.execution_id.clone().unwrap()), (d.rows, d.cost["USD"].clone())))
@@ -99,7 +99,7 @@ impl Pipeline {
     }
 }
 
-fn statuses(steps: &[Value]) -> Vec<Vec<&str>> {
+pub fn statuses(steps: &[Value]) -> Vec<Vec<&str>> {
     let months = |step: &'_ Value| step["months"].as_array().unwrap().clone();
     steps
         .iter()

@@ -1,6 +1,13 @@
 //! The staged pipeline from an S3 server to the BigQuery emulator.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    path::Path,
+    thread,
+};
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
 use finops_core::Amount;
@@ -167,4 +174,58 @@ async fn wrong_credentials_and_a_bucket_that_is_not_there_are_named() {
     let outcome = all.finops().with("FINOPS_AWS_ENDPOINT_URL", "http://127.0.0.1:1").run(&["aws", "extract-billing"]);
     assert_eq!(outcome.code, 1);
     assert_names(&outcome.stderr, &["no answer for s3://"]);
+}
+
+/// A server before the S3 server, to which objects with such names are gone when they are asked for.
+fn without(s3: &str, ending: &'static str) -> String {
+    let (listener, s3) = (TcpListener::bind("127.0.0.1:0").unwrap(), s3.trim_start_matches("http://").to_owned());
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || listener.incoming().for_each(|connection| pass_on(connection.unwrap(), &s3, ending)));
+    url
+}
+
+/// Answers one request of a connection.
+fn pass_on(mut connection: TcpStream, s3: &str, ending: &str) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        match connection.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return,
+        }
+    }
+    let head = String::from_utf8(head).unwrap();
+    let path = head.split([' ', '?']).nth(1).unwrap();
+    let mut answer = Vec::new();
+    if path.ends_with(ending) {
+        let body = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
+        let length = body.len();
+        write!(answer, "HTTP/1.1 404 Not Found\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+            .unwrap();
+    } else {
+        let mut server = TcpStream::connect(s3).unwrap();
+        server.write_all(head.as_bytes()).unwrap();
+        server.shutdown(Shutdown::Write).unwrap();
+        server.read_to_end(&mut answer).unwrap();
+    }
+    let _ = connection.write_all(&answer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_vanishes_after_it_was_listed_is_named_and_its_month_has_no_manifest() {
+    let all = Everything::new(Export { parts: 2, ..Export::new(Dialect::AwsCur, Format::CsvGzip) }).await;
+    let delivered = all.deliver(1).await;
+    let url = without(&all.s3.url, "-00002.csv.gz");
+    let outcome = all.finops().with("FINOPS_AWS_ENDPOINT_URL", &url).run(&["aws", "extract-billing"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert_names(&outcome.stderr, &["-00002.csv.gz", "hint: "]);
+    for delivered in &delivered {
+        let folder = all.folder.path().join("data/staging").join(&delivered.billing_period);
+        let folder = folder.join(delivered.execution_id.as_deref().unwrap());
+        let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let left: Vec<_> = left.filter(|name| name.contains(".json") || name.contains("-00002.csv.gz")).collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+    assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
+    all.assert_holds(&delivered);
 }

@@ -1,0 +1,104 @@
+//! What people see of the staged pipeline, whole.
+
+use std::fs;
+
+use billing_exports::{Dialect, Export, Format, Run};
+use tempfile::TempDir;
+
+use crate::program::{Finops, Outcome};
+
+/// A folder with an export of two months and a `config.toml`, in which all paths are relative.
+struct Desk {
+    folder: TempDir,
+    finops: Finops,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let config = "[aws]\nsource = \"delivered\"\nexport_name = \"daily\"\n";
+        fs::write(folder.path().join("config.toml"), config).unwrap();
+        let desk = Self { finops: Finops::unconfigured().within(folder.path()), folder };
+        desk.deliver(1);
+        desk
+    }
+
+    /// Two months, of the second the run of that number.
+    fn deliver(&self, number: u32) {
+        let export = Export { name: "daily".to_owned(), ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
+        let [august, september] = ["2025-08", "2025-09"].map(|month| month.parse().unwrap());
+        for run in [Run::of(august), Run::again(september, number)] {
+            export.deliver(&self.folder.path().join("delivered"), &run).unwrap();
+        }
+    }
+
+    /// What a command prints on stdout; it must end well, and say nothing on stderr.
+    #[track_caller]
+    fn prints(&self, arguments: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.finops.run(arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        masked(&stdout)
+    }
+}
+
+/// The text with moments and sizes masked: these depend on the clock and on the compressor.
+fn masked(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let cell = |cell: &str| {
+            let is_size = cell.trim().ends_with('B') && cell.trim().starts_with(|c: char| c.is_ascii_digit());
+            match (is_size, cell.split_once(" on 20")) {
+                (true, _) => format!("{:>width$} ", "[size]", width = cell.len() - 1),
+                (false, Some((before, moment))) => {
+                    format!("{before} on [moment]{}", " ".repeat(moment.len() - moment.trim_end().len()))
+                }
+                (false, None) => cell.to_owned(),
+            }
+        };
+        lines.push(line.split('|').map(cell).collect::<Vec<_>>().join("|"));
+    }
+    lines.join("\n")
+}
+
+#[test]
+fn help_of_every_step_says_what_it_does() {
+    let desk = Desk::new();
+    let steps = ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet"];
+    for step in steps.into_iter().chain(["load-billing-remote", "run-pipeline"]) {
+        insta::assert_snapshot!(format!("help_of_{step}"), desk.prints(&["aws", step, "--help"]));
+    }
+    insta::assert_snapshot!("help_of_aws", desk.prints(&["aws", "--help"]));
+    insta::assert_snapshot!("help_of_azure", desk.prints(&["azure", "--help"]));
+}
+
+#[test]
+fn steps_their_second_run_and_a_redelivery_read_well() {
+    let desk = Desk::new();
+    let steps = ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet"];
+    let all = || {
+        let printed = steps.map(|step| format!("$ finops aws {step}\n{}", desk.prints(&["aws", step])));
+        printed.join("\n\n")
+    };
+    insta::assert_snapshot!("first_run", all());
+    insta::assert_snapshot!("second_run", all());
+    desk.deliver(2);
+    insta::assert_snapshot!("dry_run_of_a_redelivery", desk.prints(&["aws", "run-pipeline", "--dry-run"]));
+    insta::assert_snapshot!("redelivery", desk.prints(&["aws", "run-pipeline"]));
+    insta::assert_snapshot!("second_run_of_all_steps", desk.prints(&["aws", "run-pipeline"]));
+}
+
+#[test]
+fn settings_in_a_file_are_shown_without_its_secrets() {
+    let desk = Desk::new();
+    let file = "[aws]\nbucket = \"billing\"\naws_access_key_id = \"AKIAEXAMPLE\"\naws_secret_access_key = \"hush\"\n\
+                aws_session_token = \"hush too\"\n[database.bigquery]\nproject_id = \"example-project\"\n";
+    fs::write(desk.folder.path().join("config.toml"), file).unwrap();
+    let finops = desk.finops.clone().with("FINOPS_STAGING_DIR", "/mnt/staging");
+    let outcome = finops.run(&["config"]);
+    assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+    let of_the_file: Vec<&str> = outcome.stdout.lines().skip_while(|line| !line.contains("staging_dir")).collect();
+    insta::assert_snapshot!("config", of_the_file.join("\n"));
+    let outcome = finops.run(&["aws", "load-billing-remote", "--start-date", "2025-13"]);
+    assert_eq!(outcome.code, 2);
+    insta::assert_snapshot!("missing_settings", outcome.stderr);
+}
