@@ -181,8 +181,8 @@ fn has_partial(pipeline: &Pipeline, below: &str) -> bool {
     false
 }
 
-/// Asserts that the months that `source` has are whole.
-fn assert_whole(pipeline: &Pipeline, source: &str, delivered: &[Delivered; 2]) {
+/// Asserts that the months that `source` has are each one of the deliveries, whole.
+fn assert_whole(pipeline: &Pipeline, source: &str, delivered: &[&Delivered]) {
     for ((month, id), (rows, cost)) in pipeline.figures(source) {
         let whole = delivered.iter().find(|d| d.billing_period == month && d.execution_id.as_ref() == Some(&id));
         assert_eq!(whole.map(|d| (d.rows, d.cost["USD"].clone())), Some((rows, cost)), "{month} in {source}");
@@ -192,25 +192,32 @@ fn assert_whole(pipeline: &Pipeline, source: &str, delivered: &[Delivered; 2]) {
 #[test]
 fn steps_that_are_killed_are_finished_by_the_next_run() {
     let pipeline = of_rows(12_000, 6);
-    let delivered = pipeline.deliver(1);
+    let first = pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    let later = pipeline.deliver(2);
+    let both: Vec<&Delivered> = first.iter().chain(&later).collect();
+
     kill(&pipeline, STEPS[0], || has_partial(&pipeline, "data/staging"));
-    let sizes: Vec<u64> = delivered.iter().flat_map(|d| &d.files).map(|file| file.bytes).collect();
+    let sizes: Vec<u64> = both.iter().flat_map(|d| &d.files).map(|file| file.bytes).collect();
     for whole in final_names(&pipeline, "data/staging", ".csv.gz") {
         assert!(sizes.contains(&fs::metadata(&whole).unwrap().len()), "{}", whole.display());
     }
     pipeline.report(STEPS[0]);
     assert!(!has_partial(&pipeline, "data/staging"));
 
-    let wal = pipeline.folder.path().join("data/finops.duckdb.wal");
+    let (wal, table) = (pipeline.folder.path().join("data/finops.duckdb.wal"), "f.main.aws_billing_data");
     kill(&pipeline, STEPS[1], || wal.exists());
+    assert_eq!(pipeline.figures(table).len(), 2, "each month once");
+    assert_whole(&pipeline, table, &both);
     pipeline.report(STEPS[1]);
-    assert_whole(&pipeline, "f.main.aws_billing_data", &delivered);
 
     kill(&pipeline, STEPS[2], || has_partial(&pipeline, "data/exports"));
-    for whole in final_names(&pipeline, "data/exports", ".parquet") {
-        assert_whole(&pipeline, &format!("'{}'", whole.display()), &delivered);
+    let written = final_names(&pipeline, "data/exports", ".parquet");
+    assert_eq!(written.len(), 2);
+    for whole in written {
+        assert_whole(&pipeline, &format!("'{}'", whole.display()), &both);
     }
     pipeline.report(STEPS[2]);
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_holds(&later);
     assert_eq!(pipeline.files("data/exports").len(), 4, "{:?}", pipeline.files("data/exports"));
 }

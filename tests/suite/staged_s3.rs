@@ -223,7 +223,9 @@ async fn an_object_that_vanishes_after_it_was_listed_is_named_and_its_month_has_
         let folder = all.folder.path().join("data/staging").join(&delivered.billing_period);
         let folder = folder.join(delivered.execution_id.as_deref().unwrap());
         let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let left: Vec<_> = left.filter(|name| name.contains(".json") || name.contains("-00002.csv.gz")).collect();
+        let left: Vec<_> = left
+            .filter(|name| ["manifest.json", "-00002.csv.gz"].iter().any(|ending| name.ends_with(ending)))
+            .collect();
         assert!(left.is_empty(), "{left:?}");
     }
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);

@@ -195,6 +195,33 @@ async fn parquet_reaches_bigquery_with_every_digit_once_and_month_by_month() {
     assert_eq!(pipeline.recorded(), ["2025-08", "2025-09", "2025-09"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parquet_file_that_was_replaced_by_hand_never_becomes_another_month() {
+    let pipeline = Pipeline::exported().await;
+    let [august, september] = pipeline.parquet_files();
+    let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
+    let listed = size(&september);
+    assert_ne!(size(&august), listed);
+    fs::copy(&august, &september).unwrap();
+    let report = pipeline.load(0);
+    assert_eq!(each(&report, "status"), ["waiting", "loaded"], "{report:#}");
+    assert_names(month(&report, "2025-09")["reason"].as_str().unwrap(), &["2025-09_aws_billing.parquet"]);
+    assert_eq!(pipeline.recorded(), ["2025-08"]);
+
+    // Even where the manifest is changed along with it.
+    let manifest = september.with_file_name("2025-09_aws_billing.manifest.json");
+    let changed = fs::read_to_string(&manifest).unwrap().replace(&listed.to_string(), &size(&august).to_string());
+    fs::write(&manifest, changed).unwrap();
+    let report = pipeline.load(1);
+    assert_eq!(each(&report, "status"), ["failed", "skipped"], "{report:#}");
+    assert_eq!(pipeline.recorded(), ["2025-08"]);
+
+    let outcome = pipeline.finops.run(&["aws", "export-parquet", "--overwrite"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_eq!(each(&pipeline.load(0), "status"), ["loaded", "skipped"]);
+    pipeline.assert_holds([1, 1]);
+}
+
 /// A table of the staged pipeline, with August's delivery of such amounts as a local file.
 async fn local_table() -> (Table<BigQueryHarness>, TempDir) {
     let mut table = Table::<BigQueryHarness>::new().await;
