@@ -82,7 +82,8 @@ fn required(scope: &Scope<'_>, suffix: &str, what_it_is: &str, problems: &mut Pr
 fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
     let (source, prefix) = source(scope, problems);
     let unreadable = match (&source, warehouse) {
-        (Source::Local(_), WarehouseConfig::BigQuery(_)) => {
+        // Without a path, what it was given as is wrong already.
+        (Source::Local(path), WarehouseConfig::BigQuery(_)) if !path.as_os_str().is_empty() => {
             Some("is a local folder, which BigQuery cannot read: use gs://bucket/prefix, or WAREHOUSE=duckdb")
         }
         (Source::S3(_), WarehouseConfig::BigQuery(_)) => {
@@ -147,23 +148,9 @@ fn source(scope: &Scope<'_>, problems: &mut Problems) -> (Source, String) {
         let (bucket, prefix) = (scope.name("GCS_BUCKET"), scope.name("GCS_PREFIX"));
         problems.add(&variable, format!("is set beside {bucket} or {prefix}: set one or the other"), ENVIRONMENT);
     }
-    match source.split_once("://") {
-        Some((scheme @ ("gs" | "s3"), path)) => {
-            let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-            if bucket.is_empty() {
-                let what = format!("is `{source}`: {scheme}://bucket/prefix was expected");
-                problems.add(&variable, what, ENVIRONMENT);
-            }
-            let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
-            (of_bucket(bucket.to_owned()), trimmed(prefix))
-        }
-        Some((scheme, _)) => {
-            let what = format!(
-                "starts with {scheme}://: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected"
-            );
-            problems.add(&variable, what, ENVIRONMENT);
-            (Source::Local(PathBuf::new()), String::new())
-        }
-        None => (Source::Local(PathBuf::from(source)), String::new()),
-    }
+    let (source, prefix) = Source::read(source).unwrap_or_else(|what| {
+        problems.add(&variable, what, ENVIRONMENT);
+        (Source::Local(PathBuf::new()), String::new())
+    });
+    (source, trimmed(&prefix))
 }

@@ -55,6 +55,29 @@ pub enum Source {
     Local(PathBuf),
 }
 
+impl Source {
+    /// The source that `gs://bucket/prefix`, `s3://bucket/prefix` or a folder's path names, and the prefix in it.
+    ///
+    /// # Errors
+    /// What is wrong with the text, and what would be right.
+    fn read(text: &str) -> Result<(Self, String), String> {
+        match text.split_once("://") {
+            Some((scheme @ ("gs" | "s3"), path)) => {
+                let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
+                if bucket.is_empty() {
+                    return Err(format!("is `{text}`: {scheme}://bucket/prefix was expected"));
+                }
+                let of_bucket = if scheme == "s3" { Self::S3 } else { Self::Gcs };
+                Ok((of_bucket(bucket.to_owned()), prefix.to_owned()))
+            }
+            Some((scheme, _)) => Err(format!(
+                "starts with {scheme}://: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected"
+            )),
+            None => Ok((Self::Local(PathBuf::from(text)), String::new())),
+        }
+    }
+}
+
 /// The two forms of AWS's Cost and Usage Report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurVersion {
@@ -116,6 +139,25 @@ pub struct Months {
 }
 
 impl Months {
+    /// From the texts of the first and the last, which are called so where they were `looked_in`.
+    fn read(
+        [start, end]: [Option<&String>; 2],
+        [start_name, end_name]: [&str; 2],
+        looked_in: &'static str,
+        problems: &mut Problems,
+    ) -> Self {
+        let mut month = |text: Option<&String>, name: &str| {
+            text?.parse().map_err(|error| problems.add(name, format!("{error}"), looked_in)).ok()
+        };
+        let months = Self { start: month(start, start_name), end: month(end, end_name) };
+        if let (Some(start), Some(end)) = (months.start, months.end)
+            && start > end
+        {
+            problems.add(end_name, format!("is {end}, before {start_name}, {start}"), looked_in);
+        }
+        months
+    }
+
     /// Whether the month is among them.
     pub fn contain(&self, period: BillingPeriod) -> bool {
         self.start.is_none_or(|start| start <= period) && self.end.is_none_or(|end| period <= end)
@@ -130,3 +172,6 @@ const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
 
 /// How many months may be replaced at once.
 const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
+
+/// How many hours a month may be let wait.
+const WAIT_MAX_HOURS: RangeInclusive<i64> = 0..=100_000;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 use jiff::SignedDuration;
 
 use super::{
-    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WarehouseConfig,
+    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WAIT_MAX_HOURS, WarehouseConfig,
     environment::{Variables, default_of},
     exports::exports,
     problem::Problems,
@@ -41,26 +41,19 @@ pub fn parse(environment: &BTreeMap<String, String>, choice: &Choice) -> Result<
     let warehouse = warehouse(&variables, load_concurrency, &mut problems);
     let wanted = choice.pipeline.as_deref().or(variables.pipeline.as_deref());
     let exports = exports(wanted, environment, &warehouse, &mut problems);
-    let month = |flag: Option<&String>, variable: Option<&String>, name: &str, problems: &mut Problems| {
-        let text = flag.or(variable)?;
-        text.parse().map_err(|error| problems.add(name, format!("{error}"), FLAG_OR_ENVIRONMENT)).ok()
-    };
-    let months = Months {
-        start: month(choice.start_date.as_ref(), variables.start_date.as_ref(), "START_DATE", &mut problems),
-        end: month(choice.end_date.as_ref(), variables.end_date.as_ref(), "END_DATE", &mut problems),
-    };
-    if let (Some(start), Some(end)) = (months.start, months.end)
-        && start > end
-    {
-        problems.add("END_DATE", format!("is {end}, before START_DATE, {start}"), FLAG_OR_ENVIRONMENT);
-    }
-    let hours = number(
-        "WAIT_MAX_HOURS",
-        variables.wait_max_hours.as_ref(),
-        "a whole number of hours",
+    let months = Months::read(
+        [
+            choice.start_date.as_ref().or(variables.start_date.as_ref()),
+            choice.end_date.as_ref().or(variables.end_date.as_ref()),
+        ],
+        ["START_DATE", "END_DATE"],
+        FLAG_OR_ENVIRONMENT,
         &mut problems,
-        |n: &i64| (0..=100_000).contains(n),
     );
+    let hours =
+        number("WAIT_MAX_HOURS", variables.wait_max_hours.as_ref(), "a whole number of hours", &mut problems, |n| {
+            WAIT_MAX_HOURS.contains(n)
+        });
     let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
     if problems.0.is_empty() {
         let wait_max = SignedDuration::from_hours(hours);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use finops_core::{export::Provider, staged::Place};
 use jiff::SignedDuration;
 
-use super::{CurVersion, Export, Months, Problem, Source, Values, file::EVERYWHERE, problem::Problems};
+use super::{CurVersion, Export, Months, Problem, Source, Values, WAIT_MAX_HOURS, file::EVERYWHERE, problem::Problems};
 use crate::{storage::S3Options, warehouse::bigquery};
 
 /// Settings for one provider's staged pipeline.
@@ -24,7 +24,10 @@ impl Steps<'_> {
     pub fn delivered(&mut self) -> Export {
         let (values, provider) = (self.values, self.provider);
         let (source, prefix) = match values.of(provider, "source") {
-            Some(source) => self.source(source.to_owned()),
+            Some(source) => Source::read(source).unwrap_or_else(|what| {
+                self.problems.add(&format!("{}.source", provider.as_str()), what, EVERYWHERE);
+                (Source::Local(PathBuf::new()), String::new())
+            }),
             None if provider == Provider::Aws => {
                 let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
                 (Source::S3(bucket), values.of(provider, "prefix").unwrap_or_default().to_owned())
@@ -69,22 +72,6 @@ impl Steps<'_> {
         let name = self.values.of(self.provider, "export_name").map(str::to_owned);
         let (provider, cur_version) = (self.provider, None);
         Export { provider, place, cur_version, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
-    }
-
-    fn source(&mut self, source: String) -> (Source, String) {
-        match source.split_once("://") {
-            Some((scheme @ ("gs" | "s3"), path)) => {
-                let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-                let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
-                (of_bucket(bucket.to_owned()), prefix.to_owned())
-            }
-            Some((scheme, _)) => {
-                let what = format!("starts with {scheme}://: a folder, gs:// or s3:// was expected");
-                self.problems.add(&format!("{}.source", self.provider.as_str()), what, EVERYWHERE);
-                (Source::Local(PathBuf::new()), String::new())
-            }
-            None => (Source::Local(PathBuf::from(source)), String::new()),
-        }
     }
 
     /// Where deliveries are staged.
@@ -135,26 +122,13 @@ impl Steps<'_> {
 
     /// The months that the two dates leave.
     pub fn months(&mut self, start: Option<&String>, end: Option<&String>) -> Months {
-        let mut month = |flag: Option<&String>, name: &str| {
-            flag?.parse().map_err(|error| self.problems.add(name, format!("{error}"), "looked in: command line")).ok()
-        };
-        let months = Months { start: month(start, "--start-date"), end: month(end, "--end-date") };
-        if let (Some(start), Some(end)) = (months.start, months.end)
-            && start > end
-        {
-            self.problems.add(
-                "--end-date",
-                format!("is {end}, before --start-date, {start}"),
-                "looked in: command line",
-            );
-        }
-        months
+        Months::read([start, end], ["--start-date", "--end-date"], "looked in: command line", &mut self.problems)
     }
 
     /// How long a month may wait for its files.
     pub fn wait_max(&mut self) -> SignedDuration {
         let text = self.values.get("wait_max_hours").unwrap_or_default();
-        let hours = text.parse::<i64>().ok().filter(|hours| (0..=100_000).contains(hours));
+        let hours = text.parse::<i64>().ok().filter(|hours| WAIT_MAX_HOURS.contains(hours));
         SignedDuration::from_hours(hours.unwrap_or_else(|| {
             self.problems.add(
                 "wait_max_hours",
