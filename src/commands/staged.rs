@@ -224,18 +224,16 @@ impl Staged {
 
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
-        let done = match DuckDb::open(&self.database_path) {
-            Ok(duckdb) => Ok(self.load(&self.local, &store, &duckdb).await),
-            Err(error) => Err(error),
-        };
+        let done = async { Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?).await) }.await;
         self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
     async fn export(&self, writing: Writing) -> PipelineReport {
-        let done = match DuckDb::open_to_read(&self.database_path) {
-            Ok(duckdb) => Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await),
-            Err(error) => Err(error),
+        let done = async {
+            let duckdb = DuckDb::open_to_read(&self.database_path)?;
+            Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
         };
+        let done = done.await;
         self.report("export-parquet", self.parquet_dir.display().to_string(), done)
     }
 
@@ -243,10 +241,7 @@ impl Staged {
     async fn load_remote(&self) -> Option<PipelineReport> {
         let (export, options) = self.remote.as_ref()?;
         let store = Store::Local(Local::new(&self.parquet_dir));
-        let done = match BigQuery::connect(options.clone()) {
-            Ok(bigquery) => Ok(self.load(export, &store, &bigquery).await),
-            Err(error) => Err(error),
-        };
+        let done = async { Ok(self.load(export, &store, &BigQuery::connect(options.clone())?).await) }.await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", into, done))
     }

@@ -72,7 +72,11 @@ async fn extract_months(
     let mut candidates = discovered.candidates;
     refuse_other_kinds(&mut candidates, &standing);
     let planned = plan(candidates, &standing, &run.rules);
-    progress(Transfer::Planned(planned.iter().map(|month| planned_report(month).bytes).sum()));
+    let to_fetch = planned.iter().map(|month| match &month.decision {
+        Decision::Load(delivery) | Decision::Reload(delivery) => delivery.bytes(),
+        _ => 0,
+    });
+    progress(Transfer::Planned(to_fetch.sum()));
     for mut planned in planned {
         let period = planned.billing_period;
         reword(&mut planned, standing.get(&period));

@@ -108,6 +108,14 @@ impl Finops {
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.stdout))
     }
 
+    /// What a command prints on stdout; it must end well, and say nothing on stderr.
+    #[track_caller]
+    pub fn prints(&self, arguments: &[&str]) -> String {
+        let Outcome { code, stdout, stderr } = self.run(arguments);
+        assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+        stdout
+    }
+
     /// Starts `finops run`.
     pub fn spawn(&self) -> Child {
         self.start(&["run", "--output", "json"])
