@@ -134,10 +134,10 @@ pub struct StepArguments {
 /// Arguments of `discover-manifests`.
 #[derive(Debug, Args)]
 pub struct DiscoverArguments {
-    /// The S3 bucket, before aws.bucket
+    /// The S3 bucket, before aws.bucket; for Azure gs://BUCKET or s3://BUCKET, before azure.bucket
     #[arg(long)]
     pub bucket: Option<String>,
-    /// The folder in it, before aws.prefix
+    /// The folder in it, before aws.prefix or azure.prefix
     #[arg(long)]
     pub prefix: Option<String>,
     /// The export, before aws.export_name or azure.export_name

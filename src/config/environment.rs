@@ -64,8 +64,8 @@ fn is_ours(name: &str) -> bool {
     KNOWN.iter().any(|(known, _)| *known == name) || Provider::ALL.into_iter().any(|provider| has(provider, name))
 }
 
-/// Where a value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+/// Where a value comes from, the nearest place first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// The command line.

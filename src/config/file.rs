@@ -23,7 +23,7 @@ const fn key(name: &'static str) -> Key {
 }
 
 /// All of them, in the order in which they are shown.
-const KEYS: [Key; 24] = [
+const KEYS: [Key; 26] = [
     Key { name: "staging_dir", default: "./data/staging", secret: false },
     Key { name: "parquet_dir", default: "./data/exports", secret: false },
     Key { name: "database.duckdb.database_path", default: "./data/finops.duckdb", secret: false },
@@ -44,6 +44,8 @@ const KEYS: [Key; 24] = [
     key("aws.region"),
     key("aws.endpoint_url"),
     Key { name: "aws.table_id", default: "aws_billing_data", secret: false },
+    key("azure.bucket"),
+    key("azure.prefix"),
     key("azure.source"),
     key("azure.export_name"),
     Key { name: "azure.table_id", default: "azure_billing_data", secret: false },
@@ -130,6 +132,12 @@ impl Values {
     /// A key of the provider's section.
     pub fn of(&self, provider: Provider, name: &str) -> Option<&str> {
         self.get(&format!("{}.{name}", provider.as_str()))
+    }
+
+    /// Whether the first of two keys of the provider's section is given, and nearer to the command line than the second.
+    pub fn is_nearer(&self, provider: Provider, one: &str, other: &str) -> bool {
+        let origin = |name| self.given.get(format!("{}.{name}", provider.as_str()).as_str()).map(|(_, origin)| origin);
+        origin(one).is_some_and(|one| origin(other).is_none_or(|other| one < other))
     }
 }
 

@@ -22,24 +22,40 @@ pub struct Steps<'a> {
 impl Steps<'_> {
     /// The export where its provider delivers it.
     pub fn delivered(&mut self) -> Export {
-        let (values, provider) = (self.values, self.provider);
-        let (source, prefix) = match values.of(provider, "source") {
-            Some(source) => Source::read(source).unwrap_or_else(|what| {
-                self.problems.add(&format!("{}.source", provider.as_str()), what, EVERYWHERE);
-                (Source::Local(PathBuf::new()), String::new())
-            }),
-            None if provider == Provider::Aws => {
-                let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
-                (Source::S3(bucket), values.of(provider, "prefix").unwrap_or_default().to_owned())
-            }
-            None => {
-                let what = "a folder, gs://bucket/prefix or s3://bucket/prefix with the export";
-                values.require("azure.source", what, &mut self.problems);
-                (Source::Local(PathBuf::new()), String::new())
-            }
-        };
+        let (source, prefix) = self.place();
         let export = self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new());
         Export { cur_version: self.cur_version(), ..export }
+    }
+
+    /// Bucket and prefix, or the source in their place: of the two, that which is given nearer to the command line.
+    fn place(&mut self) -> (Source, String) {
+        let (values, provider) = (self.values, self.provider);
+        let prefix = values.of(provider, "prefix").unwrap_or_default();
+        let has_bucket = values.is_nearer(provider, "bucket", "source");
+        if provider == Provider::Aws && (has_bucket || values.of(provider, "source").is_none()) {
+            let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
+            return (Source::S3(bucket), prefix.to_owned());
+        }
+        let (key, place) = if has_bucket {
+            let bucket = values.of(provider, "bucket").unwrap_or_default();
+            // Azure's exports lie in any kind of bucket.
+            if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
+                let what = format!("is `{bucket}`: gs://{bucket} or s3://{bucket} was expected");
+                self.problems.add("azure.bucket", what, EVERYWHERE);
+                return (Source::Local(PathBuf::new()), String::new());
+            }
+            ("bucket", bucket.to_owned())
+        } else {
+            let what = "a folder, gs://bucket/prefix or s3://bucket/prefix with the export";
+            let source = values.of(provider, "source").map(str::to_owned);
+            ("source", source.unwrap_or_else(|| values.require("azure.source", what, &mut self.problems)))
+        };
+        let (source, within) = Source::read(&place).unwrap_or_else(|what| {
+            self.problems.add(&format!("{}.{key}", provider.as_str()), what, EVERYWHERE);
+            (Source::Local(PathBuf::new()), String::new())
+        });
+        let is_prefixed = has_bucket || values.is_nearer(provider, "prefix", "source");
+        (source, if is_prefixed { prefix.to_owned() } else { within })
     }
 
     fn cur_version(&mut self) -> Option<CurVersion> {

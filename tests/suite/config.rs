@@ -1,5 +1,9 @@
 //! Settings: what counts, and what is wrong with them.
 
+use std::{collections::BTreeMap, fs};
+
+use finops::config::{Problems, Source, Steps, Values};
+use finops_core::export::Provider;
 use serde_json::{Value, json};
 
 use crate::program::{Finops, assert_names};
@@ -299,4 +303,39 @@ fn every_setting_that_config_shows_is_documented() {
     for setting in working().report_of(&["config", "--output", "json"], 0).as_array().unwrap() {
         assert_names(&documented, &[&format!("{}=", setting["name"].as_str().unwrap())]);
     }
+}
+
+/// Where an export of the provider lies: by a flag's bucket and prefix, and by the sections of a `config.toml`; or what
+/// is wrong with that.
+fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) -> Result<(Source, String), String> {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, file).unwrap();
+    let mut problems = Problems::default();
+    let [bucket, prefix] = [bucket, prefix].map(|value| value.map(str::to_owned));
+    let names = ["bucket", "prefix"].map(|name| format!("{}.{name}", provider.as_str()));
+    let flags = [(names[0].as_str(), bucket.as_ref()), (names[1].as_str(), prefix.as_ref())];
+    let values = Values::read(Some(&path), &BTreeMap::new(), &flags, &mut problems).unwrap();
+    let mut steps = Steps { provider, values: &values, problems };
+    let export = steps.delivered();
+    match steps.problems.0.first() {
+        Some(problem) => Err(format!("{} {}", problem.name, problem.what)),
+        None => Ok((export.source, export.prefix)),
+    }
+}
+
+#[test]
+fn a_bucket_or_prefix_on_the_command_line_counts_before_a_source_in_the_file() {
+    let s3 = |bucket: &str, prefix: &str| Ok((Source::S3(bucket.to_owned()), prefix.to_owned()));
+    let gcs = |bucket: &str, prefix: &str| Ok((Source::Gcs(bucket.to_owned()), prefix.to_owned()));
+    let file = "[aws]\nsource = \"gs://mirror/cur\"\nbucket = \"b\"\n[azure]\nsource = \"gs://mirror/azure\"\n";
+    for (provider, within) in [(Provider::Aws, "cur"), (Provider::Azure, "azure")] {
+        assert_eq!(place(provider, [None, None], file), gcs("mirror", within));
+        assert_eq!(place(provider, [None, Some("p")], file), gcs("mirror", "p"));
+    }
+    assert_eq!(place(Provider::Aws, [Some("flag"), None], file), s3("flag", ""));
+    assert_eq!(place(Provider::Azure, [Some("s3://flag"), Some("p/q/")], file), s3("flag", "p/q"));
+    let expected = "azure.bucket is `flag`: gs://flag or s3://flag was expected";
+    assert_eq!(place(Provider::Azure, [Some("flag"), None], file), Err(expected.to_owned()));
+    assert_eq!(place(Provider::Aws, [None, None], "[aws]\nbucket = \"b\"\nprefix = \"p\"\n"), s3("b", "p"));
 }
