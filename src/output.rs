@@ -23,6 +23,7 @@ use crate::{
     pipeline::Progress,
     staged::Transfer,
     telemetry,
+    warehouse::bigquery::Uploaded,
 };
 
 /// Terminals with fewer columns than this get tables that do not wrap cells.
@@ -72,21 +73,26 @@ pub fn json<T: Serialize>(value: &T) {
 /// Prints a report, or a plan, as tables.
 pub fn report(report: &Report, is_plan: bool) {
     for pipeline in &report.pipelines {
-        let label = pipeline.label.as_deref().unwrap_or_default();
-        let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
-        let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
-        print(&format!("{step}{heading}"));
-        // Files of other types than the table's are cast on every load: that is for the plan to tell.
-        let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
-        for line in schema(told) {
-            print(&line);
-        }
-        if !pipeline.months.is_empty() {
-            print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
-        }
-        print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
+        self::pipeline(pipeline, is_plan);
     }
+}
+
+/// Prints one export's part of a report, or of a plan.
+pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
+    let label = pipeline.label.as_deref().unwrap_or_default();
+    let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
+    let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
+    print(&format!("{step}{heading}"));
+    // Files of other types than the table's are cast on every load: that is for the plan to tell.
+    let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
+    for line in schema(told) {
+        print(&line);
+    }
+    if !pipeline.months.is_empty() {
+        print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
+    }
+    print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
 }
 
 /// A line for all columns that change alike.
@@ -362,7 +368,7 @@ pub fn status(status: &TableStatus) {
 }
 
 /// A bar on stderr, or nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
@@ -403,6 +409,12 @@ impl ProgressBar {
             }
             Transfer::Got(bytes) => self.0.inc(bytes),
         }
+    }
+
+    /// Shows how much of a file was sent.
+    pub fn show_uploaded(&self, uploaded: Uploaded) {
+        let Uploaded { bytes, of } = uploaded;
+        self.0.set_message(format!("{} of {} sent", HumanBytes(bytes), HumanBytes(of)));
     }
 
     /// Takes the bar away.

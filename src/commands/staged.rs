@@ -85,9 +85,12 @@ pub(super) async fn step(
 fn flags(provider: Provider, step: &Step) -> Vec<(&'static str, Option<&String>)> {
     match step {
         Step::DiscoverManifests(arguments) => {
-            let name = if provider == Provider::Aws { "aws.export_name" } else { "azure.export_name" };
-            let (bucket, prefix) = (arguments.bucket.as_ref(), arguments.prefix.as_ref());
-            vec![("aws.bucket", bucket), ("aws.prefix", prefix), (name, arguments.export_name.as_ref())]
+            let keys = match provider {
+                Provider::Aws => ["aws.bucket", "aws.prefix", "aws.export_name"],
+                Provider::Azure => ["azure.bucket", "azure.prefix", "azure.export_name"],
+            };
+            let values = [&arguments.bucket, &arguments.prefix, &arguments.export_name];
+            keys.into_iter().zip(values.map(Option::as_ref)).collect()
         }
         Step::ExtractBilling(arguments) => vec![("staging_dir", arguments.staging_dir.as_ref())],
         Step::ExportParquet(arguments) => vec![("parquet_dir", arguments.output_dir.as_ref())],
@@ -181,29 +184,32 @@ impl Staged {
 
     /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
     async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
-        let mut reports = vec![self.extract().await];
-        let goes_on = |reports: &[PipelineReport]| reports.iter().all(|report| report.error.is_none());
-        if goes_on(&reports) {
-            reports.push(self.load_local().await);
-        }
-        if goes_on(&reports) {
-            reports.push(self.export(writing).await);
-        }
-        if goes_on(&reports) {
-            reports.extend(self.load_remote().await);
-        }
-        let note = if !goes_on(&reports) {
-            Some("the steps after that were left out")
-        } else if self.remote.is_none() {
-            Some("load-billing-remote: left out, as database.bigquery is not configured")
-        } else {
-            None
+        let is_table = output.output == Output::Table;
+        let mut pipelines = Vec::new();
+        // People see what a step did before the next one begins.
+        let mut done = |report: PipelineReport| {
+            if is_table {
+                output::pipeline(&report, false);
+            }
+            let goes_on = report.error.is_none();
+            pipelines.push(report);
+            goes_on
         };
-        let exit = self.print(reports, output);
-        if let (Some(note), Output::Table) = (note, output.output) {
-            output::line(note);
+        let mut goes_on =
+            done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
+        if goes_on && let Some(report) = self.load_remote().await {
+            goes_on = done(report);
         }
-        exit
+        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        if !is_table {
+            output::json(&report);
+        } else if !goes_on {
+            output::line("the steps after that were left out");
+        } else if self.remote.is_none() {
+            output::line("load-billing-remote: left out, as database.bigquery is not configured");
+        }
+        output::failures(&report);
+        Exit::of(&report)
     }
 
     async fn extract(&self) -> PipelineReport {
@@ -224,7 +230,8 @@ impl Staged {
 
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
-        let done = async { Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?).await) }.await;
+        let bar = ProgressBar::new(std::io::stderr().is_terminal());
+        let done = async { Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await) }.await;
         self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
@@ -241,7 +248,13 @@ impl Staged {
     async fn load_remote(&self) -> Option<PipelineReport> {
         let (export, options) = self.remote.as_ref()?;
         let store = Store::Local(Local::new(&self.parquet_dir));
-        let done = async { Ok(self.load(export, &store, &BigQuery::connect(options.clone())?).await) }.await;
+        let bar = ProgressBar::new(std::io::stderr().is_terminal());
+        let shown = bar.clone();
+        let done = async {
+            let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
+            Ok(self.load(export, &store, &bigquery, &bar).await)
+        };
+        let done = done.await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", into, done))
     }
@@ -257,8 +270,13 @@ impl Staged {
         report
     }
 
-    async fn load<W: Warehouse>(&self, export: &Export, store: &Store, warehouse: &W) -> PipelineReport {
-        let bar = ProgressBar::new(std::io::stderr().is_terminal());
+    async fn load<W: Warehouse>(
+        &self,
+        export: &Export,
+        store: &Store,
+        warehouse: &W,
+        bar: &ProgressBar,
+    ) -> PipelineReport {
         let report = pipeline::run(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
         bar.finish();
         report

@@ -15,13 +15,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    program::{BUCKET, Finops, assert_names},
+    figures,
+    program::{BUCKET, DATASET, Finops, TABLE, assert_names},
     s3::{S3Server, SECRET},
     servers::{BigQueryServer, PROJECT, bigquery_alone},
+    tables::{in_bigquery, in_duckdb},
 };
-
-const DATASET: &str = "billing";
-const TABLE: &str = "aws_billing_data";
 
 struct Everything {
     folder: TempDir,
@@ -37,6 +36,7 @@ impl Everything {
         let config = format!(
             "[aws]\nbucket = \"{BUCKET}\"\nprefix = \"cur\"\nexport_name = \"{}\"\nendpoint_url = \"{}\"\n\
              aws_access_key_id = \"test\"\naws_secret_access_key = \"{SECRET}\"\nregion = \"us-east-1\"\n\
+             table_id = \"{TABLE}\"\n[database.duckdb]\nschema = \"{DATASET}\"\n\
              [database.bigquery]\nproject_id = \"{PROJECT}\"\ndataset_id = \"{DATASET}\"\ntable_id = \"{TABLE}\"\n",
             export.name, s3.url
         );
@@ -74,25 +74,26 @@ impl Everything {
         let expected: BTreeMap<_, _> = delivered
             .iter()
             .map(|d| {
-                (
-                    (d.billing_period.clone(), d.execution_id.clone().unwrap()),
-                    (d.rows.to_string(), d.cost["USD"].clone()),
-                )
+                let rows = u64::try_from(d.rows).unwrap();
+                ((d.billing_period.clone(), d.execution_id.clone().unwrap()), (rows, d.cost["USD"].clone()))
             })
             .collect();
+        assert_eq!(self.figures(), expected);
+    }
+
+    /// Month and execution id to rows and cost in USD, in BigQuery.
+    fn figures(&self) -> BTreeMap<(String, String), (u64, String)> {
         let sql = format!(
             "SELECT CAST(bill_billing_period_start_date AS VARCHAR)[:7], execution_id, CAST(count(*) AS VARCHAR), \
              CAST(sum(CAST(bq_bignumeric_text(line_item_unblended_cost) AS DECIMAL(38,18))) AS VARCHAR) \
              FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" GROUP BY 1, 2"
         );
         let rows = self.bigquery.query(&sql).unwrap().into_iter();
-        let found: BTreeMap<_, _> = rows
-            .map(|row| {
-                let [month, id, count, cost] = <[_; 4]>::try_from(row).unwrap().map(Option::unwrap);
-                ((month, id), (count, cost.parse::<Amount>().unwrap().to_string()))
-            })
-            .collect();
-        assert_eq!(found, expected);
+        let figure = |row: Vec<Option<String>>| {
+            let [month, id, count, cost] = <[_; 4]>::try_from(row).unwrap().map(Option::unwrap);
+            ((month, id), (count.parse().unwrap(), cost.parse::<Amount>().unwrap().to_string()))
+        };
+        rows.map(figure).collect()
     }
 
     /// The data files that the S3 server was asked for since.
@@ -130,6 +131,21 @@ async fn csv_of_a_legacy_report_goes_from_s3_to_bigquery() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_of_a_data_export_goes_from_s3_to_bigquery() {
     walks(Dialect::AwsCur2, Format::Parquet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sample_report_goes_from_s3_to_bigquery_and_so_does_its_redelivery() {
+    let sample = Export { name: "cost-and-usage".to_owned(), ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
+    let all = Everything::new(sample).await;
+    let mut figures = figures::figures(&figures::expected("first"));
+    all.s3.upload(&figures::example("first/cur")).await;
+    assert_eq!(all.run(), [["loaded", "loaded", "loaded"]; 4]);
+    assert_eq!(in_bigquery(&all.bigquery), figures);
+    all.s3.upload(&figures::example("redelivery/cur")).await;
+    assert_eq!(all.run(), [["skipped", "loaded", "skipped"]; 4]);
+    figures.extend(figures::figures(&figures::expected("redelivery")));
+    assert_eq!(in_bigquery(&all.bigquery), figures);
+    assert_eq!(in_duckdb(&all.folder.path().join("data/finops.duckdb")), figures);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,14 +115,17 @@ fn end(mut run: Child) -> (Option<i32>, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_stopped_while_it_uploads_leaves_nothing_behind() {
+async fn a_run_that_is_stopped_or_killed_while_it_uploads_leaves_nothing_behind() {
     let pipeline = Pipeline::exported().await;
-    pipeline.emulator.add_fault(fault("PUT", FaultKind::Hang, When::BeforeEffect));
-    let run = pipeline.finops.start(&["aws", "load-billing-remote"]);
-    until(|| pipeline.uploaded() > 0).await;
-    assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap().success());
-    assert_eq!(end(run).0, Some(143));
-    assert_eq!(pipeline.recorded(), [""; 0]);
+    for (signal, code) in [("-TERM", Some(143)), ("-KILL", None)] {
+        let uploaded = pipeline.uploaded();
+        pipeline.emulator.add_fault(fault("PUT", FaultKind::Hang, When::BeforeEffect));
+        let run = pipeline.finops.start(&["aws", "load-billing-remote"]);
+        until(|| pipeline.uploaded() > uploaded).await;
+        assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
+        assert_eq!(end(run).0, code, "{signal}");
+        assert_eq!(pipeline.recorded(), [""; 0], "{signal}");
+    }
     let table = format!("\"{PROJECT}:billing\".\"aws_cur\"");
     assert_eq!(pipeline.emulator.query(&format!("SELECT 1 FROM {table}")).unwrap().len(), 0);
 

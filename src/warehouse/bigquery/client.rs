@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
+    Uploaded,
     errors::Failure,
     model::{Dataset, Job, QueryResponse, Table},
     rest::{Request, Rest},
@@ -14,16 +15,25 @@ use super::{
 };
 use crate::{error::Result, http};
 
+/// Whom uploads tell how far they are.
+pub(super) type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
+
 /// One project's BigQuery.
 pub(super) struct Client {
     rest: Rest,
     project: String,
+    show_uploaded: ShowUploaded,
 }
 
 impl Client {
     /// A client for `project`, at a local server if one is given.
     pub(super) fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
-        Ok(Self { rest: Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?, project })
+        let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
+        Ok(Self { rest, project, show_uploaded: Box::new(|_| {}) })
+    }
+
+    pub(super) fn show_uploaded(&mut self, show: ShowUploaded) {
+        self.show_uploaded = show;
     }
 
     pub(super) fn project(&self) -> &str {
@@ -54,7 +64,7 @@ impl Client {
     /// With a file, the job is there once that is uploaded.
     pub(super) async fn insert_job(&self, job: &Value, file: Option<&Path>) -> Result<Job, Failure> {
         match file {
-            Some(file) => Box::pin(Upload::of(&self.rest, file)?.send(&self.project, job)).await,
+            Some(file) => Box::pin(Upload::of(&self.rest, file, &self.show_uploaded)?.send(&self.project, job)).await,
             None => self.post("jobs.insert", &["jobs"], job).await,
         }
     }

@@ -61,6 +61,15 @@ pub struct Options {
     pub concurrency: usize,
 }
 
+/// How much of a file has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The bytes that the service has.
+    pub bytes: u64,
+    /// The file's bytes.
+    pub of: u64,
+}
+
 /// A connection to one project.
 pub struct BigQuery {
     client: Client,
@@ -88,6 +97,13 @@ impl BigQuery {
             overtaken: Mutex::default(),
             quota_used_up: OnceLock::new(),
         })
+    }
+
+    /// The same, with `show` called as local files are sent.
+    #[must_use]
+    pub fn showing(mut self, show: impl Fn(Uploaded) + Send + Sync + 'static) -> Self {
+        self.client.show_uploaded(Box::new(show));
+        self
     }
 
     /// `dataset.table` in this project, quoted for SQL.

@@ -19,7 +19,7 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{errors::Failure, rest::Rest};
+use super::{Uploaded, client::ShowUploaded, errors::Failure, rest::Rest};
 
 /// The service takes multiples of 256 KiB, but for the last.
 const CHUNK: u64 = 8 << 20;
@@ -31,6 +31,7 @@ const BEGINNINGS: usize = 3;
 /// A file on its way.
 pub(super) struct Upload<'a> {
     rest: &'a Rest,
+    show_uploaded: &'a ShowUploaded,
     path: PathBuf,
     /// Stays the same file whatever comes under its name meanwhile.
     file: Arc<File>,
@@ -50,7 +51,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// Where it cannot be read; nothing is sent then.
-    pub(super) fn of(rest: &'a Rest, path: &Path) -> Result<Self, Failure> {
+    pub(super) fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
         let open = || -> io::Result<(File, u64)> {
             let file = File::open(path)?;
             let length = file.metadata()?.len();
@@ -58,7 +59,7 @@ impl<'a> Upload<'a> {
         };
         let path = path.to_owned();
         match open() {
-            Ok((file, length)) => Ok(Self { rest, path, file: Arc::new(file), length }),
+            Ok((file, length)) => Ok(Self { rest, show_uploaded, path, file: Arc::new(file), length }),
             Err(error) => Err(Failure::File(path, error)),
         }
     }
@@ -103,6 +104,7 @@ impl<'a> Upload<'a> {
                     (at, is_known) = (there, true);
                     if there > farthest {
                         farthest = there;
+                        (self.show_uploaded)(Uploaded { bytes: there, of: self.length });
                         pauses = self.rest.backoff.build();
                     }
                     if !took_nothing {

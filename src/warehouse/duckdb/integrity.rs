@@ -61,7 +61,9 @@ fn rows_of(path: &str) -> Result<u64> {
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "is corrupt: its gzip data does not add up",
                 _ => "cannot be read",
             };
-            Err(Error::new(Kind::Data, format!("{path} {what}")).hint("fetch the file again").cause(error))
+            Err(Error::new(Kind::Data, format!("{path} {what}"))
+                .hint("delete the file and fetch it again; a staging folder gets it back from extract-billing")
+                .cause(error))
         }
     }
 }

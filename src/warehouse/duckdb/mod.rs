@@ -152,7 +152,7 @@ fn cannot_open(path: &Path, cause: &str) -> Error {
     let hint = if empty {
         "the file is empty, which no database is: delete it, and the next run creates it anew"
     } else {
-        "DUCKDB_PATH must name a DuckDB file that you may write"
+        "name a DuckDB file that you may write: DUCKDB_PATH does, and in the staged pipeline database.duckdb.database_path"
     };
     Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
 }
