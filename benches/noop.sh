@@ -17,28 +17,8 @@ cargo build --locked --profile "$profile" --package finops --bin finops --no-def
 finops=$built/finops
 library=${DUCKDB_LIB_DIR:-$PWD/.cache/duckdb}
 
-work=$(mktemp -d)
-servers=()
-finish() {
-    ((${#servers[@]} == 0)) || kill "${servers[@]}" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap finish EXIT
-
-free_port() {
-    python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
-# wait_for <name> <port>
-wait_for() {
-    for _ in {1..100}; do
-        if (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; then return; fi
-        sleep 0.1
-    done
-    echo "noop: $1 does not answer on port $2 after 10 s; its output:" >&2
-    cat "$work/$1.log" >&2
-    exit 1
-}
+# shellcheck source=benches/servers.sh
+source benches/servers.sh
 
 months=$(printf '%s,' {2022..2025}-{01..12})
 # The 39 months from 2022-08 to 2025-10.

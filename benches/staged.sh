@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Times the staged pipeline on a month of a CUR 2.0 in CSV, step by step, beside DuckDB by itself: `read_csv` of the same
-# files into the same types, and a plain COPY to Parquet. Prints figures; asserts only that the amounts agree.
+# files into the same types, and a plain COPY to Parquet; then all steps in one process, up to the emulator in place of
+# BigQuery. Prints figures; asserts only that the amounts agree.
 #
 # usage: staged.sh [rows, 2000000 by default: 1.2 GB uncompressed]
 # PROFILE=dev measures a debug build, to try the script.
@@ -13,10 +14,16 @@ built=${CARGO_TARGET_DIR:-target}/${profile/#dev/debug}
 library=${DUCKDB_LIB_DIR:-$PWD/.cache/duckdb}
 
 cargo build --locked --profile "$profile" --package finops --bin finops --example duckdb-sql
-cargo build --locked --profile "$profile" --package billing-exports --bins
+cargo build --locked --profile "$profile" --package billing-exports --package bigquery-emulator --bins
 
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=benches/servers.sh
+source benches/servers.sh
+
+bigquery=$(free_port)
+LD_LIBRARY_PATH=$library "$built/bigquery-emulator" --port "$bigquery" --project demo --dataset billing \
+    >"$work/bigquery.log" 2>&1 &
+servers+=($!)
+wait_for bigquery "$bigquery"
 
 "$built/billing-exports" aws-cur2 "$work/delivered" --months 2025-09 --rows "$rows" --parts 4 >"$work/delivered.json"
 cat >"$work/config.toml" <<TOML
@@ -28,9 +35,18 @@ database_path = "$work/finops.duckdb"
 source = "$work/delivered"
 export_name = "daily"
 TOML
+# The same in a place of its own, and on into BigQuery.
+mkdir "$work/whole"
+sed "s|\"$work/\(staging\|exports\|finops\)|\"$work/whole/\1|" "$work/config.toml" >"$work/whole/config.toml"
+cat >>"$work/whole/config.toml" <<TOML
+[database.bigquery]
+project_id = "demo"
+dataset_id = "billing"
+table_id = "aws_billing_data"
+TOML
 
 python3 -B - "$work" "$built/finops" "$built/examples/duckdb-sql" \
-    PATH="$PATH" HOME="$work" LD_LIBRARY_PATH="$library" <<'PYTHON'
+    PATH="$PATH" HOME="$work" LD_LIBRARY_PATH="$library" BIGQUERY_EMULATOR_HOST="http://127.0.0.1:$bigquery" <<'PYTHON'
 import gzip
 import json
 import os
@@ -53,7 +69,7 @@ def uncompressed(path):
 
 def show(what, wall, peak, beside=None):
     times = f"   {beside / wall:.2f} of DuckDB's speed" if beside else ""
-    print(f"{what:<34} {wall:>8.2f} {peak:>9.1f}{times}")
+    print(f"{what:<37} {wall:>8.2f} {peak:>9.1f}{times}")
 
 
 def alone(*statements):
@@ -67,7 +83,7 @@ def check(place, cost):
 
 
 print(f"{delivered['rows']} rows, {sum(map(uncompressed, files)) / 1e6:.0f} MB of CSV")
-print(f"{'':<34} {'Seconds':>8} {'Peak MB':>9}")
+print(f"{'':<37} {'Seconds':>8} {'Peak MB':>9}")
 cost = "CAST(sum(line_item_unblended_cost) AS VARCHAR)"
 types = {"DECIMAL": "DECIMAL(38,18)", "STRING": "VARCHAR"}
 # In the files' order, which is that of the table.
@@ -79,14 +95,25 @@ write = alone(f"COPY t TO '{work}/alone.parquet' (FORMAT parquet)", f"SELECT {co
 show("DuckDB: read_csv into a table", *load[1:])
 show("DuckDB: COPY to Parquet", *write[1:])
 
+
+
+def step(name, config):
+    """The report's last month, which must be loaded, the time and the peak."""
+    report, *figures = measured([finops, "aws", name, "--config", config, "--output", "json"], env)
+    for month in months(report):
+        if month["status"] != "loaded":
+            sys.exit(f"{name}: {month}")
+    return month, *figures
+
+
 besides = {"extract-billing": None, "load-billing-local": load[1], "export-parquet": write[1]}
-for step, beside in besides.items():
-    report, wall, peak = measured([finops, "aws", step, "--config", f"{work}/config.toml", "--output", "json"], env)
-    (month,) = months(report)
-    if month["status"] != "loaded":
-        sys.exit(f"{step}: {month}")
-    show(f"finops aws {step}", wall, peak, beside)
+for name, beside in besides.items():
+    month, *figures = step(name, f"{work}/config.toml")
+    show(f"finops aws {name}", *figures, beside)
 check("DuckDB", month["cost"]["USD"])
+month, *figures = step("run-pipeline", f"{work}/whole/config.toml")
+show("finops aws run-pipeline, to BigQuery", *figures)
+check("the emulator", month["cost"]["USD"])
 (exported,) = glob(f"{work}/exports/*.parquet")
 check("Parquet", alone(f"SELECT {cost} FROM '{exported}'")[0])
 print(f"Parquet: {os.path.getsize(exported) / 1e6:.0f} MB; amounts agree in all")

@@ -299,7 +299,7 @@ fn a_path_that_duckdb_takes_for_something_else_is_refused() {
 
 #[test]
 fn every_setting_that_config_shows_is_documented() {
-    let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
+    let documented = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
     for setting in working().report_of(&["config", "--output", "json"], 0).as_array().unwrap() {
         assert_names(&documented, &[&format!("{}=", setting["name"].as_str().unwrap())]);
     }

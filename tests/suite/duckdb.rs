@@ -106,6 +106,21 @@ pub fn rows(connection: &Connection, sql: &str) -> duckdb::Result<Rows> {
 }
 
 #[tokio::test]
+async fn a_month_that_needs_more_memory_than_there_is_leaves_what_stood_and_says_so() {
+    let table = Table::<DuckDbHarness>::new().await;
+    table.load(&Delivery::of_costs("2025-09", "e1", &["1"])).await.unwrap();
+    let before = table.snapshot().await;
+    // Less than DuckDB wants to read one CSV file with.
+    table.harness.execute("SET max_temp_directory_size = '0KB'; SET memory_limit = '10MB'");
+    let error = table.load(&Delivery::of_costs("2025-09", "e2", &["1", "2"])).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Warehouse, "{}", error.full_message());
+    assert_eq!(error.reported().message.split(':').next(), Some("the memory is used up while loading 2025-09"));
+    assert!(error.next_step().unwrap().contains("where there is more"));
+    table.harness.execute("SET memory_limit = '1GB'");
+    assert_eq!(table.snapshot().await, before);
+}
+
+#[tokio::test]
 async fn an_amount_with_more_decimals_than_the_column_is_refused_with_its_column() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();

@@ -186,6 +186,11 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
             .hint("make room on the disk that holds the database; what was loaded is still there")
             .cause(text);
     }
+    if text.starts_with("Out of Memory Error") {
+        return Error::new(Kind::Warehouse, format!("the memory is used up while loading {}", load.billing_period))
+            .hint("nothing was changed; run it where there is more: rows of thousands of columns need gigabytes")
+            .cause(text);
+    }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
