@@ -132,7 +132,7 @@ async fn a_subset(place: &Place, name: &str) -> Held {
     let table = Scratch::new(place, name, COLUMNS).await?;
     let files = [b"cost,month\n1.5,2025-09-01\n".to_vec()];
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
-    table.csv_with(&files, json!({"schema": schema(&columns)})).await?.taken()?;
+    table.csv_with(&files, &json!({"schema": schema(&columns)})).await?.taken()?;
     let rows = table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?;
     same(&rows, &[["2025-09-01 00:00:00+00", "1.5", "NULL"]])
 }
@@ -187,7 +187,7 @@ const DAYS: Columns = &[("month", "DATE"), ("moment", "TIMESTAMP")];
 async fn month_first(place: &Place) -> Held {
     let table = Scratch::new(place, "month_first", DAYS).await?;
     let files = [b"month,moment\n09/30/2025,2025-09-02 03:00:00\n".to_vec()];
-    table.csv_with(&files, json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
+    table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
     let rows = table.rows("CAST(month AS STRING), CAST(moment AS STRING)").await?;
     same(&rows, &[["2025-09-30", "2025-09-02 03:00:00+00"]])
 }
@@ -195,7 +195,7 @@ async fn month_first(place: &Place) -> Held {
 async fn day_first(place: &Place) -> Held {
     let table = Scratch::new(place, "day_first", DAYS).await?;
     let files = [b"month,moment\n13/09/2025,2025-09-02 03:00:00\n".to_vec()];
-    table.csv_with(&files, json!({"dateFormat": "MM/DD/YYYY"})).await?.refused("")
+    table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.refused("")
 }
 
 async fn byte_order_mark(place: &Place) -> Held {
@@ -210,7 +210,7 @@ async fn plain_beside_gzip(place: &Place) -> Held {
     let plain = september(&["1"]).into_bytes();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
     packed.write_all(&plain).unwrap();
-    table.csv_with(&[packed.finish().unwrap(), plain], json!({})).await?.refused("")
+    table.csv_with(&[packed.finish().unwrap(), plain], &json!({})).await?.refused("")
 }
 
 async fn wording(place: &Place) -> Held {

@@ -71,7 +71,7 @@ fn empty_bucket() -> (TempDir, StorageServer) {
 fn semantics() -> (BTreeSet<String>, BTreeSet<String>) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("emulator/SEMANTICS.md")).unwrap();
     let rules = text.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" |")).map(|(id, _)| id.to_owned());
-    let (_, asked) = text.split_once("It asks about ").unwrap();
+    let (_, asked) = text.split_once("It asks about").unwrap();
     let (asked, _) = asked.split_once('.').unwrap();
     (rules.collect(), asked.split([',', '\n']).map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()).collect())
 }
@@ -177,7 +177,9 @@ async fn the_real_services_do_as_finops_believes() {
     println!("the same for documents: {}", markdown.display());
     let held = answers.iter().filter(|answer| answer.held.is_ok()).count();
     println!("{held} of {} held", answers.len());
-    left.iter().for_each(|what| println!("not removed: {what}"));
+    for what in &left {
+        println!("not removed: {what}");
+    }
     let wrong: Vec<String> = answers
         .iter()
         .filter(|answer| answer.is_wrong())

@@ -105,7 +105,7 @@ async fn a_subset(place: &Place, name: &str) -> Held {
     let table = Scratch::new(place, name, COLUMNS).await?;
     let file = parquet("SELECT 1.5::DECIMAL(38, 18) AS cost, TIMESTAMPTZ '2025-09-01 00:00:00+00' AS month");
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
-    table.parquet(file, json!({"schema": schema(&columns)})).await?.taken()?;
+    table.parquet_with(file, &json!({"schema": schema(&columns)})).await?.taken()?;
     let rows = table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?;
     same(&rows, &[["2025-09-01 00:00:00+00", "1.5", "NULL"]])
 }
@@ -119,7 +119,7 @@ async fn a_subset_or_a_known_refusal(place: &Place) -> Held {
 
 async fn double_into_bignumeric(place: &Place) -> Held {
     let table = Scratch::new(place, "double_into_bignumeric", &[("cost", "BIGNUMERIC")]).await?;
-    let loaded = table.parquet(parquet("SELECT 0.1::DOUBLE AS cost"), json!({})).await?;
+    let loaded = table.parquet(parquet("SELECT 0.1::DOUBLE AS cost")).await?;
     if loaded.failure().is_none() {
         let stored = table.rows("CAST(cost AS STRING)").await?;
         return Err(Seen::Differs(format!("taken, and 0.1 is {}", stored.concat().join(","))));
@@ -130,7 +130,7 @@ async fn double_into_bignumeric(place: &Place) -> Held {
 async fn doubles(place: &Place, name: &str, expression: &str) -> Result<Vec<String>, Seen> {
     let table = Scratch::new(place, name, &[("number", "FLOAT64")]).await?;
     let numbers = "SELECT unnest([-2.1e-07, 0.1, 2::DOUBLE / 3, 1234567.89]) AS number";
-    table.parquet(parquet(numbers), json!({})).await?.taken()?;
+    table.parquet(parquet(numbers)).await?.taken()?;
     let rows = place.query(&format!("SELECT {expression} FROM {} ORDER BY number", table.path())).await?;
     Ok(rows.concat())
 }
@@ -154,7 +154,7 @@ async fn expansion(place: &Place) -> Held {
 
 async fn required_fields(place: &Place) -> Held {
     let table = Scratch::new(place, "required_fields", COLUMNS).await?;
-    table.parquet(REQUIRED.to_vec(), json!({})).await?.taken()?;
+    table.parquet(REQUIRED.to_vec()).await?.taken()?;
     same(&table.rows("CAST(cost AS STRING), note").await?, &[["0.000000000000000001", "x"]])
 }
 
@@ -164,7 +164,7 @@ async fn moments(place: &Place) -> Held {
     let file = parquet(
         "SELECT TIMESTAMPTZ '2025-09-30 23:59:59.123456+00' AS utc, TIMESTAMP '2025-09-30 23:59:59.123456' AS plain",
     );
-    table.parquet(file, json!({})).await?.taken()?;
+    table.parquet(file).await?.taken()?;
     let believed = "2025-09-30 23:59:59.123456+00";
     same(&table.rows("CAST(utc AS STRING), CAST(plain AS STRING)").await?, &[[believed, believed]])
 }
@@ -173,11 +173,11 @@ async fn maps(place: &Place) -> Held {
     let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": "STRING"}]);
     let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
     let fields = json!([{"name": "id", "type": "INT64"}, {"name": "tags", "type": "RECORD", "fields": entries}]);
-    let table = Scratch::with(place, "maps", json!({"fields": fields}), json!({})).await?;
+    let table = Scratch::with(place, "maps", json!({"fields": fields}), &json!({})).await?;
     let file = parquet(
         "SELECT 1 AS id, MAP {'b': 'x', 'a': NULL} AS tags UNION ALL SELECT 2, MAP {} UNION ALL SELECT 3, NULL ORDER BY id",
     );
-    table.parquet(file, json!({})).await?.taken()?;
+    table.parquet(file).await?.taken()?;
     let text = "IF(`tags` IS NULL, NULL, CONCAT('{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', \
                 TO_JSON_STRING(`value`)), ',' ORDER BY `at`) FROM UNNEST(`tags`.`key_value`) WITH OFFSET AS `at`), ''), '}'))";
     let rows = table.rows(&format!("id, {text}")).await?;
@@ -193,8 +193,8 @@ async fn json_escapes(place: &Place) -> Held {
 async fn cut_off(place: &Place) -> Held {
     let table = Scratch::new(place, "cut_off", &[("note", "STRING")]).await?;
     let mut file = parquet("SELECT 'x' AS note");
-    table.parquet(file.clone(), json!({})).await?.taken()?;
+    table.parquet(file.clone()).await?.taken()?;
     file.truncate(file.len() - 5);
-    table.parquet(file, json!({})).await?.refused("")?;
+    table.parquet(file).await?.refused("")?;
     same(&table.rows("note").await?, &[["x"]])
 }

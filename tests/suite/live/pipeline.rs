@@ -143,7 +143,7 @@ async fn status(place: &Place) -> Held {
         same(&month["rows"], &month["rows_in_table"])?;
         Ok([text(&month["billing_period"]), month["rows"].to_string(), text(&month["cost"]["USD"])])
     });
-    same(&figures_of(rows.collect::<Result<Vec<_>, _>>()?), &redelivered())
+    same(&figures_of(rows.collect::<Result<Vec<_>, _>>()?), &in_table(place, CSV).await?)
 }
 
 async fn no_expiration(place: &Place) -> Held {
@@ -163,10 +163,8 @@ async fn parquet(place: &Place) -> Held {
 }
 
 async fn no_staging_table(place: &Place) -> Held {
-    let path = ["datasets", &place.dataset, "tables"];
-    let list = place.call(Method::GET, &path, &Value::Null).await?.accepted("listing tables")?;
-    let names = list["tables"].as_array().cloned().unwrap_or_default();
-    let names = names.iter().filter_map(|table| table["tableReference"]["tableId"].as_str());
-    let staging: Vec<&str> = names.filter(|name| name.starts_with("finops_staging")).collect();
-    same(&staging, &[] as &[&str])
+    let mut tables = place.tables().await?;
+    same(&tables.iter().any(|name| name == PARQUET), &true)?;
+    tables.retain(|name| name.starts_with("finops_staging"));
+    same(&tables, &[] as &[String])
 }

@@ -21,6 +21,7 @@ use crate::{
     servers::{PROJECT, StorageServer},
 };
 
+const UPLOAD_TYPE: &str = "X-Upload-Content-Type";
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// No small job needs longer, unless the service hangs.
 const LONGEST_JOB: Duration = Duration::from_mins(5);
@@ -95,7 +96,10 @@ impl Place {
     pub fn real(live: &Live) -> Self {
         // Google's client panics without one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let credentials = Builder::default().with_scopes([SCOPE]).build().unwrap();
+        let credentials = Builder::default().with_scopes([SCOPE]).build();
+        let credentials = credentials.unwrap_or_else(|error| {
+            panic!("no usable credentials ({error}): run `gcloud auth application-default login`")
+        });
         let http = Client::builder().timeout(Duration::from_mins(1)).build().unwrap();
         let set = OF_CREDENTIALS_AND_NETWORK.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
         let finops = set.fold(Finops::unconfigured(), |finops, (name, value)| finops.with(name, &value));
@@ -199,7 +203,7 @@ impl Place {
             let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             names.extend(items.iter().filter_map(|item| item["name"].as_str().map(str::to_owned)));
             match page["nextPageToken"].as_str() {
-                Some(next) => token = next.to_owned(),
+                Some(next) => next.clone_into(&mut token),
                 None => return Ok(names),
             }
         }
@@ -292,10 +296,26 @@ impl Place {
         self.send(request).await
     }
 
+    /// The names of the dataset's tables, of which there are fewer than a page holds.
+    pub async fn tables(&self) -> Result<Vec<String>, Seen> {
+        let mut url = self.bigquery_url("bigquery/v2", &["datasets", &self.dataset, "tables"]);
+        url.query_pairs_mut().append_pair("maxResults", "1000");
+        let list = self.send(|| self.http.get(url.clone())).await?.accepted("listing tables")?;
+        let tables = list["tables"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(tables.iter().filter_map(|table| table["tableReference"]["tableId"].as_str().map(str::to_owned)).collect())
+    }
+
     /// Begins to send data along with a job.
     pub async fn begin_upload(&self, job: &Value) -> Result<Answered, Seen> {
         let url = self.bigquery_url("upload/bigquery/v2", &["jobs"]);
-        self.send(|| self.http.post(url.clone()).query(&[("uploadType", "resumable")]).json(job)).await
+        self.send(|| {
+            self.http
+                .post(url.clone())
+                .query(&[("uploadType", "resumable")])
+                .header(UPLOAD_TYPE, "application/octet-stream")
+                .json(job)
+        })
+        .await
     }
 
     /// Sends all data to the URL that [`Place::begin_upload`] gave.

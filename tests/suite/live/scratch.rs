@@ -40,11 +40,11 @@ pub struct Scratch<'a> {
 impl<'a> Scratch<'a> {
     /// Makes the table with the labels and the description of those that finops makes.
     pub async fn new(place: &'a Place, name: &str, columns: Columns) -> Result<Self, Seen> {
-        Self::with(place, name, schema(columns), json!({})).await
+        Self::with(place, name, schema(columns), &json!({})).await
     }
 
     /// Makes it with a schema of any form and other properties.
-    pub async fn with(place: &'a Place, name: &str, schema: Value, properties: Value) -> Result<Self, Seen> {
+    pub async fn with(place: &'a Place, name: &str, schema: Value, properties: &Value) -> Result<Self, Seen> {
         let is_partitioned = schema["fields"][0]["name"] == "month";
         let mut table = json!({
             "tableReference": {"projectId": place.project, "datasetId": place.dataset, "tableId": name},
@@ -92,27 +92,32 @@ impl<'a> Scratch<'a> {
             "createDisposition": "CREATE_NEVER",
             "writeDisposition": "WRITE_TRUNCATE",
         });
-        merge(&mut load, rest);
+        merge(&mut load, &rest);
         load
     }
 
     /// Loads a CSV file.
     pub async fn csv(&self, text: &str) -> Result<Loaded, Seen> {
-        self.csv_with(&[text.as_bytes().to_vec()], json!({})).await
+        self.csv_with(&[text.as_bytes().to_vec()], &json!({})).await
     }
 
     /// Loads CSV files, with other options.
-    pub async fn csv_with(&self, files: &[Vec<u8>], options: Value) -> Result<Loaded, Seen> {
+    pub async fn csv_with(&self, files: &[Vec<u8>], options: &Value) -> Result<Loaded, Seen> {
         self.load(self.csv_load(), "csv", files, options).await
     }
 
+    /// Loads a Parquet file.
+    pub async fn parquet(&self, file: Vec<u8>) -> Result<Loaded, Seen> {
+        self.parquet_with(file, &json!({})).await
+    }
+
     /// Loads a Parquet file, with other options.
-    pub async fn parquet(&self, file: Vec<u8>, options: Value) -> Result<Loaded, Seen> {
+    pub async fn parquet_with(&self, file: Vec<u8>, options: &Value) -> Result<Loaded, Seen> {
         let load = self.load_of(json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}));
         self.load(load, "parquet", &[file], options).await
     }
 
-    async fn load(&self, mut load: Value, ending: &str, files: &[Vec<u8>], options: Value) -> Result<Loaded, Seen> {
+    async fn load(&self, mut load: Value, ending: &str, files: &[Vec<u8>], options: &Value) -> Result<Loaded, Seen> {
         let mut uris = Vec::new();
         for file in files {
             uris.push(self.place.put(&format!("{}.{ending}", self.place.new_name()), file.clone()).await?);
@@ -146,9 +151,9 @@ impl<'a> Scratch<'a> {
     }
 }
 
-fn merge(value: &mut Value, with: Value) {
-    for (key, of) in with.as_object().cloned().unwrap_or_default() {
-        value[key] = of;
+fn merge(value: &mut Value, with: &Value) {
+    for (key, of) in with.as_object().into_iter().flatten() {
+        value[key] = of.clone();
     }
 }
 
@@ -168,10 +173,10 @@ impl Loaded {
         self.failure().map_or(Ok(()), |(reason, message)| Err(Seen::Differs(format!("refused, {reason}: {message}"))))
     }
 
-    /// It should have failed with the reason `invalid`, and with these words.
+    /// It should have failed for what was loaded, and with these words.
     pub fn refused(&self, words: &str) -> Held {
         match self.failure() {
-            Some(("invalid", message)) if message.contains(words) => Ok(()),
+            Some((reason, message)) if reason.starts_with("invalid") && message.contains(words) => Ok(()),
             Some((reason, message)) => {
                 Err(Seen::Differs(format!("refused in other words, {reason}: {message} (believed: {words})")))
             }

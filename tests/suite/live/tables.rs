@@ -127,7 +127,7 @@ async fn other_months(place: &Place) -> Held {
     let mut destination = table.destination();
     destination["tableId"] = format!("{}$202510", table.name).into();
     let october = b"month,cost,note\n2025-10-01,4,x\n".to_vec();
-    table.csv_with(&[october], json!({"destinationTable": destination})).await?.taken()?;
+    table.csv_with(&[october], &json!({"destinationTable": destination})).await?.taken()?;
     table.csv("month,cost,note\n2025-09-01,3,x\n").await?.taken()?;
     same(&table.rows("CAST(cost AS STRING)").await?, &[["3"], ["4"]])
 }
@@ -159,7 +159,7 @@ async fn partition_rows(place: &Place) -> Held {
 async fn expiration(place: &Place) -> Held {
     let at = (Timestamp::now() + SignedDuration::from_hours(24)).as_millisecond().to_string();
     let schema = schema(&[("note", "STRING")]);
-    let table = Scratch::with(place, "expiration", schema, json!({"expirationTime": at})).await?;
+    let table = Scratch::with(place, "expiration", schema, &json!({"expirationTime": at})).await?;
     table.csv("note\nx\n").await?.taken()?;
     same(&table.properties().await?["expirationTime"], &Value::from(at))
 }
