@@ -1,7 +1,7 @@
 //! What finops believes of BigQuery and Cloud Storage, asked there.
 //!
-//! In the ordinary suite the emulator and the storage server answer, so that the questions can be asked and each of them
-//! can be seen not to hold; `make test-live` asks the real services.
+//! `make test-live` asks the real services. In the ordinary suite the emulator and a storage server answer, so that what asks
+//! is known to work.
 
 mod answer;
 mod csv;

@@ -154,8 +154,9 @@ impl Place {
         finops.with("AWS_DATASET", &self.dataset).with("AWS_TABLE_NAME", table)
     }
 
-    /// Makes the dataset.
+    /// Makes the dataset, once it is seen that the bucket can be written to.
     pub async fn set_up(&self) -> Result<(), Seen> {
+        self.put("begun", Vec::new()).await?;
         let dataset = json!({
             "datasetReference": {"projectId": self.project, "datasetId": self.dataset},
             "location": self.location,
@@ -335,7 +336,7 @@ impl Place {
             let headers = match self.credentials.headers(Extensions::new()).await {
                 Ok(CacheableResource::New { data, .. }) => data,
                 Ok(CacheableResource::NotModified) => HeaderMap::new(),
-                Err(error) => return Err((format!("no usable credentials: {error}"), error.is_transient())),
+                Err(error) => return Err((format!("no usable credentials: {}", chain(&error)), error.is_transient())),
             };
             let no_answer = |error: reqwest::Error| (format!("no answer: {}", chain(&error.without_url())), true);
             let answer = request().headers(headers).send().await.map_err(no_answer)?;
