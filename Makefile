@@ -3,10 +3,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test fuzz bin fmt lint bench clean
+.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 lib: ## Get the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
@@ -24,6 +24,14 @@ test: lib servers ## Run all tests, with cargo-nextest where it is installed
 	else \
 		set -x; cargo test --locked --workspace; \
 	fi
+
+test-live: ## Ask the real services what finops believes of them: PROJECT=... BUCKET=... [LOCATION=US]
+	@$(if $(and $(PROJECT),$(BUCKET)),:,{ echo "error: test-live needs PROJECT and BUCKET"; \
+		echo "hint: make test-live PROJECT=my-project BUCKET=my-bucket [LOCATION=US]; CONTRIBUTING.md says what it needs and costs"; \
+		} >&2; exit 2)
+	@$(MAKE) --no-print-directory lib
+	FINOPS_LIVE_PROJECT='$(PROJECT)' FINOPS_LIVE_BUCKET='$(BUCKET)' FINOPS_LIVE_LOCATION='$(LOCATION)' FINOPS_REQUIRE=live \
+		cargo test --locked --package finops --test suite -- --exact live::the_real_services_do_as_finops_believes --nocapture
 
 fuzz: ## Throw broken input at the parsers, ten minutes each
 	scripts/fuzz.sh manifest

@@ -35,6 +35,7 @@ mod in_flight;
 mod interrupted;
 mod jobs;
 mod left_alone;
+mod live;
 mod local;
 mod matrix;
 mod numbered_jobs;

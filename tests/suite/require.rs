@@ -19,13 +19,16 @@ pub enum Tool {
     Discovery,
     /// Google's Python client for BigQuery, and pyarrow beside it.
     PythonBigquery,
+    /// A project and a bucket of the real services.
+    Live,
 }
 
-const TOOLS: [(&str, Tool); 4] = [
+const TOOLS: [(&str, Tool); 5] = [
     ("bq", Tool::Bq),
     ("gcloud", Tool::Gcloud),
     ("discovery", Tool::Discovery),
     ("python-bigquery", Tool::PythonBigquery),
+    ("live", Tool::Live),
 ];
 
 /// The tools of a list such as `bq,gcloud`.
@@ -79,6 +82,30 @@ pub fn python() -> Option<PathBuf> {
     }
     skip(Tool::PythonBigquery, &format!("there is no {}: run `make servers`", python.display()));
     None
+}
+
+/// Where the live suite asks the real services.
+pub struct Live {
+    pub project: String,
+    pub bucket: String,
+    /// Of the dataset, which must be one that loads from the bucket.
+    pub location: String,
+}
+
+/// What `make test-live` names; without it the test is skipped.
+pub fn live() -> Option<Live> {
+    let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    match (set("FINOPS_LIVE_PROJECT"), set("FINOPS_LIVE_BUCKET")) {
+        (Some(project), Some(bucket)) => {
+            let location = set("FINOPS_LIVE_LOCATION").unwrap_or_else(|| "US".to_owned());
+            Some(Live { project, bucket, location })
+        }
+        (None, None) => {
+            skip(Tool::Live, "no real services are named: run `make test-live PROJECT=... BUCKET=...`");
+            None
+        }
+        _ => panic!("set FINOPS_LIVE_PROJECT and FINOPS_LIVE_BUCKET, or neither"),
+    }
 }
 
 #[test]

@@ -13,7 +13,8 @@ use crate::{
 /// Month to rows and exact cost.
 pub type Figures = BTreeMap<String, (u64, String)>;
 
-fn figures(rows: Vec<[String; 3]>) -> Figures {
+/// Of rows with a month, a count and a cost.
+pub fn figures_of(rows: impl IntoIterator<Item = [String; 3]>) -> Figures {
     let plain = |amount: String| amount.parse::<Amount>().unwrap().to_string();
     rows.into_iter().map(|[month, rows, cost]| (month, (rows.parse().unwrap(), plain(cost)))).collect()
 }
@@ -28,7 +29,7 @@ pub fn in_duckdb(database: &Path) -> Figures {
     match connection.prepare(&sql) {
         Ok(mut statement) => {
             let rows = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).unwrap();
-            figures(rows.collect::<Result<_, _>>().unwrap())
+            figures_of(rows.map(Result::unwrap))
         }
         Err(error) if error.to_string().contains("does not exist") => Figures::new(),
         Err(error) => panic!("{error}"),
@@ -54,7 +55,7 @@ pub fn in_bigquery(emulator: &Emulator) -> Figures {
         exact_in_bigquery("line_item_unblended_cost")
     );
     let rows = emulator.query(&sql).unwrap();
-    figures(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)).collect())
+    figures_of(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)))
 }
 
 /// The load jobs that were asked for, in order: job id and partition.
