@@ -15,6 +15,7 @@ use finops_core::{
     state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use tracing::{Instrument, info_span};
 
 use crate::{
     config::{CurVersion, Export, Months},
@@ -56,7 +57,10 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         }
     }
     let read: Vec<_> = stream::iter(by_month)
-        .map(|(period, runs)| async move { (period, candidates(store, export, period, runs).await) })
+        .map(|(period, runs)| async move {
+            let span = info_span!("month", billing_period = %period);
+            (period, candidates(store, export, period, runs).instrument(span).await)
+        })
         .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;

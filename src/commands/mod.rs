@@ -67,16 +67,16 @@ impl From<crate::error::Error> for Stop {
     }
 }
 
-/// Carries out the command.
-pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
+/// Carries out the command; a run is called `run_id`.
+pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
-        Command::Run(arguments) => run::run(arguments, environment).await.map_err(Stop::from),
-        Command::Plan(selection) => run::plan(selection, environment).await.map_err(Stop::from),
+        Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(Stop::from),
+        Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(Stop::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
         #[cfg(feature = "duckdb")]
-        Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment).await,
+        Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(feature = "duckdb")]
-        Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment).await,
+        Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(not(feature = "duckdb"))]
         Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
         Command::Config(arguments) => {

@@ -36,6 +36,7 @@ mod interrupted;
 mod jobs;
 mod left_alone;
 mod local;
+mod logs;
 mod matrix;
 mod numbered_jobs;
 mod parquet_files;

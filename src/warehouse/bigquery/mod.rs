@@ -152,7 +152,9 @@ impl BigQuery {
             self.record(target, load, &finished, &found, LoadStatus::Unverified, &location).await?;
             let (period, table) = (load.billing_period, self.table_name(target));
             let message = format!("{period} is in {table} but does not add up (job {}): {difference}", finished.id);
-            return Err(Error::new(Kind::Verification, message).hint("run again: the month is loaded again"));
+            return Err(Error::new(Kind::Verification, message)
+                .hint("run again: the month is loaded again")
+                .job(finished.id));
         }
         let record = self.record(target, load, &finished, &found, LoadStatus::Loaded, &location).await?;
         let verified = vec![Check::Files, Check::Rows];

@@ -119,7 +119,7 @@ impl Rest {
             .retry(self.backoff)
             .when(Failure::is_transient)
             .adjust(|failure, delay| delay.map(|delay| delay.max(failure.retry_after())))
-            .notify(|failure, delay| tracing::debug!(method, %failure, ?delay, "BigQuery request is sent again"))
+            .notify(|failure, delay| tracing::info!(method, %failure, ?delay, "BigQuery request is sent again"))
             .await
     }
 
