@@ -83,6 +83,15 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
     Ok(discovered)
 }
 
+/// The newest month that the export has a manifest of, where there is one.
+///
+/// # Errors
+/// As [`discover`], and `Configuration` where several exports lie there.
+pub async fn newest_month(store: &Store, export: &Export) -> Result<Option<BillingPeriod>> {
+    let manifests = manifests(store, export).await?;
+    Ok(manifests.iter().map(|(location, _)| location.billing_period).max())
+}
+
 /// Refuses a report of another version than is asked for.
 fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
     let found = if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
     amount::total,
+    check::{CheckReport, Finding, Status},
     report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus, Verb},
     schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
@@ -210,7 +211,7 @@ pub fn summary(pipeline: &PipelineReport) -> String {
         (count(MonthStatus::Refused), "refused"),
         (count(MonthStatus::Failed), "failed"),
     ];
-    counted(&parts)
+    counted("months", &parts)
 }
 
 fn plan_summary(pipeline: &PipelineReport) -> String {
@@ -225,12 +226,12 @@ fn plan_summary(pipeline: &PipelineReport) -> String {
         (count(Action::Wait), "waiting"),
         (count(Action::Refuse), "refused"),
     ];
-    counted(&parts)
+    counted("months", &parts)
 }
 
-fn counted(parts: &[(usize, &str)]) -> String {
+fn counted(of: &str, parts: &[(usize, &str)]) -> String {
     let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("months: {}", parts.collect::<Vec<_>>().join(", "))
+    format!("{of}: {}", parts.collect::<Vec<_>>().join(", "))
 }
 
 /// Says on stderr what failed and what to do about it.
@@ -389,6 +390,43 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         ]);
     }
     print(&table.to_string());
+}
+
+/// Prints what was checked.
+pub fn checks(report: &CheckReport) {
+    let mut table = new_table(&["Check", "On", "Result", "Found", "What helps"], &[]);
+    for finding in &report.checks {
+        let result = word(finding.status).to_owned();
+        let (check, hint) = (finding.check.as_str().replace('_', " "), finding.hint.clone().unwrap_or_default());
+        table.add_row([check, finding.object.clone(), result, finding.found.clone(), hint]);
+    }
+    print(&table.to_string());
+    let all = [Status::Ok, Status::Warning, Status::Failed, Status::NotChecked];
+    print(&counted("checks", &all.map(|status| (report.count(status), word(status)))));
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "failed",
+        Status::NotChecked => "not checked",
+    }
+}
+
+/// Logs what is not as it should be, where logs are read by programs: the table holds it for people.
+pub fn failed_checks(report: &CheckReport) {
+    if !telemetry::is_structured() {
+        return;
+    }
+    for Finding { check, object, status, found, hint } in &report.checks {
+        let (kind, hint) = (check.as_str(), hint.as_deref().unwrap_or_default());
+        match status {
+            Status::Failed => tracing::error!(kind, hint, "check of {object} failed: {found}"),
+            Status::Warning => tracing::warn!(kind, hint, "check of {object}: {found}"),
+            Status::Ok | Status::NotChecked => {}
+        }
+    }
 }
 
 /// Prints what stands in a table.

@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod check;
 mod config;
 mod run;
 #[cfg(feature = "duckdb")]
@@ -73,6 +74,7 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(Stop::from),
         Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(Stop::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
+        Command::Check(arguments) => check::check(arguments, environment).await,
         #[cfg(feature = "duckdb")]
         Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(feature = "duckdb")]

@@ -12,6 +12,7 @@ mod job;
 mod load;
 mod model;
 mod prepare;
+mod probe;
 mod query;
 mod record;
 mod rest;
@@ -40,6 +41,8 @@ use self::{
 };
 use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
+
+pub use probe::DatasetFacts;
 
 /// The label of every table that finops creates.
 const MANAGED_BY: (&str, &str) = ("managed_by", "finops");
@@ -104,7 +107,7 @@ impl BigQuery {
         let found = self.client.dataset(dataset).await;
         let found = found.map(Some).or_else(Failure::none_if_missing);
         let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))?;
-        let Some(Dataset { location }) = found else {
+        let Some(Dataset { location, .. }) = found else {
             return Ok(None);
         };
         self.remember_location(dataset, &location);
