@@ -142,7 +142,8 @@ fn of_export(object: &str, discovered: &Discovered) -> Finding {
         let (listed, month) = (delivery.manifest.files.len(), candidate.billing_period);
         let found = format!("`{export}`, newest month {month}");
         return if delivery.missing.is_empty() {
-            Finding::ok(Check::Export, object, &format!("{found} with {listed} files"))
+            let files = if listed == 1 { "file" } else { "files" };
+            Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}"))
         } else {
             let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
             let hint = "is the mirror still running? A run waits for them, and fails after WAIT_MAX_HOURS";

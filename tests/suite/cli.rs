@@ -56,6 +56,7 @@ fn help_says_what_there_is() {
     insta::assert_snapshot!("help_of_run", desk.prints(&["run", "--help"]));
     insta::assert_snapshot!("help_of_plan", desk.prints(&["plan", "--help"]));
     insta::assert_snapshot!("help_of_status", desk.prints(&["status", "--help"]));
+    insta::assert_snapshot!("help_of_check", desk.prints(&["check", "--help"]));
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn september() -> Delivery {
 
 fn broken_october() -> Delivery {
     let mut broken = Delivery::new("2025-10", "second", &["1"]);
-    broken.rows[0][7] = "free".to_owned();
+    "free".clone_into(&mut broken.rows[0][7]);
     broken
 }
 
