@@ -3,7 +3,7 @@
 use finops_core::check::{BucketPlace, Check, Finding, Status};
 use futures::future::join3;
 
-use super::{CREDENTIALS, clock_finding, failed, permissions};
+use super::{CREDENTIALS, failed, permissions};
 use crate::{
     config::{Export, Months, Source},
     discover::{Discovered, discover, newest_month},
@@ -45,7 +45,7 @@ pub fn bucket(export: &Export) -> String {
 #[cfg(feature = "duckdb")]
 pub async fn clock(store: &Result<Store>) -> Option<Finding> {
     let Ok(Store::Gcs(gcs)) = store else { return None };
-    Some(clock_finding(GCS, gcs.clock_ahead().await))
+    Some(super::clock_finding(GCS, gcs.clock_ahead().await))
 }
 
 pub async fn look(export: &Export, opened: &Result<Store>) -> Looked {
