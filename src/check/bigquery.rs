@@ -13,7 +13,7 @@ use crate::{
     config::Export,
     error::{Kind, Result},
     google_account,
-    warehouse::bigquery::{BigQuery, DatasetFacts, Options},
+    warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };
 
 const SERVICE: &str = "BigQuery";
@@ -29,13 +29,8 @@ pub struct Looked {
 }
 
 pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&Export]) -> Looked {
-    let (clock, credentials) = match connected {
-        Ok(warehouse) => join(clock(warehouse), credentials(warehouse, options)).await,
-        Err(error) => {
-            let clock = Finding::not_checked(Check::Clock, SERVICE, CREDENTIALS);
-            (clock, failed(Check::Credentials, SERVICE, error))
-        }
-    };
+    let (ahead, credentials) = join(clock_ahead(options), credentials(connected, options)).await;
+    let clock = clock_finding(SERVICE, ahead);
     let warehouse = connected.as_ref().ok().filter(|_| credentials.status == Status::Ok);
     let mut by_dataset: BTreeMap<&str, Vec<&Export>> = BTreeMap::new();
     for export in exports {
@@ -66,14 +61,14 @@ pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&E
     looked
 }
 
-async fn clock(warehouse: &BigQuery) -> Finding {
-    clock_finding(SERVICE, warehouse.clock_ahead().await)
-}
-
-async fn credentials(warehouse: &BigQuery, options: &Options) -> Finding {
-    if options.emulator_host.is_some() {
-        return Finding::ok(Check::Credentials, SERVICE, "none are needed: BIGQUERY_EMULATOR_HOST is set");
-    }
+async fn credentials(connected: &Result<BigQuery>, options: &Options) -> Finding {
+    let warehouse = match connected {
+        Ok(_) if options.emulator_host.is_some() => {
+            return Finding::ok(Check::Credentials, SERVICE, "none are needed: BIGQUERY_EMULATOR_HOST is set");
+        }
+        Ok(warehouse) => warehouse,
+        Err(error) => return failed(Check::Credentials, SERVICE, error),
+    };
     match warehouse.sign_in().await {
         Ok(()) => Finding::ok(Check::Credentials, SERVICE, &google_account::described()),
         Err(error) => failed(Check::Credentials, SERVICE, &error),

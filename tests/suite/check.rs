@@ -283,12 +283,28 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_credentials_what_needs_them_is_not_checked_and_the_rest_is() {
     let mut checked = Checked::loaded("US-EAST1").await;
-    let finops = checked.finops.without("BIGQUERY_EMULATOR_HOST");
-    checked.finops = finops.with("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json");
+    // Google itself is not asked by tests: nothing answers behind this proxy.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let finops = checked.finops.without("BIGQUERY_EMULATOR_HOST").with("HTTPS_PROXY", &format!("http://{closed}"));
+    checked.finops = finops.clone().with("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json");
     insta::assert_snapshot!("check_no_credentials", checked.table(1));
+
+    checked.storage.answer("/token", 400, json!({"error": "invalid_grant"}));
+    let key = json!({
+        "type": "authorized_user", "client_id": "a", "client_secret": "sesame", "refresh_token": "sesame",
+        "token_uri": format!("{}/token", checked.storage.url()),
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), key.to_string()).unwrap();
+    checked.finops = finops.with("GOOGLE_APPLICATION_CREDENTIALS", file.path().to_str().unwrap());
     let report = checked.report(1);
-    assert_eq!(finding(&report, "credentials", "BigQuery")["status"], "failed");
+    assert_eq!(finding(&report, "clock", "BigQuery")["status"], "warning");
+    let credentials = finding(&report, "credentials", "BigQuery");
+    assert_eq!(credentials["status"], "failed");
+    assert_told(credentials, &["no usable Google credentials"], &["gcloud auth application-default login"]);
+    assert_eq!(finding(&report, "jobs", PROJECT)["status"], "not_checked");
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
+    assert!(!report.to_string().contains("sesame"), "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

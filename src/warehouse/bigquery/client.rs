@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use jiff::SignedDuration;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -88,12 +87,6 @@ impl Client {
     /// Signs in, as the first request would.
     pub(super) async fn sign_in(&self) -> Result<(), Failure> {
         self.rest.headers().await.map(drop)
-    }
-
-    /// How far this machine's clock is ahead of BigQuery's. Nobody has to sign in for it: a refusal tells the time, too.
-    pub(super) async fn clock_ahead(&self) -> Option<SignedDuration> {
-        let url = self.rest.url(&["bigquery", "v2", "projects"], &[&self.project, "datasets"]);
-        http::ahead_of(self.rest.http.get(url).query(&[("maxResults", "1")])).await
     }
 
     pub(super) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {

@@ -42,7 +42,7 @@ use self::{
 use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
 
-pub use probe::DatasetFacts;
+pub use probe::{DatasetFacts, clock_ahead};
 
 /// The label of every table that finops creates.
 const MANAGED_BY: (&str, &str) = ("managed_by", "finops");

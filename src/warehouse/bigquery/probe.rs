@@ -8,8 +8,8 @@
 use finops_core::{export::ExportKind, state::STATE_TABLE};
 use jiff::SignedDuration;
 
-use super::{BigQuery, errors::Failure};
-use crate::{config::Export, error::Result, warehouse::sql::Dialect};
+use super::{BigQuery, Options, errors::Failure, rest::HOST};
+use crate::{config::Export, error::Result, http, warehouse::sql::Dialect};
 
 /// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
@@ -26,6 +26,14 @@ pub struct DatasetFacts {
     pub table_expiration_days: Option<String>,
 }
 
+/// How far this machine's clock is ahead of BigQuery's; `None` where that does not tell. Nobody has to sign in for it: a
+/// refusal tells the time, too.
+pub async fn clock_ahead(options: &Options) -> Option<SignedDuration> {
+    let host = options.emulator_host.as_deref().unwrap_or(HOST).trim_end_matches('/');
+    let url = format!("{host}/bigquery/v2/projects/{}/datasets?maxResults=1", options.project);
+    http::ahead_of(http::client().ok()?.get(url)).await
+}
+
 impl BigQuery {
     fn project(&self) -> &str {
         self.client.project()
@@ -37,11 +45,6 @@ impl BigQuery {
     /// `Credentials` where no token can be had.
     pub async fn sign_in(&self) -> Result<()> {
         self.client.sign_in().await.map_err(|failure| failure.into_error("signing in to BigQuery"))
-    }
-
-    /// How far this machine's clock is ahead of BigQuery's; `None` where it does not tell.
-    pub async fn clock_ahead(&self) -> Option<SignedDuration> {
-        self.client.clock_ahead().await
     }
 
     /// Sees whether the account may run jobs in the project (bigquery.jobs.create), and which account that is, if BigQuery

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{credentials::credentials, errors::Failure};
 use crate::error::{Error, Kind, Result};
 
-const HOST: &str = "https://bigquery.googleapis.com";
+pub(super) const HOST: &str = "https://bigquery.googleapis.com";
 /// A page of results has 20 MB at most.
 const LONGEST_ANSWER: usize = 64 << 20;
 
