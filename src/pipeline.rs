@@ -61,7 +61,7 @@ pub async fn run<W: Warehouse>(
 ) -> PipelineReport {
     let table = warehouse.table_name(&export.target("", ExportKind::Cur.layout()));
     let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
-    let span = info_span!("export", pipeline = report.pipeline, export = report.export);
+    let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
         let round = round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress);
@@ -104,7 +104,9 @@ async fn round<W: Warehouse>(
         return Ok(BTreeSet::new());
     };
     report.export.clone_from(&export_name);
-    Span::current().record("export", &export_name);
+    if export.name.is_none() {
+        Span::current().record("export", &export_name);
+    }
     // Where no manifest can be read, nothing is loaded, and it does not matter what stands.
     let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
     let inventory = if kind.is_some() { warehouse.inspect(&target).await? } else { Inventory::default() };

@@ -101,21 +101,24 @@ async fn dataset(warehouse: Option<&BigQuery>, options: &Options, name: &str) ->
     };
     let location = &facts.location;
     let expirations = [
-        ("partition", &facts.partition_expiration_days, "drops the months of new tables"),
-        ("table", &facts.table_expiration_days, "drops new tables"),
+        ("partition", "the months of new tables", &facts.partition_expiration_days),
+        ("table", "new tables", &facts.table_expiration_days),
     ];
-    let mut expiring = expirations.iter().filter_map(|(of, days, what)| Some((of, days.as_ref()?, what)));
-    let finding = match expiring.next() {
-        None => Finding::ok(Check::Dataset, &object, &format!("in {location}")),
-        Some((of, days, what)) => {
-            let found = format!("in {location}; by default it {what} after {days} days");
-            let hint = format!(
-                "finops takes that away from its own tables when it loads; to end it for all: bq update \
-                 --default_{of}_expiration 0 {}:{name}",
-                options.project
-            );
-            Finding::warning(Check::Dataset, &object, &found, &hint)
-        }
+    let (drops, options_of_bq): (Vec<String>, Vec<String>) = expirations
+        .iter()
+        .filter_map(|(of, what, days)| Some((of, what, days.as_ref()?)))
+        .map(|(of, what, days)| (format!("{what} after {days} days"), format!("--default_{of}_expiration 0")))
+        .unzip();
+    let finding = if drops.is_empty() {
+        Finding::ok(Check::Dataset, &object, &format!("in {location}"))
+    } else {
+        let found = format!("in {location}; by default it drops {}", drops.join(", and "));
+        let hint = format!(
+            "finops takes that away from its own tables when it loads; to end it for all: bq update {} {}:{name}",
+            options_of_bq.join(" "),
+            options.project
+        );
+        Finding::warning(Check::Dataset, &object, &found, &hint)
     };
     (finding, Some(facts))
 }

@@ -188,13 +188,15 @@ async fn a_dataset_that_may_not_load_from_where_the_bucket_is_fails() {
 async fn expirations_that_new_tables_would_inherit_are_a_warning() {
     let checked = Checked::new().await;
     let dataset = json!({
-        "datasetReference": {"datasetId": DATASET}, "location": "US", "defaultPartitionExpirationMs": "5184000000",
+        "datasetReference": {"datasetId": DATASET}, "location": "US",
+        "defaultPartitionExpirationMs": "5184000000", "defaultTableExpirationMs": "7776000000",
     });
     checked.create("/datasets", dataset).await;
     let report = checked.report(0);
     assert_not_ok(&report, &[("dataset", "warning")]);
-    let command = "bq update --default_partition_expiration 0 demo:billing";
-    assert_told(finding(&report, "dataset", DATASET), &["drops the months", "after 60 days"], &[command]);
+    let found = "drops the months of new tables after 60 days, and new tables after 90 days";
+    let command = "bq update --default_partition_expiration 0 --default_table_expiration 0 demo:billing";
+    assert_told(finding(&report, "dataset", DATASET), &[found], &[command]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
