@@ -15,6 +15,17 @@ Settings come from the environment; `finops config` shows them, .env.example doc
 names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
 Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration.";
 
+const CHECK_HELP: &str = "\
+Each check is ok, a warning (a run may go well, or it is not known), failed, or not checked, since what it needs failed.
+Nothing is changed, and BigQuery bills nothing for it. It shows what holds for the account that runs it: the job's own,
+where it runs as that job.
+
+Examples:
+  finops check                         of every export of the pipeline that PIPELINE names
+  finops check aws --output json | jq '.checks[] | select(.status != \"ok\")'
+
+Exit codes: 0 all ok, or warnings only; 1 a check failed; 2 usage or configuration.";
+
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
 #[command(name = "finops", version, about, after_help = EXAMPLES, max_term_width = 110)]
@@ -35,7 +46,10 @@ pub enum Command {
     /// Show what a run would do and why; change nothing
     Plan(Selection),
     /// Show what is loaded: each month's delivery, rows and cost, for every export
-    Status(StatusArguments),
+    Status(ChosenArguments),
+    /// Test the settings against the services: credentials, bucket, export, dataset, permissions; change nothing
+    #[command(after_help = CHECK_HELP)]
+    Check(ChosenArguments),
     /// The staged pipeline for AWS: S3 to a staging folder, to DuckDB, to Parquet, to BigQuery
     #[command(subcommand)]
     Aws(Step),
@@ -207,9 +221,9 @@ pub struct PipelineArguments {
     pub dry_run: bool,
 }
 
-/// Arguments of `status`.
+/// Arguments of `status` and of `check`.
 #[derive(Debug, Args)]
-pub struct StatusArguments {
+pub struct ChosenArguments {
     /// Which pipeline; without it, PIPELINE decides
     #[arg(value_name = "aws|azure|all")]
     pub pipeline: Option<String>,

@@ -15,6 +15,7 @@ use finops_core::{
     state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use tracing::{Instrument, info_span};
 
 use crate::{
     config::{CurVersion, Export, Months},
@@ -56,7 +57,10 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         }
     }
     let read: Vec<_> = stream::iter(by_month)
-        .map(|(period, runs)| async move { (period, candidates(store, export, period, runs).await) })
+        .map(|(period, runs)| async move {
+            let span = info_span!("month", billing_period = %period);
+            (period, candidates(store, export, period, runs).instrument(span).await)
+        })
         .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;
@@ -77,6 +81,15 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
         discovered.export_name = Some(newest.manifest.export_name.clone());
     }
     Ok(discovered)
+}
+
+/// The newest month that the export has a manifest of, where there is one.
+///
+/// # Errors
+/// As [`discover`], and `Configuration` where several exports lie there.
+pub async fn newest_month(store: &Store, export: &Export) -> Result<Option<BillingPeriod>> {
+    let manifests = manifests(store, export).await?;
+    Ok(manifests.iter().map(|(location, _)| location.billing_period).max())
 }
 
 /// Refuses a report of another version than is asked for.

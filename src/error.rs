@@ -67,6 +67,7 @@ pub struct Error {
     kind: Kind,
     message: String,
     hint: Option<String>,
+    job_id: Option<String>,
     cause: Option<Cause>,
 }
 
@@ -76,13 +77,20 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` names what failed, on which object, expected and found.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, cause: None }
+        Self { kind, message: message.into(), hint: None, job_id: None, cause: None }
     }
 
     /// Adds the next step.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the warehouse's job that it is about.
+    #[must_use]
+    pub fn job(mut self, job_id: impl Into<String>) -> Self {
+        self.job_id = Some(job_id.into());
         self
     }
 
@@ -116,6 +124,11 @@ impl Error {
     /// The next step, if one is known.
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
+    }
+
+    /// The warehouse's job that it is about, if it is about one.
+    pub fn job_id(&self) -> Option<&str> {
+        self.job_id.as_deref()
     }
 
     /// As reports carry it.

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use backon::ExponentialBuilder;
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use reqwest::header::DATE;
 
 use crate::error::{Error, Kind, Result};
 
@@ -27,4 +29,12 @@ pub fn client() -> Result<reqwest::Client> {
 pub fn backoff() -> ExponentialBuilder {
     let (first, longest) = (Duration::from_millis(200), Duration::from_secs(5));
     ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(4).with_jitter()
+}
+
+/// How far this machine's clock is ahead of that of the server that answers the request, as the `Date` of its answer tells,
+/// which Google's refusals have too; `None` where there is no answer, or none with it.
+pub async fn ahead_of(request: reqwest::RequestBuilder) -> Option<SignedDuration> {
+    let answer = request.send().await.ok()?;
+    let date = rfc2822::parse(answer.headers().get(DATE)?.to_str().ok()?).ok()?;
+    Some(Timestamp::now().duration_since(date.timestamp()))
 }

@@ -1,5 +1,6 @@
 //! `finops` loads cloud billing exports into a warehouse, month by month, by manifest. See ARCHITECTURE.md.
 
+pub mod check;
 pub mod cli;
 pub mod columns;
 pub mod commands;
@@ -8,6 +9,7 @@ pub mod discover;
 pub mod error;
 pub mod fetch;
 
+mod google_account;
 mod http;
 pub mod outcome;
 pub mod output;

@@ -6,29 +6,44 @@ use finops::{
     commands::{self, Exit},
     config, output, telemetry,
 };
+use finops_core::run_id::run_id;
+use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::{Instrument, field::Empty, info_span};
 
 #[tokio::main]
 async fn main() {
-    let cli = Cli::parse();
     telemetry::start();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if telemetry::is_structured() && error.use_stderr() {
+            output::usage(&error.to_string());
+            std::process::exit(error.exit_code());
+        }
+        error.exit()
+    });
+    let run_id = run_id(Timestamp::now(), std::process::id());
+    let span = info_span!("run", run_id, pipeline = Empty);
+    let code = run(cli, run_id).instrument(span).await;
+    // Not by returning: that would wait for a DuckDB transaction, which DuckDB rolls back by itself.
+    std::process::exit(code);
+}
+
+async fn run(cli: Cli, run_id: String) -> i32 {
     let environment = match config::process_environment() {
         Ok(environment) => environment,
         Err(problems) => {
             output::problems(&problems);
-            std::process::exit(2);
+            return 2;
         }
     };
-    let code = tokio::select! {
-        exit = commands::execute(cli, &environment) => match exit {
+    tokio::select! {
+        exit = commands::execute(cli, &environment, run_id) => match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
         },
         code = interrupted() => code,
-    };
-    // Not by returning: that would wait for a DuckDB transaction, which DuckDB rolls back by itself.
-    std::process::exit(code);
+    }
 }
 
 /// Ends when the process is told to stop, with the exit code for that. As process 1 of a container, it would ignore

@@ -100,7 +100,8 @@ pub fn not_loaded(month: &mut MonthReport, status: MonthStatus, error: &Error) {
     if status == MonthStatus::Refused {
         month.action = Action::Refuse;
     }
-    month.result = Some(status.into());
+    let job_id = error.job_id().map(str::to_owned);
+    month.result = Some(MonthResult { job_id, ..status.into() });
     month.error = Some(error.reported());
 }
 

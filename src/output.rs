@@ -8,18 +8,22 @@ use std::{
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
+    amount::total,
+    check::{CheckReport, Finding, Status},
     report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus, Verb},
     schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
-    text::{self, short},
+    text::{harmless_lines, short},
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use tracing::info_span;
 
 #[cfg(feature = "duckdb")]
 use crate::staged::{Held, MonthSurvey};
 use crate::{
     config::{Origin, Problem, Setting},
+    error::{Error, Kind},
     pipeline::Progress,
     staged::Transfer,
     telemetry,
@@ -33,8 +37,8 @@ const NARROWEST: u16 = 80;
 /// since a report that is lost must not look like a success.
 fn print(text: &str) {
     match writeln!(io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            print_aside(&format!("error: cannot write to standard output: {error}"));
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
+            error(&Error::new(Kind::Storage, format!("cannot write to standard output: {cause}")).reported());
             std::process::exit(1);
         }
         _ => {}
@@ -43,17 +47,12 @@ fn print(text: &str) {
 
 /// What is said may hold texts from outside: none of them steers the terminal.
 fn print_aside(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", harmless(text));
+    let _ = writeln!(io::stderr().lock(), "{}", harmless_lines(text));
 }
 
 /// Prints bytes as they are.
 pub fn raw(bytes: &[u8]) {
     let _ = io::stdout().lock().write_all(bytes);
-}
-
-/// `text` without what could harm a terminal, line by line.
-fn harmless(text: &str) -> String {
-    text.split('\n').map(text::harmless).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a line.
@@ -66,7 +65,9 @@ pub fn line(text: &str) {
 pub fn json<T: Serialize>(value: &T) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => print(&text),
-        Err(error) => print_aside(&format!("error: cannot write the report as JSON: {error}")),
+        Err(cause) => {
+            error(&Error::new(Kind::Storage, format!("cannot write the report as JSON: {cause}")).reported());
+        }
     }
 }
 
@@ -140,7 +141,7 @@ fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
             0 => (String::new(), String::new()),
             files => (files.to_string(), HumanBytes(month.bytes).to_string()),
         };
-        let why = harmless(month.error.as_ref().map_or(&month.reason, |error| &error.message));
+        let why = harmless_lines(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);
@@ -195,6 +196,10 @@ fn costs(costs: &Costs) -> String {
     costs.iter().map(|(currency, amount)| format!("{amount} {}", short(currency))).collect::<Vec<_>>().join("\n")
 }
 
+fn on_one_line(amounts: &Costs) -> String {
+    costs(amounts).replace('\n', ", ")
+}
+
 /// One line on how an export's run ended.
 pub fn summary(pipeline: &PipelineReport) -> String {
     if pipeline.months.is_empty() {
@@ -212,7 +217,7 @@ pub fn summary(pipeline: &PipelineReport) -> String {
         (count(MonthStatus::Refused), "refused"),
         (count(MonthStatus::Failed), "failed"),
     ];
-    counted(&parts)
+    counted("months", &parts)
 }
 
 fn plan_summary(pipeline: &PipelineReport) -> String {
@@ -227,22 +232,77 @@ fn plan_summary(pipeline: &PipelineReport) -> String {
         (count(Action::Wait), "waiting"),
         (count(Action::Refuse), "refused"),
     ];
-    counted(&parts)
+    counted("months", &parts)
 }
 
-fn counted(parts: &[(usize, &str)]) -> String {
+fn counted(of: &str, parts: &[(usize, &str)]) -> String {
     let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
-    format!("months: {}", parts.collect::<Vec<_>>().join(", "))
+    format!("{of}: {}", parts.collect::<Vec<_>>().join(", "))
 }
 
 /// Says on stderr what failed and what to do about it.
 pub fn failures(report: &Report) {
     for pipeline in &report.pipelines {
-        // Where a whole export fails, its months fail for the same reason: once is enough.
-        let of_months = pipeline.months.iter().filter_map(|month| month.error.as_ref());
-        let of_months = of_months.filter(|error| pipeline.error.as_ref() != Some(*error));
-        let label = pipeline.label.as_deref();
-        pipeline.error.iter().chain(of_months).for_each(|error| error_of(label, error));
+        let PipelineReport { pipeline: name, export, label, .. } = pipeline;
+        let _export = info_span!("export", pipeline = name, export).entered();
+        let label = label.as_deref();
+        pipeline.error.iter().for_each(|error| error_of(label, error));
+        for month in &pipeline.months {
+            let MonthReport { billing_period, execution_id, .. } = month;
+            let job_id = month.result.as_ref().and_then(|result| result.job_id.as_deref());
+            let _month = info_span!("month", %billing_period, execution_id, job_id).entered();
+            // Where a whole export fails, its months fail for the same reason: once is enough.
+            let of_month = month.error.iter().filter(|error| pipeline.error.as_ref() != Some(*error));
+            of_month.for_each(|error| error_of(label, error));
+        }
+    }
+}
+
+/// Logs in one line how a run ended, where logs are read by programs. It took so many `seconds`.
+pub fn end_of_run(report: &Report, seconds: u64) {
+    if !telemetry::is_structured() {
+        return;
+    }
+    let months = || report.pipelines.iter().flat_map(|pipeline| &pipeline.months);
+    let count = |status| months().filter(|month| month.status() == Some(status)).count() as u64;
+    let loaded = count(MonthStatus::Loaded);
+    let results = || months().filter_map(|month| month.result.as_ref());
+    let rows: u64 = results().map(|result| result.rows).sum();
+    let cost = on_one_line(&total(results().map(|result| &result.cost)));
+    let of_export = |pipeline: &PipelineReport| {
+        let parts = [pipeline.pipeline.as_str(), pipeline.step.as_deref().unwrap_or_default(), &pipeline.export];
+        let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+        format!("{name}: {}", summary(pipeline))
+    };
+    let exports = report.pipelines.iter().map(of_export).collect::<Vec<_>>().join("; ");
+    let put = if loaded == 0 { String::new() } else { format!("; {rows} rows, {cost}") };
+    macro_rules! log {
+        ($level:ident, $ended:literal $(, $name:ident = $value:literal)*) => {
+            tracing::$level!(
+                $($name = $value,)*
+                loaded,
+                skipped = count(MonthStatus::Skipped),
+                waiting = count(MonthStatus::Waiting),
+                refused = count(MonthStatus::Refused),
+                failed = count(MonthStatus::Failed),
+                failed_exports = report.pipelines.iter().filter(|pipeline| pipeline.error.is_some()).count() as u64,
+                rows,
+                cost,
+                seconds,
+                "run {} after {seconds} s: {exports}{put}",
+                $ended
+            )
+        };
+    }
+    if report.failed() {
+        log!(
+            error,
+            "failed",
+            kind = "run",
+            hint = "the lines before this one with severity ERROR say what failed, and what to do"
+        );
+    } else {
+        log!(info, "ended well");
     }
 }
 
@@ -264,6 +324,12 @@ pub fn error(error: &ReportedError) {
     if !hint.is_empty() {
         print_aside(&format!("hint: {hint}"));
     }
+}
+
+/// Logs that the command line is none of ours, as its parser says.
+pub fn usage(message: &str) {
+    let (kind, message) = ("usage".to_owned(), message.trim_end().to_owned());
+    error(&ReportedError { kind, message, hint: Some("`finops --help` shows what there is".to_owned()) });
 }
 
 /// Prints what is wrong with the configuration.
@@ -319,17 +385,54 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         };
         table.add_row([
             month.billing_period.to_string(),
-            harmless(&month.execution_id),
+            harmless_lines(&month.execution_id),
             files,
             size,
             place(&month.staging, "extract"),
             place(&month.duckdb, "load"),
             place(&month.parquet, "write"),
             month.bigquery.as_ref().map_or("not configured".to_owned(), |held| place(held, "load")),
-            harmless(month.obstacle.as_deref().unwrap_or_default()),
+            harmless_lines(month.obstacle.as_deref().unwrap_or_default()),
         ]);
     }
     print(&table.to_string());
+}
+
+/// Prints what was checked.
+pub fn checks(report: &CheckReport) {
+    let mut table = new_table(&["Check", "On", "Result", "Found", "What helps"], &[]);
+    for finding in &report.checks {
+        let result = word(finding.status).to_owned();
+        let (check, hint) = (finding.check.as_str().replace('_', " "), finding.hint.clone().unwrap_or_default());
+        table.add_row([check, finding.object.clone(), result, finding.found.clone(), hint]);
+    }
+    print(&table.to_string());
+    let all = [Status::Ok, Status::Warning, Status::Failed, Status::NotChecked];
+    print(&counted("checks", &all.map(|status| (report.count(status), word(status)))));
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "failed",
+        Status::NotChecked => "not checked",
+    }
+}
+
+/// Logs what is not as it should be, where logs are read by programs: the table holds it for people.
+pub fn failed_checks(report: &CheckReport) {
+    if !telemetry::is_structured() {
+        return;
+    }
+    for Finding { check, object, status, found, hint } in &report.checks {
+        let (kind, hint) = (check.as_str(), hint.as_deref().unwrap_or_default());
+        match status {
+            Status::Failed => tracing::error!(kind, hint, "check of {object} failed: {found}"),
+            Status::Warning => tracing::warn!(kind, hint, "check of {object}: {found}"),
+            Status::Ok | Status::NotChecked => {}
+        }
+    }
 }
 
 /// Prints what stands in a table.
@@ -356,7 +459,7 @@ pub fn status(status: &TableStatus) {
         };
         table.add_row([
             record.billing_period.to_string(),
-            harmless(&record.execution_id),
+            harmless_lines(&record.execution_id),
             record.rows.to_string(),
             record.files.to_string(),
             costs(&record.cost),

@@ -11,7 +11,7 @@ use finops_core::{
     state::Standing,
 };
 use futures::{StreamExt, stream};
-use tracing::{info, warn};
+use tracing::{Instrument, Span, info, info_span, warn};
 
 use crate::{
     config::{Export, Months},
@@ -61,9 +61,11 @@ pub async fn run<W: Warehouse>(
 ) -> PipelineReport {
     let table = warehouse.table_name(&export.target("", ExportKind::Cur.layout()));
     let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
+    let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
-        let overtaken = match round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress).await {
+        let round = round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress);
+        let overtaken = match round.instrument(span.clone()).await {
             Ok(overtaken) => overtaken,
             Err(error) => {
                 report.error = Some(error.reported());
@@ -102,6 +104,9 @@ async fn round<W: Warehouse>(
         return Ok(BTreeSet::new());
     };
     report.export.clone_from(&export_name);
+    if export.name.is_none() {
+        Span::current().record("export", &export_name);
+    }
     // Where no manifest can be read, nothing is loaded, and it does not matter what stands.
     let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
     let inventory = if kind.is_some() { warehouse.inspect(&target).await? } else { Inventory::default() };
@@ -146,7 +151,10 @@ async fn round<W: Warehouse>(
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
             let previous = inventory.standing.get(&period);
-            let replaced = replace(store, warehouse, target, run, &month, columns, previous.cloned()).await;
+            let execution_id = &month.delivery.manifest.execution_id;
+            let span = info_span!("month", billing_period = %period, execution_id);
+            let replaced = replace(store, warehouse, target, run, &month, columns, previous.cloned());
+            let replaced = replaced.instrument(span).await;
             progress(Progress::Ended(period));
             (period, previous.and_then(Standing::visible), replaced)
         })
@@ -159,11 +167,7 @@ async fn round<W: Warehouse>(
     for (period, previous, replaced) in replaced {
         let Some(month) = reports.get_mut(&period) else { continue };
         match replaced {
-            Ok(Replaced::Done(load)) => {
-                let (execution_id, rows) = (&load.record.execution_id, load.record.rows);
-                info!(run_id = run.run_id, billing_period = %period, execution_id, rows, "month replaced");
-                loaded(month, previous, *load);
-            }
+            Ok(Replaced::Done(load)) => loaded(month, previous, *load),
             Ok(Replaced::Overtaken) => {
                 let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
                 let again = Error::new(Kind::Busy, message).hint("run again when its mirror and other runs are done");
@@ -226,16 +230,16 @@ async fn replace<W: Warehouse>(
         force: run.rules.force,
         run_id: run.run_id.clone(),
     };
-    let replaced = warehouse.replace_month(target, &load).await?;
-    if matches!(replaced, Replaced::Overtaken) {
-        return Ok(replaced);
-    }
+    let Replaced::Done(done) = warehouse.replace_month(target, &load).await? else {
+        return Ok(Replaced::Overtaken);
+    };
     match is_unchanged(store, delivery).await {
-        Ok(true) => Ok(replaced),
-        Ok(false) => Ok(Replaced::Overtaken),
+        Ok(true) => {}
+        Ok(false) => return Ok(Replaced::Overtaken),
         Err(error) => {
             warn!(billing_period = %load.billing_period, "not looked at again: {}", error.full_message());
-            Ok(replaced)
         }
     }
+    info!(job_id = done.record.job_id, rows = done.record.rows, "month replaced");
+    Ok(Replaced::Done(done))
 }

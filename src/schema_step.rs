@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, HashSet};
 use finops_core::{
     BillingPeriod,
     delivery::Delivery,
+    manifest::Manifest,
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
     schema::{self, ChangeKind, Column, ColumnType, FileType, MonthColumns, SchemaChange, known_type},
     state::EXECUTION_ID,
 };
 use futures::{StreamExt, stream};
-use tracing::warn;
+use tracing::{Instrument, info_span, warn};
 
 use crate::{
     columns::month_columns,
@@ -46,7 +47,11 @@ pub async fn read_columns(
         }
     }
     let read: Vec<_> = stream::iter(deliveries)
-        .map(|delivery| async move { (month_columns(store, &delivery).await, delivery) })
+        .map(|delivery| async move {
+            let Manifest { billing_period, execution_id, .. } = &delivery.manifest;
+            let span = info_span!("month", %billing_period, execution_id);
+            (month_columns(store, &delivery).instrument(span).await, delivery)
+        })
         .buffer_unordered(4)
         .collect()
         .await;

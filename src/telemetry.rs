@@ -1,26 +1,44 @@
 //! Logs on stderr: JSON lines that Cloud Logging understands in a Cloud Run job, plain ones elsewhere.
 
 use std::{
-    fmt::{self, Write},
-    io::IsTerminal,
+    collections::BTreeMap,
+    env,
+    fmt::{Debug, Write as _},
+    io::{self, IsTerminal, Write as _},
 };
 
+use finops_core::text::harmless_lines;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
-use tracing::{Event, Level, Subscriber, field::Visit};
+use serde_json::{Map, Value, json};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
-    registry::LookupSpan,
+    EnvFilter, Layer,
+    filter::{FilterExt, LevelFilter, filter_fn},
+    layer::{Context, SubscriberExt},
+    registry::{LookupSpan, Scope},
+    util::SubscriberInitExt,
 };
 
 /// The AWS client warns of every place that has no region or credentials, though the next may have them; where none has,
 /// the error says so.
 const QUIET: &str = "aws_config::imds=error,aws_config::meta=error";
 
+/// Fields of events and of the spans around them that Cloud Logging gets as labels, by which lines can be found.
+const LABELS: [&str; 6] = ["run_id", "pipeline", "export", "billing_period", "execution_id", "job_id"];
+
+/// Labels that Cloud Run's environment gives.
+const LABELS_OF_TASK: [(&str, &str); 2] = [("execution", "CLOUD_RUN_EXECUTION"), ("attempt", "CLOUD_RUN_TASK_ATTEMPT")];
+
+/// Characters of a text. Cloud Logging takes 256 KB an entry, and a text from outside may be of any length.
+const LONGEST: usize = 8_000;
+
 /// Whether logs are JSON: Cloud Run sets `CLOUD_RUN_JOB` in each task of a job.
 pub fn is_structured() -> bool {
-    std::env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
+    env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
 }
 
 /// Starts logging. `RUST_LOG` decides what is logged; without it, the run's milestones in a Cloud Run job, and only
@@ -28,64 +46,122 @@ pub fn is_structured() -> bool {
 pub fn start() {
     let usual = if is_structured() { "finops=info,warn" } else { "warn" };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{usual},{QUIET}")));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
     if is_structured() {
-        subscriber.event_format(CloudLogging).init();
+        // Whatever RUST_LOG says, a line has the labels of the spans around it.
+        let spans = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("finops"));
+        let filter = filter.or(spans.with_max_level_hint(LevelFilter::INFO));
+        tracing_subscriber::registry().with(CloudLogging::of_task().with_filter(filter)).init();
     } else {
-        subscriber.without_time().with_target(false).compact().init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .without_time()
+            .with_target(false)
+            .compact()
+            .init();
     }
 }
 
-struct CloudLogging;
+/// One JSON object a line, in the form of Cloud Logging's structured logs.
+struct CloudLogging {
+    labels: BTreeMap<&'static str, String>,
+}
 
-impl<S, N> FormatEvent<S, N> for CloudLogging
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut entry = Entry(Map::new());
-        event.record(&mut entry);
+impl CloudLogging {
+    fn of_task() -> Self {
+        let set = LABELS_OF_TASK.into_iter().filter_map(|(label, name)| Some((label, env::var(name).ok()?)));
+        Self { labels: set.filter(|(_, value)| !value.is_empty()).collect() }
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut labels = self.labels.clone();
+        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
+            if let Some(fields) = span.extensions().get::<Fields>() {
+                labels.extend(fields.labels.clone());
+            }
+        }
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        labels.extend(fields.labels);
         let severity = match *event.metadata().level() {
             Level::ERROR => "ERROR",
             Level::WARN => "WARNING",
             Level::INFO => "INFO",
             Level::DEBUG | Level::TRACE => "DEBUG",
         };
-        entry.0.insert("severity".to_owned(), severity.into());
-        entry.0.insert("time".to_owned(), Timestamp::now().to_string().into());
-        entry.0.insert("target".to_owned(), event.metadata().target().into());
-        writeln!(writer, "{}", Value::Object(entry.0))
+        let mut entry = fields.payload;
+        entry.insert("severity".to_owned(), severity.into());
+        entry.insert("time".to_owned(), Timestamp::now().to_string().into());
+        entry.insert("target".to_owned(), event.metadata().target().into());
+        entry.insert("logging.googleapis.com/labels".to_owned(), json!(labels));
+        // In one piece, as other threads write too.
+        let line = format!("{}\n", Value::Object(entry));
+        let _ = io::stderr().lock().write_all(line.as_bytes());
     }
 }
 
-/// The event's fields, `message` among them.
-struct Entry(Map<String, Value>);
+/// The fields of an event, `message` among them, or of a span.
+#[derive(Default)]
+struct Fields {
+    labels: BTreeMap<&'static str, String>,
+    payload: Map<String, Value>,
+}
 
-impl Visit for Entry {
-    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn fmt::Debug) {
+impl Fields {
+    fn text(&mut self, field: &Field, text: &str) {
+        let mut shown: String = text.chars().take(LONGEST).collect();
+        if shown.len() < text.len() {
+            shown.push_str("...");
+        }
+        let shown = harmless_lines(&shown);
+        if !LABELS.contains(&field.name()) {
+            self.payload.insert(field.name().to_owned(), shown.into());
+        } else if !shown.is_empty() {
+            self.labels.insert(field.name(), shown);
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         let mut text = String::new();
         if write!(text, "{value:?}").is_ok() {
-            self.0.insert(field.name().to_owned(), text.into());
+            self.text(field, &text);
         }
     }
 
-    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, value);
     }
 
-    fn record_u64(&mut self, field: &tracing::field::Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.payload.insert(field.name().to_owned(), value.into());
     }
 
-    fn record_i64(&mut self, field: &tracing::field::Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.payload.insert(field.name().to_owned(), value.into());
     }
 
-    fn record_bool(&mut self, field: &tracing::field::Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.payload.insert(field.name().to_owned(), value.into());
     }
 }

@@ -46,6 +46,16 @@ pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
     (!moved.is_empty()).then(|| moved.join(", "))
 }
 
+/// What the amounts are together, currency by currency.
+pub fn total<'a>(costs: impl Iterator<Item = &'a Costs>) -> Costs {
+    let mut total = Costs::new();
+    for (currency, amount) in costs.flatten() {
+        let sum = total.entry(currency.clone()).or_insert_with(Amount::zero);
+        *sum = Amount(&sum.0 + &amount.0);
+    }
+    total
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.normalized().to_plain_string())
@@ -99,6 +109,13 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Amount>().unwrap().to_string(), plain);
         }
+    }
+
+    #[test]
+    fn a_total_is_exact_and_keeps_currencies_apart() {
+        let months = [costs(&[("USD", "0.1"), ("EUR", "7")]), costs(&[("USD", "12345678.000000000012")])];
+        assert_eq!(total(months.iter()), costs(&[("EUR", "7"), ("USD", "12345678.100000000012")]));
+        assert_eq!(total([].iter()), Costs::new());
     }
 
     #[test]

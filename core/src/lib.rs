@@ -5,6 +5,7 @@ pub mod amount;
 pub mod aws_cur;
 pub mod aws_data_exports;
 pub mod azure;
+pub mod check;
 pub mod csv_header;
 pub mod csv_rows;
 pub mod delivery;

@@ -15,6 +15,9 @@ use crate::{
     types::Field,
 };
 
+/// Who runs every job.
+pub const USER: &str = "emulator@example.com";
+
 /// A job's full name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobId {
@@ -200,7 +203,7 @@ impl Job {
             "selfLink": format!(
                 "/bigquery/v2/projects/{}/jobs/{}?location={}", self.id.project, self.id.job, self.id.location
             ),
-            "user_email": "emulator@example.com",
+            "user_email": USER,
             "jobReference": self.id.to_rest(),
             "configuration": self.configuration,
             "status": {

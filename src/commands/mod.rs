@@ -1,5 +1,6 @@
 //! One file a verb.
 
+mod check;
 mod config;
 mod run;
 #[cfg(feature = "duckdb")]
@@ -9,10 +10,9 @@ mod status;
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;
-use finops_core::{
-    export::Provider,
-    report::{Report, ReportedError},
-};
+#[cfg(feature = "duckdb")]
+use finops_core::export::Provider;
+use finops_core::report::{Report, ReportedError};
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
@@ -67,16 +67,17 @@ impl From<crate::error::Error> for Stop {
     }
 }
 
-/// Carries out the command.
-pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>) -> Exit {
+/// Carries out the command; a run is called `run_id`.
+pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
-        Command::Run(arguments) => run::run(arguments, environment).await.map_err(Stop::from),
-        Command::Plan(selection) => run::plan(selection, environment).await.map_err(Stop::from),
+        Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(Stop::from),
+        Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(Stop::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
+        Command::Check(arguments) => check::check(arguments, environment).await,
         #[cfg(feature = "duckdb")]
-        Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment).await,
+        Command::Aws(step) => staged::step(Provider::Aws, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(feature = "duckdb")]
-        Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment).await,
+        Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(not(feature = "duckdb"))]
         Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
         Command::Config(arguments) => {
@@ -121,5 +122,5 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
 #[cfg(not(all(feature = "duckdb", feature = "s3")))]
 fn left_out(what: &str) -> crate::error::Error {
     let message = format!("this build leaves out {what}");
-    crate::error::Error::new(crate::error::Kind::Configuration, message).hint("use a build with its default features")
+    crate::error::Error::new(Kind::Configuration, message).hint("use a build with its default features")
 }

@@ -1,14 +1,13 @@
 //! `finops run` and `finops plan`.
 
-use std::{collections::BTreeMap, io::IsTerminal};
+use std::{collections::BTreeMap, io::IsTerminal, time::Instant};
 
 use finops_core::{
     plan::Rules,
     report::{PipelineReport, PipelineStatus, Report},
-    run_id::run_id,
 };
 use jiff::Timestamp;
-use tracing::info;
+use tracing::{Span, info};
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
@@ -24,13 +23,21 @@ use crate::{
 };
 
 /// Loads what is to be loaded, and reports.
-pub(crate) async fn run(arguments: RunArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Vec<Problem>> {
-    go(arguments.selection, arguments.force, arguments.dry_run, environment).await
+pub(crate) async fn run(
+    arguments: RunArguments,
+    environment: &BTreeMap<String, String>,
+    run_id: String,
+) -> Result<Exit, Vec<Problem>> {
+    go(arguments.selection, arguments.force, arguments.dry_run, environment, run_id).await
 }
 
 /// Reports what a run would do.
-pub(crate) async fn plan(selection: Selection, environment: &BTreeMap<String, String>) -> Result<Exit, Vec<Problem>> {
-    go(selection, false, true, environment).await
+pub(crate) async fn plan(
+    selection: Selection,
+    environment: &BTreeMap<String, String>,
+    run_id: String,
+) -> Result<Exit, Vec<Problem>> {
+    go(selection, false, true, environment, run_id).await
 }
 
 async fn go(
@@ -38,16 +45,14 @@ async fn go(
     force: bool,
     dry_run: bool,
     environment: &BTreeMap<String, String>,
+    run_id: String,
 ) -> Result<Exit, Vec<Problem>> {
+    let began = Instant::now();
     let Selection { pipeline, start_date, end_date, output } = selection;
     let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
+    Span::current().record("pipeline", config.pipeline());
     let now = Timestamp::now();
-    let run = Run {
-        run_id: run_id(now, std::process::id()),
-        months: config.months,
-        rules: Rules { force, now, wait_max: config.wait_max },
-        dry_run,
-    };
+    let run = Run { run_id, months: config.months, rules: Rules { force, now, wait_max: config.wait_max }, dry_run };
     let pipelines = match run_exports(&config, &run).await {
         Ok(pipelines) => pipelines,
         // No export could be begun: the report says so of each.
@@ -59,6 +64,9 @@ async fn go(
         Output::Table => output::report(&report, dry_run),
     }
     output::failures(&report);
+    if !dry_run {
+        output::end_of_run(&report, began.elapsed().as_secs());
+    }
     Ok(Exit::of(&report))
 }
 
@@ -88,14 +96,7 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
             }
             Err(error) => not_begun(config, export, run, &error),
         };
-        info!(
-            run_id = run.run_id,
-            pipeline = report.pipeline,
-            export = report.export,
-            table = report.table,
-            "{}",
-            output::summary(&report)
-        );
+        info!(pipeline = report.pipeline, export = report.export, table = report.table, "{}", output::summary(&report));
         reports.push(report);
     }
     reports

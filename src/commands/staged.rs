@@ -4,15 +4,16 @@ use std::{
     collections::BTreeMap,
     io::IsTerminal,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use finops_core::{
     export::Provider,
     plan::Rules,
     report::{PipelineReport, PipelineStatus, Report},
-    run_id::run_id,
 };
 use jiff::Timestamp;
+use tracing::Span;
 
 use super::{Exit, Stop, open_store};
 use crate::{
@@ -36,11 +37,13 @@ pub(super) async fn step(
     step: Step,
     file: Option<&Path>,
     environment: &BTreeMap<String, String>,
+    run_id: String,
 ) -> Result<Exit, Stop> {
+    Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
     let steps = Steps { provider, values: &values, problems };
-    let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment);
+    let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
     let nothing = Needs { source: false, bigquery: Needed::No };
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
     match step {
@@ -123,6 +126,7 @@ struct Staged {
     database_path: PathBuf,
     s3: S3Options,
     storage_emulator: Option<String>,
+    began: Instant,
 }
 
 impl Staged {
@@ -131,6 +135,7 @@ impl Staged {
         needs: Needs,
         arguments: &StepArguments,
         environment: &BTreeMap<String, String>,
+        run_id: String,
     ) -> Result<Self, Stop> {
         let now = Timestamp::now();
         let with_bigquery = match needs.bigquery {
@@ -141,7 +146,7 @@ impl Staged {
         let emulator = environment.get("BIGQUERY_EMULATOR_HOST").cloned();
         let staged = Self {
             run: Run {
-                run_id: run_id(now, std::process::id()),
+                run_id,
                 months: steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref()),
                 rules: Rules { force: false, now, wait_max: steps.wait_max() },
                 dry_run: false,
@@ -154,6 +159,7 @@ impl Staged {
             database_path: steps.database_path(),
             s3: steps.s3(),
             storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
+            began: Instant::now(),
         };
         steps.checked()?;
         Ok(staged)
@@ -289,6 +295,7 @@ impl Staged {
             Output::Table => output::report(&report, false),
         }
         output::failures(&report);
+        output::end_of_run(&report, self.began.elapsed().as_secs());
         Exit::of(&report)
     }
 }

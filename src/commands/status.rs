@@ -7,7 +7,7 @@ use finops_core::{export::ExportKind, report::TableStatus};
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
-    cli::{Output, StatusArguments},
+    cli::{ChosenArguments, Output},
     commands::{Exit, Stop},
     config::{Choice, Config, WarehouseConfig, parse},
     output,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
-pub(crate) async fn status(arguments: StatusArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
+pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
     let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
     let tables = match &config.warehouse {
         WarehouseConfig::BigQuery(options) => tables(&config, &BigQuery::connect(options.clone())?).await,

@@ -35,6 +35,17 @@ pub struct Config {
     pub wait_max: SignedDuration,
 }
 
+impl Config {
+    /// `aws` or `azure`, or `all` where there are exports of both.
+    pub fn pipeline(&self) -> &'static str {
+        let mut providers = self.exports.iter().map(|export| export.provider);
+        match providers.next() {
+            Some(first) if providers.all(|provider| provider == first) => first.as_str(),
+            _ => "all",
+        }
+    }
+}
+
 /// The warehouse and what it needs.
 #[derive(Clone, Debug)]
 pub enum WarehouseConfig {

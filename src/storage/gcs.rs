@@ -3,6 +3,8 @@
 //! Listing goes through the JSON API: the official client lists over gRPC only, which no local server speaks, and the
 //! JSON API has the server-side glob. Reading goes through the official client, which has its own retries.
 
+mod probe;
+
 use std::path::Path;
 
 use ::http::{Extensions, HeaderMap};
@@ -15,7 +17,7 @@ use google_cloud_storage::{
     retry_policy::RetryableErrors,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::io::AsyncWriteExt;
 
 use super::{Got, Object, Part};
@@ -95,9 +97,10 @@ impl Gcs {
         loop {
             let page = (|| self.page(&prefix, &glob, token.as_deref()))
                 .retry(http::backoff())
-                .when(|(_, retry)| *retry)
+                .when(Refusal::is_transient)
+                .notify(|refusal, delay| tracing::info!(failure = %refusal.error, ?delay, "listing is asked for again"))
                 .await
-                .map_err(|(error, _)| error)?;
+                .map_err(|refusal| refusal.error)?;
             for item in page.items {
                 let bytes = item.size.parse().map_err(|_| {
                     Error::new(
@@ -119,31 +122,47 @@ impl Gcs {
         }
     }
 
-    /// One page; an error says whether trying again may help.
-    async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, (Error, bool)> {
-        let failed = |what: &str| {
-            Error::new(Kind::Storage, format!("cannot list {}: {what}", self.uri(prefix))).hint(UNREACHABLE)
-        };
-        let headers = match self.credentials.headers(Extensions::new()).await {
-            Ok(CacheableResource::New { data, .. }) => data,
-            Ok(CacheableResource::NotModified) => HeaderMap::new(),
-            // google-cloud-auth has tried again already.
-            Err(error) => return Err((no_credentials(&error), false)),
-        };
+    async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {
         let fields = "items(name,size,updated,crc32c),nextPageToken";
         let mut query = vec![("prefix", prefix), ("matchGlob", glob), ("fields", fields), ("maxResults", PAGE)];
         query.extend(token.map(|token| ("pageToken", token)));
-        let url = format!("{}/storage/v1/b/{}/o", self.endpoint, self.bucket);
-        let response = self.http.get(url).query(&query).headers(headers).send().await;
-        let response = response.map_err(|error| (failed("no answer").cause(error.without_url()), true))?;
+        self.get("/o", &query, &format!("list {}", self.uri(prefix)), prefix).await
+    }
+
+    /// The answer to one GET of what is `below` the bucket in the JSON API; errors are about `key`.
+    async fn get<T: DeserializeOwned>(
+        &self,
+        below: &str,
+        query: &[(&str, &str)],
+        doing: &str,
+        key: &str,
+    ) -> Result<T, Refusal> {
+        let failed = |what: &str, cause: Cause| {
+            let error = Error::new(Kind::Storage, format!("cannot {doing}: {what}")).hint(UNREACHABLE).cause(cause);
+            Refusal { error, status: None }
+        };
+        let headers = self.headers().await.map_err(|error| Refusal { error, status: Some(401) })?;
+        let url = format!("{}/storage/v1/b/{}{below}", self.endpoint, self.bucket);
+        let response = self.http.get(url).query(query).headers(headers).send().await;
+        let response = response.map_err(|error| failed("no answer", error.without_url().into()))?;
         let status = response.status();
         let body = response.bytes().await;
-        let body = body.map_err(|error| (failed("no whole answer").cause(error.without_url()), true))?;
+        let body = body.map_err(|error| failed("no whole answer", error.without_url().into()))?;
         if !status.is_success() {
-            let retry = status.is_server_error() || status.as_u16() == 429 || status.as_u16() == 408;
-            return Err((self.refused(status.as_u16(), prefix, &said(&body)), retry));
+            let error = self.refused(status.as_u16(), key, &said(&body));
+            return Err(Refusal { error, status: Some(status.as_u16()) });
         }
-        serde_json::from_slice(&body).map_err(|error| (failed("an answer of another form").cause(error), true))
+        serde_json::from_slice(&body).map_err(|error| failed("an answer of another form", error.into()))
+    }
+
+    /// The headers by which Google knows who asks.
+    async fn headers(&self) -> Result<HeaderMap> {
+        match self.credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
+            // google-cloud-auth has tried again already.
+            Err(error) => Err(no_credentials(&error)),
+        }
     }
 
     pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
@@ -235,6 +254,22 @@ impl Gcs {
             _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
                 .hint("run again later: nothing that is loaded was changed"),
         }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// A GET that gave nothing.
+struct Refusal {
+    error: Error,
+    /// The HTTP status, if there was a whole answer.
+    status: Option<u16>,
+}
+
+impl Refusal {
+    /// Whether trying again may help.
+    fn is_transient(&self) -> bool {
+        self.status.is_none_or(|status| status >= 500 || matches!(status, 408 | 429))
     }
 }
 

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{
-    body::{Body, Bytes},
     extract::{Request, State},
     response::Response,
 };
 use billing_exports::{Dialect, Export, Format, Run};
 use finops_core::export::Provider;
-use reqwest::header::{HOST, TRANSFER_ENCODING};
 
-use crate::{azure::AzureJob, program::each, servers::client};
+use crate::{
+    azure::AzureJob,
+    program::each,
+    servers::{self, client},
+};
 
 /// Passes requests on to a server, and keeps the path of each with its query.
 #[derive(Clone)]
@@ -39,19 +41,8 @@ impl Counter {
 }
 
 async fn pass_on(State(counter): State<Counter>, request: Request) -> Response {
-    let asked = request.uri().to_string();
-    let mut passed_on = counter.http.request(request.method().clone(), format!("{}{asked}", counter.server));
-    for (name, value) in request.headers().iter().filter(|(name, _)| *name != HOST) {
-        passed_on = passed_on.header(name, value);
-    }
-    counter.seen.lock().unwrap().push(asked);
-    let answer = passed_on.send().await.unwrap();
-    let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != TRANSFER_ENCODING) {
-        response = response.header(name, value);
-    }
-    let bytes: Bytes = answer.bytes().await.unwrap();
-    response.body(Body::from(bytes)).unwrap()
+    counter.seen.lock().unwrap().push(request.uri().to_string());
+    servers::pass_on(&counter.http, &counter.server, request).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,5 @@
 //! What people and programs see of the command line, whole.
 
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -57,6 +56,7 @@ fn help_says_what_there_is() {
     insta::assert_snapshot!("help_of_run", desk.prints(&["run", "--help"]));
     insta::assert_snapshot!("help_of_plan", desk.prints(&["plan", "--help"]));
     insta::assert_snapshot!("help_of_status", desk.prints(&["status", "--help"]));
+    insta::assert_snapshot!("help_of_check", desk.prints(&["check", "--help"]));
 }
 
 #[test]
@@ -197,35 +197,4 @@ fn a_pipe_gets_neither_a_progress_bar_nor_escape_codes() {
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.stderr, "");
     assert!(!outcome.stdout.contains('\u{1b}'), "{:?}", outcome.stdout);
-}
-
-#[test]
-fn in_cloud_run_logs_are_json_lines_with_severity_and_message_and_data_stays_on_stdout() {
-    let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
-    let mut broken = Delivery::new("2025-10", "first", &["1"]);
-    broken.rows[0][7] = "free".to_owned();
-    broken.write(&job.source);
-    let outcome = job.finops.with("CLOUD_RUN_JOB", "finops-aws").run(&["run", "--output", "json"]);
-    assert_eq!(outcome.code, 1);
-    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    let logs: Vec<Value> = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    for log in &logs {
-        assert!(log["severity"].is_string() && log["message"].is_string(), "{log}");
-    }
-    let of = |severity: &str| logs.iter().filter(|log| log["severity"] == severity).collect::<Vec<_>>();
-    assert_eq!(of("ERROR").len(), 1, "{}", outcome.stderr);
-    assert_eq!(of("ERROR")[0]["message"], month(&report, "2025-10")["error"]["message"]);
-    let end = of("INFO").into_iter().next_back().unwrap();
-    assert_eq!(end["message"], "months: 1 loaded, 1 failed");
-    assert_eq!(end["run_id"], report["run_id"]);
-    assert_eq!(end["pipeline"], json!("aws"));
-}
-
-#[test]
-fn configuration_problems_are_json_lines_too_in_cloud_run() {
-    let outcome = Finops::unconfigured().with("CLOUD_RUN_JOB", "finops-aws").run(&["run"]);
-    assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
-    let log: Value = serde_json::from_str(outcome.stderr.trim_end()).unwrap();
-    assert_eq!(log["severity"], "ERROR");
-    assert!(log["message"].as_str().unwrap().contains("PIPELINE is not set"), "{log}");
 }

@@ -90,6 +90,13 @@ struct Protocol {
 }
 
 impl Method {
+    /// Whether its path is that of a request. One parameter, `{+resource}`, is of several parts.
+    fn is_at(&self, segments: &[String]) -> bool {
+        let Some(verb) = self.path.strip_prefix("{+resource}") else { return matches(&self.path, segments) };
+        let pattern = self.parameters["resource"].pattern.trim_matches(['^', '$']);
+        matches(&format!("{}{verb}", pattern.replace("[^/]+", "{part}")), segments)
+    }
+
     fn takes_data(&self, service_path: &str) -> bool {
         let path = format!("/upload/{service_path}{}", self.path);
         self.upload.iter().flat_map(|upload| upload.protocols.values()).any(|protocol| protocol.path == path)
@@ -110,6 +117,7 @@ struct Schema {
     additional_properties: Option<Box<Schema>>,
     read_only: bool,
     location: String,
+    pattern: String,
     required: bool,
 }
 
@@ -126,7 +134,7 @@ impl Document {
         let mut methods = self.resources.values().flat_map(|resource| resource.methods.values());
         let called = methods.find(|known| {
             let is_there = below_upload.is_none() || known.takes_data(&self.service_path);
-            known.verb == verb && matches(&known.path, &segments) && is_there
+            known.verb == verb && known.is_at(&segments) && is_there
         });
         let called = called.ok_or_else(unknown)?;
         if is_session {
@@ -266,6 +274,10 @@ fn the_discovery_document_refuses_what_bigquery_does_not_know() {
         load("projects/p/jobs/finops-1", "GET", &[("location", "US")], Value::Null),
         load("projects/p/datasets/d/tables/t%24202509", "GET", &[], Value::Null),
         load("projects/p/datasets/d/tables/t$202509", "DELETE", &[], Value::Null),
+        LoggedRequest {
+            body: json!({"permissions": ["bigquery.tables.get"]}),
+            ..load("projects/p/datasets/d/tables/t:testIamPermissions", "POST", &[], Value::Null)
+        },
     ];
     for request in accepted {
         document.check(&request).unwrap();
@@ -305,6 +317,7 @@ fn the_discovery_document_refuses_what_bigquery_does_not_know() {
         (load("projects/p/datasets/d/tables/t%2F1", "GET", &[], Value::Null), "no method has this path"),
         (load("projects/p/datasets/d/tables/t%2", "GET", &[], Value::Null), "encodes nothing"),
         (load("projects/p/datasets/d/tables/t\"", "GET", &[], Value::Null), "must be percent-encoded"),
+        (load("projects/p/tables/t:testIamPermissions", "POST", &[], Value::Null), "no method has this path"),
         (load(jobs, "GET", &[("locations", "US")], Value::Null), "no query parameter `locations`"),
         (load(jobs, "GET", &[("projectId", "p")], Value::Null), "no query parameter `projectId`"),
         (load(jobs, "GET", &[("maxResults", "many")], Value::Null), "query parameter `maxResults`"),

@@ -9,7 +9,9 @@ use std::{
     thread,
 };
 
+use axum::{body::Body, extract::Request, response::Response};
 use bigquery_emulator::{Emulator, Options};
+use reqwest::header::{HOST, TRANSFER_ENCODING};
 use serde_json::{Value, json};
 
 use crate::discovery;
@@ -123,6 +125,20 @@ async fn started(storage: Option<String>) -> BigQueryServer {
 /// An HTTP client without certificates, which take long to read.
 pub fn client() -> reqwest::Client {
     reqwest::Client::builder().tls_built_in_root_certs(false).build().unwrap()
+}
+
+/// Passes a request without a body on to the server behind, and its answer back.
+pub async fn pass_on(http: &reqwest::Client, server: &str, request: Request) -> Response {
+    let mut passed_on = http.request(request.method().clone(), format!("{server}{}", request.uri()));
+    for (name, value) in request.headers().iter().filter(|(name, _)| *name != HOST) {
+        passed_on = passed_on.header(name, value);
+    }
+    let answer = passed_on.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != TRANSFER_ENCODING) {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(answer.bytes().await.unwrap())).unwrap()
 }
 
 /// Runs a statement in US through the emulator's REST API, as any other client would; `None` is NULL.

@@ -17,6 +17,9 @@ use crate::{
 
 pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Vec<u8>>) -> Result<Answer, ApiError> {
     let configuration = known_configuration(body)?;
+    if configuration["dryRun"] == true && configuration["query"].is_object() {
+        return queries::dry_run(server, project, body);
+    }
     let job = if data.is_some() || configuration["load"].is_object() {
         let (id, config) = load_job(server, project, body, data)?;
         let location = id.location.clone();
@@ -43,7 +46,7 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Ve
 fn known_configuration(body: &Value) -> Result<&Value, ApiError> {
     only_keys(body, "job", "jobReference configuration kind id etag status statistics")?;
     let configuration = &body["configuration"];
-    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs")?;
+    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs dryRun")?;
     Ok(configuration)
 }
 
@@ -54,7 +57,11 @@ pub fn load_job(
     body: &Value,
     data: Option<Vec<u8>>,
 ) -> Result<(JobId, LoadConfig), ApiError> {
-    let config = LoadConfig::from_rest(&known_configuration(body)?["load"], project, data)?;
+    let configuration = known_configuration(body)?;
+    if configuration["dryRun"] == true {
+        return Err(ApiError::not_implemented("a dry run of a load job"));
+    }
+    let config = LoadConfig::from_rest(&configuration["load"], project, data)?;
     let location = match body["jobReference"]["location"].as_str() {
         Some(location) => canonical_location(location),
         None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
@@ -81,7 +88,7 @@ fn generated_id() -> String {
     format!("job_{}_{}", now_ms(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn with_type(configuration: &Value, kind: &str) -> Value {
+pub fn with_type(configuration: &Value, kind: &str) -> Value {
     let mut configuration = configuration.clone();
     configuration["jobType"] = json!(kind);
     configuration

@@ -46,6 +46,12 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
             let (table, partition) = decorated(name);
             tabledata::list(server, &dataset_id(dataset).table(table), partition, call)
         }
+        ("POST", ["datasets", dataset, "tables", name]) => match name.split_once(':') {
+            Some((table, "testIamPermissions")) => {
+                tables::test_permissions(server, &dataset_id(dataset).table(table), body)
+            }
+            _ => Err(unknown(call)),
+        },
         ("PATCH", ["datasets", dataset, "tables", table]) => {
             tables::patch(server, &dataset_id(dataset).table(table), body)
         }

@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id, tabledata};
+use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id, jobs::with_type, tabledata};
 use crate::{
     error::{ApiError, JobError},
-    jobs::{Job, JobId, Outcome},
+    jobs::{Job, JobId, Outcome, USER},
     rest::{etag, now_ms, text, without_nulls},
     server::{Answer, LoggedRequest, Server},
     sql::{self, QueryConfig},
@@ -56,6 +56,27 @@ pub fn id(
 ) -> Result<JobId, ApiError> {
     let own = sql::location(server, config);
     new_id(project, location.or(own.as_deref()).unwrap_or("US"), job_id)
+}
+
+/// Answers as a job would begin, and makes none.
+pub fn dry_run(server: &Server, project: &str, body: &Value) -> Result<Answer, ApiError> {
+    let configuration = &body["configuration"];
+    let config = QueryConfig::from_job(&configuration["query"], project)?;
+    let location = id(server, project, body["jobReference"]["location"].as_str(), None, &config)?.location;
+    let statistics = sql::dry_run(server, &config, &location).map_err(|error| error.to_api())?;
+    Ok(Answer::Json(json!({
+        "kind": "bigquery#job",
+        "etag": etag(now_ms()),
+        "user_email": USER,
+        "jobReference": {"projectId": project, "location": location},
+        "configuration": with_type(configuration, "QUERY"),
+        "status": {"state": "DONE"},
+        "statistics": {
+            "creationTime": text(now_ms()),
+            "totalBytesProcessed": statistics["totalBytesProcessed"],
+            "query": statistics,
+        },
+    })))
 }
 
 /// Makes a query job and runs it.

@@ -36,6 +36,17 @@ fn resource(server: &Server, id: &TableId, rows: i64) -> Result<Answer, ApiError
     Ok(Answer::Json(value))
 }
 
+/// Grants what is asked for: nobody has to sign in. Of a table that is not there nothing is granted.
+pub fn test_permissions(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiError> {
+    only_keys(body, "testIamPermissions", "permissions")?;
+    let wildcard = |permission: &Value| permission.as_str().is_none_or(|name| name.contains('*'));
+    if body["permissions"].as_array().into_iter().flatten().any(wildcard) {
+        return Err(ApiError::invalid("Permissions must be names without wildcards"));
+    }
+    let is_there = server.catalog().table(id).is_ok();
+    Ok(Answer::Json(if is_there { json!({"permissions": body["permissions"]}) } else { json!({}) }))
+}
+
 pub fn list(server: &Server, id: &DatasetId, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let entries: Vec<Value> = {
         let catalog = server.catalog();

@@ -4,6 +4,7 @@
 mod alter;
 mod change;
 mod config;
+mod dry_run;
 mod expr;
 mod names;
 mod parse;
@@ -13,4 +14,5 @@ mod typed;
 pub mod wire;
 
 pub use config::QueryConfig;
+pub use dry_run::dry_run;
 pub use run::{location, run};

@@ -69,14 +69,14 @@ pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outc
 }
 
 #[derive(Clone, Copy)]
-struct QueryJob<'a> {
-    server: &'a Server,
-    config: &'a QueryConfig,
-    location: &'a str,
+pub(super) struct QueryJob<'a> {
+    pub(super) server: &'a Server,
+    pub(super) config: &'a QueryConfig,
+    pub(super) location: &'a str,
 }
 
 impl<'a> QueryJob<'a> {
-    fn context(self, catalog: &'a Catalog) -> Context<'a> {
+    pub(super) fn context(self, catalog: &'a Catalog) -> Context<'a> {
         let QueryConfig { project, parameters, .. } = self.config;
         Context { project, parameters, catalog, location: self.location, sizes: RefCell::default() }
     }
@@ -171,7 +171,12 @@ impl<'a> QueryJob<'a> {
     }
 
     /// `statistics.query`; more than the job may cost is refused.
-    fn statistics(self, connection: &duckdb::Connection, kind: &str, sizes: &[String]) -> Result<Value, JobError> {
+    pub(super) fn statistics(
+        self,
+        connection: &duckdb::Connection,
+        kind: &str,
+        sizes: &[String],
+    ) -> Result<Value, JobError> {
         let mut bytes = 0;
         for size in sizes {
             bytes += connection.query_row(&format!("SELECT {size}"), [], |row| row.get::<_, i64>(0))?;

@@ -256,3 +256,18 @@ async fn t8_descriptions_of_datasets_and_columns_are_kept() {
     h.call("POST", "/datasets/told/tables", table).await;
     assert_eq!(h.get("/datasets/told/tables/t").await.1["schema"]["fields"], json!([field]));
 }
+
+#[tokio::test]
+async fn t9_every_permission_is_granted_on_a_table_and_none_where_there_is_no_table() {
+    let h = Harness::new().await;
+    h.table().await;
+    let wanted = json!({"permissions": ["bigquery.tables.get", "bigquery.tables.updateData"]});
+    let ask = async |table: &str, body: &Value| {
+        h.call("POST", &format!("/datasets/d/tables/{table}:testIamPermissions"), body.clone()).await
+    };
+    assert_eq!(ask("t", &wanted).await, (200, wanted.clone()));
+    assert_eq!(ask("none", &wanted).await, (200, json!({})));
+    assert_eq!(ask("t", &json!({"permissions": ["bigquery.*"]})).await.0, 400);
+    assert_eq!(ask("t", &json!({"options": {"requestedPolicyVersion": 3}})).await.0, 501);
+    assert_eq!(h.call("POST", "/datasets/d/tables/t:setIamPolicy", wanted).await.0, 501);
+}

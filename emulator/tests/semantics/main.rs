@@ -3,6 +3,7 @@
 
 mod catalog;
 mod destinations;
+mod dry_runs;
 mod faults;
 mod harness;
 mod jobs;

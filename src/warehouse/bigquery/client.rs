@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     Uploaded,
     errors::Failure,
-    model::{Dataset, Job, QueryResponse, Table},
+    model::{Dataset, Granted, Job, QueryResponse, Table},
     rest::{Request, Rest},
     upload::Upload,
 };
@@ -67,6 +67,36 @@ impl Client {
             Some(file) => Box::pin(Upload::of(&self.rest, file, &self.show_uploaded)?.send(&self.project, job)).await,
             None => self.post("jobs.insert", &["jobs"], job).await,
         }
+    }
+
+    /// Has BigQuery look at a statement as if it were to be run.
+    pub(super) async fn dry_run(&self, location: &str, sql: &str) -> Result<Job, Failure> {
+        let job = json!({
+            "jobReference": {"projectId": self.project, "location": location},
+            "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
+        });
+        self.post("jobs.insert", &["jobs"], &job).await
+    }
+
+    pub(super) async fn test_permissions(
+        &self,
+        dataset: &str,
+        table: &str,
+        permissions: &[&str],
+    ) -> Result<Granted, Failure> {
+        let table = format!("{table}:testIamPermissions");
+        let path = ["datasets", dataset, "tables", &table];
+        self.post("tables.testIamPermissions", &path, &json!({ "permissions": permissions })).await
+    }
+
+    /// Reads one row of a table, if it has any.
+    pub(super) async fn first_row(&self, dataset: &str, table: &str) -> Result<Value, Failure> {
+        self.get("tabledata.list", &["datasets", dataset, "tables", table, "data"], &[("maxResults", "1")]).await
+    }
+
+    /// Signs in, as the first request would.
+    pub(super) async fn sign_in(&self) -> Result<(), Failure> {
+        self.rest.headers().await.map(drop)
     }
 
     pub(super) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {

@@ -307,7 +307,7 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         ),
         reason => meaning(0, reason),
     };
-    Error::new(kind, message).hint(hint)
+    Error::new(kind, message).hint(hint).job(job_id)
 }
 
 #[cfg(test)]

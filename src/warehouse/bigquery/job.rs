@@ -119,15 +119,13 @@ impl<'a> NumberedJobs<'a> {
                 remove_left_over(self.bigquery, &self.target.dataset, &job).await;
             }
             if let Some(error) = &job.status.error_result {
-                tracing::debug!(job = self.id(number), reason = error.reason, "job failed, its number is used up");
+                let (job_id, reason) = (self.id(number), &error.reason);
+                tracing::info!(job_id, reason, "job failed, its number is used up");
                 if matches!(way, Way::Direct(_)) && refuses_schema(error) {
-                    tracing::debug!(
-                        job = self.id(number),
-                        "the files' columns are not taken as they are: staging them"
-                    );
+                    tracing::debug!(job_id, "the files' columns are not taken as they are: staging them");
                     *way = Way::Staged(None);
                 } else if found && error.message.contains(NO_VALUE) {
-                    tracing::debug!(job = self.id(number), "another run's job met values without a counterpart");
+                    tracing::debug!(job_id, "another run's job met values without a counterpart");
                 } else if !found_done {
                     let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
                         return Err(self.failed(way, number, error, &job.status.errors).await);
@@ -205,13 +203,13 @@ impl<'a> NumberedJobs<'a> {
             && error.message.contains(NO_VALUE)
             && let Some(refused) = staging.refused().await
         {
-            return refused;
+            return refused.job(self.id(number));
         }
         if tells_of_another_month(error) {
             let told = format!("job {}: {}", self.id(number), error.message);
             let column = self.target.layout.partition;
             let row = format!("a row belongs to another month, or to none, as {column} tells");
-            return another_month(self.load, &row).cause(told);
+            return another_month(self.load, &row).cause(told).job(self.id(number));
         }
         let failed = load_error(&self.doing(), &self.id(number), error, all);
         // The query had every column of the table when it was made.
@@ -243,7 +241,10 @@ impl<'a> NumberedJobs<'a> {
         let inserted = insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await;
         way.set_in_use(!inserted.as_ref().is_err_and(Failure::is_without_effect));
         match inserted {
-            Ok(job) => Ok(Some(job)),
+            Ok(inserted) => {
+                tracing::info!(job_id = self.id(number), "job started");
+                Ok(Some(inserted))
+            }
             Err(failure) if failure.is_status(409) => Ok(None),
             Err(failure) => Err(failure.into_error(&self.doing())),
         }

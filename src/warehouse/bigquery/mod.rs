@@ -12,6 +12,7 @@ mod job;
 mod load;
 mod model;
 mod prepare;
+mod probe;
 mod query;
 mod record;
 mod rest;
@@ -40,6 +41,8 @@ use self::{
 };
 use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
+
+pub use probe::{DatasetFacts, clock_ahead};
 
 /// The label of every table that finops creates.
 const MANAGED_BY: (&str, &str) = ("managed_by", "finops");
@@ -120,7 +123,7 @@ impl BigQuery {
         let found = self.client.dataset(dataset).await;
         let found = found.map(Some).or_else(Failure::none_if_missing);
         let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))?;
-        let Some(Dataset { location }) = found else {
+        let Some(Dataset { location, .. }) = found else {
             return Ok(None);
         };
         self.remember_location(dataset, &location);
@@ -168,7 +171,9 @@ impl BigQuery {
             self.record(target, load, &finished, &found, LoadStatus::Unverified, &location).await?;
             let (period, table) = (load.billing_period, self.table_name(target));
             let message = format!("{period} is in {table} but does not add up (job {}): {difference}", finished.id);
-            return Err(Error::new(Kind::Verification, message).hint("run again: the month is loaded again"));
+            return Err(Error::new(Kind::Verification, message)
+                .hint("run again: the month is loaded again")
+                .job(finished.id));
         }
         let record = self.record(target, load, &finished, &found, LoadStatus::Loaded, &location).await?;
         let verified = vec![Check::Files, Check::Rows];

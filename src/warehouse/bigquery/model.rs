@@ -6,8 +6,11 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Dataset {
     pub location: String,
+    pub default_partition_expiration_ms: Option<String>,
+    pub default_table_expiration_ms: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +54,16 @@ pub(super) struct Job {
     pub status: JobStatus,
     #[serde(default)]
     pub statistics: JobStatistics,
+    /// Who ran it.
+    #[serde(rename = "user_email")]
+    pub user_email: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Granted {
+    /// Absent where nothing is granted.
+    #[serde(default)]
+    pub permissions: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{credentials::credentials, errors::Failure};
 use crate::error::{Error, Kind, Result};
 
-const HOST: &str = "https://bigquery.googleapis.com";
+pub(super) const HOST: &str = "https://bigquery.googleapis.com";
 /// A page of results has 20 MB at most.
 const LONGEST_ANSWER: usize = 64 << 20;
 
@@ -119,18 +119,23 @@ impl Rest {
             .retry(self.backoff)
             .when(Failure::is_transient)
             .adjust(|failure, delay| delay.map(|delay| delay.max(failure.retry_after())))
-            .notify(|failure, delay| tracing::debug!(method, %failure, ?delay, "BigQuery request is sent again"))
+            .notify(|failure, delay| tracing::info!(method, %failure, ?delay, "BigQuery request is sent again"))
             .await
+    }
+
+    /// The headers by which Google knows who asks.
+    pub(super) async fn headers(&self) -> Result<HeaderMap, Failure> {
+        // google-cloud-auth keeps tokens as long as they are good, and tries again by itself.
+        match self.credentials.headers(Extensions::new()).await {
+            Ok(CacheableResource::New { data, .. }) => Ok(data),
+            Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
+            Err(error) => Err(Failure::Credentials(error, self.key_file.clone())),
+        }
     }
 
     /// Sends the request once.
     pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
-        // google-cloud-auth keeps tokens as long as they are good, and tries again by itself.
-        let headers = match self.credentials.headers(Extensions::new()).await {
-            Ok(CacheableResource::New { data, .. }) => data,
-            Ok(CacheableResource::NotModified) => HeaderMap::new(),
-            Err(error) => return Err(Failure::Credentials(error, self.key_file.clone())),
-        };
+        let headers = self.headers().await?;
         let mut answer = request.headers(headers).send().await.map_err(Failure::no_answer)?;
         let (status, headers) = (answer.status(), mem::take(answer.headers_mut()));
         let mut body = Vec::new();

@@ -10,6 +10,7 @@ mod replace;
 mod state;
 
 use std::{
+    fs::OpenOptions,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -59,6 +60,26 @@ impl DuckDb {
         }
         let read_only = offline().and_then(|config| config.access_mode(AccessMode::ReadOnly));
         Self::with(path, read_only.and_then(|config| Connection::open_with_flags(path, config)))
+    }
+
+    /// Opens the database file only to read, and sees that it can be written; where it is missing, that its folder, or the
+    /// nearest that is there, can. Gives whether it is there.
+    ///
+    /// # Errors
+    /// As [`DuckDb::open`].
+    pub fn open_to_check(path: &Path) -> Result<(bool, Self)> {
+        let is_there = path.exists();
+        let writable = if is_there {
+            // Before DuckDB opens it: its lock on the file would go with ours.
+            OpenOptions::new().write(true).open(path).map(drop)
+        } else {
+            let above = path.ancestors().skip(1).map(|folder| if folder == "" { Path::new(".") } else { folder });
+            let folder = above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+            // On Linux a file without a name, which leaves no trace.
+            tempfile::tempfile_in(folder).map(drop)
+        };
+        writable.map_err(|error| cannot_open(path, &error.to_string()))?;
+        Ok((is_there, Self::open_to_read(path)?))
     }
 
     fn with(path: &Path, connection: duckdb::Result<Connection>) -> Result<Self> {

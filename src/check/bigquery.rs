@@ -1,0 +1,201 @@
+//! What BigQuery has to say.
+
+use std::collections::BTreeMap;
+
+use finops_core::{
+    check::{Check, Finding, Status},
+    state::STATE_TABLE,
+};
+use futures::future::{join, join_all, join3};
+
+use super::{CREDENTIALS, clock_finding, failed};
+use crate::{
+    config::Export,
+    error::{Kind, Result},
+    google_account,
+    warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
+};
+
+const SERVICE: &str = "BigQuery";
+
+/// What was found.
+pub struct Looked {
+    /// Of the project and its datasets.
+    pub findings: Vec<Finding>,
+    /// Of the exports' tables.
+    pub tables: Vec<Finding>,
+    /// Where each dataset is, or would be created.
+    pub locations: BTreeMap<String, String>,
+}
+
+pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&Export]) -> Looked {
+    let (ahead, credentials) = join(clock_ahead(options), credentials(connected, options)).await;
+    let clock = clock_finding(SERVICE, ahead);
+    let warehouse = connected.as_ref().ok().filter(|_| credentials.status == Status::Ok);
+    let mut by_dataset: BTreeMap<&str, Vec<&Export>> = BTreeMap::new();
+    for export in exports {
+        by_dataset.entry(&export.dataset).or_default().push(export);
+    }
+    let facts = join_all(by_dataset.keys().map(|name| dataset(warehouse, options, name)));
+    let (jobs, facts) = join(jobs(warehouse, options), facts).await;
+
+    let may_run_jobs = jobs.status == Status::Ok;
+    let mut looked =
+        Looked { findings: vec![clock, credentials, jobs], tables: Vec::new(), locations: BTreeMap::new() };
+    let contents = by_dataset.iter().zip(&facts).map(|((name, exports), (_, facts))| {
+        let there = warehouse.zip(facts.as_ref());
+        let needs = if warehouse.is_none() { CREDENTIALS } else { "the dataset" };
+        contents(there.ok_or(needs), options, name, exports, may_run_jobs)
+    });
+    let contents = join_all(contents).await;
+    for ((name, (finding, facts)), (of_dataset, of_tables)) in by_dataset.keys().zip(facts).zip(contents) {
+        // One that is not there, but may be created, is created in the default location.
+        let absent = (finding.status == Status::Warning).then(|| options.default_location.clone());
+        if let Some(location) = facts.map(|facts| facts.location).or(absent) {
+            looked.locations.insert((*name).to_owned(), location);
+        }
+        looked.findings.push(finding);
+        looked.findings.extend(of_dataset);
+        looked.tables.extend(of_tables);
+    }
+    looked
+}
+
+async fn credentials(connected: &Result<BigQuery>, options: &Options) -> Finding {
+    let warehouse = match connected {
+        Ok(_) if options.emulator_host.is_some() => {
+            return Finding::ok(Check::Credentials, SERVICE, "none are needed: BIGQUERY_EMULATOR_HOST is set");
+        }
+        Ok(warehouse) => warehouse,
+        Err(error) => return failed(Check::Credentials, SERVICE, error),
+    };
+    match warehouse.sign_in().await {
+        Ok(()) => Finding::ok(Check::Credentials, SERVICE, &google_account::described()),
+        Err(error) => failed(Check::Credentials, SERVICE, &error),
+    }
+}
+
+async fn jobs(warehouse: Option<&BigQuery>, options: &Options) -> Finding {
+    let project = format!("project {}", options.project);
+    let Some(warehouse) = warehouse else {
+        return Finding::not_checked(Check::Jobs, &project, CREDENTIALS);
+    };
+    match warehouse.may_run_jobs().await {
+        Ok(account) => {
+            let account = account.map(|account| format!(", as {account}")).unwrap_or_default();
+            Finding::ok(Check::Jobs, &project, &format!("may be run{account}"))
+        }
+        Err(error) => failed(Check::Jobs, &project, &error),
+    }
+}
+
+async fn dataset(warehouse: Option<&BigQuery>, options: &Options, name: &str) -> (Finding, Option<DatasetFacts>) {
+    let object = format!("dataset {}.{name}", options.project);
+    let Some(warehouse) = warehouse else {
+        return (Finding::not_checked(Check::Dataset, &object, CREDENTIALS), None);
+    };
+    let facts = match warehouse.dataset_facts(name).await {
+        Ok(Some(facts)) => facts,
+        Ok(None) => return (absent(warehouse, options, name, &object).await, None),
+        Err(error) => return (failed(Check::Dataset, &object, &error), None),
+    };
+    let location = &facts.location;
+    let expirations = [
+        ("partition", "the months of new tables", &facts.partition_expiration_days),
+        ("table", "new tables", &facts.table_expiration_days),
+    ];
+    let (drops, options_of_bq): (Vec<String>, Vec<String>) = expirations
+        .iter()
+        .filter_map(|(of, what, days)| Some((of, what, days.as_ref()?)))
+        .map(|(of, what, days)| (format!("{what} after {days} days"), format!("--default_{of}_expiration 0")))
+        .unzip();
+    let finding = if drops.is_empty() {
+        Finding::ok(Check::Dataset, &object, &format!("in {location}"))
+    } else {
+        let found = format!("in {location}; by default it drops {}", drops.join(", and "));
+        let hint = format!(
+            "finops takes that away from its own tables when it loads; to end it for all: bq update {} {}:{name}",
+            options_of_bq.join(" "),
+            options.project
+        );
+        Finding::warning(Check::Dataset, &object, &found, &hint)
+    };
+    (finding, Some(facts))
+}
+
+/// A dataset that is not there, which a run creates if it may.
+async fn absent(warehouse: &BigQuery, options: &Options, name: &str, object: &str) -> Finding {
+    let Options { project, default_location, .. } = options;
+    let create = format!("bq mk --dataset --location={default_location} {project}:{name}");
+    match warehouse.may_create_dataset(name).await {
+        Ok(()) => {
+            let found = format!("not there: a run creates it in {default_location}");
+            Finding::warning(
+                Check::Dataset,
+                object,
+                &found,
+                &format!("is the name right? To create it yourself: {create}"),
+            )
+        }
+        Err(error) if error.kind() == Kind::Permission => {
+            let found = "not there, and the account may not create datasets";
+            let hint = format!("check the name, or create it as one who may: {create}");
+            Finding::failed(Check::Dataset, object, found, Some(&hint))
+        }
+        Err(error) => failed(Check::Dataset, object, &error),
+    }
+}
+
+/// What is in a dataset: findings of itself, and those of the exports' tables.
+async fn contents(
+    there: Result<(&BigQuery, &DatasetFacts), &'static str>,
+    options: &Options,
+    name: &str,
+    exports: &[&Export],
+    may_run_jobs: bool,
+) -> (Vec<Finding>, Vec<Finding>) {
+    let dataset = format!("dataset {}.{name}", options.project);
+    let state_table = format!("{}.{name}.{STATE_TABLE}", options.project);
+    let table = |export: &Export| format!("{}.{name}.{}", options.project, export.table);
+    let (warehouse, facts) = match there {
+        Ok(there) => there,
+        Err(needs) => {
+            let of_dataset = [(Check::Permissions, &dataset), (Check::StateTable, &state_table)];
+            let of_dataset = of_dataset.map(|(check, object)| Finding::not_checked(check, object, needs));
+            let of_tables = exports.iter().map(|export| Finding::not_checked(Check::Table, &table(export), needs));
+            return (of_dataset.into(), of_tables.collect());
+        }
+    };
+    let creation = async {
+        if !may_run_jobs {
+            return Finding::not_checked(Check::Permissions, &dataset, "jobs in the project");
+        }
+        match warehouse.may_create_tables(name, &facts.location).await {
+            Ok(()) => Finding::ok(Check::Permissions, &dataset, "tables may be created"),
+            Err(error) => failed(Check::Permissions, &dataset, &error),
+        }
+    };
+    let state = async {
+        match warehouse.read_state(name).await {
+            Ok(true) => Finding::ok(Check::StateTable, &state_table, "can be read"),
+            Ok(false) => Finding::ok(Check::StateTable, &state_table, "not there yet: the first load creates it"),
+            Err(error) => failed(Check::StateTable, &state_table, &error),
+        }
+    };
+    let tables = join_all(exports.iter().map(|export| async { of_table(warehouse, export, &table(export)).await }));
+    let (creation, state, tables) = join3(creation, state, tables).await;
+    (vec![creation, state], tables.into_iter().flatten().collect())
+}
+
+async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
+    let missing = match warehouse.has_table(export).await {
+        Ok(true) => warehouse.missing_permissions(&export.dataset, &export.table).await,
+        Ok(false) => return vec![Finding::ok(Check::Table, object, "not there yet: the first load creates it")],
+        Err(error) => {
+            let permissions = Finding::not_checked(Check::Permissions, object, "the table");
+            return vec![failed(Check::Table, object, &error), permissions];
+        }
+    };
+    let role = "roles/bigquery.dataEditor on the dataset";
+    vec![Finding::ok(Check::Table, object, "is finops's own"), super::permissions(object, missing, role)]
+}

@@ -1,0 +1,125 @@
+//! Tests the settings against the services that they name. Nothing is changed, and what is asked is free but for the listing
+//! and reading of a few objects.
+//!
+//! The rooms of storage and warehouse tell facts; here they become findings. Checks that do not depend on each other go in
+//! parallel, and one that fails hides none but those that need it.
+
+mod bigquery;
+#[cfg(feature = "duckdb")]
+mod duckdb;
+mod source;
+
+use finops_core::check::{Check, CheckReport, Finding, Loading, clock, loading};
+use futures::future::{join, join_all};
+use jiff::SignedDuration;
+
+use self::source::Place;
+use crate::{
+    config::Export,
+    error::{Error, Result},
+    storage::Store,
+    warehouse::bigquery::{BigQuery, Options},
+};
+
+/// An export, and its store if that could be opened.
+pub type Opened<'a> = (&'a Export, Result<Store>);
+
+const CREDENTIALS: &str = "the credentials";
+
+/// What there is to find of exports that go into BigQuery.
+pub async fn into_bigquery(sources: &[Opened<'_>], options: &Options, connected: &Result<BigQuery>) -> CheckReport {
+    let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
+    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store)));
+    let (sources, mut warehouse) = join(looks, bigquery::look(connected, options, &exports)).await;
+    let mut findings = vec![version()];
+    findings.append(&mut warehouse.findings);
+    for (export, source) in exports.iter().zip(sources) {
+        findings.extend(source.findings);
+        let location = warehouse.locations.get(&export.dataset).map(String::as_str);
+        findings.push(location_finding(export, &options.project, &source.place, location));
+    }
+    findings.append(&mut warehouse.tables);
+    CheckReport::new(findings)
+}
+
+/// What there is to find of exports that go into a DuckDB file.
+#[cfg(feature = "duckdb")]
+pub async fn into_duckdb(sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
+    let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
+    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store)));
+    let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));
+    let (looks, (clocks, of_file)) = join(looks, join(clocks, duckdb::look(path, &exports))).await;
+    let findings = [version()].into_iter().chain(clocks.into_iter().flatten());
+    CheckReport::new(findings.chain(looks.into_iter().flat_map(|look| look.findings)).chain(of_file))
+}
+
+fn version() -> Finding {
+    Finding::ok(Check::Version, "finops", env!("CARGO_PKG_VERSION"))
+}
+
+fn failed(check: Check, object: &str, error: &Error) -> Finding {
+    Finding::failed(check, object, &error.full_message(), error.next_step())
+}
+
+/// What the service's clock tells.
+fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
+    let unknown = || {
+        let hint = "if the other checks fail too, check the network";
+        Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
+    };
+    ahead.map_or_else(unknown, |ahead| clock(service, ahead))
+}
+
+/// Whether the dataset, which is in `location`, may load from the bucket.
+fn location_finding(export: &Export, project: &str, place: &Place, location: Option<&str>) -> Finding {
+    let object = format!("{} into {project}.{}", source::bucket(export), export.dataset);
+    let bucket = match place {
+        Place::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
+        Place::Untold => {
+            let hint = format!(
+                "give the account roles/storage.legacyBucketReader on the bucket, or look yourself: gcloud storage buckets \
+                 describe {} --format='value(location)'",
+                source::bucket(export)
+            );
+            let found = "not known: the account may not see where the bucket is";
+            return Finding::warning(Check::Location, &object, found, &hint);
+        }
+        Place::Unknown(error) => return failed(Check::Location, &object, error),
+        Place::Known(bucket) => bucket,
+    };
+    let Some(location) = location else {
+        return Finding::not_checked(Check::Location, &object, "the dataset");
+    };
+    let found = format!("the bucket is in {}, the dataset in {location}", bucket.location);
+    match loading(bucket, location) {
+        Loading::Possible => Finding::ok(Check::Location, &object, &found),
+        Loading::Unknown => {
+            let found = format!("not known: {found}, and a bucket in two regions may or may not do");
+            Finding::warning(Check::Location, &object, &found, "load one month, and see")
+        }
+        Loading::Impossible => {
+            let hint = format!(
+                "mirror the export into a bucket in {location}, or use a dataset in {} or in US; neither can be moved",
+                bucket.location
+            );
+            let found = format!("{found}: BigQuery cannot load from there");
+            Finding::failed(Check::Location, &object, &found, Some(&hint))
+        }
+    }
+}
+
+/// What lacks of the permissions that are needed on an object, which `role` gives; `None` where the server does not tell.
+fn permissions(object: &str, missing: Result<Option<Vec<&'static str>>>, role: &str) -> Finding {
+    match missing {
+        Ok(Some(missing)) if missing.is_empty() => Finding::ok(Check::Permissions, object, "all that is needed"),
+        Ok(Some(missing)) => {
+            let hint = format!("give the account {role}");
+            Finding::failed(Check::Permissions, object, &format!("lacks {}", missing.join(", ")), Some(&hint))
+        }
+        Ok(None) => {
+            let hint = format!("Google's own server tells; see that the account has {role}");
+            Finding::warning(Check::Permissions, object, "not known: this server does not tell permissions", &hint)
+        }
+        Err(error) => failed(Check::Permissions, object, &error),
+    }
+}

@@ -1,0 +1,177 @@
+//! What the store of an export has to say.
+
+use finops_core::check::{BucketPlace, Check, Finding, Status};
+use futures::future::join3;
+
+use super::{CREDENTIALS, failed, permissions};
+use crate::{
+    config::{Export, Months, Source},
+    discover::{Discovered, discover, newest_month},
+    error::{Error, Kind, Result},
+    google_account,
+    storage::{Gcs, Store},
+};
+
+const GCS: &str = "Google Cloud Storage";
+const SOURCE: &str = "the source";
+
+/// What was found of an export's source.
+pub struct Looked {
+    pub findings: Vec<Finding>,
+    pub place: Place,
+}
+
+/// Where a bucket is, as far as that is known.
+pub enum Place {
+    Known(BucketPlace),
+    /// The account may not know.
+    Untold,
+    /// The service answered otherwise.
+    Unknown(Error),
+    /// Something that it needs failed.
+    NotAsked(&'static str),
+}
+
+/// The bucket or folder, without the prefix.
+pub fn bucket(export: &Export) -> String {
+    match &export.source {
+        Source::Gcs(bucket) => format!("gs://{bucket}"),
+        Source::S3(bucket) => format!("s3://{bucket}"),
+        Source::Local(folder) => folder.display().to_string(),
+    }
+}
+
+/// The clock of a Google Cloud Storage bucket's server.
+#[cfg(feature = "duckdb")]
+pub async fn clock(store: &Result<Store>) -> Option<Finding> {
+    let Ok(Store::Gcs(gcs)) = store else { return None };
+    Some(super::clock_finding(GCS, gcs.clock_ahead().await))
+}
+
+pub async fn look(export: &Export, opened: &Result<Store>) -> Looked {
+    let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
+    let signed_in = match opened {
+        Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
+        // Opening it has signed in.
+        #[cfg(feature = "s3")]
+        Ok(Store::S3(_)) => Some(Finding::ok(Check::Credentials, service, "found in the AWS environment")),
+        Ok(Store::Local(_)) => None,
+        Err(error) => Some(failed(Check::Credentials, service, error)),
+    };
+    let is_signed_in = signed_in.as_ref().is_none_or(|finding| finding.status == Status::Ok);
+    let mut findings: Vec<Finding> = signed_in.into_iter().collect();
+    let store = match opened {
+        Ok(store) if is_signed_in => store,
+        _ => {
+            let checks =
+                [(Check::Source, source(export)), (Check::Permissions, bucket(export)), (Check::Export, name(export))];
+            let needed = checks.iter().filter(|(check, _)| *check != Check::Permissions || service == GCS);
+            findings.extend(needed.map(|(check, object)| Finding::not_checked(*check, object, CREDENTIALS)));
+            return Looked { findings, place: Place::NotAsked(CREDENTIALS) };
+        }
+    };
+    let Store::Gcs(gcs) = store else {
+        findings.extend(contents(export, store).await.0);
+        return Looked { findings, place: Place::NotAsked(SOURCE) };
+    };
+    let asked = join3(contents(export, store), gcs.missing_permissions(), gcs.place());
+    let ((contents, is_missing), missing, place) = asked.await;
+    let [source, export_found] = contents;
+    findings.push(source);
+    if is_missing {
+        findings.push(Finding::not_checked(Check::Permissions, &bucket(export), SOURCE));
+        findings.push(export_found);
+        return Looked { findings, place: Place::NotAsked(SOURCE) };
+    }
+    findings.push(permissions(&bucket(export), missing, "roles/storage.objectViewer on the bucket"));
+    findings.push(export_found);
+    let place = match place {
+        Ok(place) => place.map_or(Place::Untold, Place::Known),
+        Err(error) => Place::Unknown(error),
+    };
+    Looked { findings, place }
+}
+
+async fn sign_in(gcs: &Gcs) -> Finding {
+    if gcs.is_emulator() {
+        return Finding::ok(Check::Credentials, GCS, "none are needed: STORAGE_EMULATOR_HOST is set");
+    }
+    match gcs.sign_in().await {
+        Ok(()) => Finding::ok(Check::Credentials, GCS, &google_account::described()),
+        Err(error) => failed(Check::Credentials, GCS, &error),
+    }
+}
+
+/// Whether the source can be listed and read, and what lies there; and whether the bucket or folder itself is missing.
+async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
+    let (object, name) = (source(export), name(export));
+    let unread = |error: &Error| {
+        let found = [failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE)];
+        (found, error.kind() == Kind::NotFound)
+    };
+    let newest = match newest_month(store, export).await {
+        Ok(Some(newest)) => newest,
+        Ok(None) => {
+            let listed = Finding::ok(Check::Source, &object, "can be listed");
+            let hint =
+                "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun";
+            return ([listed, Finding::failed(Check::Export, &name, "no manifest is there", Some(hint))], false);
+        }
+        // Several exports lie there.
+        Err(error) if error.kind() == Kind::Configuration => {
+            let listed = Finding::ok(Check::Source, &object, "can be listed");
+            return ([listed, failed(Check::Export, &name, &error)], false);
+        }
+        Err(error) => return unread(&error),
+    };
+    let month = Months { start: Some(newest), end: Some(newest) };
+    match discover(store, export, &month).await {
+        Ok(Discovered { unreadable, .. }) if !unreadable.is_empty() => unread(&unreadable[0].1),
+        Ok(found) => ([Finding::ok(Check::Source, &object, "can be listed and read"), of_export(&name, &found)], false),
+        Err(error) => unread(&error),
+    }
+}
+
+/// What the newest month's deliveries tell.
+fn of_export(object: &str, discovered: &Discovered) -> Finding {
+    let mut candidates = discovered.candidates.iter();
+    let usable =
+        candidates.find_map(|candidate| candidate.delivery.as_ref().ok().map(|delivery| (candidate, delivery)));
+    let export = discovered.export_name.as_deref().unwrap_or_default();
+    if let Some((candidate, delivery)) = usable {
+        let (listed, month) = (delivery.manifest.files.len(), candidate.billing_period);
+        let found = format!("`{export}`, newest month {month}");
+        return if delivery.missing.is_empty() {
+            let files = if listed == 1 { "file" } else { "files" };
+            Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}"))
+        } else {
+            let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
+            let hint = "is the mirror still running? A run waits for them, and fails after WAIT_MAX_HOURS";
+            Finding::warning(Check::Export, object, &found, hint)
+        };
+    }
+    let broken =
+        discovered.candidates.iter().find_map(|candidate| Some((candidate, candidate.delivery.as_ref().err()?)));
+    match broken {
+        Some((candidate, error)) => {
+            let found = format!("`{export}`: manifest {}: {error}", candidate.manifest_uri);
+            Finding::failed(Check::Export, object, &found, Some(error.hint()))
+        }
+        None => Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some("check again")),
+    }
+}
+
+/// The place of the export, as the settings name it.
+fn source(export: &Export) -> String {
+    let bucket = bucket(export);
+    match (&export.source, export.prefix.as_str()) {
+        (Source::Local(_), _) | (_, "") => bucket,
+        (_, prefix) => format!("{bucket}/{prefix}"),
+    }
+}
+
+/// The export, as the settings name it.
+fn name(export: &Export) -> String {
+    let (provider, label) = (export.provider.as_str(), export.label.as_deref().or(export.name.as_deref()));
+    label.map_or_else(|| provider.to_owned(), |label| format!("{provider} {label}"))
+}

@@ -1,0 +1,40 @@
+//! `finops check`: whether the settings hold against the services.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use tracing::Span;
+
+use crate::{
+    check::{self, Opened},
+    cli::{ChosenArguments, Output},
+    commands::{Exit, Stop, open_store},
+    config::{Choice, WarehouseConfig, parse},
+    output,
+    storage::S3Options,
+    warehouse::bigquery::BigQuery,
+};
+
+/// Checks every configured export, its source and its table.
+pub(crate) async fn check(arguments: ChosenArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
+    let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
+    Span::current().record("pipeline", config.pipeline());
+    let (emulator, s3) = (config.storage_emulator.as_deref(), S3Options::default());
+    let opened = config.exports.iter().map(async |export| (export, open_store(export, emulator, &s3).await));
+    let sources: Vec<Opened<'_>> = join_all(opened).await;
+    let report = match &config.warehouse {
+        WarehouseConfig::BigQuery(options) => {
+            check::into_bigquery(&sources, options, &BigQuery::connect(options.clone())).await
+        }
+        #[cfg(feature = "duckdb")]
+        WarehouseConfig::DuckDb(path) => check::into_duckdb(&sources, path).await,
+        #[cfg(not(feature = "duckdb"))]
+        WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
+    };
+    match arguments.output.output {
+        Output::Json => output::json(&report),
+        Output::Table => output::checks(&report),
+    }
+    output::failed_checks(&report);
+    Ok(if report.failed() { Exit::Failure } else { Exit::Success })
+}

@@ -1,0 +1,152 @@
+//! What can be found out of BigQuery without changing anything and without costs.
+//!
+//! What is known, from Google's documentation: a dry run of a statement makes no job and is free, and refuses what the job
+//! would refuse; tables.get, datasets.get, tabledata.list and tables.testIamPermissions are free. What is believed: that a
+//! dry run of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and
+//! that its answer names the account.
+
+use finops_core::{export::ExportKind, state::STATE_TABLE};
+use jiff::SignedDuration;
+
+use super::{BigQuery, Options, errors::Failure, rest::HOST};
+use crate::{config::Export, error::Result, http, warehouse::sql::Dialect};
+
+/// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
+const NEEDED: [&str; 4] =
+    ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.update", "bigquery.tables.updateData"];
+
+/// What is to be known of a dataset before tables are made there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatasetFacts {
+    /// Where it is, such as `EU`.
+    pub location: String,
+    /// After how many days it drops partitions of new tables, in text.
+    pub partition_expiration_days: Option<String>,
+    /// After how many days it drops new tables, in text.
+    pub table_expiration_days: Option<String>,
+}
+
+/// How far this machine's clock is ahead of BigQuery's; `None` where that does not tell. Nobody has to sign in for it: a
+/// refusal tells the time, too.
+pub async fn clock_ahead(options: &Options) -> Option<SignedDuration> {
+    let host = options.emulator_host.as_deref().unwrap_or(HOST).trim_end_matches('/');
+    let url = format!("{host}/bigquery/v2/projects/{}/datasets?maxResults=1", options.project);
+    http::ahead_of(http::client().ok()?.get(url)).await
+}
+
+impl BigQuery {
+    fn project(&self) -> &str {
+        self.client.project()
+    }
+
+    /// Signs in, as the first request would.
+    ///
+    /// # Errors
+    /// `Credentials` where no token can be had.
+    pub async fn sign_in(&self) -> Result<()> {
+        self.client.sign_in().await.map_err(|failure| failure.into_error("signing in to BigQuery"))
+    }
+
+    /// Sees whether the account may run jobs in the project (bigquery.jobs.create), and which account that is, if BigQuery
+    /// tells.
+    ///
+    /// # Errors
+    /// `Permission` where it may not.
+    pub async fn may_run_jobs(&self) -> Result<Option<String>> {
+        let tried = self.client.dry_run(&self.default_location, "SELECT 1").await;
+        let doing = || format!("trying a query in project {}", self.project());
+        Ok(tried.map_err(|failure| failure.into_error(&doing()))?.user_email)
+    }
+
+    /// The dataset, if it is there.
+    ///
+    /// # Errors
+    /// What BigQuery says otherwise.
+    pub async fn dataset_facts(&self, dataset: &str) -> Result<Option<DatasetFacts>> {
+        let found = self.client.dataset(dataset).await.map(Some).or_else(Failure::none_if_missing);
+        let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.project())))?;
+        Ok(found.map(|found| DatasetFacts {
+            location: found.location,
+            partition_expiration_days: found.default_partition_expiration_ms.and_then(|ms| days(&ms)),
+            table_expiration_days: found.default_table_expiration_ms.and_then(|ms| days(&ms)),
+        }))
+    }
+
+    /// Sees whether a run may create the dataset.
+    ///
+    /// # Errors
+    /// `Permission` where it may not.
+    pub async fn may_create_dataset(&self, dataset: &str) -> Result<()> {
+        let path = Dialect::BigQuery.path(&[self.project(), dataset]);
+        let tried = self.client.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}")).await;
+        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create dataset {}.{dataset}", self.project())))
+    }
+
+    /// Sees whether tables may be created in the dataset, as the first load and each staging table need it.
+    ///
+    /// # Errors
+    /// `Permission` where they may not.
+    pub async fn may_create_tables(&self, dataset: &str, location: &str) -> Result<()> {
+        let sql = format!("CREATE TABLE {} (a STRING)", self.path(dataset, "finops_check"));
+        let tried = self.client.dry_run(location, &sql).await;
+        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
+    }
+
+    /// Whether the export's table is there.
+    ///
+    /// # Errors
+    /// `ForeignTable` where it is, and is not one that finops could have made for some kind of export.
+    pub async fn has_table(&self, export: &Export) -> Result<bool> {
+        let Some(table) = self.find_table(&export.dataset, &export.table).await? else { return Ok(false) };
+        let name = export.name.as_deref().unwrap_or_default();
+        let mut first = Ok(true);
+        for kind in ExportKind::EACH_TABLE {
+            match self.check_ours(&export.target(name, kind.layout()), &table) {
+                Ok(()) => return Ok(true),
+                Err(error) => first = first.and(Err(error)),
+            }
+        }
+        first
+    }
+
+    /// Those of the permissions that loading into a table needs which the account lacks; `None` where the server does not
+    /// know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
+    ///
+    /// # Errors
+    /// What BigQuery says otherwise.
+    pub async fn missing_permissions(&self, dataset: &str, table: &str) -> Result<Option<Vec<&'static str>>> {
+        match self.client.test_permissions(dataset, table, &NEEDED).await {
+            Ok(granted) => {
+                let has = |name: &&str| granted.permissions.iter().any(|granted| granted == name);
+                Ok(Some(NEEDED.into_iter().filter(|name| !has(name)).collect()))
+            }
+            Err(failure) if [404, 405, 501].iter().any(|status| failure.is_status(*status)) => Ok(None),
+            Err(failure) => {
+                let table = format!("{}.{dataset}.{table}", self.project());
+                Err(failure.into_error(&format!("asking for the permissions on table {table}")))
+            }
+        }
+    }
+
+    /// Reads a row of the state table, if there is such a table.
+    ///
+    /// # Errors
+    /// `ForeignTable` where finops did not create it; what BigQuery says to reading it.
+    pub async fn read_state(&self, dataset: &str) -> Result<bool> {
+        let Some(table) = self.find_table(dataset, STATE_TABLE).await? else { return Ok(false) };
+        self.check_state_ours(dataset, &table)?;
+        let read = self.client.first_row(dataset, STATE_TABLE).await;
+        read.map(|_| true).map_err(|failure| failure.into_error(&format!("reading {}", self.state_table(dataset))))
+    }
+}
+
+/// Milliseconds in days, rounded down, or as they are where it is less than one. Zero means never.
+fn days(milliseconds: &str) -> Option<String> {
+    const DAY: u64 = 86_400_000;
+    match milliseconds.parse::<u64>() {
+        Ok(0) => None,
+        Ok(ms) if ms < DAY => Some("less than 1".to_owned()),
+        Ok(ms) => Some((ms / DAY).to_string()),
+        Err(_) => Some(milliseconds.to_owned()),
+    }
+}
