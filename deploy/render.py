@@ -2,7 +2,6 @@
 
 usage: render.py <.env> shell [aws|azure]                 assignments for a shell; or all that is wrong, and exit code 2
        render.py <.env> job aws|azure <image>             the job, as JSON
-       render.py <.env> schedule aws|azure                what Cloud Scheduler should hold, as JSON
        render.py <.env> channel                           the notification channel, as JSON
        render.py <.env> alert-... aws|azure <channel>     an alert policy, as JSON
 """
@@ -38,7 +37,7 @@ def template(name):
 
 
 def shell(settings, pipelines):
-    """Assignments that a shell can evaluate. Names and forms were checked: no word holds white space or quotes."""
+    """Assignments that a shell can evaluate. The lists are words: no name in them holds white space or wildcards."""
     configured = [each for each in PIPELINES if settings.is_configured(each)]
     values = {
         "project": settings["GCP_PROJECT_ID"],
@@ -47,6 +46,9 @@ def shell(settings, pipelines):
         "repository": settings["ARTIFACT_REGISTRY_REPO"],
         "image_name": settings["IMAGE_NAME"],
         "alert_email": settings["ALERT_EMAIL"],
+        "time_zone": settings["SCHEDULE_TIME_ZONE"],
+        "aws_schedule": settings.values.get("AWS_SCHEDULE", ""),
+        "azure_schedule": settings.values.get("AZURE_SCHEDULE", ""),
         "pipelines": " ".join(pipelines),
         "datasets": " ".join(settings.datasets(pipelines)),
         "buckets": " ".join(settings.buckets(pipelines)),
@@ -96,7 +98,6 @@ def main(file, what, pipeline=None, argument=""):
         "MEMORY": settings["MEMORY"],
         "MAX_RETRIES": int(settings["MAX_RETRIES"]),
         "TIMEOUT_SECONDS": str(settings.timeout),
-        "TIME_ZONE": settings["SCHEDULE_TIME_ZONE"],
         "ALERT_EMAIL": settings["ALERT_EMAIL"],
         "ARGUMENT": argument,
     }
@@ -104,7 +105,6 @@ def main(file, what, pipeline=None, argument=""):
         environment = settings.environment(pipeline)
         values |= {
             "PIPELINE": pipeline,
-            "SCHEDULE": settings.values[f"{pipeline.upper()}_SCHEDULE"],
             "ENVIRONMENT": [{"name": name, "value": value} for name, value in environment.items()],
         }
     file_name = {"job": "job.yaml"}.get(what, f"{what}.json")

@@ -224,7 +224,8 @@ class Settings:
         return self._each(pipelines, lambda export: export.bucket)
 
     def _each(self, pipelines, what):
-        return list(dict.fromkeys(what(export) for each in pipelines for export in self.exports(each) if what(export)))
+        names = (what(export) for pipeline in pipelines for export in self.exports(pipeline))
+        return list(dict.fromkeys(name for name in names if re.fullmatch("[A-Za-z0-9._-]+", name)))
 
 
 def _fits_cron(at, field):
