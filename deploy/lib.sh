@@ -84,7 +84,7 @@ lookup() {
     if "$@" >"$found" 2>"$work/stderr"; then
         return 0
     fi
-    grep -qE 'NOT_FOUND|Not found: |Cannot find |not found: 404' "$found" "$work/stderr" || failed "$@"
+    grep -qE 'NOT_FOUND|Not found: |Cannot find |could not be found|not found: 404' "$found" "$work/stderr" || failed "$@"
     return 1
 }
 

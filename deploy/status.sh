@@ -20,5 +20,5 @@ for job in "${there[@]}"; do
     gcloud run jobs executions list --job "$job" --region "$region" --project "$project" --limit 5
 done
 printf '\n'
-gcloud scheduler jobs list --location "$region" --project "$project" --filter 'name ~ /finops-(aws|azure)$' \
+gcloud scheduler jobs list --location "$region" --project "$project" --filter 'name ~ "/finops-(aws|azure)$"' \
     --format 'table(name.basename():label=SCHEDULE, schedule:label=CRON, timeZone, state, scheduleTime:label=NEXT)'

@@ -6,6 +6,7 @@ Nothing leaves the machine: every host that is asked for is the stub. `openssl` 
 import json
 import ssl
 import subprocess
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HOSTS = "DNS:googleapis.com,DNS:*.googleapis.com"
@@ -32,7 +33,10 @@ class Request(BaseHTTPRequestHandler):
 
     def answer(self):
         host = self.headers["Host"].split(":")[0]
-        status, headers, body = self.server.answer(self.command, host, self.path, self.headers, self.body())
+        try:
+            status, headers, body = self.server.answer(self.command, host, self.path, self.headers, self.body())
+        except Exception:  # A fault of the stub must be seen, by whoever asked.
+            status, headers, body = error(501, "UNIMPLEMENTED", f"the stub failed: {traceback.format_exc()}")
         self.send_response(status)
         headers = {"Content-Type": "application/json", **headers, "Content-Length": len(body)}
         for name, value in headers.items():
@@ -83,7 +87,7 @@ class Proxy(ThreadingHTTPServer):
         self.answer = answer
 
     def handle_error(self, request, client_address):
-        """A client that goes away is none; a fault in the stub is answered as such."""
+        """A client that went away is no fault."""
 
 
 def error(status, word, message, *details, reason=None):
