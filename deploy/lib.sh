@@ -47,6 +47,8 @@ hint() {
     local said
     said=$(cat "$found" "$work/stderr" 2>/dev/null)
     case $said in
+    *"installation of components"*)
+        echo "gcloud components install alpha: alert policies are in that part of gcloud" ;;
     *BILLING_DISABLED* | *billing* | *Billing*)
         echo "link $project to an open billing account: https://console.cloud.google.com/billing/projects" ;;
     *SERVICE_DISABLED* | *"has not been used in project"*)
