@@ -40,7 +40,8 @@ ensure_image() {
     fi
     say "image $image" "is built by Cloud Build"
     watch gcloud builds submit . --config deploy/cloudbuild.yaml --project "$project" \
-        --substitutions "_IMAGE=$image,_VERSION=$version,_REVISION=$revision"
+        --substitutions "_IMAGE=$image,_VERSION=$version,_REVISION=$revision" ||
+        fail "the image was not built" "$(hint)"
     # shellcheck disable=SC2034  # job.sh asks for it
     built=1
     say "image $image" built

@@ -18,10 +18,11 @@ fail() {
     exit "${3:-1}"
 }
 
-for program in python3 gcloud bq; do
-    command -v "$program" >/dev/null || fail "$program is not on the PATH" \
-        "install the Google Cloud CLI (gcloud and bq), and Python 3.9 or later" 2
+for program in gcloud bq; do
+    command -v "$program" >/dev/null || fail "$program is not on the PATH" "install the Google Cloud CLI: gcloud and bq" 2
 done
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "python3 is missing or too old" \
+    "install Python 3.9 or later, which gcloud needs, too" 2
 
 render() {
     python3 deploy/render.py "$env_file" "$@"
@@ -49,19 +50,19 @@ hint() {
     case $said in
     *"installation of components"*)
         echo "gcloud components install alpha: alert policies are in that part of gcloud" ;;
-    *BILLING_DISABLED* | *billing* | *Billing*)
+    *BILLING_DISABLED* | *"billing to be enabled"* | *"nable billing"* | *"illing account"* | *"illing must be enabled"*)
         echo "link $project to an open billing account: https://console.cloud.google.com/billing/projects" ;;
     *SERVICE_DISABLED* | *"has not been used in project"*)
         echo "make setup-gcp enables the APIs; a new one takes some minutes until every server knows of it" ;;
-    *RESOURCE_EXHAUSTED* | *[Qq]uota*)
+    *RESOURCE_EXHAUSTED* | *"uota exceeded"* | *"xceeded quota"* | *"HTTPError 429"*)
         echo "wait and run it again, or ask for more: https://console.cloud.google.com/iam-admin/quotas?project=$project" ;;
     *actAs*)
         echo "make setup-permissions makes the account; who deploys needs roles/iam.serviceAccountUser on it" ;;
-    *PERMISSION_DENIED* | *403* | *"Access Denied"* | *"does not have permission"*)
+    *PERMISSION_DENIED* | *"HTTPError 403"* | *"Access Denied"* | *"does not have permission"*)
         echo "gcloud auth list shows who you are; DEPLOYMENT.md lists the roles that who deploys needs" ;;
-    *ALREADY_EXISTS* | *"already exists"* | *"Already Exists"* | *409*)
+    *ALREADY_EXISTS* | *"lready exists"* | *"Already Exists"* | *"HTTPError 409"*)
         echo "the name is taken, perhaps by something deleted lately or by another call: run it again, or choose another name in $env_file" ;;
-    *UNAUTHENTICATED* | *"gcloud auth login"* | *"credentials"*)
+    *UNAUTHENTICATED* | *"gcloud auth login"*)
         echo "sign in: gcloud auth login" ;;
     *NOT_FOUND* | *"ot found"* | *"annot find"*)
         echo "make setup-gcp, make setup-permissions and make deploy make what is needed, in this order; buckets must exist" ;;
@@ -90,10 +91,10 @@ lookup() {
     return 1
 }
 
-# watch <command>...: runs it, and shows what it prints at once.
+# watch <command>...: runs it, and shows what it prints at once. Whether it went well is for the caller to look at.
 watch() {
     : >"$found"
-    { "$@" 2>&1 1>&3 | tee "$work/stderr" >&2; } 3>&1 || fail "failed: ${*:1:4} ..." "$(hint)"
+    { "$@" 2>&1 1>&3 | tee "$work/stderr" >&2; } 3>&1
 }
 
 # bind <on what> <role> <member> <command>...: gives the role by the command, where the policy in $policy has it not.

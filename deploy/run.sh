@@ -5,8 +5,9 @@
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh" "$@"
 
-if ! gcloud run jobs execute "finops-$1" --region "$region" --project "$project" --wait \
-    2> >(tee "$work/stderr" >&2); then
-    echo "hint: make logs-$1 shows what the run said" >&2
-    exit 1
+if ! watch gcloud run jobs execute "finops-$1" --region "$region" --project "$project" --wait; then
+    if grep -q 'execution failed' "$work/stderr"; then
+        fail "the run of finops-$1 failed" "make logs-$1 shows what it said"
+    fi
+    fail "finops-$1 was not run" "$(hint)"
 fi
