@@ -4,7 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # What the image is made from.
-sources=(Dockerfile .dockerignore Cargo.toml Cargo.lock build.rs core emulator generator src)
+sources="Dockerfile .dockerignore $(sed -n 's/^!//p' .dockerignore | tr '\n' ' ')"
 
 # The tag and the revision of the tree, in $tag and $revision.
 name_tree() {
@@ -16,7 +16,8 @@ name_tree() {
     fi
     tag=$(git rev-parse --short=12 HEAD)
     revision=$(git rev-parse HEAD)
-    if [[ -n $(git status --porcelain -- "${sources[@]}") ]]; then
+    # shellcheck disable=SC2086  # words
+    if [[ -n $(git status --porcelain -- $sources) ]]; then
         tag+=-dirty revision+=-dirty
     fi
 }

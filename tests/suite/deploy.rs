@@ -202,6 +202,14 @@ impl Deployment {
     }
 }
 
+impl Outcome {
+    /// What was said on stderr, without make's own line on it.
+    pub fn errors(&self) -> String {
+        let lines = self.stderr.lines().filter(|line| !line.starts_with("make: ***"));
+        lines.map(|line| format!("{line}\n")).collect()
+    }
+}
+
 /// Requests as a person reads them: method and address, and below it what was sent.
 pub fn told(requests: &[Value]) -> String {
     let one = |request: &Value| {

@@ -12,8 +12,7 @@ use crate::{
 fn fails(deployment: &Deployment, arguments: &[&str]) -> String {
     let outcome = deployment.make(arguments);
     assert_eq!(outcome.code, 2, "{arguments:?}\n{}\n{}", outcome.stdout, outcome.stderr);
-    let errors = outcome.stderr.lines().filter(|line| !line.starts_with("make: ***")).collect::<Vec<_>>().join("\n");
-    format!("$ make {}\n{}{errors}\n", arguments.join(" "), outcome.stdout)
+    format!("$ make {}\n{}{}", arguments.join(" "), outcome.stdout, outcome.errors())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,6 +84,16 @@ async fn a_value_is_what_a_shell_takes_or_is_refused() {
     assert_eq!(others, [] as [&&str; 0]);
 }
 
+#[test]
+fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
+    let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
+    let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
+    let kept = docker.lines().filter_map(|line| line.strip_prefix('!')).map(|name| name.trim_matches('/'));
+    let sent: Vec<&str> = gcloud.lines().filter_map(|line| line.strip_prefix("!/")).collect();
+    assert_eq!(sent, ["Dockerfile", ".dockerignore"].into_iter().chain(kept).collect::<Vec<_>>());
+    assert!(docker.lines().any(|line| line == "*") && gcloud.lines().any(|line| line == "/*"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
     let Some(deployment) = Deployment::new(AWS) else { return };
@@ -92,7 +102,8 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
         fs::write(deployment.path(".env"), env).unwrap();
         let outcome = deployment.make(&[target]);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
-        seen.push(format!("{}\n{}", String::from_utf8_lossy(env).replace('\r', "\\r"), outcome.stderr));
+        let env = String::from_utf8_lossy(env).replace('\r', "\\r").replace('\u{7}', "\\a");
+        seen.push(format!("{env}\n{}", outcome.errors()));
     };
     refused("check-env", b"");
     refused(
@@ -120,8 +131,8 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
     refused("setup-alerts", AWS.as_bytes());
     refused("status", AWS.replace("PIPELINE=aws", "PIPELINE=gcp").as_bytes());
     fs::remove_file(deployment.path(".env")).unwrap();
-    seen.push(deployment.make(&["deploy"]).stderr);
-    insta::assert_snapshot!("deploy_settings_refused", seen.join("\n").replace("make: ***", "make:"));
+    seen.push(deployment.make(&["deploy"]).errors());
+    insta::assert_snapshot!("deploy_settings_refused", seen.join("\n"));
     assert_eq!(deployment.changes().len(), 0);
 }
 
