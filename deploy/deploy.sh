@@ -41,11 +41,8 @@ END
 
 ensure_image
 for pipeline in $pipelines; do
-    there=no
-    if find_job "$pipeline"; then
-        there=yes
-    fi
-    put_job "$pipeline" "$there"
+    find_job "$pipeline" || true
+    put_job "$pipeline"
     read_policy gcloud run jobs get-iam-policy "finops-$pipeline" --region "$region" --project "$project"
     bind "job finops-$pipeline" roles/run.invoker "serviceAccount:$scheduler_account" \
         gcloud run jobs add-iam-policy-binding "finops-$pipeline" --region "$region" --project "$project"

@@ -40,7 +40,7 @@ ensure_image() {
         return
     fi
     say "image $image" "is built by Cloud Build"
-    watch gcloud builds submit . --config deploy/cloudbuild.yaml --project "$project" \
+    watch gcloud builds submit . --config deploy/cloudbuild.yaml --project "$project" --format none \
         --substitutions "_IMAGE=$image,_VERSION=$version,_REVISION=$revision" ||
         fail "the image was not built" "$(hint)"
     # shellcheck disable=SC2034  # job.sh asks for it

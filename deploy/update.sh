@@ -3,14 +3,16 @@
 # shellcheck source=deploy/job.sh
 source "$(dirname "$0")/job.sh"
 
-ensure_image
 deployed=''
 for pipeline in $pipelines; do
     if find_job "$pipeline"; then
-        put_job "$pipeline" yes
-        deployed=1
+        deployed+=" $pipeline"
     else
         say "job finops-$pipeline" "not deployed: make deploy-$pipeline deploys it"
     fi
 done
 [[ -n $deployed ]] || fail "no job is deployed in $project, $region" "make deploy deploys them"
+ensure_image
+for pipeline in $deployed; do
+    put_job "$pipeline"
+done

@@ -258,7 +258,8 @@ def upload(state, request):
 
 @route("GET", "storage.googleapis.com/build-logs/log-build-1.txt")
 def get_build_log(state, request):
-    return 200, {"Content-Type": "text/plain"}, b"Step #0: built\n"
+    log, begin = b"Step #0: built\n", int(re.search("[0-9]+|$", request.headers.get("Range", ""))[0] or 0)
+    return 206 if begin < len(log) else 416, {"Content-Type": "text/plain"}, log[begin:]
 
 
 # --- Cloud Build -----------------------------------------------------------------------------------------------------

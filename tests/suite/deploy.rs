@@ -162,7 +162,10 @@ impl Deployment {
         for commit in self.git(&["log", "--format=%H"]).lines() {
             text = text.replace(commit, "<revision>").replace(&commit[..12], "<commit>");
         }
-        text
+        // gcloud says how large the archive is, and names it by the time.
+        let kept =
+            |line: &&str| !["Creating temporary archive", "Uploading tarball"].iter().any(|of| line.starts_with(of));
+        text.split_inclusive('\n').filter(kept).collect()
     }
 
     /// The requests since the last time, without those that only look.

@@ -26,6 +26,7 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
         ("POST", "artifactregistry.*repositories", "taken", "setup-gcp"),
         ("GET", "datasets/billing", "permission", "setup-gcp"),
         ("POST", "bigquery.*datasets", "taken", "setup-gcp"),
+        ("POST", "serviceAccounts", "quota", "setup-permissions"),
     ] {
         deployment.fail(&[(method, path, error, 100)]);
         seen.push(fails(&deployment, &[target]));
@@ -34,7 +35,6 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     seen.push(fails(&deployment, &["setup-permissions"]));
     deployment.prints(&["setup-gcp"]);
     for (method, path, error, target) in [
-        ("POST", "serviceAccounts", "quota", "setup-permissions"),
         ("PUT", "b/my-billing-bucket/iam", "permission", "setup-permissions"),
         ("POST", "cloudbuild.*builds", "api_disabled", "build"),
         ("POST", "run.*namespaces.*jobs", "actas", "deploy"),
@@ -103,14 +103,14 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
         deployment.prints(&["status"]),
         fails(&deployment, &["update"]),
         fails(&deployment, &["build"]),
-        fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]),
+        fails(&deployment, &["logs-aws"]),
     ];
     deployment.prints(&["setup-gcp"]);
-    seen.push(fails(&deployment, &["update"]));
-    seen.push(fails(&deployment, &["logs-aws"]));
+    seen.push(deployment.prints(&["build", "build"]));
+    seen.push(fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]));
     deployment.changes();
     deployment.prints(&["deploy"]);
-    assert!(deployment.changes().iter().all(|request| !request["host"].as_str().unwrap().contains("cloudbuild")));
+    assert!(deployment.changes().iter().all(|request| request["host"] != "cloudbuild.googleapis.com"));
     seen.push(deployment.prints(&["logs-aws"]));
 
     deployment.write("README.md", "not in the image");
