@@ -162,6 +162,8 @@ impl Deployment {
         for commit in self.git(&["log", "--format=%H"]).lines() {
             text = text.replace(commit, "<revision>").replace(&commit[..12], "<commit>");
         }
+        let version = format!("\"_VERSION\": \"{}\"", env!("CARGO_PKG_VERSION"));
+        text = text.replace(&version, "\"_VERSION\": \"<version>\"");
         // gcloud says how large the archive is, and names it by the time.
         let kept =
             |line: &&str| !["Creating temporary archive", "Uploading tarball"].iter().any(|of| line.starts_with(of));
@@ -208,8 +210,7 @@ impl Deployment {
 impl Outcome {
     /// What was said on stderr, without make's own line on it.
     pub fn errors(&self) -> String {
-        let lines = self.stderr.lines().filter(|line| !line.starts_with("make: ***"));
-        lines.map(|line| format!("{line}\n")).collect()
+        self.stderr.split_inclusive('\n').filter(|line| !line.starts_with("make: ***")).collect()
     }
 }
 

@@ -34,12 +34,11 @@ async fn the_example_means_what_a_shell_takes_from_it() {
     let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
     // As it is, and with everything that it shows.
     let all: String = example
-        .lines()
+        .split_inclusive('\n')
         .map(|line| match line.strip_prefix('#') {
             Some(set) if set.split('=').next().unwrap().chars().all(|c| c.is_ascii_uppercase() || c == '_') => set,
             _ => line,
         })
-        .map(|line| format!("{line}\n"))
         .collect();
     assert!(all.contains("\nAZURE_SCHEDULE=\"0 7 * * *\"\n"));
     let folder = TempDir::new().unwrap();
