@@ -44,7 +44,7 @@ for bucket in $all_buckets; do
     if lookup gcloud storage buckets describe "gs://$bucket" --project "$project" --format 'value(name)'; then
         read_policy gcloud storage buckets get-iam-policy "gs://$bucket" --project "$project"
         unbind "bucket $bucket" roles/storage.objectViewer "serviceAccount:$job_account" \
-            gcloud storage buckets remove-iam-policy-binding "gs://$bucket" --project "$project"
+            gcloud storage buckets remove-iam-policy-binding "gs://$bucket" --project "$project" --condition None
     fi
 done
 for dataset in $all_datasets; do

@@ -74,7 +74,8 @@ hint() {
 # failed <command>...: shows what the command said, with a hint, and ends.
 failed() {
     cat "$found" "$work/stderr" >&2 2>/dev/null || true
-    fail "failed: ${*:1:4} ..." "$(hint)"
+    local command="$*"
+    fail "failed: ${command//"$work/"/}" "$(hint)"
 }
 
 # call <command>...: runs it. What it printed is in $found.

@@ -48,5 +48,5 @@ done
 for bucket in $buckets; do
     read_policy gcloud storage buckets get-iam-policy "gs://$bucket" --project "$project"
     bind "bucket $bucket" roles/storage.objectViewer "serviceAccount:$job_account" \
-        gcloud storage buckets add-iam-policy-binding "gs://$bucket" --project "$project"
+        gcloud storage buckets add-iam-policy-binding "gs://$bucket" --project "$project" --condition None
 done

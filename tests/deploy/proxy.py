@@ -78,6 +78,7 @@ class Proxy(ThreadingHTTPServer):
     """Gives every request to `answer(method, host, path, headers, body)`, which gives status, headers and body."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, folder, answer):
         super().__init__(("127.0.0.1", 0), Tunnel)

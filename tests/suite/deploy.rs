@@ -162,6 +162,7 @@ impl Deployment {
         for commit in self.git(&["log", "--format=%H"]).lines() {
             text = text.replace(commit, "<revision>").replace(&commit[..12], "<commit>");
         }
+        text = text.replace(self.folder.path().to_str().unwrap(), "<folder>");
         let version = format!("\"_VERSION\": \"{}\"", env!("CARGO_PKG_VERSION"));
         text = text.replace(&version, "\"_VERSION\": \"<version>\"");
         // gcloud says how large the archive is, and names it by the time.
