@@ -44,7 +44,8 @@ def differences(wanted, found, path=""):
     elif ".limits." in path and quantity(wanted) == quantity(found):
         return
     elif wanted is None:
-        yield f"{path}: {plain(found)} -> none"
+        # Its value might be a credential that someone put there.
+        yield f"{path}: removed"
     elif found is None:
         yield f"{path}: none -> {plain(wanted)}"
     elif plain(wanted) != plain(found):
