@@ -60,8 +60,9 @@ async fn what_is_not_ours_is_neither_used_nor_removed() {
     let access = [json!({"role": "READER", "userByEmail": "finops-job@my-project.iam.gserviceaccount.com"})];
     deployment.change(|state| {
         state.insert("projects/my-project/alertPolicies/1".to_owned(), policy.clone());
-        let repository = json!({"format": "DOCKER", "labels": {"team": "theirs"}});
-        state.insert("projects/my-project/locations/us-central1/repositories/finops".to_owned(), repository);
+        let name = "projects/my-project/locations/us-central1/repositories/finops".to_owned();
+        let repository = json!({"name": name, "format": "DOCKER", "labels": {"team": "theirs"}});
+        state.insert(name, repository);
         let dataset = json!({"id": "my-project:billing", "location": "EU", "access": access});
         state.insert("datasets/my-project:billing".to_owned(), dataset);
     });
