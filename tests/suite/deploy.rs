@@ -165,10 +165,16 @@ impl Deployment {
         text = text.replace(self.folder.path().to_str().unwrap(), "<folder>");
         let version = format!("\"_VERSION\": \"{}\"", env!("CARGO_PKG_VERSION"));
         text = text.replace(&version, "\"_VERSION\": \"<version>\"");
-        // gcloud says how large the archive is, and names it by the time.
+        // gcloud says how large the archive is, names it by the time, and draws a dot for each moment that it waits.
         let kept =
             |line: &&str| !["Creating temporary archive", "Uploading tarball"].iter().any(|of| line.starts_with(of));
-        text.split_inclusive('\n').filter(kept).collect()
+        let steady = |line: &str| match line.split_once("..") {
+            Some((step, _)) if ["Provisioning", "Creating"].iter().any(|of| step.starts_with(of)) => {
+                format!("{step}...\n")
+            }
+            _ => line.to_owned(),
+        };
+        text.split_inclusive('\n').filter(kept).map(steady).collect()
     }
 
     /// The requests since the last time, without those that only look.
