@@ -332,8 +332,9 @@ def insert_job(state, request):
     if isinstance(thing, tuple):
         return thing
     # The service reads the role back under its older name.
-    entry = {"role": "WRITER", "userByEmail": account}
-    thing["access"] = [each for each in thing["access"] if each != entry] + ([entry] if verb == "GRANT" else [])
+    others = [each for each in thing["access"] if each not in (
+        {"role": role, "userByEmail": account} for role in ("WRITER", "roles/bigquery.dataEditor"))]
+    thing["access"] = others + ([{"role": "WRITER", "userByEmail": account}] if verb == "GRANT" else [])
     state.things["job"] = request.json | {
         "kind": "bigquery#job", "id": f"{project}:US.job", "status": {"state": "DONE"},
         "statistics": {"query": {"statementType": verb, "totalBytesProcessed": "0"}, "totalBytesProcessed": "0"}}
