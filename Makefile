@@ -3,10 +3,19 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench clean
+.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench clean \
+	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
+	logs-aws logs-azure status setup-alerts destroy
+
+# For the deployment. What the shell's environment holds under such common names does not count: make's command line does.
+IMAGE_TAG :=
+YES :=
+# The settings, such as .env.staging.
+ENV_FILE ?= .env
+export ENV_FILE IMAGE_TAG YES
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
 
 lib: ## Get the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
@@ -60,3 +69,48 @@ clean: ## Remove what was built, fetched and made by the demo
 	cargo clean
 	rm -rf bin .cache
 	@scripts/demo.sh --clean
+
+check-env: ## Say what is wrong with .env, all of it at once; every command below does so first
+	@deploy/check-env.sh
+
+setup-gcp: ## Enable the APIs, and make the image repository and the datasets
+	@deploy/setup-gcp.sh
+
+setup-permissions: ## Make the service accounts of job and scheduler, and give them the little they need
+	@deploy/setup-permissions.sh
+
+build: ## Have Cloud Build build this commit's image, unless it is there
+	@deploy/build.sh
+
+deploy: ## Deploy the jobs that PIPELINE names, with their schedules; IMAGE_TAG=<older> goes back
+	@deploy/deploy.sh
+
+deploy-aws: ## Deploy the job finops-aws alone
+	@deploy/deploy.sh aws
+
+deploy-azure: ## Deploy the job finops-azure alone
+	@deploy/deploy.sh azure
+
+update: ## Have the deployed jobs take this commit's image and .env, and leave their schedules
+	@deploy/update.sh
+
+run-aws: ## Run the job finops-aws now, and wait for its end
+	@deploy/run.sh aws
+
+run-azure: ## Run the job finops-azure now, and wait for its end
+	@deploy/run.sh azure
+
+logs-aws: ## Show the log of the last execution of finops-aws
+	@deploy/logs.sh aws
+
+logs-azure: ## Show the log of the last execution of finops-azure
+	@deploy/logs.sh azure
+
+status: ## Show jobs, images, last executions and schedules
+	@deploy/status.sh
+
+setup-alerts: ## Have failures, and a day and a half without success, written to ALERT_EMAIL
+	@deploy/setup-alerts.sh
+
+destroy: ## Remove what the commands above made, but no data; asks first, unless YES=yes
+	@deploy/destroy.sh

@@ -31,6 +31,7 @@ fi
 mkdir -p data
 touch "$marker"
 
+# shellcheck disable=SC2054  # the commas are in values
 settings=(
     PIPELINE=all
     WAREHOUSE=duckdb

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Checks the settings as far as that goes without the cloud, and says everything that is wrong with them.
+# shellcheck source=deploy/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+say "$env_file" "complete"
+say "project" "$project, jobs in $region, datasets in $location"
+for pipeline in $pipelines; do
+    say "job" "finops-$pipeline"
+done
+say "datasets" "$datasets"
+say "buckets" "$buckets"
+if [[ -z $alert_email ]]; then
+    say "ALERT_EMAIL" "not set; make setup-alerts needs it"
+fi

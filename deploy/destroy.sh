@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Removes what the other scripts made, but nothing that holds data. A second call finds nothing left to do.
+# shellcheck source=deploy/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+echo "In project $project, this removes alerts, schedules, jobs, rights, service accounts and images of finops."
+echo "Datasets, tables and buckets stay."
+if [[ ${YES:-} != yes ]]; then
+    printf 'Type yes to remove them: '
+    read -r answer || true
+    [[ ${answer:-} == yes ]] || fail "nothing was removed" "type yes, or call make destroy YES=yes"
+fi
+
+# remove <what> <command>...
+remove() {
+    local what=$1
+    shift
+    if lookup "$@"; then
+        say "$what" removed
+    else
+        say "$what" "not there"
+    fi
+}
+
+for kind in policies channels; do
+    call gcloud alpha monitoring "$kind" list --project "$project" --format json
+    for name in $(python3 deploy/labelled.py "$found" names); do
+        remove "${name#projects/*/}" gcloud alpha monitoring "$kind" delete "$name"
+    done
+done
+
+for pipeline in aws azure; do
+    remove "schedule finops-$pipeline" \
+        gcloud scheduler jobs delete "finops-$pipeline" --location "$region" --project "$project"
+    # With the job go the rights on it.
+    remove "job finops-$pipeline" gcloud run jobs delete "finops-$pipeline" --region "$region" --project "$project"
+done
+
+# While the account is there: afterwards its rights would stay behind, under a name that no command takes.
+read_policy gcloud projects get-iam-policy "$project"
+unbind "project $project" roles/bigquery.jobUser "serviceAccount:$job_account" \
+    gcloud projects remove-iam-policy-binding "$project" --condition None
+for bucket in $all_buckets; do
+    if lookup gcloud storage buckets describe "gs://$bucket" --project "$project" --format 'value(name)'; then
+        read_policy gcloud storage buckets get-iam-policy "gs://$bucket" --project "$project"
+        unbind "bucket $bucket" roles/storage.objectViewer "serviceAccount:$job_account" \
+            gcloud storage buckets remove-iam-policy-binding "gs://$bucket" --project "$project" --condition None
+    fi
+done
+for dataset in $all_datasets; do
+    if lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset" &&
+        python3 deploy/dataset.py grants "$found" "$job_account"; then
+        call bq --headless --project_id "$project" query --use_legacy_sql=false \
+            "REVOKE \`roles/bigquery.dataEditor\` ON SCHEMA \`$project.$dataset\` FROM 'serviceAccount:$job_account'"
+        say "dataset $dataset: roles/bigquery.dataEditor for $job_account" removed
+    fi
+done
+for account in "$job_account" "$scheduler_account"; do
+    remove "service account ${account%@*}" gcloud iam service-accounts delete "$account" --project "$project"
+done
+
+if lookup gcloud artifacts repositories describe "$repository" --location "$region" --project "$project" \
+    --format 'value(labels.managed-by)'; then
+    if [[ $(<"$found") == finops ]]; then
+        remove "repository $repository in $region" \
+            gcloud artifacts repositories delete "$repository" --location "$region" --project "$project"
+    else
+        say "repository $repository in $region" "stays, since finops did not make it; its images named $image_name stay too"
+    fi
+else
+    say "repository $repository in $region" "not there"
+fi
+
+echo "What stays: the datasets ($all_datasets) with all tables, the buckets ($all_buckets), the APIs that are enabled,"
+echo "what Cloud Build was given in the project, and the sources of builds in gs://${project}_cloudbuild."

@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# The Cloud Run job of a pipeline, as .env says.
+# shellcheck source=deploy/image.sh
+source "$(dirname "${BASH_SOURCE[0]}")/image.sh"
+
+# find_job <pipeline>: whether it is deployed. How, is in $work/deployed-<pipeline>.json.
+find_job() {
+    lookup gcloud run jobs describe "finops-$1" --region "$region" --project "$project" --format json || return 1
+    cp "$found" "$work/deployed-$1.json"
+}
+
+# put_job <pipeline>: sends the job, unless what find_job found is the same.
+put_job() {
+    local deployed=$work/deployed-$1.json became=created
+    render job "$1" "$image" >"$work/job.json"
+    : >"$work/changes"
+    if [[ -e $deployed ]]; then
+        became=changed
+        if python3 deploy/differs.py "$work/job.json" "$deployed" >"$work/changes"; then
+            if [[ -z $built ]]; then
+                say "job finops-$1" unchanged
+                return
+            fi
+            echo "  the image was built anew" >"$work/changes"
+        fi
+    fi
+    call gcloud run jobs replace "$work/job.json" --region "$region" --project "$project"
+    say "job finops-$1" "$became"
+    cat "$work/changes"
+}

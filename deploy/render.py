@@ -1,0 +1,115 @@
+"""Fills in the templates of this folder from the settings, and tells the scripts what they need to know of them.
+
+usage: render.py <.env> shell [aws|azure]                 assignments for a shell; or all that is wrong, and exit code 2
+       render.py <.env> job aws|azure <image>             the job, as JSON
+       render.py <.env> channel                           the notification channel, as JSON
+       render.py <.env> alert-... aws|azure <channel>     an alert policy, as JSON
+"""
+
+import json
+import shlex
+import string
+import sys
+from pathlib import Path
+
+import dotenv
+from settings import PIPELINES, Settings
+
+
+def fill(template, values):
+    """The template with `${NAME}` replaced in every text; a text that is nothing else becomes the value itself."""
+    if isinstance(template, dict):
+        return {name: fill(value, values) for name, value in template.items()}
+    if isinstance(template, list):
+        return [fill(value, values) for value in template]
+    if not isinstance(template, str):
+        return template
+    whole = string.Template.pattern.fullmatch(template)
+    if whole and whole["braced"]:
+        return values[whole["braced"]]
+    return string.Template(template).substitute(values)
+
+
+def template(name):
+    """A file of this folder: JSON, which is YAML, too, with comments in lines of their own."""
+    lines = (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
+    return json.loads("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+
+
+def shell(settings, pipelines):
+    """Assignments that a shell can evaluate. The lists are words: no name in them holds white space or wildcards."""
+    configured = [each for each in PIPELINES if settings.is_configured(each)]
+    values = {
+        "project": settings["GCP_PROJECT_ID"],
+        "region": settings["GCP_REGION"],
+        "location": settings["BIGQUERY_LOCATION"],
+        "repository": settings["ARTIFACT_REGISTRY_REPO"],
+        "image_name": settings["IMAGE_NAME"],
+        "alert_email": settings["ALERT_EMAIL"],
+        "time_zone": settings["SCHEDULE_TIME_ZONE"],
+        "aws_schedule": settings.values.get("AWS_SCHEDULE", ""),
+        "azure_schedule": settings.values.get("AZURE_SCHEDULE", ""),
+        "pipelines": " ".join(pipelines),
+        "datasets": " ".join(settings.datasets(pipelines)),
+        "buckets": " ".join(settings.buckets(pipelines)),
+        "all_datasets": " ".join(settings.datasets(configured)),
+        "all_buckets": " ".join(settings.buckets(configured)),
+    }
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def read(file):
+    """The settings of the file. Where they are wrong, says everything that is, and ends."""
+    try:
+        data = Path(file).read_bytes()
+    except OSError as error:
+        print(f"error: {file} cannot be read: {error.strerror}", file=sys.stderr)
+        print("hint: cp .env.example .env, and set the values in it", file=sys.stderr)
+        sys.exit(2)
+    values, problems = dotenv.read(data)
+    settings = Settings(values)
+    # A value that could not be read would be called missing.
+    complain(file, problems or settings.problems)
+    return settings
+
+
+def complain(file, problems):
+    """Says what is wrong, and ends, where anything is."""
+    if problems:
+        print(f"error: {file} cannot be deployed", file=sys.stderr)
+        for problem in problems:
+            print(f"  {problem}", file=sys.stderr)
+        print(f"hint: mend {file}; .env.example says what each value means. Nothing was changed", file=sys.stderr)
+        sys.exit(2)
+
+
+def main(file, what, pipeline=None, argument=""):
+    """Prints what is asked for."""
+    settings = read(file)
+    if pipeline and pipeline not in settings.pipelines:
+        complain(file, [f"PIPELINE is `{settings.values['PIPELINE']}`, without {pipeline}: set {pipeline} or all"])
+    if what == "shell":
+        print(shell(settings, [pipeline] if pipeline else settings.pipelines))
+        return
+    values = {
+        "PROJECT": settings["GCP_PROJECT_ID"],
+        "REGION": settings["GCP_REGION"],
+        "CPU": settings["CPU"],
+        "MEMORY": settings["MEMORY"],
+        "MAX_RETRIES": int(settings["MAX_RETRIES"]),
+        "TIMEOUT_SECONDS": str(settings.timeout),
+        "ALERT_EMAIL": settings["ALERT_EMAIL"],
+        "ARGUMENT": argument,
+    }
+    if pipeline:
+        environment = settings.environment(pipeline)
+        values |= {
+            "PIPELINE": pipeline,
+            "ENVIRONMENT": [{"name": name, "value": value} for name, value in environment.items()],
+        }
+    file_name = {"job": "job.yaml"}.get(what, f"{what}.json")
+    print(json.dumps(fill(template(file_name), values), indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs the job of a pipeline now, and waits for its end.
+#
+# usage: run.sh aws|azure
+# shellcheck source=deploy/lib.sh
+source "$(dirname "$0")/lib.sh" "$@"
+
+if ! watch gcloud run jobs execute "finops-$1" --region "$region" --project "$project" --wait; then
+    if grep -q 'execution failed' "$work/stderr"; then
+        fail "the run of finops-$1 failed" "make logs-$1 shows what it said"
+    fi
+    fail "finops-$1 was not run" "$(hint)"
+fi

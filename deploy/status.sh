@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Shows the jobs with their images, their last executions, and their schedules.
+# shellcheck source=deploy/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+there=()
+for pipeline in aws azure; do
+    if lookup gcloud run jobs describe "finops-$pipeline" --region "$region" --project "$project" \
+        --format 'value(spec.template.spec.template.spec.containers[0].image)'; then
+        say "job finops-$pipeline" "$(sed 's|.*/||' "$found")"
+        there+=("finops-$pipeline")
+    fi
+done
+if ((${#there[@]} == 0)); then
+    say "jobs" "none is deployed in $project, $region: make deploy deploys them"
+    exit
+fi
+for job in "${there[@]}"; do
+    printf '\n'
+    gcloud run jobs executions list --job "$job" --region "$region" --project "$project" --limit 5
+done
+printf '\n'
+gcloud scheduler jobs list --location "$region" --project "$project" --filter 'name ~ "/finops-(aws|azure)$"' \
+    --format 'table(name.basename():label=SCHEDULE, schedule:label=CRON, timeZone, state, scheduleTime:label=NEXT)'

@@ -1,0 +1,524 @@
+"""The services, as far as a deployment speaks to them: a function for each method, over a state that is JSON."""
+
+import base64
+import io
+import json
+import re
+import tarfile
+
+from proxy import error
+
+ROUTES = []
+PROJECT = "my-project"
+NUMBER = "123456789012"
+MOMENT = "2026-01-02T06:00:00Z"
+
+
+class State:
+    """What there is, by its full name."""
+
+    def __init__(self, things):
+        self.things = things
+
+    def get(self, name):
+        """The thing, or the answer that it is not there."""
+        return self.things.get(name) or missing(name)
+
+    def create(self, name, thing):
+        """Puts a new thing, or answers that the name is taken."""
+        if name in self.things:
+            return error(409, "ALREADY_EXISTS", f"Requested entity already exists: {name}", reason="duplicate")
+        self.things[name] = thing
+        return thing
+
+    def delete(self, name, answer=None):
+        """Takes it away."""
+        if name not in self.things:
+            return missing(name)
+        del self.things[name]
+        return {} if answer is None else answer
+
+    def below(self, begin):
+        """The things whose name begins so and goes on without a /."""
+        return [thing for name, thing in self.things.items() if name.startswith(begin) and "/" not in name[len(begin):]]
+
+
+class Request:
+    """What a request holds: the parts of its path, its query, and its body."""
+
+    def __init__(self, parts, query, headers, body):
+        self.parts, self.query, self.headers, self.raw = parts, query, headers, body
+
+    @property
+    def json(self):
+        """The body."""
+        return json.loads(self.raw or b"{}")
+
+    def masked(self, thing):
+        """The thing, changed where the update mask says so, or whole without one."""
+        mask = self.query.get("updateMask")
+        if not mask:
+            return thing | self.json
+        names = [re.sub("_(.)", lambda found: found[1].upper(), each.split(".")[0]) for each in mask[0].split(",")]
+        return thing | {name: self.json[name] for name in names if name in self.json}
+
+
+def missing(name):
+    """As every service says it."""
+    return error(404, "NOT_FOUND", f"Not found: {name}", reason="notFound")
+
+
+def route(method, place):
+    """The function answers this method at this host and path."""
+
+    def register(handler):
+        ROUTES.append((method, place.replace("{}", "([^/:]+)"), handler))
+        return handler
+
+    return register
+
+
+def done(response, name="operations/done"):
+    """An operation that is at its end."""
+    return {"name": name, "done": True, "response": response}
+
+
+# --- APIs ------------------------------------------------------------------------------------------------------------
+
+USAGE = "serviceusage.googleapis.com/v1/projects/{}"
+
+
+@route("GET", f"{USAGE}/services")
+def list_apis(state, request):
+    enabled = state.things.get("apis", [])
+    return {"services": [{"config": {"name": api}, "state": "ENABLED"} for api in enabled]}
+
+
+@route("POST", f"{USAGE}/services:batchEnable")
+def enable_apis(state, request):
+    state.things["apis"] = state.things.get("apis", []) + request.json["serviceIds"]
+    return done({"@type": "type.googleapis.com/google.api.serviceusage.v1.BatchEnableServicesResponse"})
+
+
+@route("POST", f"{USAGE}/services/{{}}:enable")
+def enable_api(state, request):
+    state.things["apis"] = state.things.get("apis", []) + [request.parts[1]]
+    return done({"@type": "type.googleapis.com/google.api.serviceusage.v1.EnableServiceResponse"})
+
+
+# --- Artifact Registry -----------------------------------------------------------------------------------------------
+
+REPOSITORIES = "artifactregistry.googleapis.com/v1/(projects/[^/]+/locations/[^/]+/repositories)"
+
+
+def operation(request):
+    """The name of an operation on a repository."""
+    return request.parts[0].replace("/repositories", "/operations/1")
+
+
+@route("GET", f"{REPOSITORIES}/{{}}")
+def get_repository(state, request):
+    return state.get("/".join(request.parts))
+
+
+@route("POST", REPOSITORIES)
+def create_repository(state, request):
+    name = f"{request.parts[0]}/{request.query['repositoryId'][0]}"
+    made = state.create(name, request.json | {"name": name, "createTime": MOMENT})
+    return made if isinstance(made, tuple) else done(made, operation(request))
+
+
+@route("DELETE", f"{REPOSITORIES}/{{}}")
+def delete_repository(state, request):
+    name = "/".join(request.parts)
+    for each in [each for each in state.things if each.startswith(f"{name}/")]:
+        del state.things[each]
+    return state.delete(name, done({}, operation(request)))
+
+
+@route("GET", f"{REPOSITORIES}/{{}}/packages/{{}}/tags")
+def list_tags(state, request):
+    name = "{}/{}/packages/{}".format(*request.parts)
+    return {"tags": [{"name": f"{name}/tags/{tag}"} for tag in state.things[name]]} if name in state.things else missing(name)
+
+
+# --- IAM -------------------------------------------------------------------------------------------------------------
+
+@route("GET", "iam.googleapis.com/v1/projects/[^/]+/serviceAccounts/([^/:]+)")
+def get_account(state, request):
+    return state.get(f"serviceAccounts/{request.parts[0]}")
+
+
+@route("POST", "iam.googleapis.com/v1/projects/{}/serviceAccounts")
+def create_account(state, request):
+    email = f"{request.json['accountId']}@{request.parts[0]}.iam.gserviceaccount.com"
+    name = f"projects/{request.parts[0]}/serviceAccounts/{email}"
+    return state.create(f"serviceAccounts/{email}", request.json["serviceAccount"] | {"email": email, "name": name})
+
+
+@route("DELETE", "iam.googleapis.com/v1/projects/[^/]+/serviceAccounts/([^/:]+)")
+def delete_account(state, request):
+    return state.delete(f"serviceAccounts/{request.parts[0]}")
+
+
+def etag(number):
+    """The etag of a policy's version."""
+    return base64.b64encode(number.to_bytes(6, "big")).decode()
+
+
+def get_policy(state, name):
+    """A policy: no bindings at first."""
+    return state.things.get(f"policy of {name}", {"version": 1, "etag": etag(0), "bindings": []})
+
+
+def set_policy(state, name, policy):
+    """Puts it in place of the one that its etag is of."""
+    if policy["etag"] != get_policy(state, name)["etag"]:
+        return error(409, "ABORTED", "There were concurrent policy changes.")
+    number = int.from_bytes(base64.b64decode(policy["etag"]), "big") + 1
+    policy = {"bindings": [], **policy, "etag": etag(number)}
+    state.things[f"policy of {name}"] = policy
+    return policy
+
+
+@route("POST", "cloudresourcemanager.googleapis.com/v1/(projects/[^/:]+):getIamPolicy")
+def get_project_policy(state, request):
+    return get_policy(state, *request.parts)
+
+
+@route("POST", "cloudresourcemanager.googleapis.com/v1/(projects/[^/:]+):setIamPolicy")
+def set_project_policy(state, request):
+    return set_policy(state, *request.parts, request.json["policy"])
+
+
+@route("GET", "cloudresourcemanager.googleapis.com/v1/projects/{}")
+def get_project(state, request):
+    return {"projectId": request.parts[0], "projectNumber": NUMBER, "lifecycleState": "ACTIVE"}
+
+
+# --- Storage ---------------------------------------------------------------------------------------------------------
+
+STORAGE = "storage.googleapis.com/storage/v1/b"
+UPLOAD = "storage.googleapis.com/(?:resumable/)?upload/storage/v1/b/{}/o"
+
+
+@route("GET", f"{STORAGE}/{{}}")
+def get_bucket(state, request):
+    return state.get(f"buckets/{request.parts[0]}")
+
+
+@route("POST", STORAGE)
+def create_bucket(state, request):
+    name = request.json["name"]
+    return state.create(f"buckets/{name}", {"kind": "storage#bucket", "name": name, "projectNumber": NUMBER, "id": name})
+
+
+@route("GET", STORAGE)
+def list_buckets(state, request):
+    return {"kind": "storage#buckets", "items": state.below("buckets/")}
+
+
+@route("GET", f"{STORAGE}/{{}}/iam")
+def get_bucket_policy(state, request):
+    bucket = state.get(f"buckets/{request.parts[0]}")
+    return bucket if isinstance(bucket, tuple) else get_policy(state, f"buckets/{request.parts[0]}")
+
+
+@route("PUT", f"{STORAGE}/{{}}/iam")
+def set_bucket_policy(state, request):
+    return set_policy(state, f"buckets/{request.parts[0]}", request.json)
+
+
+def parts_of(headers, body):
+    """What the two parts of a multipart upload hold: what is said of the object, and its bytes."""
+    found = re.match("multipart/related; *boundary=['\"]?([^'\"]+)", headers.get("Content-Type", ""))
+    if not found:
+        return None
+    boundary = b"--" + found[1].encode()
+    parts = body.removeprefix(boundary).split(b"\n" + boundary if b"\r\n" + boundary not in body else b"\r\n" + boundary)
+    about, content = (re.split(b"\r?\n\r?\n", part, maxsplit=1)[1] for part in parts[:2])
+    return json.loads(about), content
+
+
+def archive_names(headers, body):
+    """The names in the archive that is uploaded."""
+    parts = parts_of(headers, body)
+    if not parts:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(parts[1])) as archive:
+        return sorted(archive.getnames())
+
+
+@route("POST", UPLOAD)
+def upload(state, request):
+    about, content = parts_of(request.headers, request.raw)
+    found = {"kind": "storage#object", "bucket": request.parts[0], "generation": "1", "size": str(len(content))}
+    return found | {"name": about.get("name") or request.query["name"][0]}
+
+
+@route("GET", "storage.googleapis.com/build-logs/log-build-1.txt")
+def get_build_log(state, request):
+    log, begin = b"Step #0: built\n", int(re.search("[0-9]+|$", request.headers.get("Range", ""))[0] or 0)
+    return 206 if begin < len(log) else 416, {"Content-Type": "text/plain"}, log[begin:]
+
+
+# --- Cloud Build -----------------------------------------------------------------------------------------------------
+
+BUILD = "cloudbuild.googleapis.com/v1/projects/{}"
+
+
+@route("GET", f"{BUILD}/locations/global/defaultServiceAccount")
+def get_builder(state, request):
+    account = state.things.get("builder", f"{NUMBER}-compute@developer.gserviceaccount.com")
+    return {"name": f"projects/{NUMBER}/locations/global/defaultServiceAccount",
+            "serviceAccountEmail": f"projects/{request.parts[0]}/serviceAccounts/{account}"}
+
+
+@route("POST", f"{BUILD}/(?:locations/global/)?builds")
+def create_build(state, request):
+    """A build, which is done by the time that someone looks."""
+    build, values = request.json, request.json.get("substitutions", {})
+    for image in build.get("images", []):
+        image = re.sub(r"\$\{?(_[A-Z]+)\}?", lambda found: values[found[1]], image)
+        host, project, repository, name, tag = re.fullmatch("([^/]+)/([^/]+)/([^/]+)/([^:]+):(.+)", image).groups()
+        place = f"projects/{project}/locations/{host.removesuffix('-docker.pkg.dev')}/repositories/{repository}"
+        tags = state.things.setdefault(f"{place}/packages/{name}", [])
+        if tag not in tags:
+            tags.append(tag)
+    build |= {"id": "build-1", "projectId": request.parts[0], "status": "SUCCESS", "createTime": MOMENT,
+              "startTime": MOMENT, "finishTime": MOMENT, "logUrl": "https://console.cloud.google.com/build-1",
+              "logsBucket": "gs://build-logs",
+              "name": f"projects/{request.parts[0]}/locations/global/builds/build-1"}
+    state.things["build"] = build
+    return {"name": "operations/build/1", "metadata": {
+        "@type": "type.googleapis.com/google.devtools.cloudbuild.v1.BuildOperationMetadata", "build": build}}
+
+
+@route("GET", f"{BUILD}/(?:locations/global/)?builds/{{}}")
+def get_build(state, request):
+    return state.get("build")
+
+
+# --- BigQuery --------------------------------------------------------------------------------------------------------
+
+DATASETS = "bigquery.googleapis.com/bigquery/v2/projects/{}/datasets"
+
+
+@route("GET", f"{DATASETS}/{{}}")
+def get_dataset(state, request):
+    name = "datasets/{}:{}".format(*request.parts)
+    if name in state.things:
+        return state.things[name]
+    return error(404, "NOT_FOUND", f"Not found: Dataset {name.removeprefix('datasets/')}", reason="notFound")
+
+
+@route("POST", DATASETS)
+def create_dataset(state, request):
+    name = f"{request.parts[0]}:{request.json['datasetReference']['datasetId']}"
+    owner = [{"role": "OWNER", "specialGroup": "projectOwners"}]
+    return state.create(f"datasets/{name}", {"kind": "bigquery#dataset", "id": name, "access": owner} | request.json)
+
+
+GRANT = r"(GRANT|REVOKE) `roles/bigquery.dataEditor` ON SCHEMA `([^.`]+)\.([^.`]+)` (?:TO|FROM) 'serviceAccount:([^']+)'"
+
+
+@route("POST", "bigquery.googleapis.com/bigquery/v2/projects/{}/jobs")
+def insert_job(state, request):
+    found = re.fullmatch(GRANT, request.json["configuration"]["query"]["query"])
+    if not found:
+        return error(400, "INVALID_ARGUMENT", "the stub knows GRANT and REVOKE on a dataset", reason="invalidQuery")
+    verb, project, dataset, account = found.groups()
+    thing = state.get(f"datasets/{project}:{dataset}")
+    if isinstance(thing, tuple):
+        return thing
+    # The service reads the role back under its older name.
+    others = [each for each in thing["access"] if each not in (
+        {"role": role, "userByEmail": account} for role in ("WRITER", "roles/bigquery.dataEditor"))]
+    thing["access"] = others + ([{"role": "WRITER", "userByEmail": account}] if verb == "GRANT" else [])
+    state.things["job"] = request.json | {
+        "kind": "bigquery#job", "id": f"{project}:US.job", "status": {"state": "DONE"},
+        "statistics": {"query": {"statementType": verb, "totalBytesProcessed": "0"}, "totalBytesProcessed": "0"}}
+    state.things["job"]["jobReference"]["location"] = thing["location"]
+    return state.things["job"]
+
+
+@route("GET", "bigquery.googleapis.com/bigquery/v2/projects/{}/jobs/{}")
+def get_job(state, request):
+    return state.get("job")
+
+
+@route("GET", "bigquery.googleapis.com/bigquery/v2/projects/{}/queries/{}")
+def get_results(state, request):
+    return {"kind": "bigquery#getQueryResultsResponse", "jobComplete": True, "schema": {"fields": []}, "totalRows": "0",
+            "jobReference": state.things["job"]["jobReference"]}
+
+
+# --- Cloud Run -------------------------------------------------------------------------------------------------------
+
+RUN = "[a-z0-9-]+-run.googleapis.com/apis/run.googleapis.com/v1/(namespaces/[^/]+)"
+READY = [{"type": "Ready", "status": "True"}]
+
+
+@route("GET", f"{RUN}/jobs/{{}}")
+def get_run_job(state, request):
+    return state.get("{}/jobs/{}".format(*request.parts))
+
+
+def placed(request, job, generation):
+    """The job as Cloud Run keeps it."""
+    about = job["metadata"] | {"uid": "uid", "resourceVersion": f"v{generation}", "generation": generation,
+                               "creationTimestamp": MOMENT}
+    return job | {"metadata": about, "status": {"observedGeneration": generation, "conditions": READY}}
+
+
+@route("POST", f"{RUN}/jobs")
+def create_run_job(state, request):
+    name = f"{request.parts[0]}/jobs/{request.json['metadata']['name']}"
+    return state.create(name, placed(request, request.json, 1))
+
+
+@route("PUT", f"{RUN}/jobs/{{}}")
+def replace_run_job(state, request):
+    name = "{}/jobs/{}".format(*request.parts)
+    old = state.get(name)
+    if isinstance(old, tuple):
+        return old
+    state.things[name] = placed(request, request.json, old["metadata"]["generation"] + 1)
+    if "latestCreatedExecution" in old["status"]:
+        state.things[name]["status"]["latestCreatedExecution"] = old["status"]["latestCreatedExecution"]
+    return state.things[name]
+
+
+@route("DELETE", f"{RUN}/jobs/{{}}")
+def delete_run_job(state, request):
+    name = request.parts[1]
+    state.things.pop(f"policy of run job {name}", None)
+    return state.delete("{}/jobs/{}".format(*request.parts), {"status": "Success"})
+
+
+@route("POST", f"{RUN}/jobs/{{}}:run")
+def run_job(state, request):
+    """An execution that ends at once: badly where the state holds `executions fail`."""
+    job = state.get("{}/jobs/{}".format(*request.parts))
+    if isinstance(job, tuple):
+        return job
+    failed = "executions fail" in state.things
+    name = f"{request.parts[1]}-{len(state.below(request.parts[0] + '/executions/')) + 1:05}"
+    reached = {"type": "Completed", "status": "False" if failed else "True"}
+    if failed:
+        reached |= {"reason": "NonZeroExitCode", "message": f"Task {name}-task0 failed with message: The container exited "
+                    "with an error."}
+    about = {"name": name, "namespace": NUMBER, "uid": name, "creationTimestamp": MOMENT, "generation": 1,
+             "labels": {"run.googleapis.com/job": request.parts[1], "cloud.googleapis.com/location": "us-central1"}}
+    execution = {"apiVersion": "run.googleapis.com/v1", "kind": "Execution", "metadata": about,
+                 "spec": job["spec"]["template"]["spec"],
+                 "status": {"observedGeneration": 1, "startTime": MOMENT, "completionTime": "2026-01-02T06:04:00Z",
+                            "failedCount" if failed else "succeededCount": 1,
+                            "conditions": [reached, {"type": "Started", "status": "True"}]}}
+    job["status"]["latestCreatedExecution"] = {"name": name, "creationTimestamp": MOMENT}
+    return state.create(f"{request.parts[0]}/executions/{name}", execution)
+
+
+@route("GET", f"{RUN}/executions/{{}}")
+def get_execution(state, request):
+    return state.get("{}/executions/{}".format(request.parts[0].replace(NUMBER, PROJECT), request.parts[1]))
+
+
+@route("GET", f"{RUN}/executions")
+def list_executions(state, request):
+    listed = state.below(request.parts[0] + "/executions/")
+    if wanted := request.query.get("labelSelector"):
+        key, value = wanted[0].replace(" ", "").split("=")
+        listed = [each for each in listed if each["metadata"]["labels"].get(key) == value]
+    return {"apiVersion": "run.googleapis.com/v1", "kind": "ExecutionList", "metadata": {}, "items": listed}
+
+
+RUN_POLICY = "run.googleapis.com/v1/projects/[^/]+/locations/[^/]+/jobs/([^/:]+)"
+
+
+@route("GET", f"{RUN_POLICY}:getIamPolicy")
+def get_job_policy(state, request):
+    return get_policy(state, f"run job {request.parts[0]}")
+
+
+@route("POST", f"{RUN_POLICY}:setIamPolicy")
+def set_job_policy(state, request):
+    return set_policy(state, f"run job {request.parts[0]}", request.json["policy"])
+
+
+# --- Cloud Scheduler -------------------------------------------------------------------------------------------------
+
+SCHEDULES = "cloudscheduler.googleapis.com/v1/(projects/[^/]+/locations/[^/]+/jobs)"
+
+
+@route("GET", SCHEDULES)
+def list_schedules(state, request):
+    return {"jobs": state.below(f"{request.parts[0]}/")}
+
+
+@route("GET", f"{SCHEDULES}/{{}}")
+def get_schedule(state, request):
+    return state.get("/".join(request.parts))
+
+
+@route("POST", SCHEDULES)
+def create_schedule(state, request):
+    next_time = {"state": "ENABLED", "scheduleTime": "2026-01-03T06:00:00Z"}
+    return state.create(request.json["name"], request.json | next_time)
+
+
+@route("PATCH", f"{SCHEDULES}/{{}}")
+def change_schedule(state, request):
+    name = "/".join(request.parts)
+    if name not in state.things:
+        return missing(name)
+    state.things[name] = request.masked(state.things[name])
+    return state.things[name]
+
+
+@route("DELETE", f"{SCHEDULES}/{{}}")
+def delete_schedule(state, request):
+    return state.delete("/".join(request.parts))
+
+
+# --- Monitoring and Logging ------------------------------------------------------------------------------------------
+
+MONITORING = "monitoring.googleapis.com/v3/(projects/[^/]+/(?:alertPolicies|notificationChannels))"
+
+
+@route("GET", MONITORING)
+def list_monitoring(state, request):
+    return {request.parts[0].split("/")[-1]: state.below(f"{request.parts[0]}/")}
+
+
+@route("POST", MONITORING)
+def create_monitoring(state, request):
+    name = f"{request.parts[0]}/{1001 + len(state.below(request.parts[0] + '/'))}"
+    conditions = [each | {"name": f"{name}/conditions/{at}"} for at, each in enumerate(request.json.get("conditions", []))]
+    made = request.json | {"name": name} | ({"conditions": conditions} if conditions else {"enabled": True})
+    return state.create(name, made)
+
+
+@route("GET", f"{MONITORING}/{{}}")
+def get_monitoring(state, request):
+    return state.get("/".join(request.parts))
+
+
+@route("PATCH", f"{MONITORING}/{{}}")
+def change_monitoring(state, request):
+    name = "/".join(request.parts)
+    if name not in state.things:
+        return missing(name)
+    state.things[name] = request.masked(state.things[name]) | {"name": name}
+    return state.things[name]
+
+
+@route("DELETE", f"{MONITORING}/{{}}")
+def delete_monitoring(state, request):
+    return state.delete("/".join(request.parts))
+
+
+@route("POST", "logging.googleapis.com/v2/entries:list")
+def list_entries(state, request):
+    """All entries, newest first, whatever the filter: it is in requests.jsonl."""
+    return {"entries": state.things.get("entries", [])}

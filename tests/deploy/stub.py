@@ -1,0 +1,110 @@
+"""Stands in for the services that a deployment speaks to: keeps state, notes every request, and answers 501 to what it
+does not know, so that nothing passes by luck.
+
+usage: stub.py <folder>     prints the port of the proxy on which it serves them
+
+The folder holds state.json (what there is; may be written while no request is under way), requests.jsonl (each request),
+failures.json (a list of {"method", "path", "error", "times"}, where `path` is a pattern that some part must match, and
+`error` a name of FAILURES), and ca.pem (the certificate to trust). What it does is what Google's documentation says and
+what gcloud relies on; it is not the services.
+"""
+
+import json
+import re
+import sys
+import threading
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import services
+from proxy import Proxy, error
+
+LOCK = threading.Lock()
+
+def detail(reason):
+    """As in google.rpc.ErrorInfo."""
+    return {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}
+
+
+FAILURES = {
+    "permission": lambda where: error(
+        403, "PERMISSION_DENIED", f"The caller does not have permission on {where}", reason="forbidden"),
+    "actas": lambda where: error(
+        403, "PERMISSION_DENIED", f"Permission 'iam.serviceaccounts.actAs' denied on service account finops-job@{services.PROJECT}"
+        ".iam.gserviceaccount.com (or it may not exist).", reason="forbidden"),
+    "api_disabled": lambda where: error(
+        403, "PERMISSION_DENIED", f"This API has not been used in project {services.PROJECT} before or it is disabled. Enable it, "
+        "then retry.", detail("SERVICE_DISABLED"), reason="accessNotConfigured"),
+    "billing": lambda where: error(
+        403, "PERMISSION_DENIED", f"This API method requires billing to be enabled. Please enable billing on project "
+        f"#{services.PROJECT}, then retry.", detail("BILLING_DISABLED")),
+    "quota": lambda where: error(
+        429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Write requests'.", reason="quotaExceeded"),
+    "taken": lambda where: error(409, "ALREADY_EXISTS", f"Requested entity already exists: {where}", reason="duplicate"),
+    # What a service says that does not know a new account yet.
+    "unknown_account": lambda where: error(
+        400, "INVALID_ARGUMENT", f"Service account finops-job@{services.PROJECT}.iam.gserviceaccount.com does not exist."),
+}
+
+
+class Stub:
+    """The state in its folder, and what it answers."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def answer(self, method, host, path, headers, body):
+        """Status, headers and body for a request."""
+        with LOCK:
+            path, query = unquote(urlsplit(path).path), parse_qs(urlsplit(path).query)
+            self.note(method, host, path, query, headers, body)
+            if failure := self.failure(method, f"{host}{path}"):
+                return FAILURES[failure](path)
+            state_file = self.folder / "state.json"
+            state = services.State(json.loads(state_file.read_text()))
+            for verb, place, handler in services.ROUTES:
+                found = re.fullmatch(place, f"{host}{path}")
+                if verb == method and found:
+                    answer = handler(state, services.Request(found.groups(), query, headers, body))
+                    break
+            else:
+                return error(501, "UNIMPLEMENTED", f"the stub does not know {method} {host}{path}")
+            state_file.write_text(json.dumps(state.things, indent=1))
+            if isinstance(answer, tuple):
+                return answer
+            return 200, {}, json.dumps(answer).encode()
+
+    def failure(self, method, place):
+        """The failure that is due for this request."""
+        file = self.folder / "failures.json"
+        failures = json.loads(file.read_text()) if file.exists() else []
+        for due in failures:
+            if due["method"] == method and re.search(due["path"], place) and due.get("times", 1):
+                due["times"] = due.get("times", 1_000_000) - 1
+                file.write_text(json.dumps(failures))
+                return due["error"]
+        return None
+
+    def note(self, method, host, path, query, headers, body):
+        """Writes down the request."""
+        if "json" in headers.get("Content-Type", "") and body:
+            body = json.loads(body)
+        elif body:
+            body = services.archive_names(headers, body) or f"{len(body)} bytes"
+        request = {"method": method, "host": host, "path": path, "query": query, "body": body or None}
+        with (self.folder / "requests.jsonl").open("a") as requests:
+            requests.write(json.dumps(request) + "\n")
+
+
+def main():
+    """Serves until it is killed."""
+    folder = Path(sys.argv[1])
+    if not (folder / "state.json").exists():
+        (folder / "state.json").write_text("{}")
+    proxy = Proxy(folder, Stub(folder).answer)
+    print(proxy.server_port, flush=True)
+    proxy.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+//! What a person sees when a deployment cannot go on, and that it goes on afterwards; images, runs and logs.
+
+use serde_json::json;
+
+use crate::{
+    deploy::{AWS, Deployment},
+    program::assert_names,
+};
+
+/// Runs make, which must end badly, and gives what it printed.
+#[track_caller]
+fn fails(deployment: &Deployment, arguments: &[&str]) -> String {
+    let outcome = deployment.make(arguments);
+    assert_eq!(outcome.code, 2, "{arguments:?}\n{}\n{}", outcome.stdout, outcome.stderr);
+    format!("$ make {}\n{}{}", arguments.join(" "), outcome.stdout, outcome.errors())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
+    let Some(deployment) = Deployment::new(AWS) else { return };
+    let mut seen = Vec::new();
+    for (method, path, error, target) in [
+        ("GET", "serviceusage", "permission", "setup-gcp"),
+        ("POST", "batchEnable", "billing", "setup-gcp"),
+        ("GET", "artifactregistry.*repositories", "api_disabled", "setup-gcp"),
+        ("POST", "artifactregistry.*repositories", "taken", "setup-gcp"),
+        ("GET", "datasets/billing", "permission", "setup-gcp"),
+        ("POST", "bigquery.*datasets", "taken", "setup-gcp"),
+        ("POST", "serviceAccounts", "quota", "setup-permissions"),
+    ] {
+        deployment.fail(&[(method, path, error, 100)]);
+        seen.push(fails(&deployment, &[target]));
+    }
+    deployment.fail(&[]);
+    seen.push(fails(&deployment, &["setup-permissions"]));
+    deployment.prints(&["setup-gcp"]);
+    for (method, path, error, target) in [
+        ("PUT", "b/my-billing-bucket/iam", "permission", "setup-permissions"),
+        ("POST", "cloudbuild.*builds", "api_disabled", "build"),
+        ("POST", "run.*namespaces.*jobs", "actas", "deploy"),
+    ] {
+        deployment.fail(&[(method, path, error, 100)]);
+        seen.push(fails(&deployment, &[target]));
+    }
+    // A service that does not know the new account yet is asked again.
+    deployment.change(|state| drop(state.remove("policy of run job finops-aws")));
+    deployment.fail(&[("POST", "run.*setIamPolicy", "unknown_account", 1)]);
+    assert_names(&deployment.prints(&["deploy"]), &["roles/run.invoker", "granted", "schedule finops-aws: created"]);
+    // An alert policy of someone else's is not found instead.
+    deployment.fail(&[("GET", "alertPolicies", "permission", 100)]);
+    deployment.write(".env", &format!("{AWS}ALERT_EMAIL=billing@example.com\n"));
+    seen.push(fails(&deployment, &["setup-alerts"]));
+    insta::assert_snapshot!("deploy_failures", seen.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_is_neither_used_nor_removed() {
+    let Some(deployment) = Deployment::new(AWS) else { return };
+    let policy = json!({"displayName": "theirs", "name": "projects/my-project/alertPolicies/1", "userLabels": {}});
+    let access = [json!({"role": "READER", "userByEmail": "finops-job@my-project.iam.gserviceaccount.com"})];
+    deployment.change(|state| {
+        state.insert("projects/my-project/alertPolicies/1".to_owned(), policy.clone());
+        let name = "projects/my-project/locations/us-central1/repositories/finops".to_owned();
+        let repository = json!({"name": name, "format": "DOCKER", "labels": {"team": "theirs"}});
+        state.insert(name, repository);
+        let dataset = json!({"id": "my-project:billing", "location": "EU", "access": access});
+        state.insert("datasets/my-project:billing".to_owned(), dataset);
+    });
+    let mut seen = vec![fails(&deployment, &["setup-gcp"])];
+    deployment.change(|state| {
+        state["datasets/my-project:billing"]["defaultPartitionExpirationMs"] = "5184000000".into();
+        state["datasets/my-project:billing"]["location"] = "US".into();
+    });
+    let outcome = deployment.make(&["setup-gcp"]);
+    seen.push(format!("{}{}", outcome.stdout, outcome.stderr));
+    // Reading is not editing.
+    let printed = deployment.prints(&["setup-permissions"]);
+    assert_names(
+        &printed,
+        &["dataset billing: roles/bigquery.dataEditor for finops-job@my-project.iam.gserviceaccount.com: granted"],
+    );
+    // A right under a condition is not the right.
+    deployment.change(|state| {
+        let bindings = state["policy of buckets/my-billing-bucket"]["bindings"].as_array_mut().unwrap();
+        bindings[0]["condition"] = json!({"title": "nights", "expression": "request.time.getHours() < 6"});
+    });
+    let printed = deployment.prints(&["setup-permissions"]);
+    assert_names(&printed, &["objectViewer for finops-job@my-project.iam.gserviceaccount.com: granted"]);
+
+    deployment.changes();
+    seen.push(fails(&deployment, &["destroy"]));
+    assert_eq!(deployment.changes().len(), 0);
+    seen.push(deployment.prints(&["destroy YES=yes"]));
+    let state = deployment.state();
+    assert!(state.contains_key("projects/my-project/alertPolicies/1"));
+    assert!(state.contains_key("projects/my-project/locations/us-central1/repositories/finops"));
+    insta::assert_snapshot!("deploy_beside_others", seen.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
+    let Some(deployment) = Deployment::new(AWS) else { return };
+    let mut seen = vec![
+        deployment.prints(&["status"]),
+        fails(&deployment, &["update"]),
+        fails(&deployment, &["build"]),
+        fails(&deployment, &["logs-aws"]),
+    ];
+    deployment.prints(&["setup-gcp"]);
+    seen.push(deployment.prints(&["build", "build"]));
+    seen.push(fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]));
+    deployment.changes();
+    deployment.prints(&["deploy"]);
+    assert!(deployment.changes().iter().all(|request| request["host"] != "cloudbuild.googleapis.com"));
+    seen.push(deployment.prints(&["logs-aws"]));
+
+    deployment.write("README.md", "not in the image");
+    seen.push(deployment.prints(&["update"]));
+    assert_eq!(deployment.changes().len(), 0);
+    deployment.write("src/main.rs", "// changed");
+    seen.push(deployment.prints(&["update", "update"]));
+    deployment.write(".env", &AWS.replace("aws_cur", "aws_other").replace("0 6 * * *", "0 5 * * *"));
+    deployment.commit();
+    seen.push(deployment.prints(&["update"]));
+    assert!(deployment.changes().iter().all(|request| request["host"] != "cloudscheduler.googleapis.com"));
+
+    seen.push(deployment.prints(&["run-aws"]));
+    deployment.change(|state| {
+        let hint = "grant roles/storage.objectViewer on gs://my-billing-bucket";
+        let entries = json!([
+            {"timestamp": "2026-01-02T06:00:07.2Z", "severity": "ERROR",
+             "jsonPayload": {"message": "2025-09 cannot be read", "hint": hint}},
+            {"timestamp": "2026-01-02T06:00:06.1Z", "severity": "INFO", "jsonPayload": {"message": "the run begins"}},
+            {"timestamp": "2026-01-02T06:00:05Z", "textPayload": "a line\nand another"},
+        ]);
+        state.insert("entries".to_owned(), entries);
+        state.insert("executions fail".to_owned(), true.into());
+    });
+    seen.push(fails(&deployment, &["run-aws"]));
+    seen.push(deployment.prints(&["logs-aws", "status"]));
+    insta::assert_snapshot!("deploy_images_and_runs", seen.join("\n"));
+}
