@@ -37,7 +37,7 @@ export_name = "daily"
 TOML
 # The same in a place of its own, and on into BigQuery.
 mkdir "$work/whole"
-sed "s|\"$work/\(staging\|exports\|finops\)|\"$work/whole/\1|" "$work/config.toml" >"$work/whole/config.toml"
+sed -E "s,\"$work/(staging|exports|finops),\"$work/whole/\1," "$work/config.toml" >"$work/whole/config.toml"
 cat >>"$work/whole/config.toml" <<TOML
 [database.bigquery]
 project_id = "demo"

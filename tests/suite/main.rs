@@ -27,6 +27,7 @@ mod deploy_lifecycle;
 mod deploy_settings;
 mod dialects;
 mod discovery;
+mod docs;
 mod duckdb;
 mod duckdb_state;
 mod failed_loads;
