@@ -3,10 +3,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test fuzz bin fmt lint bench clean
+.PHONY: help lib servers demo test fuzz bin fmt lint bench image-test clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 lib: ## Get the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
@@ -47,6 +47,10 @@ bench: servers lib ## Time a run that finds nothing to do, on local servers, loa
 	benches/noop.sh
 	benches/load.sh
 	benches/staged.sh 500000
+
+image-test: lib servers ## Build the image and run the job in it, with buildah as root (FEATURES=duckdb: with DuckDB)
+	cargo build --locked --package bigquery-emulator --bins
+	@scripts/image-test.sh "$(TARGET)/debug"
 
 clean: ## Remove what was built, fetched and made by the demo
 	cargo clean

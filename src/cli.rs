@@ -1,6 +1,6 @@
 //! The command line, as types.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,9 +15,21 @@ Settings come from the environment; `finops config` shows them, .env.example doc
 names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
 Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration.";
 
+/// What `--version` prints. FINOPS_REVISION is set where an image is built (see Dockerfile).
+static VERSION: LazyLock<String> = LazyLock::new(|| version(option_env!("FINOPS_REVISION")));
+
+fn version(revision: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match revision {
+        // Empty where the image's build was told none.
+        None | Some("") => version.to_owned(),
+        Some(revision) => format!("{version} ({revision})"),
+    }
+}
+
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
-#[command(name = "finops", version, about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "finops", version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -233,4 +245,17 @@ pub enum Output {
     Table,
     /// For programs.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn the_version_names_the_revision_where_it_is_known() {
+        let plain = env!("CARGO_PKG_VERSION");
+        assert_eq!(version(Some("1a2b3c4")), format!("{plain} (1a2b3c4)"));
+        assert_eq!(version(Some("")), plain);
+        assert_eq!(version(None), plain);
+    }
 }
