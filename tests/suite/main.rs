@@ -31,6 +31,7 @@ mod formats;
 mod gcs;
 mod harness;
 mod histories;
+mod image;
 mod in_flight;
 mod interrupted;
 mod jobs;
