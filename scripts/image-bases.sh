@@ -55,7 +55,10 @@ packages=$root/var/cache/runtime
 mkdir "$packages"
 # shellcheck disable=SC2016 # For the shell in there.
 chroot "$root" sh -c '
-    cd /var/cache/runtime && apt-get update --quiet=2 && apt-get download --quiet=2 "$@"
+    set -e
+    cd /var/cache/runtime
+    apt-get update --quiet=2
+    apt-get download --quiet=2 --option APT::Sandbox::User=root "$@"
     for package in *.deb; do dpkg-deb --extract "$package" root; done' - \
     base-files gcc-12-base libc6 libgcc-s1 libgomp1 libstdc++6 tzdata >&2
 certificates=$root/etc/ssl/certs/ca-certificates.crt

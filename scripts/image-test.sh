@@ -18,9 +18,10 @@ step() {
     printf '\n== %s (%d s so far)\n' "$*" "$SECONDS"
 }
 
+export PATH=$PATH:/usr/sbin:/sbin
 missing=()
-for tool in buildah runc debootstrap jq git python3 cargo; do
-    PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || missing+=("$tool")
+for tool in buildah runc debootstrap jq git python3; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
 done
 ((${#missing[@]} == 0)) || fail "not found: ${missing[*]}" "on Debian and Ubuntu: apt-get install ${missing[*]}"
 [[ $(id -u) == 0 ]] || fail "only root can make base images and run containers without a container engine" \
@@ -29,15 +30,26 @@ emulator=$(cd "$1" && pwd)/bigquery-emulator
 
 cache=${FINOPS_IMAGE_CACHE:-$HOME/.cache/finops-image}
 mkdir -p "$cache"
-work=$(mktemp -d "$cache/test.XXXXXX")
-# vfs copies whole folders, and so works on every file system and within other containers.
-cat >"$work/storage.conf" <<STORAGE
+exec 9>"$cache/lock"
+flock --nonblock 9 || fail "another image-test is under way in $cache" "wait for it, or set FINOPS_IMAGE_CACHE to another folder"
+# Within other containers there may be no overlay; vfs copies whole folders, and works everywhere.
+driver=overlay
+buildah --storage-driver overlay --root "$cache/storage" --runroot "$cache/run" info &>/dev/null || driver=vfs
+cat >"$cache/storage.conf" <<STORAGE
 [storage]
-driver = "vfs"
+driver = "$driver"
 graphroot = "$cache/storage"
 runroot = "$cache/run"
 STORAGE
-export CONTAINERS_STORAGE_CONF=$work/storage.conf
+export CONTAINERS_STORAGE_CONF=$cache/storage.conf
+
+# Removes what was built, here or by a test that was killed; the bases stay.
+remove_built() {
+    buildah rm --all
+    buildah rmi --force finops finops-context
+    buildah rmi --prune --force
+    rm -rf "$cache"/test.*
+} &>/dev/null
 
 pids=()
 clean() {
@@ -46,15 +58,10 @@ clean() {
         runc --root "$work/runc" delete --force "$name"
     done
     ((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null
-    buildah rm --all >/dev/null 2>&1
-    # What was built, and its layers; the bases stay.
-    for image in "${built[@]}"; do
-        buildah rmi --force "$image"
-    done >/dev/null 2>&1
-    buildah rmi --prune --force >/dev/null 2>&1
-    rm -rf "$work"
+    remove_built
 }
-built=()
+remove_built || true
+work=$(mktemp -d "$cache/test.XXXXXX")
 trap clean EXIT
 
 step "stand-ins for the bases"
@@ -71,10 +78,9 @@ mkdir -p "$context/.git" "$context/data" "$context/target" "$context/.cache"
 for file in .env config.toml .git/HEAD data/finops.duckdb target/finops .cache/key; do
     echo secret >"$context/$file"
 done
-build=(buildah bud --quiet --isolation chroot --pull=never --volume /etc/ssl/certs:/etc/ssl/certs:ro)
+build=(buildah bud --isolation chroot --pull=never --volume /etc/ssl/certs:/etc/ssl/certs:ro)
 printf 'FROM scratch\nCOPY . /\n' >"$work/Context"
-built+=(finops-context)
-"${build[@]}" --file "$work/Context" --tag finops-context "$context" >/dev/null
+"${build[@]}" --quiet --file "$work/Context" --tag finops-context "$context" >/dev/null
 root=$(buildah mount "$(buildah from --pull-never finops-context)")
 (cd "$root" && find . -type f -o -type l) | sort >"$work/in-context"
 copied='Cargo\.(toml|lock)|build\.rs|emulator/build\.rs|(core|emulator|generator)/Cargo\.toml|(core/)?src/.*\.rs|scripts/duckdb-lib\.sh'
@@ -86,14 +92,13 @@ echo "$(wc -l <"$work/in-context") files: manifests and sources, no .env, config
 # image <revision> <log>: builds the image, and says how long it took and what cargo compiled
 image() {
     local began=$SECONDS
-    "${build[@]/--quiet/--layers}" --build-arg VERSION="$version" --build-arg REVISION="$1" \
+    "${build[@]}" --layers --build-arg VERSION="$version" --build-arg REVISION="$1" \
         --build-arg FEATURES="${FEATURES:-}" --tag finops "$context" >"$2" 2>&1 || {
         tail -n 40 "$2" >&2
         fail "the image cannot be built"
     }
     echo "$((SECONDS - began)) s, $(grep -c ' Compiling ' "$2") compiled, $(grep -c 'Using cache' "$2" || true) layers from the cache"
 }
-built+=(finops)
 version=$(awk -F '"' '/^version/ { print $2; exit }' Cargo.toml)
 
 step "the image, from nothing${FEATURES:+, with $FEATURES}"
@@ -233,7 +238,7 @@ loads_once bigquery
 
 if [[ ",${FEATURES:-}," == *,duckdb,* ]]; then
     step "finops run into DuckDB, in a folder that is mounted"
-    settings=("${job[@]}" WAREHOUSE=duckdb DUCKDB_PATH=/data/finops.duckdb)
+    settings=("${job[@]}" WAREHOUSE=duckdb DUCKDB_PATH=/data/finops.duckdb TMPDIR=/data)
     loads_once duckdb
 fi
 
@@ -258,7 +263,7 @@ process=$(cat "$work/bundle-held/pid")
 awk '$1 == "Uid:" { print "user", $2 } $1 == "NSpid:" { print "process", $NF, "of its container" }' "/proc/$process/status"
 sent=$(date +%s%N)
 runc --root "$work/runc" kill held TERM
-timeout 10 tail --pid="$run" -f /dev/null || fail "it has not ended 10 s after SIGTERM, when Cloud Run would kill it"
+timeout 10 tail --pid="$run" --sleep-interval 0.1 --follow /dev/null || fail "it has not ended 10 s after SIGTERM, when Cloud Run would kill it"
 took=$((($(date +%s%N) - sent) / 1000000))
 code=0
 wait "$run" || code=$?

@@ -9,10 +9,9 @@ mod status;
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;
-use finops_core::{
-    export::Provider,
-    report::{Report, ReportedError},
-};
+#[cfg(feature = "duckdb")]
+use finops_core::export::Provider;
+use finops_core::report::{Report, ReportedError};
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
@@ -121,5 +120,5 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
 #[cfg(not(all(feature = "duckdb", feature = "s3")))]
 fn left_out(what: &str) -> crate::error::Error {
     let message = format!("this build leaves out {what}");
-    crate::error::Error::new(crate::error::Kind::Configuration, message).hint("use a build with its default features")
+    crate::error::Error::new(Kind::Configuration, message).hint("use a build with its default features")
 }
