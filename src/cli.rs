@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::version::VERSION;
+
 const EXAMPLES: &str = "\
 Examples:
   finops plan                          what a run would do, and why
@@ -28,7 +30,7 @@ Exit codes: 0 all ok, or warnings only; 1 a check failed; 2 usage or configurati
 
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
-#[command(name = "finops", version, about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "finops", version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -18,6 +18,7 @@ use crate::{
     config::Export,
     error::{Error, Result},
     storage::Store,
+    version::VERSION,
     warehouse::bigquery::{BigQuery, Options},
 };
 
@@ -54,7 +55,7 @@ pub async fn into_duckdb(sources: &[Opened<'_>], path: &std::path::Path) -> Chec
 }
 
 fn version() -> Finding {
-    Finding::ok(Check::Version, "finops", env!("CARGO_PKG_VERSION"))
+    Finding::ok(Check::Version, "finops", &VERSION)
 }
 
 fn failed(check: Check, object: &str, error: &Error) -> Finding {
