@@ -23,7 +23,7 @@ lib: ## Get the DuckDB library into .cache/duckdb
 servers: ## Get servers and clients for tests and the benchmark into .cache
 	@scripts/test-servers.sh
 
-demo: lib ## Run the job on exports of AWS and Azure, into data/finops.duckdb
+demo: lib ## Run the job on exports of AWS and Azure, into data/demo
 	cargo build --locked --package finops --package billing-exports --bins --example bill-by-service
 	@scripts/demo.sh "$(TARGET)/debug"
 

@@ -206,7 +206,7 @@ pub fn summary(pipeline: &PipelineReport) -> String {
         return if pipeline.error.is_some() {
             "failed".to_owned()
         } else {
-            "nothing to do: no manifest found, or none of the months asked for".to_owned()
+            "nothing to do: none of the months asked for is there".to_owned()
         };
     }
     let count = |status| pipeline.months.iter().filter(|month| month.status() == Some(status)).count();

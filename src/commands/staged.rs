@@ -19,7 +19,7 @@ use super::{Exit, Stop, open_store};
 use crate::{
     cli::{Compression, Output, OutputArguments, Step, StepArguments},
     config::{Export, Problems, Steps, Values},
-    error::Result,
+    error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
     staged::{MonthSurvey, Places, Writing, export_parquet, extract, survey},
@@ -237,7 +237,11 @@ impl Staged {
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let done = async { Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await) }.await;
+        let done = async {
+            self.is_made(&self.staging_dir, "extract-billing")?;
+            Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
+        };
+        let done = done.await;
         self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
@@ -257,12 +261,23 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let shown = bar.clone();
         let done = async {
+            self.is_made(&self.parquet_dir, "export-parquet")?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
         };
         let done = done.await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", into, done))
+    }
+
+    /// Refuses to begin where the step before has not made its folder.
+    fn is_made(&self, folder: &Path, step: &str) -> Result<()> {
+        if folder.exists() {
+            return Ok(());
+        }
+        let provider = self.local.provider.as_str();
+        let message = format!("there is no folder {}", folder.display());
+        Err(Error::new(Kind::NotFound, message).hint(format!("run `finops {provider} {step}` first, which makes it")))
     }
 
     /// The report of a step, also of one that could not be begun.

@@ -58,7 +58,8 @@ impl Finops {
 
     /// Without any settings.
     pub fn unconfigured() -> Self {
-        Self { environment: BTreeMap::new(), folder: std::env::temp_dir() }
+        // No config.toml lies there.
+        Self { environment: BTreeMap::new(), folder: env!("CARGO_TARGET_TMPDIR").into() }
     }
 
     /// The same with another setting.
