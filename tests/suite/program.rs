@@ -123,15 +123,14 @@ impl Finops {
 
     /// Starts the program.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        std::process::Command::new(cargo_bin!("finops"))
-            .env_clear()
-            .envs(&self.environment)
-            .current_dir(&self.folder)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.command(arguments).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// The program, not yet started.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(cargo_bin!("finops"));
+        command.env_clear().envs(&self.environment).current_dir(&self.folder).args(arguments).stdout(Stdio::piped());
+        command
     }
 }
 
