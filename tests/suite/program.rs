@@ -56,9 +56,9 @@ impl Finops {
         Self::unconfigured().with("PIPELINE", "aws").with("AWS_DATASET", DATASET).with("AWS_TABLE_NAME", TABLE)
     }
 
-    /// Without any settings.
+    /// Without any settings, in a folder of the suite's own, which has no `config.toml`.
     pub fn unconfigured() -> Self {
-        Self { environment: BTreeMap::new(), folder: std::env::temp_dir() }
+        Self { environment: BTreeMap::new(), folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")) }
     }
 
     /// The same with another setting.
