@@ -94,6 +94,25 @@ fn in_cloud_run_all_steps_are_summed_up_in_one_last_line_that_counts_rows_and_co
 }
 
 #[test]
+fn steps_are_said_to_be_left_out_only_where_some_come_after_the_one_that_failed() {
+    let desk = Desk::new();
+    // Nothing answers at either.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let in_vain = desk.finops.clone().with("BIGQUERY_EMULATOR_HOST", &format!("http://{closed}"));
+    let settings = "[aws]\nsource = \"delivered\"\n[database.bigquery]\nproject_id = \"p\"\ndataset_id = \"d\"\n";
+    let file = desk.folder.path().join("remote.toml");
+    fs::write(&file, settings).unwrap();
+    let remote = in_vain.run(&["--config", file.to_str().unwrap(), "aws", "run-pipeline"]);
+    assert_eq!(remote.code, 1);
+    assert!(remote.stdout.ends_with("failed\n") && !remote.stdout.contains("left out"), "{}", remote.stdout);
+
+    fs::write(&file, settings.replace("delivered", "gone")).unwrap();
+    let source = in_vain.run(&["--config", file.to_str().unwrap(), "aws", "run-pipeline"]);
+    assert_eq!(source.code, 1);
+    assert!(source.stdout.ends_with("the steps after that were left out\n"), "{}", source.stdout);
+}
+
+#[test]
 fn steps_their_second_run_and_a_redelivery_read_well() {
     let desk = Desk::new();
     let steps = ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet"];
