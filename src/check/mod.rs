@@ -65,7 +65,8 @@ fn failed(check: Check, object: &str, error: &Error) -> Finding {
 /// What the service's clock tells.
 fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
     let unknown = || {
-        let hint = "if the other checks fail too, check the network";
+        let hint =
+            "if the other checks fail too, check the network, and this machine's date: far off, no certificate holds";
         Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
     };
     ahead.map_or_else(unknown, |ahead| clock(service, ahead))

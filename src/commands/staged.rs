@@ -201,10 +201,9 @@ impl Staged {
             pipelines.push(report);
             goes_on
         };
-        let mut goes_on =
-            done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
+        let goes_on = done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
         if goes_on && let Some(report) = self.load_remote().await {
-            goes_on = done(report);
+            done(report);
         }
         let report = Report { run_id: self.run.run_id.clone(), pipelines };
         if !is_table {
@@ -214,8 +213,7 @@ impl Staged {
         } else if self.remote.is_none() {
             output::line("load-billing-remote: left out, as database.bigquery is not configured");
         }
-        output::failures(&report);
-        Exit::of(&report)
+        self.told(&report)
     }
 
     async fn extract(&self) -> PipelineReport {
@@ -309,9 +307,14 @@ impl Staged {
             Output::Json => output::json(&report),
             Output::Table => output::report(&report, false),
         }
-        output::failures(&report);
-        output::end_of_run(&report, self.began.elapsed().as_secs());
-        Exit::of(&report)
+        self.told(&report)
+    }
+
+    /// What goes beside the report, and how it makes the program end.
+    fn told(&self, report: &Report) -> Exit {
+        output::failures(report);
+        output::end_of_run(report, self.began.elapsed().as_secs());
+        Exit::of(report)
     }
 }
 
