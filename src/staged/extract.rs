@@ -1,6 +1,9 @@
 //! From where the provider delivers to the staging folder.
 
-use std::path::Path;
+use std::{
+    fs::{self, File, TryLockError},
+    path::Path,
+};
 
 use finops_core::{
     plan::{Decision, PlannedMonth, plan},
@@ -14,10 +17,10 @@ use super::staging::{remove_others, stage, staged, standing};
 use crate::{
     config::Export,
     discover::{discover, no_manifest, refuse_other_kinds},
-    error::Result,
+    error::{Error, Kind, Result},
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
-    storage::Store,
+    storage::{Store, unwritable},
 };
 
 /// What happens meanwhile, for whoever shows it.
@@ -64,6 +67,7 @@ async fn extract_months(
         return Err(no_manifest(store, export));
     };
     report.export.clone_from(&export_name);
+    let _claimed = if run.dry_run { None } else { Some(claim(root)?) };
     let there = staged(root, export.provider, &export_name).await?;
     report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
     let standing = standing(root, &there);
@@ -92,6 +96,21 @@ async fn extract_months(
         report.months.push(month);
     }
     Ok(())
+}
+
+/// Has the staging folder for this run alone, until what is given is dropped or the process ends: two that write the same
+/// file could leave a part of it under its final name.
+fn claim(root: &Path) -> Result<File> {
+    fs::create_dir_all(root).map_err(|error| unwritable(root, error))?;
+    let folder = File::open(root).map_err(|error| unwritable(root, error))?;
+    match folder.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let message = format!("another run is bringing deliveries to {}", root.display());
+            Err(Error::new(Kind::Busy, message).hint("wait for its end, and run again"))
+        }
+        // Not every network's file system has locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
+    }
 }
 
 /// The plan speaks of tables: says the same of a folder.

@@ -83,6 +83,23 @@ fn a_step_whose_forerunner_did_not_run_names_it() {
 }
 
 #[test]
+fn two_runs_do_not_write_to_one_staging_folder_at_the_same_time() {
+    let pipeline = of_rows(20, 1);
+    let delivered = pipeline.deliver(1);
+    let staging = pipeline.folder.path().join("data/staging");
+    fs::create_dir_all(&staging).unwrap();
+    let other = fs::File::open(&staging).unwrap();
+    other.lock().unwrap();
+    let outcome = pipeline.run("run-pipeline");
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    assert_names(&outcome.stderr, &["another run is bringing deliveries to ./data/staging", "hint: wait for its end"]);
+    assert!(pipeline.files("data").is_empty(), "nothing was made");
+    drop(other);
+    pipeline.report("run-pipeline");
+    pipeline.assert_holds(&delivered);
+}
+
+#[test]
 fn a_file_where_a_folder_should_be_is_named() {
     let pipeline = of_rows(20, 1);
     let delivered = pipeline.deliver(1);
