@@ -151,6 +151,7 @@ class Settings:
         fields = value.split()
         if len(fields) != len(CRON) or not all(map(_fits_cron, range(len(CRON)), fields)):
             self._problem(name, f"is `{value}`: {expected} were expected")
+        self.values[name] = " ".join(fields)
 
     def _export(self, export):
         if export.label is not None and not re.fullmatch("[A-Za-z0-9_-]+", export.label):

@@ -136,6 +136,8 @@ impl Deployment {
             command.env(name, &certificate);
         }
         command.envs([("GCP_PROJECT_ID", "stray-project"), ("PIPELINE", "azure"), ("AWS_TABLE_NAME", "stray")]);
+        // It holds a folder `deploy`, too.
+        command.env("CDPATH", root());
         command.envs([("IMAGE_TAG", "stray"), ("YES", "yes"), ("CLOUDSDK_CORE_PROJECT", "stray-project")]);
         let output = tokio::task::block_in_place(|| command.output()).unwrap();
         Outcome {
