@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     deploy::{AWS, Deployment},
+    program::assert_names,
     require::output,
 };
 
@@ -158,6 +159,11 @@ async fn another_file_is_named_by_env_file_and_may_come_from_windows() {
     let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
     let windows = format!("\u{feff}{AWS}").replace('\n', "\r\n");
     deployment.write(".env.staging", &windows.replace("my-project", "my-staging-project"));
-    let printed = deployment.prints(&["check-env ENV_FILE=.env.staging", "help"]);
-    insta::assert_snapshot!("deploy_another_file", printed);
+    insta::assert_snapshot!("deploy_another_file", deployment.prints(&["check-env ENV_FILE=.env.staging"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn make_help_needs_no_settings_and_names_the_commands() {
+    let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
+    assert_names(&deployment.prints(&["help"]), &["make check-env ", "make deploy-azure ", "make destroy "]);
 }
