@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench clean \
+.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench image-test clean \
 	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
 	logs-aws logs-azure status setup-alerts destroy
 
@@ -23,7 +23,7 @@ lib: ## Get the DuckDB library into .cache/duckdb
 servers: ## Get servers and clients for tests and the benchmark into .cache
 	@scripts/test-servers.sh
 
-demo: lib ## Run the job on exports of AWS and Azure, into data/finops.duckdb
+demo: lib ## Run the job on exports of AWS and Azure, into data/demo
 	cargo build --locked --package finops --package billing-exports --bins --example bill-by-service
 	@scripts/demo.sh "$(TARGET)/debug"
 
@@ -64,6 +64,10 @@ bench: servers lib ## Time a run that finds nothing to do, on local servers, loa
 	benches/noop.sh
 	benches/load.sh
 	benches/staged.sh 500000
+
+image-test: lib servers ## Build the image and run the job in it, with buildah as root (FEATURES=duckdb: with DuckDB)
+	cargo build --locked --package bigquery-emulator --bins
+	@scripts/image-test.sh "$(TARGET)/debug"
 
 clean: ## Remove what was built, fetched and made by the demo
 	cargo clean

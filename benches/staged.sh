@@ -96,7 +96,6 @@ show("DuckDB: read_csv into a table", *load[1:])
 show("DuckDB: COPY to Parquet", *write[1:])
 
 
-
 def step(name, config):
     """The report's last month, which must be loaded, the time and the peak."""
     report, *figures = measured([finops, "aws", name, "--config", config, "--output", "json"], env)

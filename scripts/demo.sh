@@ -6,40 +6,27 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-marker=data/.made-by-the-demo
-
-# Removes an earlier demo, and only that: a data folder without the marker is someone's own.
-clean() {
-    if [[ -e $marker ]]; then
-        rm -rf data/export data/finops.duckdb data/finops.duckdb.wal "$marker"
-        rmdir data 2>/dev/null || true
-    fi
-}
+place=data/demo
 
 if [[ ${1:-} == --clean ]]; then
-    clean
+    rm -rf "$place"
+    rmdir data 2>/dev/null || true
     exit
 fi
 binaries=$(cd "$1" && pwd)
 
-clean
-if [[ -e data/finops.duckdb || -e data/export ]]; then
-    echo "demo: data/ holds files that the demo did not make, and it would write over them" >&2
-    echo "hint: move data/finops.duckdb and data/export elsewhere, then run make demo again" >&2
-    exit 1
-fi
-mkdir -p data
-touch "$marker"
+rm -rf "$place"
+mkdir -p "$place"
 
 # shellcheck disable=SC2054  # the commas are in values
 settings=(
     PIPELINE=all
     WAREHOUSE=duckdb
-    DUCKDB_PATH=data/finops.duckdb
-    AWS_SOURCE=data/export/cur
+    DUCKDB_PATH="$place/finops.duckdb"
+    AWS_SOURCE="$place/export/cur"
     AWS_DATASET=billing
     AWS_TABLE_NAME=aws_cur
-    AZURE_SOURCE=data/export/azure
+    AZURE_SOURCE="$place/export/azure"
     AZURE_DATASET=billing
     AZURE_EXPORTS=actual,focus
     AZURE_ACTUAL_EXPORT_NAME=actual-cost
@@ -62,12 +49,12 @@ finops() {
 azure() {
     local dialect=$1 name=$2
     shift 2
-    "$binaries/billing-exports" "$dialect" data/export/azure --name "$name" --rows 200 --currencies EUR "$@" >/dev/null
+    "$binaries/billing-exports" "$dialect" "$place/export/azure" --name "$name" --rows 200 --currencies EUR "$@" >/dev/null
 }
 
 heading "The settings: a report of AWS, two exports of Azure, and a DuckDB file with a table for each"
 printf '%s\n' "${settings[@]}"
-cp -R examples/aws/first data/export
+cp -R examples/aws/first "$place/export"
 azure azure-actual-enterprise actual-cost --months 2025-09
 # While October lasts, Azure delivers it once a day.
 azure azure-actual-enterprise actual-cost --months 2025-10 --daily
@@ -84,7 +71,7 @@ finops run
 
 heading "AWS delivers September again, with other amounts: that month alone is replaced.
    Azure delivers October again, but only its first 20 days: the whole month stays"
-cp -R examples/aws/redelivery/. data/export/
+cp -R examples/aws/redelivery/. "$place/export/"
 azure azure-actual-enterprise actual-cost --months 2025-10 --first-run 32 --until 20
 finops run
 
@@ -92,6 +79,6 @@ heading "What is loaded"
 finops status
 
 heading "What the newest bills say, by service"
-"$binaries/examples/bill-by-service" data/finops.duckdb
+"$binaries/examples/bill-by-service" "$place/finops.duckdb"
 
-printf '\nThe data is in data/finops.duckdb: the tables of schema billing, and billing.finops_loads for what was loaded when.\n'
+printf '\nThe data is in %s: the tables of schema billing, and billing.finops_loads for what was loaded when.\n' "$place/finops.duckdb"

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::version::VERSION;
+
 const EXAMPLES: &str = "\
 Examples:
   finops plan                          what a run would do, and why
@@ -13,7 +15,8 @@ Examples:
 
 Settings come from the environment; `finops config` shows them, .env.example documents them. AWS_EXPORTS
 names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
-Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration.";
+Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration;
+130 and 143 interrupted.";
 
 const CHECK_HELP: &str = "\
 Each check is ok, a warning (a run may go well, or it is not known), failed, or not checked, since what it needs failed.
@@ -28,7 +31,7 @@ Exit codes: 0 all ok, or warnings only; 1 a check failed; 2 usage or configurati
 
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
-#[command(name = "finops", version, about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "finops", version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 110)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -83,6 +83,13 @@ pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result
     Ok(discovered)
 }
 
+/// The error for a place without any manifest, where nothing was loaded before: a name or a prefix may be misspelt.
+pub fn no_manifest(store: &Store, export: &Export) -> Error {
+    let of_export = export.name.as_ref().map(|name| format!(" of export `{name}`")).unwrap_or_default();
+    Error::new(Kind::NotFound, format!("there is no manifest{of_export} below {}", store.uri(&export.prefix)))
+        .hint("check the prefix and the export's name, and whether the provider has delivered, or the mirror begun")
+}
+
 /// The newest month that the export has a manifest of, where there is one.
 ///
 /// # Errors

@@ -18,4 +18,5 @@ pub mod schema_step;
 pub mod staged;
 pub mod storage;
 pub mod telemetry;
+mod version;
 pub mod warehouse;

@@ -10,10 +10,10 @@ use finops_core::{
     Costs,
     amount::total,
     check::{CheckReport, Finding, Status},
-    report::{Action, MonthReport, MonthStatus, PipelineReport, Report, ReportedError, TableStatus, Verb},
+    report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, ReportedError, TableStatus, Verb},
     schema::{ChangeKind, SchemaChange},
     state::LoadStatus,
-    text::{harmless_lines, short},
+    text::{harmless, harmless_lines, short},
 };
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -38,7 +38,8 @@ const NARROWEST: u16 = 80;
 fn print(text: &str) {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            error(&Error::new(Kind::Storage, format!("cannot write to standard output: {cause}")).reported());
+            let lost = Error::new(Kind::Storage, format!("cannot write to standard output: {cause}"));
+            error(&lost.hint("give it a place with room; `finops status` shows what is loaded").reported());
             std::process::exit(1);
         }
         _ => {}
@@ -84,16 +85,16 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
     let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
     let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
-    print(&format!("{step}{heading}"));
+    print(&harmless(&format!("{step}{heading}")));
     // Files of other types than the table's are cast on every load: that is for the plan to tell.
     let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
     for line in schema(told) {
-        print(&line);
+        print(&harmless(&line));
     }
     if !pipeline.months.is_empty() {
         print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
     }
-    print(&if is_plan { plan_summary(pipeline) } else { summary(pipeline) });
+    print(&summary(pipeline, is_plan));
 }
 
 /// A line for all columns that change alike.
@@ -200,14 +201,17 @@ fn on_one_line(amounts: &Costs) -> String {
     costs(amounts).replace('\n', ", ")
 }
 
-/// One line on how an export's run ended.
-pub fn summary(pipeline: &PipelineReport) -> String {
+/// One line on how an export's run ended, or what is planned.
+pub fn summary(pipeline: &PipelineReport, is_plan: bool) -> String {
     if pipeline.months.is_empty() {
         return if pipeline.error.is_some() {
             "failed".to_owned()
         } else {
-            "nothing to do: no manifest found, or none of the months asked for".to_owned()
+            "nothing to do: none of the months asked for is there".to_owned()
         };
+    }
+    if is_plan {
+        return plan_summary(pipeline);
     }
     let count = |status| pipeline.months.iter().filter(|month| month.status() == Some(status)).count();
     let parts = [
@@ -221,9 +225,6 @@ pub fn summary(pipeline: &PipelineReport) -> String {
 }
 
 fn plan_summary(pipeline: &PipelineReport) -> String {
-    if pipeline.months.is_empty() {
-        return summary(pipeline);
-    }
     let count = |action| pipeline.months.iter().filter(|month| month.action == action).count();
     let parts = [
         (count(Action::Load), "to load"),
@@ -258,6 +259,10 @@ pub fn failures(report: &Report) {
     }
 }
 
+fn results_of(pipeline: &PipelineReport) -> impl Iterator<Item = &MonthResult> {
+    pipeline.months.iter().filter_map(|month| month.result.as_ref())
+}
+
 /// Logs in one line how a run ended, where logs are read by programs. It took so many `seconds`.
 pub fn end_of_run(report: &Report, seconds: u64) {
     if !telemetry::is_structured() {
@@ -266,16 +271,19 @@ pub fn end_of_run(report: &Report, seconds: u64) {
     let months = || report.pipelines.iter().flat_map(|pipeline| &pipeline.months);
     let count = |status| months().filter(|month| month.status() == Some(status)).count() as u64;
     let loaded = count(MonthStatus::Loaded);
-    let results = || months().filter_map(|month| month.result.as_ref());
-    let rows: u64 = results().map(|result| result.rows).sum();
-    let cost = on_one_line(&total(results().map(|result| &result.cost)));
+    // Steps pass the same rows on, and each tells of them: they are summed up as those of the last step that moved any.
+    let moved = |pipeline: &&PipelineReport| results_of(pipeline).any(|result| result.rows > 0);
+    let last = report.pipelines.iter().filter(|pipeline| pipeline.step.is_some()).rfind(moved);
+    let summed = || report.pipelines.iter().filter(|pipeline| last.is_none_or(|last| last.step == pipeline.step));
+    let rows: u64 = summed().flat_map(results_of).map(|result| result.rows).sum();
+    let cost = on_one_line(&total(summed().flat_map(results_of).map(|result| &result.cost)));
     let of_export = |pipeline: &PipelineReport| {
         let parts = [pipeline.pipeline.as_str(), pipeline.step.as_deref().unwrap_or_default(), &pipeline.export];
         let name = parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-        format!("{name}: {}", summary(pipeline))
+        format!("{name}: {}", summary(pipeline, false))
     };
     let exports = report.pipelines.iter().map(of_export).collect::<Vec<_>>().join("; ");
-    let put = if loaded == 0 { String::new() } else { format!("; {rows} rows, {cost}") };
+    let put = if rows == 0 { String::new() } else { format!("; {rows} rows, {cost}") };
     macro_rules! log {
         ($level:ident, $ended:literal $(, $name:ident = $value:literal)*) => {
             tracing::$level!(

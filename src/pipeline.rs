@@ -15,13 +15,13 @@ use tracing::{Instrument, Span, info, info_span, warn};
 
 use crate::{
     config::{Export, Months},
-    discover::{Discovered, discover, is_unchanged, refuse_other_kinds},
+    discover::{Discovered, discover, is_unchanged, no_manifest, refuse_other_kinds},
     error::{Error, Kind, Result},
     fetch::Fetched,
     outcome::{self, loaded, not_loaded},
     schema_step::{Ready, read_columns, refuse_columns, table_schema},
     storage::Store,
-    warehouse::{Inventory, LoadColumn, MonthLoad, Replaced, Target, Warehouse, another_export},
+    warehouse::{Inventory, LoadColumn, MonthLoad, Replaced, Target, Warehouse, another_export, inspect_any},
 };
 
 /// How often a month that other runs keep replacing is looked at again.
@@ -100,6 +100,10 @@ async fn round<W: Warehouse>(
     let discovered = discover(store, export, &run.months).await?;
     let Discovered { export_name, kind, mut candidates, unreadable } = discovered;
     let Some(export_name) = export_name else {
+        // Gone from where a table was loaded from, they are missed by nobody.
+        if inspect_any(warehouse, export).await?.1.standing.is_empty() {
+            return Err(no_manifest(store, export));
+        }
         info!(source = %store.uri(&export.prefix), "no manifest found");
         return Ok(BTreeSet::new());
     };

@@ -41,11 +41,13 @@ pub fn is_structured() -> bool {
     env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
 }
 
-/// Starts logging. `RUST_LOG` decides what is logged; without it, the run's milestones in a Cloud Run job, and only
+/// Starts logging. `RUST_LOG` decides what is logged; where it is empty or no filter, the run's milestones in a Cloud Run job, and only
 /// warnings elsewhere.
 pub fn start() {
     let usual = if is_structured() { "finops=info,warn" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(format!("{usual},{QUIET}")));
+    let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
+    let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{usual},{QUIET}")));
     if is_structured() {
         // Whatever RUST_LOG says, a line has the labels of the spans around it.
         let spans = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("finops"));
@@ -55,6 +57,8 @@ pub fn start() {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
+            // Telling of a line that cannot be written would panic, since that goes to stderr too.
+            .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal())
             .without_time()
             .with_target(false)

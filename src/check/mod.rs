@@ -18,6 +18,7 @@ use crate::{
     config::Export,
     error::{Error, Result},
     storage::Store,
+    version::VERSION,
     warehouse::bigquery::{BigQuery, Options},
 };
 
@@ -54,7 +55,7 @@ pub async fn into_duckdb(sources: &[Opened<'_>], path: &std::path::Path) -> Chec
 }
 
 fn version() -> Finding {
-    Finding::ok(Check::Version, "finops", env!("CARGO_PKG_VERSION"))
+    Finding::ok(Check::Version, "finops", &VERSION)
 }
 
 fn failed(check: Check, object: &str, error: &Error) -> Finding {
@@ -64,7 +65,8 @@ fn failed(check: Check, object: &str, error: &Error) -> Finding {
 /// What the service's clock tells.
 fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
     let unknown = || {
-        let hint = "if the other checks fail too, check the network";
+        let hint =
+            "if the other checks fail too, check the network, and this machine's date: far off, no certificate holds";
         Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
     };
     ahead.map_or_else(unknown, |ahead| clock(service, ahead))

@@ -6,7 +6,7 @@ use futures::future::join3;
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
     config::{Export, Months, Source},
-    discover::{Discovered, discover, newest_month},
+    discover::{Discovered, discover, newest_month, no_manifest},
     error::{Error, Kind, Result},
     google_account,
     storage::{Gcs, Store},
@@ -113,9 +113,7 @@ async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
         Ok(Some(newest)) => newest,
         Ok(None) => {
             let listed = Finding::ok(Check::Source, &object, "can be listed");
-            let hint =
-                "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun";
-            return ([listed, Finding::failed(Check::Export, &name, "no manifest is there", Some(hint))], false);
+            return ([listed, failed(Check::Export, &name, &no_manifest(store, export))], false);
         }
         // Several exports lie there.
         Err(error) if error.kind() == Kind::Configuration => {

@@ -96,7 +96,8 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
             }
             Err(error) => not_begun(config, export, run, &error),
         };
-        info!(pipeline = report.pipeline, export = report.export, table = report.table, "{}", output::summary(&report));
+        let PipelineReport { pipeline, export, table, .. } = &report;
+        info!(pipeline, export, table, "{}", output::summary(&report, run.dry_run));
         reports.push(report);
     }
     reports

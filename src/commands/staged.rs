@@ -19,7 +19,7 @@ use super::{Exit, Stop, open_store};
 use crate::{
     cli::{Compression, Output, OutputArguments, Step, StepArguments},
     config::{Export, Problems, Steps, Values},
-    error::Result,
+    error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
     staged::{MonthSurvey, Places, Writing, export_parquet, extract, survey},
@@ -201,10 +201,9 @@ impl Staged {
             pipelines.push(report);
             goes_on
         };
-        let mut goes_on =
-            done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
+        let goes_on = done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
         if goes_on && let Some(report) = self.load_remote().await {
-            goes_on = done(report);
+            done(report);
         }
         let report = Report { run_id: self.run.run_id.clone(), pipelines };
         if !is_table {
@@ -214,8 +213,7 @@ impl Staged {
         } else if self.remote.is_none() {
             output::line("load-billing-remote: left out, as database.bigquery is not configured");
         }
-        output::failures(&report);
-        Exit::of(&report)
+        self.told(&report)
     }
 
     async fn extract(&self) -> PipelineReport {
@@ -237,7 +235,11 @@ impl Staged {
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let done = async { Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await) }.await;
+        let done = async {
+            self.is_made(&self.staging_dir, "extract-billing")?;
+            Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
+        };
+        let done = done.await;
         self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
@@ -257,12 +259,23 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let shown = bar.clone();
         let done = async {
+            self.is_made(&self.parquet_dir, "export-parquet")?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
         };
         let done = done.await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", into, done))
+    }
+
+    /// Refuses to begin where the step before has not made its folder.
+    fn is_made(&self, folder: &Path, step: &str) -> Result<()> {
+        if folder.exists() {
+            return Ok(());
+        }
+        let provider = self.local.provider.as_str();
+        let message = format!("there is no folder {}", folder.display());
+        Err(Error::new(Kind::NotFound, message).hint(format!("run `finops {provider} {step}` first, which makes it")))
     }
 
     /// The report of a step, also of one that could not be begun.
@@ -294,9 +307,14 @@ impl Staged {
             Output::Json => output::json(&report),
             Output::Table => output::report(&report, false),
         }
-        output::failures(&report);
-        output::end_of_run(&report, self.began.elapsed().as_secs());
-        Exit::of(&report)
+        self.told(&report)
+    }
+
+    /// What goes beside the report, and how it makes the program end.
+    fn told(&self, report: &Report) -> Exit {
+        output::failures(report);
+        output::end_of_run(report, self.began.elapsed().as_secs());
+        Exit::of(report)
     }
 }
 

@@ -54,6 +54,10 @@ impl Steps<'_> {
             self.problems.add(&format!("{}.{key}", provider.as_str()), what, EVERYWHERE);
             (Source::Local(PathBuf::new()), String::new())
         });
+        if has_bucket && !within.is_empty() {
+            let what = format!("is `{place}`: a bucket was expected; `{within}` goes to azure.prefix");
+            self.problems.add("azure.bucket", what, EVERYWHERE);
+        }
         let is_prefixed = has_bucket || values.is_nearer(provider, "prefix", "source");
         (source, if is_prefixed { prefix.to_owned() } else { within })
     }

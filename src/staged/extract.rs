@@ -9,12 +9,11 @@ use finops_core::{
     state::{LoadRecord, Standing},
 };
 use jiff::Timestamp;
-use tracing::info;
 
 use super::staging::{remove_others, stage, staged, standing};
 use crate::{
     config::Export,
-    discover::{discover, refuse_other_kinds},
+    discover::{discover, no_manifest, refuse_other_kinds},
     error::Result,
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
@@ -62,8 +61,7 @@ async fn extract_months(
     let listed_at = Timestamp::now();
     let discovered = discover(store, export, &run.months).await?;
     let Some(export_name) = discovered.export_name else {
-        info!(source = %store.uri(&export.prefix), "no manifest found");
-        return Ok(());
+        return Err(no_manifest(store, export));
     };
     report.export.clone_from(&export_name);
     let there = staged(root, export.provider, &export_name).await?;

@@ -153,7 +153,8 @@ async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> R
     if is_same(&partial, file)? == Some(false) {
         let message =
             format!("{} did not arrive as it is listed: {} bytes, {}", store.uri(&file.key), file.bytes, file.checksum);
-        return Err(Error::new(Kind::Storage, message).hint("it may have been replaced meanwhile: run again"));
+        return Err(Error::new(Kind::Storage, message)
+            .hint("it was replaced meanwhile, or another run fetches it, too: run again when that is done"));
     }
     fs::rename(&partial, &to).map_err(|error| unwritable(&to, error))
 }

@@ -31,6 +31,8 @@ const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 
 /// Google's own largest page; local servers do not page at all unless told to.
 const PAGE: &str = "1000";
+/// A page of such objects has a few megabytes at most: names have 1 KiB.
+const LONGEST_ANSWER: usize = 64 << 20;
 
 const UNREACHABLE: &str = "check the network (and STORAGE_EMULATOR_HOST where it is set), then run again";
 
@@ -144,10 +146,17 @@ impl Gcs {
         let headers = self.headers().await.map_err(|error| Refusal { error, status: Some(401) })?;
         let url = format!("{}/storage/v1/b/{}{below}", self.endpoint, self.bucket);
         let response = self.http.get(url).query(query).headers(headers).send().await;
-        let response = response.map_err(|error| failed("no answer", error.without_url().into()))?;
+        let mut response = response.map_err(|error| failed("no answer", error.without_url().into()))?;
         let status = response.status();
-        let body = response.bytes().await;
-        let body = body.map_err(|error| failed("no whole answer", error.without_url().into()))?;
+        let mut body = Vec::new();
+        let no_whole = |error: reqwest::Error| failed("no whole answer", error.without_url().into());
+        while let Some(chunk) = response.chunk().await.map_err(no_whole)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LONGEST_ANSWER {
+                let what = format!("more than {LONGEST_ANSWER} bytes came");
+                return Err(failed("an answer that is not the service's", what.into()));
+            }
+        }
         if !status.is_success() {
             let error = self.refused(status.as_u16(), key, &said(&body));
             return Err(Refusal { error, status: Some(status.as_u16()) });

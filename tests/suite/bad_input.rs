@@ -286,14 +286,28 @@ fn a_month_waits_for_a_missing_file_names_it_and_loads_once_it_is_there() {
 }
 
 #[test]
-fn without_any_manifest_there_is_nothing_to_do() {
+fn without_any_manifest_a_run_fails_unless_the_table_was_loaded_before() {
     let job = LocalJob::new(&[]);
+    let misspelt = job.finops.clone().with("AWS_EXPORT_NAME", "raport");
+    for command in ["plan", "run"] {
+        let outcome = misspelt.run(&[command]);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        assert_names(
+            &outcome.stderr,
+            &["there is no manifest of export `raport` below ", "hint: check the prefix and the export's name"],
+        );
+    }
+    assert_eq!(job.finops.report(1)["pipelines"][0]["error"]["kind"], "not_found");
+
+    let job = LocalJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]);
+    let none = job.finops.run(&["run", "--start-date", "2030-01"]);
+    assert_eq!(none.code, 0, "{}", none.stderr);
+    assert_names(&none.stdout, &["nothing to do: none of the months asked for is there"]);
+    fs::remove_dir_all(&job.source).unwrap();
+    fs::create_dir(&job.source).unwrap();
     let report = job.finops.report(0);
     assert_eq!(report["pipelines"][0]["status"], "nothing_to_do");
     assert_eq!(report["pipelines"][0]["months"], json!([]));
-    let table = job.finops.run(&["run"]);
-    assert_eq!(table.code, 0);
-    assert_names(&table.stdout, &["nothing to do: no manifest found"]);
 }
 
 #[test]

@@ -260,7 +260,7 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
     };
     let report = check("AWS_GCS_PREFIX", "curr", 1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["no manifest is there"], &["prefix"]);
+    assert_told(finding(&report, "export", "aws"), &["there is no manifest"], &["prefix"]);
     assert_eq!(finding(&report, "source", "gs://billing-mirror/curr")["found"], "can be listed");
 
     let october = Delivery::new("2025-10", "first", &["1"]).in_parts(2);
@@ -316,7 +316,8 @@ async fn exports_that_share_bucket_and_dataset_are_told_of_once_and_each_has_its
     let finops = finops.with("AWS_PROD_TABLE_NAME", TABLE).with("AWS_OLD_TABLE_NAME", "aws_old");
     let report = finops.with("AWS_OLD_EXPORT_NAME", "gone").report_of(&["check", "--output", "json"], 1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_eq!(finding(&report, "export", "aws old")["found"], "no manifest is there");
+    let found = finding(&report, "export", "aws old")["found"].as_str().unwrap();
+    assert_eq!(found, format!("there is no manifest of export `gone` below gs://{BUCKET}/cur"));
     let count = |check: &str| report["checks"].as_array().unwrap().iter().filter(|f| f["check"] == check).count();
     assert_eq!((count("dataset"), count("location"), count("table"), count("export")), (1, 1, 2, 2), "{report:#}");
 }
@@ -359,7 +360,8 @@ async fn in_cloud_run_what_failed_is_logged_too_and_wrong_settings_end_with_two(
     assert!(serde_json::from_str::<Value>(&outcome.stdout).unwrap()["checks"].is_array());
     let entry: Value = serde_json::from_str(outcome.stderr.trim_end()).unwrap();
     assert_eq!((&entry["severity"], &entry["kind"]), (&json!("ERROR"), &json!("export")));
-    assert_eq!(entry["message"], "check of aws failed: no manifest is there");
+    let told = format!("check of aws failed: there is no manifest below gs://{BUCKET}/curr");
+    assert_eq!(entry["message"], told);
     assert!(entry["hint"].is_string());
     assert_eq!(entry["logging.googleapis.com/labels"]["pipeline"], "aws");
     assert_eq!(finops.without("AWS_DATASET").run(&["check"]).code, 2);

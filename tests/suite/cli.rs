@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use crate::{
     jobs::LocalJob,
-    program::{Finops, month},
+    program::{Finops, assert_names, month},
     tree::Delivery,
 };
 
@@ -188,6 +188,19 @@ fn a_reader_that_closes_the_pipe_early_is_no_error() {
         let output = command.output().unwrap();
         assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
     }
+}
+
+#[test]
+fn the_name_of_an_export_found_in_a_bucket_neither_steers_a_terminal_nor_makes_lines() {
+    let job = LocalJob::new(&[]);
+    let name = "re\u{1b}[31mpo\nrt\u{202e}";
+    let folder = job.source.join(name).join("20250901-20251001");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{name}-Manifest.json")), "{}").unwrap();
+    let outcome = job.finops.run(&["run"]);
+    assert_names(outcome.stdout.lines().next().unwrap(), &["aws re\u{fffd}[31mpo\u{fffd}rt\u{fffd} -> "]);
+    let both = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(!both.contains(['\u{1b}', '\u{202e}']), "{both:?}");
 }
 
 #[test]

@@ -337,5 +337,8 @@ fn a_bucket_or_prefix_on_the_command_line_counts_before_a_source_in_the_file() {
     assert_eq!(place(Provider::Azure, [Some("s3://flag"), Some("p/q/")], file), s3("flag", "p/q"));
     let expected = "azure.bucket is `flag`: gs://flag or s3://flag was expected";
     assert_eq!(place(Provider::Azure, [Some("flag"), None], file), Err(expected.to_owned()));
+    let expected = "azure.bucket is `gs://flag/p`: a bucket was expected; `p` goes to azure.prefix";
+    assert_eq!(place(Provider::Azure, [Some("gs://flag/p"), None], file), Err(expected.to_owned()));
+    assert_eq!(place(Provider::Azure, [Some("gs://flag/"), None], file), gcs("flag", ""));
     assert_eq!(place(Provider::Aws, [None, None], "[aws]\nbucket = \"b\"\nprefix = \"p\"\n"), s3("b", "p"));
 }

@@ -88,9 +88,13 @@ async fn a_value_is_what_a_shell_takes_or_is_refused() {
 fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
     let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
     let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
-    let kept = docker.lines().filter_map(|line| line.strip_prefix('!')).map(|name| name.trim_matches('/'));
+    let kept: Vec<&str> = docker.lines().filter_map(|line| line.strip_prefix('!')).collect();
     let sent: Vec<&str> = gcloud.lines().filter_map(|line| line.strip_prefix("!/")).collect();
-    assert_eq!(sent, ["Dockerfile", ".dockerignore"].into_iter().chain(kept).collect::<Vec<_>>());
+    let holds = |sent: &str, kept: &str| kept == sent || kept.starts_with(&format!("{sent}/"));
+    let missing: Vec<_> = kept.iter().filter(|kept| !sent.iter().any(|sent| holds(sent, kept))).collect();
+    assert_eq!(missing, [] as [&&str; 0]);
+    let needless: Vec<_> = sent.iter().filter(|sent| !kept.iter().any(|kept| holds(sent, kept))).collect();
+    assert_eq!(needless, [&"Dockerfile", &".dockerignore"]);
     assert!(docker.lines().any(|line| line == "*") && gcloud.lines().any(|line| line == "/*"));
 }
 

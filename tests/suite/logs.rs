@@ -210,6 +210,26 @@ fn labels_stay_whatever_is_asked_to_be_logged() {
 }
 
 #[test]
+fn a_filter_that_is_empty_or_none_hides_no_summary_and_a_plan_is_summed_up_as_one() {
+    let job = LocalJob::new(&[september()]);
+    for filter in ["", "[", "info"] {
+        let outcome = in_cloud_run(&job.finops).with("RUST_LOG", filter).run(&["plan"]);
+        let entries = entries(&outcome.stderr);
+        assert_eq!(of(&entries, "months: 1 to load").len(), 1, "{filter}: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_no_run() {
+    let job = LocalJob::new(&[september()]);
+    let finops = job.finops.clone().with("RUST_LOG", "info");
+    for finops in [finops.clone(), in_cloud_run(&finops)] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert_eq!(finops.command(&["run"]).stderr(full).status().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
 fn problems_of_the_configuration_and_of_the_command_line_are_entries_too() {
     let finops = in_cloud_run(&Finops::unconfigured());
     for (arguments, kind, says) in

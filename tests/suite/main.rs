@@ -38,6 +38,7 @@ mod gcs;
 mod google_storage;
 mod harness;
 mod histories;
+mod image;
 mod in_flight;
 mod interrupted;
 mod jobs;

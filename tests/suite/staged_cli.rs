@@ -3,9 +3,11 @@
 use std::fs;
 
 use billing_exports::{Dialect, Export, Format, Run};
+use finops_core::{Amount, Costs, amount::total};
+use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::Finops;
+use crate::program::{Finops, assert_names};
 
 /// A folder with an export of two months and a `config.toml`, in which all paths are relative.
 struct Desk {
@@ -66,6 +68,48 @@ fn help_of_every_step_says_what_it_does() {
     }
     insta::assert_snapshot!("help_of_aws", desk.prints(&["aws", "--help"]));
     insta::assert_snapshot!("help_of_azure", desk.prints(&["azure", "--help"]));
+}
+
+#[test]
+fn in_cloud_run_all_steps_are_summed_up_in_one_last_line_that_counts_rows_and_cost_once() {
+    let desk = Desk::new();
+    let finops = desk.finops.clone().with("CLOUD_RUN_JOB", "staged");
+    let outcome = finops.run(&["aws", "run-pipeline", "--output", "json"]);
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let months = report["pipelines"][1]["months"].as_array().unwrap();
+    let rows: u64 = months.iter().map(|month| month["rows"].as_u64().unwrap()).sum();
+    let cost = |month: &Value| month["cost"]["USD"].as_str().unwrap().parse::<Amount>().unwrap();
+    let costs: Vec<Costs> = months.iter().map(|month| Costs::from([("USD".to_owned(), cost(month))])).collect();
+    let cost = total(costs.iter());
+    let last: Value = serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((outcome.code, &last["rows"]), (0, &rows.into()), "{last}");
+    assert_eq!(last["cost"], format!("{} USD", cost["USD"]));
+    for step in ["extract-billing", "load-billing-local", "export-parquet"] {
+        assert_names(last["message"].as_str().unwrap(), &["run ended well", step]);
+    }
+    // Of a step that moves no rows, none are told.
+    let outcome = finops.run(&["aws", "extract-billing"]);
+    let last: Value = serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
+    assert!(last["message"].as_str().unwrap().ends_with("months: 2 skipped"), "{last}");
+}
+
+#[test]
+fn steps_are_said_to_be_left_out_only_where_some_come_after_the_one_that_failed() {
+    let desk = Desk::new();
+    // Nothing answers at either.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let in_vain = desk.finops.clone().with("BIGQUERY_EMULATOR_HOST", &format!("http://{closed}"));
+    let settings = "[aws]\nsource = \"delivered\"\n[database.bigquery]\nproject_id = \"p\"\ndataset_id = \"d\"\n";
+    let file = desk.folder.path().join("remote.toml");
+    fs::write(&file, settings).unwrap();
+    let remote = in_vain.run(&["--config", file.to_str().unwrap(), "aws", "run-pipeline"]);
+    assert_eq!(remote.code, 1);
+    assert!(remote.stdout.ends_with("failed\n") && !remote.stdout.contains("left out"), "{}", remote.stdout);
+
+    fs::write(&file, settings.replace("delivered", "gone")).unwrap();
+    let source = in_vain.run(&["--config", file.to_str().unwrap(), "aws", "run-pipeline"]);
+    assert_eq!(source.code, 1);
+    assert!(source.stdout.ends_with("the steps after that were left out\n"), "{}", source.stdout);
 }
 
 #[test]

@@ -67,6 +67,22 @@ fn a_database_that_another_process_holds_ends_the_pipeline_after_what_could_be_d
 }
 
 #[test]
+fn a_step_whose_forerunner_did_not_run_names_it() {
+    let pipeline = of_rows(20, 1);
+    let remote = pipeline.finops.clone().with("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", "demo");
+    let remote = remote.with("FINOPS_DATABASE_BIGQUERY_DATASET_ID", "billing");
+    for (finops, step, folder, before) in [
+        (&pipeline.finops, "load-billing-local", "./data/staging", "finops aws extract-billing"),
+        (&remote, "load-billing-remote", "./data/exports", "finops aws export-parquet"),
+    ] {
+        let outcome = finops.run(&["aws", step]);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        assert_names(&outcome.stderr, &[&format!("there is no folder {folder}"), &format!("run `{before}` first")]);
+    }
+    assert!(pipeline.files("data").is_empty(), "nothing was made");
+}
+
+#[test]
 fn a_file_where_a_folder_should_be_is_named() {
     let pipeline = of_rows(20, 1);
     let delivered = pipeline.deliver(1);

@@ -198,7 +198,7 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(duckdb::Error) -> Error {
         let full = error.to_string().contains("No space left on device");
         let failed = Error::new(Kind::Warehouse, doing).cause(error);
         if full {
-            failed.hint("make room on the disk that holds the database; what was loaded is still there")
+            failed.hint("make room on the disk of the file that is named, or else of the database; what was loaded is still there")
         } else {
             failed
         }
