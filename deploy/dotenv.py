@@ -7,9 +7,10 @@ ways is refused.
 
 import re
 
-LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
-QUOTED = re.compile(r"""('[^']*'|"[^"]*")(?:\s*|\s+#.*)""", re.DOTALL)
-BARE = re.compile(r"(\S*)(?:\s*|\s+#.*)", re.DOTALL)
+# White space is what a shell takes for it: others, such as the no-break space, are letters to it.
+LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
+QUOTED = re.compile(r"""('[^']*'|"[^"]*")(?:\s*|\s+#.*)""", re.ASCII | re.DOTALL)
+BARE = re.compile(r"(\S*)(?:\s*|\s+#.*)", re.ASCII | re.DOTALL)
 
 
 class Unclear(Exception):
@@ -26,7 +27,7 @@ def value_of(text):
         if text[0] == '"' and (found := re.search(r"[$`\\]", value)):
             raise Unclear(f"holds {found[0]}, which a shell would not take as it is: put the value in single quotes")
         return value
-    if re.match(r"#|\s+[^\s#]", text):
+    if re.match(r"#|\s+[^\s#]", text, re.ASCII):
         raise Unclear("it is not clear whether there is a value: begin it right behind =, in quotes if it begins with #")
     match = BARE.fullmatch(text)
     if not match:
@@ -48,7 +49,7 @@ def read(data):
     values, lines, problems = {}, {}, []
     for number, line in enumerate(text.split("\n"), 1):
         line = line.removesuffix("\r")
-        if not line.strip() or line.lstrip().startswith("#"):
+        if re.match(r"[ \t]*(#|$)", line):
             continue
         match = LINE.fullmatch(line)
         if not match:
@@ -56,7 +57,7 @@ def read(data):
             continue
         name = match[1]
         try:
-            if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", line):
+            if re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]", line):
                 raise Unclear("holds a control character")
             value = value_of(match[2])
         except Unclear as error:

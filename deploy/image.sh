@@ -9,7 +9,7 @@ sources="Dockerfile .dockerignore $(sed -n 's/^!//p' .dockerignore | tr '\n' ' '
 # The tag and the revision of the tree, in $tag and $revision.
 name_tree() {
     version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1)
-    # Without git, or unpacked into the repository of something else.
+    # Without git, or unpacked into the repository of something else. As with changes, the tag does not tell two trees apart.
     if ! git ls-files --error-unmatch Dockerfile >/dev/null 2>&1; then
         tag=$version revision=unknown
         return
@@ -35,7 +35,7 @@ ensure_image() {
     fi
     name_tree
     image=$package:$tag
-    if [[ $tag != *-dirty ]] && is_there "$tag"; then
+    if [[ $revision != *-dirty && $revision != unknown ]] && is_there "$tag"; then
         say "image $image" "there already, not built again"
         return
     fi
@@ -52,7 +52,7 @@ ensure_image() {
 is_there() {
     if lookup gcloud artifacts tags list --package "$image_name" --repository "$repository" --location "$region" \
         --project "$project" --format 'value(name.basename())'; then
-        grep -qxF "$1" "$found"
+        grep -qxF -e "$1" "$found"
         return
     fi
     # Nothing was ever pushed there, or there is no repository: say so before a build that cannot be pushed.

@@ -3,6 +3,8 @@
 #
 # usage: source lib.sh [aws|azure]
 set -euo pipefail
+# A CDPATH of the shell could lead elsewhere.
+unset CDPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 env_file=${ENV_FILE:-.env}

@@ -4,6 +4,7 @@ usage: log_lines.py <entries.json>
 """
 
 import json
+import re
 import sys
 
 
@@ -27,4 +28,5 @@ if __name__ == "__main__":
     if not entries:
         print("no log lines yet: they appear some seconds after they were written")
     for entry in reversed(entries):
-        print("\n".join(lines(entry)))
+        # Names of files are in them, which must not steer the terminal.
+        print(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", "\n".join(lines(entry))))

@@ -64,7 +64,7 @@ def read(file):
         data = Path(file).read_bytes()
     except OSError as error:
         print(f"error: {file} cannot be read: {error.strerror}", file=sys.stderr)
-        print("hint: cp .env.example .env, and set the values in it", file=sys.stderr)
+        print(f"hint: cp .env.example {file}, and set the values in it", file=sys.stderr)
         sys.exit(2)
     values, problems = dotenv.read(data)
     settings = Settings(values)
@@ -87,7 +87,10 @@ def main(file, what, pipeline=None, argument=""):
     """Prints what is asked for."""
     settings = read(file)
     if pipeline and pipeline not in settings.pipelines:
-        complain(file, [f"PIPELINE is `{settings.values['PIPELINE']}`, without {pipeline}: set {pipeline} or all"])
+        named = settings.values["PIPELINE"]
+        why = f"but no variable {pipeline.upper()}_... of an export is set" if named == "all" else \
+            f"without {pipeline}: set {pipeline} or all"
+        complain(file, [f"PIPELINE is `{named}`, {why}"])
     if what == "shell":
         print(shell(settings, [pipeline] if pipeline else settings.pipelines))
         return

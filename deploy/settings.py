@@ -11,6 +11,7 @@ SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "LOAD_CONCURRENCY", "START_DATE
 NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 PLACE = r"[a-z]+-[a-z]+[0-9]+"
 MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
+DATASET = "[A-Za-z0-9_]{1,200}"
 BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
 
 # Each with its default (None: must be set), its form, and what was expected.
@@ -151,6 +152,7 @@ class Settings:
         fields = value.split()
         if len(fields) != len(CRON) or not all(map(_fits_cron, range(len(CRON)), fields)):
             self._problem(name, f"is `{value}`: {expected} were expected")
+        self.values[name] = " ".join(fields)
 
     def _export(self, export):
         if export.label is not None and not re.fullmatch("[A-Za-z0-9_-]+", export.label):
@@ -159,7 +161,7 @@ class Settings:
             return
         self._source(export)
         for suffix, form, expected in (
-            ("DATASET", "[A-Za-z0-9_]{1,200}", "at most 200 letters, digits and underscores"),
+            ("DATASET", DATASET, "at most 200 letters, digits and underscores"),
             ("TABLE_NAME", "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
              "at most 200 letters, digits, _ and -, and not finops_loads, the state table,"),
         ):
@@ -176,12 +178,14 @@ class Settings:
             others = f"{export.variable('GCS_BUCKET')} or {export.variable('GCS_PREFIX')}"
             self._problem(name, f"is set beside {others}: set one or the other")
         if source and not source.startswith("gs://"):
-            self._problem(name, f"is `{source}`, which cannot be deployed: a Cloud Run job loads from gs://bucket/prefix; "
-                          "mirror the files into a bucket")
+            # The value may hold a credential, such as the signature in the URL of a container of Azure.
+            self._problem(name, "does not begin with gs://, and cannot be deployed: a Cloud Run job loads from "
+                          "gs://bucket/prefix; mirror the files into a bucket")
         elif not export.bucket and not source:
             self._problem(name, f"is not set: the bucket with the export (or set {export.begin}SOURCE)")
         elif not re.fullmatch(BUCKET, export.bucket):
-            self._problem(name, f"is `{source or bucket}`: a bucket's name was expected"
+            # A signature stands behind the ?.
+            self._problem(name, f"is `{(source or bucket).split('?')[0]}`: a bucket's name was expected"
                           + (" behind gs://" if source else f"; a path goes to {export.variable('GCS_PREFIX')}"))
 
     def _refuse_shared_tables(self):
@@ -217,15 +221,15 @@ class Settings:
 
     def datasets(self, pipelines):
         """The datasets of the pipelines, each once."""
-        return self._each(pipelines, lambda export: export.get("DATASET"))
+        return self._each(pipelines, lambda export: export.get("DATASET"), DATASET)
 
     def buckets(self, pipelines):
         """The buckets of the pipelines, each once."""
-        return self._each(pipelines, lambda export: export.bucket)
+        return self._each(pipelines, lambda export: export.bucket, BUCKET)
 
-    def _each(self, pipelines, what):
+    def _each(self, pipelines, what, form):
         names = (what(export) for pipeline in pipelines for export in self.exports(pipeline))
-        return list(dict.fromkeys(name for name in names if re.fullmatch("[A-Za-z0-9._-]+", name)))
+        return list(dict.fromkeys(name for name in names if re.fullmatch(form, name)))
 
 
 def _fits_cron(at, field):

@@ -17,8 +17,10 @@ if ((${#there[@]} == 0)); then
 fi
 for job in "${there[@]}"; do
     printf '\n'
-    gcloud run jobs executions list --job "$job" --region "$region" --project "$project" --limit 5
+    watch gcloud run jobs executions list --job "$job" --region "$region" --project "$project" --limit 5 ||
+        fail "the executions of $job are not shown" "$(hint)"
 done
 printf '\n'
-gcloud scheduler jobs list --location "$region" --project "$project" --filter 'name ~ "/finops-(aws|azure)$"' \
-    --format 'table(name.basename():label=SCHEDULE, schedule:label=CRON, timeZone, state, scheduleTime:label=NEXT)'
+watch gcloud scheduler jobs list --location "$region" --project "$project" --filter 'name ~ "/finops-(aws|azure)$"' \
+    --format 'table(name.basename():label=SCHEDULE, schedule:label=CRON, timeZone, state, scheduleTime:label=NEXT)' ||
+    fail "the schedules are not shown" "$(hint)"

@@ -72,7 +72,9 @@ impl Deployment {
             copy(&root().join(name), &tree.join(name));
         }
         // What an image is made from, and what must never be sent to be built.
-        for name in ["Cargo.lock", "build.rs", "src/main.rs", "core/src/lib.rs", "config.toml", "data/bill.csv"] {
+        for name in
+            ["Cargo.lock", "build.rs", "src/main.rs", "core/src/lib.rs", "config.toml", "data/bill.csv", "core/.env"]
+        {
             let path = tree.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
@@ -136,6 +138,8 @@ impl Deployment {
             command.env(name, &certificate);
         }
         command.envs([("GCP_PROJECT_ID", "stray-project"), ("PIPELINE", "azure"), ("AWS_TABLE_NAME", "stray")]);
+        // It holds a folder `deploy`, too.
+        command.env("CDPATH", root());
         command.envs([("IMAGE_TAG", "stray"), ("YES", "yes"), ("CLOUDSDK_CORE_PROJECT", "stray-project")]);
         let output = tokio::task::block_in_place(|| command.output()).unwrap();
         Outcome {

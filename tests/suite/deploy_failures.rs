@@ -46,6 +46,11 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     deployment.change(|state| drop(state.remove("policy of run job finops-aws")));
     deployment.fail(&[("POST", "run.*setIamPolicy", "unknown_account", 1)]);
     assert_names(&deployment.prints(&["deploy"]), &["roles/run.invoker", "granted", "schedule finops-aws: created"]);
+    for part in ["run.*executions", "cloudscheduler.*jobs"] {
+        deployment.fail(&[("GET", part, "permission", 100)]);
+        let shown = fails(&deployment, &["status"]);
+        assert_names(&shown, &["are not shown", "hint: gcloud auth list shows who you are"]);
+    }
     // An alert policy of someone else's is not found instead.
     deployment.fail(&[("GET", "alertPolicies", "permission", 100)]);
     deployment.write(".env", &format!("{AWS}ALERT_EMAIL=billing@example.com\n"));
@@ -87,6 +92,8 @@ async fn what_is_not_ours_is_neither_used_nor_removed() {
     let printed = deployment.prints(&["setup-permissions"]);
     assert_names(&printed, &["objectViewer for finops-job@my-project.iam.gserviceaccount.com: granted"]);
 
+    // Names that cannot be, of a pipeline that is not deployed, are in nobody's way.
+    deployment.write(".env", &format!("{AWS}AZURE_DATASET=no.dataset\nAZURE_GCS_BUCKET=No_Bucket\n"));
     deployment.changes();
     seen.push(fails(&deployment, &["destroy"]));
     assert_eq!(deployment.changes().len(), 0);
@@ -109,6 +116,8 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     deployment.prints(&["setup-gcp"]);
     seen.push(deployment.prints(&["build", "build"]));
     seen.push(fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]));
+    // A tag is no option of grep's.
+    assert_names(&fails(&deployment, &["deploy", "IMAGE_TAG=-vex"]), &["there is no image", "finops:-vex"]);
     deployment.changes();
     deployment.prints(&["deploy"]);
     assert!(deployment.changes().iter().all(|request| request["host"] != "cloudbuild.googleapis.com"));
@@ -131,7 +140,7 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
             {"timestamp": "2026-01-02T06:00:07.2Z", "severity": "ERROR",
              "jsonPayload": {"message": "2025-09 cannot be read", "hint": hint}},
             {"timestamp": "2026-01-02T06:00:06.1Z", "severity": "INFO", "jsonPayload": {"message": "the run begins"}},
-            {"timestamp": "2026-01-02T06:00:05Z", "textPayload": "a line\nand another"},
+            {"timestamp": "2026-01-02T06:00:05Z", "textPayload": "a line\nand \u{1b}[31manother"},
         ]);
         state.insert("entries".to_owned(), entries);
         state.insert("executions fail".to_owned(), true.into());
@@ -139,4 +148,11 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(fails(&deployment, &["run-aws"]));
     seen.push(deployment.prints(&["logs-aws", "status"]));
     insta::assert_snapshot!("deploy_images_and_runs", seen.join("\n"));
+
+    // Where git does not know the tree, its version does not tell whether it was changed.
+    deployment.git(&["rm", "--quiet", "--cached", "Dockerfile"]);
+    for _ in 0..2 {
+        let printed = deployment.make(&["build"]).stdout;
+        assert_names(&printed, &[&format!("finops:{}: built", env!("CARGO_PKG_VERSION"))]);
+    }
 }

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     deploy::{AWS, Deployment},
+    program::assert_names,
     require::output,
 };
 
@@ -56,7 +57,7 @@ async fn the_example_means_what_a_shell_takes_from_it() {
 /// Every text of up to four of these pieces as a value, where it is not refused, in a file that a shell can read.
 const EVERY_VALUE: &str = r##"
 import itertools, sys, dotenv
-pieces = ["a", " ", "'", '"', "#", "$", "\\", "=", "~", "`", "*", ";", "\t"]
+pieces = ["a", " ", "'", '"', "#", "$", "\\", "=", "~", "`", "*", ";", "\t", "\u00a0"]
 values = ("".join(each) for length in range(5) for each in itertools.product(pieces, repeat=length))
 lines = []
 for number, value in enumerate(values):
@@ -65,7 +66,7 @@ for number, value in enumerate(values):
     assert bool(taken) != bool(problems), line
     if taken:
         lines.append((line, f"K{number}=" + taken[f"K{number}"]))
-with open(sys.argv[1], "w") as file:
+with open(sys.argv[1], "w", encoding="utf-8") as file:
     file.writelines(line + "\n" for line, _ in lines)
 print(*(pair for _, pair in lines), sep="\0", end="\0")
 "##;
@@ -131,6 +132,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
         .as_bytes(),
     );
     refused("deploy-azure", AWS.as_bytes());
+    refused("deploy-azure", AWS.replace("PIPELINE=aws", "PIPELINE=all").as_bytes());
     refused("setup-alerts", AWS.as_bytes());
     refused("status", AWS.replace("PIPELINE=aws", "PIPELINE=gcp").as_bytes());
     fs::remove_file(deployment.path(".env")).unwrap();
@@ -140,10 +142,32 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_not_shown_where_it_may_hold_a_credential() {
+    let program = "
+import sys, settings
+print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).problems, sep='\\n')
+";
+    for (name, value) in [
+        ("AZURE_SOURCE", "https://account.blob.core.windows.net/costs?sig=SECRET"),
+        ("AZURE_SOURCE", "s3://key:SECRET@bucket/costs"),
+        ("AZURE_SOURCE", "gs://costs?sig=SECRET"),
+        ("AZURE_GCS_BUCKET", "https://account.blob.core.windows.net/costs?sig=SECRET"),
+    ] {
+        let problems = python(program, &[name, value]);
+        assert!(problems.contains(name) && !problems.contains("SECRET"), "{problems}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_file_is_named_by_env_file_and_may_come_from_windows() {
     let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
     let windows = format!("\u{feff}{AWS}").replace('\n', "\r\n");
     deployment.write(".env.staging", &windows.replace("my-project", "my-staging-project"));
-    let printed = deployment.prints(&["check-env ENV_FILE=.env.staging", "help"]);
-    insta::assert_snapshot!("deploy_another_file", printed);
+    insta::assert_snapshot!("deploy_another_file", deployment.prints(&["check-env ENV_FILE=.env.staging"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn make_help_needs_no_settings_and_names_the_commands() {
+    let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
+    assert_names(&deployment.prints(&["help"]), &["make check-env ", "make deploy-azure ", "make destroy "]);
 }
