@@ -15,7 +15,9 @@ ENV_FILE ?= .env
 export ENV_FILE IMAGE_TAG YES
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+
+##@ On this machine
 
 lib: ## Get the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
@@ -74,6 +76,7 @@ clean: ## Remove what was built, fetched and made by the demo
 	rm -rf bin .cache
 	@scripts/demo.sh --clean
 
+##@ In the cloud, as .env says
 check-env: ## Say what is wrong with .env, all of it at once; every command below does so first
 	@deploy/check-env.sh
 

@@ -10,6 +10,9 @@ for pipeline in $pipelines; do
 done
 say "datasets" "$datasets"
 say "buckets" "$buckets"
+if [[ -n $unused ]]; then
+    say "not used" "$unused"
+fi
 if [[ -z $alert_email ]]; then
     say "ALERT_EMAIL" "not set; make setup-alerts needs it"
 fi

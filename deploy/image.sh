@@ -15,11 +15,11 @@ name_tree() {
         return
     fi
     tag=$(git rev-parse --short=12 HEAD)
-    revision=$(git rev-parse HEAD)
     # shellcheck disable=SC2086  # words
     if [[ -n $(git status --porcelain -- $sources) ]]; then
-        tag+=-dirty revision+=-dirty
+        tag+=-dirty
     fi
+    revision=$tag
 }
 
 # ensure_image: has the image in the registry. Its name is in $image; $built says whether it was built now.

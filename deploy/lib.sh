@@ -33,7 +33,7 @@ render() {
 # shellcheck disable=SC2034  # not every script uses all of them
 {
     project='' region='' location='' repository='' image_name='' alert_email='' time_zone=''
-    aws_schedule='' azure_schedule='' pipelines='' datasets='' buckets='' all_datasets='' all_buckets=''
+    aws_schedule='' azure_schedule='' pipelines='' datasets='' buckets='' all_datasets='' all_buckets='' unused=''
     settings=$(render shell "$@") || exit 2
     eval "$settings"
     job_account=finops-job@$project.iam.gserviceaccount.com

@@ -54,6 +54,7 @@ def shell(settings, pipelines):
         "buckets": " ".join(settings.buckets(pipelines)),
         "all_datasets": " ".join(settings.datasets(configured)),
         "all_buckets": " ".join(settings.buckets(configured)),
+        "unused": ", ".join(settings.unused),
     }
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
 
@@ -68,8 +69,11 @@ def read(file):
         sys.exit(2)
     values, problems = dotenv.read(data)
     settings = Settings(values)
-    # A value that could not be read would be called missing.
-    complain(file, problems or settings.problems)
+    # A value that could not be read is not missing; nor is any, where nothing could be read.
+    unread = {problem.split(": ")[1] for problem in problems}
+    is_read = values or not problems
+    others = [problem for problem in settings.problems if is_read and problem.split(" ")[0] not in unread]
+    complain(file, problems + others)
     return settings
 
 

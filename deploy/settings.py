@@ -116,7 +116,8 @@ class Settings:
                 self._problem("PIPELINE", "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set")
             return configured
         self._problem("PIPELINE", f"is `{pipeline}`: aws, azure or all was expected" if pipeline else "is not set: aws, azure or all")
-        return []
+        # What else is wrong is said all the same.
+        return [each for each in PIPELINES if self.is_configured(each)]
 
     def is_configured(self, pipeline):
         """Whether anything is said of the pipeline's exports."""
@@ -218,6 +219,15 @@ class Settings:
         names += [begin + suffix for begin in begins for suffix in SUFFIXES]
         set_names = [name for name in names if name in self.values]
         return {"PIPELINE": pipeline} | {name: self.values[name] for name in set_names}
+
+    @property
+    def unused(self):
+        """The variables that neither the jobs nor the deployment read: a name may be misspelt."""
+        used = {"PIPELINE", "WAREHOUSE", *FORMS}
+        for pipeline in PIPELINES:
+            used |= {f"{pipeline.upper()}_{suffix}" for suffix in ("EXPORTS", "SCHEDULE")}
+            used |= set(self.environment(pipeline))
+        return [name for name in self.values if name not in used]
 
     def datasets(self, pipelines):
         """The datasets of the pipelines, each once."""

@@ -134,7 +134,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
     refused("deploy-azure", AWS.as_bytes());
     refused("deploy-azure", AWS.replace("PIPELINE=aws", "PIPELINE=all").as_bytes());
     refused("setup-alerts", AWS.as_bytes());
-    refused("status", AWS.replace("PIPELINE=aws", "PIPELINE=gcp").as_bytes());
+    refused("status", AWS.replace("PIPELINE=aws", "PIPELINE=gcp").replace("my-billing-bucket", "a/b").as_bytes());
     fs::remove_file(deployment.path(".env")).unwrap();
     seen.push(deployment.make(&["deploy"]).errors());
     insta::assert_snapshot!("deploy_settings_refused", seen.join("\n"));
