@@ -1,0 +1,144 @@
+//! What is there: settings, what was checked of them, and how far months have come.
+
+use finops_core::{
+    check::{CheckReport, Finding, Status},
+    report::TableStatus,
+    state::LoadStatus,
+    text::harmless_lines,
+};
+#[cfg(feature = "duckdb")]
+use indicatif::HumanBytes;
+
+use super::{costs, counted, new_table, print};
+#[cfg(feature = "duckdb")]
+use crate::staged::{Held, MonthSurvey};
+use crate::{
+    config::{Origin, Setting},
+    telemetry,
+};
+
+/// Prints settings as a table.
+pub fn settings(settings: &[Setting]) {
+    let mut table = new_table(&["Setting", "Value", "Origin"], &[]);
+    for setting in settings {
+        let origin = match &setting.origin {
+            Origin::Environment => "environment",
+            Origin::Flag => "flag",
+            Origin::File => "file",
+            Origin::Default => "default",
+            Origin::NotSet => "not set",
+            Origin::Shared(variable) => variable,
+        };
+        table.add_row([&setting.name, &setting.value, origin]);
+    }
+    print(&table.to_string());
+}
+
+/// Prints how far each delivered month has come; in a plan, what each step would do.
+#[cfg(feature = "duckdb")]
+pub fn survey(months: &[MonthSurvey], is_plan: bool) {
+    if months.is_empty() {
+        print("no manifest found");
+        return;
+    }
+    let mut table = new_table(
+        &["Month", "Execution", "Files", "Size", "Staging", "DuckDB", "Parquet", "BigQuery", "Note"],
+        &[2, 3],
+    );
+    for month in months {
+        let place = |held: &Held, doing: &str| match held {
+            Held::Current => if is_plan { "skip" } else { "yes" }.to_owned(),
+            _ if is_plan && month.obstacle.is_none() => doing.to_owned(),
+            Held::Other(_) => "older".to_owned(),
+            Held::Nothing => "no".to_owned(),
+        };
+        let (files, size) = match month.files {
+            0 => (String::new(), String::new()),
+            files => (files.to_string(), HumanBytes(month.bytes).to_string()),
+        };
+        table.add_row([
+            month.billing_period.to_string(),
+            harmless_lines(&month.execution_id),
+            files,
+            size,
+            place(&month.staging, "extract"),
+            place(&month.duckdb, "load"),
+            place(&month.parquet, "write"),
+            month.bigquery.as_ref().map_or("not configured".to_owned(), |held| place(held, "load")),
+            harmless_lines(month.obstacle.as_deref().unwrap_or_default()),
+        ]);
+    }
+    print(&table.to_string());
+}
+
+/// Prints what was checked.
+pub fn checks(report: &CheckReport) {
+    let mut table = new_table(&["Check", "On", "Result", "Found", "What helps"], &[]);
+    for finding in &report.checks {
+        let result = word(finding.status).to_owned();
+        let (check, hint) = (finding.check.as_str().replace('_', " "), finding.hint.clone().unwrap_or_default());
+        table.add_row([check, finding.object.clone(), result, finding.found.clone(), hint]);
+    }
+    print(&table.to_string());
+    let all = [Status::Ok, Status::Warning, Status::Failed, Status::NotChecked];
+    print(&counted("checks", &all.map(|status| (report.count(status), word(status)))));
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "failed",
+        Status::NotChecked => "not checked",
+    }
+}
+
+/// Logs what is not as it should be, where logs are read by programs: the table holds it for people.
+pub fn failed_checks(report: &CheckReport) {
+    if !telemetry::is_structured() {
+        return;
+    }
+    for Finding { check, object, status, found, hint } in &report.checks {
+        let (kind, hint) = (check.as_str(), hint.as_deref().unwrap_or_default());
+        match status {
+            Status::Failed => tracing::error!(kind, hint, "check of {object} failed: {found}"),
+            Status::Warning => tracing::warn!(kind, hint, "check of {object}: {found}"),
+            Status::Ok | Status::NotChecked => {}
+        }
+    }
+}
+
+/// Prints what stands in a table.
+pub fn status(status: &TableStatus) {
+    let label = status.label.as_ref().map(|label| format!("{label} ")).unwrap_or_default();
+    print(&format!("{} {label}{}", status.pipeline, status.table));
+    if status.error.is_some() {
+        print("unknown");
+        return;
+    }
+    if status.months.is_empty() {
+        print("nothing is loaded");
+        return;
+    }
+    let mut table = new_table(&["Month", "Execution", "Rows", "Files", "Cost", "Loaded at", "State"], &[2, 3, 4]);
+    for standing in &status.months {
+        let record = &standing.record;
+        let state = match record.status {
+            LoadStatus::Unverified => "unverified: the next run loads it again".to_owned(),
+            LoadStatus::Loaded if standing.rows_in_table == record.rows => "loaded".to_owned(),
+            LoadStatus::Loaded => {
+                format!("the table holds {} rows now: the next run loads it again", standing.rows_in_table)
+            }
+        };
+        table.add_row([
+            record.billing_period.to_string(),
+            harmless_lines(&record.execution_id),
+            record.rows.to_string(),
+            record.files.to_string(),
+            costs(&record.cost),
+            record.loaded_at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+            state,
+        ]);
+    }
+    print(&table.to_string());
+}

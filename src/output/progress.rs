@@ -1,0 +1,63 @@
+//! How far a run is, on a terminal.
+
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
+
+use crate::{pipeline::Progress, staged::Transfer, warehouse::bigquery::Uploaded};
+
+/// A bar on stderr, or nothing.
+#[derive(Clone, Debug)]
+pub struct ProgressBar(indicatif::ProgressBar);
+
+impl ProgressBar {
+    /// A bar that is drawn if `visible`.
+    pub fn new(visible: bool) -> Self {
+        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = indicatif::ProgressBar::with_draw_target(None, target);
+        bar.set_message("looking for manifests");
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self(bar)
+    }
+
+    /// Shows what happened.
+    pub fn show(&self, progress: &Progress) {
+        match progress {
+            Progress::Planned(months) => {
+                self.0.set_length(*months as u64);
+                // The template is ours: a mistake in it leaves the plain style.
+                if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} months  {elapsed}  {msg}") {
+                    self.0.set_style(style);
+                }
+            }
+            Progress::Started(period) => self.0.set_message(format!("replacing {period}")),
+            Progress::Ended(_) => self.0.inc(1),
+        }
+    }
+
+    /// Shows how much was fetched.
+    pub fn show_bytes(&self, transfer: Transfer) {
+        match transfer {
+            Transfer::Planned(bytes) => {
+                self.0.set_length(bytes);
+                self.0.set_message("");
+                let template = "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left";
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    self.0.set_style(style);
+                }
+            }
+            Transfer::Got(bytes) => self.0.inc(bytes),
+        }
+    }
+
+    /// Shows how much of a file was sent.
+    pub fn show_uploaded(&self, uploaded: Uploaded) {
+        let Uploaded { bytes, of } = uploaded;
+        self.0.set_message(format!("{} of {} sent", HumanBytes(bytes), HumanBytes(of)));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
