@@ -173,7 +173,7 @@ fn cannot_open(path: &Path, cause: &str) -> Error {
     let hint = if empty {
         "the file is empty, which no database is: delete it, and the next run creates it anew"
     } else {
-        "name a DuckDB file that you may write: DUCKDB_PATH does, and in the staged pipeline database.duckdb.database_path"
+        "DUCKDB_PATH, in the staged pipeline database.duckdb.database_path, must name a DuckDB file that you may write"
     };
     Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
 }
