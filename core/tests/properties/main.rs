@@ -1,0 +1,18 @@
+//! Rules of the core that hold for any input.
+
+#![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
+#![allow(missing_docs, reason = "tests")]
+
+mod manifests;
+mod names;
+mod plans;
+mod schemas;
+
+use finops_core::BillingPeriod;
+use jiff::civil::Date;
+use proptest::prelude::*;
+
+/// Months close together, so that deliveries and standing loads meet.
+fn few_months() -> impl Strategy<Value = BillingPeriod> {
+    (1..=6i8).prop_map(|month| BillingPeriod::containing(Date::constant(2025, month, 1)))
+}
