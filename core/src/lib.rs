@@ -11,6 +11,7 @@ pub mod csv_rows;
 pub mod delivery;
 pub mod export;
 pub mod manifest;
+pub mod numbered;
 pub mod parquet_footer;
 pub mod period;
 pub mod plan;

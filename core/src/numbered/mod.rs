@@ -1,0 +1,379 @@
+//! The job-number protocol: what was seen of a month's numbered jobs -> what to do next.
+//!
+//! Inserting a job under an id of one's own succeeds once: an atomic compare-and-set. The job that replaces a month in
+//! the table is numbered, and number n is inserted only when n-1 is over. So the swaps of one month happen strictly one
+//! after the other, without a lock. A number that was used once, by whatever end, is used up.
+//!
+//! No clock tells which of two deliveries is newer, as clocks differ. Instead a run that finds a job of other work which
+//! it does not know of is superseded: it begins again with the state and a new listing, which is then younger than the
+//! one of the job's run.
+
+use jiff::civil::Date;
+
+/// How a swap job replaces the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// A copy of the staged partition.
+    Copy,
+    /// A query over the same staged rows, where a copy is refused.
+    Query,
+}
+
+/// Whose work a job does: that of this month's delivery, whichever run inserted it, or other work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Whose {
+    /// The same delivery, files and columns.
+    Mine,
+    /// Anything else.
+    Other,
+}
+
+/// Why a job failed, or was refused when it was inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// It goes away by itself.
+    Transient,
+    /// A copy does not go, a query may.
+    CopyRefused,
+    /// The staged rows are no longer there.
+    SourceGone,
+    /// Nothing of the above.
+    Final,
+}
+
+/// What was seen of the number that was looked at, inserted or asked about last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Seen {
+    /// There is no such job.
+    Free,
+    /// It is not over.
+    Running,
+    /// It replaced the month; `until` is how far its delivery reaches, where the job tells.
+    Succeeded(Whose, Option<Date>),
+    /// It changed nothing.
+    Failed(Why),
+    /// Its number is taken, and the job is not to be found for good.
+    Forgotten,
+    /// It was inserted just now, by this run.
+    Inserted,
+    /// The insert was refused, for another reason than that the number is taken.
+    Refused(Why),
+    /// Whether the table still has what a succeeded job of the same work put there.
+    Holds(bool),
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Do {
+    /// See whether there is a job of that number.
+    Look(i64),
+    /// Stage and check the month. The protocol goes on with [`Month::staged`].
+    Stage,
+    /// Insert the swap under that number.
+    Insert(i64, By),
+    /// Wait for the end of that job.
+    Wait(i64),
+    /// See whether the table still has what that job put there.
+    AskHolds(i64),
+    /// The month is that job's: record it.
+    Record(i64),
+    /// Another run replaced the month, or the staged rows are gone: begin again with the state.
+    Superseded,
+    /// A job of other work, which no state row names, reaches further than this delivery, to that day.
+    Outreached(Date),
+    /// Nothing helps.
+    Fail,
+}
+
+/// Consecutive numbers that are looked at one by one before the walk doubles its steps. Versions before 0.2 used a number
+/// up with each failed attempt, so that hundreds may have to be passed.
+const ONE_BY_ONE: u32 = 8;
+/// How often the swap is tried again after failures that go away.
+const TRIES: u32 = 4;
+
+/// A job that replaced the month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Done {
+    number: i64,
+    whose: Whose,
+    until: Option<Date>,
+}
+
+/// One month on its way through the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Month {
+    /// The number in question.
+    n: i64,
+    /// The highest number that is known to be over.
+    over: i64,
+    /// A number above that was seen free, while the walk looks between.
+    free: Option<i64>,
+    /// Consecutive failed jobs that were found.
+    failures: u32,
+    /// Some numbers were not looked at: one of them may have replaced the month.
+    skipped: bool,
+    /// The last job that replaced the month, of those that were looked at.
+    done: Option<Done>,
+    /// The table has what that job put there.
+    holds: bool,
+    staged: bool,
+    by: By,
+    /// The number that this run inserted.
+    inserted: Option<i64>,
+    tries: u32,
+    /// How far this delivery reaches; `None` where it does not matter.
+    until: Option<Date>,
+    /// Up to this number the caller was told of jobs of other work.
+    acknowledged: i64,
+}
+
+impl Month {
+    /// A month whose state names the job `sequence` (0: none). The caller has begun again since it was told of the jobs up
+    /// to `acknowledged`. `until` is the last day of its delivery, `None` where it may replace whatever there is.
+    pub fn new(sequence: i64, acknowledged: i64, until: Option<Date>) -> Self {
+        Self {
+            n: sequence.saturating_add(1),
+            over: sequence,
+            free: None,
+            failures: 0,
+            skipped: false,
+            done: None,
+            holds: false,
+            staged: false,
+            by: By::Copy,
+            inserted: None,
+            tries: 0,
+            until,
+            acknowledged,
+        }
+    }
+
+    /// What to do first.
+    pub fn first(&self) -> Do {
+        Do::Look(self.n)
+    }
+
+    /// The month is staged and checked: what to do next. Swaps begin with `by`.
+    pub fn staged(&mut self, by: By) -> Do {
+        (self.staged, self.by) = (true, by);
+        Do::Insert(self.n, by)
+    }
+
+    /// Up to which number the caller has been told of jobs of other work.
+    pub fn acknowledged(&self) -> i64 {
+        self.acknowledged
+    }
+
+    /// What to do next, after `seen` was seen of what was to be done.
+    pub fn next(&mut self, seen: Seen) -> Do {
+        match seen {
+            Seen::Free if self.n - self.over > 1 => {
+                self.free = Some(self.n);
+                self.look_on()
+            }
+            Seen::Free => self.at_first_free(),
+            Seen::Running => Do::Wait(self.n),
+            Seen::Inserted => {
+                self.inserted = Some(self.n);
+                Do::Wait(self.n)
+            }
+            // Its rows are those that this run staged and checked, whoever inserted it.
+            Seen::Succeeded(Whose::Mine, _) if self.staged => Do::Record(self.n),
+            Seen::Succeeded(whose, until) => {
+                self.done = Some(Done { number: self.n, whose, until });
+                (self.holds, self.failures) = (false, 0);
+                self.pass()
+            }
+            Seen::Failed(why) if self.inserted == Some(self.n) => self.failed(why),
+            Seen::Failed(_) => {
+                self.failures = self.failures.saturating_add(1);
+                self.pass()
+            }
+            // Numbers behind it may be forgotten too, and only seem free: none of them may be passed unseen.
+            Seen::Forgotten => {
+                (self.failures, self.free) = (0, None);
+                self.pass()
+            }
+            Seen::Refused(why) => self.refused(why),
+            Seen::Holds(true) => {
+                self.holds = true;
+                Do::Look(self.n)
+            }
+            Seen::Holds(false) => {
+                self.done = None;
+                Do::Look(self.n)
+            }
+        }
+    }
+
+    /// Number `n` is over: goes on behind it.
+    fn pass(&mut self) -> Do {
+        self.skipped |= self.n - self.over > 1;
+        self.over = self.n;
+        self.look_on()
+    }
+
+    /// Looks at a number behind the last that is over: the next one, or halfway to one that is free.
+    fn look_on(&mut self) -> Do {
+        self.free = self.free.filter(|free| *free > self.over);
+        let step = match self.free {
+            Some(free) => ((free - self.over) / 2).max(1),
+            None => 1 << self.failures.saturating_sub(ONE_BY_ONE).min(30),
+        };
+        self.n = self.over.saturating_add(step);
+        Do::Look(self.n)
+    }
+
+    /// Number `n` is free, and the one before it is over.
+    fn at_first_free(&mut self) -> Do {
+        match self.done {
+            Some(Done { number, whose: Whose::Mine, .. }) if self.holds => return Do::Record(number),
+            Some(Done { number, whose: Whose::Mine, .. }) => return Do::AskHolds(number),
+            Some(Done { number, whose: Whose::Other, .. }) if number > self.acknowledged => return self.superseded(),
+            _ if self.skipped && self.over > self.acknowledged => return self.superseded(),
+            Some(Done { until: Some(until), .. }) if self.until.is_some_and(|ours| ours < until) => {
+                return Do::Outreached(until);
+            }
+            _ => {}
+        }
+        if self.staged { Do::Insert(self.n, self.by) } else { Do::Stage }
+    }
+
+    fn superseded(&mut self) -> Do {
+        self.acknowledged = self.over;
+        Do::Superseded
+    }
+
+    /// This run's own job failed: its number is used up.
+    fn failed(&mut self, why: Why) -> Do {
+        match self.after(why) {
+            Some(end) => end,
+            None => {
+                (self.over, self.n) = (self.n, self.n.saturating_add(1));
+                Do::Insert(self.n, self.by)
+            }
+        }
+    }
+
+    /// The insert was refused; whether that used the number up is to be seen.
+    fn refused(&mut self, why: Why) -> Do {
+        self.after(why).unwrap_or(Do::Look(self.n))
+    }
+
+    /// What ends the month after a failure; `None` where another try may do.
+    fn after(&mut self, why: Why) -> Option<Do> {
+        match why {
+            Why::Transient if self.tries < TRIES => self.tries += 1,
+            Why::CopyRefused if self.by == By::Copy => self.by = By::Query,
+            Why::SourceGone => return Some(Do::Superseded),
+            Why::Transient | Why::CopyRefused | Why::Final => return Some(Do::Fail),
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers each look from `job`, and waits and inserts with success, up to the first other thing to do.
+    fn looks(month: &mut Month, job: impl Fn(i64) -> Seen) -> (Vec<i64>, Do) {
+        let (mut looked, mut next) = (Vec::new(), month.first());
+        while let Do::Look(n) = next {
+            looked.push(n);
+            next = month.next(job(n));
+        }
+        (looked, next)
+    }
+
+    #[test]
+    fn a_new_month_is_staged_inserted_waited_for_and_recorded() {
+        let mut month = Month::new(0, 0, None);
+        assert_eq!(month.first(), Do::Look(1));
+        assert_eq!(month.next(Seen::Free), Do::Stage);
+        assert_eq!(month.staged(By::Copy), Do::Insert(1, By::Copy));
+        assert_eq!(month.next(Seen::Inserted), Do::Wait(1));
+        assert_eq!(month.next(Seen::Succeeded(Whose::Mine, None)), Do::Record(1));
+    }
+
+    #[test]
+    fn a_job_that_a_dead_run_left_is_recorded_only_while_the_table_has_its_rows_and_nothing_followed() {
+        let job = |n| if n == 1 { Seen::Succeeded(Whose::Mine, None) } else { Seen::Free };
+        let mut month = Month::new(0, 0, None);
+        assert_eq!(looks(&mut month, job), (vec![1, 2], Do::AskHolds(1)));
+        let mut lost = month.clone();
+        assert_eq!(month.next(Seen::Holds(true)), Do::Look(2), "it may have been replaced while it was summed");
+        let mut replaced = month.clone();
+        assert_eq!(month.next(Seen::Free), Do::Record(1));
+        assert_eq!(replaced.next(Seen::Running), Do::Wait(2));
+        assert_eq!(replaced.next(Seen::Succeeded(Whose::Other, None)), Do::Look(3));
+        assert_eq!(replaced.next(Seen::Free), Do::Superseded);
+        assert_eq!(lost.next(Seen::Holds(false)), Do::Look(2));
+        assert_eq!(lost.next(Seen::Free), Do::Stage);
+    }
+
+    #[test]
+    fn other_work_supersedes_once_and_for_good_where_it_reaches_further() {
+        let day = |day| Some(Date::constant(2025, 9, day));
+        let job = |n| if n == 3 { Seen::Succeeded(Whose::Other, day(30)) } else { Seen::Free };
+        for (ours, then) in [
+            (None, Do::Stage),
+            (day(30), Do::Stage),
+            (day(29), Do::Outreached(Date::constant(2025, 9, 30))),
+        ] {
+            let mut month = Month::new(2, 0, ours);
+            assert_eq!(looks(&mut month, job).1, Do::Superseded);
+            assert_eq!(looks(&mut Month::new(2, month.acknowledged(), ours), job).1, then);
+        }
+    }
+
+    #[test]
+    fn a_refused_copy_is_repeated_as_a_query_under_the_number_if_that_is_free_and_else_the_next() {
+        for used_up in [false, true] {
+            let mut month = Month::new(4, 0, None);
+            assert_eq!(month.next(Seen::Free), Do::Stage);
+            assert_eq!(month.staged(By::Copy), Do::Insert(5, By::Copy));
+            assert_eq!(month.next(Seen::Refused(Why::CopyRefused)), Do::Look(5));
+            let next = month.next(if used_up { Seen::Failed(Why::CopyRefused) } else { Seen::Free });
+            let next = if used_up { (next == Do::Look(6)).then(|| month.next(Seen::Free)).unwrap() } else { next };
+            assert_eq!(next, Do::Insert(if used_up { 6 } else { 5 }, By::Query));
+            assert_eq!(month.next(Seen::Refused(Why::CopyRefused)), Do::Fail, "a query is no copy");
+        }
+    }
+
+    #[test]
+    fn what_goes_away_is_tried_again_under_the_next_numbers_but_not_for_ever() {
+        let mut month = Month::new(0, 0, None);
+        assert_eq!(month.next(Seen::Free), Do::Stage);
+        let mut next = month.staged(By::Copy);
+        for n in 1..=i64::from(TRIES) {
+            assert_eq!(next, Do::Insert(n, By::Copy));
+            assert_eq!(month.next(Seen::Inserted), Do::Wait(n));
+            next = month.next(Seen::Failed(Why::Transient));
+        }
+        assert_eq!(month.next(Seen::Inserted), Do::Wait(5));
+        assert_eq!(month.next(Seen::Failed(Why::Transient)), Do::Fail);
+    }
+
+    #[test]
+    fn many_used_up_numbers_are_passed_by_doubling_and_the_last_of_them_is_looked_at() {
+        for used in [7, 8, 9, 10, 40, 1_000, 4_321] {
+            let job = |n| if n <= used { Seen::Failed(Why::Final) } else { Seen::Free };
+            let mut month = Month::new(0, 0, None);
+            let (looked, next) = looks(&mut month, job);
+            assert!(looked.len() <= 40, "{used}: {looked:?}");
+            assert!(looked.contains(&used) && looked.last() == Some(&(used + 1)), "{used}: {looked:?}");
+            let skipped = (1..=used).any(|n| !looked.contains(&n));
+            assert_eq!(next, if skipped { Do::Superseded } else { Do::Stage }, "{used}: {looked:?}");
+            assert_eq!(looks(&mut Month::new(0, month.acknowledged(), None), job).1, Do::Stage, "{used}");
+        }
+    }
+
+    #[test]
+    fn forgotten_numbers_are_passed_one_by_one_since_what_is_behind_them_may_only_seem_free() {
+        let mut month = Month::new(1, 0, None);
+        for n in 2..30 {
+            assert_eq!(if n == 2 { month.first() } else { month.next(Seen::Forgotten) }, Do::Look(n));
+        }
+    }
+}
