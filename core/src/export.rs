@@ -40,6 +40,17 @@ impl ExportKind {
     /// One of each form of table.
     pub const EACH_TABLE: [Self; 3] = [Self::Cur, Self::Focus, Self::AzureActual];
 
+    /// The name in the state table. Neither file format, agreement nor FOCUS version make another kind.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cur => "cur",
+            Self::Cur2 => "cur2",
+            Self::AzureActual => "azure_actual",
+            Self::AzureAmortized => "azure_amortized",
+            Self::Focus => "focus",
+        }
+    }
+
     /// What its table stands on.
     pub fn layout(self) -> TableLayout {
         match self {

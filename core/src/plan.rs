@@ -160,8 +160,11 @@ fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&
     let record = &standing.record;
     let better = match ranked.iter().position(|delivery| delivery.manifest.execution_id == record.execution_id) {
         Some(known) => at <= known,
-        // Its manifest is gone, so only time can tell which is newer.
-        None => !is_whole(standing) || stand_in.issued() > record.loaded_at,
+        // Its manifest is gone: the record knows how far it reached and when it was issued.
+        None => {
+            let is_newer = stand_in.issued() > record.issued_at.unwrap_or(record.loaded_at);
+            !is_whole(standing) || (is_newer && !reaches_less(stand_in, record))
+        }
     };
     better.then_some(stand_in)
 }
@@ -195,6 +198,12 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         return (Decision::Skip { empty: true }, "empty delivery: its manifest counts no rows".to_owned());
     }
     let whole = standing.filter(|standing| is_whole(standing));
+    if let Some(Standing { record, .. }) = whole.filter(|_| !rules.force)
+        && record.fingerprint != delivery.fingerprint
+        && reaches_less(&delivery, record)
+    {
+        return (Decision::Skip { empty: false }, narrower(&delivery, record));
+    }
     if !delivery.missing.is_empty() {
         return match whole {
             // Some gone and some there is no tidying up, but a delivery in flight.
@@ -225,6 +234,22 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         }
     };
     if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
+}
+
+/// Why a delivery that reaches less far is left out. The fuller one's manifest is gone, or it would rank first.
+fn narrower(delivery: &Delivery, record: &LoadRecord) -> String {
+    let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
+    let (id, until, covered) =
+        (&delivery.manifest.execution_id, day(delivery.manifest.until), day(record.covers_until));
+    format!(
+        "{} is loaded and covers the month until {covered}; {id} ends with {until} and is left out",
+        record.execution_id
+    )
+}
+
+/// Whether the delivery ends before the one that was loaded does, as far as both days are known.
+fn reaches_less(delivery: &Delivery, record: &LoadRecord) -> bool {
+    delivery.manifest.until.zip(record.covers_until).is_some_and(|(until, covered)| until < covered)
 }
 
 /// Whether none of its files is there, not even in another size.

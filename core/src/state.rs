@@ -1,6 +1,6 @@
 //! What is known of earlier loads: the rows of the state table.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use crate::{amount::Costs, period::BillingPeriod, schema::ColumnType};
@@ -101,6 +101,22 @@ pub struct LoadRecord {
     pub run_id: String,
     /// When it was recorded.
     pub loaded_at: Timestamp,
+    /// What the rows are: [`crate::export::ExportKind::as_str`]. Here and below, `None` where an older version recorded
+    /// the load, which did not know it.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// When the provider made the delivery, as far as is known.
+    #[serde(default)]
+    pub issued_at: Option<Timestamp>,
+    /// The last day that the delivery covers, where its manifest says so.
+    #[serde(default)]
+    pub covers_until: Option<Date>,
+    /// The exact sum after discounts, where a row of the month has a net cost: see `cost_net` in docs/state.md.
+    #[serde(default)]
+    pub cost_net: Option<Costs>,
+    /// Of Azure: what each scope delivered. Not recorded yet.
+    #[serde(default)]
+    pub scopes: Option<serde_json::Value>,
 }
 
 /// What stands for a month: the last record, and what the table holds now.

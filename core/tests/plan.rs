@@ -80,6 +80,11 @@ fn standing(loaded: Run) -> Standing {
         previous_execution_id: None,
         run_id: "r".to_owned(),
         loaded_at: moment(5),
+        kind: None,
+        issued_at: None,
+        covers_until: Some(Date::constant(2025, 3, loaded.until)),
+        cost_net: None,
+        scopes: None,
     };
     Standing { record, rows_in_table: 5 }
 }
@@ -181,6 +186,18 @@ fn an_empty_run_never_replaces_a_fuller_one() {
 }
 
 #[test]
+fn a_fuller_delivery_stays_although_its_manifest_is_gone_unless_its_rows_are() {
+    let why = "first is loaded and covers the month until 2025-03-31; narrow ends with 2025-03-05 and is left out";
+    for narrow in [NARROW, partly(NARROW)] {
+        assert_eq!(decided(&[narrow], Some(FIRST)), format!("skip narrow: {why}"));
+    }
+    let lost = Standing { rows_in_table: 3, ..standing(FIRST) };
+    assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table holds 3 of the 5 rows that were loaded");
+    let unknown = Standing { record: LoadRecord { covers_until: None, ..standing(FIRST).record }, rows_in_table: 5 };
+    assert_eq!(decided_with(&[NARROW], Some(unknown)), "reload narrow: new delivery, in place of first");
+}
+
+#[test]
 fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others() {
     let broken = |uri: &str| Candidate {
         billing_period: "2025-03".parse().unwrap(),
@@ -248,10 +265,18 @@ fn a_run_that_waits_too_long_is_stale_once_its_stand_in_is_loaded() {
 
 #[test]
 fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
-    let forgotten = Some(run("forgotten", 1, 31));
+    let forgotten = Some(run("forgotten", 1, 21));
     let (after, before) = (run("after", 7, 21), run("before", 2, 21));
     assert!(decided(&[after, partly(SECOND)], forgotten).starts_with("reload after: "));
     assert!(decided(&[before, partly(SECOND)], forgotten).starts_with("stale second: "));
+    let fuller = Some(run("fuller", 1, 31));
+    assert!(decided(&[after, partly(SECOND)], fuller).starts_with("stale second: "));
+    let recorded = LoadRecord { issued_at: Some(moment(6)), ..standing(run("forgotten", 1, 21)).record };
+    let between = run("between", 5, 21);
+    let decided =
+        |run| decided_with(&[run, partly(SECOND)], Some(Standing { record: recorded.clone(), rows_in_table: 5 }));
+    assert!(decided(between).starts_with("stale second: "), "issued before the one that is loaded");
+    assert!(decided(after).starts_with("reload after: "));
 }
 
 /// The second run over the first, which stands since 5 April; when its manifest and its files were written.

@@ -87,6 +87,11 @@ pub(super) fn standing(root: &Path, staged: &[Staged]) -> BTreeMap<BillingPeriod
             previous_execution_id: None,
             run_id: String::new(),
             loaded_at: *listed_at,
+            kind: Some(manifest.kind.as_str().to_owned()),
+            issued_at: manifest.issued,
+            covers_until: manifest.until,
+            cost_net: None,
+            scopes: None,
         };
         standing.insert(manifest.billing_period, Standing { record, rows_in_table: u64::from(is_whole) });
     }

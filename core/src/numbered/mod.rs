@@ -316,11 +316,9 @@ mod tests {
     fn other_work_supersedes_once_and_for_good_where_it_reaches_further() {
         let day = |day| Some(Date::constant(2025, 9, day));
         let job = |n| if n == 3 { Seen::Succeeded(Whose::Other, day(30)) } else { Seen::Free };
-        for (ours, then) in [
-            (None, Do::Stage),
-            (day(30), Do::Stage),
-            (day(29), Do::Outreached(Date::constant(2025, 9, 30))),
-        ] {
+        for (ours, then) in
+            [(None, Do::Stage), (day(30), Do::Stage), (day(29), Do::Outreached(Date::constant(2025, 9, 30)))]
+        {
             let mut month = Month::new(2, 0, ours);
             assert_eq!(looks(&mut month, job).1, Do::Superseded);
             assert_eq!(looks(&mut Month::new(2, month.acknowledged(), ours), job).1, then);

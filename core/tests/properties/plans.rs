@@ -11,7 +11,7 @@ use finops_core::{
     state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
-use proptest::{collection, prelude::*, sample};
+use proptest::{collection, option, prelude::*, sample};
 
 use crate::few_months;
 
@@ -24,18 +24,22 @@ fn moment() -> impl Strategy<Value = Timestamp> {
     (0..200i64).prop_map(|hours| Timestamp::from_second(1_760_000_000 + hours * 3600).unwrap())
 }
 
+/// Among the days that deliveries reach to.
+fn january() -> impl Strategy<Value = Date> {
+    (1..4i8).prop_map(|day| Date::constant(2025, 1, day))
+}
+
 /// A delivery that lists up to three files, some of which are there, with one of few contents.
 fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
     let files = collection::vec((any::<bool>(), 0..3u64, moment()), 0..4);
-    let told =
-        (proptest::option::of(moment()), proptest::option::of(1..4i8), proptest::option::of(0..2u64), any::<bool>());
+    let told = (option::of(moment()), option::of(january()), option::of(0..2u64), any::<bool>());
     (few_months(), sample::select(vec!["a", "b"]), moment(), files, told).prop_map(
         move |(period, id, delivered_at, files, (issued, until, rows, in_place))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
                 kind: ExportKind::Cur,
                 issued,
-                until: until.map(|day| Date::constant(2025, 1, day)),
+                until,
                 rows,
                 in_place,
                 format: FileFormat::Csv,
@@ -93,17 +97,23 @@ fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String
         previous_execution_id: None,
         run_id: "r".to_owned(),
         loaded_at: Timestamp::UNIX_EPOCH,
+        kind: None,
+        issued_at: None,
+        covers_until: None,
+        cost_net: None,
+        scopes: None,
     }
 }
 
 /// What stands, at peace with its table or not.
 fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
-    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment());
+    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment(), option::of(january()));
     collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
-        let standing = |(period, (id, verified, rows, rows_in_table, loaded_at))| {
+        let standing = |(period, (id, verified, rows, rows_in_table, loaded_at, until))| {
             let fingerprint = format!("fingerprint {rows}");
             let mut record = LoadRecord { loaded_at, ..record(period, id, fingerprint, rows) };
             record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
+            record.covers_until = until;
             (period, Standing { record, rows_in_table })
         };
         loads.into_iter().map(standing).collect()
@@ -209,6 +219,11 @@ proptest! {
                     .filter(|d| d.manifest.execution_id == standing.record.execution_id && !d.is_empty());
                 let widest = of_record.map(|d| d.manifest.until).max().flatten();
                 prop_assert!(delivery.manifest.until >= widest, "{}", month.reason);
+                let record = &standing.record;
+                let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
+                if let (Some(until), Some(covered)) = (delivery.manifest.until, record.covers_until) {
+                    prop_assert!(until >= covered || force || !whole, "{}", month.reason);
+                }
             }
         }
     }
