@@ -21,6 +21,7 @@ use crate::{
     config::{CurVersion, Export, Months},
     error::{Error, Kind, Result},
     storage::{Object, Part, Store},
+    warehouse::Loaded,
 };
 
 /// Requests under way at once while discovering.
@@ -42,12 +43,21 @@ pub struct Discovered {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Finds the deliveries of the months wanted, where the export lies.
+/// Finds the deliveries of the months wanted, where the export lies, for a load. It needs what the state names: that was
+/// read before, so that every delivery in it was listed, by the run that loaded it, before this listing begins.
+///
+/// # Errors
+/// As [`deliveries`].
+pub async fn discover(store: &Store, export: &Export, months: &Months, _: &Loaded) -> Result<Discovered> {
+    deliveries(store, export, months).await
+}
+
+/// The deliveries of the months wanted, to be shown: what is loaded is decided on what [`discover`] finds.
 ///
 /// # Errors
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
-pub async fn discover(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
+pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
     let manifests = manifests(store, export).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
@@ -118,18 +128,20 @@ fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Opti
     deliveries.find(|delivery| wanted(delivery)).map(|delivery| delivery.manifest.kind)
 }
 
-/// A table takes rows of one kind: that of what stands, as far as its deliveries are still there, else that of the newest
-/// delivery. The others are refused.
+/// A table takes rows of one kind: the one that the state names, else that of what is loaded as far as its deliveries are
+/// still there, else that of the newest delivery. The others are refused.
 pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<BillingPeriod, Standing>) {
+    let recorded = standing.values().rev().filter_map(Standing::visible).find_map(|record| record.kind.clone());
     let stands = |delivery: &Delivery| {
         let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
         standing.is_some_and(|standing| standing.record.fingerprint == delivery.fingerprint)
     };
-    let of_table = kind_of(candidates, stands).map(|kind| (kind, "the table"));
-    let of_newest = || kind_of(candidates, |_| true).map(|kind| (kind, "the export's newest delivery"));
+    let named = |kind: ExportKind| kind.as_str().to_owned();
+    let of_table = recorded.or_else(|| kind_of(candidates, stands).map(named)).map(|kind| (kind, "the table"));
+    let of_newest = || kind_of(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
     let Some((kind, of)) = of_table.or_else(of_newest) else { return };
     for candidate in candidates {
-        if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind != kind) {
+        if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind.as_str() != kind) {
             let what = format!("it holds rows of another kind than {of}: give that kind a table of its own");
             candidate.delivery = Err(ManifestError::Contradiction(what));
         }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod discover;
 pub mod error;
 pub mod fetch;
+pub mod flow;
 
 mod google_account;
 mod http;

@@ -4,13 +4,15 @@ use finops_core::{
     BillingPeriod,
     amount::movement,
     plan::{Decision, PlannedMonth},
-    report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
+    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
     state::LoadRecord,
 };
 
+use jiff::civil::Date;
+
 use crate::{
     error::{Error, Kind},
-    warehouse::Load,
+    warehouse::Committed,
 };
 
 /// A month's report as far as the plan goes: months to load have no status yet.
@@ -66,7 +68,7 @@ pub fn as_plan(month: MonthReport) -> MonthReport {
 }
 
 /// Completes the report of a month that was loaded.
-pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Load) {
+pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Committed) {
     let previous_cost = previous.map(|record| record.cost.clone()).unwrap_or_default();
     if previous.is_some() {
         let moved = movement(&previous_cost, &load.record.cost);
@@ -81,11 +83,22 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Load
         status: MonthStatus::Loaded,
         rows: load.record.rows,
         bytes_billed: load.bytes_billed,
-        verified: load.verified,
+        verified: vec![Check::Files, Check::Rows],
         cost: load.record.cost,
         previous_cost,
         job_id: load.record.job_id,
     });
+}
+
+/// Turns the report of a month to load into that of one which waits for a delivery that reaches as far as the table's.
+pub fn outreached(month: &mut MonthReport, until: Date) {
+    month.action = Action::Wait;
+    month.result = Some(MonthStatus::Waiting.into());
+    month.reason = format!(
+        "{}; waiting for a delivery that reaches to {until}, as the one does that an interrupted run left in the table \
+         (--force loads this one)",
+        month.reason
+    );
 }
 
 /// Turns the report of a month to load into that of a month skipped for having no rows.

@@ -1,6 +1,9 @@
-//! A run of one export, from top to bottom: discover, plan, schema, replace months, report.
+//! A run of one export, from top to bottom: state, discover, plan, schema, replace months, report.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    panic::AssertUnwindSafe,
+};
 
 use finops_core::{
     BillingPeriod,
@@ -10,18 +13,22 @@ use finops_core::{
     schema::{Column, ColumnType, SchemaChange, respell},
     state::Standing,
 };
-use futures::{StreamExt, stream};
-use tracing::{Instrument, Span, info, info_span, warn};
+use futures::{FutureExt, StreamExt, future::try_join, stream};
+use tracing::{Instrument, Span, info, info_span};
 
 use crate::{
     config::{Export, Months},
     discover::{Discovered, discover, is_unchanged, no_manifest, refuse_other_kinds},
     error::{Error, Kind, Result},
     fetch::Fetched,
-    outcome::{self, loaded, not_loaded},
-    schema_step::{Ready, read_columns, refuse_columns, table_schema},
+    flow::{
+        replace::{Replaced, replace_month},
+        table::{check_table, refuse_another_export},
+    },
+    outcome::{self, not_loaded},
+    schema_step::{Ready, read_columns, refuse_columns, refuse_required, table_schema},
     storage::Store,
-    warehouse::{Inventory, LoadColumn, MonthLoad, Replaced, Target, Warehouse, another_export, inspect_any},
+    warehouse::{Found, LoadColumn, MonthLoad, Target, Warehouse, loaded_months},
 };
 
 /// How often a month that other runs keep replacing is looked at again.
@@ -59,23 +66,23 @@ pub async fn run<W: Warehouse>(
     run: &Run,
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
-    let table = warehouse.table_name(&export.target("", ExportKind::Cur.layout()));
+    let table = warehouse.table_name(&export.table_name());
     let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
     let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
         let round = round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress);
-        let overtaken = match round.instrument(span.clone()).await {
-            Ok(overtaken) => overtaken,
+        let superseded = match round.instrument(span.clone()).await {
+            Ok(superseded) => superseded,
             Err(error) => {
                 report.error = Some(error.reported());
                 break;
             }
         };
-        if overtaken.is_empty() {
+        if superseded.is_empty() {
             break;
         }
-        wanted = Some(overtaken);
+        wanted = Some(superseded);
     }
     report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
     if !run.dry_run {
@@ -96,39 +103,49 @@ async fn round<W: Warehouse>(
 ) -> Result<BTreeSet<BillingPeriod>> {
     let is_wanted = |period: &BillingPeriod| wanted.is_none_or(|wanted| wanted.contains(period));
 
-    // Discover what was delivered, and what stands.
-    let discovered = discover(store, export, &run.months).await?;
+    // State first, alone: whatever it names was listed before our own listing begins.
+    let name = export.table_name();
+    let loaded = warehouse.loaded(&name).await?;
+
+    // Discover what was delivered, beside a look at the table.
+    let (discovered, found) =
+        try_join(discover(store, export, &run.months, &loaded), warehouse.inspect(&name, &loaded)).await?;
     let Discovered { export_name, kind, mut candidates, unreadable } = discovered;
     let Some(export_name) = export_name else {
-        // Gone from where a table was loaded from, they are missed by nobody.
-        if inspect_any(warehouse, export).await?.1.standing.is_empty() {
+        if loaded.records().is_empty() {
             return Err(no_manifest(store, export));
         }
-        info!(source = %store.uri(&export.prefix), "no manifest found");
+        info!(source = %store.uri(&export.prefix), "no manifest is left, but months are loaded: nothing to do");
         return Ok(BTreeSet::new());
     };
     report.export.clone_from(&export_name);
     if export.name.is_none() {
         Span::current().record("export", &export_name);
     }
-    // Where no manifest can be read, nothing is loaded, and it does not matter what stands.
     let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
-    let inventory = if kind.is_some() { warehouse.inspect(&target).await? } else { Inventory::default() };
-    refuse_another_export(warehouse, &target, &inventory)?;
+    let table_name = warehouse.table_name(&name);
+    // Where no manifest can be read, nothing is loaded, and it does not matter what the table is.
+    let found = found.filter(|_| kind.is_some());
+    found.as_ref().map_or(Ok(()), |found| check_table(&target, &table_name, found))?;
+    let months = loaded_months(&loaded, found.as_ref());
+    refuse_another_export(&target, &table_name, &months)?;
 
     // Plan.
-    refuse_other_kinds(&mut candidates, &inventory.standing);
-    let mut planned = plan(candidates, &inventory.standing, &run.rules);
+    refuse_other_kinds(&mut candidates, &months);
+    let mut planned = plan(candidates, &months, &run.rules);
     planned.retain(|month| is_wanted(&month.billing_period));
-    report.months.retain(|month| !is_wanted(&month.billing_period));
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
     let (mut reports, mut ready) = read_columns(store, planned).await;
     let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
     reports.extend(unreadable.map(|(period, error)| (*period, outcome::unreadable(*period, error))));
-    let existing = inventory.columns.as_deref();
+    // Of a month whose manifest went away since the round before, that round's entry stays.
+    report.months.retain(|month| !reports.contains_key(&month.billing_period));
+    let existing = found.as_ref().map(Found::columns);
+    let existing = existing.as_deref();
     respell(existing.unwrap_or_default(), ready.values_mut().map(|month| &mut month.columns));
     let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
+    let ready = refuse_required(ready, found.as_ref(), &table_name, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
     let told = |change: &SchemaChange| {
         report.schema.iter().any(|known| (&known.column, known.change) == (&change.column, change.change))
@@ -142,61 +159,65 @@ async fn round<W: Warehouse>(
         return Ok(BTreeSet::new());
     }
 
-    // Replace: load, verify and record each month.
-    if let Err(error) = warehouse.prepare(&target, &columns, &changes).await {
-        let to_load = reports.values_mut().filter(|month| month.result.is_none());
-        to_load.for_each(|month| not_loaded(month, MonthStatus::Failed, &error));
-        report.months.extend(reports.into_values());
-        return Err(error);
-    }
+    // Stage, check and swap each month.
+    let table = match warehouse.prepare(&target, &columns, &changes).await {
+        Ok(table) => table,
+        Err(error) => {
+            let to_load = reports.values_mut().filter(|month| month.result.is_none());
+            to_load.for_each(|month| not_loaded(month, MonthStatus::Failed, &error));
+            report.months.extend(reports.into_values());
+            return Err(error);
+        }
+    };
     progress(Progress::Planned(ready.len()));
-    let (target, columns, inventory) = (&target, &columns, &inventory);
+    let (target, table, columns, months) = (&target, &table, &columns, &months);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
-            let previous = inventory.standing.get(&period);
+            let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(store, warehouse, target, run, &month, columns, previous.cloned());
-            let replaced = replaced.instrument(span).await;
+            let replaced = replace(store, warehouse, target, table, run, &month, columns, previous.cloned());
+            // A fault of ours, or of a library, costs its own month only.
+            let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
-            (period, previous.and_then(Standing::visible), replaced)
+            (period, previous.and_then(Standing::visible), replaced.unwrap_or_else(|_| Err(ended_early(period))))
         })
-        .buffer_unordered(warehouse.concurrency())
+        .buffer_unordered(warehouse.limits().months)
         .collect()
         .await;
 
     // Report.
-    let mut overtaken = BTreeSet::new();
+    let mut superseded = BTreeSet::new();
     for (period, previous, replaced) in replaced {
         let Some(month) = reports.get_mut(&period) else { continue };
         match replaced {
-            Ok(Replaced::Done(load)) => loaded(month, previous, *load),
-            Ok(Replaced::Overtaken) => {
+            Ok(Replaced::Committed(committed)) => outcome::loaded(month, previous, *committed),
+            Ok(Replaced::Superseded) => {
                 let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
                 let again = Error::new(Kind::Busy, message).hint("run again when its mirror and other runs are done");
                 not_loaded(month, MonthStatus::Failed, &again);
-                overtaken.insert(period);
+                superseded.insert(period);
             }
+            Ok(Replaced::Outreached(until)) => outcome::outreached(month, until),
             Err(error) => not_loaded(month, MonthStatus::Failed, &error),
         }
     }
     report.months.extend(reports.into_values());
-    Ok(overtaken)
+    Ok(superseded)
 }
 
-fn refuse_another_export<W: Warehouse>(warehouse: &W, target: &Target, inventory: &Inventory) -> Result<()> {
-    // Records of a table that was dropped since bind nobody.
-    let held =
-        inventory.standing.values().filter(|standing| standing.rows_in_table > 0).map(|standing| &standing.record);
-    let mut others = held.filter(|r| r.export_name != target.export_name || r.pipeline != target.pipeline);
-    others.next().map_or(Ok(()), |record| Err(another_export(&warehouse.table_name(target), target, record)))
+fn ended_early(period: BillingPeriod) -> Error {
+    Error::new(Kind::Warehouse, format!("loading {period} ended early, by a fault of finops"))
+        .hint("what was loaded before is unchanged; run again, and report it with the lines above")
 }
 
+#[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
 async fn replace<W: Warehouse>(
     store: &Store,
     warehouse: &W,
     target: &Target,
+    table: &W::Table,
     run: &Run,
     month: &Ready,
     table_columns: &[Column],
@@ -217,7 +238,11 @@ async fn replace<W: Warehouse>(
     let in_table = |name: &str| types.contains_key(name);
     let cost = layout.cost(in_files).unwrap_or(layout.costs[0]);
     let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
-    let fetched = Fetched::new(store, delivery, warehouse.reads_buckets()).await?;
+    let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
+    let net_cost = layout
+        .net_cost
+        .filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
+    let fetched = Fetched::new(store, delivery, warehouse.limits().reads_buckets).await?;
     let load = MonthLoad {
         billing_period: delivery.manifest.billing_period,
         execution_id: delivery.manifest.execution_id.clone(),
@@ -229,21 +254,18 @@ async fn replace<W: Warehouse>(
         columns: columns.collect(),
         cost,
         currency,
+        net_cost,
+        kind: delivery.manifest.kind,
+        issued_at: delivery.issued(),
+        covers_until: delivery.manifest.until,
         rows: month.columns.rows,
         previous,
         force: run.rules.force,
         run_id: run.run_id.clone(),
     };
-    let Replaced::Done(done) = warehouse.replace_month(target, &load).await? else {
-        return Ok(Replaced::Overtaken);
-    };
-    match is_unchanged(store, delivery).await {
-        Ok(true) => {}
-        Ok(false) => return Ok(Replaced::Overtaken),
-        Err(error) => {
-            warn!(billing_period = %load.billing_period, "not looked at again: {}", error.full_message());
-        }
+    let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;
+    if let Replaced::Committed(committed) = &replaced {
+        info!(job_id = committed.record.job_id, rows = committed.record.rows, "month replaced");
     }
-    info!(job_id = done.record.job_id, rows = done.record.rows, "month replaced");
-    Ok(Replaced::Done(done))
+    Ok(replaced)
 }

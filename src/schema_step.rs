@@ -16,10 +16,11 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::{
     columns::month_columns,
+    discover::CONCURRENT_READS,
     error::{Error, Kind},
     outcome::{self, not_loaded, planned_report},
     storage::Store,
-    warehouse::Target,
+    warehouse::{Found, Target},
 };
 
 /// A month to load, with what its files hold.
@@ -52,7 +53,7 @@ pub async fn read_columns(
             let span = info_span!("month", %billing_period, execution_id);
             (month_columns(store, &delivery).instrument(span).await, delivery)
         })
-        .buffer_unordered(4)
+        .buffer_unordered(CONCURRENT_READS)
         .collect()
         .await;
     let mut ready = BTreeMap::new();
@@ -114,6 +115,34 @@ pub fn refuse_columns(
     }
     let refusals = changes.into_iter().filter(|change| change.change == ChangeKind::Refuse);
     (accepted, refusals.collect())
+}
+
+/// Takes out the months whose files lack a column of the table that takes no NULL.
+pub fn refuse_required(
+    ready: BTreeMap<BillingPeriod, Ready>,
+    found: Option<&Found>,
+    table: &str,
+    reports: &mut BTreeMap<BillingPeriod, MonthReport>,
+) -> BTreeMap<BillingPeriod, Ready> {
+    let required: Vec<&str> = found
+        .iter()
+        .flat_map(|found| &found.columns)
+        .filter(|column| column.required)
+        .map(|column| column.column.name.as_str())
+        .collect();
+    let lacks = |month: &Ready| {
+        let has = |name: &str| month.columns.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+        required.iter().copied().find(|name| !has(name))
+    };
+    let (refused, accepted): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        ready.into_iter().partition(|(_, month)| lacks(month).is_some());
+    for (period, month) in &refused {
+        let (Some(column), Some(report)) = (lacks(month), reports.get_mut(period)) else { continue };
+        let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
+        let way_out = format!("let it take NULL: ALTER TABLE ... ALTER COLUMN {column} DROP NOT NULL");
+        not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out));
+    }
+    accepted
 }
 
 /// What helps against a column that is refused.

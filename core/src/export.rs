@@ -34,6 +34,7 @@ const FOCUS_LAYOUT: TableLayout = TableLayout {
     time: ColumnType::Timestamp,
     costs: &["BilledCost"],
     currencies: &["BillingCurrency"],
+    net_cost: None,
 };
 
 impl ExportKind {
@@ -49,6 +50,11 @@ impl ExportKind {
             Self::AzureAmortized => "azure_amortized",
             Self::Focus => "focus",
         }
+    }
+
+    /// A kind that a table with these columns may be for. Kinds with the same key columns are not told apart.
+    pub fn of_table(has_column: impl Fn(&str) -> bool) -> Option<Self> {
+        Self::EACH_TABLE.into_iter().find(|kind| has_column(kind.layout().partition))
     }
 
     /// What its table stands on.

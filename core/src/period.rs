@@ -37,6 +37,11 @@ impl BillingPeriod {
     pub fn partition_id(self) -> String {
         format!("{:04}{:02}", self.first_day.year(), self.first_day.month())
     }
+
+    /// The month of a partition id; `None` for other ids, such as that of rows without a month.
+    pub fn from_partition_id(id: &str) -> Option<Self> {
+        compact_day(&format!("{id}01")).map(Self::containing)
+    }
 }
 
 /// The day that eight digits name, `20250901`.
@@ -94,6 +99,12 @@ mod tests {
         let period: BillingPeriod = "2025-09".parse().unwrap();
         assert_eq!(period.to_string(), "2025-09");
         assert_eq!(period.partition_id(), "202509");
+        assert_eq!(BillingPeriod::from_partition_id("202509"), Some(period));
+        assert!(
+            ["__NULL__", "__UNPARTITIONED__", "20250901", "202513", ""]
+                .into_iter()
+                .all(|id| BillingPeriod::from_partition_id(id).is_none())
+        );
         assert_eq!(period.first_day().to_string(), "2025-09-01");
         assert_eq!("2025-12".parse::<BillingPeriod>().unwrap().end().to_string(), "2026-01-01");
     }

@@ -24,6 +24,17 @@ pub struct TableLayout {
     pub costs: &'static [&'static str],
     /// Of these, the first that a month's files have is the cost's currency.
     pub currencies: &'static [&'static str],
+    /// Where the cost after discounts is, if exports of the kind have it.
+    pub net_cost: Option<NetCost>,
+}
+
+/// The columns from which the cost after discounts is summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetCost {
+    /// The net cost of a row.
+    pub net: &'static str,
+    /// The type of a row, which tells discount lines.
+    pub line_type: &'static str,
 }
 
 impl TableLayout {

@@ -12,8 +12,12 @@ use super::{CREDENTIALS, clock_finding, failed};
 use crate::{
     config::Export,
     error::{Kind, Result},
+    flow::table::kind_of,
     google_account,
-    warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
+    warehouse::{
+        Warehouse,
+        bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
+    },
 };
 
 const SERVICE: &str = "BigQuery";
@@ -188,9 +192,14 @@ async fn contents(
 }
 
 async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
-    let missing = match warehouse.has_table(export).await {
-        Ok(true) => warehouse.missing_permissions(&export.dataset, &export.table).await,
-        Ok(false) => return vec![Finding::ok(Check::Table, object, "not there yet: the first load creates it")],
+    let shape = warehouse.shape(&export.table_name()).await;
+    let shape = shape.and_then(|found| {
+        let name = warehouse.table_name(&export.table_name());
+        found.map(|found| kind_of(export, &name, &found)).transpose()
+    });
+    let missing = match shape {
+        Ok(Some(_)) => warehouse.missing_permissions(&export.dataset, &export.table).await,
+        Ok(None) => return vec![Finding::ok(Check::Table, object, "not there yet: the first load creates it")],
         Err(error) => {
             let permissions = Finding::not_checked(Check::Permissions, object, "the table");
             return vec![failed(Check::Table, object, &error), permissions];

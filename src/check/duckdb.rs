@@ -5,10 +5,7 @@ use std::path::Path;
 use finops_core::check::{Check, Finding};
 
 use super::failed;
-use crate::{
-    config::Export,
-    warehouse::{duckdb::DuckDb, inspect_any},
-};
+use crate::{config::Export, flow::table::look_up, warehouse::duckdb::DuckDb};
 
 pub async fn look(path: &Path, exports: &[&Export]) -> Vec<Finding> {
     let object = path.display().to_string();
@@ -25,8 +22,8 @@ pub async fn look(path: &Path, exports: &[&Export]) -> Vec<Finding> {
     let mut findings = vec![Finding::ok(Check::Database, &object, found)];
     for export in exports {
         let object = table(export);
-        findings.push(match inspect_any(&database, export).await {
-            Ok((_, inventory)) if inventory.columns.is_some() => Finding::ok(Check::Table, &object, "is finops's own"),
+        findings.push(match look_up(&database, export).await {
+            Ok(table) if table.found.is_some() => Finding::ok(Check::Table, &object, "is finops's own"),
             Ok(_) => Finding::ok(Check::Table, &object, "not there yet: the first load creates it"),
             Err(error) => failed(Check::Table, &object, &error),
         });

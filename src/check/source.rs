@@ -6,7 +6,7 @@ use futures::future::join3;
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
     config::{Export, Months, Source},
-    discover::{Discovered, discover, newest_month, no_manifest},
+    discover::{Discovered, deliveries, newest_month, no_manifest},
     error::{Error, Kind, Result},
     google_account,
     storage::{Gcs, Store},
@@ -123,7 +123,7 @@ async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
         Err(error) => return unread(&error),
     };
     let month = Months { start: Some(newest), end: Some(newest) };
-    match discover(store, export, &month).await {
+    match deliveries(store, export, &month).await {
         Ok(Discovered { unreadable, .. }) if !unreadable.is_empty() => unread(&unreadable[0].1),
         Ok(found) => ([Finding::ok(Check::Source, &object, "can be listed and read"), of_export(&name, &found)], false),
         Err(error) => unread(&error),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::{export::ExportKind, report::TableStatus};
+use finops_core::report::TableStatus;
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
@@ -10,8 +10,9 @@ use crate::{
     cli::{ChosenArguments, Output},
     commands::{Exit, Stop},
     config::{Choice, Config, WarehouseConfig, parse},
+    flow::table::look_up,
     output,
-    warehouse::{Warehouse, bigquery::BigQuery, inspect_any},
+    warehouse::{Warehouse, bigquery::BigQuery},
 };
 
 /// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
@@ -41,14 +42,12 @@ pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<St
 async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
-        let name = export.name.as_deref().unwrap_or_default();
-        let target = export.target(name, ExportKind::Cur.layout());
-        let (months, error) = match inspect_any(warehouse, export).await {
-            Ok((_, inventory)) => (inventory.standing.into_values().rev().collect(), None),
+        let (months, error) = match look_up(warehouse, export).await {
+            Ok(table) => (table.months.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
         let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
-        tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&target), months, error });
+        tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&export.table_name()), months, error });
     }
     tables
 }

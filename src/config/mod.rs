@@ -18,7 +18,7 @@ pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
 pub use staged::Steps;
 
-use crate::warehouse::{Target, bigquery};
+use crate::warehouse::{TableName, Target, bigquery};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -132,11 +132,15 @@ impl Export {
         Target {
             pipeline: self.provider.as_str(),
             export_name: export_name.to_owned(),
-            dataset: self.dataset.clone(),
-            table: self.table.clone(),
+            name: self.table_name(),
             layout,
             staged: self.place.is_some(),
         }
+    }
+
+    /// The table's name.
+    pub fn table_name(&self) -> TableName {
+        TableName { dataset: self.dataset.clone(), table: self.table.clone() }
     }
 }
 

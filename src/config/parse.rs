@@ -114,6 +114,8 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
                 emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
                 credentials_path: None,
                 concurrency,
+                staging_dataset: None,
+                forgotten_after: bigquery::FORGOTTEN_AFTER,
             })
         }
     }

@@ -120,6 +120,8 @@ impl Steps<'_> {
             credentials_path: self.values.get("database.bigquery.credentials_path").map(PathBuf::from),
             // One upload after the other: they share this machine's line.
             concurrency: 1,
+            staging_dataset: None,
+            forgotten_after: bigquery::FORGOTTEN_AFTER,
         }
     }
 

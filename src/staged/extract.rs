@@ -13,7 +13,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::staging::{remove_others, stage, staged, standing};
+use super::staging::{Folder, remove_others, stage};
 use crate::{
     config::Export,
     discover::{discover, no_manifest, refuse_other_kinds},
@@ -61,16 +61,17 @@ async fn extract_months(
     progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
+    // The folder for itself, and what is there; only then the listing: it is younger than what any run staged.
+    let _claimed = if run.dry_run { None } else { Some(claim(root)?) };
+    let there = Folder::read(root, export).await?;
     let listed_at = Timestamp::now();
-    let discovered = discover(store, export, &run.months).await?;
+    let discovered = discover(store, export, &run.months, &there.loaded()).await?;
     let Some(export_name) = discovered.export_name else {
         return Err(no_manifest(store, export));
     };
     report.export.clone_from(&export_name);
-    let _claimed = if run.dry_run { None } else { Some(claim(root)?) };
-    let there = staged(root, export.provider, &export_name).await?;
     report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
-    let standing = standing(root, &there);
+    let standing = there.months(&export_name);
     let mut candidates = discovered.candidates;
     refuse_other_kinds(&mut candidates, &standing);
     let planned = plan(candidates, &standing, &run.rules);
@@ -88,7 +89,7 @@ async fn extract_months(
         {
             let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
             let fetched = stage(store, &delivery, root, &manifest, &|bytes| progress(Transfer::Got(bytes))).await;
-            match fetched.and_then(|()| remove_others(root, &there, &delivery.manifest)) {
+            match fetched.and_then(|()| remove_others(&there, &delivery.manifest)) {
                 Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
                 Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
             }

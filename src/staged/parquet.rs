@@ -16,10 +16,11 @@ use crate::{
     cli::Compression,
     config::Export,
     error::{Error, Kind, Result},
+    flow::table::{LookedUp, look_up},
     outcome::{self, not_loaded},
     pipeline::Run,
     storage::unwritable,
-    warehouse::{Target, Warehouse, duckdb::DuckDb, inspect_any},
+    warehouse::{Target, Warehouse, duckdb::DuckDb},
 };
 
 /// How months are written.
@@ -60,9 +61,9 @@ async fn export_months(
     writing: Writing,
     report: &mut PipelineReport,
 ) -> Result<()> {
-    let (kind, inventory) = inspect_any(duckdb, export).await?;
+    let LookedUp { kind, months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kind.layout());
-    for (period, standing) in inventory.standing.into_iter().rev() {
+    for (period, standing) in months.into_iter().rev() {
         if !run.months.contain(period) || standing.rows_in_table == 0 {
             continue;
         }
@@ -156,7 +157,7 @@ async fn write(
     let partial = with_suffix(&to, ".part");
     let rows = duckdb.export(target, period, &partial, writing.compression).await?;
     if rows != standing.rows_in_table {
-        let table = duckdb.table_name(target);
+        let table = duckdb.table_name(&target.name);
         let message = format!("{period} of {table} has {} rows, and {rows} were written", standing.rows_in_table);
         return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
     }

@@ -19,8 +19,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use md5::{Digest, Md5};
 
 use crate::{
+    config::Export,
     error::{Error, Kind, Result},
     storage::{Got, Local, Part, Store, crc32c_of, unwritable},
+    warehouse::Loaded,
 };
 
 /// Downloads under way at once.
@@ -36,19 +38,56 @@ pub(super) struct Staged {
     pub manifest: StagedManifest,
 }
 
-/// Finds them, the newest of a month last.
-pub(super) async fn staged(root: &Path, provider: Provider, export_name: &str) -> Result<Vec<Staged>> {
-    if !root.exists() {
-        return Ok(Vec::new());
+/// What a staging folder holds, read before anything is listed at the provider.
+pub(super) struct Folder {
+    root: PathBuf,
+    /// The newest of a month last.
+    staged: Vec<Staged>,
+}
+
+impl Folder {
+    /// Reads what is there of the export, or of all of the provider's where it has no name.
+    pub(super) async fn read(root: &Path, export: &Export) -> Result<Self> {
+        let mut staged = Vec::new();
+        if root.exists() {
+            if !root.is_dir() {
+                return Err(unwritable(root, io::ErrorKind::NotADirectory.into()));
+            }
+            staged = find(root, export.provider, export.name.as_deref()).await?;
+        }
+        Ok(Self { root: root.to_owned(), staged })
     }
-    if !root.is_dir() {
-        return Err(unwritable(root, io::ErrorKind::NotADirectory.into()));
+
+    /// What a listing needs to know.
+    pub(super) fn loaded(&self) -> Loaded {
+        Loaded::new(self.staged.iter().map(|staged| record(&self.root, staged)))
     }
+
+    /// The export's deliveries, the newest of a month last.
+    pub(super) fn of<'a>(&'a self, export_name: &'a str) -> impl Iterator<Item = &'a Staged> {
+        self.staged.iter().filter(move |staged| staged.manifest.manifest.export_name == export_name)
+    }
+
+    /// The export's months in the form in which the plan weighs a table's: a delivery has a row where its files are there.
+    pub(super) fn months(&self, export_name: &str) -> BTreeMap<BillingPeriod, Standing> {
+        let month = |staged: &Staged| {
+            let is_whole = staged.manifest.manifest.files.iter().all(|file| {
+                fs::metadata(self.root.join(&file.tail))
+                    .is_ok_and(|found| file.bytes.is_none_or(|bytes| found.len() == bytes))
+            });
+            let record = record(&self.root, staged);
+            (record.billing_period, Standing { record, rows_in_table: u64::from(is_whole) })
+        };
+        self.of(export_name).map(month).collect()
+    }
+}
+
+async fn find(root: &Path, provider: Provider, export_name: Option<&str>) -> Result<Vec<Staged>> {
     let store = Store::Local(Local::new(root));
     let mut found = Vec::new();
-    for pattern in Place::Staging.manifest_patterns(provider, Some(export_name)) {
+    for pattern in Place::Staging.manifest_patterns(provider, export_name) {
         for object in store.list("", &pattern).await? {
-            let Some(location) = Place::Staging.locate(provider, "", Some(export_name), &object.key) else { continue };
+            let Some(location) = Place::Staging.locate(provider, "", export_name, &object.key) else { continue };
             let bytes = store.read(&object.key, Part::Head(u64::MAX)).await?;
             // One that cannot be read is as good as none: its delivery is fetched again.
             let Ok(manifest) = staged::parse(provider, &location, &bytes) else { continue };
@@ -60,42 +99,33 @@ pub(super) async fn staged(root: &Path, provider: Provider, export_name: &str) -
     Ok(found)
 }
 
-/// What stands in the staging folder, in the form in which the plan weighs what stands in a table: one row a delivery
-/// whose files are there.
-pub(super) fn standing(root: &Path, staged: &[Staged]) -> BTreeMap<BillingPeriod, Standing> {
-    let mut standing = BTreeMap::new();
-    for Staged { manifest: staged, .. } in staged {
-        let StagedManifest { provider, manifest_uri, fingerprint, listed_at, manifest } = staged;
-        let is_whole = manifest.files.iter().all(|file| {
-            fs::metadata(root.join(&file.tail)).is_ok_and(|found| file.bytes.is_none_or(|bytes| found.len() == bytes))
-        });
-        let record = LoadRecord {
-            pipeline: provider.as_str().to_owned(),
-            export_name: manifest.export_name.clone(),
-            table_name: root.display().to_string(),
-            billing_period: manifest.billing_period,
-            sequence: 1,
-            execution_id: manifest.execution_id.clone(),
-            fingerprint: fingerprint.clone(),
-            manifest_uri: manifest_uri.clone(),
-            job_id: None,
-            status: LoadStatus::Loaded,
-            rows: 1,
-            files: manifest.files.len() as u64,
-            bytes: manifest.files.iter().filter_map(|file| file.bytes).sum(),
-            cost: BTreeMap::new(),
-            previous_execution_id: None,
-            run_id: String::new(),
-            loaded_at: *listed_at,
-            kind: Some(manifest.kind.as_str().to_owned()),
-            issued_at: manifest.issued,
-            covers_until: manifest.until,
-            cost_net: None,
-            scopes: None,
-        };
-        standing.insert(manifest.billing_period, Standing { record, rows_in_table: u64::from(is_whole) });
+/// A delivery in the form of a load.
+fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
+    let StagedManifest { provider, manifest_uri, fingerprint, listed_at, manifest } = staged;
+    LoadRecord {
+        pipeline: provider.as_str().to_owned(),
+        export_name: manifest.export_name.clone(),
+        table_name: root.display().to_string(),
+        billing_period: manifest.billing_period,
+        sequence: 1,
+        execution_id: manifest.execution_id.clone(),
+        fingerprint: fingerprint.clone(),
+        manifest_uri: manifest_uri.clone(),
+        job_id: None,
+        status: LoadStatus::Loaded,
+        rows: 1,
+        files: manifest.files.len() as u64,
+        bytes: manifest.files.iter().filter_map(|file| file.bytes).sum(),
+        cost: BTreeMap::new(),
+        previous_execution_id: None,
+        run_id: String::new(),
+        loaded_at: *listed_at,
+        kind: Some(manifest.kind.as_str().to_owned()),
+        issued_at: manifest.issued,
+        covers_until: manifest.until,
+        cost_net: None,
+        scopes: None,
     }
-    standing
 }
 
 /// Brings a delivery to the staging folder: its files, each under its name once it is whole, and at last the manifest.
@@ -134,9 +164,11 @@ pub(super) fn write_manifest(path: &Path, staged: &StagedManifest) -> Result<()>
 
 /// Removes other deliveries of the month from the staging folder, now that `kept` is whole there. What another export has
 /// in a folder stays.
-pub(super) fn remove_others(root: &Path, staged: &[Staged], kept: &Manifest) -> Result<()> {
+pub(super) fn remove_others(folder: &Folder, kept: &Manifest) -> Result<()> {
+    let root = &folder.root;
     let kept_folder = root.join(staging_folder(kept));
-    let of_month = staged.iter().filter(|staged| staged.manifest.manifest.billing_period == kept.billing_period);
+    let of_month =
+        folder.of(&kept.export_name).filter(|staged| staged.manifest.manifest.billing_period == kept.billing_period);
     for Staged { folder, manifest } in of_month.filter(|staged| staged.folder != kept_folder) {
         remove(&folder.join(manifest_name(manifest.provider, &manifest.manifest.export_name)))?;
         for file in &manifest.manifest.files {

@@ -9,17 +9,15 @@ use finops_core::{
 };
 use serde::Serialize;
 
-use super::{
-    parquet::written,
-    staging::{staged, standing},
-};
+use super::{parquet::written, staging::Folder};
 use crate::{
     config::Export,
     discover::discover,
     error::Result,
+    flow::table::look_up,
     pipeline::Run,
     storage::Store,
-    warehouse::{bigquery::BigQuery, duckdb::DuckDb, inspect_any},
+    warehouse::{bigquery::BigQuery, duckdb::DuckDb},
 };
 
 /// What a place has of a month.
@@ -90,14 +88,15 @@ pub struct Places<'a> {
 /// # Errors
 /// What a place says that does not tell what it has.
 pub async fn survey(places: &Places<'_>, run: &Run) -> Result<Vec<MonthSurvey>> {
-    let discovered = discover(places.store, places.delivered, &run.months).await?;
-    let Some(export_name) = discovered.export_name else { return Ok(Vec::new()) };
-    let in_staging = standing(places.staging, &staged(places.staging, places.delivered.provider, &export_name).await?);
-    let (_, in_duckdb) = inspect_any(places.duckdb, places.staged).await?;
+    let there = Folder::read(places.staging, places.delivered).await?;
+    let in_duckdb = look_up(places.duckdb, places.staged).await?.months;
     let in_bigquery = match places.bigquery {
-        Some((export, bigquery)) => Some(inspect_any(bigquery, export).await?.1.standing),
+        Some((export, bigquery)) => Some(look_up(bigquery, export).await?.months),
         None => None,
     };
+    let discovered = discover(places.store, places.delivered, &run.months, &there.loaded()).await?;
+    let Some(export_name) = discovered.export_name else { return Ok(Vec::new()) };
+    let in_staging = there.months(&export_name);
     let of = |standing: &BTreeMap<BillingPeriod, Standing>, period, wanted: &str| {
         let visible = standing.get(&period).and_then(Standing::visible);
         Held::of(visible.map(|record| record.execution_id.as_str()), wanted)
@@ -116,7 +115,7 @@ pub async fn survey(places: &Places<'_>, run: &Run) -> Result<Vec<MonthSurvey>> 
             bytes,
             obstacle,
             staging: of(&in_staging, period, &id),
-            duckdb: of(&in_duckdb.standing, period, &id),
+            duckdb: of(&in_duckdb, period, &id),
             parquet: Held::of(in_parquet.as_ref().map(|found| found.manifest.execution_id.as_str()), &id),
             bigquery: in_bigquery.as_ref().map(|standing| of(standing, period, &id)),
             execution_id: id,

@@ -1,225 +1,162 @@
 //! Where billing data goes. Two implementations, one conformance suite (`tests/suite/conformance.rs`).
+//!
+//! A load goes through one sequence, and its types hold the order: [`Warehouse::loaded`], then the listing of the store
+//! beside [`Warehouse::inspect`], [`Warehouse::prepare`], and of each month [`Warehouse::stage`], the checks of
+//! [`crate::flow::check`], and [`Warehouse::swap`].
 
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
 
-mod another_month;
 pub mod bigquery;
+mod month;
 pub mod sql;
-mod state_row;
+mod state_columns;
+mod table;
 
 use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
-    export::ExportKind,
-    manifest::FileFormat,
-    report::Check,
-    schema::{Column, FileType, Reading, SchemaChange, known_type},
-    state::{LoadRecord, LoadStatus, STATE_TABLE, Standing, TableLayout},
+    schema::{Column, SchemaChange, known_type},
+    state::LoadRecord,
     text::short,
 };
-use jiff::Timestamp;
+use jiff::civil::Date;
 
-use crate::{
-    config::Export,
-    error::{Error, Kind, Result},
-};
+use crate::error::{Error, Kind, Result};
 
-/// The table of one export.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// `aws` or `azure`.
-    pub pipeline: &'static str,
-    /// The provider's name of the report.
-    pub export_name: String,
-    /// BigQuery dataset, or DuckDB schema.
-    pub dataset: String,
-    /// The table's name in it.
-    pub table: String,
-    /// The columns that the table stands on.
-    pub layout: TableLayout,
-    /// Whether the staged pipeline writes it: each row tells its delivery then.
-    pub staged: bool,
+pub use month::{LoadColumn, MonthLoad, NewRecord};
+pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
+
+/// What a warehouse can do at once, and with which files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many months may be staged and swapped at once.
+    pub months: usize,
+    /// Whether it reads `gs://` URIs itself; else it takes local paths.
+    pub reads_buckets: bool,
 }
 
-/// What the warehouse holds of a target.
-#[derive(Clone, Debug, Default)]
-pub struct Inventory {
-    /// The table's columns; `None` where there is no table yet.
-    pub columns: Option<Vec<Column>>,
-    /// The last record of each month, with the rows that the table holds of it now.
-    pub standing: BTreeMap<BillingPeriod, Standing>,
-}
-
-/// A column on its way from the files to the table.
-#[derive(Clone, Debug)]
-pub struct LoadColumn {
-    /// The table's column.
-    pub column: Column,
-    /// What the files call it.
-    pub file_name: String,
-    /// Its type there.
-    pub file_type: FileType,
-}
-
-impl LoadColumn {
-    /// How the files' values become the table's.
-    pub fn reading(&self) -> Reading {
-        self.file_type.reading(self.column.column_type)
-    }
-}
-
-/// One month to put in place of what stands.
-#[derive(Clone, Debug)]
-pub struct MonthLoad {
-    /// The month.
-    pub billing_period: BillingPeriod,
-    /// The delivery's id at the provider.
-    pub execution_id: String,
-    /// The delivery's fingerprint.
-    pub fingerprint: String,
-    /// Where its manifest was read.
-    pub manifest_uri: String,
-    /// The files, as this warehouse takes them: `gs://` URIs for BigQuery, local paths for DuckDB.
-    pub files: Vec<String>,
-    /// Bytes of the files, as stored.
-    pub bytes: u64,
-    /// Their form.
-    pub format: FileFormat,
-    /// The files' columns in the files' order.
-    pub columns: Vec<LoadColumn>,
-    /// The table's column whose sum is the month's cost.
-    pub cost: &'static str,
-    /// The table's column with the cost's currency.
-    pub currency: &'static str,
-    /// The files' rows, where they or their manifest tell it.
-    pub rows: Option<u64>,
-    /// The last record, and what the table holds of it now.
-    pub previous: Option<Standing>,
-    /// Load although the same work may be done already.
-    pub force: bool,
-    /// The run that loads.
-    pub run_id: String,
-}
-
-impl MonthLoad {
-    /// Where to look for what is wrong with some file, for people.
-    fn one_of_files(&self) -> String {
-        match self.files.as_slice() {
-            [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
-            files => files.join(" or "),
-        }
-    }
-
-    /// The sequence that follows the last recorded one.
-    ///
-    /// # Errors
-    /// `Warehouse` where no number follows it: finops did not write such a record.
-    fn next_sequence(&self) -> Result<i64> {
-        let Some(Standing { record, .. }) = &self.previous else { return Ok(1) };
-        record.sequence.checked_add(1).ok_or_else(|| {
-            let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
-            let message = format!(
-                "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
-                 {sequence}, the largest that the column holds"
-            );
-            Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
-        })
-    }
-
-    /// The state row of this load, if it is loaded and recorded now. Both warehouses keep microseconds.
-    fn record(&self, target: &Target, sequence: i64, rows: u64, cost: Costs) -> LoadRecord {
-        let replaced = self.previous.as_ref().and_then(Standing::visible);
-        LoadRecord {
-            pipeline: target.pipeline.to_owned(),
-            export_name: target.export_name.clone(),
-            table_name: target.table.clone(),
-            billing_period: self.billing_period,
-            sequence,
-            execution_id: self.execution_id.clone(),
-            fingerprint: self.fingerprint.clone(),
-            manifest_uri: self.manifest_uri.clone(),
-            job_id: None,
-            status: LoadStatus::Loaded,
-            rows,
-            files: self.files.len() as u64,
-            bytes: self.bytes,
-            cost,
-            previous_execution_id: replaced.map(|record| record.execution_id.clone()),
-            run_id: self.run_id.clone(),
-            loaded_at: Timestamp::from_microsecond(Timestamp::now().as_microsecond()).unwrap_or_default(),
-        }
-    }
-}
-
-/// What became of a month.
-#[derive(Clone, Debug)]
-pub enum Replaced {
-    /// It stands, is verified and recorded.
-    Done(Box<Load>),
-    /// Another run put another delivery there in the meantime: look again and plan again.
-    Overtaken,
-}
-
-/// A load that stands.
-#[derive(Clone, Debug)]
-pub struct Load {
-    /// The row in the state table.
-    pub record: LoadRecord,
-    /// The checks that it passed.
-    pub verified: Vec<Check>,
-    /// What the warehouse bills for it, in bytes.
+/// What a month's staged rows are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Files that were read; `None` where the warehouse does not tell.
+    pub files: Option<u64>,
+    /// Rows that the load reports to have written.
+    pub written: Option<u64>,
+    /// Rows that the files were seen to have, by another way than the load.
+    pub counted: Option<u64>,
+    /// Rows that the load left out.
+    pub left_out: u64,
+    /// Rows of each month; of `None` those that belong to no month.
+    pub rows_by_month: BTreeMap<Option<BillingPeriod>, u64>,
+    /// The exact sum of the cost column.
+    pub cost: Costs,
+    /// The exact sum after discounts; `None` where no row has a net cost.
+    pub cost_net: Option<Costs>,
+    /// Bytes that the warehouse bills for what this run started.
     pub bytes_billed: u64,
 }
 
-/// A place that takes whole months, each in one atomic step.
+impl Figures {
+    /// Rows in all.
+    pub fn rows(&self) -> u64 {
+        self.rows_by_month.values().sum()
+    }
+}
+
+/// What became of staging a month.
+#[derive(Debug)]
+pub enum Stage<S> {
+    /// Its rows are staged, where no reader sees them, with these figures.
+    Ready(S, Box<Figures>),
+    /// An earlier run had swapped the same work and died before it was recorded: it is recorded now.
+    Done(Box<Committed>),
+    /// Another run replaced the month since the state was read: begin again with [`Warehouse::loaded`].
+    Superseded,
+    /// The table holds a delivery that reaches further, to this day, of a run that died before it was recorded.
+    Outreached(Date),
+}
+
+/// What became of a swap.
+#[derive(Debug)]
+pub enum Swap {
+    /// The staged rows are the month now, and recorded.
+    Committed(Box<Committed>),
+    /// Another run replaced the month since the state was read, or the staged rows are gone: begin again with
+    /// [`Warehouse::loaded`].
+    Superseded,
+}
+
+/// A month that is loaded.
+#[derive(Clone, Debug)]
+pub struct Committed {
+    /// The row in the state table.
+    pub record: LoadRecord,
+    /// What the warehouse bills for what this run started, in bytes.
+    pub bytes_billed: u64,
+}
+
+/// A place that takes whole months. For readers each is replaced in one atomic step.
+///
+/// The contract promises that runs converge, however many there are and wherever they are killed: a month then is what the
+/// newest delivery holds, once. It does not promise how they exclude each other.
 #[allow(async_fn_in_trait, reason = "only used with known implementations, on one task")]
 pub trait Warehouse {
-    /// How many months may be replaced at once.
-    fn concurrency(&self) -> usize;
+    /// The table as [`Warehouse::prepare`] left it, read once a run.
+    type Table;
+    /// A month's staged rows. Dropped without swap or discard, as when a run is cancelled or killed, they expire or are
+    /// rolled back; no reader and no later run sees them.
+    type Staged;
 
-    /// Whether it reads `gs://` URIs itself; else it takes local paths.
-    fn reads_buckets(&self) -> bool;
+    /// What may go on at once.
+    fn limits(&self) -> Limits;
 
     /// The table's name in the warehouse's full form, as reports show it.
-    fn table_name(&self, target: &Target) -> String;
+    fn table_name(&self, name: &TableName) -> String;
 
-    /// What stands for `target`. Creates nothing.
+    /// The last record of each month of the table, from the state table alone. It comes before any listing of the store:
+    /// what it names was then listed before this run's listing. Columns that an older version did not write are absent.
+    /// Changes nothing; runs beside anything.
     ///
     /// # Errors
-    /// `ForeignTable` where the table exists but finops did not create it.
-    async fn inspect(&self, target: &Target) -> Result<Inventory>;
+    /// `ForeignTable` where finops did not create the state table; `Warehouse` where a row is none of finops's.
+    async fn loaded(&self, name: &TableName) -> Result<Loaded>;
 
-    /// Creates dataset, table and state table where they are missing, with `columns`; applies `changes` (additions and
-    /// widenings; the others change nothing) to a table that is there, which then has `columns`.
+    /// The table's shape, and its rows of each month; `None` where there is no such table. It comes after `loaded`, and may
+    /// run beside the listing. Changes nothing.
+    ///
+    /// # Errors
+    /// What the warehouse refuses.
+    async fn inspect(&self, name: &TableName, loaded: &Loaded) -> Result<Option<Found>>;
+
+    /// Creates dataset, table and state table where they are missing, the table with `columns`; applies `changes` (additions
+    /// and widenings; the others change nothing) to a table that is there; adds columns to a state table that lacks some.
+    /// Idempotent. Two runs may prepare the same table at once. What a crash leaves is a table without the month, or with
+    /// columns that are not filled yet.
     ///
     /// # Errors
     /// What the warehouse refuses; nothing that is loaded is lost.
-    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()>;
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<Self::Table>;
 
-    /// Loads the month, checks it and records it. Readers see the old month until they see the new one.
+    /// Brings the month's rows, in the table's own columns and types, to where no reader sees them. May run beside the
+    /// staging and swapping of other months, up to [`Limits::months`], and beside other runs that stage the same month. A
+    /// crash leaves nothing that a later run would meet.
     ///
     /// # Errors
-    /// The month that stood stands, unless the load itself was done: what then fails (checking, recording) is made good
-    /// by the next run, which finds the load.
-    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced>;
-}
+    /// `Data` for values that the table's types do not have, and what the warehouse refuses; the loaded month is unchanged.
+    async fn stage(&self, table: &Self::Table, month: &MonthLoad) -> Result<Stage<Self::Staged>>;
 
-/// What the warehouse holds of an export's table, and of what kind the rows there are, as far as the table tells: only the
-/// deliveries tell in full.
-///
-/// # Errors
-/// As [`Warehouse::inspect`], where the table is of no kind.
-pub async fn inspect_any<W: Warehouse>(warehouse: &W, export: &Export) -> Result<(ExportKind, Inventory)> {
-    let mut first = None;
-    for kind in ExportKind::EACH_TABLE {
-        match warehouse.inspect(&export.target(export.name.as_deref().unwrap_or_default(), kind.layout())).await {
-            Err(error) if matches!(error.kind(), Kind::ForeignTable | Kind::Schema) => drop(first.get_or_insert(error)),
-            other => return other.map(|inventory| (kind, inventory)),
-        }
-    }
-    first.map_or_else(|| Ok((ExportKind::Cur, Inventory::default())), Err)
+    /// Makes the staged rows the month, in one atomic step for readers, and records it. Only what passed the checks may be
+    /// given. Of several runs that swap the same work, one does, and all report it. A crash between swap and record is
+    /// completed by whichever run wants the month next.
+    ///
+    /// # Errors
+    /// The loaded month is unchanged, unless the swap itself was done: the next run then finds it, and records it.
+    async fn swap(&self, table: &Self::Table, staged: Self::Staged, record: NewRecord) -> Result<Swap>;
+
+    /// Removes staged rows. Never fails: what cannot be removed expires.
+    async fn discard(&self, staged: Self::Staged);
 }
 
 /// Values of a column that the table's type does not have.
@@ -264,32 +201,43 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
 }
 
 /// The error for a table that finops did not create.
-fn not_ours(table: &str) -> Error {
+pub(crate) fn not_ours(table: &str) -> Error {
     Error::new(Kind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
         .hint("choose another table name: the first run loads all months there")
 }
 
-/// The error for a table that finops writes in its other way.
-fn another_way(table: &str, target: &Target) -> Error {
-    let (written, asked) =
-        if target.staged { ("the job", "the staged pipeline") } else { ("the staged pipeline", "the job") };
-    Error::new(
-        Kind::ForeignTable,
-        format!("the table {table} is written by {written}, and {asked} would mix its rows in"),
-    )
-    .hint("give each way a table of its own")
-}
+#[cfg(test)]
+pub(crate) mod test {
+    use finops_core::{
+        export::ExportKind,
+        manifest::FileFormat,
+        schema::{Column, ColumnType, FileType},
+    };
+    use jiff::Timestamp;
 
-/// The error for a table that holds another export.
-pub(crate) fn another_export(table: &str, target: &Target, record: &LoadRecord) -> Error {
-    let (held, pipeline) = (&record.export_name, &record.pipeline);
-    Error::new(
-        Kind::ForeignTable,
-        format!(
-            "the table {table} holds export `{held}` of pipeline {pipeline}, and export `{}` of pipeline {} would \
-             erase its months",
-            target.export_name, target.pipeline
-        ),
-    )
-    .hint("give each export a table of its own")
+    use super::{LoadColumn, MonthLoad};
+
+    pub fn load() -> MonthLoad {
+        let column = Column { name: "a".to_owned(), column_type: ColumnType::String };
+        MonthLoad {
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "e".to_owned(),
+            fingerprint: "f".to_owned(),
+            manifest_uri: "gs://b/m".to_owned(),
+            files: vec!["gs://b/1".to_owned()],
+            bytes: 1,
+            format: FileFormat::Csv,
+            columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
+            cost: "cost",
+            currency: "currency",
+            net_cost: None,
+            kind: ExportKind::Cur,
+            issued_at: Timestamp::UNIX_EPOCH,
+            covers_until: None,
+            rows: None,
+            previous: None,
+            force: false,
+            run_id: "Run:1".to_owned(),
+        }
+    }
 }

@@ -1,8 +1,13 @@
 //! SQL that both warehouses understand, and the one place where identifiers are quoted.
 
-use finops_core::{BillingPeriod, schema::ColumnType, state::TableLayout};
+use finops_core::{
+    BillingPeriod, Costs,
+    amount::total,
+    schema::ColumnType,
+    state::{NetCost, TableLayout},
+};
 
-use super::MonthLoad;
+use super::{Figures, MonthLoad};
 
 /// What a statement says that met a value without a counterpart in the table.
 pub(super) const NO_VALUE: &str = "a value cannot be converted";
@@ -48,20 +53,85 @@ impl Dialect {
         format!("{column} >= {start} AND {column} < {end}")
     }
 
-    /// A query for a month's cost: currency (`unknown` where it is missing), exact sum, and rows.
-    pub fn cost_query(self, table: &str, layout: &TableLayout, load: &MonthLoad) -> String {
-        let (cost, currency) = (self.quote(load.cost), self.quote(load.currency));
-        let in_period = self.in_period(layout, load.billing_period);
+    /// A query for the rows and costs of `table`, or only of the load's month there, by month and currency (`unknown` where
+    /// it is missing). [`read_costs`] reads what it gives.
+    ///
+    /// The cost after discounts follows the FinOps rule for EDP and the like: the net cost where there is one; else nothing
+    /// of a discount line, which the net costs of other lines hold already, and the cost of any other.
+    pub fn cost_query(self, table: &str, layout: &TableLayout, load: &MonthLoad, of_month: bool) -> String {
+        let [cost, currency, partition] = [load.cost, load.currency, layout.partition].map(|name| self.quote(name));
         let text = match self {
             Self::BigQuery => "STRING",
             Self::DuckDb => "VARCHAR",
         };
+        let month = match (self, layout.time) {
+            (Self::DuckDb, _) => format!("strftime({partition}, '%Y-%m')"),
+            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m', {partition})"),
+            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m', {partition})"),
+        };
+        let sum = |amount: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS {text})");
+        // BigQuery gives numbers as text by itself.
+        let count = |of: &str| match self {
+            Self::BigQuery => format!("COUNT({of})"),
+            Self::DuckDb => format!("CAST(COUNT({of}) AS VARCHAR)"),
+        };
+        let net_columns = load.net_cost.map(|NetCost { net, line_type }| {
+            let [net, line_type] = [net, line_type].map(|name| self.quote(name));
+            let (is_discount, zero) = match self {
+                Self::BigQuery => (format!("REGEXP_CONTAINS({line_type}, 'Discount$')"), "CAST(0 AS BIGNUMERIC)"),
+                Self::DuckDb => (format!("{line_type} LIKE '%Discount'"), "0"),
+            };
+            let net_cost = sum(&format!("COALESCE({net}, IF({is_discount}, {zero}, {cost}))"));
+            format!(", {} AS {}, {net_cost} AS {}", count(&net), self.quote("net_count"), self.quote("net_cost"))
+        });
+        let condition =
+            if of_month { format!(" WHERE {}", self.in_period(layout, load.billing_period)) } else { String::new() };
+        let [as_month, as_currency, as_cost, as_count] =
+            ["month", "currency", "cost", "row_count"].map(|name| self.quote(name));
         format!(
-            "SELECT COALESCE(NULLIF({currency}, ''), 'unknown') AS currency, \
-             CAST(COALESCE(SUM({cost}), 0) AS {text}) AS cost, COUNT(*) AS row_count \
-             FROM {table} WHERE {in_period} GROUP BY 1"
+            "SELECT {month} AS {as_month}, COALESCE(NULLIF({currency}, ''), 'unknown') AS {as_currency}, {} AS {as_cost}, \
+             {} AS {as_count}{} FROM {table}{condition} GROUP BY 1, 2",
+            sum(&cost),
+            count("*"),
+            net_columns.unwrap_or_default()
         )
     }
+}
+
+/// How many columns the answer to [`Dialect::cost_query`] has.
+pub(super) fn cost_columns(load: &MonthLoad) -> usize {
+    if load.net_cost.is_some() { 6 } else { 4 }
+}
+
+/// Rows and costs, from the answer to [`Dialect::cost_query`].
+///
+/// # Errors
+/// A row that is none of those that were asked for, as text.
+pub(super) fn read_costs(rows: &[Vec<Option<String>>]) -> Result<Figures, String> {
+    let (mut figures, mut net, mut has_net) = (Figures::default(), Costs::new(), false);
+    for row in rows {
+        let mut read = || {
+            let [month, Some(currency), Some(cost), Some(count), of_net @ ..] = row.as_slice() else { return None };
+            let month = month.as_deref().and_then(|month| month.parse().ok());
+            *figures.rows_by_month.entry(month).or_default() += count.parse::<u64>().ok()?;
+            add(&mut figures.cost, currency, cost)?;
+            if let [Some(count), Some(cost)] = of_net {
+                has_net |= count != "0";
+                add(&mut net, currency, cost)?;
+            }
+            Some(())
+        };
+        read().ok_or_else(|| format!("{row:?}"))?;
+    }
+    figures.cost_net = has_net.then_some(net);
+    Ok(figures)
+}
+
+/// Adds to a currency's sum, which may be split by months.
+fn add(costs: &mut Costs, currency: &str, cost: &str) -> Option<()> {
+    let cost = [(currency.to_owned(), cost.parse().ok()?)].into();
+    *costs = total([&*costs, &cost].into_iter());
+    Some(())
 }
 
 /// The first value of the table's partition column that belongs to the month, and the first that no longer does.

@@ -160,7 +160,7 @@ async fn a_schema_may_have_the_name_of_the_database_file_or_of_a_catalog() {
         [("bills.duckdb", "bills"), ("a.duckdb", "temp"), ("a.duckdb", "system"), ("a.b.duckdb", "a")]
     {
         let mut table = Table { harness: DuckDbHarness::with_file(file), target: target() };
-        dataset.clone_into(&mut table.target.dataset);
+        dataset.clone_into(&mut table.target.name.dataset);
         for execution in ["first", "second"] {
             let load = table.load(&Delivery::of_costs("2025-08", execution, &["1", "2"])).await.unwrap();
             assert_eq!(load.record.rows, 2, "{dataset} in {file}");

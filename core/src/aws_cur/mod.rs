@@ -7,7 +7,10 @@ pub(crate) use layout::{MANIFEST_SUFFIX, export_of};
 pub use layout::{locate, manifest_patterns};
 pub use parse::parse;
 
-use crate::{schema::ColumnType, state::TableLayout};
+use crate::{
+    schema::ColumnType,
+    state::{NetCost, TableLayout},
+};
 
 /// What the table of a Cost and Usage Report stands on.
 pub const TABLE_LAYOUT: TableLayout = TableLayout {
@@ -16,4 +19,5 @@ pub const TABLE_LAYOUT: TableLayout = TableLayout {
     time: ColumnType::Timestamp,
     costs: &["line_item_unblended_cost"],
     currencies: &["line_item_currency_code"],
+    net_cost: Some(NetCost { net: "line_item_net_unblended_cost", line_type: "line_item_line_item_type" }),
 };

@@ -42,6 +42,7 @@ pub const TABLE_LAYOUT: TableLayout = TableLayout {
     time: ColumnType::Date,
     costs: &["costInBillingCurrency", "preTaxCost", "cost"],
     currencies: &["billingCurrency", "billingCurrencyCode", "currency"],
+    net_cost: None,
 };
 
 /// The type of a well-known column of the table.

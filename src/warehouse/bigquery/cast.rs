@@ -154,12 +154,20 @@ pub(super) fn month_query(load: &MonthLoad, fields: &[Field], staging: &str) -> 
         let loaded = load.columns.iter().find(|loaded| loaded.column.name.eq_ignore_ascii_case(&field.name));
         let value = match loaded {
             Some(loaded) => Cast::new(loaded).checked(),
-            None => format!("CAST(NULL AS {})", type_in_sql(field)?),
+            None => null_of(field)?,
         };
         Ok(format!("{value} AS {}", BigQuery.quote(&field.name)))
     };
     let values = fields.iter().map(value).collect::<Result<Vec<_>>>()?;
     Ok(format!("SELECT {} FROM {}", values.join(", "), texts(load, staging)))
+}
+
+/// No value of a column that anybody made.
+///
+/// # Errors
+/// `Schema` for a column that cannot be left without a value.
+pub(super) fn null_of(field: &Field) -> Result<String> {
+    Ok(format!("CAST(NULL AS {})", type_in_sql(field)?))
 }
 
 /// The type of a column that anybody made; the API has names of its own for some.
@@ -220,7 +228,12 @@ mod tests {
     }
 
     fn field(name: &str, field_type: &str, mode: Option<&str>) -> Field {
-        Field { name: name.to_owned(), r#type: field_type.to_owned(), mode: mode.map(str::to_owned) }
+        Field {
+            name: name.to_owned(),
+            r#type: field_type.to_owned(),
+            mode: mode.map(str::to_owned),
+            ..Field::default()
+        }
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! The methods of BigQuery's API that finops uses.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use backon::ExponentialBuilder;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -9,11 +13,13 @@ use serde_json::{Value, json};
 use super::{
     Uploaded,
     errors::Failure,
-    model::{Dataset, Granted, Job, QueryResponse, Table},
+    model::{Dataset, Granted, Job, QueryResponse, RowAccessPolicies, Table},
     rest::{Request, Rest},
     upload::Upload,
 };
 use crate::{error::Result, http};
+
+const SLOWEST_POLL: Duration = Duration::from_secs(5);
 
 /// Whom uploads tell how far they are.
 pub(super) type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
@@ -22,6 +28,8 @@ pub(super) type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
 pub(super) struct Client {
     rest: Rest,
     project: String,
+    /// A server on this machine, which does nothing slowly.
+    is_local: bool,
     show_uploaded: ShowUploaded,
 }
 
@@ -29,7 +37,7 @@ impl Client {
     /// A client for `project`, at a local server if one is given.
     pub(super) fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
         let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
-        Ok(Self { rest, project, show_uploaded: Box::new(|_| {}) })
+        Ok(Self { rest, project, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
     }
 
     pub(super) fn show_uploaded(&mut self, show: ShowUploaded) {
@@ -67,6 +75,40 @@ impl Client {
             Some(file) => Box::pin(Upload::of(&self.rest, file, &self.show_uploaded)?.send(&self.project, job)).await,
             None => self.post("jobs.insert", &["jobs"], job).await,
         }
+    }
+
+    /// Who may see which rows of the table.
+    pub(super) async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<RowAccessPolicies, Failure> {
+        let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
+        self.get("rowAccessPolicies.list", &path, &[]).await
+    }
+
+    /// How long to wait before a job that failed for the moment is tried again.
+    pub(super) fn job_backoff(&self) -> ExponentialBuilder {
+        if self.is_local {
+            return http::backoff();
+        }
+        // Of `jobRateLimitExceeded`, Google says that it takes seconds to minutes.
+        let (first, longest) = (Duration::from_secs(1), Duration::from_mins(1));
+        ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(6).with_jitter()
+    }
+
+    /// How long to wait where a table was changed too often: 5 times in 10 seconds are allowed, each row added counts.
+    pub(super) fn rate_limit_backoff(&self) -> ExponentialBuilder {
+        let first = if self.is_local { Duration::from_millis(200) } else { Duration::from_secs(10) };
+        let longest = first * 6;
+        ExponentialBuilder::default()
+            .with_min_delay(first)
+            .with_max_delay(longest)
+            .with_factor(1.5)
+            .with_max_times(6)
+            .with_jitter()
+    }
+
+    /// How long to wait between looks at a job.
+    pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_millis(250) };
+        std::iter::successors(Some(first), |pause| Some((*pause * 3 / 2).min(SLOWEST_POLL)))
     }
 
     /// Has BigQuery look at a statement as if it were to be run.

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use finops_core::text::{harmless, short};
+use finops_core::{
+    numbered::{By, Why},
+    text::{harmless, short},
+};
 use google_cloud_auth::errors::CredentialsError;
 use jiff::{Timestamp, fmt::rfc2822};
 
@@ -21,6 +24,10 @@ const TRANSIENT: [&str; 4] = ["rateLimitExceeded", "backendError", "internalErro
 /// Reasons that go away, of jobs: the same work goes through as a new job.
 const TRANSIENT_OF_JOBS: [&str; 4] =
     ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
+/// What BigQuery says of a table that was changed too often.
+const TOO_OFTEN: &str = "Exceeded rate limits";
+/// What it says where no role helps.
+const POLICY_SIGNS: [&str; 2] = ["vpcServiceControls", "organization's policy"];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
 /// How many characters a message shows of a body that is not BigQuery's.
@@ -132,6 +139,30 @@ impl Failure {
         matches!(self, Self::Refused { reason, .. } if TRANSIENT_OF_JOBS.contains(&reason.as_str()))
     }
 
+    /// The same, and soon.
+    pub(super) fn is_transient_job(&self) -> bool {
+        self.is_transient_of_jobs() && !self.is_rate_limited()
+    }
+
+    /// Whether a table was changed too often within some seconds.
+    pub(super) fn is_rate_limited(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if message.contains(TOO_OFTEN))
+    }
+
+    /// Whether the organisation's policy or a service perimeter refuses it, whatever the account's roles are.
+    pub(super) fn is_forbidden_by_policy(&self) -> bool {
+        matches!(self, Self::Refused { message, .. } if POLICY_SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+
+    /// What a refused insert of a swap means; `staging` is the table that it reads. Without an answer, the job may be there.
+    pub(super) fn why(&self, by: By, staging: &str) -> Why {
+        match self {
+            Self::Refused { reason, message, .. } if self.is_without_effect() => why(reason, message, by, staging),
+            Self::Refused { .. } | Self::NoAnswer(_) | Self::Unreadable { .. } => Why::Transient,
+            Self::Credentials(..) | Self::File(..) => Why::Final,
+        }
+    }
+
     /// How long to wait at least before the request is sent again.
     pub(super) fn retry_after(&self) -> Duration {
         match self {
@@ -160,6 +191,9 @@ impl Failure {
         let message = format!("{doing} failed: {self}");
         let network = "check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again";
         match self {
+            Self::Refused { status: 403, .. } if self.is_forbidden_by_policy() => {
+                Error::new(Kind::Permission, message).hint(ASK_ADMINISTRATOR)
+            }
             Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
                 match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == Kind::Warehouse) {
@@ -200,6 +234,8 @@ pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
 pub(super) const WAIT_FOR_QUOTA: &str =
     "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
 const LOG_IN: &str = "run `gcloud auth application-default login`, or run the job as a service account";
+
+const ASK_ADMINISTRATOR: &str = "a policy of the organisation or a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator";
 
 const NO_MESSAGE: &str = "BigQuery gives no message";
 
@@ -253,6 +289,27 @@ fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
     }
 }
 
+/// Why a swap failed, or was refused when it was inserted.
+fn why(reason: &str, message: &str, by: By, staging: &str) -> Why {
+    match reason {
+        _ if TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason) => Why::Transient,
+        "notFound" if message.contains(staging) => Why::SourceGone,
+        // A copy takes only a table of the very same form, which a query does not mind.
+        "invalid" | "notImplemented" | "unsupported" if by == By::Copy => Why::CopyRefused,
+        _ => Why::Final,
+    }
+}
+
+/// Why a swap failed; `staging` is the table that it reads.
+pub(super) fn why_failed(error: &ErrorProto, by: By, staging: &str) -> Why {
+    why(&error.reason, &error.message, by, staging)
+}
+
+/// Whether a copy is refused since the columns are not the same, which only this month's need be.
+pub(super) fn is_about_columns(message: &str) -> bool {
+    message.to_ascii_lowercase().contains("schema")
+}
+
 /// Whether a job that ended so may go through under a new id.
 pub(super) fn is_transient_job(error: &ErrorProto) -> bool {
     let reason = error.reason.as_str();
@@ -268,11 +325,6 @@ const SCHEMA_REFUSED: [&str; 4] =
 pub(super) fn refuses_schema(error: &ErrorProto) -> bool {
     let of_parquet = error.message.contains("Parquet column") && error.message.contains("does not match");
     error.reason == "invalid" && (of_parquet || SCHEMA_REFUSED.iter().any(|sign| error.message.contains(sign)))
-}
-
-/// Whether a job that replaces a month failed since a row is not of that month. BigQuery does not tell which.
-pub(super) fn tells_of_another_month(error: &ErrorProto) -> bool {
-    error.message.contains("belong to different partitions")
 }
 
 /// A load job's end as an error; `doing` says what it was to load.

@@ -1,26 +1,22 @@
-//! The job of a month: its id, its labels, its configuration.
+//! The ids of a month's jobs, and the load of its files.
 
 use std::path::Path;
 
 use finops_core::{
     delivery::hash,
     manifest::FileFormat,
-    schema::{Column, ColumnType, FileType, Reading, TimeForm},
+    schema::{ColumnType, FileType, Reading, TimeForm},
 };
 use serde_json::{Value, json};
 
-use super::{cast::staged_name, schema::table_schema};
+use super::cast::staged_name;
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{LoadColumn, MonthLoad, Target},
 };
 
-/// The label that tells what a job loads.
-pub(super) const WORK_LABEL: &str = "finops_work";
 /// BigQuery's limit of source URIs a job.
 const MAX_FILES: usize = 10_000;
-/// BigQuery's limit of characters in a label's value.
-const MAX_LABEL: usize = 63;
 /// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
 const MAX_TABLE: usize = 900;
 
@@ -28,7 +24,7 @@ const MAX_TABLE: usize = 900;
 /// since datasets of one project may hold tables of the same name, and a dataset's name has no `-`. Where the table's
 /// name has characters that a job id cannot take, or is too long, a hash of it keeps it apart from others.
 pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
-    let name = format!("{}-{}", target.dataset, target.table);
+    let name = format!("{}-{}", target.name.dataset, target.name.table);
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let mut safe: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_TABLE).collect();
     if safe != name {
@@ -37,7 +33,8 @@ pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
     format!("finops-{safe}-{}-", load.billing_period.partition_id())
 }
 
-/// A hash of what a job loads: the delivery, its files and its columns. A forced load is its run's own.
+/// What a swap does: a hash of the delivery, its files and its columns. A forced load is its run's own. The prefix tells it
+/// from jobs of versions that replaced a month before they checked it: those are other work.
 pub(super) fn work(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
     let columns = load.columns.iter().map(|column| &column.column);
@@ -45,42 +42,11 @@ pub(super) fn work(load: &MonthLoad) -> String {
     if load.force {
         lines.push(format!("forced by {}", load.run_id));
     }
-    hash([lines.join("\n").as_bytes()])
+    format!("s2-{}", hash([lines.join("\n").as_bytes()]))
 }
 
-/// `text` as a label's value.
-fn label(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_LABEL).collect()
-}
-
-/// The labels of the job that replaces a month.
-pub(super) fn labels(load: &MonthLoad, work: &str) -> Value {
-    json!({
-        WORK_LABEL: work,
-        "finops_period": load.billing_period.to_string(),
-        "finops_run": label(&load.run_id),
-    })
-}
-
-/// The partition that a job replaces.
-pub(super) fn partition(project: &str, target: &Target, load: &MonthLoad) -> Value {
-    let table = format!("{}${}", target.table, load.billing_period.partition_id());
-    json!({"projectId": project, "datasetId": target.dataset, "tableId": table})
-}
-
-/// The job that loads the files straight into the month's partition, but for its number: [`with_id`] completes it.
-///
-/// # Errors
-/// As [`configuration`], and `Schema` for a column that finops does not write.
-pub(super) fn direct_job(project: &str, target: &Target, load: &MonthLoad, work: &str) -> Result<Value> {
-    let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
-    let load_configuration = configuration(load, &table_schema(&columns)?, &partition(project, target, load))?;
-    Ok(json!({"configuration": {"labels": labels(load, work), "load": load_configuration}}))
-}
-
-/// A load of the month's files. `schema` is their columns in their order, as CSV is read by position. The table exists,
-/// so its partitioning and clustering are left out: given here, they would have to match.
+/// A load of the month's files that appends them to a table. `schema` is their columns in their order, as CSV is read by
+/// position. The table exists, so its partitioning and clustering are left out: given here, they would have to match.
 ///
 /// # Errors
 /// `Data` for more files than a job takes or a name that it would read as a pattern, `Configuration` for several local ones.
@@ -123,7 +89,7 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
     configuration["schema"] = schema.clone();
     configuration["destinationTable"] = destination.clone();
     configuration["createDisposition"] = "CREATE_NEVER".into();
-    configuration["writeDisposition"] = "WRITE_TRUNCATE".into();
+    configuration["writeDisposition"] = "WRITE_APPEND".into();
     Ok(configuration)
 }
 
@@ -132,7 +98,7 @@ pub(super) fn local_file(load: &MonthLoad) -> Option<&Path> {
     load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
-/// Whether the files can be loaded straight into the month's partition: every value is one of the table's type and under
+/// Whether the files can be loaded straight into a table of the target's types: every value is of the table's type and under
 /// the table's name, and a load reads days in one form only.
 pub(super) fn is_direct(load: &MonthLoad) -> bool {
     let as_it_is = |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
@@ -149,13 +115,6 @@ fn day_form(load: &MonthLoad) -> Option<TimeForm> {
     forms.reduce(|a, b| if a == b { a } else { TimeForm::Other })
 }
 
-/// `job` under the id `id`, to run in `location`.
-pub(super) fn with_id(job: &Value, project: &str, id: &str, location: &str) -> Value {
-    let mut job = job.clone();
-    job["jobReference"] = json!({"projectId": project, "jobId": id, "location": location});
-    job
-}
-
 #[cfg(test)]
 mod tests {
     use finops_core::aws_cur;
@@ -169,8 +128,7 @@ mod tests {
         Target {
             pipeline: "aws",
             export_name: "cur".to_owned(),
-            dataset: dataset.to_owned(),
-            table: table.to_owned(),
+            name: TableName { dataset: dataset.to_owned(), table: table.to_owned() },
             layout: aws_cur::TABLE_LAYOUT,
             staged: false,
         }
@@ -213,8 +171,8 @@ mod tests {
             let columns = forms.iter().enumerate();
             let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::TimeText(*form), *to));
             let load = MonthLoad { columns: columns.collect(), ..load() };
-            let job = direct_job("p", &target("d", "t"), &load, "w").unwrap();
-            (is_direct(&load), job["configuration"]["load"]["dateFormat"].as_str().map(str::to_owned))
+            let job = configuration(&load, &Value::Null, &Value::Null).unwrap();
+            (is_direct(&load), job["dateFormat"].as_str().map(str::to_owned))
         };
         let month_first = Some("MM/DD/YYYY".to_owned());
         assert_eq!(of(&[(TimeForm::Day, Date), (TimeForm::Day, Date)]), (true, None));
@@ -227,19 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn labels_hold_only_what_they_may() {
-        assert_eq!(label("Run:2025-09-01T00:00Z"), "run_2025-09-01t00_00z");
-        assert_eq!(label(&"x".repeat(80)).len(), MAX_LABEL);
-        assert!(work(&load()).len() <= MAX_LABEL);
-    }
-
-    #[test]
     fn a_local_file_is_sent_along_and_several_are_refused() {
         let job = |files: &[&str]| {
             let files = files.iter().map(|file| (*file).to_owned()).collect();
-            direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w")
+            configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null)
         };
-        assert_eq!(job(&["/data/a"]).unwrap()["configuration"]["load"]["sourceUris"], Value::Null);
+        assert_eq!(job(&["/data/a"]).unwrap()["sourceUris"], Value::Null);
         let error = job(&["/data/a", "/data/b"]).unwrap_err();
         assert_eq!(error.kind(), Kind::Configuration);
         assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
@@ -248,14 +199,14 @@ mod tests {
     #[test]
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
-        let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
     }
     #[test]
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
         let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
-        let error = direct_job("p", &target("d", "t"), &MonthLoad { files, ..load() }, "w").unwrap_err();
+        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
     }

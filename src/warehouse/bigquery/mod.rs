@@ -1,47 +1,49 @@
-//! BigQuery as a warehouse: one load job a month, straight from `gs://` or with a local file sent along into the month's
-//! partition; where types differ, a load into a staging table and one query from there.
+//! BigQuery as a warehouse. A month's files are loaded into a staging table by BigQuery itself, straight from `gs://` or with
+//! a local file sent along (`stage.rs`), and a numbered job makes the staged partition the month (`month.rs`, `swap.rs`).
 //!
-//! What is relied on is in DESIGN.md ("Replace") and the facts about BigQuery's load semantics behind it.
+//! What is relied on is in emulator/SEMANTICS.md, with how sure each rule is.
 
 mod cast;
 mod client;
 mod credentials;
 mod errors;
+mod figures;
 mod inspect;
-mod job;
 mod load;
 mod model;
+mod month;
 mod prepare;
 mod probe;
 mod query;
-mod record;
 mod rest;
+mod run_job;
 mod schema;
 mod stage;
+mod state;
+mod swap;
 mod upload;
-mod verify;
 
 use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
-use finops_core::{
-    report::Check,
-    schema::{Column, SchemaChange},
-    state::LoadStatus,
-};
+use backon::ExponentialBuilder;
+use finops_core::schema::{Column, SchemaChange};
 
 use self::{
     client::Client,
     errors::{Failure, WAIT_FOR_QUOTA},
-    job::NumberedJobs,
     model::Dataset,
+    stage::Pace,
 };
-use super::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse, sql::Dialect};
+use super::{Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
 
+pub use month::Staged;
+pub use prepare::Prepared;
 pub use probe::{DatasetFacts, clock_ahead};
 
 /// The label of every table that finops creates.
@@ -62,7 +64,14 @@ pub struct Options {
     pub credentials_path: Option<PathBuf>,
     /// How many months may be replaced at once.
     pub concurrency: usize,
+    /// Where staging tables are made; in the table's own dataset without one.
+    pub staging_dataset: Option<String>,
+    /// How long a job whose id is taken may not be found before its number counts as used up.
+    pub forgotten_after: Duration,
 }
+
+/// See [`Options::forgotten_after`]: a job that was just inserted may not be found for seconds.
+pub const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 
 /// How much of a file has been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,11 +87,14 @@ pub struct BigQuery {
     client: Client,
     default_location: String,
     concurrency: usize,
+    staging_dataset: Option<String>,
+    forgotten_after: Duration,
     /// Dataset to location: every job must name it.
     locations: Mutex<HashMap<String, String>>,
-    /// Job id prefix of a month to the number of the last job of other work that the caller was told of.
-    overtaken: Mutex<HashMap<String, i64>>,
-    /// What was refused first for a quota that is used up. From then on nothing is begun.
+    /// Job id prefix of a month to the number up to which this run was told of jobs of other work.
+    acknowledged: Mutex<HashMap<String, i64>>,
+    new_tables: Pace,
+    /// The first quota error of this run; once set, no new work starts.
     quota_used_up: OnceLock<String>,
 }
 
@@ -96,8 +108,11 @@ impl BigQuery {
             client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
             default_location: options.default_location,
             concurrency: options.concurrency,
+            staging_dataset: options.staging_dataset,
+            forgotten_after: options.forgotten_after,
             locations: Mutex::default(),
-            overtaken: Mutex::default(),
+            acknowledged: Mutex::default(),
+            new_tables: Pace::default(),
             quota_used_up: OnceLock::new(),
         })
     }
@@ -140,7 +155,7 @@ impl BigQuery {
         if let Err(error) = &done
             && error.kind() == Kind::Quota
         {
-            // Of several at once, one tells.
+            // Only the first failure is kept.
             let _ = self.quota_used_up.set(error.full_message());
         }
         done
@@ -151,95 +166,67 @@ impl BigQuery {
         locations.insert(dataset.to_owned(), location.to_owned());
     }
 
-    /// Loads, verifies and records the month.
-    async fn load_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-        let dataset = &target.dataset;
-        let location = self.location(dataset).await?.ok_or_else(|| {
-            let name = format!("{}.{dataset}", self.client.project());
-            Error::new(Kind::NotFound, format!("dataset {name} is gone")).hint("run again: finops creates it anew")
-        })?;
-        let jobs = NumberedJobs::new(self, target, load, &location);
-        let Some(finished) = Box::pin(jobs.replace()).await? else {
-            return Ok(Replaced::Overtaken);
-        };
-        let found = self.verify(target, load, &finished, &location).await?;
-        // What was counted and summed may be what a later job put there in the meantime, even where the rows agree.
-        if jobs.is_overtaken_after(finished.number).await? {
-            return Ok(Replaced::Overtaken);
-        }
-        if let Some(difference) = &found.difference {
-            self.record(target, load, &finished, &found, LoadStatus::Unverified, &location).await?;
-            let (period, table) = (load.billing_period, self.table_name(target));
-            let message = format!("{period} is in {table} but does not add up (job {}): {difference}", finished.id);
-            return Err(Error::new(Kind::Verification, message)
-                .hint("run again: the month is loaded again")
-                .job(finished.id));
-        }
-        let record = self.record(target, load, &finished, &found, LoadStatus::Loaded, &location).await?;
-        let verified = vec![Check::Files, Check::Rows];
-        Ok(Replaced::Done(Box::new(Load { record, verified, bytes_billed: found.bytes_billed })))
+    /// How often, and how long, a job is looked for whose id is taken.
+    fn forgotten_after(&self) -> ExponentialBuilder {
+        let first = Duration::from_millis(200).min(self.forgotten_after);
+        ExponentialBuilder::default()
+            .with_min_delay(first)
+            .with_max_delay(Duration::from_secs(15))
+            .without_max_times()
+            .with_total_delay(Some(self.forgotten_after))
     }
 }
 
 impl Warehouse for BigQuery {
-    fn concurrency(&self) -> usize {
-        self.concurrency
+    type Table = Prepared;
+    type Staged = Staged;
+
+    fn limits(&self) -> Limits {
+        Limits { months: self.concurrency, reads_buckets: true }
     }
 
-    fn reads_buckets(&self) -> bool {
-        true
+    fn table_name(&self, name: &TableName) -> String {
+        format!("{}.{}.{}", self.client.project(), name.dataset, name.table)
     }
 
-    fn table_name(&self, target: &Target) -> String {
-        format!("{}.{}.{}", self.client.project(), target.dataset, target.table)
+    async fn loaded(&self, name: &TableName) -> Result<Loaded> {
+        self.last_records(name).await
     }
 
-    async fn inspect(&self, target: &Target) -> Result<Inventory> {
-        self.inventory(target).await
+    async fn inspect(&self, name: &TableName, _: &Loaded) -> Result<Option<Found>> {
+        self.find(name).await
     }
 
-    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
-        let what = format!("preparing {}", self.table_name(target));
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<Prepared> {
+        let what = format!("preparing {}", self.table_name(&target.name));
         self.within_quota(&what, self.prepare_tables(target, columns, changes)).await
     }
 
-    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-        let what = format!("loading {} into {}", load.billing_period, self.table_name(target));
-        self.within_quota(&what, self.load_month(target, load)).await
+    async fn stage(&self, table: &Prepared, month: &MonthLoad) -> Result<Stage<Staged>> {
+        let what = format!("loading {} into {}", month.billing_period, self.table_name(&table.target.name));
+        self.within_quota(&what, self.stage_month(table, month)).await
+    }
+
+    async fn swap(&self, table: &Prepared, staged: Staged, record: NewRecord) -> Result<Swap> {
+        let what = format!("loading {} into {}", record.billing_period(), self.table_name(&table.target.name));
+        self.within_quota(&what, self.swap_month(table, staged, record)).await
+    }
+
+    async fn discard(&self, staged: Staged) {
+        self.discard_month(staged).await;
     }
 }
 
 #[cfg(test)]
 mod test {
-    use finops_core::{
-        manifest::FileFormat,
-        schema::{Column, ColumnType, FileType},
-    };
+    use finops_core::schema::{Column, ColumnType, FileType};
 
-    use crate::warehouse::{LoadColumn, MonthLoad};
+    use crate::warehouse::LoadColumn;
+    pub use crate::warehouse::test::load;
 
     /// A column that the files call the same in upper case.
     pub fn column(name: &str, file_type: FileType, column_type: ColumnType) -> LoadColumn {
         let column = Column { name: name.to_owned(), column_type };
         LoadColumn { column, file_name: name.to_uppercase(), file_type }
-    }
-
-    pub fn load() -> MonthLoad {
-        MonthLoad {
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "e".to_owned(),
-            fingerprint: "f".to_owned(),
-            manifest_uri: "gs://b/m".to_owned(),
-            files: vec!["gs://b/1".to_owned()],
-            bytes: 1,
-            format: FileFormat::Csv,
-            columns: vec![column("a", FileType::Text(None), ColumnType::String)],
-            cost: "cost",
-            currency: "currency",
-            rows: None,
-            previous: None,
-            force: false,
-            run_id: "Run:1".to_owned(),
-        }
     }
 }

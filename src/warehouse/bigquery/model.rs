@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -13,7 +14,7 @@ pub(super) struct Dataset {
     pub default_table_expiration_ms: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Table {
     #[serde(default)]
@@ -21,30 +22,43 @@ pub(super) struct Table {
     #[serde(default)]
     pub schema: TableSchema,
     pub time_partitioning: Option<TimePartitioning>,
+    pub clustering: Option<Value>,
+    pub encryption_configuration: Option<Value>,
     pub creation_time: String,
     pub expiration_time: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TableSchema {
     pub fields: Vec<Field>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Field {
     pub name: String,
     pub r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// Everything else, such as `description`, `policyTags` and the `fields` of a record.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct TimePartitioning {
     pub r#type: String,
     pub field: Option<String>,
     pub expiration_ms: Option<String>,
+}
+
+impl Field {
+    /// What others put on a column, which a swap might take away.
+    pub(super) fn extras(&self) -> impl Iterator<Item = &str> {
+        ["description", "policyTags"].into_iter().filter(|extra| self.rest.contains_key(*extra))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +71,15 @@ pub(super) struct Job {
     /// Who ran it.
     #[serde(rename = "user_email")]
     pub user_email: Option<String>,
+}
+
+/// Who may see which rows of a table.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RowAccessPolicies {
+    /// Absent where there are none.
+    #[serde(default)]
+    pub row_access_policies: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -96,6 +119,13 @@ pub(super) struct JobStatistics {
     pub end_time: Option<String>,
     pub load: Option<LoadStatistics>,
     pub query: Option<QueryStatistics>,
+    pub copy: Option<CopyStatistics>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct CopyStatistics {
+    pub copied_rows: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -117,6 +147,7 @@ pub(super) struct QueryStatistics {
 pub(super) struct QueryResponse {
     pub job_reference: JobReference,
     pub job_complete: bool,
+    pub schema: Option<TableSchema>,
     #[serde(default)]
     pub rows: Vec<Row>,
     pub page_token: Option<String>,
@@ -135,7 +166,7 @@ pub(super) struct Row {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Cell {
-    pub v: serde_json::Value,
+    pub v: Value,
 }
 
 /// The body of a refusal.

@@ -1,22 +1,45 @@
-//! What must be there before a month is loaded: dataset, state table, table, columns.
+//! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
+
+use std::sync::{OnceLock, atomic::AtomicBool};
 
 use finops_core::{
     schema::{ChangeKind, Column, SchemaChange, additions},
     state::STATE_TABLE,
 };
-use futures::future::{try_join, try_join3};
+use futures::future::{try_join3, try_join4};
 use serde_json::{Value, json};
 
 use super::{
     BigQuery, MANAGED_BY, STAGED,
-    model::Table,
-    record::state_schema,
+    model::{Field, Table},
     schema::{sql_type, table_schema},
+    state::{missing_columns, state_schema},
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Target, Warehouse, sql::Dialect},
+    warehouse::{Target, Warehouse, not_ours, sql::Dialect},
 };
+
+/// A table as it was left by [`Warehouse::prepare`].
+pub struct Prepared {
+    pub(super) target: Target,
+    pub(super) location: String,
+    /// All columns, those that others made too.
+    pub(super) fields: Vec<Field>,
+    pub(super) clustering: Option<Value>,
+    /// With whose key it is encrypted.
+    pub(super) encryption: Option<Value>,
+    /// The dataset of its staging tables.
+    pub(super) staging_dataset: String,
+    /// It has row access policies, which a copy may take away.
+    pub(super) has_row_policies: bool,
+    /// A copy was refused for what the table is: the other months need not try.
+    pub(super) copies_refused: AtomicBool,
+    /// A swap was done, and the table looked at afterwards.
+    pub(super) was_compared: AtomicBool,
+    /// What the first swap took away of what others had put on the table.
+    pub(super) lost: OnceLock<String>,
+}
 
 impl BigQuery {
     /// See [`Warehouse::prepare`].
@@ -25,11 +48,11 @@ impl BigQuery {
         target: &Target,
         columns: &[Column],
         planned: &[SchemaChange],
-    ) -> Result<()> {
-        let dataset = &target.dataset;
+    ) -> Result<Prepared> {
+        let dataset = &target.name.dataset;
         let (location, table, state_table) = try_join3(
             self.location(dataset),
-            self.find_table(dataset, &target.table),
+            self.find_table(dataset, &target.name.table),
             self.find_table(dataset, STATE_TABLE),
         )
         .await?;
@@ -43,19 +66,97 @@ impl BigQuery {
                 None => self.create_state_table(dataset).await?,
             };
             self.check_state_ours(dataset, &table)?;
-            self.keep(dataset, STATE_TABLE, &table, &location).await
+            self.keep(dataset, STATE_TABLE, &table, &location).await?;
+            self.add_state_columns(dataset, &table, &location).await
         };
-        let create_table = async {
-            match table {
-                Some(table) => Ok((table, planned.to_vec())),
-                None => self.create_table(target, columns).await,
+        let has_row_policies = async {
+            // One that is created now has none.
+            if table.is_some() { self.has_row_policies(target).await } else { Ok(false) }
+        };
+        let prepare_table = async {
+            let (table, changes) = match &table {
+                Some(table) => (table.clone(), planned.to_vec()),
+                None => self.create_table(target, columns).await?,
+            };
+            if !table.is_ours() {
+                return Err(not_ours(&self.table_name(&target.name)));
             }
+            self.keep(dataset, &target.name.table, &table, &location).await?;
+            self.keep_all_months(target, &table, &location).await?;
+            let changed = self.change_columns(target, &changes, &location).await?;
+            // As it is now: its own columns count, and there may be some that finops did not make.
+            if changed { self.existing_table(target).await } else { Ok(table) }
         };
-        let ((), (table, changes)) = try_join(create_state_table, create_table).await?;
-        self.check_ours(target, &table)?;
-        self.keep(dataset, &target.table, &table, &location).await?;
-        self.keep_all_months(target, &table, &location).await?;
-        self.change_columns(target, &changes, &location).await
+        let staging_dataset = self.staging_dataset.as_ref().unwrap_or(dataset);
+        let ((), has_row_policies, table, ()) = try_join4(
+            create_state_table,
+            has_row_policies,
+            prepare_table,
+            self.check_staging_dataset(staging_dataset, dataset, &location),
+        )
+        .await?;
+        Ok(Prepared {
+            target: target.clone(),
+            location: location.clone(),
+            fields: table.schema.fields,
+            clustering: table.clustering,
+            encryption: table.encryption_configuration,
+            staging_dataset: staging_dataset.clone(),
+            has_row_policies,
+            copies_refused: AtomicBool::new(false),
+            was_compared: AtomicBool::new(false),
+            lost: OnceLock::new(),
+        })
+    }
+
+    /// The target's table.
+    ///
+    /// # Errors
+    /// `NotFound` where it is gone.
+    pub(super) async fn existing_table(&self, target: &Target) -> Result<Table> {
+        let found = self.find_table(&target.name.dataset, &target.name.table).await?;
+        found.ok_or_else(|| {
+            Error::new(Kind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
+                .hint("run again: finops creates it anew")
+        })
+    }
+
+    /// Whether the table has row access policies. An account that may not list them goes on: `finops check` says so.
+    async fn has_row_policies(&self, target: &Target) -> Result<bool> {
+        let table = self.table_name(&target.name);
+        match self.client.row_access_policies(&target.name.dataset, &target.name.table).await {
+            Ok(policies) => Ok(!policies.row_access_policies.is_empty()),
+            Err(failure) if [403, 404, 501].iter().any(|status| failure.is_status(*status)) => {
+                tracing::debug!(table, %failure, "row access policies cannot be listed");
+                Ok(false)
+            }
+            Err(failure) => Err(failure.into_error(&format!("listing the row access policies of {table}"))),
+        }
+    }
+
+    /// Refuses a dataset for staging tables that a copy cannot reach from.
+    async fn check_staging_dataset(&self, staging: &str, dataset: &str, location: &str) -> Result<()> {
+        if staging == dataset {
+            return Ok(());
+        }
+        let project = self.client.project();
+        let create = format!("bq mk --dataset --location={location} {project}:{staging}");
+        let (problem, hint) = match self.location(staging).await? {
+            Some(found) if found == location => return Ok(()),
+            Some(found) => (
+                format!("is in {found}, and dataset {dataset} in {location}: a copy needs both in one location"),
+                format!("name another dataset in STAGING_DATASET, such as one made by: {create}2"),
+            ),
+            None => ("does not exist".to_owned(), format!("create it: {create}")),
+        };
+        let message = format!("dataset {project}.{staging} (STAGING_DATASET) {problem}");
+        Err(Error::new(Kind::Configuration, message).hint(hint))
+    }
+
+    async fn add_state_columns(&self, dataset: &str, table: &Table, location: &str) -> Result<()> {
+        let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
+        let altered = self.client.query(location, &sql, &[]).await;
+        altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
     }
 
     /// Creates the dataset and returns its location.
@@ -88,7 +189,8 @@ impl BigQuery {
     }
 
     async fn create_state_table(&self, dataset: &str) -> Result<Table> {
-        let description = "What finops loaded: one row a load. The highest sequence of a table's month stands.";
+        let description =
+            "What finops loaded: one row a load. Of a table's month, the row with the highest sequence counts.";
         let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
         match self.client.create_table(dataset, &wanted).await {
             Ok(table) => Ok(table),
@@ -100,20 +202,23 @@ impl BigQuery {
     /// Creates the table. If another run did so in the meantime, tells what its table lacks.
     async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
-        let mut wanted = self.new_table(&target.dataset, &target.table, &table_schema(columns)?, &description);
+        let mut wanted =
+            self.new_table(&target.name.dataset, &target.name.table, &table_schema(columns)?, &description);
         wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.layout.partition});
         if target.staged {
             wanted["labels"][STAGED.0] = STAGED.1.into();
         }
         wanted["clustering"] = json!({"fields": [target.layout.cluster]});
-        match self.client.create_table(&target.dataset, &wanted).await {
+        match self.client.create_table(&target.name.dataset, &wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {
-                let table = self.appeared(&target.dataset, &target.table).await?;
-                let missing = additions(&super::schema::columns(&table.schema), columns, &[]);
+                let table = self.appeared(&target.name.dataset, &target.name.table).await?;
+                let there: Vec<Column> =
+                    super::schema::columns(&table.schema).into_iter().map(|found| found.column).collect();
+                let missing = additions(&there, columns, &[]);
                 Ok((table, missing))
             }
-            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(target)))),
+            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(&target.name)))),
         }
     }
 
@@ -154,11 +259,11 @@ impl BigQuery {
             return Ok(());
         };
         tracing::warn!(
-            table = self.table_name(target),
+            table = self.table_name(&target.name),
             expiration_ms = expiration,
             "removing the partition expiration: it would drop old months (new tables inherit their dataset's default)"
         );
-        self.unset(&target.dataset, &target.table, "partition_expiration_days", location).await
+        self.unset(&target.name.dataset, &target.name.table, "partition_expiration_days", location).await
     }
 
     async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
@@ -169,12 +274,14 @@ impl BigQuery {
         Ok(())
     }
 
-    async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<()> {
-        for sql in alterations(&self.path(&target.dataset, &target.table), changes)? {
-            let altered = self.client.query(location, &sql, &[]).await;
-            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(target))))?;
+    /// Gives whether there was something to change.
+    async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<bool> {
+        let alterations = alterations(&self.path(&target.name.dataset, &target.name.table), changes)?;
+        for sql in &alterations {
+            let altered = self.client.query(location, sql, &[]).await;
+            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(&target.name))))?;
         }
-        Ok(())
+        Ok(!alterations.is_empty())
     }
 }
 

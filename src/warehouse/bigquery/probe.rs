@@ -5,11 +5,11 @@
 //! dry run of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and
 //! that its answer names the account.
 
-use finops_core::{export::ExportKind, state::STATE_TABLE};
+use finops_core::state::STATE_TABLE;
 use jiff::SignedDuration;
 
 use super::{BigQuery, Options, errors::Failure, rest::HOST};
-use crate::{config::Export, error::Result, http, warehouse::sql::Dialect};
+use crate::{error::Result, http, warehouse::sql::Dialect};
 
 /// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
@@ -90,23 +90,6 @@ impl BigQuery {
         let sql = format!("CREATE TABLE {} (a STRING)", self.path(dataset, "finops_check"));
         let tried = self.client.dry_run(location, &sql).await;
         tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
-    }
-
-    /// Whether the export's table is there.
-    ///
-    /// # Errors
-    /// `ForeignTable` where it is, and is not one that finops could have made for some kind of export.
-    pub async fn has_table(&self, export: &Export) -> Result<bool> {
-        let Some(table) = self.find_table(&export.dataset, &export.table).await? else { return Ok(false) };
-        let name = export.name.as_deref().unwrap_or_default();
-        let mut first = Ok(true);
-        for kind in ExportKind::EACH_TABLE {
-            match self.check_ours(&export.target(name, kind.layout()), &table) {
-                Ok(()) => return Ok(true),
-                Err(error) => first = first.and(Err(error)),
-            }
-        }
-        first
     }
 
     /// Those of the permissions that loading into a table needs which the account lacks; `None` where the server does not

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{client::Client, errors::Failure, model::Row};
-use crate::http;
 
 /// What a query gave.
 pub(super) struct Answer {
+    /// The columns' names.
+    pub names: Vec<String>,
     /// Each value as text; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// The job that ran it.
@@ -25,8 +26,8 @@ pub(super) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Va
 }
 
 impl Client {
-    /// Runs `sql` in `location` to its end and reads every page. It must bear being run twice: where BigQuery fails to
-    /// carry it out, it runs again as a new job.
+    /// Runs `sql` in `location` to its end and reads every page. Must be idempotent: where BigQuery fails to carry it out,
+    /// it runs again as a new job.
     pub(super) async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
@@ -34,7 +35,8 @@ impl Client {
             request["queryParameters"] = parameters.into();
         }
         let run = || self.run(location, &request);
-        run.retry(http::backoff()).when(Failure::is_transient_of_jobs).await
+        let run = || run.retry(self.job_backoff()).when(Failure::is_transient_job);
+        run.retry(self.rate_limit_backoff()).when(Failure::is_rate_limited).await
     }
 
     async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
@@ -42,15 +44,22 @@ impl Client {
         let request = with_id(request);
         let mut answer = self.start_query(&request).await?;
         let job_id = answer.job_reference.job_id.clone();
-        let mut rows = Vec::new();
+        let (mut names, mut rows) = (Vec::new(), Vec::new());
+        let mut pauses = self.pauses();
         loop {
+            if let Some(schema) = answer.schema.take() {
+                names = schema.fields.into_iter().map(|field| field.name).collect();
+            }
             let mut page_token = None;
             if answer.job_complete {
                 rows.extend(answer.rows.into_iter().map(texts));
                 page_token = answer.page_token;
                 if page_token.is_none() {
-                    return Ok(Answer { rows, job_id });
+                    return Ok(Answer { names, rows, job_id });
                 }
+            } else {
+                // The service waits for the end itself, but need not.
+                tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             answer = self.query_results(&job_id, location, page_token.as_deref()).await?;
         }

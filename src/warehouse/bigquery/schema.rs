@@ -4,12 +4,21 @@ use finops_core::schema::{Column, ColumnType};
 use serde_json::{Value, json};
 
 use super::model::{Field, TableSchema};
-use crate::error::{Error, Kind, Result};
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::FoundColumn,
+};
 
 /// A table's columns, as finops knows them.
-pub(super) fn columns(schema: &TableSchema) -> Vec<Column> {
+pub(super) fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
     let fields = schema.fields.iter();
-    fields.map(|field| Column { name: field.name.clone(), column_type: column_type(field) }).collect()
+    fields
+        .map(|field| FoundColumn {
+            column: Column { name: field.name.clone(), column_type: column_type(field) },
+            sql_type: field.r#type.clone(),
+            required: field.mode.as_deref() == Some("REQUIRED"),
+        })
+        .collect()
 }
 
 fn column_type(field: &Field) -> ColumnType {
@@ -66,7 +75,8 @@ mod tests {
             .map(|column_type| Column { name: column_type.to_string(), column_type })
             .into();
         let schema = serde_json::from_value(table_schema(&written).unwrap()).unwrap();
-        assert_eq!(columns(&schema), written);
+        let found: Vec<Column> = columns(&schema).into_iter().map(|found| found.column).collect();
+        assert_eq!(found, written);
     }
 
     #[test]
@@ -76,8 +86,10 @@ mod tests {
             name: "a".to_owned(),
             r#type: sql_type.to_owned(),
             mode: mode.map(str::to_owned),
+            ..Field::default()
         });
-        let columns = columns(&TableSchema { fields: fields.into() });
+        let columns: Vec<Column> =
+            columns(&TableSchema { fields: fields.into() }).into_iter().map(|found| found.column).collect();
         assert!(columns.iter().all(|column| column.column_type == ColumnType::Foreign));
         assert!(table_schema(&columns).is_err());
         assert!(sql_type(&columns[0]).is_err());

@@ -1,125 +1,289 @@
-//! A staging table: a month's files as they are, from where one query converts them into the month's partition.
+//! Staging: a month's rows in a table of their own, which has the target's columns and types and expires.
 //!
-//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. It is removed when
-//! the attempt ends, and expires where the run was killed.
+//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. Files of the table's own
+//! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
+//! own run removes it; where that was killed, it expires.
 
-use backon::{BackoffBuilder, Retryable};
+use std::time::Duration;
+
+use backon::BackoffBuilder;
 use finops_core::{
     delivery::hash,
     schema::{FileType, MapForm},
     text::short,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{Failure, is_transient_job, load_error, refuses_schema},
-    job::{is_done, pauses},
-    load::{configuration, job_id_prefix, labels, local_file, partition, with_id},
-    model::{Job, LoadStatistics},
-    verify::differences,
+    errors::{is_transient_job, load_error, refuses_schema},
+    load::{configuration, is_direct, job_id_prefix, local_file},
+    model::{Field, Job, LoadStatistics},
+    prepare::Prepared,
 };
 use crate::{
     error::{Error, Kind, Result},
-    http,
-    warehouse::{CastFailure, LoadColumn, MonthLoad, Target, Warehouse, cast_failure},
+    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
 };
 
-/// A load and a query take six hours each at most.
-const EXPIRES_AFTER: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+/// A load, a query and a copy take six hours each at most.
+const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// A swap is inserted only while its staging table has this long to go.
+const NEEDED_FOR_SWAP: SignedDuration = SignedDuration::from_hours(2);
+/// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
+/// years, in milliseconds.
+const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
+/// BigQuery takes ten new tables a second of a project.
+const NEW_TABLES_A_SECOND: u32 = 5;
 
-/// The labels that carry what the staging load reported to the job that replaces the month, and the table's name.
-pub(super) const FILES_LABEL: &str = "finops_files";
-pub(super) const ROWS_LABEL: &str = "finops_rows";
-const TABLE_LABEL: &str = "finops_staging";
-
-/// A month's files in a table of their own.
-pub(super) struct Staging<'a> {
-    bigquery: &'a BigQuery,
-    target: &'a Target,
-    load: &'a MonthLoad,
-    location: &'a str,
-    name: String,
-    /// The query that gives the month.
-    query: String,
-    /// What the load of the files reported.
-    statistics: LoadStatistics,
-    /// A job may be reading the table.
+/// A month's rows in a staging table.
+pub(super) struct StagingTable {
+    pub dataset: String,
+    pub name: String,
+    expires: Timestamp,
+    /// A job may be reading it.
     in_use: bool,
 }
 
-impl<'a> Staging<'a> {
-    /// Loads the month's files into a new staging table; none is left where that fails.
-    pub(super) async fn new(
-        bigquery: &'a BigQuery,
-        target: &'a Target,
-        load: &'a MonthLoad,
-        location: &'a str,
-    ) -> Result<Self> {
-        let unique = format!("{} {} {}", load.run_id, job_id_prefix(target, load), Timestamp::now().as_nanosecond());
+impl StagingTable {
+    /// Whether a swap from it is sure to end before it expires.
+    pub(super) fn lasts(&self) -> bool {
+        Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
+    }
+
+    /// Tells whether a job may be reading the table from now on.
+    pub(super) fn set_in_use(&mut self, in_use: bool) {
+        self.in_use = in_use;
+    }
+}
+
+/// Lets so many tables be created a second.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// Since when, and how many since then.
+    window: tokio::sync::Mutex<Option<(Instant, u32)>>,
+}
+
+impl Pace {
+    /// Waits for its turn.
+    async fn turn(&self) {
+        const SECOND: Duration = Duration::from_secs(1);
+        let mut window = self.window.lock().await;
+        let (begin, created) = window.unwrap_or((Instant::now(), 0));
+        *window = Some(if begin.elapsed() >= SECOND {
+            (Instant::now(), 1)
+        } else if created < NEW_TABLES_A_SECOND {
+            (begin, created + 1)
+        } else {
+            tokio::time::sleep_until(begin + SECOND).await;
+            (Instant::now(), 1)
+        });
+    }
+}
+
+/// One attempt to stage a month.
+struct Attempt<'a> {
+    bigquery: &'a BigQuery,
+    table: &'a Prepared,
+    load: &'a MonthLoad,
+    /// Its tables' name without the ending.
+    name: String,
+}
+
+impl BigQuery {
+    /// Brings the month's files into a new staging table; gives it with its figures and the job that summed them. None is
+    /// left where that fails.
+    pub(super) async fn stage_files(
+        &self,
+        table: &Prepared,
+        load: &MonthLoad,
+    ) -> Result<(StagingTable, Figures, String)> {
+        let unique = format!("{} {} {:?}", load.run_id, job_id_prefix(&table.target, load), Timestamp::now());
+        let unique = format!("{unique} {}", std::process::id());
         let name =
             format!("finops_staging_{}_{}", load.billing_period.partition_id(), &hash([unique.as_bytes()])[..16]);
-        check_names(load)?;
-        // As the table is now: its own columns count, and there may be some that finops did not make.
-        let table = bigquery.find_table(&target.dataset, &target.table).await?.ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("table {} is gone", bigquery.table_name(target)))
-                .hint("run again: finops creates it anew")
-        })?;
-        let query = month_query(load, &table.schema.fields, &bigquery.path(&target.dataset, &name))?;
-        let statistics = LoadStatistics::default();
-        let mut staging = Self { bigquery, target, load, location, name, query, statistics, in_use: false };
-        match staging.fill().await {
-            Ok(statistics) => {
-                staging.statistics = statistics;
-                Ok(staging)
-            }
+        let attempt = Attempt { bigquery: self, table, load, name };
+        let staging = StagingTable {
+            dataset: table.staging_dataset.clone(),
+            name: attempt.name.clone(),
+            expires: Timestamp::now() + EXPIRES_AFTER,
+            in_use: false,
+        };
+        match attempt.fill(&staging).await {
+            Ok((figures, sum_job)) => Ok((staging, figures, sum_job)),
             Err(error) => {
-                staging.remove().await;
+                self.remove_staging(&staging).await;
                 Err(error)
             }
         }
     }
 
-    async fn fill(&self) -> Result<LoadStatistics> {
-        let (key, value) = MANAGED_BY;
-        let project = self.bigquery.client.project();
-        let reference = json!({"projectId": project, "datasetId": self.target.dataset, "tableId": self.name});
-        let schema = self.schema();
-        let job = json!({"configuration": {"load": configuration(self.load, &schema, &reference)?}});
-        let table = json!({
-            "tableReference": reference,
-            "schema": schema,
-            "labels": {key: value},
-            "description": format!(
-                "The files of {} on their way into {}. Removed after the load, or by its expiration.",
-                self.load.billing_period, self.target.table
-            ),
-            "expirationTime": (Timestamp::now() + EXPIRES_AFTER).as_millisecond().to_string(),
-        });
-        match self.bigquery.client.create_table(&self.target.dataset, &table).await {
-            // The answer to the first attempt may have been lost.
-            Err(failure) if failure.is_status(409) => {}
-            created => drop(created.map_err(|failure| failure.into_error(&self.doing()))?),
+    /// Removes the table, unless a job may be reading it: that would fail.
+    pub(super) async fn remove_staging(&self, staging: &StagingTable) {
+        let StagingTable { dataset, name, in_use, .. } = staging;
+        if *in_use {
+            tracing::warn!(table = name, "the staging table is left, since its job may still run; it expires in a day");
+        } else {
+            self.remove_table(dataset, name).await;
         }
-        let mut pauses = http::backoff().build();
-        let mut attempt = 1;
+    }
+
+    async fn remove_table(&self, dataset: &str, table: &str) {
+        match self.client.delete_table(dataset, table).await {
+            Err(failure) if !failure.is_status(404) => {
+                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Creates the staging table, fills it, and counts and sums what is in it.
+    async fn fill(&self, staging: &StagingTable) -> Result<(Figures, String)> {
+        self.create(&staging.name, self.typed(), staging.expires).await?;
+        let loaded = if is_direct(self.load) { self.append().await? } else { None };
+        let (statistics, billed) = match loaded {
+            Some(statistics) => (statistics, 0),
+            None => self.convert(staging).await?,
+        };
+        let Prepared { target, location, .. } = self.table;
+        let of_all = (staging.dataset.as_str(), staging.name.as_str(), false);
+        let (mut figures, sum_job) = self.bigquery.sum(target, self.load, of_all, location).await?;
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
+        figures.files = number(statistics.input_files);
+        figures.written = number(statistics.output_rows);
+        figures.left_out = number(statistics.bad_records).unwrap_or_default();
+        figures.bytes_billed = billed;
+        Ok((figures, sum_job))
+    }
+
+    /// Appends the files to the staging table; `None` where BigQuery does not take their columns as they are.
+    async fn append(&self) -> Result<Option<LoadStatistics>> {
+        let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
+        let schema = super::schema::table_schema(&columns)?;
+        let load = json!({"load": configuration(self.load, &schema, &self.reference(&self.name))?});
+        let (id, job) = self.run(&load, "load", local_file(self.load).is_some()).await?;
+        match &job.status.error_result {
+            None => Ok(Some(job.statistics.load.unwrap_or_default())),
+            Some(error) if refuses_schema(error) => {
+                tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
+                Ok(None)
+            }
+            Some(error) => Err(load_error(&self.doing(), &id, error, &job.status.errors)),
+        }
+    }
+
+    /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
+    /// reported and what BigQuery bills for the conversion.
+    async fn convert(&self, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+        check_names(self.load)?;
+        let raw = format!("{}_files", self.name);
+        let converted = self.convert_by(&raw, staging).await;
+        self.bigquery.remove_table(&staging.dataset, &raw).await;
+        converted
+    }
+
+    async fn convert_by(&self, raw: &str, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+        let raw_path = self.bigquery.path(&staging.dataset, raw);
+        let query = month_query(self.load, &self.table.fields, &raw_path)?;
+        let schema = self.schema();
+        let load = json!({"load": configuration(self.load, &schema, &self.reference(raw))?});
+        self.create(raw, json!({"schema": schema}), staging.expires).await?;
+        let (id, job) = self.run(&load, "files", local_file(self.load).is_some()).await?;
+        if let Some(error) = &job.status.error_result {
+            let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+            // The table is new, so that no other name would help.
+            let way_out = "report it with this message, or have the report delivered as CSV";
+            return Err(if refuses_schema(error) { failed.hint(way_out) } else { failed });
+        }
+        let query = json!({"query": {
+            "query": query,
+            "useLegacySql": false,
+            "destinationTable": self.reference(&self.name),
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": "WRITE_EMPTY",
+        }});
+        let (query_id, converted) = self.run(&query, "query", false).await?;
+        if let Some(error) = &converted.status.error_result {
+            if error.message.contains(NO_VALUE)
+                && let Some(refused) = self.refused(&raw_path).await
+            {
+                return Err(refused.job(query_id));
+            }
+            let failed = load_error(&self.doing(), &query_id, error, &converted.status.errors);
+            // The query had every column of the table when it was prepared.
+            return Err(if refuses_schema(error) { failed.hint(COLUMNS_CHANGED) } else { failed });
+        }
+        let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
+        let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+        Ok((job.statistics.load.unwrap_or_default(), billed))
+    }
+
+    /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
+    /// copied. Policy tags stay where they are: they are not needed here, and may not be set by everybody.
+    fn typed(&self) -> Value {
+        let untagged = |field: &Field| {
+            let mut field = field.clone();
+            field.rest.remove("policyTags");
+            field
+        };
+        let fields: Vec<Field> = self.table.fields.iter().map(untagged).collect();
+        let mut table = json!({
+            "schema": {"fields": fields},
+            "timePartitioning": {
+                "type": "MONTH",
+                "field": self.table.target.layout.partition,
+                "expirationMs": PARTITIONS_EXPIRE_AFTER,
+            },
+        });
+        for (key, value) in
+            [("clustering", &self.table.clustering), ("encryptionConfiguration", &self.table.encryption)]
+        {
+            if let Some(value) = value {
+                table[key] = value.clone();
+            }
+        }
+        table
+    }
+
+    async fn create(&self, name: &str, mut table: Value, expires: Timestamp) -> Result<()> {
+        let (key, value) = MANAGED_BY;
+        table["tableReference"] = self.reference(name);
+        table["labels"] = json!({key: value});
+        table["description"] = format!(
+            "The files of {} on their way into {}. Removed after the load, or by its expiration.",
+            self.load.billing_period, self.table.target.name.table
+        )
+        .into();
+        table["expirationTime"] = expires.as_millisecond().to_string().into();
+        self.bigquery.new_tables.turn().await;
+        match self.bigquery.client.create_table(&self.table.staging_dataset, &table).await {
+            // The answer to the first attempt may have been lost: nobody else makes a table of that name.
+            Err(failure) if failure.is_status(409) => Ok(()),
+            created => created.map(drop).map_err(|failure| failure.into_error(&self.doing())),
+        }
+    }
+
+    /// Runs a job of this attempt to its end, again under another id where it failed for the moment. A failed job has
+    /// written nothing, so that none is written twice.
+    async fn run(&self, configuration: &Value, what: &str, sends_file: bool) -> Result<(String, Job)> {
+        let Prepared { target, location, .. } = self.table;
+        let client = &self.bigquery.client;
+        let file = local_file(self.load).filter(|_| sends_file);
+        let job = json!({ "configuration": configuration });
+        let mut pauses = client.job_backoff().build();
+        let mut attempt = 0;
         loop {
-            let id = format!("{}{}-{attempt}", job_id_prefix(self.target, self.load), self.name);
-            let job = self.run(&job, &id).await?;
-            let Some(error) = &job.status.error_result else {
-                return self.complete(job.statistics.load.unwrap_or_default());
-            };
-            let Some(pause) = pauses.next().filter(|_| is_transient_job(error)) else {
-                let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-                // The table is new, so that no other name would help.
-                let unreadable = refuses_schema(error);
-                let way_out = "report it with this message, or have the report delivered as CSV";
-                return Err(if unreadable { failed.hint(way_out) } else { failed });
-            };
-            tokio::time::sleep(pause).await;
             attempt += 1;
+            let id = format!("{}{}-{what}-{attempt}", job_id_prefix(target, self.load), self.name);
+            let job = client.run_job(&job, &id, location, file).await.map_err(|f| f.into_error(&self.doing()))?;
+            let transient = job.status.error_result.as_ref().is_some_and(is_transient_job);
+            let Some(pause) = pauses.next().filter(|_| transient) else { return Ok((id, job)) };
+            tokio::time::sleep(pause).await;
         }
     }
 
@@ -146,64 +310,13 @@ impl<'a> Staging<'a> {
         json!({"fields": fields.collect::<Vec<_>>()})
     }
 
-    /// Runs the job to its end.
-    async fn run(&self, job: &Value, id: &str) -> Result<Job> {
-        let client = &self.bigquery.client;
-        let failed = |failure: Failure| failure.into_error(&self.doing());
-        // BigQuery may answer 404 for a new job for a moment.
-        let existing = async || {
-            let get = || client.job(id, self.location);
-            get.retry(http::backoff()).when(|failure| failure.is_status(404)).await.map_err(failed)
-        };
-        let job = with_id(job, client.project(), id, self.location);
-        let insert = || client.insert_job(&job, local_file(self.load));
-        let mut job = match insert.retry(http::backoff()).when(Failure::is_transient_of_jobs).await {
-            // The id is this attempt's own: the answer to the first insert was lost.
-            Err(failure) if failure.is_status(409) => existing().await?,
-            inserted => inserted.map_err(failed)?,
-        };
-        let mut pauses = pauses();
-        while !is_done(&job) {
-            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-            job = existing().await?;
-        }
-        Ok(job)
-    }
-
-    /// Refuses a staging table that is not what was delivered: the month is not touched then.
-    fn complete(&self, statistics: LoadStatistics) -> Result<LoadStatistics> {
-        let differences = differences(self.load, &statistics);
-        if differences.is_empty() {
-            return Ok(statistics);
-        }
-        let message = format!("{} failed: {}", self.doing(), differences.join("; "));
-        Err(Error::new(Kind::Verification, message).hint("nothing was changed: run again"))
-    }
-
-    /// The job that replaces the month by what is staged, but for its number. What the staging load reported goes with
-    /// it, for whoever finds the job.
-    pub(super) fn job(&self, work: &str) -> Value {
-        let mut labels = labels(self.load, work);
-        labels[FILES_LABEL] = self.statistics.input_files.clone().into();
-        labels[ROWS_LABEL] = self.statistics.output_rows.clone().into();
-        labels[TABLE_LABEL] = self.name.clone().into();
-        let query = json!({
-            "query": self.query,
-            "useLegacySql": false,
-            "destinationTable": partition(self.bigquery.client.project(), self.target, self.load),
-            "createDisposition": "CREATE_NEVER",
-            "writeDisposition": "WRITE_TRUNCATE",
-        });
-        json!({"configuration": {"labels": labels, "query": query}})
-    }
-
-    /// The values that made the job fail, if it failed for such.
-    pub(super) async fn refused(&self) -> Option<Error> {
-        let (sql, columns) = refused_query(self.load, &self.bigquery.path(&self.target.dataset, &self.name));
-        let answer = match self.bigquery.client.query(self.location, &sql, &[]).await {
+    /// The values that made the conversion fail, if it failed for such.
+    async fn refused(&self, raw: &str) -> Option<Error> {
+        let (sql, columns) = refused_query(self.load, raw);
+        let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
-                tracing::warn!(table = self.name, %failure, "values that cannot be converted could not be looked for");
+                tracing::warn!(table = raw, %failure, "values that cannot be converted could not be looked for");
                 return None;
             }
         };
@@ -214,43 +327,18 @@ impl<'a> Staging<'a> {
         cast_failure(self.load, &found.collect::<Vec<_>>())
     }
 
-    /// Tells whether a job may be reading the table from now on.
-    pub(super) fn set_in_use(&mut self, in_use: bool) {
-        self.in_use = in_use;
-    }
-
-    /// Removes the table, unless a job may be reading it: that would fail. The run that finds the job removes it then.
-    pub(super) async fn remove(&self) {
-        if self.in_use {
-            let table = &self.name;
-            tracing::warn!(table, "the staging table is left, since its job may still run; it expires in a day");
-        } else {
-            remove(self.bigquery, &self.target.dataset, &self.name).await;
-        }
+    fn reference(&self, name: &str) -> Value {
+        let project = self.bigquery.client.project();
+        json!({"projectId": project, "datasetId": self.table.staging_dataset, "tableId": name})
     }
 
     fn doing(&self) -> String {
-        let table = self.bigquery.table_name(self.target);
+        let table = self.bigquery.table_name(&self.table.target.name);
         format!("staging the files of {} for {table}", self.load.billing_period)
     }
 }
 
-/// Removes the staging table that a job of another run has read, if that run did not.
-pub(super) async fn remove_left_over(bigquery: &BigQuery, dataset: &str, job: &Job) {
-    if let Some(table) = job.configuration.labels.get(TABLE_LABEL) {
-        remove(bigquery, dataset, table).await;
-    }
-}
-
-/// The table expires anyway, so that a failure is only worth a warning.
-async fn remove(bigquery: &BigQuery, dataset: &str, table: &str) {
-    match bigquery.client.delete_table(dataset, table).await {
-        Err(failure) if !failure.is_status(404) => {
-            tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
-        }
-        _ => {}
-    }
-}
+const COLUMNS_CHANGED: &str = "the table's columns changed in the meantime: run again";
 
 /// The column that BigQuery makes of a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {

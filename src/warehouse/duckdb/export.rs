@@ -20,9 +20,9 @@ pub fn export(
     to: &Path,
     compression: Compression,
 ) -> Result<u64> {
-    let table = path(connection, target, &target.table)?;
+    let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot write {period} of {table} to {}", to.display());
-    let value = |(name, sql_type): &(String, String)| {
+    let value = |(name, sql_type, _): &(String, String, bool)| {
         let name = DIALECT.quote(name);
         match cast::column_type(sql_type) {
             // Without a zone, BigQuery would read it as a DATETIME.
@@ -30,7 +30,7 @@ pub fn export(
             _ => name,
         }
     };
-    let columns = inspect::columns(connection, target)?;
+    let columns = inspect::columns(connection, &target.name)?;
     let values: Vec<String> = columns.iter().map(value).collect();
     let compression = match compression {
         Compression::Snappy => "snappy",

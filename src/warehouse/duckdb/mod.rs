@@ -6,14 +6,10 @@ mod export;
 mod inspect;
 mod integrity;
 mod prepare;
-mod replace;
+mod stage;
 mod state;
 
-use std::{
-    fs::OpenOptions,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fs::OpenOptions, path::Path, sync::Arc};
 
 use duckdb::{AccessMode, Config, Connection};
 use finops_core::{
@@ -21,7 +17,12 @@ use finops_core::{
     schema::{Column, SchemaChange},
 };
 
-use super::{Inventory, MonthLoad, Replaced, Target, Warehouse, sql::Dialect::DuckDb as DIALECT};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::{
+    Committed, Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
+    sql::Dialect::DuckDb as DIALECT,
+};
 use crate::{
     cli::Compression,
     error::{Error, Kind, Result},
@@ -36,6 +37,31 @@ const OURS_STAGED: &str = "managed by finops, staged";
 #[derive(Clone)]
 pub struct DuckDb {
     connection: Arc<Mutex<Connection>>,
+    /// For readers beside a month that is staged, which has the other one.
+    second: Arc<std::sync::Mutex<Connection>>,
+}
+
+/// A table that is prepared.
+#[derive(Clone)]
+pub struct Prepared {
+    target: Target,
+    /// Its full name, quoted.
+    path: String,
+}
+
+/// A month in an open transaction, with the connection for itself. Dropped without swap, it is rolled back.
+pub struct Staged {
+    connection: Option<OwnedMutexGuard<Connection>>,
+    /// The number of its record.
+    sequence: i64,
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            stage::roll_back(connection);
+        }
+    }
 }
 
 impl DuckDb {
@@ -86,7 +112,8 @@ impl DuckDb {
         let connection = connection.map_err(|error| cannot_open(path, &error.to_string()))?;
         // Moments without a zone are UTC, whatever the machine's zone is.
         connection.execute_batch("SET TimeZone = 'UTC'").map_err(|error| cannot_open(path, &error.to_string()))?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)) })
+        let second = connection.try_clone().map_err(|error| cannot_open(path, &error.to_string()))?;
+        Ok(Self { connection: Arc::new(Mutex::new(connection)), second: Arc::new(std::sync::Mutex::new(second)) })
     }
 
     /// A second connection to the same database, for readers during a run: the file itself is locked.
@@ -94,10 +121,8 @@ impl DuckDb {
     /// # Errors
     /// `Warehouse` where DuckDB refuses it.
     pub fn reader(&self) -> Result<Connection> {
-        let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        connection
-            .try_clone()
-            .map_err(|error| Error::new(Kind::Warehouse, "cannot open a second connection").cause(error))
+        let second = self.second.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        second.try_clone().map_err(|error| Error::new(Kind::Warehouse, "cannot open a second connection").cause(error))
     }
 
     /// Writes a month of the table to the Parquet file `to`; gives its rows.
@@ -120,39 +145,65 @@ impl DuckDb {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let connection = Arc::clone(&self.connection);
-        let task =
-            tokio::task::spawn_blocking(move || work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner)));
-        task.await.map_err(|error| Error::new(Kind::Warehouse, "the DuckDB thread ended early").cause(error))?
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
+        on_a_thread(move || work(&mut connection)).await
     }
 }
 
+/// Runs `work` away from the async threads.
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.map_err(|error| Error::new(Kind::Warehouse, "the DuckDB thread ended early").cause(error))?
+}
+
 impl Warehouse for DuckDb {
-    fn concurrency(&self) -> usize {
-        1
+    type Table = Prepared;
+    type Staged = Staged;
+
+    fn limits(&self) -> Limits {
+        Limits { months: 1, reads_buckets: false }
     }
 
-    fn reads_buckets(&self) -> bool {
-        false
+    fn table_name(&self, name: &TableName) -> String {
+        format!("{}.{}", name.dataset, name.table)
     }
 
-    fn table_name(&self, target: &Target) -> String {
-        format!("{}.{}", target.dataset, target.table)
+    async fn loaded(&self, name: &TableName) -> Result<Loaded> {
+        let name = name.clone();
+        self.blocking(move |connection| inspect::loaded(connection, &name)).await
     }
 
-    async fn inspect(&self, target: &Target) -> Result<Inventory> {
-        let target = target.clone();
-        self.blocking(move |connection| inspect::inspect(connection, &target)).await
+    async fn inspect(&self, name: &TableName, _: &Loaded) -> Result<Option<Found>> {
+        let name = name.clone();
+        self.blocking(move |connection| inspect::inspect(connection, &name)).await
     }
 
-    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<()> {
+    async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<Prepared> {
         let (target, columns, changes) = (target.clone(), columns.to_vec(), changes.to_vec());
-        self.blocking(move |connection| prepare::prepare(connection, &target, &columns, &changes)).await
+        self.blocking(move |connection| prepare::prepare(connection, target, &columns, &changes)).await
     }
 
-    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-        let (target, load) = (target.clone(), load.clone());
-        self.blocking(move |connection| replace::replace_month(connection, &target, &load)).await
+    async fn stage(&self, table: &Prepared, month: &MonthLoad) -> Result<Stage<Staged>> {
+        let (table, month, sequence) = (table.clone(), month.clone(), month.next_sequence()?);
+        let connection = Arc::clone(&self.connection).lock_owned().await;
+        on_a_thread(move || {
+            let figures = stage::stage(&connection, &table, &month)?;
+            // Where nobody waits for it any more, it is dropped.
+            Ok(Stage::Ready(Staged { connection: Some(connection), sequence }, Box::new(figures)))
+        })
+        .await
+    }
+
+    async fn swap(&self, table: &Prepared, mut staged: Staged, record: NewRecord) -> Result<Swap> {
+        let table = table.clone();
+        let Some(connection) = staged.connection.take() else { return Ok(Swap::Superseded) };
+        let sequence = staged.sequence;
+        let record = on_a_thread(move || stage::commit(&connection, &table, record, sequence)).await?;
+        Ok(Swap::Committed(Box::new(Committed { record, bytes_billed: 0 })))
+    }
+
+    async fn discard(&self, staged: Staged) {
+        drop(staged);
     }
 }
 
@@ -179,16 +230,16 @@ fn cannot_open(path: &Path, cause: &str) -> Error {
 }
 
 /// The full name of the target's schema, quoted: alone, it would be ambiguous where the database file has that name.
-fn schema(connection: &Connection, target: &Target) -> Result<String> {
+fn schema(connection: &Connection, name: &TableName) -> Result<String> {
     let catalog: String = connection
         .query_row("SELECT current_database()", [], |row| row.get(0))
         .map_err(failed("cannot read the database's name"))?;
-    Ok(DIALECT.path(&[&catalog, &target.dataset]))
+    Ok(DIALECT.path(&[&catalog, &name.dataset]))
 }
 
-/// The full name of a table in the target's schema, quoted.
-fn path(connection: &Connection, target: &Target, table: &str) -> Result<String> {
-    Ok(format!("{}.{}", schema(connection, target)?, DIALECT.quote(table)))
+/// The full name of a table in the schema of `name`, quoted.
+fn path(connection: &Connection, name: &TableName, table: &str) -> Result<String> {
+    Ok(format!("{}.{}", schema(connection, name)?, DIALECT.quote(table)))
 }
 
 /// An error of DuckDB's, with what was being done.

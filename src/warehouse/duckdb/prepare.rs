@@ -3,24 +3,24 @@
 use duckdb::Connection;
 use finops_core::schema::{ChangeKind, Column, SchemaChange};
 
-use super::{DIALECT, cast, failed, inspect, path, schema, state};
+use super::{DIALECT, OURS, OURS_STAGED, Prepared, cast, failed, inspect, path, schema, state};
 use crate::{error::Result, warehouse::Target};
 
 /// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
 pub fn prepare(
     connection: &mut Connection,
-    target: &Target,
+    target: Target,
     columns: &[Column],
     changes: &[SchemaChange],
-) -> Result<()> {
-    let table = path(connection, target, &target.table)?;
+) -> Result<Prepared> {
+    let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot prepare the table {table}");
     let transaction = connection.transaction().map_err(failed(doing()))?;
-    let schema = schema(&transaction, target)?;
+    let schema = schema(&transaction, &target.name)?;
     transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
-    state::create(&transaction, target)?;
-    let ours = inspect::ours(target);
-    if inspect::is_ours(&transaction, target, &target.table, ours)?.is_none() {
+    state::prepare(&transaction, &target.name)?;
+    if inspect::comment(&transaction, &target.name)?.is_none() {
+        let ours = if target.staged { OURS_STAGED } else { OURS };
         let list: Vec<String> = columns.iter().map(definition).collect();
         let sql = format!("CREATE TABLE {table} ({}); COMMENT ON TABLE {table} IS '{ours}'", list.join(", "));
         transaction.execute_batch(&sql).map_err(failed(doing()))?;
@@ -31,7 +31,8 @@ pub fn prepare(
             }
         }
     }
-    transaction.commit().map_err(failed(doing()))
+    transaction.commit().map_err(failed(doing()))?;
+    Ok(Prepared { target, path: table })
 }
 
 fn statement(table: &str, change: &SchemaChange) -> Option<String> {

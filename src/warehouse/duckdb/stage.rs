@@ -1,99 +1,144 @@
-//! One month, replaced in one transaction: deleted, loaded, checked, recorded.
+//! One month in an open transaction: deleted, loaded, summed. Its commit is the swap.
 
-use std::thread;
+use std::{collections::BTreeMap, thread};
 
-use duckdb::{Connection, Transaction};
-use finops_core::{Costs, csv_header::is_gzip, manifest::FileFormat, report::Check, state::EXECUTION_ID, text::short};
+use duckdb::{Connection, Error as DuckDbError};
+use finops_core::{
+    BillingPeriod,
+    csv_header::is_gzip,
+    manifest::FileFormat,
+    state::{EXECUTION_ID, LoadRecord},
+};
+use jiff::Timestamp;
 
-use super::{DIALECT, cast::Cast, decimals, failed, integrity, path, state};
+use super::{DIALECT, Prepared, cast::Cast, decimals, failed, integrity, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
-        CastFailure, Load, LoadColumn, MonthLoad, Replaced, Target,
-        another_month::another_month,
-        cast_failure,
-        sql::{NO_VALUE, bounds},
+        CastFailure, Figures, LoadColumn, MonthLoad, NewRecord, cast_failure,
+        sql::{NO_VALUE, cost_columns, read_costs},
     },
 };
 
-/// What a statement says that met a row of another month; what the row has in its place follows, if anything.
-const ANOTHER_MONTH: &str = "a row belongs to another month: ";
 /// Characters that are shown of what DuckDB says of the data.
 const LONGEST_REASON: usize = 400;
 
-/// See [`crate::warehouse::Warehouse::replace_month`]. On any error the transaction is rolled back: nothing changes.
-pub fn replace_month(connection: &mut Connection, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-    let table = path(connection, target, &target.table)?;
-    let sequence = load.next_sequence()?;
-    let doing = || format!("cannot replace {} in {table}", load.billing_period);
-    let transaction = connection.transaction().map_err(failed(doing()))?;
-    let inserted = thread::scope(|scope| {
-        // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
-        let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
-        let inserted = swap(&transaction, target, load, &table);
-        let counted =
-            counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
-        let (counted, inserted) = (counted?, inserted?);
-        let held = counted.unwrap_or(inserted);
-        // Files without rows are not loaded, so that nothing was read of these.
-        if held != inserted || inserted == 0 {
-            let (period, files) = (load.billing_period, load.one_of_files());
-            let message = format!("{period} cannot be loaded: DuckDB reads {inserted} of {held} rows (in {files})");
-            return Err(Error::new(Kind::Data, message).hint(
-                "nothing was changed; a row of many megabytes may be among them: compare the files with the provider's",
-            ));
-        }
-        Ok(inserted)
-    })?;
-    let (rows, cost) = total(&transaction, target, load, &table)?;
-    if rows != inserted {
-        let period = load.billing_period;
-        return Err(unverified(format!("{period} in {table} holds {rows} rows after {inserted} were loaded")));
+/// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
+pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
+    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))?;
+    let staged = stage_in_transaction(connection, table, load);
+    if staged.is_err() {
+        roll_back(connection);
     }
-    if let Some(expected) = load.rows.filter(|expected| *expected != rows) {
-        let period = load.billing_period;
-        return Err(unverified(format!(
-            "the files of {period} hold {expected} rows as they or their manifest tell, and {rows} were loaded"
-        )));
-    }
-    let record = load.record(target, sequence, rows, cost);
-    state::record(&transaction, target, &record)?;
-    transaction.commit().map_err(failed(doing()))?;
-    // All files are in one statement, so a file that was not read would have failed it.
-    Ok(Replaced::Done(Box::new(Load { record, verified: vec![Check::Files, Check::Rows], bytes_billed: 0 })))
+    staged
 }
 
-fn unverified(message: String) -> Error {
-    Error::new(Kind::Verification, message).hint("nothing was changed; run again, and report it if it stays")
+/// Ends the transaction, whatever its state is.
+pub fn roll_back(connection: &Connection) {
+    // There is none any more after an error that ended it.
+    let _ = connection.execute_batch("ROLLBACK");
+}
+
+/// Records the month and makes it visible. On any error the transaction is rolled back.
+pub fn commit(connection: &Connection, table: &Prepared, record: NewRecord, sequence: i64) -> Result<LoadRecord> {
+    let period = record.billing_period();
+    let record = record.numbered(sequence, None, Timestamp::MIN);
+    let committed = state::record(connection, &table.target.name, &record)
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(failed(doing(table, period))));
+    if committed.is_err() {
+        roll_back(connection);
+    }
+    committed.map(|()| record)
+}
+
+fn doing(table: &Prepared, period: BillingPeriod) -> String {
+    format!("cannot replace {period} in {}", table.path)
+}
+
+fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
+    let (counted, written) = thread::scope(|scope| {
+        // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
+        let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
+        let written = replace(connection, table, load);
+        let counted =
+            counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
+        // What is wrong with a file says more than what DuckDB makes of it.
+        Ok::<_, Error>((counted?, written?))
+    })?;
+    let mut figures = figures(connection, table, load)?;
+    // All files are in one statement, so that a file which was not read would have failed it.
+    figures.files = Some(load.files.len() as u64);
+    (figures.written, figures.counted) = (Some(written), counted);
+    if figures.rows() < written {
+        figures.rows_by_month = rows_by_month(connection, table, load)?;
+    }
+    Ok(figures)
 }
 
 /// Deletes the month and loads the files; gives the number of rows loaded.
-fn swap(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<u64> {
+fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
     let period = load.billing_period;
     if load.format == FileFormat::Parquet {
-        decimals::check(transaction, load, &files(load))?;
+        decimals::check(connection, load, &files(load))?;
     }
-    let delete = format!("DELETE FROM {table} WHERE {}", DIALECT.in_period(&target.layout, period));
-    transaction.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {table}")))?;
+    let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
+    connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
     let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
-    let mut values: Vec<String> =
-        load.columns.iter().zip(&casts).map(|(column, cast)| value(&column.column.name, cast, target, load)).collect();
+    let mut values: Vec<String> = casts.iter().map(Cast::checked).collect();
     if target.staged {
         names.push(DIALECT.quote(EXECUTION_ID));
         values.push(DIALECT.literal(&load.execution_id));
     }
     let source = source(load);
-    let insert = format!("INSERT INTO {table} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
-    match transaction.execute(&insert, []) {
+    let insert = format!("INSERT INTO {path} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
+    match connection.execute(&insert, []) {
         Ok(rows) => Ok(rows as u64),
         Err(error) if error.to_string().contains(NO_VALUE) => {
             // The transaction is spent; the files can be read without it.
-            let reader = transaction.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
+            let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
             Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))
         }
-        Err(error) => Err(stray(&error, target).map_or_else(|| refused(load, &error), |row| another_month(load, &row))),
+        Err(error) => Err(refused(load, &error)),
     }
+}
+
+/// Rows and cost of the month as it is now in the transaction.
+fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
+    let sql = DIALECT.cost_query(path, &target.layout, load, true);
+    let rows = texts(connection, &sql, cost_columns(load))
+        .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
+    read_costs(&rows).map_err(|found| {
+        Error::new(Kind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
+            .hint("expected a month, a currency, amounts and counts: report it with this message")
+    })
+}
+
+/// How many rows of the files belong to which month. Only asked where some belong to another one.
+fn rows_by_month(
+    connection: &Connection,
+    Prepared { target, .. }: &Prepared,
+    load: &MonthLoad,
+) -> Result<BTreeMap<Option<BillingPeriod>, u64>> {
+    let doing = || format!("cannot count the rows of the files of {}", load.billing_period);
+    let mut months = BTreeMap::new();
+    let Some(column) = load.columns.iter().find(|column| column.column.name == target.layout.partition) else {
+        return Ok([(None, 1)].into());
+    };
+    let value = Cast::new(column).checked();
+    let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {} GROUP BY 1", source(load));
+    for row in texts(connection, &sql, 2).map_err(failed(doing()))? {
+        let month = row[0].as_deref().and_then(|month| month.parse().ok());
+        let rows: u64 = row[1].as_deref().and_then(|rows| rows.parse().ok()).unwrap_or_default();
+        *months.entry(month).or_default() += rows;
+    }
+    Ok(months)
+}
+
+/// The rows that a query gives, all values as text.
+fn texts(connection: &Connection, sql: &str, columns: usize) -> Result<Vec<Vec<Option<String>>>, DuckDbError> {
+    let mut statement = connection.prepare(sql)?;
+    statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?.collect()
 }
 
 /// The files as a list.
@@ -118,31 +163,6 @@ fn source(load: &MonthLoad) -> String {
          strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
         types.join(", ")
     )
-}
-
-fn value(name: &str, cast: &Cast, target: &Target, load: &MonthLoad) -> String {
-    let value = cast.checked();
-    if name != target.layout.partition {
-        return value;
-    }
-    // BigQuery refuses a row of another month by itself; here it would land outside of what was deleted.
-    let (first, end) = bounds(&target.layout, load.billing_period);
-    format!(
-        "CASE WHEN {value} >= {first} AND {value} < {end} THEN {value} ELSE \
-         error('{ANOTHER_MONTH}' || COALESCE(CAST({} AS VARCHAR), '')) END",
-        cast.text
-    )
-}
-
-/// What is known of the row that ended the statement, if it was one of another month.
-fn stray(error: &duckdb::Error, target: &Target) -> Option<String> {
-    let column = target.layout.partition;
-    let text = error.to_string();
-    let found = text.strip_prefix("Invalid Input Error: ")?.strip_prefix(ANOTHER_MONTH)?.trim();
-    Some(match found {
-        "" => format!("a row belongs to no month: {column} is empty"),
-        value => format!("a row belongs to another month: {column} is `{}`", short(value)),
-    })
 }
 
 /// The columns with values that the table's types do not have, each with their number and one of them.
@@ -219,20 +239,4 @@ fn reason(text: &str) -> String {
     // The row's line breaks stand as they are: only what comes last is DuckDB's own.
     let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
     one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
-}
-
-/// Rows of the month now, and their cost.
-fn total(transaction: &Transaction<'_>, target: &Target, load: &MonthLoad, table: &str) -> Result<(u64, Costs)> {
-    let sql = DIALECT.cost_query(table, &target.layout, load);
-    let read = || -> duckdb::Result<Vec<(String, String, u64)>> {
-        let mut statement = transaction.prepare(&sql)?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
-    };
-    let lines = read().map_err(failed(format!("cannot sum the cost of {} in {table}", load.billing_period)))?;
-    let rows = lines.iter().map(|line| line.2).sum();
-    let costs = lines.into_iter().map(|(currency, cost, _)| {
-        let amount = cost.parse().map_err(|error| Error::new(Kind::Warehouse, "DuckDB gave a sum").cause(error))?;
-        Ok((currency, amount))
-    });
-    Ok((rows, costs.collect::<Result<_>>()?))
 }

@@ -1,0 +1,117 @@
+//! Whether a table that is there may take an export's months.
+
+use std::collections::BTreeMap;
+
+use finops_core::{
+    BillingPeriod,
+    export::ExportKind,
+    schema::ColumnType,
+    state::{LoadRecord, Standing},
+};
+
+use crate::{
+    config::Export,
+    error::{Error, Kind, Result},
+    warehouse::{Found, Loaded, Target, Warehouse, WrittenBy, loaded_months, not_ours},
+};
+
+const ANOTHER_TABLE: &str = "choose another table name: the first run loads all months there";
+
+/// Refuses a table that finops did not create, that it writes in its other way, that is partitioned for another kind of
+/// export, or whose key columns are gone or have another type: added again, they would be empty in the months that are
+/// there. `name` is the table's full name.
+///
+/// # Errors
+/// `ForeignTable` and `Schema`, as said.
+pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
+    match (found.written_by, target.staged) {
+        (WrittenBy::Others, _) => return Err(not_ours(name)),
+        (WrittenBy::Job, true) => return Err(another_way(name, "the job", "the staged pipeline")),
+        (WrittenBy::StagedPipeline, false) => return Err(another_way(name, "the staged pipeline", "the job")),
+        _ => {}
+    }
+    if let Some((column, unit)) = &found.partitioning {
+        let (column, unit) = (column.as_deref().unwrap_or("none"), unit.as_deref().unwrap_or("none"));
+        let expected = target.layout.partition;
+        if (column, unit) != (expected, "MONTH") {
+            let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
+            return Err(Error::new(Kind::ForeignTable, message).hint(ANOTHER_TABLE));
+        }
+    }
+    check_key_columns(target, name, found)
+}
+
+fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
+    let layout = &target.layout;
+    let find = |name: &str| found.columns.iter().find(|found| found.column.name.eq_ignore_ascii_case(name));
+    let types = [layout.time, layout.time, ColumnType::Decimal, ColumnType::String];
+    for (column, expected) in layout.pillars(|name| find(name).is_some()).into_iter().zip(types) {
+        let there = find(column);
+        if there.is_none_or(|there| there.column.column_type != expected) {
+            let there = there.map_or("no such column", |there| there.sql_type.as_str());
+            let message = format!("the table {name} needs the column {column} of type {expected}, found {there}");
+            return Err(Error::new(Kind::Schema, message)
+                .hint("restore the column, or choose another table name: the first run loads all months there"));
+        }
+    }
+    Ok(())
+}
+
+fn another_way(table: &str, written: &str, asked: &str) -> Error {
+    let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
+    Error::new(Kind::ForeignTable, message).hint("give each way a table of its own")
+}
+
+/// Refuses a table that holds another export's months. Records of a table that was dropped since do not count.
+///
+/// # Errors
+/// `ForeignTable` naming both exports.
+pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, Standing>) -> Result<()> {
+    let is_other = |record: &LoadRecord| record.export_name != target.export_name || record.pipeline != target.pipeline;
+    let Some(record) = months.values().filter_map(Standing::visible).find(|record| is_other(record)) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the table {name} holds export `{}` of pipeline {}, and export `{}` of pipeline {} would erase its months",
+        record.export_name, record.pipeline, target.export_name, target.pipeline
+    );
+    Err(Error::new(Kind::ForeignTable, message).hint("give each export a table of its own"))
+}
+
+/// A table as a reader finds it, who knows of no delivery.
+pub struct LookedUp {
+    /// Of what kind its rows are, as far as its columns tell.
+    pub kind: ExportKind,
+    /// The table, if it is there.
+    pub found: Option<Found>,
+    /// The last record of each month, with the rows that the table has of it.
+    pub months: BTreeMap<BillingPeriod, Standing>,
+    /// What the state says of it.
+    pub loaded: Loaded,
+}
+
+/// Looks an export's table up.
+///
+/// # Errors
+/// What the warehouse says, and as [`check_table`] where the table is of no kind.
+pub async fn look_up<W: Warehouse>(warehouse: &W, export: &Export) -> Result<LookedUp> {
+    let name = export.table_name();
+    let loaded = warehouse.loaded(&name).await?;
+    let found = warehouse.inspect(&name, &loaded).await?;
+    let months = loaded_months(&loaded, found.as_ref());
+    let kind = match &found {
+        Some(found) => kind_of(export, &warehouse.table_name(&name), found)?,
+        None => ExportKind::Cur,
+    };
+    Ok(LookedUp { kind, found, months, loaded })
+}
+
+/// The kind for which the table may be, as its columns tell.
+///
+/// # Errors
+/// As [`check_table`].
+pub fn kind_of(export: &Export, name: &str, found: &Found) -> Result<ExportKind> {
+    let kind = ExportKind::of_table(|column| found.has(column)).unwrap_or(ExportKind::Cur);
+    check_table(&export.target("", kind.layout()), name, found)?;
+    Ok(kind)
+}

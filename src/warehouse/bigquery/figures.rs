@@ -1,0 +1,47 @@
+//! What rows hold, counted and summed by one query.
+
+use super::BigQuery;
+use crate::{
+    error::{Error, Kind, Result},
+    warehouse::{
+        Figures, MonthLoad, Target, Warehouse,
+        sql::{Dialect, read_costs},
+    },
+};
+
+impl BigQuery {
+    /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
+    pub(super) async fn sum(
+        &self,
+        target: &Target,
+        load: &MonthLoad,
+        (dataset, table, of_month): (&str, &str, bool),
+        location: &str,
+    ) -> Result<(Figures, String)> {
+        let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
+        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month);
+        let answer = self.client.query(location, &sql, &[]).await;
+        let answer = answer.map_err(|failure| failure.into_error(&doing))?;
+        let figures = read_costs(&answer.rows).map_err(|found| {
+            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}"))
+                .hint("expected a month, a currency, amounts and counts: report it with this message")
+        })?;
+        Ok((figures, answer.job_id))
+    }
+
+    /// What a query cost; 0 where BigQuery does not tell.
+    pub(super) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+        let statistics = match self.client.job(job_id, location).await {
+            Ok(job) => job.statistics.query,
+            Err(failure) => {
+                tracing::debug!(job_id, %failure, "billed bytes are not known: the job cannot be read");
+                return 0;
+            }
+        };
+        let billed = statistics.and_then(|query| query.total_bytes_billed);
+        billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
+            tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
+            0
+        })
+    }
+}

@@ -1,0 +1,56 @@
+//! A job of an id of its own, which is nobody else's: inserted, whatever becomes of the answer, and run to its end.
+
+use std::path::Path;
+
+use backon::Retryable;
+use serde_json::{Value, json};
+
+use super::{client::Client, errors::Failure, model::Job};
+use crate::http;
+
+impl Client {
+    /// Runs `job` under the id `id` in `location` to its end; with a file, that is sent along.
+    pub(super) async fn run_job(
+        &self,
+        job: &Value,
+        id: &str,
+        location: &str,
+        file: Option<&Path>,
+    ) -> Result<Job, Failure> {
+        let job = with_id(job, self.project(), id, location);
+        let insert = || self.insert_job(&job, file);
+        let inserted = match insert.retry(self.job_backoff()).when(Failure::is_transient_job).await {
+            // The answer to the first insert was lost.
+            Err(failure) if failure.is_status(409) => self.inserted_job(id, location).await?,
+            inserted => inserted?,
+        };
+        self.wait_for_job(inserted, id, location).await
+    }
+
+    /// A job that is there. BigQuery may still answer 404 for it for a moment.
+    pub(super) async fn inserted_job(&self, id: &str, location: &str) -> Result<Job, Failure> {
+        let get = || self.job(id, location);
+        get.retry(http::backoff()).when(|failure| failure.is_status(404)).await
+    }
+
+    /// Looks at a job until it is over.
+    pub(super) async fn wait_for_job(&self, mut job: Job, id: &str, location: &str) -> Result<Job, Failure> {
+        let mut pauses = self.pauses();
+        while !is_done(&job) {
+            tokio::time::sleep(pauses.next().unwrap_or_default()).await;
+            job = self.inserted_job(id, location).await?;
+        }
+        Ok(job)
+    }
+}
+
+pub(super) fn is_done(job: &Job) -> bool {
+    job.status.state == "DONE"
+}
+
+/// `job` under the id `id`, to run in `location`.
+pub(super) fn with_id(job: &Value, project: &str, id: &str, location: &str) -> Value {
+    let mut job = job.clone();
+    job["jobReference"] = json!({"projectId": project, "jobId": id, "location": location});
+    job
+}

@@ -1,0 +1,153 @@
+//! One month on its way into a table.
+
+use finops_core::{
+    BillingPeriod,
+    export::ExportKind,
+    manifest::FileFormat,
+    schema::{Column, FileType, Reading},
+    state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, Standing},
+};
+use jiff::{Timestamp, civil::Date};
+
+use super::{Figures, Target};
+use crate::error::{Error, Kind, Result};
+
+/// A column on its way from the files to the table.
+#[derive(Clone, Debug)]
+pub struct LoadColumn {
+    /// The table's column.
+    pub column: Column,
+    /// What the files call it.
+    pub file_name: String,
+    /// Its type there.
+    pub file_type: FileType,
+}
+
+impl LoadColumn {
+    /// How the files' values become the table's.
+    pub fn reading(&self) -> Reading {
+        self.file_type.reading(self.column.column_type)
+    }
+}
+
+/// One month to put in place of what is loaded.
+#[derive(Clone, Debug)]
+pub struct MonthLoad {
+    /// The month.
+    pub billing_period: BillingPeriod,
+    /// The delivery's id at the provider.
+    pub execution_id: String,
+    /// The delivery's fingerprint.
+    pub fingerprint: String,
+    /// Where its manifest was read.
+    pub manifest_uri: String,
+    /// The files, as this warehouse takes them: `gs://` URIs for BigQuery, local paths for DuckDB.
+    pub files: Vec<String>,
+    /// Bytes of the files, as stored.
+    pub bytes: u64,
+    /// Their form.
+    pub format: FileFormat,
+    /// The files' columns in the files' order.
+    pub columns: Vec<LoadColumn>,
+    /// The table's column whose sum is the month's cost.
+    pub cost: &'static str,
+    /// The table's column with the cost's currency.
+    pub currency: &'static str,
+    /// Where the cost after discounts is, if the files have it.
+    pub net_cost: Option<NetCost>,
+    /// What the rows are.
+    pub kind: ExportKind,
+    /// When the provider made the delivery, as far as is known.
+    pub issued_at: Timestamp,
+    /// The last day that the delivery covers, where its manifest says so.
+    pub covers_until: Option<Date>,
+    /// The files' rows, where they or their manifest tell it.
+    pub rows: Option<u64>,
+    /// The last record, and what the table holds of it now.
+    pub previous: Option<Standing>,
+    /// Load although the same work may be done already.
+    pub force: bool,
+    /// The run that loads.
+    pub run_id: String,
+}
+
+impl MonthLoad {
+    /// Where to look for what is wrong with some file, for people.
+    pub(crate) fn one_of_files(&self) -> String {
+        match self.files.as_slice() {
+            [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
+            files => files.join(" or "),
+        }
+    }
+
+    /// The sequence that follows the last recorded one.
+    ///
+    /// # Errors
+    /// `Warehouse` where no number follows it: finops did not write such a record.
+    pub(super) fn next_sequence(&self) -> Result<i64> {
+        let Some(Standing { record, .. }) = &self.previous else { return Ok(1) };
+        record.sequence.checked_add(1).ok_or_else(|| {
+            let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
+            let message = format!(
+                "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
+                 {sequence}, the largest that the column holds"
+            );
+            Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
+        })
+    }
+
+    /// The sequence of the last record; 0 without one.
+    pub(super) fn sequence(&self) -> i64 {
+        self.previous.as_ref().map_or(0, |previous| previous.record.sequence)
+    }
+
+    /// The state row of this load, but for what only the warehouse knows.
+    pub fn record(&self, target: &Target, figures: &Figures) -> NewRecord {
+        let replaced = self.previous.as_ref().and_then(Standing::visible);
+        NewRecord(LoadRecord {
+            pipeline: target.pipeline.to_owned(),
+            export_name: target.export_name.clone(),
+            table_name: target.name.table.clone(),
+            billing_period: self.billing_period,
+            sequence: 0,
+            execution_id: self.execution_id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            manifest_uri: self.manifest_uri.clone(),
+            job_id: None,
+            status: LoadStatus::Loaded,
+            rows: figures.rows(),
+            files: self.files.len() as u64,
+            bytes: self.bytes,
+            cost: figures.cost.clone(),
+            previous_execution_id: replaced.map(|record| record.execution_id.clone()),
+            run_id: self.run_id.clone(),
+            loaded_at: Timestamp::UNIX_EPOCH,
+            kind: Some(self.kind.as_str().to_owned()),
+            issued_at: Some(microseconds(self.issued_at)),
+            covers_until: self.covers_until,
+            cost_net: figures.cost_net.clone(),
+            scopes: None,
+        })
+    }
+}
+
+/// A state row without its number, job and time, which the warehouse adds.
+#[derive(Clone, Debug)]
+pub struct NewRecord(LoadRecord);
+
+impl NewRecord {
+    /// The row of the load `sequence`, which `job_id` did; recorded now, and not before `earliest`.
+    pub(super) fn numbered(self, sequence: i64, job_id: Option<String>, earliest: Timestamp) -> LoadRecord {
+        LoadRecord { sequence, job_id, loaded_at: microseconds(Timestamp::now()).max(earliest), ..self.0 }
+    }
+
+    /// The month.
+    pub(super) fn billing_period(&self) -> BillingPeriod {
+        self.0.billing_period
+    }
+}
+
+/// Both warehouses keep microseconds.
+fn microseconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(moment.as_microsecond()).unwrap_or_default()
+}

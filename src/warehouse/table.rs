@@ -1,0 +1,117 @@
+//! The table of an export, and what a warehouse says of it.
+
+use std::collections::BTreeMap;
+
+use finops_core::{
+    BillingPeriod,
+    schema::Column,
+    state::{LoadRecord, Standing, TableLayout},
+};
+use jiff::Timestamp;
+
+/// A table's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableName {
+    /// BigQuery dataset, or DuckDB schema.
+    pub dataset: String,
+    /// The table's name in it.
+    pub table: String,
+}
+
+/// The table of one export.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `aws` or `azure`.
+    pub pipeline: &'static str,
+    /// The provider's name of the report.
+    pub export_name: String,
+    /// The table.
+    pub name: TableName,
+    /// Its key columns.
+    pub layout: TableLayout,
+    /// Whether the staged pipeline writes it: each row tells its delivery then.
+    pub staged: bool,
+}
+
+/// What the state says of a table. Only a warehouse, or the staging folder, makes one: who lists deliveries needs it, so that
+/// the state is read first.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    records: BTreeMap<BillingPeriod, LoadRecord>,
+}
+
+impl Loaded {
+    /// The last record of each month.
+    pub(crate) fn new(records: impl IntoIterator<Item = LoadRecord>) -> Self {
+        Self { records: records.into_iter().map(|record| (record.billing_period, record)).collect() }
+    }
+
+    /// Of a table without any record.
+    pub(crate) fn nothing() -> Self {
+        Self::new([])
+    }
+
+    /// The last record of each month.
+    pub fn records(&self) -> &BTreeMap<BillingPeriod, LoadRecord> {
+        &self.records
+    }
+}
+
+/// Who writes a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenBy {
+    /// The job.
+    Job,
+    /// The staged pipeline.
+    StagedPipeline,
+    /// Not finops.
+    Others,
+}
+
+/// A column of a table that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundColumn {
+    /// Its name and type.
+    pub column: Column,
+    /// The type as the warehouse calls it.
+    pub sql_type: String,
+    /// It takes no NULL.
+    pub required: bool,
+}
+
+/// A table that is there.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Who writes it.
+    pub written_by: WrittenBy,
+    /// Its columns, in their order.
+    pub columns: Vec<FoundColumn>,
+    /// The column and unit by which it is partitioned, where the warehouse partitions tables: `None` of both where it is not.
+    pub partitioning: Option<(Option<String>, Option<String>)>,
+    /// Its rows of each month.
+    pub rows: BTreeMap<BillingPeriod, u64>,
+    /// When it was created, where the warehouse tells: older records are of another table of that name.
+    pub created: Option<Timestamp>,
+}
+
+impl Found {
+    /// Whether it has a column of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.columns.iter().any(|found| found.column.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Its columns' names and types.
+    pub fn columns(&self) -> Vec<Column> {
+        self.columns.iter().map(|found| found.column.clone()).collect()
+    }
+}
+
+/// The last record of each month, with the rows that the table has of it now.
+pub fn loaded_months(loaded: &Loaded, found: Option<&Found>) -> BTreeMap<BillingPeriod, Standing> {
+    let with_rows = |(period, record): (&BillingPeriod, &LoadRecord)| {
+        let same_table = found.filter(|found| found.created.is_none_or(|created| created <= record.loaded_at));
+        let rows_in_table = same_table.and_then(|found| found.rows.get(period)).copied().unwrap_or_default();
+        (*period, Standing { record: record.clone(), rows_in_table })
+    };
+    loaded.records.iter().map(with_rows).collect()
+}
