@@ -158,13 +158,13 @@ fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&
         return Some(stand_in);
     };
     let record = &standing.record;
-    let better = match ranked.iter().position(|delivery| delivery.manifest.execution_id == record.execution_id) {
-        Some(known) => at <= known,
+    let known = ranked.iter().position(|delivery| delivery.manifest.execution_id == record.execution_id);
+    let better = if let Some(known) = known {
+        at <= known
+    } else {
         // Its manifest is gone: the record knows how far it reached and when it was issued.
-        None => {
-            let is_newer = stand_in.issued() > record.issued_at.unwrap_or(record.loaded_at);
-            !is_whole(standing) || (is_newer && !reaches_less(stand_in, record))
-        }
+        let is_newer = stand_in.issued() > record.issued_at.unwrap_or(record.loaded_at);
+        !is_whole(standing) || (is_newer && !reaches_less(stand_in, record))
     };
     better.then_some(stand_in)
 }

@@ -58,7 +58,7 @@ pub enum Seen {
     Inserted,
     /// The insert was refused, for another reason than that the number is taken.
     Refused(Why),
-    /// Whether the table still has what a succeeded job of the same work put there.
+    /// Whether the table still has what a succeeded job put there, whosever work that was.
     Holds(bool),
 }
 
@@ -79,7 +79,8 @@ pub enum Do {
     Record(i64),
     /// Another run replaced the month, or the staged rows are gone: begin again with the state.
     Superseded,
-    /// A job of other work, which no state row names, reaches further than this delivery, to that day.
+    /// A job of other work, which no state row names and whose rows the table still has, reaches further than this
+    /// delivery, to that day.
     Outreached(Date),
     /// Nothing helps.
     Fail,
@@ -99,6 +100,17 @@ struct Done {
     until: Option<Date>,
 }
 
+/// When this run staged its rows, compared with the jobs that it finds from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Staged {
+    /// Not yet.
+    No,
+    /// Before those jobs were inserted: their numbers were seen free.
+    BeforeThem,
+    /// Before or after: their numbers are behind one that was forgotten, so that nobody looked at them.
+    AtAnyTime,
+}
+
 /// One month on its way through the protocol.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Month {
@@ -116,7 +128,7 @@ pub struct Month {
     done: Option<Done>,
     /// The table has what that job put there.
     holds: bool,
-    staged: bool,
+    staged: Staged,
     by: By,
     /// The number that this run inserted.
     inserted: Option<i64>,
@@ -139,7 +151,7 @@ impl Month {
             skipped: false,
             done: None,
             holds: false,
-            staged: false,
+            staged: Staged::No,
             by: By::Copy,
             inserted: None,
             tries: 0,
@@ -155,7 +167,7 @@ impl Month {
 
     /// The month is staged and checked: what to do next. Swaps begin with `by`.
     pub fn staged(&mut self, by: By) -> Do {
-        (self.staged, self.by) = (true, by);
+        (self.staged, self.by) = (Staged::BeforeThem, by);
         Do::Insert(self.n, by)
     }
 
@@ -177,8 +189,9 @@ impl Month {
                 self.inserted = Some(self.n);
                 Do::Wait(self.n)
             }
+            Seen::Succeeded(..) if self.inserted == Some(self.n) => Do::Record(self.n),
             // Its rows are those that this run staged and checked, whoever inserted it.
-            Seen::Succeeded(Whose::Mine, _) if self.staged => Do::Record(self.n),
+            Seen::Succeeded(Whose::Mine, _) if self.staged == Staged::BeforeThem => Do::Record(self.n),
             Seen::Succeeded(whose, until) => {
                 self.done = Some(Done { number: self.n, whose, until });
                 (self.holds, self.failures) = (false, 0);
@@ -192,6 +205,9 @@ impl Month {
             // Numbers behind it may be forgotten too, and only seem free: none of them may be passed unseen.
             Seen::Forgotten => {
                 (self.failures, self.free) = (0, None);
+                if self.staged == Staged::BeforeThem {
+                    self.staged = Staged::AtAnyTime;
+                }
                 self.pass()
             }
             Seen::Refused(why) => self.refused(why),
@@ -231,12 +247,13 @@ impl Month {
             Some(Done { number, whose: Whose::Mine, .. }) => return Do::AskHolds(number),
             Some(Done { number, whose: Whose::Other, .. }) if number > self.acknowledged => return self.superseded(),
             _ if self.skipped && self.over > self.acknowledged => return self.superseded(),
-            Some(Done { until: Some(until), .. }) if self.until.is_some_and(|ours| ours < until) => {
-                return Do::Outreached(until);
+            // Rows that were lost since protect nothing: a narrower delivery is better than none.
+            Some(Done { number, until: Some(until), .. }) if self.until.is_some_and(|ours| ours < until) => {
+                return if self.holds { Do::Outreached(until) } else { Do::AskHolds(number) };
             }
             _ => {}
         }
-        if self.staged { Do::Insert(self.n, self.by) } else { Do::Stage }
+        if self.staged == Staged::No { Do::Stage } else { Do::Insert(self.n, self.by) }
     }
 
     fn superseded(&mut self) -> Do {
@@ -246,13 +263,11 @@ impl Month {
 
     /// This run's own job failed: its number is used up.
     fn failed(&mut self, why: Why) -> Do {
-        match self.after(why) {
-            Some(end) => end,
-            None => {
-                (self.over, self.n) = (self.n, self.n.saturating_add(1));
-                Do::Insert(self.n, self.by)
-            }
+        if let Some(end) = self.after(why) {
+            return end;
         }
+        (self.over, self.n) = (self.n, self.n.saturating_add(1));
+        Do::Insert(self.n, self.by)
     }
 
     /// The insert was refused; whether that used the number up is to be seen.
@@ -316,13 +331,40 @@ mod tests {
     fn other_work_supersedes_once_and_for_good_where_it_reaches_further() {
         let day = |day| Some(Date::constant(2025, 9, day));
         let job = |n| if n == 3 { Seen::Succeeded(Whose::Other, day(30)) } else { Seen::Free };
-        for (ours, then) in
-            [(None, Do::Stage), (day(30), Do::Stage), (day(29), Do::Outreached(Date::constant(2025, 9, 30)))]
-        {
+        for (ours, then) in [(None, Do::Stage), (day(30), Do::Stage), (day(29), Do::AskHolds(3))] {
             let mut month = Month::new(2, 0, ours);
             assert_eq!(looks(&mut month, job).1, Do::Superseded);
-            assert_eq!(looks(&mut Month::new(2, month.acknowledged(), ours), job).1, then);
+            let mut again = Month::new(2, month.acknowledged(), ours);
+            assert_eq!(looks(&mut again, job).1, then);
+            if then == Do::AskHolds(3) {
+                assert_eq!(again.next(Seen::Holds(true)), Do::Look(4));
+                assert_eq!(again.next(Seen::Free), Do::Outreached(Date::constant(2025, 9, 30)));
+            }
         }
+    }
+
+    #[test]
+    fn other_work_that_reaches_further_gives_way_where_its_rows_were_lost() {
+        let (wide, narrow) = (Some(Date::constant(2025, 9, 30)), Some(Date::constant(2025, 9, 29)));
+        let mut month = Month::new(0, 1, narrow);
+        assert_eq!(month.next(Seen::Succeeded(Whose::Other, wide)), Do::Look(2));
+        assert_eq!(month.next(Seen::Free), Do::AskHolds(1));
+        assert_eq!(month.next(Seen::Holds(false)), Do::Look(2));
+        assert_eq!(month.next(Seen::Free), Do::Stage);
+    }
+
+    #[test]
+    fn a_job_of_the_same_work_behind_a_forgotten_one_is_recorded_only_while_the_table_has_its_rows() {
+        let mut month = Month::new(0, 0, None);
+        assert_eq!(month.next(Seen::Free), Do::Stage);
+        assert_eq!(month.staged(By::Copy), Do::Insert(1, By::Copy));
+        assert_eq!(month.next(Seen::Forgotten), Do::Look(2));
+        assert_eq!(month.next(Seen::Succeeded(Whose::Mine, None)), Do::Look(3), "it may be older than what was staged");
+        assert_eq!(month.next(Seen::Free), Do::AskHolds(2));
+        assert_eq!(month.next(Seen::Holds(false)), Do::Look(3));
+        assert_eq!(month.next(Seen::Free), Do::Insert(3, By::Copy));
+        assert_eq!(month.next(Seen::Inserted), Do::Wait(3));
+        assert_eq!(month.next(Seen::Succeeded(Whose::Mine, None)), Do::Record(3));
     }
 
     #[test]
