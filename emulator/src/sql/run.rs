@@ -98,7 +98,11 @@ impl<'a> QueryJob<'a> {
         let (compiled, sizes) = {
             let catalog = self.server.catalog();
             let context = self.context(&catalog);
-            (select::query(query, None, &[], &context)?, context.sizes.into_inner())
+            let compiled = match self.config.destination {
+                Some(_) => select::query(query, None, &[], &context)?,
+                None => select::shown(query, &context)?,
+            };
+            (compiled, context.sizes.into_inner())
         };
         let fields = compiled.columns;
         for (at, field) in fields.iter().enumerate() {

@@ -10,4 +10,5 @@ mod jobs;
 mod loads;
 mod parquet;
 mod queries;
+mod statements;
 mod uploads;
