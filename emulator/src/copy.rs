@@ -51,8 +51,9 @@ impl CopyConfig {
         let Self { source, destination, key } = self;
         let (from, to) = (source.table_in(&catalog, location)?, destination.table_in(&catalog, location)?);
         check_layout(from, to)?;
-        if source.partition.is_none() || source.partition != destination.partition {
-            return Err(ApiError::not_implemented(format!("a copy of {source} onto {destination}, another partition")));
+        let is_same_month = source.partition.is_some() && source.partition == destination.partition;
+        if !is_same_month || source.table == destination.table {
+            return Err(ApiError::not_implemented(format!("a copy of {source} onto {destination}")));
         }
         check_columns(from, to, destination)?;
         if *key != to.encryption_key {

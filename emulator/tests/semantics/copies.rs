@@ -257,7 +257,25 @@ async fn y6_other_copies_are_refused() {
         let (status, body) = insert_copy(&h, "j", "staging$202509", "t$202509", extra.clone()).await;
         assert_eq!(status, 501, "{extra}: {body}");
     }
-    for (id, from, to) in [("a", "staging", "t$202509"), ("b", "staging$202510", "t$202509"), ("c", "staging", "t")] {
+    for (id, from, to) in [
+        ("whole", "staging", "t"),
+        ("into", "staging", "t$202509"),
+        ("other", "staging$202510", "t$202509"),
+        ("itself", "t$202509", "t$202509"),
+    ] {
         assert_eq!(insert_copy(&h, id, from, to, json!({})).await.0, 501, "{from} onto {to}");
     }
+    assert_eq!(h.rows(ROWS).await, [["aug", "7"], ["old", "8"]]);
+}
+
+#[tokio::test]
+async fn d3_a_copied_month_beyond_the_destination_s_expiration_vanishes() {
+    let h = staged(Options::default()).await;
+    let mut short = table("short");
+    short["timePartitioning"]["expirationMs"] = json!("86400000");
+    create(&h, short).await;
+    insert_copy(&h, "copy", "staging$202509", "short$202509", json!({})).await;
+    let job = h.wait("copy").await;
+    assert_eq!((job["status"].get("errorResult"), &job["statistics"]["copy"]["copiedRows"]), (None, &json!("2")));
+    assert_eq!(h.rows("SELECT COUNT(*) FROM d.short").await, [["0"]]);
 }
