@@ -44,6 +44,16 @@ pub struct Table {
     pub modified: i64,
     /// When the table disappears, in milliseconds since 1970.
     pub expires: Option<i64>,
+    /// The name of the key in `encryptionConfiguration`.
+    pub encryption_key: Option<String>,
+    pub row_access_policies: Vec<RowAccessPolicy>,
+}
+
+/// A row access policy. It is listed and can be lost, but filters no rows.
+#[derive(Debug, Clone)]
+pub struct RowAccessPolicy {
+    pub id: String,
+    pub filter: String,
 }
 
 /// MONTH partitions on a column.
@@ -190,7 +200,17 @@ impl Table {
             created: now,
             modified: now,
             expires: None,
+            encryption_key: None,
+            row_access_policies: Vec::new(),
         }
+    }
+
+    /// Removes column descriptions, policy tags and row access policies.
+    pub fn remove_annotations(&mut self) {
+        for field in &mut self.fields {
+            (field.description, field.policy_tags) = (None, None);
+        }
+        self.row_access_policies.clear();
     }
 
     /// Adds a column and returns the DuckDB statement that does so.
@@ -220,6 +240,7 @@ impl Table {
             "creationTime": text(self.created),
             "lastModifiedTime": text(self.modified),
             "expirationTime": text(self.expires),
+            "encryptionConfiguration": self.encryption_key.as_ref().map(|key| json!({"kmsKeyName": key})),
         }))
     }
 

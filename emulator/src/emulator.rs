@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::{
     api::datasets,
-    catalog::{Dataset, DatasetId},
+    catalog::{Dataset, DatasetId, RowAccessPolicy},
     connection::{CuttableListener, ResetHandle},
     error::ApiError,
     faults::{Fault, JobFault},
@@ -86,6 +86,18 @@ impl Emulator {
     /// All requests so far.
     pub fn requests(&self) -> Vec<LoggedRequest> {
         self.server.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a row access policy on a table of the options' project. It is listed and may be lost; readers still see all rows.
+    ///
+    /// # Errors
+    /// Where there is no such table.
+    pub fn add_row_access_policy(&self, dataset: &str, table: &str, policy: &str, filter: &str) -> Result<(), String> {
+        let id = DatasetId::new(&self.server.options.project, dataset).table(table);
+        let mut catalog = self.server.catalog();
+        let table = catalog.table_mut(&id).map_err(|error| error.message)?;
+        table.row_access_policies.push(RowAccessPolicy { id: policy.to_owned(), filter: filter.to_owned() });
+        Ok(())
     }
 
     /// Runs DuckDB SQL on the stored rows, past the API: table `t` of dataset `d` in project `p` is

@@ -47,7 +47,7 @@ struct Progress {
 /// What a finished job leaves.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
-    /// The `statistics.load` or `statistics.query` object.
+    /// The `statistics.load`, `statistics.query` or `statistics.copy` object.
     pub statistics: Value,
     pub result: Option<Arc<QueryResult>>,
 }

@@ -8,11 +8,13 @@
 mod api;
 mod catalog;
 mod connection;
+mod copy;
 mod emulator;
 mod error;
 mod faults;
 mod grammar;
 mod jobs;
+mod limits;
 mod load;
 mod options;
 mod rest;

@@ -17,6 +17,7 @@ Examples:
 /// and end with the process.
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the program")]
 pub struct Options {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
@@ -45,6 +46,18 @@ pub struct Options {
     /// Load empty unquoted CSV fields of STRING columns as NULL, not as empty strings
     #[arg(long)]
     pub empty_string_as_null: bool,
+    /// Let a WRITE_TRUNCATE, by copy, load or query, keep column descriptions, policy tags and row access policies
+    #[arg(long)]
+    pub truncates_keep_annotations: bool,
+    /// Leave the id of a copy job that is refused at its insert unused
+    #[arg(long)]
+    pub refused_copies_free_their_id: bool,
+    /// Refuse to make more tables than this in a second
+    #[arg(long, value_name = "N")]
+    pub tables_per_second: Option<usize>,
+    /// Refuse more than five changes of an unpartitioned table in ten seconds, INSERTs included
+    #[arg(long)]
+    pub limit_table_updates: bool,
     /// Print each request on stderr
     #[arg(long)]
     pub log: bool,
@@ -63,6 +76,10 @@ impl Default for Options {
             job_duration: Duration::ZERO,
             strict_missing_columns: false,
             empty_string_as_null: false,
+            truncates_keep_annotations: false,
+            refused_copies_free_their_id: false,
+            tables_per_second: None,
+            limit_table_updates: false,
             log: false,
         }
     }

@@ -25,6 +25,7 @@ use crate::{
     error::ApiError,
     faults::{FaultKind, Faults, Holds, When},
     jobs::Jobs,
+    limits::Limits,
     options::Options,
     warehouse::Warehouse,
 };
@@ -40,6 +41,7 @@ pub struct Server {
     pub uploads: uploads::Uploads,
     pub faults: Faults,
     pub holds: Holds,
+    pub limits: Limits,
     /// All requests so far.
     pub requests: Mutex<Vec<LoggedRequest>>,
     pub http: reqwest::Client,
@@ -81,6 +83,7 @@ impl Server {
             uploads: uploads::Uploads::default(),
             faults: Faults::default(),
             holds: Holds::default(),
+            limits: Limits::default(),
             requests: Mutex::default(),
             http: reqwest::Client::builder().build().map_err(ApiError::internal)?,
         })

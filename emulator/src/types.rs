@@ -119,17 +119,19 @@ pub struct Field {
     pub ty: Type,
     pub required: bool,
     pub description: Option<String>,
+    /// `policyTags`, as given.
+    pub policy_tags: Option<Value>,
 }
 
 impl Field {
     /// A nullable column.
     pub fn nullable(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, required: false, description: None }
+        Self { name: name.into(), ty, required: false, description: None, policy_tags: None }
     }
 
     /// Reads a `TableFieldSchema`.
     pub fn from_rest(value: &Value) -> Result<Self, ApiError> {
-        only_keys(value, "schema.fields", "name type mode description fields")?;
+        only_keys(value, "schema.fields", "name type mode description fields policyTags")?;
         let text = |key: &str| value[key].as_str();
         let name = text("name").filter(|name| is_column_name(name)).ok_or_else(|| {
             ApiError::invalid(format!(
@@ -150,7 +152,10 @@ impl Field {
             "REQUIRED" => true,
             mode => return Err(ApiError::not_implemented(format!("schema field {name}: mode {mode}"))),
         };
-        Ok(Self { name: name.to_owned(), ty, required, description: text("description").map(str::to_owned) })
+        only_keys(&value["policyTags"], "schema.fields.policyTags", "names")?;
+        let policy_tags = value.get("policyTags").filter(|tags| tags.is_object()).cloned();
+        let description = text("description").map(str::to_owned);
+        Ok(Self { name: name.to_owned(), ty, required, description, policy_tags })
     }
 
     /// The `TableFieldSchema`.
@@ -160,9 +165,14 @@ impl Field {
             let entry = [Self::nullable("key", Type::String), Self::nullable("value", value)];
             json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry.map(|part| part.to_rest())}])
         });
-        without_nulls(
-            json!({"name": name, "type": ty, "mode": mode, "description": self.description, "fields": fields}),
-        )
+        without_nulls(json!({
+            "name": name,
+            "type": ty,
+            "mode": mode,
+            "description": self.description,
+            "policyTags": self.policy_tags,
+            "fields": fields,
+        }))
     }
 
     /// `REQUIRED` or `NULLABLE`.

@@ -75,13 +75,13 @@ impl Warehouse {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs statements in one transaction; rolls back on the first error.
+    /// Runs statements in one transaction and returns how many rows the first one changed; rolls back on the first error.
     pub fn transaction(connection: &Connection, statements: &[String]) -> duckdb::Result<usize> {
         connection.execute_batch("BEGIN")?;
-        let mut changed = 0;
+        let mut changed = None;
         for statement in statements {
             match connection.execute(statement, []) {
-                Ok(rows) => changed = rows,
+                Ok(rows) => changed = changed.or(Some(rows)),
                 Err(error) => {
                     connection.execute_batch("ROLLBACK")?;
                     return Err(error);
@@ -89,7 +89,7 @@ impl Warehouse {
             }
         }
         connection.execute_batch("COMMIT")?;
-        Ok(changed)
+        Ok(changed.unwrap_or(0))
     }
 
     /// All rows of a query whose columns are all texts.

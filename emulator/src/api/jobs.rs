@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{int64, only_keys, page, queries};
+use super::{copies, int64, only_keys, page, queries};
 use crate::{
     catalog::canonical_location,
     error::{ApiError, JobError},
@@ -37,8 +37,10 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Ve
         let config = QueryConfig::from_job(&configuration["query"], project)?;
         let id = queries::id(server, project, location, job_id, &config)?;
         queries::start(server, id, config, with_type(configuration, "QUERY"))?
+    } else if configuration["copy"].is_object() {
+        copies::start(server, project, body)?
     } else {
-        return Err(ApiError::missing("configuration.load or configuration.query"));
+        return Err(ApiError::missing("configuration.load, configuration.query or configuration.copy"));
     };
     Ok(Answer::Json(job.to_rest()))
 }
@@ -46,7 +48,7 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Ve
 fn known_configuration(body: &Value) -> Result<&Value, ApiError> {
     only_keys(body, "job", "jobReference configuration kind id etag status statistics")?;
     let configuration = &body["configuration"];
-    only_keys(configuration, "configuration", "load query labels jobType jobTimeoutMs dryRun")?;
+    only_keys(configuration, "configuration", "load query copy labels jobType jobTimeoutMs dryRun")?;
     Ok(configuration)
 }
 

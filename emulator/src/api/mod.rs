@@ -1,8 +1,10 @@
 //! The methods of the REST API.
 
+pub mod copies;
 pub mod datasets;
 pub mod jobs;
 pub mod queries;
+pub mod row_access_policies;
 pub mod tabledata;
 pub mod tables;
 pub mod uploads;
@@ -45,6 +47,9 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
         ("GET", ["datasets", dataset, "tables", name, "data"]) => {
             let (table, partition) = decorated(name);
             tabledata::list(server, &dataset_id(dataset).table(table), partition, call)
+        }
+        ("GET", ["datasets", dataset, "tables", name, "rowAccessPolicies"]) => {
+            row_access_policies::list(server, &dataset_id(dataset).table(name))
         }
         ("POST", ["datasets", dataset, "tables", name]) => match name.split_once(':') {
             Some((table, "testIamPermissions")) => {

@@ -27,9 +27,6 @@ pub fn list(server: &Server, id: &TableId, partition: Option<&str>, call: &Logge
             })
             .collect::<Result<_, _>>()?,
     };
-    if let Some(field) = fields.iter().find(|field| field.ty.of_values().is_some()) {
-        return Err(ApiError::not_implemented(format!("a read of the record {}", field.name)));
-    }
     let (total, rows, next) = read(server, id, partition, &fields, &Paging::of(call))?;
     let int64_timestamps = flag(call, "formatOptions.useInt64Timestamp");
     let rows: Vec<Value> = rows.iter().map(|row| wire::row(&fields, row, int64_timestamps)).collect();
@@ -50,6 +47,9 @@ pub fn read(
     fields: &[Field],
     paging: &Paging,
 ) -> Result<Page, ApiError> {
+    if let Some(field) = fields.iter().find(|field| field.ty.of_values().is_some()) {
+        return Err(ApiError::not_implemented(format!("a read of the record {}", field.name)));
+    }
     let place = server.catalog().table(id)?.place(partition);
     let connection = server.warehouse.connect()?;
     let total = usize::try_from(Warehouse::count(&connection, &place)?).unwrap_or(usize::MAX);

@@ -60,7 +60,11 @@ pub fn list(server: &Server, id: &DatasetId, call: &LoggedRequest) -> Result<Ans
 }
 
 pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answer, ApiError> {
-    only_keys(body, "table", &format!("{OUTPUT_ONLY} {PATCHABLE} timePartitioning clustering"))?;
+    only_keys(
+        body,
+        "table",
+        &format!("{OUTPUT_ONLY} {PATCHABLE} timePartitioning clustering encryptionConfiguration"),
+    )?;
     let name = body["tableReference"]["tableId"].as_str();
     let id = dataset.table(name.ok_or_else(|| ApiError::missing("tableReference.tableId"))?);
     let table = Table {
@@ -69,8 +73,10 @@ pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answ
         labels: labels(&body["labels"]),
         description: body["description"].as_str().map(str::to_owned),
         expires: int64(&body["expirationTime"]),
+        encryption_key: encryption_key(&body["encryptionConfiguration"])?,
         ..Table::new(id.clone(), fields_from_rest(&body["schema"])?)
     };
+    server.limits.creation(&server.options)?;
     create(server, table)?;
     resource(server, &id, 0)
 }
@@ -152,6 +158,12 @@ pub fn partitioning(value: &Value) -> Result<Option<Partitioning>, ApiError> {
     Ok(Some(Partitioning { field: field.to_owned(), expiration: int64(&value["expirationMs"]) }))
 }
 
+/// Reads an `EncryptionConfiguration`.
+pub fn encryption_key(value: &Value) -> Result<Option<String>, ApiError> {
+    only_keys(value, "encryptionConfiguration", "kmsKeyName")?;
+    Ok(value["kmsKeyName"].as_str().map(str::to_owned))
+}
+
 /// Reads `clustering`.
 pub fn clustering(value: &Value) -> Vec<String> {
     let fields = value["fields"].as_array().into_iter().flatten();
@@ -163,6 +175,7 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
     let mut table = catalog.table(id)?.clone();
+    server.limits.update(&server.options, &table)?;
     let mut ddl = Vec::new();
     if body["schema"].is_object() {
         ddl = patch_schema(&mut table, &fields_from_rest(&body["schema"])?)?;

@@ -20,19 +20,23 @@ pub struct Incoming<'a> {
     /// Holds the temporary table `staged` with the columns `c0`, `c1`, ..., one a field.
     pub connection: &'a duckdb::Connection,
     pub fields: &'a [Field],
-    /// Whether a truncate must bring all columns of the table.
-    pub strict_missing: bool,
+    /// Whether the rows must have all columns of the table.
+    pub all_columns: bool,
 }
 
 /// Puts the rows where the job wants them; returns their number and their size.
 pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobError> {
-    let Incoming { destination, connection, fields, strict_missing } = incoming;
+    let Incoming { destination, connection, fields, all_columns } = incoming;
     if server.catalog().table(&destination.table).is_err() {
         create(server, destination, fields)?;
     }
     let _writer = server.warehouse.writer();
     let mut table = server.catalog().table(&destination.table)?.clone();
-    let added = reconcile(destination, Some(fields), &table, *strict_missing)?;
+    server.limits.update(&server.options, &table)?;
+    let added = reconcile(destination, Some(fields), &table, *all_columns)?;
+    if destination.write == Write::Empty && Warehouse::count(connection, &table.id.duckdb())? > 0 {
+        return Err(ApiError::duplicate(format!("Table {}", table.id)).into());
+    }
     let mut statements: Vec<String> = added.into_iter().map(|field| table.add(field)).collect();
     let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
     let columns = columns.join(", ");
@@ -43,7 +47,7 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     if let Some(partition) = &destination.partition {
         check_partition(connection, &table, fields, partition)?;
     }
-    if destination.write == Write::Truncate {
+    if destination.write.replaces() {
         statements.push(format!("DELETE FROM {}", table.place(destination.partition.as_deref())));
     }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
@@ -51,6 +55,9 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     Warehouse::transaction(connection, &statements)?;
     let rows = Warehouse::count(connection, "staged")?;
     let bytes = table.bytes(rows);
+    if destination.write == Write::Truncate && !server.options.truncates_keep_annotations {
+        table.remove_annotations();
+    }
     *server.catalog().table_mut(&destination.table)? = Table { modified: now_ms(), ..table };
     Ok((rows, bytes))
 }

@@ -27,7 +27,18 @@ pub struct Destination {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     Append,
+    /// Into an empty table only.
+    Empty,
     Truncate,
+    /// Replaces the rows and nothing else of the table.
+    TruncateData,
+}
+
+impl Write {
+    /// Whether the rows replace those that are there.
+    pub fn replaces(self) -> bool {
+        matches!(self, Self::Truncate | Self::TruncateData)
+    }
 }
 
 /// The keys that [`Destination::from_rest`] reads.
@@ -44,10 +55,13 @@ impl Destination {
         let (table, partition) = decorated(name("tableId")?);
         let partition = partition.map(month).transpose()?;
         let dataset = DatasetId::new(target["projectId"].as_str().unwrap_or(project), name("datasetId")?);
-        let write = match job["writeDisposition"].as_str().unwrap_or(write) {
-            "WRITE_APPEND" => Write::Append,
-            "WRITE_TRUNCATE" => Write::Truncate,
-            other => return Err(ApiError::not_implemented(format!("{what}.writeDisposition = {other}"))),
+        let text = job["writeDisposition"].as_str().unwrap_or(write);
+        let write = match (text, what, partition.is_some()) {
+            ("WRITE_APPEND", ..) => Write::Append,
+            ("WRITE_TRUNCATE", ..) => Write::Truncate,
+            ("WRITE_TRUNCATE_DATA", "query", true) => Write::TruncateData,
+            ("WRITE_EMPTY", "query", false) => Write::Empty,
+            _ => return Err(ApiError::not_implemented(format!("{what}.writeDisposition = {text} into {table}"))),
         };
         let create_if_needed = match job["createDisposition"].as_str().unwrap_or("CREATE_IF_NEEDED") {
             "CREATE_IF_NEEDED" => true,
@@ -55,12 +69,16 @@ impl Destination {
             other => return Err(ApiError::not_implemented(format!("{what}.createDisposition = {other}"))),
         };
         let whole_table = write == Write::Truncate && partition.is_none();
+        let allow_field_addition = allow_field_addition(&job["schemaUpdateOptions"], whole_table)?;
+        if allow_field_addition && write == Write::TruncateData {
+            return Err(ApiError::not_implemented(format!("{what}.schemaUpdateOptions with {text}")));
+        }
         Ok(Self {
             table: dataset.table(table),
             partition,
             write,
             create_if_needed,
-            allow_field_addition: allow_field_addition(&job["schemaUpdateOptions"], whole_table)?,
+            allow_field_addition,
             partitioning: partitioning(&job["timePartitioning"])?,
             clustering: clustering(&job["clustering"]),
         })
@@ -90,7 +108,8 @@ fn allow_field_addition(options: &Value, whole_table_truncate: bool) -> Result<b
     Ok(!options.is_empty())
 }
 
-fn month(partition: &str) -> Result<String, ApiError> {
+/// Reads a month's decorator.
+pub fn month(partition: &str) -> Result<String, ApiError> {
     let digits = partition.len() == 6 && partition.bytes().all(|byte| byte.is_ascii_digit());
     if digits && ("01"..="12").contains(&&partition[4..]) {
         return Ok(partition.to_owned());

@@ -7,21 +7,20 @@ use crate::{
     types::{Allow, Field, added_fields},
 };
 
-/// The columns that the job adds to the table; `fields` are those of its rows, where it says so.
+/// The columns that the job adds to the table; `fields` are those of its rows, where it says so. With `all_columns` the
+/// rows must have all columns of the table.
 pub fn reconcile(
     destination: &Destination,
     fields: Option<&[Field]>,
     table: &Table,
-    strict_missing: bool,
+    all_columns: bool,
 ) -> Result<Vec<Field>, JobError> {
     check_layout(destination, table)?;
     let Some(fields) = fields else {
         return Ok(Vec::new());
     };
-    let truncate = destination.write == Write::Truncate;
-    let whole_table = truncate && destination.partition.is_none();
-    let missing = !(truncate && (whole_table || strict_missing));
-    let allow = Allow { addition: destination.allow_field_addition, missing };
+    let whole_table = destination.write == Write::Truncate && destination.partition.is_none();
+    let allow = Allow { addition: destination.allow_field_addition, missing: !(whole_table || all_columns) };
     added_fields(&table.fields, fields, &allow).map_err(|why| {
         if whole_table {
             return ApiError::not_implemented(format!("a truncate that replaces the schema of {destination}: {why}"))

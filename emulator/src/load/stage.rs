@@ -9,6 +9,7 @@ use super::{
     commit::{Incoming, put},
     config::{Csv, Format, LoadConfig, Source},
     csv::{Reader, Row},
+    destination::Destination,
     parquet,
     reconcile::reconcile,
     source,
@@ -59,9 +60,9 @@ pub async fn stage(server: &Arc<Server>, mut config: LoadConfig) -> Result<Stage
 /// Makes the rows visible and returns `statistics.load`.
 pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
     let Staged { config, connection, fields, files, file_bytes } = staged;
-    let strict_missing = server.options.strict_missing_columns;
-    let (rows, bytes) =
-        put(server, &Incoming { destination: &config.destination, connection, fields, strict_missing })?;
+    let destination = &config.destination;
+    let all_columns = needs_all_columns(server, destination);
+    let (rows, bytes) = put(server, &Incoming { destination, connection, fields, all_columns })?;
     Ok(json!({
         "inputFiles": files.to_string(),
         "inputFileBytes": file_bytes.to_string(),
@@ -77,12 +78,17 @@ fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, J
     catalog.dataset(&destination.table.dataset)?;
     match catalog.table(&destination.table) {
         Ok(table) => {
-            reconcile(destination, fields.as_deref(), table, server.options.strict_missing_columns)?;
+            reconcile(destination, fields.as_deref(), table, needs_all_columns(server, destination))?;
             Ok(fields.as_ref().unwrap_or(&table.fields).clone())
         }
         Err(missing) if !destination.create_if_needed => Err(missing.into()),
         Err(_) => fields.clone().ok_or_else(|| JobError::invalid("No schema specified on job or table.")),
     }
+}
+
+/// Whether a load's schema must have all columns of the table, which an append's never must.
+fn needs_all_columns(server: &Server, destination: &Destination) -> bool {
+    server.options.strict_missing_columns && destination.write.replaces()
 }
 
 fn read_csv(

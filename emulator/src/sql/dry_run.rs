@@ -44,7 +44,7 @@ fn compile(config: &QueryConfig, context: &Context<'_>) -> Result<&'static str, 
     };
     let whole = statement.to_string();
     match statement {
-        Statement::Query(query) => select::query(&query, None, &[], context).map(|_| "SELECT"),
+        Statement::Query(query) => select::shown(&query, context).map(|_| "SELECT"),
         Statement::Insert(insert) => change::insert(&insert, context).map(|_| "INSERT"),
         Statement::Delete(delete) => change::delete(&delete, context).map(|_| "DELETE"),
         Statement::AlterTable(statement) => alter::alter(&statement, context).map(|_| "ALTER_TABLE"),

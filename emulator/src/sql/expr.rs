@@ -231,6 +231,12 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
         {
             (format!("bq_timestamp_iso({})", of_type(value, Type::Timestamp)?), Type::String)
         }
+        ("FORMAT_TIMESTAMP" | "FORMAT_DATE", [Typed { constant: Constant::Text(format), .. }, value])
+            if format == "%Y-%m" =>
+        {
+            let ty = if name == "FORMAT_DATE" { Type::Date } else { Type::Timestamp };
+            (format!("strftime({}, '%Y-%m')", of_type(value, ty)?), Type::String)
+        }
         ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
         ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),
         ("TO_JSON_STRING", [value]) if value.ty == Type::String => {

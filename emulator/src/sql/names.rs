@@ -88,6 +88,7 @@ pub fn relation(name: &ObjectName, context: &Context<'_>) -> Result<(String, Vec
 /// The view of partitions: those that have rows.
 fn partitions(dataset: &DatasetId, context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
     let tables = context.catalog.dataset_in(dataset, context.location)?.tables.values();
+    let tables = tables.filter(|table| context.catalog.table(&table.id).is_ok());
     context.sizes.borrow_mut().push("0".to_owned());
     let mut selects =
         vec!["SELECT '' AS table_name, '' AS partition_id, 0::BIGINT AS total_rows WHERE false".to_owned()];

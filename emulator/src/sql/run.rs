@@ -98,7 +98,11 @@ impl<'a> QueryJob<'a> {
         let (compiled, sizes) = {
             let catalog = self.server.catalog();
             let context = self.context(&catalog);
-            (select::query(query, None, &[], &context)?, context.sizes.into_inner())
+            let compiled = match self.config.destination {
+                Some(_) => select::query(query, None, &[], &context)?,
+                None => select::shown(query, &context)?,
+            };
+            (compiled, context.sizes.into_inner())
         };
         let fields = compiled.columns;
         for (at, field) in fields.iter().enumerate() {
@@ -123,7 +127,7 @@ impl<'a> QueryJob<'a> {
                 let sql = format!("CREATE TEMP TABLE staged AS SELECT {columns} FROM ({})", compiled.sql);
                 connection.execute_batch(&sql).map_err(|error| refused(&error))?;
                 self.server.catalog().dataset_in(&destination.table.dataset, self.location)?;
-                let incoming = Incoming { destination, connection: &connection, fields: &fields, strict_missing: true };
+                let incoming = Incoming { destination, connection: &connection, fields: &fields, all_columns: true };
                 put(self.server, &incoming)?;
                 let stored = Some((destination.table.clone(), destination.partition.clone()));
                 QueryResult { fields, stored, ..QueryResult::default() }
@@ -147,8 +151,9 @@ impl<'a> QueryJob<'a> {
         };
         let connection = self.server.warehouse.connect()?;
         let mut statistics = self.statistics(&connection, kind, &sizes)?;
-        let affected = Warehouse::transaction(&connection, &[change.sql]).map_err(|error| refused(&error))?;
-        Warehouse::transaction(&connection, &expire(&table).into_iter().collect::<Vec<_>>())?;
+        self.server.limits.update(&self.server.options, &table)?;
+        let statements: Vec<String> = std::iter::once(change.sql).chain(expire(&table)).collect();
+        let affected = Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
         self.server.catalog().table_mut(&change.table)?.modified = now_ms();
         let affected = i64::try_from(affected).unwrap_or(i64::MAX);
         statistics["numDmlAffectedRows"] = text(affected);
@@ -159,6 +164,7 @@ impl<'a> QueryJob<'a> {
     fn alter(self, compile: impl FnOnce(&Context<'_>) -> Result<Alteration, ApiError>) -> Result<Outcome, JobError> {
         let _writer = self.server.warehouse.writer();
         let Alteration { mut table, statements } = compile(&self.context(&self.server.catalog()))?;
+        self.server.limits.update(&self.server.options, &table)?;
         let connection = self.server.warehouse.connect()?;
         Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
         table.modified = now_ms();

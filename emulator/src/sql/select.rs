@@ -60,6 +60,15 @@ pub fn query(
     Ok(Compiled { sql: clauses.join(" "), columns })
 }
 
+/// Compiles a query whose rows go to a client, which can be shown no maps.
+pub fn shown(query: &Query, context: &Context<'_>) -> Result<Compiled, ApiError> {
+    let compiled = self::query(query, None, &[], context)?;
+    match compiled.columns.iter().find(|column| column.ty.of_values().is_some()) {
+        Some(map) => Err(unsupported(format!("a value of the record {}", map.name))),
+        None => Ok(compiled),
+    }
+}
+
 struct Selected {
     clauses: Vec<String>,
     /// What ORDER BY may name.
@@ -177,10 +186,9 @@ fn projection(items: &[SelectItem], names: &[Field], context: &Context<'_>) -> R
                 columns.push((alias.value.clone(), compile(expr, names, context)?));
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => {
-                for field in names {
-                    let value = compile(&Expr::Identifier(Ident::new(&field.name)), names, context)?;
-                    columns.push((field.name.clone(), value));
-                }
+                // Unlike a name on its own, this may bring maps, which go into tables but not to clients.
+                let all = names.iter().map(|field| (field.name.clone(), Typed::new(quote(&field.name), field.ty)));
+                columns.extend(all);
             }
             other => return Err(unsupported(other)),
         }

@@ -40,7 +40,7 @@ async fn insert(h: &Harness, id: &str, table: &str, query: &str, extra: Value) -
 }
 
 /// The reason and message of the job's failure.
-async fn run(h: &Harness, id: &str, table: &str, query: &str, extra: Value) -> (String, String) {
+pub async fn run(h: &Harness, id: &str, table: &str, query: &str, extra: Value) -> (String, String) {
     let (status, body) = insert(h, id, table, query, extra).await;
     assert_eq!(status, 200, "{body}");
     let job = h.wait(id).await;

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Harness;
+use crate::{destinations::run, harness::Harness};
 
 /// A file of one row that DuckDB writes: what `SELECT` brings.
-fn file(select: &str) -> Vec<u8> {
+pub fn file(select: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
     let connection = duckdb::Connection::open_in_memory().unwrap();
@@ -231,6 +231,21 @@ async fn q16_of_a_map_a_query_takes_the_entries_in_their_order_and_nothing_else(
         let (status, body) = h.query(sql, &[]).await;
         assert_eq!((status, &body["error"]["errors"][0]["reason"]), (400, &json!("invalidQuery")), "{sql}: {body}");
     }
+}
+
+#[tokio::test]
+async fn q19_all_columns_go_into_a_table_with_their_maps() {
+    let h = Harness::new().await;
+    let wish = json!({"schema": {"fields": [map("tags", "STRING"), {"name": "note", "type": "STRING"}]}});
+    load(&h, "t", file("MAP {'b': 'x', 'a': 'y'} AS tags, 'n' AS note"), &[], wish).await;
+    for (id, disposition) in [("first", "WRITE_EMPTY"), ("second", "WRITE_APPEND")] {
+        let wish = json!({"createDisposition": "CREATE_IF_NEEDED", "writeDisposition": disposition});
+        assert_eq!(run(&h, id, "copy", "SELECT * FROM d.t", wish).await, ("none".to_owned(), "none".to_owned()));
+    }
+    let keys = "SELECT note, (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(tags.key_value) WITH OFFSET AS at) \
+        FROM d.copy";
+    assert_eq!(h.rows(keys).await, [["n", "b,a"], ["n", "b,a"]]);
+    assert_eq!(h.get("/queries/first?location=US").await.0, 501, "its rows cannot be shown");
 }
 
 #[tokio::test]

@@ -1,0 +1,53 @@
+//! Rate limits, each off unless the options ask for it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    catalog::{Table, TableId},
+    error::ApiError,
+    options::Options,
+};
+
+/// Changes of an unpartitioned table that go through in [`UPDATES_PERIOD`].
+const UPDATES: usize = 5;
+const UPDATES_PERIOD: Duration = Duration::from_secs(10);
+
+/// What was done lately.
+#[derive(Default)]
+pub struct Limits {
+    creations: Mutex<VecDeque<Instant>>,
+    updates: Mutex<BTreeMap<TableId, VecDeque<Instant>>>,
+}
+
+impl Limits {
+    /// Counts a tables.insert, or refuses it.
+    pub fn creation(&self, options: &Options) -> Result<(), ApiError> {
+        let Some(limit) = options.tables_per_second else { return Ok(()) };
+        let mut past = self.creations.lock().unwrap_or_else(PoisonError::into_inner);
+        count(&mut past, limit, Duration::from_secs(1), "table create operations for this project")
+    }
+
+    /// Counts a change of a table, or refuses it.
+    pub fn update(&self, options: &Options, table: &Table) -> Result<(), ApiError> {
+        if !options.limit_table_updates || table.partitioning.is_some() {
+            return Ok(());
+        }
+        let mut updates = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let past = updates.entry(table.id.clone()).or_default();
+        count(past, UPDATES, UPDATES_PERIOD, "table update operations for this table")
+    }
+}
+
+fn count(past: &mut VecDeque<Instant>, limit: usize, period: Duration, what: &str) -> Result<(), ApiError> {
+    let now = Instant::now();
+    past.retain(|then| now.duration_since(*then) < period);
+    if past.len() >= limit {
+        return Err(ApiError::new(403, "rateLimitExceeded", format!("Exceeded rate limits: too many {what}.")));
+    }
+    past.push_back(now);
+    Ok(())
+}
