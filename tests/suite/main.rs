@@ -67,6 +67,7 @@ mod staging_runs;
 mod storage;
 mod tables;
 mod tree;
+mod upgrade;
 mod upload;
 mod upload_faults;
 mod witness_bq;
