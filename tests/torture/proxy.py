@@ -4,7 +4,7 @@ import asyncio
 
 
 async def read_message(reader, is_answer=False):
-    """The first line of a connection's next request or answer, and all of its bytes; `None` where the connection ends."""
+    """The first line of the next request or answer, and all of its bytes; `None` where the connection ends."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
         first_line, *lines = raw.decode().splitlines()

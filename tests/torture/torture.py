@@ -54,7 +54,8 @@ class Group(NamedTuple):
 def wrong_months(what, found, allowed):
     """One line for all months whose value is not among those that are allowed."""
     wrong = [month for month in sorted({*found, *allowed}) if found.get(month) not in allowed.get(month, ())]
-    return [f"{what}: {len(wrong)} months are wrong, {wrong[0]} is {found.get(wrong[0])}"] if wrong else []
+    return [f"{what}: {len(wrong)} months are wrong, such as {month}: {found.get(month)} in place of "
+            + " or ".join(map(str, allowed.get(month, ()))) for month in wrong[:1]]
 
 
 def wrong_ends(**ends):
@@ -171,7 +172,8 @@ async def run_group(kind, group, newer, options, free):
               for point, (request, texts) in zip(points, ends) for text in texts]
     counts = {"requests": len(requests), "points": len(ends), "wrong": sum(bool(texts) for _, texts in ends),
               "not reached": sum(request is None for request, _ in ends)}
-    return f"{kind} {group.name}: " + ", ".join(f"{count} {what}" for what, count in counts.items()), wrong
+    counted = ", ".join(f"{count} {what}" for what, count in counts.items() if count or what == "wrong")
+    return f"{kind} {group.name}: {counted}", wrong
 
 
 async def torture(options, folder):

@@ -10,7 +10,6 @@ import urllib.error
 import urllib.request
 from collections import namedtuple
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +29,11 @@ EXPORTS = [
 Delivery = namedtuple("Delivery", "objects figures records")
 
 
+def figure(rows, cost):
+    """What a month holds; the cost is exact."""
+    return f"{rows} rows of {cost.rstrip('0').rstrip('.') if '.' in cost else cost} USD"
+
+
 def write_delivery(generator, folder, export, number, seed):
     """Writes the delivery with the generator, and reads what it says of it. No two deliveries have equal rows."""
     where = folder / f"{export.name}-{number}"
@@ -41,8 +45,8 @@ def write_delivery(generator, folder, export, number, seed):
     # A manifest says that the files before it are complete.
     paths.sort(key=lambda path: (path not in data, path))
     return Delivery([(path, (where / path).read_bytes()) for path in paths],
-                    {month["billing_period"]: (month["rows"], Decimal(month["cost"]["USD"])) for month in told},
-                    {month["billing_period"]: (month["execution_id"], month["rows"]) for month in told})
+                    {month["billing_period"]: figure(month["rows"], month["cost"]["USD"]) for month in told},
+                    {month["billing_period"]: f"{month['rows']} rows of {month['execution_id']}" for month in told})
 
 
 @asynccontextmanager
@@ -147,14 +151,14 @@ class World:
         month, cost = self.export.month, self.export.cost
         rows = await self.query(f"SELECT CAST({month} AS STRING), COUNT(*), CAST(SUM({cost}) AS STRING) "
                                 f"FROM `{self.project}`.`billing`.`costs` GROUP BY 1")
-        return {month[:7]: (int(count), Decimal(cost)) for month, count, cost in rows}
+        return {month[:7]: figure(count, cost) for month, count, cost in rows}
 
     async def records(self):
         """Month to execution and rows, as the state table's last row of the month tells."""
         rows = await self.query("SELECT CAST(billing_period AS STRING), sequence, execution_id, `rows` "
                                 f"FROM `{self.project}`.`billing`.`finops_loads`")
         rows.sort(key=lambda row: int(row[1]))
-        return {month[:7]: (execution_id, int(count)) for month, _, execution_id, count in rows}
+        return {month[:7]: f"{count} rows of {execution_id}" for month, _, execution_id, count in rows}
 
     async def writes(self):
         """Month to the number of jobs, of whatever kind, that wrote its partition or still may."""
