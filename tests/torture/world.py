@@ -49,35 +49,43 @@ def write_delivery(generator, folder, export, number, seed):
                     {month["billing_period"]: f"{month['rows']} rows of {month['execution_id']}" for month in told})
 
 
+async def started(processes, ready, *command):
+    """Starts a server; gives the line with which it says that it is ready, and an empty one where it ends before."""
+    environment = {**os.environ, "LD_LIBRARY_PATH": os.environ.get("DUCKDB_LIB_DIR", str(ROOT / ".cache/duckdb"))}
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    while (line := (await process.stdout.readline()).decode()) and ready not in line:
+        pass
+    processes.append((process, asyncio.create_task(drain(process.stdout))))
+    return line.strip()
+
+
 @asynccontextmanager
 async def started_servers(emulator):
     """Starts both servers, on free ports, and gives their URLs; they end with the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = "{}:{}".format(*free.getsockname())
-    commands = {
-        "server started at": [STORAGE, "-scheme", "http", "-host", "127.0.0.1", "-port", host.split(":")[1],
-                              "-backend", "memory", "-public-host", host, "-external-url", f"http://{host}"],
-        "BIGQUERY_EMULATOR_HOST=": [emulator, "--port", "0", "--storage", f"http://{host}"],
-    }
-    environment = {**os.environ, "LD_LIBRARY_PATH": os.environ.get("DUCKDB_LIB_DIR", str(ROOT / ".cache/duckdb"))}
-    processes, drains, told = [], [], []
+    processes = []
     try:
-        for ready, command in commands.items():
-            process = await asyncio.create_subprocess_exec(
-                *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
-            processes.append(process)
-            while not told or ready not in told[-1]:
-                told.append((await process.stdout.readline()).decode())
-                if not told[-1]:
-                    raise SystemExit(f"error: {command[0]} does not start:\n{''.join(told)}")
-            drains.append(asyncio.create_task(drain(process.stdout)))
-        yield f"http://{host}", told[-1].split("=", 1)[1].strip()
+        # Another process may take the port before the server does.
+        for _ in range(20):
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                host = "{}:{}".format(*free.getsockname())
+            line = await started(
+                processes, "server started at", STORAGE, "-scheme", "http", "-host", "127.0.0.1", "-backend", "memory",
+                "-port", host.split(":")[1], "-public-host", host, "-external-url", f"http://{host}")
+            if line:
+                break
+        assert line, f"{STORAGE} does not start on any of 20 ports"
+        name = "BIGQUERY_EMULATOR_HOST="
+        line = await started(processes, name, emulator, "--port", "0", "--storage", f"http://{host}")
+        assert line, f"{emulator} does not start"
+        yield f"http://{host}", line.removeprefix(name)
     finally:
-        for process in processes:
-            process.kill()
+        for process, drained in processes:
+            if process.returncode is None:
+                process.kill()
             await process.wait()
-        await asyncio.gather(*drains)
+            await drained
 
 
 async def drain(stream):
