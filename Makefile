@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live fuzz bin fmt lint bench image-test clean \
+.PHONY: help lib servers demo test test-live torture fuzz bin fmt lint bench image-test clean \
 	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
 	logs-aws logs-azure status setup-alerts destroy
 
@@ -43,6 +43,11 @@ test-live: ## Ask the real services what finops believes of them: PROJECT=... BU
 	@$(MAKE) --no-print-directory lib
 	FINOPS_LIVE_PROJECT='$(PROJECT)' FINOPS_LIVE_BUCKET='$(BUCKET)' FINOPS_LIVE_LOCATION='$(LOCATION)' FINOPS_REQUIRE=live \
 		cargo test --locked --package finops --test suite -- --exact live::the_real_services_do_as_finops_believes --nocapture
+
+torture: lib servers ## Kill and hold runs at each of their requests: [ONLY=kill|hold|many] [SLICE=N] [SEED=N]
+	cargo build --locked --workspace --bins
+	python3 -B tests/torture/torture.py --bin "$(TARGET)/debug" \
+		$(if $(ONLY),--only '$(ONLY)') $(if $(SLICE),--slice '$(SLICE)') $(if $(SEED),--seed '$(SEED)')
 
 fuzz: ## Throw broken input at the parsers, ten minutes each
 	scripts/fuzz.sh manifest

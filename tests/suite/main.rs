@@ -66,6 +66,7 @@ mod staging_failures;
 mod staging_runs;
 mod storage;
 mod tables;
+mod torture;
 mod tree;
 mod upgrade;
 mod upload;
