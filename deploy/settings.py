@@ -27,7 +27,7 @@ FORMS = {
     "TIMEOUT": ("1h", r"([0-9]+h)?([0-9]+m)?([0-9]+s)?", "a time such as 1h, 90m or 1h30m"),
     "SCHEDULE_TIME_ZONE": ("Etc/UTC", r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", "a zone such as Europe/Berlin"),
     "ALERT_EMAIL": ("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-    "LOAD_CONCURRENCY": ("8", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
+    "LOAD_CONCURRENCY": ("24", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
     "WAIT_MAX_HOURS": ("48", "[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
     "START_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
     "END_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),

@@ -248,7 +248,7 @@ fn config_shows_each_setting_with_its_value_and_origin() {
         ("PIPELINE", "aws", "environment"),
         ("WAIT_MAX_HOURS", "12", "environment"),
         ("WAREHOUSE", "bigquery", "default"),
-        ("LOAD_CONCURRENCY", "8", "default"),
+        ("LOAD_CONCURRENCY", "24", "default"),
         ("BIGQUERY_LOCATION", "US", "default"),
         ("AWS_EXPORT_NAME", "", "not_set"),
     ] {
