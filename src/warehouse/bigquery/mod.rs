@@ -56,6 +56,8 @@ pub struct Options {
     pub project: String,
     /// Where a dataset is created that is not there, such as `US`.
     pub default_location: String,
+    /// The dataset in which staging tables are made; without one the table's own. It must be in the same location.
+    pub staging_dataset: Option<String>,
     /// The URL of a local server that wants no credentials.
     pub emulator_host: Option<String>,
     /// A key file with the credentials, of any of Google's types; without one application default credentials.
