@@ -27,7 +27,7 @@ pub enum Check {
     Source,
     /// The export that lies there.
     Export,
-    /// Whether the dataset may load from where the bucket is.
+    /// Whether the dataset may load from where the bucket is, and take months from where the staging tables are.
     Location,
     /// The export's table.
     Table,

@@ -79,6 +79,7 @@ pub struct Uploaded {
 pub struct BigQuery {
     client: Client,
     default_location: String,
+    staging_dataset: Option<String>,
     concurrency: usize,
     /// Dataset to location: every job must name it.
     locations: Mutex<HashMap<String, String>>,
@@ -97,6 +98,7 @@ impl BigQuery {
         Ok(Self {
             client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
             default_location: options.default_location,
+            staging_dataset: options.staging_dataset,
             concurrency: options.concurrency,
             locations: Mutex::default(),
             overtaken: Mutex::default(),
@@ -109,6 +111,11 @@ impl BigQuery {
     pub fn showing(mut self, show: impl Fn(Uploaded) + Send + Sync + 'static) -> Self {
         self.client.show_uploaded(Box::new(show));
         self
+    }
+
+    /// The dataset in which the staging tables are made of a table in `dataset`.
+    fn staging_dataset<'a>(&'a self, dataset: &'a str) -> &'a str {
+        self.staging_dataset.as_deref().unwrap_or(dataset)
     }
 
     /// `dataset.table` in this project, quoted for SQL.

@@ -14,6 +14,9 @@ use crate::{config::Export, error::Result, http, warehouse::sql::Dialect};
 /// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
     ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.update", "bigquery.tables.updateData"];
+/// What staging tables need beside that, and `bigquery.tables.create`. Before there is one, the account's permissions on the
+/// dataset are seen in those on another table of it.
+const NEEDED_OF_STAGING: &str = "bigquery.tables.delete";
 
 /// What is to be known of a dataset before tables are made there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,16 +112,18 @@ impl BigQuery {
         first
     }
 
-    /// Those of the permissions that loading into a table needs which the account lacks; `None` where the server does not
-    /// know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
+    /// Those of the permissions that loading into a table needs which the account lacks, and those of staging tables where
+    /// they are made in the same dataset; `None` where the server does not know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
     ///
     /// # Errors
     /// What BigQuery says otherwise.
     pub async fn missing_permissions(&self, dataset: &str, table: &str) -> Result<Option<Vec<&'static str>>> {
-        match self.client.test_permissions(dataset, table, &NEEDED).await {
+        let mut needed = NEEDED.to_vec();
+        needed.extend((self.staging_dataset(dataset) == dataset).then_some(NEEDED_OF_STAGING));
+        match self.client.test_permissions(dataset, table, &needed).await {
             Ok(granted) => {
-                let has = |name: &&str| granted.permissions.iter().any(|granted| granted == name);
-                Ok(Some(NEEDED.into_iter().filter(|name| !has(name)).collect()))
+                needed.retain(|name| granted.permissions.iter().all(|granted| granted != name));
+                Ok(Some(needed))
             }
             Err(failure) if [404, 405, 501].iter().any(|status| failure.is_status(*status)) => Ok(None),
             Err(failure) => {
