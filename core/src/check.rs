@@ -31,6 +31,8 @@ pub enum Check {
     Location,
     /// The export's table.
     Table,
+    /// The row access policies of the export's table.
+    RowAccess,
     /// The DuckDB file.
     Database,
 }
@@ -50,6 +52,7 @@ impl Check {
             Self::Export => "export",
             Self::Location => "location",
             Self::Table => "table",
+            Self::RowAccess => "row_access",
             Self::Database => "database",
         }
     }

@@ -270,8 +270,12 @@ async fn contents(
 }
 
 async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
-    let missing = match warehouse.has_table(export).await {
-        Ok(true) => warehouse.missing_permissions(&export.dataset, &export.table).await,
+    let Export { dataset, table, .. } = export;
+    let (missing, policies) = match warehouse.has_table(export).await {
+        Ok(true) => {
+            let policies = warehouse.row_access_policies(dataset, table);
+            join(warehouse.missing_permissions(dataset, table), policies).await
+        }
         Ok(false) => return vec![Finding::ok(Check::Table, object, "not there yet: the first load creates it")],
         Err(error) => {
             let permissions = Finding::not_checked(Check::Permissions, object, "the table");
@@ -279,5 +283,27 @@ async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Fi
         }
     };
     let role = "roles/bigquery.dataEditor on the dataset";
-    vec![Finding::ok(Check::Table, object, "is finops's own"), super::permissions(object, missing, role)]
+    let permissions = super::permissions(object, missing, role);
+    vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
+}
+
+/// What the table's row access policies mean: the copy that replaces a month may remove them, and then readers see rows that
+/// they should not see.
+fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
+    match policies {
+        Ok(Some(ids)) if ids.is_empty() => Finding::ok(Check::RowAccess, object, "no row access policies"),
+        Ok(Some(ids)) => {
+            let found = format!("has row access policies ({}), which a copy may remove", ids.join(", "));
+            let hint = "see after each load whether they are there, or put them on a view that readers use instead";
+            Finding::warning(Check::RowAccess, object, &found, hint)
+        }
+        Ok(None) => {
+            let found =
+                "not known: the account may not see whether the table has row access policies, which a copy may remove";
+            let hint = "bigquery.rowAccessPolicies.list shows them, which roles/bigquery.dataEditor does not have: give it \
+                        in a role of your own, or ask somebody who may list them";
+            Finding::warning(Check::RowAccess, object, found, hint)
+        }
+        Err(error) => failed(Check::RowAccess, object, &error),
+    }
 }

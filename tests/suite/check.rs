@@ -322,6 +322,39 @@ async fn in_another_dataset_than_that_of_staging_tables_no_table_has_to_be_delet
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_being_told_of_them() {
+    let checked = Checked::loaded("US-EAST1").await;
+    let answer = |kind: FaultKind| checked.fault("GET", "/rowAccessPolicies", 1, kind);
+    answer(FaultKind::Status(403, "accessDenied".to_owned()));
+    let report = checked.report(0);
+    assert_not_ok(&report, &[("row_access", "warning")]);
+    let unknown = ["not known", "whether the table has row access policies, which a copy may remove"];
+    assert_told(finding(&report, "row_access", TABLE), &unknown, &["bigquery.rowAccessPolicies.list shows them"]);
+
+    let page = |id: &str, next: &str| {
+        let reference = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE, "policyId": id});
+        let policy = json!({"rowAccessPolicyReference": reference, "filterPredicate": "true"});
+        let body = json!({"rowAccessPolicies": [policy], "nextPageToken": next}).to_string();
+        FaultKind::Answer { status: 200, headers: Vec::new(), body }
+    };
+    answer(page("finance", "more"));
+    answer(page("teams", ""));
+    let report = checked.report(0);
+    assert_not_ok(&report, &[("row_access", "warning")]);
+    let has = ["has row access policies (finance, teams), which a copy may remove"];
+    assert_told(finding(&report, "row_access", TABLE), &has, &["on a view"]);
+
+    // The table went away in the meantime.
+    answer(FaultKind::Status(404, "notFound".to_owned()));
+    assert_not_ok(&checked.report(0), &[]);
+    // Of a service that does something else, nothing is believed.
+    answer(FaultKind::Status(400, "invalid".to_owned()));
+    let report = checked.report(1);
+    assert_not_ok(&report, &[("row_access", "failed")]);
+    assert_told(finding(&report, "row_access", TABLE), &["listing the row access policies of demo.billing"], &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_off_fails_whoever_asks() {
     let checked = Checked::loaded("US-EAST1").await;
     let headers = vec![("date".to_owned(), "Wed, 21 Oct 2015 07:28:00 GMT".to_owned())];

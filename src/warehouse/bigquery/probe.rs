@@ -1,7 +1,7 @@
 //! What can be found out of BigQuery without changing anything and without costs.
 //!
 //! What is known, from Google's documentation: a dry run of a statement makes no job and is free, and refuses what the job
-//! would refuse; tables.get, datasets.get, tabledata.list and tables.testIamPermissions are free. What is believed: that a
+//! would refuse; tables.get, datasets.get, tabledata.list, tables.testIamPermissions and rowAccessPolicies.list are free. What is believed: that a
 //! dry run of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and
 //! that its answer names the account.
 
@@ -9,7 +9,12 @@ use finops_core::{export::ExportKind, state::STATE_TABLE};
 use jiff::SignedDuration;
 
 use super::{BigQuery, Options, errors::Failure, rest::HOST};
-use crate::{config::Export, error::Result, http, warehouse::sql::Dialect};
+use crate::{
+    config::Export,
+    error::{Kind, Result},
+    http,
+    warehouse::sql::Dialect,
+};
 
 /// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
@@ -130,6 +135,21 @@ impl BigQuery {
                 let table = format!("{}.{dataset}.{table}", self.project());
                 Err(failure.into_error(&format!("asking for the permissions on table {table}")))
             }
+        }
+    }
+
+    /// The ids of the table's row access policies; `None` where the account may not list them
+    /// (`bigquery.rowAccessPolicies.list`, which `roles/bigquery.dataEditor` does not have).
+    ///
+    /// # Errors
+    /// What BigQuery says otherwise.
+    pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Option<Vec<String>>> {
+        let listed = self.client.row_access_policies(dataset, table).await;
+        let doing = || format!("listing the row access policies of {}.{dataset}.{table}", self.project());
+        match listed.map_err(|failure| failure.into_error(&doing())) {
+            Ok(ids) => Ok(Some(ids)),
+            Err(error) if error.kind() == Kind::Permission => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
