@@ -1,6 +1,7 @@
 """Looks at a dataset as `bq show` prints it.
 
 usage: dataset.py check <dataset.json> <location>   ends with 1 where it is elsewhere; warns where it drops months
+       dataset.py place <dataset.json> <location>   ends with 1 where it is elsewhere
        dataset.py grants <dataset.json> <account>   ends with 1 where the account may not edit it
 """
 
@@ -8,13 +9,21 @@ import json
 import sys
 
 
-def check(dataset, location):
-    """Whether the dataset can be used."""
+def place(dataset, location):
+    """Whether the dataset is in the location."""
     name, elsewhere = dataset["id"], dataset["location"]
     if elsewhere.lower() != location.lower():
         print(f"error: dataset {name} is in {elsewhere}, and BIGQUERY_LOCATION is {location}", file=sys.stderr)
         print(f"hint: a dataset cannot be moved: set BIGQUERY_LOCATION={elsewhere}, or another dataset", file=sys.stderr)
         return 1
+    return 0
+
+
+def check(dataset, location):
+    """Whether tables with months can be in the dataset."""
+    if place(dataset, location):
+        return 1
+    name = dataset["id"]
     for what, field in (("partition", "defaultPartitionExpirationMs"), ("table", "defaultTableExpirationMs")):
         if days := int(dataset.get(field, 0)) // 86_400_000:
             print(f"warning: dataset {name} drops each new {what} after {days} days: old months would be lost. "
@@ -32,4 +41,4 @@ def grants(dataset, account):
 if __name__ == "__main__":
     verb, file, argument = sys.argv[1:]
     with open(file, encoding="utf-8") as dataset:
-        sys.exit({"check": check, "grants": grants}[verb](json.load(dataset), argument))
+        sys.exit({"check": check, "place": place, "grants": grants}[verb](json.load(dataset), argument))

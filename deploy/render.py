@@ -51,6 +51,8 @@ def shell(settings, pipelines):
         "azure_schedule": settings.values.get("AZURE_SCHEDULE", ""),
         "pipelines": " ".join(pipelines),
         "datasets": " ".join(settings.datasets(pipelines)),
+        # Only where no export has its table there.
+        "staging_dataset": settings.staging_dataset(configured),
         "buckets": " ".join(settings.buckets(pipelines)),
         "all_datasets": " ".join(settings.datasets(configured)),
         "all_buckets": " ".join(settings.buckets(configured)),

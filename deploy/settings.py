@@ -6,7 +6,8 @@ PIPELINES = ("aws", "azure")
 # As in src/config/scope.rs.
 SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME")
 # What the job reads for all pipelines, beside PIPELINE. Where it runs there is BigQuery only, which is the default.
-SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "LOAD_CONCURRENCY", "START_DATE", "END_DATE", "WAIT_MAX_HOURS")
+SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "STAGING_DATASET", "LOAD_CONCURRENCY", "START_DATE", "END_DATE",
+          "WAIT_MAX_HOURS")
 
 NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 PLACE = r"[a-z]+-[a-z]+[0-9]+"
@@ -19,6 +20,7 @@ FORMS = {
     "GCP_PROJECT_ID": (None, r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -"),
     "GCP_REGION": (None, PLACE, "a region such as us-central1"),
     "BIGQUERY_LOCATION": ("US", f"(?i:us|eu|{PLACE})", "US, EU or a region such as europe-west3"),
+    "STAGING_DATASET": ("", f"|{DATASET}", "a dataset's name of at most 200 letters, digits and underscores"),
     "ARTIFACT_REGISTRY_REPO": ("finops", NAME, "at most 63 lower-case letters, digits and -, beginning with a letter"),
     "IMAGE_NAME": ("finops", r"[a-z0-9]+([._-][a-z0-9]+)*", "lower-case letters and digits, with . _ - between them"),
     "CPU": ("1", "[12468]", "1, 2, 4, 6 or 8"),
@@ -27,7 +29,7 @@ FORMS = {
     "TIMEOUT": ("1h", r"([0-9]+h)?([0-9]+m)?([0-9]+s)?", "a time such as 1h, 90m or 1h30m"),
     "SCHEDULE_TIME_ZONE": ("Etc/UTC", r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", "a zone such as Europe/Berlin"),
     "ALERT_EMAIL": ("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-    "LOAD_CONCURRENCY": ("8", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
+    "LOAD_CONCURRENCY": ("24", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
     "WAIT_MAX_HOURS": ("48", "[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
     "START_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
     "END_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
@@ -230,7 +232,15 @@ class Settings:
         return [name for name in self.values if name not in used]
 
     def datasets(self, pipelines):
-        """The datasets of the pipelines, each once."""
+        """The datasets of the pipelines, each once, that of the staging tables last."""
+        return list(dict.fromkeys([*self._table_datasets(pipelines), *filter(None, [self["STAGING_DATASET"]])]))
+
+    def staging_dataset(self, pipelines):
+        """The dataset of the staging tables, unless it has tables of the pipelines too; or an empty text."""
+        name = self["STAGING_DATASET"]
+        return "" if name in self._table_datasets(pipelines) else name
+
+    def _table_datasets(self, pipelines):
         return self._each(pipelines, lambda export: export.get("DATASET"), DATASET)
 
     def buckets(self, pipelines):

@@ -28,7 +28,10 @@ fi
 
 for dataset in $datasets; do
     if lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset"; then
-        python3 deploy/dataset.py check "$found" "$location"
+        # Staging tables have an expiration of their own: what the dataset gives to new tables does no harm.
+        verb=check
+        [[ $dataset != "$staging_dataset" ]] || verb=place
+        python3 deploy/dataset.py "$verb" "$found" "$location"
         say "dataset $dataset in $location" unchanged
     else
         call bq --headless --project_id "$project" --location "$location" mk --dataset "$project:$dataset"

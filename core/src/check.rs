@@ -27,10 +27,12 @@ pub enum Check {
     Source,
     /// The export that lies there.
     Export,
-    /// Whether the dataset may load from where the bucket is.
+    /// Whether the dataset may load from where the bucket is, and take months from where the staging tables are.
     Location,
     /// The export's table.
     Table,
+    /// The row access policies of the export's table.
+    RowAccess,
     /// The DuckDB file.
     Database,
 }
@@ -50,6 +52,7 @@ impl Check {
             Self::Export => "export",
             Self::Location => "location",
             Self::Table => "table",
+            Self::RowAccess => "row_access",
             Self::Database => "database",
         }
     }

@@ -51,7 +51,13 @@ pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&E
         let needs = if warehouse.is_none() { CREDENTIALS } else { "the dataset" };
         contents(there.ok_or(needs), options, name, exports, may_run_jobs)
     });
-    let contents = join_all(contents).await;
+    let staging = async {
+        // With tables in it, it is looked at as a dataset of tables.
+        let name = options.staging_dataset.as_deref().filter(|name| !by_dataset.contains_key(name))?;
+        let place = facts.iter().find_map(|(_, facts)| Some(facts.as_ref()?.location.as_str()));
+        Some(staging_dataset(warehouse, options, name, place, may_run_jobs).await)
+    };
+    let (contents, staging) = join(join_all(contents), staging).await;
     for ((name, (finding, facts)), (of_dataset, of_tables)) in by_dataset.keys().zip(facts).zip(contents) {
         // One that is not there, but may be created, is created in the default location.
         let absent = (finding.status == Status::Warning).then(|| options.default_location.clone());
@@ -62,7 +68,91 @@ pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&E
         looked.findings.extend(of_dataset);
         looked.tables.extend(of_tables);
     }
+    if let Some((findings, location)) = staging {
+        looked.findings.extend(findings);
+        looked.locations.extend(options.staging_dataset.clone().zip(location));
+    }
+    if let Some(name) = &options.staging_dataset {
+        let others = by_dataset.keys().filter(|other| *other != name);
+        let findings: Vec<Finding> = others.map(|of| staging_location(options, name, of, &looked.locations)).collect();
+        looked.findings.extend(findings);
+    }
     looked
+}
+
+/// The dataset of staging tables, which a run does not create, and where it is. Others of its tables may expire. `place` is
+/// where the exports' tables are, if that is known.
+async fn staging_dataset(
+    warehouse: Option<&BigQuery>,
+    options: &Options,
+    name: &str,
+    place: Option<&str>,
+    may_run_jobs: bool,
+) -> (Vec<Finding>, Option<String>) {
+    let Options { project, default_location, .. } = options;
+    let object = format!("dataset {project}.{name}");
+    let without =
+        |finding: Finding, needs: &str| (vec![finding, Finding::not_checked(Check::Permissions, &object, needs)], None);
+    let Some(warehouse) = warehouse else {
+        return without(Finding::not_checked(Check::Dataset, &object, CREDENTIALS), CREDENTIALS);
+    };
+    match warehouse.dataset_facts(name).await {
+        Ok(Some(DatasetFacts { location, .. })) => {
+            let found = format!("in {location}, for staging tables");
+            let dataset = Finding::ok(Check::Dataset, &object, &found);
+            let creation = creation(warehouse, options, name, &location, may_run_jobs).await;
+            (vec![dataset, creation], Some(location))
+        }
+        Ok(None) => {
+            let place = place.unwrap_or(default_location);
+            let found = "not there, and STAGING_DATASET names it for staging tables";
+            let hint = format!(
+                "check the name, or create it: bq mk --dataset --location={place} {project}:{name}; without \
+                 STAGING_DATASET, staging tables are made beside the export's table"
+            );
+            without(Finding::failed(Check::Dataset, &object, found, Some(&hint)), "the dataset")
+        }
+        Err(error) => without(failed(Check::Dataset, &object, &error), "the dataset"),
+    }
+}
+
+/// Whether staging tables in the dataset `name` can become months of the tables in the dataset `of`.
+fn staging_location(options: &Options, name: &str, of: &str, locations: &BTreeMap<String, String>) -> Finding {
+    let project = &options.project;
+    let object = format!("{project}.{name} into {project}.{of}");
+    let (Some(staging), Some(tables)) = (locations.get(name), locations.get(of)) else {
+        return Finding::not_checked(Check::Location, &object, "both datasets");
+    };
+    if staging.eq_ignore_ascii_case(tables) {
+        return Finding::ok(Check::Location, &object, &format!("both datasets are in {tables}"));
+    }
+    let found = format!("staging tables would be in {staging}, the tables are in {tables}: both must be in one place");
+    let other = format!("{name}_{}", tables.to_ascii_lowercase().replace('-', "_"));
+    let hint = format!(
+        "bq mk --dataset --location={tables} {project}:{other}, and set STAGING_DATASET={other}; or leave \
+         STAGING_DATASET out"
+    );
+    Finding::failed(Check::Location, &object, &found, Some(&hint))
+}
+
+/// Whether tables may be created in a dataset.
+async fn creation(warehouse: &BigQuery, options: &Options, name: &str, location: &str, may_run_jobs: bool) -> Finding {
+    let object = format!("dataset {}.{name}", options.project);
+    if !may_run_jobs {
+        return Finding::not_checked(Check::Permissions, &object, "jobs in the project");
+    }
+    match warehouse.may_create_tables(name, location).await {
+        Ok(()) => Finding::ok(Check::Permissions, &object, "tables may be created"),
+        Err(error)
+            if error.kind() == Kind::Permission && options.staging_dataset.as_deref().is_some_and(|s| s != name) =>
+        {
+            let found = "tables may not be created: those of the exports, and finops_loads, must be there";
+            let hint = "whether BigQuery then takes a staging table's copy is not known; \
+                        roles/bigquery.dataEditor on the dataset has all that is needed";
+            Finding::warning(Check::Permissions, &object, found, hint)
+        }
+        Err(error) => failed(Check::Permissions, &object, &error),
+    }
 }
 
 async fn credentials(connected: &Result<BigQuery>, options: &Options) -> Finding {
@@ -170,15 +260,7 @@ async fn contents(
             return (of_dataset.into(), of_tables.collect());
         }
     };
-    let creation = async {
-        if !may_run_jobs {
-            return Finding::not_checked(Check::Permissions, &dataset, "jobs in the project");
-        }
-        match warehouse.may_create_tables(name, &facts.location).await {
-            Ok(()) => Finding::ok(Check::Permissions, &dataset, "tables may be created"),
-            Err(error) => failed(Check::Permissions, &dataset, &error),
-        }
-    };
+    let creation = creation(warehouse, options, name, &facts.location, may_run_jobs);
     let state = async {
         match warehouse.read_state(name).await {
             Ok(true) => Finding::ok(Check::StateTable, &state_table, "can be read"),
@@ -192,13 +274,16 @@ async fn contents(
 }
 
 async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
-    let shape = warehouse.shape(&export.table_name()).await;
+    let name = export.table_name();
+    let shape = warehouse.shape(&name).await;
     let shape = shape.and_then(|found| {
-        let name = warehouse.table_name(&export.table_name());
-        found.map(|found| kind_of(export, &name, &found)).transpose()
+        found.map(|found| kind_of(export, &warehouse.table_name(&name), &found)).transpose()
     });
-    let missing = match shape {
-        Ok(Some(_)) => warehouse.missing_permissions(&export.dataset, &export.table).await,
+    let (missing, policies) = match shape {
+        Ok(Some(_)) => {
+            let policies = warehouse.row_access_policies(&name.dataset, &name.table);
+            join(warehouse.missing_permissions(&name.dataset, &name.table), policies).await
+        }
         Ok(None) => return vec![Finding::ok(Check::Table, object, "not there yet: the first load creates it")],
         Err(error) => {
             let permissions = Finding::not_checked(Check::Permissions, object, "the table");
@@ -206,5 +291,27 @@ async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Fi
         }
     };
     let role = "roles/bigquery.dataEditor on the dataset";
-    vec![Finding::ok(Check::Table, object, "is finops's own"), super::permissions(object, missing, role)]
+    let permissions = super::permissions(object, missing, role);
+    vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
+}
+
+/// What the table's row access policies mean: the copy that replaces a month may remove them, and then readers see rows that
+/// they should not see.
+fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
+    match policies {
+        Ok(Some(ids)) if ids.is_empty() => Finding::ok(Check::RowAccess, object, "no row access policies"),
+        Ok(Some(ids)) => {
+            let found = format!("has row access policies ({}), which a copy may remove", ids.join(", "));
+            let hint = "see after each load whether they are there, or put them on a view that readers use instead";
+            Finding::warning(Check::RowAccess, object, &found, hint)
+        }
+        Ok(None) => {
+            let found =
+                "not known: the account may not see whether the table has row access policies, which a copy may remove";
+            let hint = "bigquery.rowAccessPolicies.list shows them, which roles/bigquery.dataEditor does not have: give it \
+                        in a role of your own, or ask somebody who may list them";
+            Finding::warning(Check::RowAccess, object, found, hint)
+        }
+        Err(error) => failed(Check::RowAccess, object, &error),
+    }
 }

@@ -79,6 +79,19 @@ fn required(scope: &Scope<'_>, suffix: &str, what_it_is: &str, problems: &mut Pr
     String::new()
 }
 
+/// What is wrong with a dataset's name, if anything is.
+pub fn wrong_dataset(name: &str) -> Option<String> {
+    let is_reserved = ["information_schema", "pg_catalog"].iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+    let reserved = is_reserved.then(|| format!("is `{name}`, a name that warehouses keep for themselves"));
+    wrong_characters(name, "_").or(reserved)
+}
+
+/// What is wrong with a name that may hold letters, digits and `others`, if anything is.
+fn wrong_characters(name: &str, others: &str) -> Option<String> {
+    let fits = name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
+    (!fits).then(|| format!("is `{name}`: at most 200 letters, digits and underscores"))
+}
+
 fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
     let (source, prefix) = source(scope, problems);
     let unreadable = match (&source, warehouse) {
@@ -97,20 +110,13 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
     if let Some(what) = unreadable {
         problems.add(&scope.name("SOURCE"), what, ENVIRONMENT);
     }
-    let mut identifier = |suffix: &str, what_it_is: &str| {
-        let value = required(scope, suffix, what_it_is, problems);
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || (c == '-' && suffix == "TABLE_NAME");
-        if !value.chars().all(fits) || value.len() > 200 {
-            let what = format!("is `{value}`: at most 200 letters, digits and underscores");
-            problems.add(&scope.name(suffix), what, ENVIRONMENT);
-        }
-        value
-    };
-    let dataset = identifier("DATASET", "the BigQuery dataset, or DuckDB schema");
-    let table = identifier("TABLE_NAME", "the table to load into");
-    if ["information_schema", "pg_catalog"].iter().any(|reserved| dataset.eq_ignore_ascii_case(reserved)) {
-        let what = format!("is `{dataset}`, a name that warehouses keep for themselves");
+    let dataset = required(scope, "DATASET", "the BigQuery dataset, or DuckDB schema", problems);
+    if let Some(what) = wrong_dataset(&dataset) {
         problems.add(&scope.name("DATASET"), what, ENVIRONMENT);
+    }
+    let table = required(scope, "TABLE_NAME", "the table to load into", problems);
+    if let Some(what) = wrong_characters(&table, "_-") {
+        problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     if table.eq_ignore_ascii_case(STATE_TABLE) {
         let what = format!("is `{STATE_TABLE}`, the name of the state table");

@@ -23,7 +23,7 @@ const fn key(name: &'static str) -> Key {
 }
 
 /// All of them, in the order in which they are shown.
-const KEYS: [Key; 26] = [
+const KEYS: [Key; 27] = [
     Key { name: "staging_dir", default: "./data/staging", secret: false },
     Key { name: "parquet_dir", default: "./data/exports", secret: false },
     Key { name: "database.duckdb.database_path", default: "./data/finops.duckdb", secret: false },
@@ -31,6 +31,7 @@ const KEYS: [Key; 26] = [
     key("database.bigquery.project_id"),
     key("database.bigquery.dataset_id"),
     key("database.bigquery.table_id"),
+    key("database.bigquery.staging_dataset"),
     key("database.bigquery.credentials_path"),
     Key { name: "database.bigquery.location", default: "US", secret: false },
     key("aws.bucket"),

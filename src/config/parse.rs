@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{
     Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WAIT_MAX_HOURS, WarehouseConfig,
     environment::{Variables, default_of},
-    exports::exports,
+    exports::{exports, wrong_dataset},
     problem::Problems,
 };
 use crate::warehouse::bigquery;
@@ -107,14 +107,18 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
             if other == "bigquery" && project.is_none() {
                 problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
             }
+            let staging_dataset = variables.staging_dataset.clone();
+            if let Some(what) = staging_dataset.as_deref().and_then(wrong_dataset) {
+                problems.add("STAGING_DATASET", what, ENVIRONMENT);
+            }
             let location = variables.bigquery_location.as_deref().unwrap_or(default_of("BIGQUERY_LOCATION"));
             WarehouseConfig::BigQuery(bigquery::Options {
                 project: project.unwrap_or_default(),
                 default_location: location.to_owned(),
+                staging_dataset,
                 emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
                 credentials_path: None,
                 concurrency,
-                staging_dataset: None,
                 forgotten_after: bigquery::FORGOTTEN_AFTER,
             })
         }
@@ -161,6 +165,7 @@ mod tests {
             ("START_DATE", "2025-10"),
             ("END_DATE", "2025-09"),
             ("BIGQUERY_EMULATOR_HOST", "localhost:9050"),
+            ("STAGING_DATASET", "stag-ing"),
         ])
         .unwrap_err();
         let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
@@ -169,6 +174,7 @@ mod tests {
             [
                 "LOAD_CONCURRENCY",
                 "GCP_PROJECT_ID",
+                "STAGING_DATASET",
                 "BIGQUERY_EMULATOR_HOST",
                 "AWS_GCS_BUCKET",
                 "AWS_DATASET",
@@ -185,6 +191,19 @@ mod tests {
         assert_eq!(parsed(&working).unwrap().exports.len(), 1);
         assert_eq!(parsed(&working[..4]).unwrap_err().len(), 2);
         assert!(parsed(&working[..2]).unwrap_err()[0].what.contains("neither a variable AWS_... nor AZURE_..."));
+    }
+
+    #[test]
+    fn staging_tables_are_made_in_the_tables_own_dataset_unless_another_is_named() {
+        let staging = |config: Config| match config.warehouse {
+            WarehouseConfig::BigQuery(options) => options.staging_dataset,
+            WarehouseConfig::DuckDb(_) => panic!("BigQuery is the default"),
+        };
+        assert_eq!(staging(parsed(&WORKING).unwrap()), None);
+        let named = [&WORKING[..], &[("STAGING_DATASET", "staging")]].concat();
+        assert_eq!(staging(parsed(&named).unwrap()).as_deref(), Some("staging"));
+        let reserved = [&WORKING[..], &[("STAGING_DATASET", "Information_Schema")]].concat();
+        assert!(parsed(&reserved).unwrap_err()[0].what.contains("keep for themselves"));
     }
 
     #[test]

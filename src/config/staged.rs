@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use finops_core::{export::Provider, staged::Place};
 use jiff::SignedDuration;
 
-use super::{CurVersion, Export, Months, Problem, Source, Values, WAIT_MAX_HOURS, file::EVERYWHERE, problem::Problems};
+use super::{
+    CurVersion, Export, Months, Problem, Source, Values, WAIT_MAX_HOURS, exports::wrong_dataset, file::EVERYWHERE,
+    problem::Problems,
+};
 use crate::{storage::S3Options, warehouse::bigquery};
 
 /// Settings for one provider's staged pipeline.
@@ -113,14 +116,18 @@ impl Steps<'_> {
     pub fn bigquery(&mut self, emulator_host: Option<String>) -> bigquery::Options {
         let project =
             self.values.require("database.bigquery.project_id", "the project of the dataset", &mut self.problems);
+        let staging_dataset = self.values.get("database.bigquery.staging_dataset").map(str::to_owned);
+        if let Some(what) = staging_dataset.as_deref().and_then(wrong_dataset) {
+            self.problems.add("database.bigquery.staging_dataset", what, EVERYWHERE);
+        }
         bigquery::Options {
             project,
             default_location: self.values.get("database.bigquery.location").unwrap_or_default().to_owned(),
+            staging_dataset,
             emulator_host,
             credentials_path: self.values.get("database.bigquery.credentials_path").map(PathBuf::from),
             // One upload after the other: they share this machine's line.
             concurrency: 1,
-            staging_dataset: None,
             forgotten_after: bigquery::FORGOTTEN_AFTER,
         }
     }

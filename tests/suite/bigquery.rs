@@ -127,6 +127,7 @@ fn connect(emulator: &Emulator) -> BigQuery {
     let options = Options {
         project: PROJECT.to_owned(),
         default_location: "US".to_owned(),
+        staging_dataset: None,
         emulator_host: Some(emulator.url()),
         credentials_path: None,
         concurrency: 8,

@@ -237,8 +237,121 @@ async fn permissions_that_lack_on_the_table_are_named() {
     let report = checked.report(1);
     assert_not_ok(&report, &[("permissions", "failed")]);
     let permissions = finding(&report, "permissions", TABLE);
-    let lacks = "lacks bigquery.tables.update, bigquery.tables.updateData";
+    let lacks = "lacks bigquery.tables.update, bigquery.tables.updateData, bigquery.tables.delete";
     assert_told(permissions, &[lacks], &["roles/bigquery.dataEditor"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be_created() {
+    let mut checked = Checked::loaded("US-EAST1").await;
+    checked.finops = checked.finops.with("STAGING_DATASET", "staging");
+    let report = checked.report(1);
+    assert_not_ok(&report, &[("dataset", "failed"), ("permissions", "not_checked"), ("location", "not_checked")]);
+    let dataset = finding(&report, "dataset", "demo.staging");
+    let create = "bq mk --dataset --location=US demo:staging";
+    assert_told(dataset, &["not there", "STAGING_DATASET"], &["check the name", create]);
+
+    // That its tables expire does no harm: staging tables do so anyway.
+    let dataset = |name: &str, location: &str| {
+        json!({
+            "datasetReference": {"datasetId": name}, "location": location, "defaultTableExpirationMs": "86400000",
+        })
+    };
+    checked.create("/datasets", dataset("staging", "us")).await;
+    let report = checked.report(0);
+    assert_not_ok(&report, &[]);
+    assert_told(finding(&report, "dataset", "demo.staging"), &["for staging tables"], &[]);
+    assert_told(finding(&report, "permissions", "demo.staging"), &["tables may be created"], &[]);
+    let location = finding(&report, "location", "demo.staging into demo.billing");
+    assert_told(location, &["both datasets are in US"], &[]);
+
+    checked.create("/datasets", dataset("staging_eu", "EU")).await;
+    let finops = checked.finops.clone().with("STAGING_DATASET", "staging_eu");
+    let report = finops.report_of(&["check", "--output", "json"], 1);
+    assert_not_ok(&report, &[("location", "failed")]);
+    let create = "bq mk --dataset --location=US demo:staging_eu_us";
+    let location = finding(&report, "location", "demo.staging_eu into demo.billing");
+    assert_told(location, &["would be in EU, the tables are in US"], &[create, "set STAGING_DATASET=staging_eu_us"]);
+
+    // The first query is that of the jobs, the second that of the tables' own dataset.
+    let refused = Fault {
+        method: "POST".to_owned(),
+        path_contains: "/jobs".to_owned(),
+        after: 1,
+        times: 2,
+        kind: FaultKind::Status(403, "accessDenied".to_owned()),
+        when: When::BeforeEffect,
+    };
+    checked.job.emulator.add_fault(refused);
+    let report = checked.report(1);
+    assert_not_ok(&report, &[("permissions", "warning"), ("permissions", "failed")]);
+    let permissions = finding(&report, "permissions", "dataset demo.billing");
+    assert_told(permissions, &["may not be created", "finops_loads"], &["roles/bigquery.dataEditor on the dataset"]);
+    let permissions = finding(&report, "permissions", "demo.staging");
+    assert_told(
+        permissions,
+        &["trying to create a table in demo.staging"],
+        &["roles/bigquery.dataEditor on the dataset"],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staging_dataset_that_has_tables_of_exports_too_is_told_of_once() {
+    let mut checked = Checked::loaded("US-EAST1").await;
+    checked.finops = checked.finops.with("STAGING_DATASET", DATASET);
+    insta::assert_snapshot!("check_all_well", checked.table(0));
+
+    checked.create("/datasets", json!({"datasetReference": {"datasetId": "archive"}, "location": "EU"})).await;
+    let finops = checked.finops.clone().without("AWS_TABLE_NAME").with("AWS_EXPORTS", "prod,old");
+    let finops = finops.with("AWS_PROD_TABLE_NAME", TABLE).with("AWS_OLD_TABLE_NAME", "aws_old");
+    let report = finops.with("AWS_OLD_DATASET", "archive").report_of(&["check", "--output", "json"], 1);
+    assert_not_ok(&report, &[("location", "failed"), ("location", "failed")]);
+    finding(&report, "location", "demo.billing into demo.archive");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_another_dataset_than_that_of_staging_tables_no_table_has_to_be_deleted() {
+    let mut checked = Checked::loaded("US-EAST1").await;
+    checked.create("/datasets", json!({"datasetReference": {"datasetId": "staging"}, "location": "US"})).await;
+    checked.finops = checked.finops.with("STAGING_DATASET", "staging");
+    let four = ["get", "getData", "update", "updateData"].map(|verb| format!("bigquery.tables.{verb}"));
+    let body = json!({ "permissions": four }).to_string();
+    let answer = FaultKind::Answer { status: 200, headers: Vec::new(), body };
+    checked.fault("POST", ":testIamPermissions", 1, answer);
+    assert_not_ok(&checked.report(0), &[]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_being_told_of_them() {
+    let checked = Checked::loaded("US-EAST1").await;
+    let answer = |kind: FaultKind| checked.fault("GET", "/rowAccessPolicies", 1, kind);
+    answer(FaultKind::Status(403, "accessDenied".to_owned()));
+    let report = checked.report(0);
+    assert_not_ok(&report, &[("row_access", "warning")]);
+    let unknown = ["not known", "whether the table has row access policies, which a copy may remove"];
+    assert_told(finding(&report, "row_access", TABLE), &unknown, &["bigquery.rowAccessPolicies.list shows them"]);
+
+    let page = |id: &str, next: &str| {
+        let reference = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE, "policyId": id});
+        let policy = json!({"rowAccessPolicyReference": reference, "filterPredicate": "true"});
+        let body = json!({"rowAccessPolicies": [policy], "nextPageToken": next}).to_string();
+        FaultKind::Answer { status: 200, headers: Vec::new(), body }
+    };
+    answer(page("finance", "more"));
+    answer(page("teams", ""));
+    let report = checked.report(0);
+    assert_not_ok(&report, &[("row_access", "warning")]);
+    let has = ["has row access policies (finance, teams), which a copy may remove"];
+    assert_told(finding(&report, "row_access", TABLE), &has, &["on a view"]);
+
+    // The table went away in the meantime.
+    answer(FaultKind::Status(404, "notFound".to_owned()));
+    assert_not_ok(&checked.report(0), &[]);
+    // Of a service that does something else, nothing is believed.
+    answer(FaultKind::Status(400, "invalid".to_owned()));
+    let report = checked.report(1);
+    assert_not_ok(&report, &[("row_access", "failed")]);
+    assert_told(finding(&report, "row_access", TABLE), &["listing the row access policies of demo.billing"], &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -34,6 +34,7 @@ fn all_problems_are_named_at_once_each_with_where_it_was_looked_for() {
         .with("LOAD_CONCURRENCY", "many")
         .with("WAIT_MAX_HOURS", "-1")
         .with("START_DATE", "2025-9")
+        .with("STAGING_DATASET", "stag-ing")
         .with("STORAGE_EMULATOR_HOST", "localhost:4443")
         .with("AWS_GCS_BUCKET", "gs://billing-mirror/cur")
         .with("AWS_TABLE_NAME", "finops_loads");
@@ -44,12 +45,13 @@ fn all_problems_are_named_at_once_each_with_where_it_was_looked_for() {
             ("LOAD_CONCURRENCY", "`many`"),
             ("WAIT_MAX_HOURS", "`-1`"),
             ("START_DATE", "`2025-9`"),
+            ("STAGING_DATASET", "`stag-ing`"),
             ("STORAGE_EMULATOR_HOST", "`localhost:4443`"),
             ("AWS_GCS_BUCKET", "`gs://billing-mirror/cur`"),
             ("AWS_DATASET", "is not set"),
             ("AWS_TABLE_NAME", "`finops_loads`"),
         ];
-        assert_names(&stderr, &["error: the configuration has 8 problem(s)", "hint: `finops config`"]);
+        assert_names(&stderr, &["error: the configuration has 9 problem(s)", "hint: `finops config`"]);
         for (name, what) in expected {
             let line = stderr.lines().find(|line| line.trim_start().starts_with(name));
             assert_names(line.unwrap_or_else(|| panic!("{name} in {stderr}")), &[what, "looked in: ", "environment"]);
@@ -248,7 +250,7 @@ fn config_shows_each_setting_with_its_value_and_origin() {
         ("PIPELINE", "aws", "environment"),
         ("WAIT_MAX_HOURS", "12", "environment"),
         ("WAREHOUSE", "bigquery", "default"),
-        ("LOAD_CONCURRENCY", "8", "default"),
+        ("LOAD_CONCURRENCY", "24", "default"),
         ("BIGQUERY_LOCATION", "US", "default"),
         ("AWS_EXPORT_NAME", "", "not_set"),
     ] {

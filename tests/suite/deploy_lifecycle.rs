@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     deploy::{AWS, Deployment, told},
-    program::Finops,
+    program::{Finops, assert_names},
     require::output,
 };
 
@@ -14,6 +14,7 @@ const ALL: &str = "\
 PIPELINE=all
 GCP_PROJECT_ID=my-project
 BIGQUERY_LOCATION=EU
+STAGING_DATASET=staging
 GCP_REGION=us-central1
 ALERT_EMAIL=billing@example.com
 
@@ -87,7 +88,8 @@ async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
     insta::assert_snapshot!("deploy_requests_of_destroy", told(&deployment.changes()));
     assert_eq!(made(&deployment), [] as [&str; 0]);
     let state = deployment.state();
-    for kept in ["datasets/my-project:billing", "datasets/my-project:archive", "buckets/my-billing-bucket"] {
+    let datasets = ["billing", "archive", "staging"].map(|name| format!("datasets/my-project:{name}"));
+    for kept in datasets.iter().map(String::as_str).chain(["buckets/my-billing-bucket"]) {
         assert!(state.contains_key(kept), "{kept}");
     }
     let policies = state.iter().filter(|(name, _)| name.starts_with("policy of")).map(|(_, policy)| policy.to_string());
@@ -135,6 +137,29 @@ async fn what_changed_is_sent_and_what_was_changed_by_hand_is_put_right() {
     assert_eq!(image, "us-central1-docker.pkg.dev/my-project/finops/finops:0123456789ab");
     assert_eq!(deployment.changes().len(), 1);
     insta::assert_snapshot!("deploy_changed", printed.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staging_dataset_may_let_its_tables_expire_unless_months_are_there_too() {
+    let env = format!("{AWS}STAGING_DATASET=staging\n");
+    let Some(deployment) = Deployment::new(&env) else { return };
+    deployment.prints(&["setup-gcp"]);
+    let expiring = |name: &str| {
+        let dataset = format!("datasets/my-project:{name}");
+        deployment.change(|state| state[&dataset]["defaultTableExpirationMs"] = "86400000".into());
+        deployment.make(&["setup-gcp"]).stderr
+    };
+    assert_eq!(expiring("staging"), "");
+    assert_names(&expiring("billing"), &["warning: dataset my-project:billing drops each new table after 1 days"]);
+    deployment.write(".env", &env.replace("AWS_DATASET=billing", "AWS_DATASET=staging"));
+    assert_names(&deployment.make(&["setup-gcp"]).stderr, &["warning: dataset my-project:staging drops"]);
+    assert_names(&deployment.prints(&["check-env"]), &["datasets: staging\n"]);
+
+    deployment.change(|state| state["datasets/my-project:staging"]["location"] = "EU".into());
+    deployment.write(".env", &env);
+    let outcome = deployment.make(&["setup-gcp"]);
+    assert_eq!(outcome.code, 2);
+    assert_names(&outcome.stderr, &["error: dataset my-project:staging is in EU, and BIGQUERY_LOCATION is US"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

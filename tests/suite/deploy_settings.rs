@@ -117,7 +117,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
     refused("deploy", b"PIPELINE=aws\nAWS_DATASET=\xff\n");
     refused(
         "deploy",
-        b"PIPELINE=all\nGCP_PROJECT_ID=My_Project\nGCP_REGION=mars\nBIGQUERY_LOCATION=moon\nWAREHOUSE=duckdb\n\
+        b"PIPELINE=all\nGCP_PROJECT_ID=My_Project\nGCP_REGION=mars\nBIGQUERY_LOCATION=moon\nSTAGING_DATASET=stag-ing\nWAREHOUSE=duckdb\n\
           AWS_GCS_BUCKET=gs://bucket/cur\nAWS_DATASET=bill-ing\nAWS_TABLE_NAME=finops_loads\nAWS_SCHEDULE='0 25 * * *'\n\
           AZURE_SOURCE=s3://bucket/azure\nAZURE_DATASET=billing\nAZURE_SCHEDULE='every day'\n\
           ARTIFACT_REGISTRY_REPO=Finops\nIMAGE_NAME=a/b\nMEMORY=256Mi\nCPU=3\nMAX_RETRIES=11\nTIMEOUT=169h\n\

@@ -77,12 +77,6 @@ impl Client {
         }
     }
 
-    /// Who may see which rows of the table.
-    pub(super) async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<RowAccessPolicies, Failure> {
-        let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
-        self.get("rowAccessPolicies.list", &path, &[]).await
-    }
-
     /// How long to wait before a job that failed for the moment is tried again.
     pub(super) fn job_backoff(&self) -> ExponentialBuilder {
         if self.is_local {
@@ -129,6 +123,23 @@ impl Client {
         let table = format!("{table}:testIamPermissions");
         let path = ["datasets", dataset, "tables", &table];
         self.post("tables.testIamPermissions", &path, &json!({ "permissions": permissions })).await
+    }
+
+    /// The ids of a table's row access policies; none of a table that is not there.
+    pub(super) async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
+        let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
+        let mut ids = Vec::new();
+        let mut page_token: Option<String> = None;
+        loop {
+            let query: Vec<(&str, &str)> = page_token.iter().map(|token| ("pageToken", token.as_str())).collect();
+            let page = self.get::<RowAccessPolicies>("rowAccessPolicies.list", &path, &query).await;
+            let Some(page) = page.map(Some).or_else(Failure::none_if_missing)? else { return Ok(Vec::new()) };
+            ids.extend(page.row_access_policies.into_iter().map(|policy| policy.row_access_policy_reference.policy_id));
+            page_token = page.next_page_token.filter(|token| !token.is_empty());
+            if page_token.is_none() {
+                return Ok(ids);
+            }
+        }
     }
 
     /// Reads one row of a table, if it has any.

@@ -58,14 +58,14 @@ pub struct Options {
     pub project: String,
     /// Where a dataset is created that is not there, such as `US`.
     pub default_location: String,
+    /// The dataset in which staging tables are made; without one the table's own. It must be in the same location.
+    pub staging_dataset: Option<String>,
     /// The URL of a local server that wants no credentials.
     pub emulator_host: Option<String>,
     /// A key file with the credentials, of any of Google's types; without one application default credentials.
     pub credentials_path: Option<PathBuf>,
     /// How many months may be replaced at once.
     pub concurrency: usize,
-    /// Where staging tables are made; in the table's own dataset without one.
-    pub staging_dataset: Option<String>,
     /// How long a job whose id is taken may not be found before its number counts as used up.
     pub forgotten_after: Duration,
 }
@@ -86,8 +86,8 @@ pub struct Uploaded {
 pub struct BigQuery {
     client: Client,
     default_location: String,
-    concurrency: usize,
     staging_dataset: Option<String>,
+    concurrency: usize,
     forgotten_after: Duration,
     /// Dataset to location: every job must name it.
     locations: Mutex<HashMap<String, String>>,
@@ -107,8 +107,8 @@ impl BigQuery {
         Ok(Self {
             client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
             default_location: options.default_location,
-            concurrency: options.concurrency,
             staging_dataset: options.staging_dataset,
+            concurrency: options.concurrency,
             forgotten_after: options.forgotten_after,
             locations: Mutex::default(),
             acknowledged: Mutex::default(),
@@ -122,6 +122,11 @@ impl BigQuery {
     pub fn showing(mut self, show: impl Fn(Uploaded) + Send + Sync + 'static) -> Self {
         self.client.show_uploaded(Box::new(show));
         self
+    }
+
+    /// The dataset in which the staging tables are made of a table in `dataset`.
+    fn staging_dataset<'a>(&'a self, dataset: &'a str) -> &'a str {
+        self.staging_dataset.as_deref().unwrap_or(dataset)
     }
 
     /// `dataset.table` in this project, quoted for SQL.

@@ -73,20 +73,33 @@ pub(super) struct Job {
     pub user_email: Option<String>,
 }
 
-/// Who may see which rows of a table.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RowAccessPolicies {
-    /// Absent where there are none.
-    #[serde(default)]
-    pub row_access_policies: Vec<Value>,
-}
-
 #[derive(Debug, Deserialize)]
 pub(super) struct Granted {
     /// Absent where nothing is granted.
     #[serde(default)]
     pub permissions: Vec<String>,
+}
+
+/// A page of a table's row access policies.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RowAccessPolicies {
+    /// Absent where there are none.
+    #[serde(default)]
+    pub row_access_policies: Vec<RowAccessPolicy>,
+    pub next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RowAccessPolicy {
+    pub row_access_policy_reference: RowAccessPolicyReference,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RowAccessPolicyReference {
+    pub policy_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -71,7 +71,12 @@ impl BigQuery {
         };
         let has_row_policies = async {
             // One that is created now has none.
-            if table.is_some() { self.has_row_policies(target).await } else { Ok(false) }
+            if table.is_none() {
+                return Ok(false);
+            }
+            // An account that may not list them goes on: `finops check` says so.
+            let policies = self.row_access_policies(dataset, &target.name.table).await?;
+            Ok(policies.is_some_and(|policies| !policies.is_empty()))
         };
         let prepare_table = async {
             let (table, changes) = match &table {
@@ -87,7 +92,7 @@ impl BigQuery {
             // As it is now: its own columns count, and there may be some that finops did not make.
             if changed { self.existing_table(target).await } else { Ok(table) }
         };
-        let staging_dataset = self.staging_dataset.as_ref().unwrap_or(dataset);
+        let staging_dataset = self.staging_dataset(dataset);
         let ((), has_row_policies, table, ()) = try_join4(
             create_state_table,
             has_row_policies,
@@ -101,7 +106,7 @@ impl BigQuery {
             fields: table.schema.fields,
             clustering: table.clustering,
             encryption: table.encryption_configuration,
-            staging_dataset: staging_dataset.clone(),
+            staging_dataset: staging_dataset.to_owned(),
             has_row_policies,
             copies_refused: AtomicBool::new(false),
             was_compared: AtomicBool::new(false),
@@ -119,19 +124,6 @@ impl BigQuery {
             Error::new(Kind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
                 .hint("run again: finops creates it anew")
         })
-    }
-
-    /// Whether the table has row access policies. An account that may not list them goes on: `finops check` says so.
-    async fn has_row_policies(&self, target: &Target) -> Result<bool> {
-        let table = self.table_name(&target.name);
-        match self.client.row_access_policies(&target.name.dataset, &target.name.table).await {
-            Ok(policies) => Ok(!policies.row_access_policies.is_empty()),
-            Err(failure) if [403, 404, 501].iter().any(|status| failure.is_status(*status)) => {
-                tracing::debug!(table, %failure, "row access policies cannot be listed");
-                Ok(false)
-            }
-            Err(failure) => Err(failure.into_error(&format!("listing the row access policies of {table}"))),
-        }
     }
 
     /// Refuses a dataset for staging tables that a copy cannot reach from.

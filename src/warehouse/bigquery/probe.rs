@@ -1,7 +1,7 @@
 //! What can be found out of BigQuery without changing anything and without costs.
 //!
 //! What is known, from Google's documentation: a dry run of a statement makes no job and is free, and refuses what the job
-//! would refuse; tables.get, datasets.get, tabledata.list and tables.testIamPermissions are free. What is believed: that a
+//! would refuse; tables.get, datasets.get, tabledata.list, tables.testIamPermissions and rowAccessPolicies.list are free. What is believed: that a
 //! dry run of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and
 //! that its answer names the account.
 
@@ -9,11 +9,18 @@ use finops_core::state::STATE_TABLE;
 use jiff::SignedDuration;
 
 use super::{BigQuery, Options, errors::Failure, rest::HOST};
-use crate::{error::Result, http, warehouse::sql::Dialect};
+use crate::{
+    error::{Kind, Result},
+    http,
+    warehouse::sql::Dialect,
+};
 
 /// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
     ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.update", "bigquery.tables.updateData"];
+/// What staging tables need beside that, and `bigquery.tables.create`. Before there is one, the account's permissions on the
+/// dataset are seen in those on another table of it.
+const NEEDED_OF_STAGING: &str = "bigquery.tables.delete";
 
 /// What is to be known of a dataset before tables are made there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,22 +99,39 @@ impl BigQuery {
         tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
     }
 
-    /// Those of the permissions that loading into a table needs which the account lacks; `None` where the server does not
-    /// know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
+    /// Those of the permissions that loading into a table needs which the account lacks, and those of staging tables where
+    /// they are made in the same dataset; `None` where the server does not know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
     ///
     /// # Errors
     /// What BigQuery says otherwise.
     pub async fn missing_permissions(&self, dataset: &str, table: &str) -> Result<Option<Vec<&'static str>>> {
-        match self.client.test_permissions(dataset, table, &NEEDED).await {
+        let mut needed = NEEDED.to_vec();
+        needed.extend((self.staging_dataset(dataset) == dataset).then_some(NEEDED_OF_STAGING));
+        match self.client.test_permissions(dataset, table, &needed).await {
             Ok(granted) => {
-                let has = |name: &&str| granted.permissions.iter().any(|granted| granted == name);
-                Ok(Some(NEEDED.into_iter().filter(|name| !has(name)).collect()))
+                needed.retain(|name| granted.permissions.iter().all(|granted| granted != name));
+                Ok(Some(needed))
             }
             Err(failure) if [404, 405, 501].iter().any(|status| failure.is_status(*status)) => Ok(None),
             Err(failure) => {
                 let table = format!("{}.{dataset}.{table}", self.project());
                 Err(failure.into_error(&format!("asking for the permissions on table {table}")))
             }
+        }
+    }
+
+    /// The ids of the table's row access policies; `None` where the account may not list them
+    /// (`bigquery.rowAccessPolicies.list`, which `roles/bigquery.dataEditor` does not have).
+    ///
+    /// # Errors
+    /// What BigQuery says otherwise.
+    pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Option<Vec<String>>> {
+        let listed = self.client.row_access_policies(dataset, table).await;
+        let doing = || format!("listing the row access policies of {}.{dataset}.{table}", self.project());
+        match listed.map_err(|failure| failure.into_error(&doing())) {
+            Ok(ids) => Ok(Some(ids)),
+            Err(error) if error.kind() == Kind::Permission => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
