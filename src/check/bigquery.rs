@@ -276,9 +276,8 @@ async fn contents(
 async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
     let name = export.table_name();
     let shape = warehouse.shape(&name).await;
-    let shape = shape.and_then(|found| {
-        found.map(|found| kind_of(export, &warehouse.table_name(&name), &found)).transpose()
-    });
+    let shape =
+        shape.and_then(|found| found.map(|found| kind_of(export, &warehouse.table_name(&name), &found)).transpose());
     let (missing, policies) = match shape {
         Ok(Some(_)) => {
             let policies = warehouse.row_access_policies(&name.dataset, &name.table);

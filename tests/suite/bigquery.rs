@@ -131,6 +131,7 @@ fn connect(emulator: &Emulator) -> BigQuery {
         emulator_host: Some(emulator.url()),
         credentials_path: None,
         concurrency: 8,
+        forgotten_after: Duration::from_millis(300),
     };
     BigQuery::connect(options).unwrap()
 }

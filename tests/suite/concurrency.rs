@@ -10,7 +10,8 @@ use std::{
     thread,
 };
 
-use finops::warehouse::{MonthLoad, Replaced, Warehouse};
+use finops::flow::replace::Replaced;
+use finops::warehouse::MonthLoad;
 use finops_core::state::Standing;
 use jiff::Timestamp;
 use reqwest::Method;
@@ -20,7 +21,7 @@ use crate::{
     bigquery::{BigQueryHarness, until},
     delivery::Delivery,
     duckdb::{DuckDbHarness, rows},
-    harness::{DATASET, Harness, TABLE, Table},
+    harness::{DATASET, Harness, ReplaceMonth, TABLE, Table},
     servers::{PROJECT, query},
 };
 
@@ -157,7 +158,7 @@ async fn two_runs_at_once_load_a_delivery_once() {
         harness.emulator.release();
     });
 
-    let (one, Replaced::Done(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
+    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
     assert_eq!((one.record.sequence, &one.record.job_id), (two.record.sequence, &two.record.job_id));
     assert_eq!(harness.load_jobs().len(), 1);
     assert_eq!(table.recorded(), 1);
@@ -185,7 +186,7 @@ async fn a_run_waits_for_a_running_job_of_another_delivery_and_is_overtaken() {
     );
 
     assert_eq!(one.unwrap().record.sequence, 1);
-    assert!(matches!(two.unwrap(), Replaced::Overtaken));
+    assert!(matches!(two.unwrap(), Replaced::Superseded));
     assert_eq!(see(harness).await, ("1".to_owned(), "1".to_owned()));
 
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
@@ -202,12 +203,14 @@ async fn a_run_that_looked_before_another_one_loaded_is_overtaken_once() {
     let stale = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
     let first = table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
 
-    assert!(matches!(late.replace_month(&table.target, &stale).await.unwrap(), Replaced::Overtaken));
+    assert!(matches!(late.replace_month(&table.target, &stale).await.unwrap(), Replaced::Superseded));
 
     // It has looked again, and still finds its delivery to be the newer one.
     let rows_in_table = first.record.rows;
     let again = MonthLoad { previous: Some(Standing { record: first.record, rows_in_table }), ..stale };
-    let Replaced::Done(load) = late.replace_month(&table.target, &again).await.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(load) = late.replace_month(&table.target, &again).await.unwrap() else {
+        panic!("overtaken")
+    };
     assert_eq!(load.record.sequence, 2);
     assert_eq!(see(&table.harness).await, ("1".to_owned(), "2".to_owned()));
 }

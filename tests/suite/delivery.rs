@@ -5,12 +5,14 @@ use std::io::Write;
 use finops::warehouse::{LoadColumn, MonthLoad};
 use finops_core::{
     delivery::hash,
+    export::ExportKind,
     manifest::FileFormat,
     parquet_footer::read_footer,
     schema::{self, Column, ColumnType, FileColumn, FileType, MonthColumns, known_type},
     state::Standing,
 };
 use flate2::{Compression, write::GzEncoder};
+use jiff::Timestamp;
 
 use crate::tree;
 
@@ -134,6 +136,10 @@ impl Delivery {
             columns: columns.collect(),
             cost: "line_item_unblended_cost",
             currency: "line_item_currency_code",
+            net_cost: None,
+            kind: ExportKind::Cur,
+            issued_at: Timestamp::UNIX_EPOCH,
+            covers_until: None,
             rows: self.rows,
             previous,
             force: false,

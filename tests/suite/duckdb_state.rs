@@ -1,15 +1,12 @@
 //! What people change in DuckDB by hand: it is kept, seen, or refused with what to do.
 
-use finops::{
-    error::{Error, Kind},
-    warehouse::Warehouse,
-};
+use finops::error::{Error, Kind};
 use finops_core::state::STATE_TABLE;
 
 use crate::{
     delivery::Delivery,
     duckdb::DuckDbHarness,
-    harness::{DATASET, Harness, TABLE, Table},
+    harness::{DATASET, Harness, ReplaceMonth, TABLE, Table},
 };
 
 fn august() -> Delivery {
@@ -23,7 +20,7 @@ async fn with_august() -> Table<DuckDbHarness> {
 }
 
 async fn refused(table: &Table<DuckDbHarness>) -> Error {
-    table.harness.warehouse().inspect(&table.target).await.unwrap_err()
+    table.harness.warehouse().look_up(&table.target).await.unwrap_err()
 }
 
 #[tokio::test]

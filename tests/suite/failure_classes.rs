@@ -3,15 +3,12 @@
 use std::time::{Duration, Instant};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
-use finops::{
-    error::Kind,
-    warehouse::{Replaced, Warehouse},
-};
+use finops::{error::Kind, flow::replace::Replaced};
 
 use crate::{
     bigquery::{BigQueryHarness, until},
     delivery::Delivery,
-    harness::{DATASET, TABLE, Table},
+    harness::{DATASET, ReplaceMonth, TABLE, Table},
     jobs::CloudJob,
     program::{each, month},
     tables::load_jobs,
@@ -240,7 +237,7 @@ async fn credentials_that_end_in_the_middle_cost_the_record_which_the_next_run_m
 
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
 
-    let Replaced::Done(load) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(load) = replaced else { panic!("overtaken") };
     assert_eq!((load.record.sequence, load.record.rows, table.recorded()), (2, 2, 2));
     assert_eq!(table.harness.load_inserts(), 3, "the taken number was asked for, and nothing was loaded again");
     assert_eq!(table.harness.load_jobs().len(), 2);

@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use finops::{
     error::Result,
-    warehouse::{Inventory, Load, MonthLoad, Replaced, Target, Warehouse},
+    flow::{
+        replace::{self, Replaced},
+        table::check_table,
+    },
+    warehouse::{Committed, Found, MonthLoad, TableName, Target, Warehouse, loaded_months},
 };
 use finops_core::{
     BillingPeriod, aws_cur,
@@ -55,6 +59,35 @@ pub trait Harness {
     async fn create_foreign_table(&self);
 }
 
+/// What a warehouse says of a table.
+#[derive(Debug)]
+pub struct Inventory {
+    pub columns: Option<Vec<Column>>,
+    pub standing: BTreeMap<BillingPeriod, Standing>,
+}
+
+/// What the flow does with a warehouse, step by step.
+pub trait ReplaceMonth: Warehouse + Sized {
+    /// What is there of the table, once it passed the flow's checks.
+    async fn look_up(&self, target: &Target) -> Result<Inventory> {
+        let name = &target.name;
+        let loaded = self.loaded(name).await?;
+        let found = self.inspect(name, &loaded).await?;
+        found.as_ref().map_or(Ok(()), |found| check_table(target, &self.table_name(name), found))?;
+        let standing = loaded_months(&loaded, found.as_ref());
+        Ok(Inventory { columns: found.as_ref().map(Found::columns), standing })
+    }
+
+    /// The month replaced by files that stay as they are.
+    async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
+        let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+        let table = self.prepare(target, &columns, &[]).await?;
+        replace::replace_month(self, target, &table, load, async { Ok(true) }).await
+    }
+}
+
+impl<W: Warehouse> ReplaceMonth for W {}
+
 /// What there is to see of a table.
 #[derive(Debug, PartialEq)]
 pub struct Snapshot {
@@ -84,7 +117,7 @@ impl<H: Harness> Table<H> {
     }
 
     pub async fn inspect(&self) -> Inventory {
-        self.harness.warehouse().inspect(&self.target).await.unwrap()
+        self.harness.warehouse().look_up(&self.target).await.unwrap()
     }
 
     /// What stands for a month.
@@ -115,16 +148,16 @@ impl<H: Harness> Table<H> {
     }
 
     /// Replaces the month by the delivery.
-    pub async fn load(&self, delivery: &Delivery) -> Result<Load> {
+    pub async fn load(&self, delivery: &Delivery) -> Result<Committed> {
         let load = self.prepare(delivery).await;
         self.replace(&load).await
     }
 
     /// Replaces the month, without another run in between.
-    pub async fn replace(&self, load: &MonthLoad) -> Result<Load> {
+    pub async fn replace(&self, load: &MonthLoad) -> Result<Committed> {
         match self.harness.warehouse().replace_month(&self.target, load).await? {
-            Replaced::Done(load) => Ok(*load),
-            Replaced::Overtaken => panic!("overtaken, though no other run is there"),
+            Replaced::Committed(committed) => Ok(*committed),
+            other => panic!("{other:?}, though no other run is there"),
         }
     }
 
@@ -159,8 +192,7 @@ pub fn target() -> Target {
     Target {
         pipeline: "aws",
         export_name: "cur".to_owned(),
-        dataset: DATASET.to_owned(),
-        table: TABLE.to_owned(),
+        name: TableName { dataset: DATASET.to_owned(), table: TABLE.to_owned() },
         layout: aws_cur::TABLE_LAYOUT,
         staged: false,
     }

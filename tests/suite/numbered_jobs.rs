@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
-use finops::{
-    error::Kind,
-    warehouse::{MonthLoad, Replaced, Warehouse},
-};
+use finops::{error::Kind, flow::replace::Replaced, warehouse::MonthLoad};
 use finops_core::state::LoadStatus;
 use reqwest::Method;
 use serde_json::json;
@@ -14,7 +11,7 @@ use serde_json::json;
 use crate::{
     bigquery::{BigQueryHarness, until},
     delivery::Delivery,
-    harness::{DATASET, Harness, TABLE, Table},
+    harness::{DATASET, Harness, ReplaceMonth, TABLE, Table},
 };
 
 fn delivery(execution_id: &str) -> Delivery {
@@ -111,7 +108,9 @@ async fn a_load_that_was_not_recorded_is_recorded_by_the_next_run_and_not_loaded
     let next = table.harness.connect();
     let load = table.prepare(&delivery("a")).await;
 
-    let Replaced::Done(load) = next.replace_month(&table.target, &load).await.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+        panic!("overtaken")
+    };
 
     assert_eq!((load.record.sequence, load.record.rows, load.record.job_id.clone()), (1, 2, Some(job(1))));
     assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
@@ -131,7 +130,9 @@ async fn a_run_killed_while_its_job_runs_is_completed_by_the_next() {
     emulator.release();
 
     let next = table.harness.connect();
-    let Replaced::Done(load) = next.replace_month(&table.target, &load).await.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+        panic!("overtaken")
+    };
 
     assert_eq!(table.harness.load_jobs(), [job(1)].into());
     assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
@@ -176,8 +177,10 @@ async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
     let next = table.harness.connect();
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["9"])).await;
     // Which of the two is newer, no clock tells: the run looks at the deliveries again, and then it knows.
-    assert!(matches!(next.replace_month(&table.target, &load).await.unwrap(), Replaced::Overtaken));
-    let Replaced::Done(load) = next.replace_month(&table.target, &load).await.unwrap() else { panic!("overtaken") };
+    assert!(matches!(next.replace_month(&table.target, &load).await.unwrap(), Replaced::Superseded));
+    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+        panic!("overtaken")
+    };
     assert_eq!((load.record.sequence, load.record.rows), (2, 1));
     assert_eq!(table.month("2025-08").len(), 1);
 }
@@ -191,8 +194,10 @@ async fn a_run_is_told_once_of_all_loads_that_it_did_not_know() {
     let next = table.harness.connect();
     // It looked at the state table before any of them was recorded.
     let late = MonthLoad { previous: None, ..table.prepare(&delivery("d")).await };
-    assert!(matches!(next.replace_month(&table.target, &late).await.unwrap(), Replaced::Overtaken));
-    let Replaced::Done(load) = next.replace_month(&table.target, &late).await.unwrap() else { panic!("overtaken") };
+    assert!(matches!(next.replace_month(&table.target, &late).await.unwrap(), Replaced::Superseded));
+    let Replaced::Committed(load) = next.replace_month(&table.target, &late).await.unwrap() else {
+        panic!("overtaken")
+    };
     assert_eq!(load.record.sequence, 4);
 }
 
@@ -204,7 +209,7 @@ async fn a_load_that_another_one_replaced_before_it_was_summed_is_not_recorded_w
 
     let replaced = replace_while(&table, &load, async || insert_second_job(&table, &other.files).await).await;
 
-    assert!(matches!(replaced.unwrap(), Replaced::Overtaken));
+    assert!(matches!(replaced.unwrap(), Replaced::Superseded));
     assert_eq!(table.recorded(), 0);
     // The run looks again, and is not told twice.
     assert_eq!(table.load(&delivery("c")).await.unwrap().record.sequence, 3);
@@ -219,7 +224,7 @@ async fn a_later_job_that_failed_neither_overtakes_a_load_nor_excuses_it() {
         insert_second_job(&table, &load.files).await;
     };
     let replaced = replace_while(&table, &load, fail_second_job).await.unwrap();
-    let Replaced::Done(done) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(done) = replaced else { panic!("overtaken") };
     assert_eq!((done.record.status, done.record.sequence), (LoadStatus::Loaded, 1));
 
     let table = Table::<BigQueryHarness>::new().await;

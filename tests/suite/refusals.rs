@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     bigquery::BigQueryHarness,
     delivery::Delivery,
-    harness::{DATASET, Harness, Table},
+    harness::{DATASET, Harness, ReplaceMonth, Table},
     servers::PROJECT,
 };
 
@@ -104,7 +104,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
 async fn an_account_that_may_not_read_the_table_is_told_so() {
     let table = with_a_month().await;
     table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, status(403, "accessDenied")));
-    let error = table.harness.warehouse().inspect(&table.target).await.unwrap_err();
+    let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.full_message().contains("demo.billing.aws_cur"), "{}", error.full_message());
 }
@@ -138,7 +138,7 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
     create_foreign_state_table(&table.harness).await;
     let (warehouse, delivery) = (table.harness.warehouse(), Delivery::of_costs("2025-08", "a", &["1"]));
 
-    let inspected = warehouse.inspect(&table.target).await.unwrap_err();
+    let inspected = warehouse.look_up(&table.target).await.unwrap_err();
     let prepared = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
     // It appears only after it was looked for.
     table.harness.emulator.add_fault(fault("GET", "/tables/finops_loads", 1, status(404, "notFound")));

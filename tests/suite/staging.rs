@@ -3,7 +3,8 @@
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
     error::Kind,
-    warehouse::{Load, MonthLoad, Replaced, Warehouse},
+    flow::replace::Replaced,
+    warehouse::{Committed, MonthLoad},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     bigquery::{BigQueryHarness, until},
     delivery::Delivery,
-    harness::{DATASET, Harness, Rows, TABLE, Table},
+    harness::{DATASET, Harness, ReplaceMonth, Rows, TABLE, Table},
     servers::{PROJECT, query},
 };
 
@@ -225,9 +226,9 @@ async fn with_an_unrecorded_load() -> (Table<BigQueryHarness>, MonthLoad) {
 async fn a_query_that_was_not_recorded_is_recorded_by_the_next_run_which_stages_nothing() {
     let (table, load) = with_an_unrecorded_load().await;
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
-    let Replaced::Done(load) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(load) = replaced else { panic!("overtaken") };
     assert_eq!((load.record.sequence, load.record.rows, load.record.files), (2, 3, 1));
-    assert_eq!((load.record.job_id.clone(), load.verified.len()), (Some(job(2)), 2));
+    assert_eq!(load.record.job_id.clone(), Some(job(2)));
     assert_eq!(load.record, table.standing(MONTH).await.unwrap().record);
     assert_eq!((fills(&table.harness).len(), casts(&table.harness)), (1, vec![job(2)]));
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
@@ -264,14 +265,14 @@ fn asked_for_second_job(harness: &BigQueryHarness) -> usize {
 }
 
 /// The next run, which comes while the query still runs.
-async fn complete(table: &Table<BigQueryHarness>, load: &MonthLoad) -> Load {
+async fn complete(table: &Table<BigQueryHarness>, load: &MonthLoad) -> Committed {
     let (harness, next) = (&table.harness, table.harness.connect());
     let asked = asked_for_second_job(harness);
     let (replaced, ()) = tokio::join!(next.replace_month(&table.target, load), async {
         until(|| asked_for_second_job(harness) > asked).await;
         harness.emulator.release();
     });
-    let Replaced::Done(load) = replaced.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(load) = replaced.unwrap() else { panic!("overtaken") };
     *load
 }
 
@@ -306,7 +307,7 @@ async fn two_runs_at_once_convert_a_delivery_once() {
         until(|| fills(harness).len() == 2).await;
         harness.emulator.release();
     });
-    let (one, Replaced::Done(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
+    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
     assert_eq!((one.record.sequence, one.record.job_id), (2, Some(job(2))));
     assert_eq!((two.record.sequence, two.record.job_id), (2, Some(job(2))));
     let mut casts = casts(harness);
@@ -331,13 +332,15 @@ async fn two_runs_at_once_with_different_deliveries_convert_them_in_a_row() {
         });
     // Who comes first is open; the other looks at the deliveries again.
     let (winner, loser, seen) = match (one.unwrap(), two.unwrap()) {
-        (Replaced::Done(done), Replaced::Overtaken) => (done, (&other, &second), ["3", "4"].as_slice()),
-        (Replaced::Overtaken, Replaced::Done(done)) => (done, (own, &first), ["5", "6", "7"].as_slice()),
+        (Replaced::Committed(done), Replaced::Superseded) => (done, (&other, &second), ["3", "4"].as_slice()),
+        (Replaced::Superseded, Replaced::Committed(done)) => (done, (own, &first), ["5", "6", "7"].as_slice()),
         ended => panic!("{ended:?}"),
     };
     assert_eq!((winner.record.sequence, costs(&table)), (2, column(seen)));
     assert_eq!(staging_tables(harness).await, [""; 0]);
-    let Replaced::Done(last) = loser.0.replace_month(&table.target, loser.1).await.unwrap() else { panic!("twice") };
+    let Replaced::Committed(last) = loser.0.replace_month(&table.target, loser.1).await.unwrap() else {
+        panic!("twice")
+    };
     assert_eq!((last.record.sequence, table.month(MONTH).len()), (3, loser.1.rows.unwrap().try_into().unwrap()));
     assert_eq!((table.recorded(), staging_tables(harness).await), (3, Vec::new()));
 }

@@ -4,10 +4,12 @@
 use bigquery_emulator::{FaultKind, When};
 use finops::{
     error::{Error, Kind},
-    warehouse::{MonthLoad, Replaced, Warehouse},
+    flow::replace::Replaced,
+    warehouse::MonthLoad,
 };
 use serde_json::json;
 
+use crate::harness::ReplaceMonth;
 use crate::{
     bigquery::BigQueryHarness,
     delivery::Delivery,
@@ -34,7 +36,9 @@ async fn assert_fails(table: &Table<BigQueryHarness>, load: &MonthLoad, next: us
 
     // A run of its own: this one begins nothing more after a quota.
     let other = table.harness.connect();
-    let Replaced::Done(done) = other.replace_month(&table.target, &good).await.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(done) = other.replace_month(&table.target, &good).await.unwrap() else {
+        panic!("overtaken")
+    };
     assert_eq!((done.record.job_id, costs(table)), (Some(job(next)), column(&["7"])), "{error:?}");
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
     error
@@ -184,7 +188,7 @@ async fn a_run_that_loses_its_credentials_leaves_the_query_to_the_next_run() {
 
     let replaced = harness.connect().replace_month(&table.target, &load).await.unwrap();
 
-    let Replaced::Done(done) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(done) = replaced else { panic!("overtaken") };
     assert_eq!((done.record.sequence, costs(&table)), (2, column(&["3", "4"])));
     assert_eq!((fills(harness).len(), staging_tables(harness).await.len()), (1, 0), "nothing is staged again or left");
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::{
     bigquery::BigQueryHarness,
-    harness::{Harness, Table},
+    harness::{Harness, ReplaceMonth, Table},
     program::{DATASET, Finops, TABLE, assert_names, each, month},
     servers::{BigQueryServer, PROJECT, bigquery_alone, client},
     staging::{column, costs, fills, floating, staging_tables},
@@ -269,7 +269,7 @@ async fn a_table_of_the_other_way_is_refused_by_each() {
         table.target.staged = !staged;
         let (ours, other) =
             if staged { ("the job", "the staged pipeline") } else { ("the staged pipeline", "the job") };
-        let refused = table.harness.warehouse().inspect(&table.target).await.unwrap_err();
+        let refused = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
         let prepared = table.harness.warehouse().prepare(&table.target, &[], &[]).await.unwrap_err();
         for error in [refused, prepared] {
             assert_eq!(error.kind(), Kind::ForeignTable);

@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn what_a_table_stands_on_has_a_type_of_its_own() {
-        let TableLayout { partition, cluster, time, costs, currencies } = TABLE_LAYOUT;
+        let TableLayout { partition, cluster, time, costs, currencies, .. } = TABLE_LAYOUT;
         assert_eq!([known_type(partition), known_type(cluster)], [Some(time); 2]);
         for cost in costs {
             assert_eq!(known_type(cost), Some(ColumnType::Decimal));

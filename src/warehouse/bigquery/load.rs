@@ -123,6 +123,7 @@ mod tests {
         super::test::{column, load},
         *,
     };
+    use crate::warehouse::TableName;
 
     fn target(dataset: &str, table: &str) -> Target {
         Target {

@@ -269,7 +269,7 @@ impl<'a> MonthJobs<'a> {
     }
 
     /// Whether what a job of an earlier run put into the table is still there: the table is not a newer one, and the
-    /// partition has the job's rows. Sums them then.
+    /// partition has the job's rows. Of this month's own work, sums them then.
     async fn holds(&mut self, n: i64) -> Result<bool> {
         let (name, location, period) = (&self.table.target.name, &self.table.location, self.load.billing_period);
         let Some(job) = self.over.get(&n) else { return Ok(false) };
@@ -280,6 +280,9 @@ impl<'a> MonthJobs<'a> {
         let rows = rows.get(&period.partition_id()).copied();
         if self.bigquery.created_at(name, &table)? >= ended || rows.is_none() || rows != labels.rows {
             return Ok(false);
+        }
+        if labels.work != self.work {
+            return Ok(true);
         }
         let of_month = (name.dataset.as_str(), name.table.as_str(), true);
         let (mut figures, sum_job) = self.bigquery.sum(&self.table.target, self.load, of_month, location).await?;

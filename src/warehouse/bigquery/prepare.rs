@@ -21,6 +21,7 @@ use crate::{
 };
 
 /// A table as it was left by [`Warehouse::prepare`].
+#[derive(Debug)]
 pub struct Prepared {
     pub(super) target: Target,
     pub(super) location: String,

@@ -42,7 +42,7 @@ pub struct DuckDb {
 }
 
 /// A table that is prepared.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
     target: Target,
     /// Its full name, quoted.
