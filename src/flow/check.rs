@@ -1,6 +1,6 @@
 //! What must hold of a month's staged rows before they may become the month. One place for all warehouses.
 
-use finops_core::{BillingPeriod, text::short};
+use finops_core::BillingPeriod;
 
 use crate::{
     error::{Error, Kind, Result},
@@ -18,21 +18,20 @@ pub fn check(month: &MonthLoad, figures: &Figures) -> Result<()> {
     check_months(month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        let message = format!("{} cannot be loaded: {}", of_files(month), differences.join("; "));
-        return Err(Error::new(Kind::Verification, message).hint(
+        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(
             "nothing was changed; compare the files with the provider's, have the month delivered again where they are not \
              whole, then run again",
         ));
     }
     if figures.rows() == 0 {
-        let message = format!("{} cannot be loaded: no rows were read", of_files(month));
-        return Err(Error::new(Kind::Data, message).hint("nothing was changed; compare the files with the provider's"));
+        let hint = "nothing was changed; compare the files with the provider's";
+        return Err(refused(month, Kind::Data, "no rows were read").hint(hint));
     }
     Ok(())
 }
 
-fn of_files(month: &MonthLoad) -> String {
-    format!("{} (in {})", month.billing_period, month.one_of_files())
+fn refused(month: &MonthLoad, kind: Kind, why: &str) -> Error {
+    Error::new(kind, format!("{} cannot be loaded: {why} (in {})", month.billing_period, month.one_of_files()))
 }
 
 /// A month is replaced as a whole, so that rows of another one would be lost or doubled.
@@ -48,13 +47,8 @@ fn check_months(month: &MonthLoad, figures: &Figures) -> Result<()> {
         stray.truncate(SHOWN);
         stray.push(format!("and {more} more months"));
     }
-    let message = format!(
-        "{} cannot be loaded: {}. A month is replaced as a whole, and takes rows of its own only",
-        of_files(month),
-        short(&stray.join(", "))
-    );
-    Err(Error::new(Kind::Data, message).hint(
-        "nothing was changed. Where billing cycles do not follow the calendar month, as with some of Azure's agreements, \
+    Err(refused(month, Kind::Data, &stray.join(", ")).hint(
+        "nothing was changed: a month is replaced as a whole, and takes rows of its own only. Where billing cycles do not follow the calendar month, as with some of Azure's agreements, \
          choose an export by calendar month, such as month to date; else compare the files with the provider's",
     ))
 }
@@ -115,9 +109,9 @@ mod tests {
         let found = Figures { counted: Some(12), left_out: 3, written: Some(8), ..figures(1, 9) };
         assert_eq!(
             message(&month, &found),
-            "2025-09 (in 1 or 2) cannot be loaded: expected 2 files, 1 were read; the files hold 10 rows as they or their \
+            "2025-09 cannot be loaded: expected 2 files, 1 were read; the files hold 10 rows as they or their \
              manifest say, 9 were read; 9 of the 12 rows of the files were read: a row of many megabytes may be among \
-             them; 3 rows were left out; the load wrote 8 rows, 9 are staged"
+             them; 3 rows were left out; the load wrote 8 rows, 9 are staged (in 1 or 2)"
         );
         let unknown = Figures { files: None, written: None, ..figures(2, 10) };
         assert!(message(&month, &unknown).contains("an unknown number were read"));

@@ -49,6 +49,7 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
         let there = find(column);
         if there.is_none_or(|there| there.column.column_type != expected) {
             let there = there.map_or("no such column", |there| there.sql_type.as_str());
+            let expected = (found.type_name)(expected);
             let message = format!("the table {name} needs the column {column} of type {expected}, found {there}");
             return Err(Error::new(Kind::Schema, message)
                 .hint("restore the column, or choose another table name: the first run loads all months there"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    schema::Column,
+    schema::{Column, ColumnType},
     state::{LoadRecord, Standing, TableLayout},
 };
 use jiff::Timestamp;
@@ -90,6 +90,8 @@ pub struct Found {
     pub partitioning: Option<(Option<String>, Option<String>)>,
     /// Its rows of each month.
     pub rows: BTreeMap<BillingPeriod, u64>,
+    /// What the warehouse calls a type.
+    pub type_name: fn(ColumnType) -> &'static str,
     /// When it was created, where the warehouse tells: older records are of another table of that name.
     pub created: Option<Timestamp>,
 }

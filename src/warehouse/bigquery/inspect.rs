@@ -6,7 +6,13 @@ use finops_core::BillingPeriod;
 use futures::future::try_join;
 use jiff::Timestamp;
 
-use super::{BigQuery, MANAGED_BY, STAGED, errors::Failure, model::Table, query::parameter, schema::columns};
+use super::{
+    BigQuery, MANAGED_BY, STAGED,
+    errors::Failure,
+    model::Table,
+    query::parameter,
+    schema::{columns, type_name},
+};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{Found, TableName, Warehouse, WrittenBy, sql::Dialect},
@@ -41,7 +47,8 @@ impl BigQuery {
         let (column, unit) = partitioning.unwrap_or_default();
         let unit = Some(unit).filter(|unit| !unit.is_empty());
         let columns = columns(&table.schema);
-        Ok(Some(Found { written_by, columns, partitioning: Some((column, unit)), rows: BTreeMap::new(), created }))
+        let (partitioning, rows) = (Some((column, unit)), BTreeMap::new());
+        Ok(Some(Found { written_by, columns, partitioning, rows, type_name, created }))
     }
 
     /// The table, if it is there.

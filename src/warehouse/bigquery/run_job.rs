@@ -24,6 +24,7 @@ impl Client {
             Err(failure) if failure.is_status(409) => self.inserted_job(id, location).await?,
             inserted => inserted?,
         };
+        tracing::info!(job_id = id, "job started");
         self.wait_for_job(inserted, id, location).await
     }
 

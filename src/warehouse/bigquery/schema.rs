@@ -50,12 +50,20 @@ pub(super) fn table_schema(columns: &[Column]) -> Result<Value> {
 /// `Schema` for a column of a type that finops does not write.
 pub(super) fn sql_type(column: &Column) -> Result<&'static str> {
     match column.column_type {
-        ColumnType::String => Ok("STRING"),
-        ColumnType::Int64 => Ok("INT64"),
-        ColumnType::Decimal => Ok("BIGNUMERIC"),
-        ColumnType::Timestamp => Ok("TIMESTAMP"),
-        ColumnType::Date => Ok("DATE"),
         ColumnType::Foreign => Err(unwritable(column)),
+        column_type => Ok(type_name(column_type)),
+    }
+}
+
+/// What GoogleSQL calls a type.
+pub(super) fn type_name(column_type: ColumnType) -> &'static str {
+    match column_type {
+        ColumnType::String => "STRING",
+        ColumnType::Int64 => "INT64",
+        ColumnType::Decimal => "BIGNUMERIC",
+        ColumnType::Timestamp => "TIMESTAMP",
+        ColumnType::Date => "DATE",
+        ColumnType::Foreign => "another type",
     }
 }
 

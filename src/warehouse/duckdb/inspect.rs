@@ -34,8 +34,14 @@ pub fn inspect(connection: &Connection, name: &TableName) -> Result<Option<Found
         let column = Column { name, column_type: cast::column_type(&sql_type) };
         FoundColumn { column, sql_type, required: !nullable }
     });
-    let mut found =
-        Found { written_by, columns: columns.collect(), partitioning: None, rows: BTreeMap::new(), created: None };
+    let mut found = Found {
+        written_by,
+        columns: columns.collect(),
+        partitioning: None,
+        rows: BTreeMap::new(),
+        type_name: cast::sql_type,
+        created: None,
+    };
     let kind = ExportKind::of_table(|column| found.has(column)).filter(|_| written_by != WrittenBy::Others);
     if let Some(partition) = kind.map(|kind| kind.layout().partition) {
         found.rows = rows_by_month(connection, &path(connection, name, &name.table)?, partition)?;
