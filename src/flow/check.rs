@@ -4,7 +4,7 @@ use finops_core::BillingPeriod;
 
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Figures, MonthLoad},
+    warehouse::{Figures, MonthLoad, Target},
 };
 
 /// How many months of stray rows a message names.
@@ -14,8 +14,8 @@ const SHOWN: usize = 3;
 ///
 /// # Errors
 /// `Data` for rows of another month or of none, and for no rows at all; `Verification` for counts that do not add up.
-pub fn check(month: &MonthLoad, figures: &Figures) -> Result<()> {
-    check_months(month, figures)?;
+pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<()> {
+    check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
         return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(
@@ -35,7 +35,7 @@ fn refused(month: &MonthLoad, kind: Kind, why: &str) -> Error {
 }
 
 /// A month is replaced as a whole, so that rows of another one would be lost or doubled.
-fn check_months(month: &MonthLoad, figures: &Figures) -> Result<()> {
+fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()> {
     let stray = figures.rows_by_month.iter().filter(|(of, rows)| **of != Some(month.billing_period) && **rows > 0);
     let mut stray: Vec<String> =
         stray.map(|(of, rows)| format!("{} {}", counted(*rows), belongs(*rows, *of))).collect();
@@ -47,7 +47,8 @@ fn check_months(month: &MonthLoad, figures: &Figures) -> Result<()> {
         stray.truncate(SHOWN);
         stray.push(format!("and {more} more months"));
     }
-    Err(refused(month, Kind::Data, &stray.join(", ")).hint(
+    let stray = format!("{}, as {column} tells", stray.join(", "));
+    Err(refused(month, Kind::Data, &stray).hint(
         "nothing was changed: a month is replaced as a whole, and takes rows of its own only. Where billing cycles do not follow the calendar month, as with some of Azure's agreements, \
          choose an export by calendar month, such as month to date; else compare the files with the provider's",
     ))
@@ -90,7 +91,7 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::test::load;
+    use crate::warehouse::test::{load, target};
 
     fn figures(files: u64, rows: u64) -> Figures {
         let rows_by_month = [(Some("2025-09".parse().unwrap()), rows)].into();
@@ -98,14 +99,14 @@ mod tests {
     }
 
     fn message(month: &MonthLoad, figures: &Figures) -> String {
-        check(month, figures).unwrap_err().full_message()
+        check(&target(), month, figures).unwrap_err().full_message()
     }
 
     #[test]
     fn every_count_that_differs_is_named_with_expected_and_found() {
         let month = MonthLoad { files: vec!["1".to_owned(), "2".to_owned()], rows: Some(10), ..load() };
-        check(&month, &figures(2, 10)).unwrap();
-        check(&MonthLoad { rows: None, ..month.clone() }, &figures(2, 9)).unwrap();
+        check(&target(), &month, &figures(2, 10)).unwrap();
+        check(&target(), &MonthLoad { rows: None, ..month.clone() }, &figures(2, 9)).unwrap();
         let found = Figures { counted: Some(12), left_out: 3, written: Some(8), ..figures(1, 9) };
         assert_eq!(
             message(&month, &found),
@@ -124,7 +125,12 @@ mod tests {
         found.rows_by_month.insert(None, 1);
         found.rows_by_month.insert(Some("2025-08".parse().unwrap()), 2);
         let told = message(&month, &found);
-        assert!(told.contains("1 row belongs to no month, 2 rows belong to 2025-08"), "{told}");
+        assert!(
+            told.contains(
+                "1 row belongs to no month, 2 rows belong to 2025-08, as bill_billing_period_start_date tells"
+            ),
+            "{told}"
+        );
         for other in 1..=9 {
             found.rows_by_month.insert(Some(format!("2024-0{other}").parse().unwrap()), 1);
         }

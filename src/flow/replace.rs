@@ -37,7 +37,7 @@ pub async fn replace_month<W: Warehouse>(
         Stage::Superseded => return Ok(Replaced::Superseded),
         Stage::Outreached(until) => return Ok(Replaced::Outreached(until)),
     };
-    let may_be_swapped = match check(month, &figures) {
+    let may_be_swapped = match check(target, month, &figures) {
         Ok(()) => unchanged.await,
         Err(error) => Err(error),
     };

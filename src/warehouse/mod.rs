@@ -215,7 +215,17 @@ pub(crate) mod test {
     };
     use jiff::Timestamp;
 
-    use super::{LoadColumn, MonthLoad};
+    use super::{LoadColumn, MonthLoad, TableName, Target};
+
+    pub fn target() -> Target {
+        Target {
+            pipeline: "aws",
+            export_name: "cur".to_owned(),
+            name: TableName { dataset: "d".to_owned(), table: "t".to_owned() },
+            layout: ExportKind::Cur.layout(),
+            staged: false,
+        }
+    }
 
     pub fn load() -> MonthLoad {
         let column = Column { name: "a".to_owned(), column_type: ColumnType::String };

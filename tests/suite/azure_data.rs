@@ -155,7 +155,7 @@ async fn a_file_with_rows_of_two_billing_periods_is_refused(job: AzureJob) {
         let again = job.deliver(&two_periods, &Run::again("2025-10".parse().unwrap(), 2)).await;
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["failed"]);
-        let said = ["2025-10 cannot be loaded: ", &again.files[0].path, "takes rows of its own only"];
+        let said = ["2025-10 cannot be loaded: ", &again.files[0].path, "belong to 2025-09"];
         assert_refused(&report, "2025-10", "data", &said, &["Where billing cycles do not follow the calendar month"]);
         assert_eq!(job.figures(TABLE, COST), expected([&first]));
         let status = job.finops.report_of(&["status", "--output", "json"], 0);

@@ -159,6 +159,7 @@ fn the_json_report_keeps_its_contract() {
         ".pipelines[].months[].reason" => insta::dynamic_redaction(|reason, _| masked(reason.as_str().unwrap())),
     });
     insta::assert_json_snapshot!("json_status", desk.finops.report_of(&["status", "--output", "json"], 0), {
+        "[].months[].issued_at" => "[time]",
         "[].months[].bytes" => "[bytes]",
         "[].months[].fingerprint" => "[fingerprint]",
         "[].months[].run_id" => "[run id]",

@@ -93,6 +93,11 @@ async fn the_state_table_has_the_columns_that_others_rely_on_and_a_row_for_each_
             ("previous_execution_id", "STRING"),
             ("run_id", "STRING"),
             ("loaded_at", "TIMESTAMP"),
+            ("kind", "STRING"),
+            ("issued_at", "TIMESTAMP"),
+            ("covers_until", "DATE"),
+            ("cost_net", "JSON"),
+            ("scopes", "JSON"),
         ]
     );
     let sql = format!(

@@ -212,7 +212,7 @@ fn a_table_that_the_job_writes_is_refused_by_the_staged_pipeline_and_the_other_w
     pipeline.report("extract-billing");
     let outcome = pipeline.run("load-billing-local");
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["aws_billing_data\" is written by the job", "a table of its own"]);
+    assert_names(&outcome.stderr, &["main.aws_billing_data is written by the job", "a table of its own"]);
 
     fs::remove_file(path("data/finops.duckdb")).unwrap();
     pipeline.report("load-billing-local");
