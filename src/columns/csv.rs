@@ -7,6 +7,7 @@ use finops_core::{
     text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use super::{FIRST_READ, FilesColumns};
 use crate::{
@@ -19,9 +20,12 @@ use crate::{
 const LONGEST_READ: u64 = 4 << 20;
 
 /// The columns as the headers name them; `None` where there are headers and nothing else.
-pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
+pub(super) async fn columns(store: &Store, delivery: &Delivery, reads: &Semaphore) -> Result<Option<FilesColumns>> {
     let headers: Vec<CsvHeader> = stream::iter(&delivery.files)
-        .map(|file| header(store, &file.key, file.bytes))
+        .map(|file| async move {
+            let _one_of_few = reads.acquire().await;
+            header(store, &file.key, file.bytes).await
+        })
         .buffered(CONCURRENT_READS)
         .try_collect()
         .await?;

@@ -10,6 +10,7 @@ use finops_core::{
     text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::Semaphore;
 
 use super::{FIRST_READ, FilesColumns, not_a_report};
 use crate::{
@@ -19,9 +20,15 @@ use crate::{
 };
 
 /// The columns; `None` where there are no rows. All files have the same columns, in any order.
-pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
-    let footers: Vec<ParquetFooter> =
-        stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(CONCURRENT_READS).try_collect().await?;
+pub(super) async fn columns(store: &Store, delivery: &Delivery, reads: &Semaphore) -> Result<Option<FilesColumns>> {
+    let footers: Vec<ParquetFooter> = stream::iter(&delivery.files)
+        .map(|file| async move {
+            let _one_of_few = reads.acquire().await;
+            footer(store, file).await
+        })
+        .buffered(CONCURRENT_READS)
+        .try_collect()
+        .await?;
     let rows = footers.iter().fold(0u64, |sum, footer| sum.saturating_add(footer.rows));
     if rows == 0 {
         return Ok(None);

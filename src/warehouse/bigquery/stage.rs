@@ -4,11 +4,13 @@
 //! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
 //! own run removes it; where that was killed, it expires.
 
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
 
 use backon::BackoffBuilder;
 use finops_core::{
-    delivery::hash,
     schema::{FileType, MapForm},
     text::short,
 };
@@ -101,10 +103,9 @@ impl BigQuery {
         table: &Prepared,
         load: &MonthLoad,
     ) -> Result<(StagingTable, Figures, String)> {
-        let unique = format!("{} {} {:?}", load.run_id, job_id_prefix(&table.target, load), Timestamp::now());
-        let unique = format!("{unique} {}", std::process::id());
-        let name =
-            format!("finops_staging_{}_{}", load.billing_period.partition_id(), &hash([unique.as_bytes()])[..16]);
+        // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
+        let random = RandomState::new().hash_one(&load.run_id);
+        let name = format!("finops_staging_{}_{random:016x}", load.billing_period.partition_id());
         let attempt = Attempt { bigquery: self, table, load, name };
         let staging = StagingTable {
             dataset: table.staging_dataset.clone(),
