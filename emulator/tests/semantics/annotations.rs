@@ -38,9 +38,13 @@ async fn annotations(h: &Harness) -> (Value, Value) {
     (table["schema"]["fields"].clone(), policies)
 }
 
+/// The key that jobs into the tables must name.
+fn key() -> Value {
+    json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}})
+}
+
 async fn copy(h: &Harness) {
-    let key = json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}});
-    let (status, body) = insert_copy(h, "copy", "staging$202509", "t$202509", key).await;
+    let (status, body) = insert_copy(h, "copy", "staging$202509", "t$202509", key()).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(h.wait("copy").await["status"].get("errorResult"), None);
     assert_eq!(h.rows("SELECT cost FROM d.t").await, [["1"]]);
@@ -87,7 +91,7 @@ async fn a1_a_truncate_removes_annotations_of_the_whole_table() {
     assert_eq!(annotations(&h).await, (bare(), json!({})));
     assert_eq!(h.get("/datasets/d/tables/t").await.1["encryptionConfiguration"], json!({"kmsKeyName": "k"}));
     let h = annotated(Options::default()).await;
-    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", json!({})).await.0, "none");
+    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", key()).await.0, "none");
     assert_eq!(annotations(&h).await, (bare(), json!({})));
 }
 
@@ -95,14 +99,18 @@ async fn a1_a_truncate_removes_annotations_of_the_whole_table() {
 async fn a1_an_option_lets_a_truncate_keep_annotations() {
     let h = annotated(Options { truncates_keep_annotations: true, ..Options::default() }).await;
     copy(&h).await;
-    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", json!({})).await.0, "none");
+    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", key()).await.0, "none");
     assert_eq!(annotations(&h).await, (table("t")["schema"]["fields"].clone(), policies()));
 }
 
 #[tokio::test]
 async fn a2_a_truncate_of_the_data_keeps_annotations_and_takes_no_new_columns() {
     let h = annotated(Options::default()).await;
-    let data = || json!({"writeDisposition": "WRITE_TRUNCATE_DATA"});
+    let data = || {
+        let mut data = key();
+        data["writeDisposition"] = json!("WRITE_TRUNCATE_DATA");
+        data
+    };
     for id in ["first", "again"] {
         assert_eq!(run(&h, id, "t$202509", "SELECT * FROM d.staging", data()).await.0, "none");
     }
