@@ -85,6 +85,25 @@ async fn t11_row_access_policies_are_listed() {
 }
 
 #[tokio::test]
+async fn t11_a_statement_adds_a_row_access_policy() {
+    let h = Harness::new().await;
+    h.table().await;
+    let create = |filter: &str| {
+        format!("CREATE ROW ACCESS POLICY p ON `demo`.`d`.`t` GRANT TO ('user:a@example.com') FILTER USING ({filter})")
+    };
+    assert_eq!(h.query(&create("TRUE"), &[]).await.0, 200);
+    let (_, policies) = h.get("/datasets/d/tables/t/rowAccessPolicies").await;
+    let policy = &policies["rowAccessPolicies"][0];
+    assert_eq!(
+        (&policy["rowAccessPolicyReference"]["policyId"], &policy["filterPredicate"]),
+        (&json!("p"), &json!("TRUE"))
+    );
+    assert_eq!(h.query(&create("TRUE"), &[]).await.0, 409);
+    assert_eq!(h.query(&create("note = 'x'"), &[]).await.0, 400, "nothing is filtered here");
+    assert_eq!(h.query(&create("TRUE").replace("`t`", "`none`"), &[]).await.0, 404);
+}
+
+#[tokio::test]
 async fn a1_a_truncate_removes_annotations_of_the_whole_table() {
     let h = annotated(Options::default()).await;
     copy(&h).await;
