@@ -36,12 +36,13 @@ test: lib servers ## Run all tests, with cargo-nextest where it is installed
 		set -x; cargo test --locked --workspace; \
 	fi
 
-test-live: ## Ask the real services what finops believes of them: PROJECT=... BUCKET=... [LOCATION=US]
+test-live: ## Ask the real services what finops believes of them: PROJECT=... BUCKET=... [LOCATION=US] [KMS_KEY=...] [POLICY_TAG=...]
 	@$(if $(and $(PROJECT),$(BUCKET)),:,{ echo "error: test-live needs PROJECT and BUCKET"; \
 		echo "hint: make test-live PROJECT=my-project BUCKET=my-bucket [LOCATION=US]; CONTRIBUTING.md says what it needs and costs"; \
 		} >&2; exit 2)
 	@$(MAKE) --no-print-directory lib
-	FINOPS_LIVE_PROJECT='$(PROJECT)' FINOPS_LIVE_BUCKET='$(BUCKET)' FINOPS_LIVE_LOCATION='$(LOCATION)' FINOPS_REQUIRE=live \
+	FINOPS_LIVE_PROJECT='$(PROJECT)' FINOPS_LIVE_BUCKET='$(BUCKET)' FINOPS_LIVE_LOCATION='$(LOCATION)' \
+		FINOPS_LIVE_KMS_KEY='$(KMS_KEY)' FINOPS_LIVE_POLICY_TAG='$(POLICY_TAG)' FINOPS_REQUIRE=live \
 		cargo test --locked --package finops --test suite -- --exact live::the_real_services_do_as_finops_believes --nocapture
 
 torture: lib servers ## Kill and hold runs at each of their requests: [ONLY=kill|hold|many] [SLICE=N] [SEED=N]

@@ -213,6 +213,19 @@ impl Table {
         self.row_access_policies.clear();
     }
 
+    /// Refuses a job's key for its destination that is not this table's; `None` is Google's.
+    pub fn check_key(&self, key: Option<&str>) -> Result<(), ApiError> {
+        let own = self.encryption_key.as_deref();
+        if key == own {
+            return Ok(());
+        }
+        let [own, key] = [own, key].map(|key| key.unwrap_or("Google's"));
+        Err(ApiError::invalid(format!(
+            "The encryption key of {} is {own}, and cannot be changed to {key} by a job that writes into it",
+            self.id
+        )))
+    }
+
     /// Adds a column and returns the DuckDB statement that does so.
     pub fn add(&mut self, field: Field) -> String {
         let statement = format!("ALTER TABLE {} ADD COLUMN {}", self.id.duckdb(), field.ddl());

@@ -56,14 +56,7 @@ impl CopyConfig {
             return Err(ApiError::not_implemented(format!("a copy of {source} onto {destination}")));
         }
         check_columns(from, to, destination)?;
-        if *key != to.encryption_key {
-            return Err(ApiError::invalid(format!(
-                "The encryption key of {} is {}, and cannot be changed to {} by a copy onto a partition",
-                to.id,
-                to.encryption_key.as_deref().unwrap_or("Google's"),
-                key.as_deref().unwrap_or("Google's")
-            )));
-        }
+        to.check_key(key.as_deref())?;
         if Warehouse::count(&server.warehouse.connect()?, &from.place(source.partition.as_deref()))? == 0 {
             return Err(ApiError::not_found(format!("Table {source}")));
         }

@@ -90,6 +90,10 @@ pub struct Live {
     pub bucket: String,
     /// Of the dataset, which must be one that loads from the bucket.
     pub location: String,
+    /// The full name of a key of Cloud KMS.
+    pub kms_key: Option<String>,
+    /// The full name of a policy tag.
+    pub policy_tag: Option<String>,
 }
 
 /// What `make test-live` names; without it the test is skipped.
@@ -98,7 +102,8 @@ pub fn live() -> Option<Live> {
     match (set("FINOPS_LIVE_PROJECT"), set("FINOPS_LIVE_BUCKET")) {
         (Some(project), Some(bucket)) => {
             let location = set("FINOPS_LIVE_LOCATION").unwrap_or_else(|| "US".to_owned());
-            Some(Live { project, bucket, location })
+            let [kms_key, policy_tag] = ["FINOPS_LIVE_KMS_KEY", "FINOPS_LIVE_POLICY_TAG"].map(set);
+            Some(Live { project, bucket, location, kms_key, policy_tag })
         }
         (None, None) => {
             skip(Tool::Live, "no real services are named: run `make test-live PROJECT=... BUCKET=...`");

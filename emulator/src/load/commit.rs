@@ -33,6 +33,7 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     let _writer = server.warehouse.writer();
     let mut table = server.catalog().table(&destination.table)?.clone();
     server.limits.update(&server.options, &table)?;
+    check_key(destination, &table, *all_columns)?;
     let added = reconcile(destination, Some(fields), &table, *all_columns)?;
     if destination.write == Write::Empty && Warehouse::count(connection, &table.id.duckdb())? > 0 {
         return Err(ApiError::duplicate(format!("Table {}", table.id)).into());
@@ -69,10 +70,17 @@ fn create(server: &Server, destination: &Destination, fields: &[Field]) -> Resul
     let table = Table {
         partitioning: destination.partitioning.clone(),
         clustering: destination.clustering.clone(),
+        encryption_key: destination.key.clone(),
         ..Table::new(destination.table.clone(), fields.to_vec())
     };
     reconcile(destination, Some(fields), &table, false)?;
     Ok(tables::create(server, table)?)
+}
+
+/// A query that replaces rows must name the table's key, as a copy must. Loads name none.
+fn check_key(destination: &Destination, table: &Table, is_query: bool) -> Result<(), ApiError> {
+    let must = is_query && destination.write.replaces();
+    if must || destination.key.is_some() { table.check_key(destination.key.as_deref()) } else { Ok(()) }
 }
 
 fn check_partition(

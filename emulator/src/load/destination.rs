@@ -21,6 +21,8 @@ pub struct Destination {
     pub allow_field_addition: bool,
     pub partitioning: Option<Partitioning>,
     pub clustering: Vec<String>,
+    /// The key in `destinationEncryptionConfiguration`, which only queries have.
+    pub key: Option<String>,
 }
 
 /// `writeDisposition`
@@ -81,6 +83,7 @@ impl Destination {
             allow_field_addition,
             partitioning: partitioning(&job["timePartitioning"])?,
             clustering: clustering(&job["clustering"]),
+            key: None,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! ALTER TABLE.
+//! ALTER TABLE, and CREATE ROW ACCESS POLICY.
 
 use sqlparser::ast::{AlterColumnOperation, AlterTable, AlterTableOperation, ColumnDef, ObjectName};
 
@@ -9,7 +9,7 @@ use super::{
     typed::Typed,
 };
 use crate::{
-    catalog::Table,
+    catalog::{RowAccessPolicy, Table},
     error::ApiError,
     types::{Field, Type, find, quote},
 };
@@ -57,6 +57,16 @@ pub fn end_expiration(
             return Err(ApiError::invalid_query(format!("{name} is not partitioned")));
         }
     }
+    Ok(Alteration { table, statements: Vec::new() })
+}
+
+/// Compiles CREATE ROW ACCESS POLICY.
+pub fn row_access_policy(name: &ObjectName, policy: String, context: &Context<'_>) -> Result<Alteration, ApiError> {
+    let mut table = names::table(name, context)?.clone();
+    if table.row_access_policies.iter().any(|other| other.id == policy) {
+        return Err(ApiError::duplicate(format!("Row access policy {policy} on {}", table.id)));
+    }
+    table.row_access_policies.push(RowAccessPolicy { id: policy, filter: "TRUE".to_owned() });
     Ok(Alteration { table, statements: Vec::new() })
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::typed::{Constant, Typed};
 use crate::{
-    api::{int64, only_keys},
+    api::{int64, only_keys, tables::encryption_key},
     error::ApiError,
     grammar,
     load::{DESTINATION_KEYS, Destination},
@@ -31,9 +31,15 @@ const SHARED: &str =
 impl QueryConfig {
     /// Reads `configuration.query`.
     pub fn from_job(query: &Value, project: &str) -> Result<Self, ApiError> {
-        only_keys(query, "configuration.query", &format!("{SHARED} {DESTINATION_KEYS}"))?;
-        let destination = || Destination::from_rest(query, "query", project, "WRITE_EMPTY");
-        let destination = query["destinationTable"].is_object().then(destination).transpose()?;
+        let key = &query["destinationEncryptionConfiguration"];
+        let has_destination = query["destinationTable"].is_object();
+        let own = if has_destination { "destinationEncryptionConfiguration" } else { "" };
+        only_keys(query, "configuration.query", &format!("{SHARED} {DESTINATION_KEYS} {own}"))?;
+        let destination = || {
+            let destination = Destination::from_rest(query, "query", project, "WRITE_EMPTY")?;
+            Ok::<_, ApiError>(Destination { key: encryption_key(key)?, ..destination })
+        };
+        let destination = has_destination.then(destination).transpose()?;
         Ok(Self { destination, ..Self::read(query, project)? })
     }
 

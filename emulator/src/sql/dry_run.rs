@@ -40,6 +40,7 @@ fn compile(config: &QueryConfig, context: &Context<'_>) -> Result<&'static str, 
         Parsed::EndExpiration(name, which) => {
             return alter::end_expiration(&name, which, context).map(|_| "ALTER_TABLE");
         }
+        Parsed::RowAccessPolicy(..) => return Err(unsupported("a dry run of CREATE ROW ACCESS POLICY")),
         Parsed::Statement(statement) => *statement,
     };
     let whole = statement.to_string();

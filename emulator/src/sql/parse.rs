@@ -15,6 +15,8 @@ pub enum Parsed {
     Statement(Box<Statement>),
     /// `ALTER TABLE t SET OPTIONS (.. = NULL)`, which the parser's grammar lacks.
     EndExpiration(ObjectName, Expiration),
+    /// `CREATE ROW ACCESS POLICY p ON t GRANT TO (..) FILTER USING (TRUE)`, which the grammar lacks, too.
+    RowAccessPolicy(ObjectName, String),
 }
 
 /// An expiration that SET OPTIONS ends.
@@ -30,6 +32,9 @@ pub enum Expiration {
 pub fn parse(sql: &str) -> Result<Parsed, ApiError> {
     if let Ok((table, expiration)) = end_expiration(sql) {
         return Ok(Parsed::EndExpiration(table, expiration));
+    }
+    if let Ok((table, policy)) = row_access_policy(sql) {
+        return Ok(Parsed::RowAccessPolicy(table, policy));
     }
     Ok(Parsed::Statement(Box::new(parse_one(sql)?)))
 }
@@ -120,4 +125,23 @@ fn end_expiration(sql: &str) -> Result<(ObjectName, Expiration), ParserError> {
         "expiration_timestamp" => Ok((table, Expiration::OfTable)),
         _ => Err(ParserError::ParserError(option)),
     }
+}
+
+/// Reads a table and the name of its new policy. No other filter is taken, since none is applied.
+fn row_access_policy(sql: &str) -> Result<(ObjectName, String), ParserError> {
+    let mut parser = parser(sql)?;
+    parser.expect_keywords(&[Keyword::CREATE, Keyword::ROW, Keyword::ACCESS, Keyword::POLICY])?;
+    let policy = parser.parse_identifier()?.value;
+    parser.expect_keyword(Keyword::ON)?;
+    let table = parser.parse_object_name(true)?;
+    parser.expect_keywords(&[Keyword::GRANT, Keyword::TO])?;
+    parser.expect_token(&Token::LParen)?;
+    parser.parse_comma_separated(Parser::parse_literal_string)?;
+    parser.expect_token(&Token::RParen)?;
+    parser.expect_keywords(&[Keyword::FILTER, Keyword::USING])?;
+    parser.expect_token(&Token::LParen)?;
+    parser.expect_keyword(Keyword::TRUE)?;
+    parser.expect_token(&Token::RParen)?;
+    parser.expect_token(&Token::EOF)?;
+    Ok((table, policy))
 }

@@ -32,7 +32,7 @@ const BILLING_UNIT: i64 = 1024 * 1024;
 pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
     let mut tables = Vec::new();
     match parse(&config.query).ok()? {
-        Parsed::EndExpiration(table, _) => tables.push(table),
+        Parsed::EndExpiration(table, _) | Parsed::RowAccessPolicy(table, _) => tables.push(table),
         Parsed::Statement(statement) => {
             let _ = visit_relations(&*statement, |name| {
                 tables.push(name.clone());
@@ -54,7 +54,11 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
 pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outcome, JobError> {
     let job = QueryJob { server, config, location };
     match parse(&config.query)? {
-        Parsed::EndExpiration(name, which) => job.alter(|context| alter::end_expiration(&name, which, context)),
+        Parsed::EndExpiration(name, which) => {
+            job.alter(("ALTER_TABLE", "ALTER"), |context| alter::end_expiration(&name, which, context))
+        }
+        Parsed::RowAccessPolicy(name, policy) => job
+            .alter(("CREATE_ROW_ACCESS_POLICY", "CREATE"), |context| alter::row_access_policy(&name, policy, context)),
         Parsed::Statement(statement) => match *statement {
             Statement::Query(query) => job.rows(&query),
             _ if config.destination.is_some() => {
@@ -62,7 +66,9 @@ pub fn run(server: &Server, config: &QueryConfig, location: &str) -> Result<Outc
             }
             Statement::Insert(insert) => job.change("INSERT", |context| change::insert(&insert, context)),
             Statement::Delete(delete) => job.change("DELETE", |context| change::delete(&delete, context)),
-            Statement::AlterTable(statement) => job.alter(|context| alter::alter(&statement, context)),
+            Statement::AlterTable(statement) => {
+                job.alter(("ALTER_TABLE", "ALTER"), |context| alter::alter(&statement, context))
+            }
             other => Err(unsupported(other).into()),
         },
     }
@@ -161,15 +167,20 @@ impl<'a> QueryJob<'a> {
         Ok(Outcome { statistics, result: Some(Arc::new(result)) })
     }
 
-    fn alter(self, compile: impl FnOnce(&Context<'_>) -> Result<Alteration, ApiError>) -> Result<Outcome, JobError> {
+    /// Changes a table; `kind` is the statement's type and what it did.
+    fn alter(
+        self,
+        kind: (&str, &str),
+        compile: impl FnOnce(&Context<'_>) -> Result<Alteration, ApiError>,
+    ) -> Result<Outcome, JobError> {
         let _writer = self.server.warehouse.writer();
         let Alteration { mut table, statements } = compile(&self.context(&self.server.catalog()))?;
         self.server.limits.update(&self.server.options, &table)?;
         let connection = self.server.warehouse.connect()?;
         Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
         table.modified = now_ms();
-        let mut statistics = self.statistics(&connection, "ALTER_TABLE", &[])?;
-        statistics["ddlOperationPerformed"] = json!("ALTER");
+        let mut statistics = self.statistics(&connection, kind.0, &[])?;
+        statistics["ddlOperationPerformed"] = json!(kind.1);
         statistics["ddlTargetTable"] = table.id.to_rest();
         let id = table.id.clone();
         *self.server.catalog().table_mut(&id)? = table;

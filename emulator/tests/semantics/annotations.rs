@@ -38,9 +38,13 @@ async fn annotations(h: &Harness) -> (Value, Value) {
     (table["schema"]["fields"].clone(), policies)
 }
 
+/// The key that jobs into the tables must name.
+fn key() -> Value {
+    json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}})
+}
+
 async fn copy(h: &Harness) {
-    let key = json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}});
-    let (status, body) = insert_copy(h, "copy", "staging$202509", "t$202509", key).await;
+    let (status, body) = insert_copy(h, "copy", "staging$202509", "t$202509", key()).await;
     assert_eq!(status, 200, "{body}");
     assert_eq!(h.wait("copy").await["status"].get("errorResult"), None);
     assert_eq!(h.rows("SELECT cost FROM d.t").await, [["1"]]);
@@ -81,13 +85,32 @@ async fn t11_row_access_policies_are_listed() {
 }
 
 #[tokio::test]
+async fn t11_a_statement_adds_a_row_access_policy() {
+    let h = Harness::new().await;
+    h.table().await;
+    let create = |filter: &str| {
+        format!("CREATE ROW ACCESS POLICY p ON `demo`.`d`.`t` GRANT TO ('user:a@example.com') FILTER USING ({filter})")
+    };
+    assert_eq!(h.query(&create("TRUE"), &[]).await.0, 200);
+    let (_, policies) = h.get("/datasets/d/tables/t/rowAccessPolicies").await;
+    let policy = &policies["rowAccessPolicies"][0];
+    assert_eq!(
+        (&policy["rowAccessPolicyReference"]["policyId"], &policy["filterPredicate"]),
+        (&json!("p"), &json!("TRUE"))
+    );
+    assert_eq!(h.query(&create("TRUE"), &[]).await.0, 409);
+    assert_eq!(h.query(&create("note = 'x'"), &[]).await.0, 400, "nothing is filtered here");
+    assert_eq!(h.query(&create("TRUE").replace("`t`", "`none`"), &[]).await.0, 404);
+}
+
+#[tokio::test]
 async fn a1_a_truncate_removes_annotations_of_the_whole_table() {
     let h = annotated(Options::default()).await;
     copy(&h).await;
     assert_eq!(annotations(&h).await, (bare(), json!({})));
     assert_eq!(h.get("/datasets/d/tables/t").await.1["encryptionConfiguration"], json!({"kmsKeyName": "k"}));
     let h = annotated(Options::default()).await;
-    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", json!({})).await.0, "none");
+    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", key()).await.0, "none");
     assert_eq!(annotations(&h).await, (bare(), json!({})));
 }
 
@@ -95,14 +118,18 @@ async fn a1_a_truncate_removes_annotations_of_the_whole_table() {
 async fn a1_an_option_lets_a_truncate_keep_annotations() {
     let h = annotated(Options { truncates_keep_annotations: true, ..Options::default() }).await;
     copy(&h).await;
-    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", json!({})).await.0, "none");
+    assert_eq!(run(&h, "query", "t$202509", "SELECT * FROM d.staging", key()).await.0, "none");
     assert_eq!(annotations(&h).await, (table("t")["schema"]["fields"].clone(), policies()));
 }
 
 #[tokio::test]
 async fn a2_a_truncate_of_the_data_keeps_annotations_and_takes_no_new_columns() {
     let h = annotated(Options::default()).await;
-    let data = || json!({"writeDisposition": "WRITE_TRUNCATE_DATA"});
+    let data = || {
+        let mut data = key();
+        data["writeDisposition"] = json!("WRITE_TRUNCATE_DATA");
+        data
+    };
     for id in ["first", "again"] {
         assert_eq!(run(&h, id, "t$202509", "SELECT * FROM d.staging", data()).await.0, "none");
     }

@@ -3,7 +3,7 @@
 use bigquery_emulator::{JobFault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::Harness;
+use crate::{destinations::run, harness::Harness};
 
 const KEY: &str = "projects/p/locations/us/keyRings/r/cryptoKeys/k";
 
@@ -241,6 +241,42 @@ async fn y5_a_copy_names_the_key_of_its_destination() {
     assert_eq!(h.rows("SELECT note FROM d.t").await, [["a"]]);
     create(&h, table("open")).await;
     assert_eq!(refused(&h, "open", "staging$202509", "open$202509", key(KEY)).await.0, 400);
+}
+
+#[tokio::test]
+async fn y5_a_query_that_replaces_rows_names_the_key_of_its_destination() {
+    let h = Harness::new().await;
+    let mut protected = table("t");
+    protected["encryptionConfiguration"] = json!({"kmsKeyName": KEY});
+    create(&h, protected).await;
+    create(&h, table("open")).await;
+    let with = |name: &str| json!({"destinationEncryptionConfiguration": {"kmsKeyName": name}});
+    let row = "SELECT TIMESTAMP '2025-09-01' AS month, CAST(1 AS BIGNUMERIC) AS cost, 'a' AS note";
+    for (id, to, extra, expected) in [
+        ("none", "t$202509", json!({}), "invalid"),
+        ("other", "t$202509", with("another"), "invalid"),
+        ("whole", "t", json!({}), "invalid"),
+        ("needless", "open$202509", with(KEY), "invalid"),
+        ("same", "t$202509", with(KEY), "none"),
+        ("open", "open$202509", json!({}), "none"),
+    ] {
+        assert_eq!(run(&h, id, to, row, extra).await.0, expected, "{id}");
+    }
+    let mut data = with(KEY);
+    data["writeDisposition"] = json!("WRITE_TRUNCATE_DATA");
+    assert_eq!(run(&h, "data", "t$202509", row, data).await.0, "none");
+    let mut append = with("another");
+    append["writeDisposition"] = json!("WRITE_APPEND");
+    assert_eq!(run(&h, "append-other", "t", row, append).await.0, "invalid");
+    assert_eq!(run(&h, "append", "t", row, json!({"writeDisposition": "WRITE_APPEND"})).await.0, "none");
+    assert_eq!(h.rows("SELECT note FROM d.t").await, [["a"], ["a"]]);
+    let mut new = with(KEY);
+    new["createDisposition"] = json!("CREATE_IF_NEEDED");
+    assert_eq!(run(&h, "new", "new", row, new).await.0, "none");
+    assert_eq!(h.get("/datasets/d/tables/new").await.1["encryptionConfiguration"], json!({"kmsKeyName": KEY}));
+    let query =
+        json!({"query": "SELECT 1", "useLegacySql": false, "destinationEncryptionConfiguration": {"kmsKeyName": KEY}});
+    assert_eq!(h.call("POST", "/jobs", json!({"configuration": {"query": query}})).await.0, 501, "nothing to encrypt");
 }
 
 #[tokio::test]

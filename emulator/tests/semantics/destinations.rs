@@ -182,7 +182,7 @@ async fn w5_legacy_sql_and_unknown_options_are_refused() {
         json!({"useLegacySql": null}),
         json!({"useLegacySql": true}),
         json!({"writeDisposition": null}),
-        json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}}),
+        json!({"rangePartitioning": {"field": "cost"}}),
     ] {
         let (status, body) = insert(&h, "j", "t$202509", CAST, extra.clone()).await;
         assert_eq!(status, 501, "{extra}: {body}");

@@ -27,6 +27,8 @@ pub struct Question {
 pub enum Seen {
     Differs(String),
     NotAnswered(String),
+    /// It needs something that was not named.
+    NotAsked(&'static str),
 }
 
 impl fmt::Display for Seen {
@@ -34,6 +36,7 @@ impl fmt::Display for Seen {
         match self {
             Self::Differs(what) => write!(f, "differs: {what}"),
             Self::NotAnswered(why) => write!(f, "not answered: {why}"),
+            Self::NotAsked(variable) => write!(f, "not asked: {variable} is not set"),
         }
     }
 }
@@ -88,9 +91,13 @@ impl Answer {
         self.held.as_ref().err().map_or_else(|| "held".to_owned(), Seen::to_string)
     }
 
-    /// Whether finops relies on what was not seen to hold.
+    pub fn is_asked(&self) -> bool {
+        !matches!(self.held, Err(Seen::NotAsked(_)))
+    }
+
+    /// Whether finops relies on what was asked and not seen to hold.
     pub fn is_wrong(&self) -> bool {
-        self.held.is_err() && matches!(self.question.stake, Stake::Relies(_))
+        self.held.is_err() && self.is_asked() && matches!(self.question.stake, Stake::Relies(_))
     }
 }
 

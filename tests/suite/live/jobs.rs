@@ -23,7 +23,7 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             duplicate_id(place),
         ),
         Asking::relied(
-            ["23", "J1", "The id of a job that failed is used up: 409", "a failed load takes the next number"],
+            ["23", "J1", "The id of a job that failed is used up: 409", "a failed swap takes the next number"],
             used_up_id(place),
         ),
         Asking::relied(

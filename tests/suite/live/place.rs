@@ -22,6 +22,8 @@ use crate::{
 };
 
 const UPLOAD_TYPE: &str = "X-Upload-Content-Type";
+const LOCAL_KEY: &str = "projects/p/locations/us/keyRings/r/cryptoKeys/k";
+const LOCAL_TAG: &str = "projects/p/locations/us/taxonomies/1/policyTags/2";
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// No small job needs longer, unless the service hangs.
 const LONGEST_JOB: Duration = Duration::from_mins(5);
@@ -55,6 +57,12 @@ pub struct Place {
     pub location: String,
     /// The dataset of all tables.
     pub dataset: String,
+    /// A second dataset of the same location.
+    pub other_dataset: String,
+    /// The full name of a key that BigQuery may use, if one was named.
+    pub kms_key: Option<String>,
+    /// The full name of a policy tag, if one was named.
+    pub policy_tag: Option<String>,
     /// The folder of all objects, with its `/`.
     pub prefix: String,
     bigquery: Url,
@@ -82,12 +90,15 @@ impl Answered {
         Err(Seen::NotAnswered(format!("{what}: {}", self.failure())))
     }
 
+    /// Google's word for a failure.
+    pub fn reason(&self) -> &str {
+        self.body["error"]["errors"][0]["reason"].as_str().unwrap_or("no reason")
+    }
+
     /// The status with Google's word and message for it.
     pub fn failure(&self) -> String {
-        let error = &self.body["error"];
-        let reason = error["errors"][0]["reason"].as_str().unwrap_or("no reason");
-        let message = error["message"].as_str().unwrap_or("no message");
-        format!("{} {reason}: {message}", self.status)
+        let message = self.body["error"]["message"].as_str().unwrap_or("no message");
+        format!("{} {}: {message}", self.status, self.reason())
     }
 }
 
@@ -104,7 +115,8 @@ impl Place {
         let set = OF_CREDENTIALS_AND_NETWORK.into_iter().filter_map(|name| Some((name, env::var(name).ok()?)));
         let finops = set.fold(Finops::unconfigured(), |finops, (name, value)| finops.with(name, &value));
         let urls = ["https://bigquery.googleapis.com", "https://storage.googleapis.com"];
-        Self::new([&live.project, &live.bucket, &live.location], urls, http, credentials, finops)
+        let place = Self::new([&live.project, &live.bucket, &live.location], urls, http, credentials, finops);
+        Self { kms_key: live.kms_key.clone(), policy_tag: live.policy_tag.clone(), ..place }
     }
 
     /// Servers on this machine; the storage has [`BUCKET`].
@@ -113,13 +125,14 @@ impl Place {
         let finops = Finops::unconfigured();
         let finops = finops.with("BIGQUERY_EMULATOR_HOST", &urls[0]).with("STORAGE_EMULATOR_HOST", &urls[1]);
         let names = [PROJECT, BUCKET, "US"];
-        Self::new(
+        let place = Self::new(
             names,
             urls.each_ref().map(String::as_str),
             crate::servers::client(),
             anonymous::Builder::new().build(),
             finops,
-        )
+        );
+        Self { kms_key: Some(LOCAL_KEY.to_owned()), policy_tag: Some(LOCAL_TAG.to_owned()), ..place }
     }
 
     fn new(names: [&str; 3], urls: [&str; 2], http: Client, credentials: Credentials, finops: Finops) -> Self {
@@ -133,6 +146,9 @@ impl Place {
             .with("AWS_GCS_BUCKET", &bucket);
         Self {
             dataset: format!("finops_live_{}", run.replace('-', "_")),
+            other_dataset: format!("finops_live_{}_other", run.replace('-', "_")),
+            kms_key: None,
+            policy_tag: None,
             prefix: format!("finops-live/{run}/"),
             project,
             bucket,
@@ -154,26 +170,42 @@ impl Place {
         finops.with("AWS_DATASET", &self.dataset).with("AWS_TABLE_NAME", table)
     }
 
-    /// Makes the dataset, once it is seen that the bucket can be written to.
+    /// The key, where one was named.
+    pub fn kms_key(&self) -> Result<&str, Seen> {
+        self.kms_key.as_deref().ok_or(Seen::NotAsked("FINOPS_LIVE_KMS_KEY"))
+    }
+
+    /// The policy tag, where one was named.
+    pub fn policy_tag(&self) -> Result<&str, Seen> {
+        self.policy_tag.as_deref().ok_or(Seen::NotAsked("FINOPS_LIVE_POLICY_TAG"))
+    }
+
+    /// Makes the datasets, once it is seen that the bucket can be written to.
     pub async fn set_up(&self) -> Result<(), Seen> {
         self.put("begun", Vec::new()).await?;
+        self.make_dataset(&self.dataset).await?;
+        self.make_dataset(&self.other_dataset).await
+    }
+
+    async fn make_dataset(&self, name: &str) -> Result<(), Seen> {
         let dataset = json!({
-            "datasetReference": {"projectId": self.project, "datasetId": self.dataset},
+            "datasetReference": {"projectId": self.project, "datasetId": name},
             "location": self.location,
             "description": "Made by the live suite of finops, which removes it when it ends.",
             "defaultTableExpirationMs": TABLES_EXPIRE_AFTER.as_millis().to_string(),
         });
         let made = self.call(Method::POST, &["datasets"], &dataset).await?;
-        made.accepted(&format!("making dataset {}", self.dataset)).map(drop)
+        made.accepted(&format!("making dataset {name}")).map(drop)
     }
 
     /// Removes all that was made, and names what could not be.
     pub async fn clean_up(&self) -> Vec<String> {
         let mut left = Vec::new();
-        let mut url = self.bigquery_url("bigquery/v2", &["datasets", &self.dataset]);
-        url.query_pairs_mut().append_pair("deleteContents", "true");
-        let dataset = format!("dataset {}.{}", self.project, self.dataset);
-        left.extend(self.remove(url, &dataset).await);
+        for name in [&self.dataset, &self.other_dataset] {
+            let mut url = self.bigquery_url("bigquery/v2", &["datasets", name]);
+            url.query_pairs_mut().append_pair("deleteContents", "true");
+            left.extend(self.remove(url, &format!("dataset {}.{name}", self.project)).await);
+        }
         match self.objects().await {
             Ok(names) => {
                 for name in names {
@@ -297,6 +329,16 @@ impl Place {
         self.send(request).await
     }
 
+    /// Who runs the questions.
+    pub async fn account(&self) -> Result<String, Seen> {
+        let reference = json!({"projectId": self.project, "location": self.location});
+        let query = json!({"query": "SELECT 1", "useLegacySql": false});
+        let job = json!({"jobReference": reference, "configuration": {"dryRun": true, "query": query}});
+        let answer = self.call(Method::POST, &["jobs"], &job).await?.accepted("inserting a dry run")?;
+        let account = answer["user_email"].as_str().map(str::to_owned);
+        account.ok_or_else(|| Seen::NotAnswered("a dry run does not name the account".to_owned()))
+    }
+
     /// The names of the dataset's tables, of which there are fewer than a page holds.
     pub async fn tables(&self) -> Result<Vec<String>, Seen> {
         let mut url = self.bigquery_url("bigquery/v2", &["datasets", &self.dataset, "tables"]);
@@ -304,6 +346,17 @@ impl Place {
         let list = self.send(|| self.http.get(url.clone())).await?.accepted("listing tables")?;
         let tables = list["tables"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(tables.iter().filter_map(|table| table["tableReference"]["tableId"].as_str().map(str::to_owned)).collect())
+    }
+
+    /// The texts of a column of a table or of one of its months, in order; a list of rows costs nothing.
+    pub async fn texts(&self, dataset: &str, table: &str, column: &str) -> Result<Vec<String>, Seen> {
+        let mut url = self.bigquery_url("bigquery/v2", &["datasets", dataset, "tables", table, "data"]);
+        url.query_pairs_mut().append_pair("selectedFields", column);
+        let list = self.send(|| self.http.get(url.clone())).await?.accepted(&format!("listing rows of {table}"))?;
+        let rows = list["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut texts: Vec<_> = rows.iter().map(|row| row["f"][0]["v"].as_str().unwrap_or("NULL").to_owned()).collect();
+        texts.sort();
+        Ok(texts)
     }
 
     /// Begins to send data along with a job.
@@ -345,6 +398,8 @@ impl Place {
             let answered = Answered { status, headers, body };
             match status {
                 429 | 500 | 502..=504 => Err((answered.failure(), true)),
+                // So many tables cannot be made at once.
+                403 if answered.reason() == "rateLimitExceeded" => Err((answered.failure(), true)),
                 _ => Ok(answered),
             }
         };

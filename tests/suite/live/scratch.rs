@@ -32,6 +32,7 @@ pub fn parquet(sql: &str) -> Vec<u8> {
 /// A table; its partitions are the months of the column `month`, if it has one.
 pub struct Scratch<'a> {
     pub place: &'a Place,
+    pub dataset: String,
     pub name: String,
     schema: Value,
     is_partitioned: bool,
@@ -45,9 +46,20 @@ impl<'a> Scratch<'a> {
 
     /// Makes it with a schema of any form and other properties.
     pub async fn with(place: &'a Place, name: &str, schema: Value, properties: &Value) -> Result<Self, Seen> {
+        Self::make(place, &place.dataset, name, schema, properties).await
+    }
+
+    /// Makes it in a dataset.
+    pub async fn make(
+        place: &'a Place,
+        dataset: &str,
+        name: &str,
+        schema: Value,
+        properties: &Value,
+    ) -> Result<Self, Seen> {
         let is_partitioned = schema["fields"][0]["name"] == "month";
         let mut table = json!({
-            "tableReference": {"projectId": place.project, "datasetId": place.dataset, "tableId": name},
+            "tableReference": {"projectId": place.project, "datasetId": dataset, "tableId": name},
             "schema": schema,
             "labels": {"managed_by": "finops"},
             "description": "A question of the live suite.",
@@ -56,21 +68,33 @@ impl<'a> Scratch<'a> {
             table["timePartitioning"] = json!({"type": "MONTH", "field": "month"});
         }
         merge(&mut table, properties);
-        let made = place.call(Method::POST, &["datasets", &place.dataset, "tables"], &table).await?;
-        made.accepted(&format!("making table {name}"))?;
-        Ok(Self { place, name: name.to_owned(), schema, is_partitioned })
+        let made = place.call(Method::POST, &["datasets", dataset, "tables"], &table).await?;
+        // The answer to a first insert may have been lost: nothing else makes a table of that name.
+        if made.status != 409 {
+            made.accepted(&format!("making table {name}"))?;
+        }
+        Ok(Self { place, dataset: dataset.to_owned(), name: name.to_owned(), schema, is_partitioned })
     }
 
     /// The table's name for statements.
     pub fn path(&self) -> String {
-        format!("`{}`.`{}`.`{}`", self.place.project, self.place.dataset, self.name)
+        format!("`{}`.`{}`.`{}`", self.place.project, self.dataset, self.name)
     }
 
     /// What loads and queries replace: September of 2025, or the whole table where it has no months.
     pub fn destination(&self) -> Value {
-        let month = if self.is_partitioned { "$202509" } else { "" };
-        let table = format!("{}{month}", self.name);
-        json!({"projectId": self.place.project, "datasetId": self.place.dataset, "tableId": table})
+        self.reference(if self.is_partitioned { "$202509" } else { "" })
+    }
+
+    /// The table with a partition decorator, or without one.
+    pub fn reference(&self, decorator: &str) -> Value {
+        let table = format!("{}{decorator}", self.name);
+        json!({"projectId": self.place.project, "datasetId": self.dataset, "tableId": table})
+    }
+
+    /// What makes a load or a query append to the table, whatever the months.
+    pub fn append(&self) -> Value {
+        json!({"destinationTable": self.reference(""), "writeDisposition": "WRITE_APPEND"})
     }
 
     /// A load of CSV without its files.
@@ -129,13 +153,19 @@ impl<'a> Scratch<'a> {
 
     /// Replaces what [`Scratch::destination`] names by the rows of a query.
     pub async fn replace_by(&self, sql: &str) -> Result<Loaded, Seen> {
-        let query = json!({
+        self.query_into(sql, &json!({})).await
+    }
+
+    /// Does so with other options.
+    pub async fn query_into(&self, sql: &str, options: &Value) -> Result<Loaded, Seen> {
+        let mut query = json!({
             "query": sql,
             "useLegacySql": false,
             "destinationTable": self.destination(),
             "createDisposition": "CREATE_NEVER",
             "writeDisposition": "WRITE_TRUNCATE",
         });
+        merge(&mut query, options);
         self.place.run(&json!({"query": query})).await.map(Loaded)
     }
 
@@ -144,14 +174,20 @@ impl<'a> Scratch<'a> {
         self.place.query(&format!("SELECT {expressions} FROM {} ORDER BY 1", self.path())).await
     }
 
+    /// The texts of its column `note`, in order.
+    pub async fn notes(&self) -> Result<Vec<String>, Seen> {
+        self.place.texts(&self.dataset, &self.name, "note").await
+    }
+
     /// The table's properties.
     pub async fn properties(&self) -> Result<Value, Seen> {
-        let path = ["datasets", &self.place.dataset, "tables", &self.name];
+        let path = ["datasets", &self.dataset, "tables", &self.name];
         self.place.call(Method::GET, &path, &Value::Null).await?.accepted(&format!("reading table {}", self.name))
     }
 }
 
-fn merge(value: &mut Value, with: &Value) {
+/// Sets the properties of `with`.
+pub fn merge(value: &mut Value, with: &Value) {
     for (key, of) in with.as_object().into_iter().flatten() {
         value[key] = of.clone();
     }
