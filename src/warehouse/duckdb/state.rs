@@ -68,19 +68,15 @@ pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecor
         "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE table_name = ? \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
     );
-    let read = || -> duckdb::Result<(Vec<String>, Vec<Vec<Option<String>>>)> {
-        let mut statement = connection.prepare(&sql)?;
-        let mut rows = statement.query([&name.table])?;
-        let mut values = Vec::new();
-        let mut names = Vec::new();
-        while let Some(row) = rows.next()? {
-            let statement: &duckdb::Statement<'_> = row.as_ref();
-            names = statement.column_names();
-            values.push((0..names.len()).map(|at| row.get(at)).collect::<duckdb::Result<Vec<_>>>()?);
-        }
-        Ok((names, values))
-    };
-    let (names, rows) = read().map_err(failed(format!("cannot read the state table {table}")))?;
+    let failed = |error| failed(format!("cannot read the state table {table}"))(error);
+    let mut statement = connection.prepare(&sql).map_err(failed)?;
+    let mut rows = statement.query([&name.table]).map_err(failed)?;
+    let names = rows.as_ref().map(duckdb::Statement::column_names).unwrap_or_default();
+    let mut records = Vec::new();
     let utc = |text: &str| text.parse::<DateTime>().and_then(|moment| Offset::UTC.to_timestamp(moment));
-    rows.iter().map(|values| StateRow { names: &names, values }.read(utc)).collect()
+    while let Some(row) = rows.next().map_err(failed)? {
+        let values: duckdb::Result<Vec<_>> = (0..names.len()).map(|at| row.get(at)).collect();
+        records.push(StateRow { names: &names, values: &values.map_err(failed)? }.read(utc)?);
+    }
+    Ok(records)
 }
