@@ -172,12 +172,8 @@ impl<'a> MonthJobs<'a> {
     }
 
     async fn wait(&mut self, n: i64, staging: Option<&mut StagingTable>) -> Result<Seen> {
-        let (id, client) = (self.id(n), &self.bigquery.client);
-        let job = client.inserted_job(&id, &self.table.location).await;
-        let job = match job {
-            Ok(job) => client.wait_for_job(job, &id, &self.table.location).await,
-            Err(failure) => Err(failure),
-        };
+        let id = self.id(n);
+        let job = self.bigquery.client.end_of_job(&id, &self.table.location).await;
         let job = job.map_err(|failure| self.unreadable(failure, n))?;
         let name = staging.map(|staging| {
             staging.set_in_use(false);

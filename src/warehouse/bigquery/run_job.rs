@@ -25,7 +25,7 @@ impl Client {
             inserted => inserted?,
         };
         tracing::info!(job_id = id, "job started");
-        self.wait_for_job(inserted, id, location).await
+        if is_done(&inserted) { Ok(inserted) } else { self.end_of_job(id, location).await }
     }
 
     /// A job that is there. BigQuery may still answer 404 for it for a moment.
@@ -34,14 +34,16 @@ impl Client {
         get.retry(http::backoff()).when(|failure| failure.is_status(404)).await
     }
 
-    /// Looks at a job until it is over.
-    pub(super) async fn wait_for_job(&self, mut job: Job, id: &str, location: &str) -> Result<Job, Failure> {
+    /// Looks at a job that runs, until it is over.
+    pub(super) async fn end_of_job(&self, id: &str, location: &str) -> Result<Job, Failure> {
         let mut pauses = self.pauses();
-        while !is_done(&job) {
+        loop {
             tokio::time::sleep(pauses.next().unwrap_or_default()).await;
-            job = self.inserted_job(id, location).await?;
+            let job = self.inserted_job(id, location).await?;
+            if is_done(&job) {
+                return Ok(job);
+            }
         }
-        Ok(job)
     }
 }
 
