@@ -38,6 +38,8 @@ pub struct Prepared {
     pub(super) copies_refused: AtomicBool,
     /// A swap was done, and the table looked at afterwards.
     pub(super) was_compared: AtomicBool,
+    /// The same of a table with what others put on its columns: until then one month is swapped at a time.
+    pub(super) first_swap: tokio::sync::Mutex<bool>,
     /// What the first swap took away of what others had put on the table.
     pub(super) lost: OnceLock<String>,
 }
@@ -108,6 +110,7 @@ impl BigQuery {
             has_row_policies,
             copies_refused: AtomicBool::new(false),
             was_compared: AtomicBool::new(false),
+            first_swap: tokio::sync::Mutex::new(false),
             lost: OnceLock::new(),
         })
     }
