@@ -324,15 +324,23 @@ async fn a_table_that_others_dropped_or_made_anew_meanwhile_is_not_written() {
 
 #[tokio::test]
 async fn a_staging_table_that_others_removed_makes_the_month_begin_again() {
-    let table = Table::<BigQueryHarness>::new().await;
-    let (prepared, loads) = prepared(&table, &two_months()).await;
-    let remove = async || {
-        for name in staging_tables(&table.harness).await {
-            table.harness.call(Method::DELETE, &format!("/datasets/{DATASET}/tables/{name}"), Value::Null).await;
+    for policy in [false, true] {
+        let table = Table::<BigQueryHarness>::new().await;
+        table.load(&two_months()[1]).await.unwrap();
+        if policy {
+            table.harness.emulator.add_row_access_policy(DATASET, TABLE, "own_rows", "TRUE").unwrap();
         }
-    };
-    let swap = swap_after(&table, &prepared, &loads[0], remove).await.unwrap();
-    assert!(matches!(swap, Swap::Superseded), "{swap:?}");
-    let load = committed(&table, &prepared, &loads[0]).await;
-    assert_eq!((load.record.sequence, table.month("2025-08").len(), table.recorded()), (2, 2, 1));
+        let (prepared, loads) = prepared(&table, &two_months()).await;
+        let remove = async || {
+            for name in staging_tables(&table.harness).await {
+                table.harness.call(Method::DELETE, &format!("/datasets/{DATASET}/tables/{name}"), Value::Null).await;
+            }
+        };
+        let swap = swap_after(&table, &prepared, &loads[0], remove).await.unwrap();
+        assert!(matches!(swap, Swap::Superseded), "by query: {policy}, {swap:?}");
+        let load = committed(&table, &prepared, &loads[0]).await;
+        assert_eq!((load.record.rows, table.month("2025-08").len(), table.recorded()), (2, 2, 2));
+        let sent = swaps(&table.harness.emulator);
+        assert!(sent[1..].iter().all(|swap| swap.ends_with("query") == policy), "{sent:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What a run finds under a month's numbers: swaps that were not recorded, other work, and what is forgotten.
 
-use bigquery_emulator::{Fault, FaultKind, When};
+use bigquery_emulator::{Fault, FaultKind};
 use billing_exports::{Dialect, Export, Format, Run};
 use finops::{
     error::Kind,
@@ -206,8 +206,19 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
         let hint = error.next_step().unwrap();
         assert!(hint.contains("administrator") && !hint.contains("another account"), "{hint}");
     }
-    // One that may only be another account's is passed over, and its number is free.
-    let denied = FaultKind::Status(403, "accessDenied".to_owned());
-    table.harness.emulator.add_fault(Fault { when: When::BeforeEffect, ..fault("GET", &job(1), 1, denied) });
-    assert_eq!(table.replace(&load).await.unwrap().record.sequence, 1);
+    // One that may only be another account's is passed over, until its number turns out to be taken.
+    let denied = || fault("GET", &job(1), 1, FaultKind::Status(403, "accessDenied".to_owned()));
+    table.harness.emulator.add_fault(denied());
+    let body = json!({
+        "jobReference": {"projectId": PROJECT, "jobId": job(1), "location": "US"},
+        "configuration": {"query": {"query": "SELECT 1", "useLegacySql": false}},
+    });
+    table.harness.call(Method::POST, "/jobs", body).await;
+    table.harness.emulator.add_fault(fault("GET", &job(1), 1, refusal(403, "accessDenied", "vpcServiceControls")));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_names(error.next_step().unwrap(), &["administrator"]);
+    table.harness.emulator.add_fault(Fault { times: 2, ..denied() });
+    let error = table.replace(&load).await.unwrap_err();
+    assert_names(error.next_step().unwrap(), &["another account", "bigquery.jobs.get"]);
+    assert_eq!((error.kind(), table.recorded()), (Kind::Permission, 0));
 }
