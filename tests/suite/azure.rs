@@ -67,6 +67,11 @@ impl AzureJob {
         self.cloud.as_ref().map(|(storage, _)| storage)
     }
 
+    /// The BigQuery emulator, where there is one.
+    pub fn emulator(&self) -> Option<&BigQueryServer> {
+        self.cloud.as_ref().map(|(_, emulator)| emulator)
+    }
+
     /// Delivers a run of the export, data files first.
     pub async fn deliver(&self, export: &Export, run: &Run) -> Delivered {
         let delivered = export.deliver(&self.source(), run).unwrap();

@@ -26,6 +26,16 @@ pub struct BigQueryHarness {
 }
 
 impl BigQueryHarness {
+    /// With an emulator of these options.
+    pub async fn with(options: bigquery_emulator::Options) -> Self {
+        let seed = tempfile::tempdir().unwrap();
+        fs::create_dir(seed.path().join(BUCKET)).unwrap();
+        let storage = StorageServer::start(seed.path());
+        let emulator = servers::bigquery_with(&storage, options).await;
+        let warehouse = connect(&emulator);
+        Self { emulator, storage, warehouse }
+    }
+
     /// A connection of its own, as another run has.
     pub fn connect(&self) -> BigQuery {
         connect(&self.emulator)
@@ -74,12 +84,7 @@ impl Harness for BigQueryHarness {
     type Warehouse = BigQuery;
 
     async fn start() -> Self {
-        let seed = tempfile::tempdir().unwrap();
-        fs::create_dir(seed.path().join(BUCKET)).unwrap();
-        let storage = StorageServer::start(seed.path());
-        let emulator = servers::bigquery(&storage).await;
-        let warehouse = connect(&emulator);
-        Self { emulator, storage, warehouse }
+        Self::with(bigquery_emulator::Options::default()).await
     }
 
     fn warehouse(&self) -> &BigQuery {

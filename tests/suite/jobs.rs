@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
+use bigquery_emulator::Options;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     program::{BUCKET, Finops},
-    servers::{BigQueryServer, StorageServer, bigquery},
+    servers::{BigQueryServer, StorageServer, bigquery_with},
     tables::{Figures, in_bigquery, in_duckdb},
     tree::{Delivery, REPORT},
 };
@@ -63,6 +64,15 @@ impl CloudJob {
 
     /// With the deliveries in the bucket, below another prefix.
     pub async fn below(prefix: &str, deliveries: &[Delivery]) -> Self {
+        Self::set_up(prefix, deliveries, Options::default()).await
+    }
+
+    /// With the deliveries in the bucket, below `cur`, and an emulator of these options.
+    pub async fn with(options: Options, deliveries: &[Delivery]) -> Self {
+        Self::set_up("cur", deliveries, options).await
+    }
+
+    async fn set_up(prefix: &str, deliveries: &[Delivery], options: Options) -> Self {
         let seed = TempDir::new().unwrap();
         let above = seed.path().join(BUCKET).join(prefix);
         std::fs::create_dir_all(&above).unwrap();
@@ -70,7 +80,7 @@ impl CloudJob {
             delivery.write(&above);
         }
         let storage = StorageServer::start(seed.path());
-        let emulator = bigquery(&storage).await;
+        let emulator = bigquery_with(&storage, options).await;
         let finops = Finops::cloud(&storage, &emulator).with("AWS_GCS_PREFIX", prefix);
         Self { _seed: seed, storage, emulator, finops }
     }

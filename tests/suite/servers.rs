@@ -109,16 +109,21 @@ impl Drop for BigQueryServer {
 
 /// A BigQuery emulator that loads from `storage`; its URL is for `BIGQUERY_EMULATOR_HOST`.
 pub async fn bigquery(storage: &StorageServer) -> BigQueryServer {
-    started(Some(storage.url().to_owned())).await
+    bigquery_with(storage, Options::default()).await
+}
+
+/// The same, with other options.
+pub async fn bigquery_with(storage: &StorageServer, options: Options) -> BigQueryServer {
+    started(Options { storage: Some(storage.url().to_owned()), ..options }).await
 }
 
 /// A BigQuery emulator that loads what is sent along, and nothing else.
 pub async fn bigquery_alone() -> BigQueryServer {
-    started(None).await
+    started(Options::default()).await
 }
 
-async fn started(storage: Option<String>) -> BigQueryServer {
-    let options = Options { project: PROJECT.to_owned(), storage, ..Options::default() };
+async fn started(options: Options) -> BigQueryServer {
+    let options = Options { project: PROJECT.to_owned(), ..options };
     BigQueryServer(Emulator::start(options).await.unwrap())
 }
 

@@ -79,6 +79,12 @@ impl BigQuery {
 
     /// See [`Warehouse::swap`].
     pub(super) async fn swap_month(&self, table: &Prepared, mut staged: Staged, record: NewRecord) -> Result<Swap> {
+        // What a swap takes away of what others put on the columns is not known before the first one is over.
+        let is_annotated = table.fields.iter().any(|field| field.extras().next().is_some());
+        let mut first_swap = None;
+        if is_annotated {
+            first_swap = Some(table.first_swap.lock().await).filter(|is_over| !**is_over);
+        }
         if let Err(lost) = self.check_nothing_lost(table) {
             self.remove_staging(&staged.staging).await;
             return Err(lost);
@@ -99,7 +105,11 @@ impl BigQuery {
                     jobs.check_rows(n, figures.rows())?;
                     let billed = figures.bytes_billed + billed + jobs.billed(n);
                     let committed = jobs.record(n, record, billed).await?;
-                    self.compare_after_first_swap(table).await?;
+                    let compared = self.compare_after_first_swap(table).await;
+                    if let Some(is_over) = &mut first_swap {
+                        **is_over = true;
+                    }
+                    compared?;
                     Ok(Swap::Committed(Box::new(committed)))
                 }
                 Do::Superseded => Ok(Swap::Superseded),

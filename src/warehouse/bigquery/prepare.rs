@@ -6,7 +6,7 @@ use finops_core::{
     schema::{ChangeKind, Column, SchemaChange, additions},
     state::STATE_TABLE,
 };
-use futures::future::{try_join3, try_join4};
+use futures::future::try_join3;
 use serde_json::{Value, json};
 
 use super::{
@@ -38,6 +38,8 @@ pub struct Prepared {
     pub(super) copies_refused: AtomicBool,
     /// A swap was done, and the table looked at afterwards.
     pub(super) was_compared: AtomicBool,
+    /// The same of a table with what others put on its columns: until then one month is swapped at a time.
+    pub(super) first_swap: tokio::sync::Mutex<bool>,
     /// What the first swap took away of what others had put on the table.
     pub(super) lost: OnceLock<String>,
 }
@@ -57,6 +59,10 @@ impl BigQuery {
             self.find_table(dataset, STATE_TABLE),
         )
         .await?;
+        let staging_dataset = self.staging_dataset(dataset);
+        // Before anything is created or changed.
+        let planned_location = location.as_ref().unwrap_or(&self.default_location);
+        self.check_staging_dataset(staging_dataset, dataset, planned_location).await?;
         let location = match location {
             Some(location) => location,
             None => self.create_dataset(dataset).await?,
@@ -93,14 +99,7 @@ impl BigQuery {
             // As it is now: its own columns count, and there may be some that finops did not make.
             if changed { self.existing_table(target).await } else { Ok(table) }
         };
-        let staging_dataset = self.staging_dataset(dataset);
-        let ((), has_row_policies, table, ()) = try_join4(
-            create_state_table,
-            has_row_policies,
-            prepare_table,
-            self.check_staging_dataset(staging_dataset, dataset, &location),
-        )
-        .await?;
+        let ((), has_row_policies, table) = try_join3(create_state_table, has_row_policies, prepare_table).await?;
         Ok(Prepared {
             target: target.clone(),
             location: location.clone(),
@@ -111,6 +110,7 @@ impl BigQuery {
             has_row_policies,
             copies_refused: AtomicBool::new(false),
             was_compared: AtomicBool::new(false),
+            first_swap: tokio::sync::Mutex::new(false),
             lost: OnceLock::new(),
         })
     }

@@ -165,7 +165,14 @@ impl Attempt<'_> {
     /// Appends the files to the staging table; `None` where BigQuery does not take their columns as they are.
     async fn append(&self) -> Result<Option<LoadStatistics>> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
-        let schema = super::schema::table_schema(&columns)?;
+        let mut schema = super::schema::table_schema(&columns)?;
+        // A column that takes no NULL must be said to take none.
+        for field in schema["fields"].as_array_mut().into_iter().flatten() {
+            let of_table = self.table.fields.iter().find(|of_table| field["name"] == of_table.name.as_str());
+            if let Some(mode) = of_table.and_then(|of_table| of_table.mode.as_ref()) {
+                field["mode"] = mode.as_str().into();
+            }
+        }
         let load = json!({"load": configuration(self.load, &schema, &self.reference(&self.name))?});
         let (id, job) = self.run(&load, "load", local_file(self.load).is_some()).await?;
         match &job.status.error_result {
@@ -216,8 +223,13 @@ impl Attempt<'_> {
                 return Err(refused.job(query_id));
             }
             let failed = load_error(&self.doing(), &query_id, error, &converted.status.errors);
-            // The query had every column of the table when it was prepared.
-            return Err(if refuses_schema(error) { failed.hint(COLUMNS_CHANGED) } else { failed });
+            return Err(match error {
+                error if !refuses_schema(error) => failed,
+                // What a query gives may be NULL.
+                error if error.message.contains("changed mode") => failed.hint(TAKES_NO_NULL),
+                // The query had every column of the table when it was prepared.
+                _ => failed.hint(COLUMNS_CHANGED),
+            });
         }
         let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
         let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
@@ -340,6 +352,8 @@ impl Attempt<'_> {
 }
 
 const COLUMNS_CHANGED: &str = "the table's columns changed in the meantime: run again";
+
+const TAKES_NO_NULL: &str = "let that column of the table take NULL: ALTER TABLE ... ALTER COLUMN ... DROP NOT NULL";
 
 /// The column that BigQuery makes of a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{MonthLoad, Warehouse, sql::Dialect},
+    warehouse::{MonthLoad, Warehouse, not_ours, sql::Dialect},
 };
 
 /// What the job does: see [`super::load::work`].
@@ -120,8 +120,13 @@ impl BigQuery {
             }
             By::Query => {
                 // As the table is now: a copy may have been refused since it has changed.
-                let fields = self.existing_table(&table.target).await?.schema.fields;
-                let query = staged_query(&fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
+                let now = self.existing_table(&table.target).await?;
+                // The copy may have been refused since it is another table.
+                if !now.is_ours() {
+                    return Err(not_ours(&self.table_name(&table.target.name)));
+                }
+                let query =
+                    staged_query(&now.schema.fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
                 // Unlike WRITE_TRUNCATE, it keeps row access policies (dlt-hub/dlt#4130, seen for whole tables).
                 let disposition = if table.has_row_policies { "WRITE_TRUNCATE_DATA" } else { "WRITE_TRUNCATE" };
                 let mut query = json!({
