@@ -25,6 +25,8 @@ const LONGEST_REASON: usize = 400;
 
 /// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
 pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
+    // One that a panic left open.
+    roll_back(connection);
     connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))?;
     let staged = stage_in_transaction(connection, table, load);
     if staged.is_err() {
