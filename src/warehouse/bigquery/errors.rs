@@ -158,6 +158,7 @@ impl Failure {
     pub(super) fn why(&self, by: By, staging: &str) -> Why {
         match self {
             Self::Refused { reason, message, .. } if self.is_without_effect() => why(reason, message, by, staging),
+            Self::Refused { .. } if self.retry_after() > LONGEST_WAIT => Why::Final,
             Self::Refused { .. } | Self::NoAnswer(_) | Self::Unreadable { .. } => Why::Transient,
             Self::Credentials(..) | Self::File(..) => Why::Final,
         }
@@ -416,6 +417,12 @@ mod tests {
             assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
             assert!(error.next_step().unwrap().contains(hint), "{status} {reason}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_swap_that_may_be_there_is_looked_for_unless_the_service_asks_to_wait_for_long() {
+        let why = |wait| Failure::refused(503, Some(wait), b"").why(By::Copy, "staging");
+        assert_eq!((why("2"), why("60"), why("61")), (Why::Transient, Why::Transient, Why::Final));
     }
 
     #[test]
