@@ -127,7 +127,10 @@ impl Failure {
     pub(super) fn is_without_effect(&self) -> bool {
         match self {
             // 409: there is such a thing, and an earlier attempt may have made it.
-            Self::Refused { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 409),
+            // 501: the service does not have what is asked for.
+            Self::Refused { status, .. } => {
+                (400..500).contains(status) && !matches!(status, 408 | 409) || *status == 501
+            }
             // Without the whole file there is no job.
             Self::Credentials(..) | Self::File(..) => true,
             Self::NoAnswer(_) | Self::Unreadable { .. } => false,
@@ -416,6 +419,14 @@ mod tests {
             assert_eq!(error.kind(), kind, "{status} {reason}");
             assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
             assert!(error.next_step().unwrap().contains(hint), "{status} {reason}: {error:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_the_service_does_not_take_may_be_a_query_instead() {
+        for (status, reason) in [(400, "invalid"), (501, "notImplemented")] {
+            assert_eq!(refused(status, reason).why(By::Copy, "staging"), Why::CopyRefused, "{status} {reason}");
+            assert_eq!(refused(status, reason).why(By::Query, "staging"), Why::Final, "{status} {reason}");
         }
     }
 
