@@ -8,6 +8,8 @@ use finops::{
     flow::replace::{self, Replaced},
     warehouse::Warehouse,
 };
+use reqwest::Method;
+use serde_json::Value;
 
 use crate::{
     bigquery::{BigQueryHarness, until},
@@ -106,11 +108,9 @@ enum Struck {
 /// The load is given up at the first such answer, and the month is unchanged. Nothing but the answer is in doubt: no staging
 /// table is left, and no number is used.
 async fn assert_final(kind: FaultKind, expected: Kind, message: &str, hint: &str) {
-    futures::future::join(
-        assert_final_of(Struck::Load, kind.clone(), expected, message, hint),
-        assert_final_of(Struck::Swap, kind, expected, message, hint),
-    )
-    .await;
+    let cases = [Struck::Load, Struck::Swap];
+    let cases = cases.map(|struck| assert_final_of(struck, kind.clone(), expected, message, hint));
+    futures::future::join_all(cases).await;
 }
 
 async fn assert_final_of(struck: Struck, kind: FaultKind, expected: Kind, message: &str, hint: &str) {
@@ -189,7 +189,7 @@ async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice()
 #[tokio::test]
 async fn what_stays_is_final_and_tells_what_to_do() {
     tokio::join!(
-        // A copy that is invalid is repeated by a query.
+        // Where a copy is refused so, a query does its work.
         assert_final_of(Struck::Load, status(400, "invalid"), Kind::Warehouse, "(400 invalid)", "report it"),
         assert_final(status(400, "invalidQuery"), Kind::Warehouse, "(400 invalidQuery)", "report it"),
         assert_final(status(400, "stopped"), Kind::Warehouse, "(400 stopped)", "cancelled"),
@@ -209,6 +209,24 @@ async fn what_stays_is_final_and_tells_what_to_do() {
         assert_final(answer(403, &[], PAGE), Kind::Permission, "`<html> <title>Sign in</title>` (403)", "roles"),
         assert_final(answer(418, &[], ""), Kind::Warehouse, "empty (418)", "run again"),
     );
+}
+
+#[tokio::test]
+async fn a_copy_that_the_service_does_not_take_is_repeated_by_a_query_under_the_same_number() {
+    for (code, reason) in [(400, "invalid"), (501, "notImplemented")] {
+        let table = with_a_month().await;
+        let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
+        let before = sent(&table, INSERTS);
+        let kind = status(code, reason);
+        table.harness.emulator.add_fault(fault_after(1, INSERTS, kind, When::BeforeEffect));
+        let load = table.replace(&load).await.unwrap();
+        assert_eq!((load.record.job_id, load.record.rows), (Some(job(2)), 2), "{code} {reason}");
+        assert_eq!((sent(&table, INSERTS), table.recorded()), (before + 3, 2), "{code} {reason}");
+        let path = format!("/jobs/{}?location=US", job(2));
+        let swap = table.harness.call(Method::GET, &path, Value::Null).await;
+        assert!(swap["configuration"]["query"].is_object(), "{swap}");
+        assert_eq!((table.month("2025-08").len(), staging_tables(&table.harness).await), (2, Vec::new()));
+    }
 }
 
 #[tokio::test]
