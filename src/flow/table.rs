@@ -12,7 +12,7 @@ use finops_core::{
 use crate::{
     config::Export,
     error::{Error, Kind, Result},
-    warehouse::{Found, Loaded, Target, Warehouse, WrittenBy, loaded_months, not_ours},
+    warehouse::{Found, Loaded, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
 };
 
 const ANOTHER_TABLE: &str = "choose another table name: the first run loads all months there";
@@ -26,8 +26,7 @@ const ANOTHER_TABLE: &str = "choose another table name: the first run loads all 
 pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
     match (found.written_by, target.staged) {
         (WrittenBy::Others, _) => return Err(not_ours(name)),
-        (WrittenBy::Job, true) => return Err(another_way(name, "the job", "the staged pipeline")),
-        (WrittenBy::StagedPipeline, false) => return Err(another_way(name, "the staged pipeline", "the job")),
+        (WrittenBy::Job, true) | (WrittenBy::StagedPipeline, false) => return Err(another_way(name, target)),
         _ => {}
     }
     if let Some((column, unit)) = &found.partitioning {
@@ -56,11 +55,6 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn another_way(table: &str, written: &str, asked: &str) -> Error {
-    let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
-    Error::new(Kind::ForeignTable, message).hint("give each way a table of its own")
 }
 
 /// Refuses a table that holds another export's months. Records of a table that was dropped since do not count.

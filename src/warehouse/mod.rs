@@ -206,6 +206,14 @@ pub(crate) fn not_ours(table: &str) -> Error {
         .hint("choose another table name: the first run loads all months there")
 }
 
+/// The error for a table that finops writes in its other way.
+pub(crate) fn another_way(table: &str, target: &Target) -> Error {
+    let (job, pipeline) = ("the job", "the staged pipeline");
+    let (written, asked) = if target.staged { (job, pipeline) } else { (pipeline, job) };
+    let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
+    Error::new(Kind::ForeignTable, message).hint("give each way a table of its own")
+}
+
 #[cfg(test)]
 pub(crate) mod test {
     use finops_core::{

@@ -1,5 +1,5 @@
-//! What fails on the way through a staging table: what goes away is done again; for the rest the old month stands. No
-//! staging table is left.
+//! What fails on the way through a staging table: what goes away is done again; for the rest the month is unchanged, and
+//! before the swap no number is used. No staging table is left.
 
 use bigquery_emulator::{FaultKind, When};
 use finops::{
@@ -15,8 +15,8 @@ use crate::{
     delivery::Delivery,
     harness::Table,
     staging::{
-        MONTH, STAGING, casts, column, costs, fault, fills, floating, job, job_fault, rows, staging_tables,
-        with_a_month,
+        MONTH, STAGING, appends, column, conversions, costs, fault, fills, floating, job, job_fault, jobs_up_to,
+        left_to_expire, rows, staging_tables, swaps, with_a_month,
     },
 };
 
@@ -31,8 +31,7 @@ async fn assert_fails(table: &Table<BigQueryHarness>, load: &MonthLoad, next: us
     let error = table.replace(load).await.unwrap_err();
     assert_eq!(table.snapshot().await, stood, "{error:?}");
     assert_eq!(staging_tables(&table.harness).await, [""; 0], "{error:?}");
-    let used: Vec<String> = (2..next).map(job).collect();
-    assert_eq!(casts(&table.harness), used, "{error:?}");
+    assert_eq!(swaps(&table.harness), jobs_up_to(next - 1), "{error:?}");
 
     // A run of its own: this one begins nothing more after a quota.
     let other = table.harness.connect();
@@ -45,7 +44,7 @@ async fn assert_fails(table: &Table<BigQueryHarness>, load: &MonthLoad, next: us
 }
 
 #[tokio::test]
-async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example() {
+async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example_and_uses_no_number() {
     for (cost_type, values, count, example) in [
         ("DOUBLE", ["1", "nan", "nan"], "2 values are", "nan"),
         ("DOUBLE", ["1", "inf", "2"], "1 value is", "inf"),
@@ -58,7 +57,7 @@ async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example() {
         let table = with_a_month().await;
         let delivery = Delivery::new(MONTH, "bad").parquet(&rows(MONTH, cost_type, &values));
         let load = table.prepare(&delivery).await;
-        let error = assert_fails(&table, &load, 3).await;
+        let error = assert_fails(&table, &load, 2).await;
         assert_eq!(error.kind(), Kind::Data, "{error:?}");
         let message = error.full_message();
         let what = format!("column line_item_unblended_cost: {count} not a decimal");
@@ -70,13 +69,14 @@ async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example() {
 }
 
 #[tokio::test]
-async fn a_row_of_another_month_fails_the_query() {
+async fn a_row_of_another_month_is_counted_before_the_swap_and_uses_no_number() {
     let table = with_a_month().await;
     let stray = format!("{} UNION ALL {}", rows(MONTH, "DOUBLE", &["1"]), rows("2025-09", "DOUBLE", &["2"]));
     let load = table.prepare(&Delivery::new(MONTH, "bad").parquet(&stray)).await;
-    let error = assert_fails(&table, &load, 3).await;
+    let error = assert_fails(&table, &load, 2).await;
     assert_eq!(error.kind(), Kind::Data, "{error:?}");
-    assert!(error.full_message().contains("different partitions"), "{error:?}");
+    assert!(error.full_message().contains("1 row belongs to 2025-09"), "{error:?}");
+    assert_eq!(conversions(&table.harness).len(), 2, "that of the good delivery too");
 }
 
 #[tokio::test]
@@ -115,35 +115,59 @@ async fn a_staging_load_that_keeps_failing_is_given_up() {
     }
     let error = assert_fails(&table, &load, 2).await;
     assert_eq!((error.kind(), fills(&table.harness).len()), (Kind::Warehouse, 6), "{error:?}");
+    assert_eq!(conversions(&table.harness).len(), 1, "of the good delivery only");
 }
 
 #[tokio::test]
-async fn requests_for_staging_that_are_refused_fail_the_month() {
-    for (path, reason, kind) in [
-        ("/tables", "accessDenied", Kind::Permission),
-        ("/tables", "quotaExceeded", Kind::Quota),
-        ("/jobs", "accessDenied", Kind::Permission),
+async fn a_conversion_that_ends_for_good_uses_no_number() {
+    for (reason, kind) in [
+        ("accessDenied", Kind::Permission),
+        ("quotaExceeded", Kind::Quota),
+        ("stopped", Kind::Warehouse),
+        ("notFound", Kind::NotFound),
     ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
-        table.harness.emulator.add_fault(fault("POST", path, 0, refused(403, reason), When::BeforeEffect));
-        assert_eq!(assert_fails(&table, &load, 2).await.kind(), kind);
+        table.harness.emulator.add_job_fault(job_fault("-query-1", reason, "injected"));
+        let error = assert_fails(&table, &load, 2).await;
+        assert_eq!(error.kind(), kind, "{error:?}");
+        let job = format!("(job {}, {reason}): injected", conversions(&table.harness)[0]);
+        assert!(error.full_message().contains(&job), "{error:?}");
     }
 }
 
 #[tokio::test]
-async fn a_query_that_is_not_taken_uses_no_number() {
+async fn requests_for_staging_that_are_refused_fail_the_month() {
+    // In their order: the tables for the rows and for the files, the load, the conversion.
+    for (path, after, reason, kind) in [
+        ("/tables", 0, "accessDenied", Kind::Permission),
+        ("/tables", 0, "quotaExceeded", Kind::Quota),
+        ("/tables", 1, "accessDenied", Kind::Permission),
+        ("/tables", 1, "quotaExceeded", Kind::Quota),
+        ("/jobs", 0, "accessDenied", Kind::Permission),
+        ("/jobs", 1, "accessDenied", Kind::Permission),
+    ] {
+        let table = with_a_month().await;
+        let load = table.prepare(&floating("new", &["3", "4"])).await;
+        table.harness.emulator.add_fault(fault("POST", path, after, refused(403, reason), When::BeforeEffect));
+        assert_eq!(assert_fails(&table, &load, 2).await.kind(), kind, "{path} {after}");
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_is_not_taken_uses_no_number() {
     let table = with_a_month().await;
     let load = table.prepare(&floating("new", &["3", "4"])).await;
     let stood = table.snapshot().await;
-    table.harness.emulator.add_fault(fault("POST", "/jobs", 1, refused(403, "accessDenied"), When::BeforeEffect));
+    table.harness.emulator.add_fault(fault("POST", "/jobs", 2, refused(403, "accessDenied"), When::BeforeEffect));
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Permission);
     assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
+    assert_eq!(swaps(&table.harness), jobs_up_to(2), "it was asked for");
     assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
 }
 
 #[tokio::test]
-async fn a_query_that_ends_for_good_uses_its_number_up() {
+async fn a_swap_that_ends_for_good_uses_its_number_up() {
     for (reason, kind) in [
         ("accessDenied", Kind::Permission),
         ("quotaExceeded", Kind::Quota),
@@ -170,10 +194,11 @@ async fn values_that_cannot_be_looked_for_are_a_fault_of_the_data_all_the_same()
     assert_eq!(error.kind(), Kind::Data, "{error:?}");
     assert!(error.full_message().contains("a value cannot be converted"), "{error:?}");
     assert_eq!((table.month(MONTH), staging_tables(&table.harness).await), (stood, Vec::new()));
+    assert_eq!(swaps(&table.harness), jobs_up_to(1));
 }
 
 #[tokio::test]
-async fn a_run_that_loses_its_credentials_leaves_the_query_to_the_next_run() {
+async fn a_run_that_loses_its_credentials_leaves_the_swap_to_the_next_run() {
     let table = with_a_month().await;
     let harness = &table.harness;
     let load = table.prepare(&floating("new", &["3", "4"])).await;
@@ -183,42 +208,53 @@ async fn a_run_that_loses_its_credentials_leaves_the_query_to_the_next_run() {
     let stood = table.snapshot().await;
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Credentials);
     assert_eq!(table.snapshot().await, stood);
-    assert_eq!((casts(harness), staging_tables(harness).await.len()), (vec![job(2)], 1), "the query may still need it");
+    assert_eq!(swaps(harness), jobs_up_to(2));
+    let left = left_to_expire(harness).await;
     harness.emulator.release();
 
     let replaced = harness.connect().replace_month(&table.target, &load).await.unwrap();
 
     let Replaced::Committed(done) = replaced else { panic!("overtaken") };
     assert_eq!((done.record.sequence, costs(&table)), (2, column(&["3", "4"])));
-    assert_eq!((fills(harness).len(), staging_tables(harness).await.len()), (1, 0), "nothing is staged again or left");
+    assert_eq!((fills(harness).len(), appends(harness).len(), swaps(harness)), (1, 1, jobs_up_to(2)));
+    assert_eq!(left_to_expire(harness).await, left, "the copy may have needed it");
 }
 
 #[tokio::test]
 async fn a_staging_table_that_cannot_be_removed_does_not_fail_the_month() {
-    let table = with_a_month().await;
-    let load = table.prepare(&floating("new", &["3", "4"])).await;
-    table.harness.emulator.add_fault(fault("DELETE", STAGING, 0, refused(403, "accessDenied"), When::BeforeEffect));
-    assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
-    assert_eq!(staging_tables(&table.harness).await.len(), 1);
-    // Nor does it get into the way of the next load.
-    assert_eq!(table.load(&floating("newer", &["5"])).await.unwrap().record.sequence, 3);
-    assert_eq!((costs(&table), staging_tables(&table.harness).await.len()), (column(&["5"]), 1));
+    // First the table of the files is removed, then the one that was swapped in.
+    for (after, is_of_files) in [(0, true), (1, false)] {
+        let table = with_a_month().await;
+        let harness = &table.harness;
+        let load = table.prepare(&floating("new", &["3", "4"])).await;
+        harness.emulator.add_fault(fault("DELETE", STAGING, after, refused(403, "accessDenied"), When::BeforeEffect));
+        assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
+        let left = left_to_expire(harness).await;
+        assert_eq!(left.ends_with("_files"), is_of_files, "{left}");
+        // Nor does it get into the way of the next load.
+        assert_eq!(table.load(&floating("newer", &["5"])).await.unwrap().record.sequence, 3);
+        assert_eq!((costs(&table), left_to_expire(harness).await), (column(&["5"]), left));
+    }
 }
 
 #[tokio::test]
 async fn a_removal_whose_answer_is_lost_is_no_failure() {
-    let table = with_a_month().await;
-    let load = table.prepare(&floating("new", &["3", "4"])).await;
-    table.harness.emulator.add_fault(fault("DELETE", STAGING, 0, FaultKind::Reset, When::AfterEffect));
-    assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
-    assert_eq!(staging_tables(&table.harness).await, [""; 0]);
+    for after in [0, 1] {
+        let table = with_a_month().await;
+        let load = table.prepare(&floating("new", &["3", "4"])).await;
+        table.harness.emulator.add_fault(fault("DELETE", STAGING, after, FaultKind::Reset, When::AfterEffect));
+        assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
+        assert_eq!(staging_tables(&table.harness).await, [""; 0]);
+    }
 }
 
 #[tokio::test]
-async fn a_staging_load_that_does_not_add_up_leaves_the_month_alone() {
-    for (files, rows, what) in
-        [("1", "1", "the files hold 2 rows, the job wrote 1"), ("2", "2", "expected 1 files, the job read 2")]
-    {
+async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number() {
+    let none = "the files hold 2 rows as they or their manifest say, 0 were read";
+    for (files, rows, what) in [
+        ("1", "1", format!("{none}; the load wrote 1 rows, 0 are staged (")),
+        ("2", "0", format!("expected 1 files, 2 were read; {none} (")),
+    ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
         let statistics = json!({"load": {"inputFiles": files, "outputRows": rows, "badRecords": "0"}});
@@ -227,7 +263,7 @@ async fn a_staging_load_that_does_not_add_up_leaves_the_month_alone() {
         table.harness.emulator.add_fault(fault("POST", "/jobs", 0, answer, When::BeforeEffect));
         let error = assert_fails(&table, &load, 2).await;
         assert_eq!(error.kind(), Kind::Verification, "{error:?}");
-        assert!(error.full_message().contains(what), "{error:?}");
+        assert!(error.full_message().contains(&what), "{error:?}");
         assert!(error.next_step().unwrap().contains("nothing was changed"), "{error:?}");
     }
 }
@@ -241,38 +277,61 @@ async fn a_staging_load_that_failed_for_the_moment_runs_again_as_a_new_job() {
         assert_eq!((load.record.sequence, load.record.rows), (2, 2), "{reason}");
         let fills = fills(&table.harness);
         assert!(fills.len() == 2 && fills[0] != fills[1], "{fills:?}");
-        assert_eq!(casts(&table.harness), [job(2)]);
+        assert_eq!((conversions(&table.harness).len(), swaps(&table.harness)), (1, jobs_up_to(2)));
         assert_eq!(staging_tables(&table.harness).await, [""; 0]);
     }
 }
 
 #[tokio::test]
-async fn a_query_that_failed_for_the_moment_runs_again_under_the_next_number_over_what_is_staged() {
+async fn a_conversion_that_failed_for_the_moment_runs_again_as_a_new_job_over_the_same_files() {
+    for reason in ["jobBackendError", "backendError"] {
+        let table = with_a_month().await;
+        table.harness.emulator.add_job_fault(job_fault("-query-1", reason, "injected"));
+        let load = table.load(&floating("new", &["3", "4"])).await.unwrap();
+        assert_eq!((load.record.sequence, load.record.rows), (2, 2), "{reason}");
+        let conversions = conversions(&table.harness);
+        assert!(conversions.len() == 2 && conversions[0] != conversions[1], "{conversions:?}");
+        assert_eq!((fills(&table.harness).len(), swaps(&table.harness)), (1, jobs_up_to(2)));
+        assert_eq!((costs(&table), staging_tables(&table.harness).await), (column(&["3", "4"]), Vec::new()));
+    }
+}
+
+#[tokio::test]
+async fn a_swap_that_failed_for_the_moment_runs_again_under_the_next_number_over_what_is_staged() {
     for reason in ["backendError", "jobRateLimitExceeded"] {
         let table = with_a_month().await;
         table.harness.emulator.add_job_fault(job_fault(&job(2), reason, "injected"));
         let load = table.load(&floating("new", &["3", "4"])).await.unwrap();
         assert_eq!((load.record.sequence, load.record.rows), (3, 2), "{reason}");
-        assert_eq!((fills(&table.harness).len(), casts(&table.harness)), (1, vec![job(2), job(3)]));
+        assert_eq!((fills(&table.harness).len(), conversions(&table.harness).len()), (1, 1));
+        assert_eq!(swaps(&table.harness), jobs_up_to(3));
         assert_eq!(staging_tables(&table.harness).await, [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_is_lost_does_nothing_twice() {
-    // The requests of a load in their order: the table, the job that fills it, the job that converts it.
-    for (path, after, sent) in [("/tables", 0, (1, 1)), ("/jobs", 0, (2, 1)), ("/jobs", 1, (1, 2))] {
+    // The requests of a load in their order: the two tables, the job that loads the files, the one that converts them, the
+    // one that copies the rows.
+    for (path, after, sent) in [
+        ("/tables", 0, (1, 1, 2)),
+        ("/tables", 1, (1, 1, 2)),
+        ("/jobs", 0, (2, 1, 2)),
+        ("/jobs", 1, (1, 2, 2)),
+        ("/jobs", 2, (1, 1, 3)),
+    ] {
         let table = with_a_month().await;
         let harness = &table.harness;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
         harness.emulator.add_fault(fault("POST", path, after, FaultKind::Reset, When::AfterEffect));
         let load = table.replace(&load).await.unwrap();
         assert_eq!((load.record.sequence, load.record.rows, table.recorded()), (2, 2, 2), "{path} {after}");
-        let (mut fills, mut casts) = (fills(harness), casts(harness));
-        assert_eq!((fills.len(), casts.len()), sent, "{path} {after}");
+        let (mut fills, mut conversions, mut swaps) = (fills(harness), conversions(harness), swaps(harness));
+        assert_eq!((fills.len(), conversions.len(), swaps.len()), sent, "{path} {after}");
         fills.dedup();
-        casts.dedup();
-        assert_eq!((fills.len(), casts.len()), (1, 1), "{path} {after}");
+        conversions.dedup();
+        swaps.dedup();
+        assert_eq!((fills.len(), conversions.len(), swaps), (1, 1, jobs_up_to(2)), "{path} {after}");
         assert_eq!((costs(&table), staging_tables(harness).await), (column(&["3", "4"]), Vec::new()));
     }
 }

@@ -1,4 +1,4 @@
-//! The real program with months that go by way of a staging table.
+//! The real program with staging tables: what a run that is stopped leaves, and what the next one makes of it.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -42,15 +42,21 @@ fn jobs_sent(emulator: &Emulator) -> Vec<Value> {
     requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs")).map(|r| r.body).collect()
 }
 
-/// How many jobs were sent that load into a staging table, and how many that convert one.
+/// How many jobs were sent that load files as they are into a table of their own, and how many that convert one.
 fn staged_and_converted(emulator: &Emulator) -> (usize, usize) {
     let jobs = jobs_sent(emulator);
     let fills = |job: &&Value| {
         let table = &job["configuration"]["load"]["destinationTable"]["tableId"];
-        table.as_str().is_some_and(|table| table.starts_with(STAGING))
+        table.as_str().is_some_and(|table| table.starts_with(STAGING) && table.ends_with("_files"))
     };
     let converted = jobs.iter().filter(|job| job["configuration"]["query"].is_object()).count();
     (jobs.iter().filter(fills).count(), converted)
+}
+
+/// The ids of the copy jobs that were sent.
+fn copies_sent(emulator: &Emulator) -> Vec<String> {
+    let copies = jobs_sent(emulator).into_iter().filter(|job| job["configuration"]["copy"].is_object());
+    copies.map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
 /// The staging tables that there are, with the time until they expire, in milliseconds from their creation.
@@ -85,20 +91,22 @@ async fn stop(job: &CloudJob, held: &str, times: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_told_to_stop_while_it_converts_is_completed_by_the_next() {
+async fn a_run_told_to_stop_while_it_swaps_is_completed_by_the_next() {
     let job = CloudJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]).await;
     put(&job.storage, parquet("2025-09", "second", &rows("2025-09", "DOUBLE", &["0.1", "0.2"]))).await;
-    let converting = format!("finops-{DATASET}-{TABLE}-202509-2");
+    let swap = format!("finops-{DATASET}-{TABLE}-202509-2");
     // It asks first before it stages anything.
-    let left = stop(&job, &converting, 2).await;
+    let left = stop(&job, &swap, 2).await;
     assert_eq!(left.len(), 1);
     job.emulator.release();
 
     let report = job.finops.report(0);
     let loaded = month(&report, "2025-09");
-    assert_eq!((&loaded["status"], &loaded["job_id"]), (&json!("loaded"), &json!(converting)), "{report:#}");
+    assert_eq!((&loaded["status"], &loaded["job_id"]), (&json!("loaded"), &json!(swap)), "{report:#}");
     assert_eq!(job.figures()["2025-09"], (2, "0.3".to_owned()));
     assert_eq!(staged_and_converted(&job.emulator), (1, 1));
+    assert_eq!(copies_sent(&job.emulator), [format!("finops-{DATASET}-{TABLE}-202509-1"), swap]);
+    assert_eq!(staging_tables(&job.emulator).await.into_keys().collect::<Vec<_>>(), left, "it expires");
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
 }
 
@@ -107,11 +115,13 @@ async fn a_run_told_to_stop_while_it_stages_leaves_nothing_that_the_next_one_use
     let job = CloudJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]).await;
     put(&job.storage, parquet("2025-09", "second", &rows("2025-09", "DOUBLE", &["0.1", "0.2"]))).await;
     let left = stop(&job, &format!("finops-{DATASET}-{TABLE}-202509-{STAGING}"), 1).await;
-    assert_eq!(left.len(), 1);
+    assert_eq!(left.len(), 2, "for the rows and for the files: {left:?}");
     job.emulator.release();
 
     let report = job.finops.report(0);
-    assert_eq!(month(&report, "2025-09")["status"], "loaded", "{report:#}");
+    let loaded = month(&report, "2025-09");
+    let swap = format!("finops-{DATASET}-{TABLE}-202509-2");
+    assert_eq!((&loaded["status"], &loaded["job_id"]), (&json!("loaded"), &json!(swap)), "{report:#}");
     assert_eq!(job.figures()["2025-09"], (2, "0.3".to_owned()));
     assert_eq!(staged_and_converted(&job.emulator), (2, 1));
     assert_eq!(staging_tables(&job.emulator).await.into_keys().collect::<Vec<_>>(), left, "its own is removed");
@@ -132,7 +142,7 @@ async fn a_staging_table_that_cannot_be_removed_is_named_in_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_refuses_months_without_all_columns_gets_them_by_staging() {
+async fn a_service_that_refuses_months_without_all_columns_takes_them_as_they_are_staged() {
     let seed = TempDir::new().unwrap();
     std::fs::create_dir(seed.path().join(BUCKET)).unwrap();
     let storage = StorageServer::start(seed.path());
@@ -146,7 +156,7 @@ async fn a_service_that_refuses_months_without_all_columns_gets_them_by_staging(
     let emulator = Emulator::start(options).await.unwrap();
     let finops = Finops::cloud(&storage, &emulator);
     let with_column = Delivery::new("2025-08", "first", &["1.25"]).with_column("resourceTags/user:team", "blue");
-    // In Parquet and with the table's own types: it could be loaded as it is, if not for the columns that it lacks.
+    // In Parquet, with the table's own types, and without some of its columns.
     let direct = parquet("2025-10", "first", &rows("2025-10", "DECIMAL(38, 9)", &["0.1", "0.2"]));
     let csv = Delivery::new("2025-09", "first", &["3.5", "0.000000000000000000000000000000000001"]);
     let csv = csv.files().into_iter().map(|(key, bytes)| (format!("cur/{REPORT}/{key}"), bytes)).collect();
@@ -161,7 +171,7 @@ async fn a_service_that_refuses_months_without_all_columns_gets_them_by_staging(
 
     assert_eq!(each(&report, "status"), ["loaded", "loaded", "skipped"], "{report:#}");
     for billing_period in ["2025-09", "2025-10"] {
-        let id = format!("finops-{DATASET}-{TABLE}-{}-2", billing_period.replace('-', ""));
+        let id = format!("finops-{DATASET}-{TABLE}-{}-1", billing_period.replace('-', ""));
         assert_eq!(month(&report, billing_period)["job_id"], id.as_str());
         assert_eq!(month(&report, billing_period)["rows"], 2);
     }
@@ -181,7 +191,7 @@ async fn a_service_that_refuses_months_without_all_columns_gets_them_by_staging(
         ["2025-10", "NULL", "NULL", "0.2"],
     ];
     assert_eq!(found, expected);
-    assert_eq!(staged_and_converted(&emulator), (2, 2));
+    assert_eq!((staged_and_converted(&emulator), copies_sent(&emulator).len()), ((0, 0), 3));
     assert_eq!(staging_tables(&emulator).await.len(), 0);
     assert_eq!(each(&finops.report(0), "status"), ["skipped"; 3]);
     discovery::check(&emulator.requests());

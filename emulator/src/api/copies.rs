@@ -54,9 +54,6 @@ async fn run(server: Arc<Server>, job: Arc<Job>, config: CopyConfig) {
 /// Waits until the copy may take effect.
 async fn turn(server: &Server, job: &Job) -> Result<(), JobError> {
     tokio::time::sleep(server.options.job_duration).await;
-    if let Some(error) = server.faults.for_job(&job.id.job) {
-        return Err(error);
-    }
     server.holds.pass(&job.id.job).await;
-    Ok(())
+    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
 }

@@ -127,7 +127,10 @@ impl Failure {
     pub(super) fn is_without_effect(&self) -> bool {
         match self {
             // 409: there is such a thing, and an earlier attempt may have made it.
-            Self::Refused { status, .. } => (400..500).contains(status) && !matches!(status, 408 | 409),
+            // 501: the service does not have what is asked for.
+            Self::Refused { status, .. } => {
+                (400..500).contains(status) && !matches!(status, 408 | 409) || *status == 501
+            }
             // Without the whole file there is no job.
             Self::Credentials(..) | Self::File(..) => true,
             Self::NoAnswer(_) | Self::Unreadable { .. } => false,
@@ -158,6 +161,7 @@ impl Failure {
     pub(super) fn why(&self, by: By, staging: &str) -> Why {
         match self {
             Self::Refused { reason, message, .. } if self.is_without_effect() => why(reason, message, by, staging),
+            Self::Refused { .. } if self.retry_after() > LONGEST_WAIT => Why::Final,
             Self::Refused { .. } | Self::NoAnswer(_) | Self::Unreadable { .. } => Why::Transient,
             Self::Credentials(..) | Self::File(..) => Why::Final,
         }
@@ -416,6 +420,20 @@ mod tests {
             assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
             assert!(error.next_step().unwrap().contains(hint), "{status} {reason}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_copy_that_the_service_does_not_take_may_be_a_query_instead() {
+        for (status, reason) in [(400, "invalid"), (501, "notImplemented")] {
+            assert_eq!(refused(status, reason).why(By::Copy, "staging"), Why::CopyRefused, "{status} {reason}");
+            assert_eq!(refused(status, reason).why(By::Query, "staging"), Why::Final, "{status} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_swap_that_may_be_there_is_looked_for_unless_the_service_asks_to_wait_for_long() {
+        let why = |wait| Failure::refused(503, Some(wait), b"").why(By::Copy, "staging");
+        assert_eq!((why("2"), why("60"), why("61")), (Why::Transient, Why::Transient, Why::Final));
     }
 
     #[test]

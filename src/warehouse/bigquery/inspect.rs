@@ -96,7 +96,7 @@ impl Table {
         self.has_label(MANAGED_BY)
     }
 
-    fn has_label(&self, (key, value): (&str, &str)) -> bool {
+    pub(super) fn has_label(&self, (key, value): (&str, &str)) -> bool {
         self.labels.get(key).map(String::as_str) == Some(value)
     }
 }

@@ -156,11 +156,17 @@ impl<'a> MonthJobs<'a> {
         loop {
             let seen = match (next, &mut staged) {
                 (Do::Look(n), _) => self.look(n).await?,
-                (Do::Wait(n), staged) => self.wait(n, staged.as_mut().map(|(staging, _)| &mut **staging)).await?,
+                (Do::Wait(n), staged) => {
+                    self.wait(n, staged.as_ref().map(|(staging, _)| staging.name.as_str())).await?
+                }
                 (Do::AskHolds(n), _) => Seen::Holds(self.holds(n).await?),
                 (Do::Insert(n, by), Some((staging, rows))) => self.insert(n, by, staging, *rows).await?,
                 (end, _) => return Ok(end),
             };
+            // A job that this run may have inserted had that number.
+            if let (Seen::Succeeded(..) | Seen::Failed(_), Some((staging, _))) = (seen, &mut staged) {
+                staging.set_in_use(false);
+            }
             if let Seen::Failed(Why::Transient) | Seen::Refused(Why::Transient) = seen {
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
@@ -181,15 +187,11 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    async fn wait(&mut self, n: i64, staging: Option<&mut StagingTable>) -> Result<Seen> {
+    async fn wait(&mut self, n: i64, staging: Option<&str>) -> Result<Seen> {
         let id = self.id(n);
         let job = self.bigquery.client.end_of_job(&id, &self.table.location).await;
         let job = job.map_err(|failure| self.unreadable(failure, n))?;
-        let name = staging.map(|staging| {
-            staging.set_in_use(false);
-            staging.name.clone()
-        });
-        Ok(self.seen(n, job, By::Copy, &name.unwrap_or_default()))
+        Ok(self.seen(n, job, By::Copy, staging.unwrap_or_default()))
     }
 
     /// What a job that is there tells.

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{Target, Warehouse, not_ours, sql::Dialect},
+    warehouse::{Target, Warehouse, another_way, not_ours, sql::Dialect},
 };
 
 /// A table as it was left by [`Warehouse::prepare`].
@@ -92,6 +92,10 @@ impl BigQuery {
             };
             if !table.is_ours() {
                 return Err(not_ours(&self.table_name(&target.name)));
+            }
+            // The other way may have created it since the table was looked for.
+            if table.has_label(STAGED) != target.staged {
+                return Err(another_way(&self.table_name(&target.name), target));
             }
             self.keep(dataset, &target.name.table, &table, &location).await?;
             self.keep_all_months(target, &table, &location).await?;
