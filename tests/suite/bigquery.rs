@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use bigquery_emulator::Emulator;
+use bigquery_emulator::{Emulator, LoggedRequest};
 use finops::{
     error::Result,
     warehouse::bigquery::{BigQuery, Options},
@@ -42,11 +42,26 @@ impl BigQueryHarness {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// The bodies of the requests that insert load jobs, each as often as it was sent.
-    pub fn loads_sent(&self) -> Vec<Value> {
+    /// The bodies of the requests that insert jobs, each as often as it was sent.
+    fn jobs_sent(&self) -> impl Iterator<Item = Value> {
         let requests = self.emulator.requests().into_iter();
         let inserts = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
-        inserts.map(|request| request.body).filter(|job| job["configuration"]["load"].is_object()).collect()
+        inserts.map(|request| request.body)
+    }
+
+    /// Of these, those that load files.
+    pub fn loads_sent(&self) -> Vec<Value> {
+        self.jobs_sent().filter(|job| job["configuration"]["load"].is_object()).collect()
+    }
+
+    /// Of these, those that swap a month in: copies, and queries where a copy is refused.
+    pub fn swaps_sent(&self) -> Vec<Value> {
+        self.jobs_sent().filter(|job| job["configuration"]["labels"]["finops_work"].is_string()).collect()
+    }
+
+    /// The ids of the swaps that were sent.
+    pub fn swaps(&self) -> BTreeSet<String> {
+        ids(&self.swaps_sent())
     }
 
     /// How often a load job was sent.
@@ -56,8 +71,18 @@ impl BigQueryHarness {
 
     /// The ids of the load jobs that were sent.
     pub fn load_jobs(&self) -> BTreeSet<String> {
-        self.loads_sent().iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
+        ids(&self.loads_sent())
     }
+
+    /// How often the job was asked for.
+    pub fn times_asked_for(&self, job: &str) -> usize {
+        let asks = |request: &LoggedRequest| request.method == "GET" && request.path.ends_with(&format!("/jobs/{job}"));
+        self.emulator.requests().iter().filter(|request| asks(request)).count()
+    }
+}
+
+fn ids(jobs: &[Value]) -> BTreeSet<String> {
+    jobs.iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until the condition holds.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use finops::{
     error::Result,
     flow::{
+        check::check,
         replace::{self, Replaced},
         table::check_table,
     },
-    warehouse::{Committed, Found, MonthLoad, TableName, Target, Warehouse, loaded_months},
+    warehouse::{Committed, Found, MonthLoad, NewRecord, Stage, TableName, Target, Warehouse, loaded_months},
 };
 use finops_core::{
     BillingPeriod, aws_cur,
@@ -83,6 +84,15 @@ pub trait ReplaceMonth: Warehouse + Sized {
         let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await?;
         replace::replace_month(self, target, &table, load, async { Ok(true) }).await
+    }
+
+    /// The month staged and checked: what is needed to swap it.
+    async fn stage_month(&self, target: &Target, load: &MonthLoad) -> (Self::Table, Self::Staged, NewRecord) {
+        let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+        let table = self.prepare(target, &columns, &[]).await.unwrap();
+        let Stage::Ready(staged, figures) = self.stage(&table, load).await.unwrap() else { panic!("it is not staged") };
+        check(load, &figures).unwrap();
+        (table, staged, load.record(target, &figures))
     }
 }
 

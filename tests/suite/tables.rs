@@ -58,12 +58,18 @@ pub fn in_bigquery(emulator: &Emulator) -> Figures {
     figures_of(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)))
 }
 
-/// The load jobs that were asked for, in order: job id and partition.
+/// The load jobs that were asked for, in order: job id and table.
 pub fn load_jobs(emulator: &Emulator) -> Vec<(String, String)> {
-    let text = |request: &LoggedRequest, pointer| request.body.pointer(pointer)?.as_str().map(str::to_owned);
-    let load = |request: &LoggedRequest| {
-        let partition = text(request, "/configuration/load/destinationTable/tableId")?;
-        Some((text(request, "/jobReference/jobId")?, partition))
-    };
-    emulator.requests().iter().filter(|request| request.method == "POST").filter_map(load).collect()
+    jobs(emulator, "/configuration/load/destinationTable/tableId")
+}
+
+/// The copy jobs that were asked for, in order: job id and partition.
+pub fn copy_jobs(emulator: &Emulator) -> Vec<(String, String)> {
+    jobs(emulator, "/configuration/copy/destinationTable/tableId")
+}
+
+fn jobs(emulator: &Emulator, destination: &str) -> Vec<(String, String)> {
+    let text = |request: &LoggedRequest, pointer: &str| request.body.pointer(pointer)?.as_str().map(str::to_owned);
+    let job = |request: &LoggedRequest| Some((text(request, "/jobReference/jobId")?, text(request, destination)?));
+    emulator.requests().iter().filter(|request| request.method == "POST").filter_map(job).collect()
 }
