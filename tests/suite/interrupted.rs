@@ -159,8 +159,12 @@ async fn a_run_that_is_told_to_stop_ends_at_once_with_the_code_for_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_swap_each_month_once() {
     let job = CloudJob::new(&[september(), october()]).await;
-    hold(&job, &[SEPTEMBER, OCTOBER]);
+    hold(&job, &["finops-"]);
     let runs = [job.finops.spawn(), job.finops.spawn()];
+    // Both have seen that no swap is there, and stage the months.
+    wait_for_loads(&job, 4).await;
+    job.emulator.release();
+    hold(&job, &[SEPTEMBER, OCTOBER]);
     // Two months by two runs: whoever comes second finds the number taken.
     wait_for_swaps(&job, 4).await;
     job.emulator.release();

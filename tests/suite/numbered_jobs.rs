@@ -1,6 +1,9 @@
 //! The jobs that swap a month in: each number is used once, whatever becomes of the runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
@@ -55,7 +58,7 @@ async fn with_an_unrecorded_load(execution_id: &str) -> Table<BigQueryHarness> {
     table
 }
 
-/// What becomes of a load, whose query that sums the staged rows is held up while `meanwhile` happens.
+/// What becomes of a load whose first query, which counts or sums the month's rows, is held up while `meanwhile` happens.
 async fn replace_while(
     table: &Table<BigQueryHarness>,
     load: &MonthLoad,
@@ -235,6 +238,34 @@ async fn a_month_that_another_run_swaps_while_it_is_staged_is_superseded() {
     assert_eq!((table.recorded(), table.standing("2025-08").await.unwrap().record), (1, first.record));
     // The run looks again, and is not told twice.
     assert_eq!(table.load(&delivery("c")).await.unwrap().record.sequence, 2);
+}
+
+#[tokio::test]
+async fn a_swap_that_another_one_follows_while_it_is_summed_is_not_recorded_with_the_others_cost() {
+    let table = with_an_unrecorded_load("a").await;
+    let other = table.harness.connect();
+    // Of as many rows, so that they alone tell nothing.
+    let newer = table.prepare(&Delivery::of_costs("2025-08", "b", &["7", "8"])).await;
+    assert!(matches!(other.replace_month(&table.target, &newer).await.unwrap(), Replaced::Superseded));
+    let (prepared, staged, record) = other.stage_month(&table.target, &newer).await;
+    let (load, before) = (table.prepare(&delivery("a")).await, table.month("2025-08"));
+
+    let held = Cell::new(false);
+    let (replaced, swapped) = tokio::join!(
+        replace_while(&table, &load, async || {
+            held.set(true);
+            until(|| table.month("2025-08") != before).await;
+        }),
+        async {
+            until(|| held.get()).await;
+            other.swap(&prepared, staged, record).await.unwrap()
+        }
+    );
+
+    assert!(matches!(replaced.unwrap(), Replaced::Superseded));
+    let Swap::Committed(swapped) = swapped else { panic!("superseded") };
+    assert_eq!((swapped.record.sequence, swapped.record.cost["USD"].to_string().as_str()), (2, "15"));
+    assert_eq!((table.recorded(), table.standing("2025-08").await.unwrap().record), (1, swapped.record));
 }
 
 #[tokio::test]
