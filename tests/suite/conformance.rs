@@ -1,8 +1,10 @@
 //! What every warehouse does. Each rule runs against DuckDB and against BigQuery at the emulator.
 
+use std::{collections::BTreeSet, pin::pin};
+
 use finops::{
     error::Kind,
-    warehouse::{Committed, MonthLoad, Swap, Warehouse},
+    warehouse::{Committed, MonthLoad, Stage, Swap, Warehouse},
 };
 use finops_core::{
     amount::Costs,
@@ -335,7 +337,7 @@ async fn stage_both_then_swap<H: Harness>(
     table: &Table<H>,
     loads: [&MonthLoad; 2],
     the_second_first: bool,
-) -> Option<([Swap; 2], std::collections::BTreeSet<Rows>)> {
+) -> Option<([Swap; 2], BTreeSet<Rows>)> {
     let (one, two) = (table.harness.warehouse(), table.harness.another_run());
     if one.limits().months == 1 {
         return None;
@@ -361,11 +363,11 @@ async fn stage_while_another_is_staged<H: Harness>(table: &Table<H>, loads: [&Mo
     let (one, two) = (table.harness.warehouse(), table.harness.another_run());
     let (prepared, staged, record) = one.stage_month(&table.target, loads[0]).await;
     let before = table.month("2025-08");
-    let mut waiting = std::pin::pin!(two.stage(&prepared, loads[1]));
+    let mut waiting = pin!(two.stage(&prepared, loads[1]));
     let (early, seen) = table.while_reading("2025-08", async { futures::poll!(&mut waiting).is_ready() }).await;
     assert_eq!((early, seen), (false, [before].into()));
     let Swap::Committed(first) = one.swap(&prepared, staged, record).await.unwrap() else { panic!("superseded") };
-    let finops::warehouse::Stage::Ready(staged, figures) = waiting.await.unwrap() else { panic!("not staged") };
+    let Stage::Ready(staged, figures) = waiting.await.unwrap() else { panic!("not staged") };
     assert_eq!(table.month("2025-08").len() as u64, first.record.rows, "while the second is staged");
     let record = loads[1].record(&table.target, &figures);
     let Swap::Committed(second) = two.swap(&prepared, staged, record).await.unwrap() else { panic!("superseded") };
@@ -542,13 +544,12 @@ async fn the_record_tells_what_the_delivery_is_and_what_it_costs_after_discounts
     for (net_cost, lines, cost, after_discounts) in ways {
         let table = Table::<H>::new().await;
         let net_column = if net_cost.is_some() { ",line_item_net_unblended_cost" } else { "" };
-        let rows: String = lines
-            .iter()
-            .map(|(of, cost, net)| {
-                let net = if net_cost.is_some() { format!(",{net}") } else { String::new() };
-                format!("{},{of}{net}\n", line("2025-08", of, "USD", cost).trim_end())
-            })
-            .collect();
+        let mut rows = String::new();
+        for (of, cost, net) in lines {
+            let net = if net_cost.is_some() { format!(",{net}") } else { String::new() };
+            rows.push_str(line("2025-08", of, "USD", cost).trim_end());
+            rows.extend([",", of, &net, "\n"]);
+        }
         let text = format!("{HEADER},line_item_line_item_type{net_column}\n{rows}");
         let load = MonthLoad {
             net_cost,

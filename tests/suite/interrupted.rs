@@ -53,7 +53,9 @@ fn swaps(job: &CloudJob) -> Vec<String> {
 
 /// Holds the jobs whose ids begin so.
 fn hold(job: &CloudJob, jobs: &[&str]) {
-    jobs.iter().for_each(|prefix| job.emulator.hold_jobs(prefix));
+    for prefix in jobs {
+        job.emulator.hold_jobs(prefix);
+    }
 }
 
 /// How often files were loaded into a staging table.

@@ -10,7 +10,7 @@ use finops::{
 use crate::{
     conformance::{for_each_warehouse, with_two_months},
     delivery::{Delivery, HEADER, line},
-    harness::{Harness, Table},
+    harness::{Harness, Snapshot, Table},
 };
 
 for_each_warehouse!(
@@ -38,7 +38,7 @@ async fn load<H: Harness>(table: &Table<H>, delivery: &Delivery, rows: u64) -> M
 /// Tries the load over the loaded month, while somebody reads; `unchanged` is what is found of its files afterwards. Gives
 /// why it was refused; `None` where the month is to be looked at again.
 async fn refused<H: Harness>(
-    (table, before): &(Table<H>, crate::harness::Snapshot),
+    (table, before): &(Table<H>, Snapshot),
     load: &MonthLoad,
     unchanged: bool,
 ) -> Option<(Kind, String)> {
