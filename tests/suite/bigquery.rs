@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use bigquery_emulator::Emulator;
+use bigquery_emulator::{Emulator, LoggedRequest};
 use finops::{
     error::Result,
     warehouse::bigquery::{BigQuery, Options},
 };
-use finops_core::BillingPeriod;
+use finops_core::{BillingPeriod, state::STATE_TABLE};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{DATASET, Harness, Rows, TABLE},
+    harness::{ByHand, DATASET, Harness, Rows, TABLE},
     servers::{self, BigQueryServer, PROJECT, StorageServer},
 };
 
@@ -52,11 +52,26 @@ impl BigQueryHarness {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// The bodies of the requests that insert load jobs, each as often as it was sent.
-    pub fn loads_sent(&self) -> Vec<Value> {
+    /// The bodies of the requests that insert jobs, each as often as it was sent.
+    fn jobs_sent(&self) -> impl Iterator<Item = Value> {
         let requests = self.emulator.requests().into_iter();
         let inserts = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
-        inserts.map(|request| request.body).filter(|job| job["configuration"]["load"].is_object()).collect()
+        inserts.map(|request| request.body)
+    }
+
+    /// Of these, those that load files.
+    pub fn loads_sent(&self) -> Vec<Value> {
+        self.jobs_sent().filter(|job| job["configuration"]["load"].is_object()).collect()
+    }
+
+    /// Of these, those that swap a month in: copies, and queries where a copy is refused.
+    pub fn swaps_sent(&self) -> Vec<Value> {
+        self.jobs_sent().filter(|job| job["configuration"]["labels"]["finops_work"].is_string()).collect()
+    }
+
+    /// The ids of the swaps that were sent.
+    pub fn swaps(&self) -> BTreeSet<String> {
+        ids(&self.swaps_sent())
     }
 
     /// How often a load job was sent.
@@ -66,8 +81,18 @@ impl BigQueryHarness {
 
     /// The ids of the load jobs that were sent.
     pub fn load_jobs(&self) -> BTreeSet<String> {
-        self.loads_sent().iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
+        ids(&self.loads_sent())
     }
+
+    /// How often the job was asked for.
+    pub fn times_asked_for(&self, job: &str) -> usize {
+        let asks = |request: &LoggedRequest| request.method == "GET" && request.path.ends_with(&format!("/jobs/{job}"));
+        self.emulator.requests().iter().filter(|request| asks(request)).count()
+    }
+}
+
+fn ids(jobs: &[Value]) -> BTreeSet<String> {
+    jobs.iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits until the condition holds.
@@ -125,6 +150,73 @@ impl Harness for BigQueryHarness {
             "schema": {"fields": [{"name": "mine", "type": "STRING"}]},
         });
         self.call(Method::POST, &format!("/datasets/{DATASET}/tables"), table).await;
+    }
+
+    fn another_run(&self) -> BigQuery {
+        self.connect()
+    }
+
+    async fn change_column(&self, change: ByHand<'_>) -> Result<(), String> {
+        let path = format!("/datasets/{DATASET}/tables/{TABLE}");
+        let mut table = self.call(Method::GET, &path, Value::Null).await;
+        let fields = table["schema"]["fields"].as_array_mut().unwrap();
+        let at = |name: &str, fields: &[Value]| fields.iter().position(|field| field["name"] == name).unwrap();
+        match change {
+            ByHand::Add(name) => {
+                fields.push(json!({"name": name, "type": "STRING"}));
+                self.call(Method::PATCH, &path, json!({"schema": table["schema"]})).await;
+                return Ok(());
+            }
+            ByHand::Drop(name) => drop(fields.remove(at(name, fields))),
+            ByHand::Rename(name, to) => {
+                let at = at(name, fields);
+                fields[at]["name"] = json!(to);
+            }
+            ByHand::Retype(name, to) => {
+                let at = at(name, fields);
+                fields[at]["type"] = json!(to);
+            }
+        }
+        let has =
+            |name: &Value| table["schema"]["fields"].as_array().unwrap().iter().any(|field| field["name"] == *name);
+        let mut anew = json!({
+            "tableReference": table["tableReference"], "schema": table["schema"], "labels": table["labels"],
+        });
+        if has(&table["timePartitioning"]["field"]) {
+            anew["timePartitioning"] = table["timePartitioning"].clone();
+        }
+        if has(&table["clustering"]["fields"][0]) {
+            anew["clustering"] = table["clustering"].clone();
+        }
+        self.drop_table().await;
+        self.call(Method::POST, &format!("/datasets/{DATASET}/tables"), anew).await;
+        Ok(())
+    }
+
+    async fn keep_state_columns(&self, columns: &[&str]) {
+        let tables = format!("/datasets/{DATASET}/tables");
+        let mut state = self.call(Method::GET, &format!("{tables}/{STATE_TABLE}"), Value::Null).await;
+        let fields = state["schema"]["fields"].as_array_mut().unwrap();
+        fields.retain(|field| columns.iter().any(|column| field["name"] == *column));
+        let create = async |name: &str| {
+            let mut table = json!({"schema": state["schema"], "labels": state["labels"]});
+            table["tableReference"] = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": name});
+            self.call(Method::POST, &tables, table).await;
+        };
+        let names = columns.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let fill = async |name: &str, from: &str| {
+            let sql = format!("INSERT INTO {DATASET}.{name} ({names}) SELECT {names} FROM {DATASET}.{from}");
+            self.call(Method::POST, "/queries", json!({"query": sql, "useLegacySql": false})).await;
+        };
+        create("kept").await;
+        fill("kept", STATE_TABLE).await;
+        self.drop_state_table().await;
+        create(STATE_TABLE).await;
+        fill(STATE_TABLE, "kept").await;
+    }
+
+    async fn drop_state_table(&self) {
+        self.call(Method::DELETE, &format!("/datasets/{DATASET}/tables/{STATE_TABLE}"), Value::Null).await;
     }
 }
 

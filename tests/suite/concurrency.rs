@@ -11,7 +11,7 @@ use std::{
 };
 
 use finops::flow::replace::Replaced;
-use finops::warehouse::MonthLoad;
+use finops::warehouse::{MonthLoad, Swap, Warehouse};
 use finops_core::state::Standing;
 use jiff::Timestamp;
 use reqwest::Method;
@@ -27,6 +27,11 @@ use crate::{
 
 /// How often a reader looks, at least.
 const LOOKS: usize = 60;
+
+/// The id of the swap with this number.
+fn job(number: usize) -> String {
+    format!("finops-{DATASET}-{TABLE}-202508-{number}")
+}
 
 /// Two deliveries of the month, and what a reader may see of either: rows and cost.
 fn two_deliveries() -> [(Delivery, (String, String)); 2] {
@@ -95,21 +100,28 @@ async fn a_reader_of_duckdb_never_sees_a_month_empty_partial_or_doubled() {
 }
 
 #[tokio::test]
-async fn a_reader_of_bigquery_sees_the_old_month_while_the_job_runs() {
+async fn a_reader_of_bigquery_sees_the_old_month_while_the_new_one_is_staged_and_swapped() {
     let table = Table::<BigQueryHarness>::new().await;
     let [(small, old), (large, new)] = two_deliveries();
     table.load(&small).await.unwrap();
     let (harness, load) = (&table.harness, table.prepare(&large).await);
-    harness.emulator.hold_jobs("finops-");
-    let job = format!("/jobs/finops-{DATASET}-{TABLE}-202508-2?location=US");
-
-    let (replaced, ()) = tokio::join!(table.replace(&load), async {
-        until(|| harness.load_inserts() == 2).await;
+    let sees_old = async |job: &str| {
         for _ in 0..LOOKS {
             assert_eq!(see(harness).await, old);
         }
-        let state = harness.call(Method::GET, &job, Value::Null).await["status"]["state"].clone();
-        assert_eq!(state, "RUNNING");
+        let path = format!("/jobs/{job}?location=US");
+        assert_eq!(harness.call(Method::GET, &path, Value::Null).await["status"]["state"], "RUNNING");
+    };
+    harness.emulator.hold_jobs("finops-");
+
+    let (replaced, ()) = tokio::join!(table.replace(&load), async {
+        until(|| harness.load_inserts() == 2).await;
+        let staging = harness.loads_sent().pop().unwrap()["jobReference"]["jobId"].clone();
+        sees_old(staging.as_str().unwrap()).await;
+        harness.emulator.release();
+        harness.emulator.hold_jobs(&job(2));
+        until(|| harness.swaps_sent().len() == 2).await;
+        sees_old(&job(2)).await;
         harness.emulator.release();
     });
 
@@ -146,7 +158,7 @@ async fn a_reader_of_bigquery_never_sees_a_month_empty_partial_or_doubled() {
 }
 
 #[tokio::test]
-async fn two_runs_at_once_load_a_delivery_once() {
+async fn two_runs_at_once_swap_a_delivery_once() {
     let table = Table::<BigQueryHarness>::new().await;
     let (harness, other) = (&table.harness, table.harness.connect());
     let load = table.prepare(&Delivery::of_costs("2025-08", "a", &["1", "2"])).await;
@@ -156,37 +168,43 @@ async fn two_runs_at_once_load_a_delivery_once() {
     let (one, two, ()) = tokio::join!(table.replace(&load), other.replace_month(&table.target, &same), async {
         until(|| harness.load_inserts() == 2).await;
         harness.emulator.release();
+        harness.emulator.hold_jobs(&job(1));
+        until(|| harness.swaps_sent().len() == 2).await;
+        harness.emulator.release();
     });
 
-    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
+    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is superseded") };
     assert_eq!((one.record.sequence, &one.record.job_id), (two.record.sequence, &two.record.job_id));
-    assert_eq!(harness.load_jobs().len(), 1);
+    // Each has its own staging table.
+    assert_eq!((harness.load_jobs().len(), harness.swaps()), (2, [job(1)].into()));
     assert_eq!(table.recorded(), 1);
     assert_eq!(see(harness).await, ("2".to_owned(), "3".to_owned()));
 }
 
 #[tokio::test]
-async fn a_run_waits_for_a_running_job_of_another_delivery_and_is_overtaken() {
+async fn a_run_waits_for_a_running_swap_of_another_delivery_and_is_superseded() {
     let table = Table::<BigQueryHarness>::new().await;
     let (harness, other) = (&table.harness, table.harness.connect());
     let first = table.prepare(&Delivery::of_costs("2025-08", "a", &["1"])).await;
     let second = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
-    harness.emulator.hold_jobs("finops-");
+    let (prepared, staged, record) = other.stage_month(&table.target, &second).await;
+    harness.emulator.hold_jobs(&job(1));
 
     let (one, two, ()) = tokio::join!(
         table.replace(&first),
         async {
-            until(|| harness.load_inserts() == 1).await;
-            other.replace_month(&table.target, &second).await
+            // Both looked for the job before they staged the month; the first one waits for it.
+            until(|| harness.times_asked_for(&job(1)) >= 3).await;
+            other.swap(&prepared, staged, record).await
         },
         async {
-            until(|| harness.load_inserts() == 2).await;
+            until(|| harness.swaps_sent().len() == 2).await;
             harness.emulator.release();
         }
     );
 
     assert_eq!(one.unwrap().record.sequence, 1);
-    assert!(matches!(two.unwrap(), Replaced::Superseded));
+    assert!(matches!(two.unwrap(), Swap::Superseded));
     assert_eq!(see(harness).await, ("1".to_owned(), "1".to_owned()));
 
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
@@ -194,7 +212,7 @@ async fn a_run_waits_for_a_running_job_of_another_delivery_and_is_overtaken() {
 }
 
 #[tokio::test]
-async fn a_run_that_looked_before_another_one_loaded_is_overtaken_once() {
+async fn a_run_that_looked_before_another_one_loaded_is_superseded_once() {
     let table = Table::<BigQueryHarness>::new().await;
     let late = table.harness.connect();
     // Job times have whole milliseconds.
@@ -209,7 +227,7 @@ async fn a_run_that_looked_before_another_one_loaded_is_overtaken_once() {
     let rows_in_table = first.record.rows;
     let again = MonthLoad { previous: Some(Standing { record: first.record, rows_in_table }), ..stale };
     let Replaced::Committed(load) = late.replace_month(&table.target, &again).await.unwrap() else {
-        panic!("overtaken")
+        panic!("superseded")
     };
     assert_eq!(load.record.sequence, 2);
     assert_eq!(see(&table.harness).await, ("1".to_owned(), "2".to_owned()));

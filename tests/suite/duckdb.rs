@@ -3,16 +3,13 @@
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use duckdb::Connection;
-use finops::{
-    error::{Kind, Result},
-    warehouse::duckdb::DuckDb,
-};
-use finops_core::BillingPeriod;
+use finops::{error::Kind, warehouse::duckdb::DuckDb};
+use finops_core::{BillingPeriod, state::STATE_TABLE};
 use tempfile::TempDir;
 
 use crate::{
     delivery::{Delivery, HEADER, line},
-    harness::{DATASET, Harness, Rows, TABLE, Table, target},
+    harness::{ByHand, DATASET, Harness, Rows, TABLE, Table, target},
 };
 
 /// A database file in a folder that holds the deliveries' files too.
@@ -75,6 +72,33 @@ impl Harness for DuckDbHarness {
 
     async fn create_foreign_table(&self) {
         self.execute(&format!("CREATE SCHEMA {DATASET}; CREATE TABLE {DATASET}.{TABLE} (mine VARCHAR)"));
+    }
+
+    fn another_run(&self) -> DuckDb {
+        self.warehouse.clone()
+    }
+
+    async fn change_column(&self, change: ByHand<'_>) -> Result<(), String> {
+        let change = match change {
+            ByHand::Add(name) => format!("ADD {name} VARCHAR"),
+            ByHand::Drop(name) => format!("DROP {name}"),
+            ByHand::Rename(name, to) => format!("RENAME {name} TO {to}"),
+            ByHand::Retype(name, to) => format!("ALTER {name} TYPE {to} USING NULL"),
+        };
+        let reader = self.warehouse.reader().unwrap();
+        reader.execute_batch(&format!("ALTER TABLE {DATASET}.{TABLE} {change}")).map_err(|error| error.to_string())
+    }
+
+    async fn keep_state_columns(&self, columns: &[&str]) {
+        let (state, columns) = (format!("{DATASET}.{STATE_TABLE}"), columns.join("\", \""));
+        self.execute(&format!(
+            "CREATE TABLE {DATASET}.kept AS SELECT \"{columns}\" FROM {state}; DROP TABLE {state}; \
+             CREATE TABLE {state} AS FROM {DATASET}.kept; COMMENT ON TABLE {state} IS 'managed by finops'"
+        ));
+    }
+
+    async fn drop_state_table(&self) {
+        self.execute(&format!("DROP TABLE {DATASET}.{STATE_TABLE}"));
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{
     program::{BUCKET, Finops, assert_names, each, month},
     servers::{BigQueryServer, StorageServer, bigquery},
-    tables::{Figures, in_bigquery, in_duckdb, swaps},
+    tables::{Figures, copy_jobs, in_bigquery, in_duckdb},
     tree::copy,
 };
 
@@ -140,17 +140,17 @@ async fn the_sample_exports_load_from_a_bucket_into_bigquery_with_the_expected_f
 
     assert_first(&finops.report(0));
     assert_eq!(in_bigquery(&emulator), figures(&expected("first")));
-    assert_eq!(swaps(&emulator).len(), 3);
+    assert_eq!(copy_jobs(&emulator).len(), 3);
 
     assert_nothing_to_do(&finops.report(0));
-    assert_eq!(swaps(&emulator).len(), 3, "the second run loads nothing");
+    assert_eq!(copy_jobs(&emulator).len(), 3, "the second run loads nothing");
     assert_eq!(in_bigquery(&emulator), figures(&expected("first")));
 
     let redelivery = example("redelivery/cur/cost-and-usage/20250901-20251001");
     upload(&storage, &redelivery, "cur/cost-and-usage/20250901-20251001").await;
     assert_redelivery(&finops.report(0));
     assert_eq!(in_bigquery(&emulator), redelivered());
-    let partitions: Vec<String> = swaps(&emulator).into_iter().skip(3).map(|(_, partition)| partition).collect();
+    let partitions: Vec<String> = copy_jobs(&emulator).into_iter().skip(3).map(|(_, partition)| partition).collect();
     assert_eq!(partitions, ["aws_cur$202509"], "that month alone is loaded");
     assert_nothing_to_do(&finops.report(0));
 }

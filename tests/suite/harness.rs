@@ -1,14 +1,18 @@
 //! A warehouse for a test, and another way into it than the code under test.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
 
 use finops::{
     error::Result,
     flow::{
+        check::check,
         replace::{self, Replaced},
         table::check_table,
     },
-    warehouse::{Committed, Found, MonthLoad, TableName, Target, Warehouse, loaded_months},
+    warehouse::{Committed, Found, MonthLoad, NewRecord, Stage, TableName, Target, Warehouse, loaded_months},
 };
 use finops_core::{
     BillingPeriod, aws_cur,
@@ -57,6 +61,32 @@ pub trait Harness {
 
     /// Creates [`TABLE`], as somebody might.
     async fn create_foreign_table(&self);
+
+    /// The warehouse as another run has it.
+    fn another_run(&self) -> Self::Warehouse;
+
+    /// Changes a column of [`TABLE`], as somebody might; tells where the warehouse does not let them. In BigQuery the
+    /// table is created anew but for additions, and its rows are gone.
+    async fn change_column(&self, change: ByHand<'_>) -> Result<(), String>;
+
+    /// Makes the state table one of an earlier version, with these columns only, and their values.
+    async fn keep_state_columns(&self, columns: &[&str]);
+
+    /// Drops the state table, as somebody might.
+    async fn drop_state_table(&self);
+}
+
+/// What people do with columns.
+#[derive(Clone, Copy, Debug)]
+pub enum ByHand<'a> {
+    /// Add one of text.
+    Add(&'a str),
+    /// Drop it.
+    Drop(&'a str),
+    /// Give it another name.
+    Rename(&'a str, &'a str),
+    /// Give it another type, whose name both warehouses know.
+    Retype(&'a str, &'a str),
 }
 
 /// What a warehouse says of a table.
@@ -84,12 +114,21 @@ pub trait ReplaceMonth: Warehouse + Sized {
         let table = self.prepare(target, &columns, &[]).await?;
         replace::replace_month(self, target, &table, load, async { Ok(true) }).await
     }
+
+    /// The month staged and checked: what is needed to swap it.
+    async fn stage_month(&self, target: &Target, load: &MonthLoad) -> (Self::Table, Self::Staged, NewRecord) {
+        let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+        let table = self.prepare(target, &columns, &[]).await.unwrap();
+        let Stage::Ready(staged, figures) = self.stage(&table, load).await.unwrap() else { panic!("it is not staged") };
+        check(load, &figures).unwrap();
+        (table, staged, load.record(target, &figures))
+    }
 }
 
 impl<W: Warehouse> ReplaceMonth for W {}
 
 /// What there is to see of a table.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     rows: Rows,
     columns: Option<Vec<Column>>,
@@ -172,6 +211,22 @@ impl<H: Harness> Table<H> {
         let table = self.harness.table(TABLE);
         let month = format!("{} = TIMESTAMP '{month}-01 00:00:00'", self.target.layout.partition);
         self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
+    }
+
+    /// What comes of `work`, and all that a reader sees of the month from before until after it.
+    pub async fn while_reading<T>(&self, month: &str, work: impl Future<Output = T>) -> (T, BTreeSet<Rows>) {
+        let mut work = pin!(work);
+        let mut seen = BTreeSet::from([self.month(month)]);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => {
+                    seen.insert(self.month(month));
+                    return (done, seen);
+                }
+                () = tokio::task::yield_now() => drop(seen.insert(self.month(month))),
+            }
+        }
     }
 
     /// How many loads the state table tells of.

@@ -7,10 +7,11 @@ use std::{
 };
 
 use crate::{
+    bigquery::until,
     jobs::{CloudJob, LocalJob},
     program::{DATASET, assert_names, each},
     servers::{PROJECT, query},
-    tables::{Figures, load_jobs},
+    tables::{Figures, copy_jobs, load_jobs},
     tree::Delivery,
 };
 
@@ -28,21 +29,43 @@ fn both() -> Figures {
         .into()
 }
 
-/// Waits until the emulator was asked for so many load jobs.
-async fn wait_for_load_jobs(job: &CloudJob, count: usize) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while load_jobs(&job.emulator).len() < count {
-        assert!(Instant::now() < deadline, "{count} load jobs: {:?}", load_jobs(&job.emulator));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+const SEPTEMBER: &str = "finops-billing-aws_cur-202509-1";
+const SEPTEMBER_2: &str = "finops-billing-aws_cur-202509-2";
+const OCTOBER: &str = "finops-billing-aws_cur-202510-1";
+
+/// Waits until the emulator was asked for so many staging loads.
+async fn wait_for_loads(job: &CloudJob, count: usize) {
+    until(|| load_jobs(&job.emulator).len() >= count).await;
 }
 
-/// The ids of the load jobs, each once.
-fn job_ids(job: &CloudJob) -> Vec<String> {
-    let mut ids: Vec<String> = load_jobs(&job.emulator).into_iter().map(|(id, _)| id).collect();
+/// Waits until the emulator was asked for so many swaps.
+async fn wait_for_swaps(job: &CloudJob, count: usize) {
+    until(|| copy_jobs(&job.emulator).len() >= count).await;
+}
+
+/// The ids of the swaps, each once.
+fn swaps(job: &CloudJob) -> Vec<String> {
+    let mut ids: Vec<String> = copy_jobs(&job.emulator).into_iter().map(|(id, _)| id).collect();
     ids.sort();
     ids.dedup();
     ids
+}
+
+/// Holds the jobs whose ids begin so.
+fn hold(job: &CloudJob, jobs: &[&str]) {
+    for prefix in jobs {
+        job.emulator.hold_jobs(prefix);
+    }
+}
+
+/// How often files were loaded into a staging table.
+fn staged(job: &CloudJob) -> usize {
+    load_jobs(&job.emulator).len()
+}
+
+/// How many queries were sent.
+fn queries(job: &CloudJob) -> usize {
+    job.emulator.requests().iter().filter(|r| r.method == "POST" && r.path.ends_with("/queries")).count()
 }
 
 /// The months that the state table tells of, one a row.
@@ -66,11 +89,11 @@ fn signal(run: &Child, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_run_began_the_next_run_completes_without_loading_it_again() {
+async fn a_swap_that_a_killed_run_began_the_next_run_completes_without_loading_it_again() {
     let job = CloudJob::new(&[september(), october()]).await;
-    job.emulator.hold_jobs("finops-");
+    hold(&job, &[SEPTEMBER, OCTOBER]);
     let mut run = job.finops.spawn();
-    wait_for_load_jobs(&job, 2).await;
+    wait_for_swaps(&job, 2).await;
     run.kill().unwrap();
     run.wait().unwrap();
     assert_eq!(recorded(&job).await, [""; 0], "it died before it recorded anything");
@@ -79,7 +102,7 @@ async fn what_a_killed_run_began_the_next_run_completes_without_loading_it_again
     let report = job.finops.report(0);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"], "{report:#}");
     assert_eq!(job.figures(), both());
-    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202510-1"]);
+    assert_eq!((swaps(&job), staged(&job)), (vec![SEPTEMBER.to_owned(), OCTOBER.to_owned()], 2));
     assert_eq!(recorded(&job).await, ["2025-09-01", "2025-10-01"]);
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "skipped"]);
 }
@@ -88,10 +111,10 @@ async fn what_a_killed_run_began_the_next_run_completes_without_loading_it_again
 async fn readers_see_the_old_month_until_the_new_one_is_complete() {
     let job = CloudJob::loaded(&[september(), october()]).await;
     job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
-    job.emulator.hold_jobs("finops-");
+    job.emulator.hold_jobs(SEPTEMBER_2);
     let run = job.finops.spawn();
-    wait_for_load_jobs(&job, 3).await;
-    assert_eq!(job.figures(), both(), "while the job runs");
+    wait_for_swaps(&job, 3).await;
+    assert_eq!(job.figures(), both(), "while the swap runs");
     job.emulator.release();
     let (status, stderr) = end(run);
     assert!(status.success(), "{stderr}");
@@ -104,46 +127,54 @@ async fn files_that_a_mirror_replaces_while_they_are_loaded_are_loaded_again_by_
     let job = CloudJob::new(&[first]).await;
     job.emulator.hold_jobs("finops-");
     let run = job.finops.spawn();
-    wait_for_load_jobs(&job, 1).await;
+    wait_for_loads(&job, 1).await;
     job.put(&Delivery::new("2025-09", "same", &["7", "8", "9"]).overwriting()).await;
     job.emulator.release();
     let (status, stderr) = end(run);
     assert!(status.success(), "{stderr}");
     assert_eq!(job.figures()["2025-09"], (3, "24".to_owned()));
-    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202509-2"]);
+    assert_eq!((swaps(&job), staged(&job)), (vec![SEPTEMBER.to_owned()], 2), "what was read before is not swapped");
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_told_to_stop_ends_at_once_with_the_code_for_that() {
-    for (name, code) in [("-TERM", 143), ("-INT", 130)] {
+    let whiles = ["finops-", SEPTEMBER].map(|held| [("-TERM", 143, held), ("-INT", 130, held)]);
+    for (name, code, held) in whiles.concat() {
         let job = CloudJob::new(&[september()]).await;
-        job.emulator.hold_jobs("finops-");
+        job.emulator.hold_jobs(held);
         let run = job.finops.spawn();
-        wait_for_load_jobs(&job, 1).await;
+        until(|| staged(&job) == 1 && (held != SEPTEMBER || !swaps(&job).is_empty())).await;
         signal(&run, name);
         let (status, stderr) = end(run);
         assert_eq!(status.code(), Some(code), "{stderr}");
         assert_names(&stderr, &["told to stop"]);
         job.emulator.release();
         assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
-        assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1"]);
+        assert_eq!(
+            (swaps(&job), job.figures()["2025-09"].clone()),
+            (vec![SEPTEMBER.to_owned()], both()["2025-09"].clone())
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_runs_at_once_load_each_month_once() {
+async fn two_runs_at_once_swap_each_month_once() {
     let job = CloudJob::new(&[september(), october()]).await;
-    job.emulator.hold_jobs("finops-");
+    hold(&job, &["finops-"]);
     let runs = [job.finops.spawn(), job.finops.spawn()];
+    // Both have seen that no swap is there, and stage the months.
+    wait_for_loads(&job, 4).await;
+    job.emulator.release();
+    hold(&job, &[SEPTEMBER, OCTOBER]);
     // Two months by two runs: whoever comes second finds the number taken.
-    wait_for_load_jobs(&job, 4).await;
+    wait_for_swaps(&job, 4).await;
     job.emulator.release();
     for run in runs {
         let (status, stderr) = end(run);
         assert!(status.success(), "{stderr}");
     }
-    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202510-1"]);
+    assert_eq!(swaps(&job), [SEPTEMBER, OCTOBER]);
     assert_eq!(recorded(&job).await, ["2025-09-01", "2025-10-01"]);
     assert_eq!(job.figures(), both());
 }
@@ -151,9 +182,9 @@ async fn two_runs_at_once_load_each_month_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_that_came_after_a_killed_run_is_the_one_that_stands() {
     let job = CloudJob::new(&[september()]).await;
-    job.emulator.hold_jobs("finops-");
+    job.emulator.hold_jobs(SEPTEMBER);
     let mut run = job.finops.spawn();
-    wait_for_load_jobs(&job, 1).await;
+    wait_for_swaps(&job, 1).await;
     run.kill().unwrap();
     run.wait().unwrap();
     job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
@@ -168,20 +199,21 @@ async fn a_delivery_that_came_after_a_killed_run_is_the_one_that_stands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_runs_at_once_with_different_deliveries_the_newer_one_stands() {
     let job = CloudJob::new(&[september()]).await;
-    job.emulator.hold_jobs("finops-");
+    job.emulator.hold_jobs(SEPTEMBER);
     let first = job.finops.spawn();
-    wait_for_load_jobs(&job, 1).await;
+    wait_for_swaps(&job, 1).await;
     job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
+    let before = queries(&job);
     let second = job.finops.spawn();
-    // The second finds the first's number taken.
-    wait_for_load_jobs(&job, 2).await;
+    // The second has read the state, which does not tell of the first's swap.
+    until(|| queries(&job) > before).await;
     job.emulator.release();
     for run in [first, second] {
         let (status, stderr) = end(run);
         assert!(status.success(), "{stderr}");
     }
     assert_eq!(job.figures()["2025-09"], (3, "24".to_owned()));
-    assert_eq!(job_ids(&job), ["finops-billing-aws_cur-202509-1", "finops-billing-aws_cur-202509-2"]);
+    assert_eq!(swaps(&job), [SEPTEMBER, SEPTEMBER_2]);
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
 }
 

@@ -1,18 +1,15 @@
 //! What Cloud Logging gets of a run in a Cloud Run job: a JSON object a line, with labels by which lines can be found.
 
-use std::{
-    io::Read,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{io::Read, process::Command};
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use serde_json::{Value, json};
 
 use crate::{
+    bigquery::until,
     jobs::{CloudJob, LocalJob},
     program::{Finops, Outcome, assert_names, month},
-    tables::load_jobs,
+    tables::copy_jobs,
     tree::{Delivery, REPORT},
 };
 
@@ -140,20 +137,16 @@ async fn what_is_sent_again_for_a_month_is_told_with_that_month() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began() {
-    let job = CloudJob::new(&[september()]).await;
-    job.emulator.hold_jobs("finops-");
+    let (swap, job) = ("finops-billing-aws_cur-202509-1", CloudJob::new(&[september()]).await);
+    job.emulator.hold_jobs(swap);
     let mut run = in_cloud_run(&job.finops).spawn();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while load_jobs(&job.emulator).is_empty() {
-        assert!(Instant::now() < deadline, "no load job");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| !copy_jobs(&job.emulator).is_empty()).await;
     let (mut stdout, mut stderr) = (String::new(), String::new());
     let status = tokio::task::block_in_place(|| {
         let mut log = run.stderr.take().unwrap();
         // The answer to the insert may still be on its way.
         let mut byte = [0];
-        while !stderr.contains("job started") && log.read(&mut byte).unwrap() > 0 {
+        while !stderr.contains(&format!("{swap}\"")) && log.read(&mut byte).unwrap() > 0 {
             stderr.push(char::from(byte[0]));
         }
         assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().unwrap().success());
@@ -164,11 +157,10 @@ async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began
     assert_eq!((status.code(), stdout.as_str()), (Some(143), ""), "{stderr}");
     let entries = entries(&stderr);
     let (began, last) = (of(&entries, "job started"), entries.last().unwrap());
-    let labels = &began[0][LABELS];
-    assert_eq!(
-        (&labels["billing_period"], &labels["job_id"]),
-        (&json!("2025-09"), &json!("finops-billing-aws_cur-202509-1"))
-    );
+    assert!(began.iter().all(|entry| entry[LABELS]["billing_period"] == "2025-09"), "{began:?}");
+    let [staged, swapped] = [0, 1].map(|at| began[at][LABELS]["job_id"].as_str().unwrap());
+    assert!(staged.starts_with("finops-billing-aws_cur-202509-finops_staging_202509_"), "{staged}");
+    assert_eq!((swapped, began.len()), (swap, 2));
     assert_names(last["message"].as_str().unwrap(), &["told to stop"]);
     assert_eq!(last["severity"], "WARNING");
     assert!(last[LABELS]["run_id"].is_string());
@@ -178,25 +170,28 @@ async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_text_from_outside_breaks_a_line_or_makes_one_endless() {
-    let job = CloudJob::new(&[september()]).await;
     let said = format!("no\r\n{{\"severity\":\"INFO\"}}\u{2028}\u{85}\u{1b}[31m {}", "x".repeat(500_000));
     let body = json!({"error": {"code": 403, "message": said, "errors": [{"reason": "accessDenied"}]}});
-    job.emulator.add_fault(Fault {
-        method: "POST".to_owned(),
-        path_contains: "/jobs".to_owned(),
-        after: 0,
-        times: 1,
-        kind: FaultKind::Answer { status: 403, headers: Vec::new(), body: body.to_string() },
-        when: When::BeforeEffect,
-    });
-    let outcome = in_cloud_run(&job.finops).run(&["run"]);
-    assert_eq!(outcome.code, 1);
-    let entries = entries(&outcome.stderr);
-    let error = of(&entries, "loading 2025-09 into demo.billing.aws_cur failed: no")[0];
-    let message = error["message"].as_str().unwrap();
-    assert!(message.chars().count() < 10_000 && message.ends_with("..."), "{}", message.len());
-    assert!(!outcome.stderr.contains(['\r', '\u{2028}', '\u{85}', '\u{1b}']));
-    assert_eq!((&error["severity"], &error["kind"]), (&json!("ERROR"), &json!("permission")));
+    // The load of the files, and the swap.
+    for (after, doing) in [(0, "staging the files of 2025-09 for"), (1, "loading 2025-09 into")] {
+        let job = CloudJob::new(&[september()]).await;
+        job.emulator.add_fault(Fault {
+            method: "POST".to_owned(),
+            path_contains: "/jobs".to_owned(),
+            after,
+            times: 1,
+            kind: FaultKind::Answer { status: 403, headers: Vec::new(), body: body.to_string() },
+            when: When::BeforeEffect,
+        });
+        let outcome = in_cloud_run(&job.finops).run(&["run"]);
+        assert_eq!(outcome.code, 1);
+        let entries = entries(&outcome.stderr);
+        let error = of(&entries, &format!("{doing} demo.billing.aws_cur failed: no"))[0];
+        let message = error["message"].as_str().unwrap();
+        assert!(message.chars().count() < 10_000 && message.ends_with("..."), "{}", message.len());
+        assert!(!outcome.stderr.contains(['\r', '\u{2028}', '\u{85}', '\u{1b}']));
+        assert_eq!((&error["severity"], &error["kind"]), (&json!("ERROR"), &json!("permission")));
+    }
 }
 
 #[test]

@@ -53,6 +53,7 @@ mod parquet_files;
 mod paths;
 mod program;
 mod refusals;
+mod refused_deliveries;
 mod require;
 mod retyping;
 mod s3;

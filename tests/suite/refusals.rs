@@ -42,15 +42,19 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
         (403, "accessNotConfigured", Kind::Configuration, "gcloud services enable bigquery.googleapis.com"),
         (404, "notFound", Kind::NotFound, "location"),
     ] {
-        let sent = table.harness.load_inserts();
-        table.harness.emulator.add_fault(fault("POST", "/jobs", 1, status(code, reason)));
-        let error = table.replace(&load).await.unwrap_err();
-        assert_eq!(error.kind(), kind, "{reason}");
-        let message = error.full_message();
-        assert!(message.contains("2025-08") && message.contains("demo.billing.aws_cur"), "{message}");
-        assert!(error.next_step().unwrap().contains(hint), "{reason}: {:?}", error.next_step());
-        assert_eq!(table.harness.load_inserts(), sent + 1, "{reason} is final");
-        assert_eq!(table.snapshot().await, before);
+        // Of the load of the files, and of the swap that follows it.
+        for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
+            let sent = (table.harness.load_inserts(), table.harness.swaps_sent().len());
+            table.harness.emulator.add_fault(Fault { after, ..fault("POST", "/jobs", 1, status(code, reason)) });
+            let error = table.replace(&load).await.unwrap_err();
+            assert_eq!(error.kind(), kind, "{reason}");
+            let message = error.full_message();
+            assert!(message.contains("2025-08") && message.contains("demo.billing.aws_cur"), "{message}");
+            assert!(error.next_step().unwrap().contains(hint), "{reason}: {:?}", error.next_step());
+            let now = (table.harness.load_inserts(), table.harness.swaps_sent().len());
+            assert_eq!(now, (sent.0 + loads, sent.1 + swaps), "{reason} is final");
+            assert_eq!(table.snapshot().await, before);
+        }
     }
     table.replace(&load).await.unwrap();
 }
@@ -67,6 +71,9 @@ async fn what_goes_away_is_sent_again() {
         FaultKind::Reset,
     ]) {
         table.harness.emulator.add_fault(fault("POST", "/jobs", 1, kind.clone()));
+        // The load of the files is sent again before it.
+        let swap = Fault { after: 1, ..fault("POST", "/jobs", 1, kind.clone()) };
+        table.harness.emulator.add_fault(swap);
         table.harness.emulator.add_fault(fault("GET", "/jobs/", 1, kind.clone()));
         table.harness.emulator.add_fault(fault("POST", "/queries", 1, kind.clone()));
         let load = table.load(&Delivery::of_costs("2025-08", &format!("b{sequence}"), &["2"])).await.unwrap();
@@ -115,10 +122,13 @@ async fn a_job_of_another_account_is_recognised() {
     // The other run knows nothing of the load, and may not look at its job.
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
     let load = MonthLoad { previous: None, ..load };
-    table.harness.emulator.add_fault(fault("GET", "/jobs/", 1, status(403, "accessDenied")));
+    let (job, denied) = ("/jobs/finops-billing-aws_cur-202508-1", status(403, "accessDenied"));
+    table.harness.emulator.add_fault(fault("GET", job, usize::MAX, denied));
+    let before = table.select("*");
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.next_step().unwrap().contains("another account"), "{:?}", error.next_step());
+    assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
 
 /// Somebody else's table of the state table's name.

@@ -58,23 +58,18 @@ pub fn in_bigquery(emulator: &Emulator) -> Figures {
     figures_of(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)))
 }
 
-/// The jobs that were asked for to replace a month, in order: job id and partition.
-pub fn swaps(emulator: &Emulator) -> Vec<(String, String)> {
-    let swap = |request: &LoggedRequest| {
-        let configuration = &request.body["configuration"];
-        let partition = ["copy", "query"].map(|kind| configuration[kind]["destinationTable"]["tableId"].as_str());
-        let partition = partition.into_iter().flatten().find(|table| table.contains('$'))?;
-        Some((request.body["jobReference"]["jobId"].as_str()?.to_owned(), partition.to_owned()))
-    };
-    emulator.requests().iter().filter(|request| request.method == "POST").filter_map(swap).collect()
+/// The load jobs that were asked for, in order: job id and table.
+pub fn load_jobs(emulator: &Emulator) -> Vec<(String, String)> {
+    jobs(emulator, "/configuration/load/destinationTable/tableId")
 }
 
-/// The load jobs that were asked for, in order: job id and partition.
-pub fn load_jobs(emulator: &Emulator) -> Vec<(String, String)> {
-    let text = |request: &LoggedRequest, pointer| request.body.pointer(pointer)?.as_str().map(str::to_owned);
-    let load = |request: &LoggedRequest| {
-        let partition = text(request, "/configuration/load/destinationTable/tableId")?;
-        Some((text(request, "/jobReference/jobId")?, partition))
-    };
-    emulator.requests().iter().filter(|request| request.method == "POST").filter_map(load).collect()
+/// The copy jobs that were asked for, in order: job id and partition.
+pub fn copy_jobs(emulator: &Emulator) -> Vec<(String, String)> {
+    jobs(emulator, "/configuration/copy/destinationTable/tableId")
+}
+
+fn jobs(emulator: &Emulator, destination: &str) -> Vec<(String, String)> {
+    let text = |request: &LoggedRequest, pointer: &str| request.body.pointer(pointer)?.as_str().map(str::to_owned);
+    let job = |request: &LoggedRequest| Some((text(request, "/jobReference/jobId")?, text(request, destination)?));
+    emulator.requests().iter().filter(|request| request.method == "POST").filter_map(job).collect()
 }
