@@ -120,7 +120,7 @@ pub trait ReplaceMonth: Warehouse + Sized {
         let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await.unwrap();
         let Stage::Ready(staged, figures) = self.stage(&table, load).await.unwrap() else { panic!("it is not staged") };
-        check(load, &figures).unwrap();
+        check(target, load, &figures).unwrap();
         (table, staged, load.record(target, &figures))
     }
 }
