@@ -1,7 +1,5 @@
 //! The table that a month is staged in: what it is made of, where, and how long it is there.
 
-use std::collections::BTreeSet;
-
 use bigquery_emulator::{LoggedRequest, Options};
 use finops::{
     error::Kind,
@@ -212,16 +210,4 @@ async fn staging_tables_are_made_in_the_staging_dataset_which_must_be_there_and_
     let other = follow(&job, error["hint"].as_str().unwrap()).await;
     assert_eq!(each(&job.finops.clone().with("STAGING_DATASET", &other).report(0), "status"), ["loaded"]);
     assert_eq!(job.figures()["2025-09"], (1, "7".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_months_at_once_make_no_more_tables_in_a_second_than_bigquery_takes() {
-    let months: Vec<_> =
-        (1..=12).map(|month| tree::Delivery::new(&format!("2024-{month:02}"), "first", &["1"])).collect();
-    let job = CloudJob::with(Options { tables_per_second: Some(10), ..Options::default() }, &months).await;
-    let report = job.finops.clone().with("LOAD_CONCURRENCY", "24").report(0);
-    assert_eq!(each(&report, "status"), ["loaded"; 12]);
-    let sent = created(&job.emulator.requests(), DATASET);
-    assert_eq!(sent.len(), 12, "one that is refused is sent again");
-    assert_eq!(sent.iter().collect::<BTreeSet<_>>().len(), 12);
 }

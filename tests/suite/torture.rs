@@ -18,16 +18,16 @@ fn assert_ends_right(kind: &str, slice: &str, seed: &str) {
 
 #[test]
 fn whatever_request_a_run_is_killed_at_the_next_run_ends_right() {
-    assert_ends_right("kill", "60", "45");
+    assert_ends_right("kill", "80", "45");
 }
 
 #[test]
 fn whatever_request_a_run_is_held_at_the_newer_delivery_remains() {
     // The first of them while the run reads manifests: what it knows of deliveries is then outdated.
-    assert_ends_right("hold", "40", "15");
+    assert_ends_right("hold", "60", "15");
 }
 
 #[test]
 fn of_many_runs_at_once_each_month_is_written_once() {
-    assert_ends_right("many", "3", "1");
+    assert_ends_right("many", "6", "1");
 }

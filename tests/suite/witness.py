@@ -13,9 +13,11 @@ MONTH = "bill_billing_period_start_date"
 
 
 def read(client, name, job_ids):
-    """What the client sees of a table and of the jobs that loaded it."""
+    """What the client sees of a table, of the jobs that replaced its months, and of those that staged them."""
     table = client.get_table(name)
     listed = {job.job_id for job in client.list_jobs()}
+    staged = sorted(job_id for job_id in listed if "-finops_staging_" in job_id)
+    staging_jobs = [client.get_job(job_id, location=table.location) for job_id in staged]
     cost = next(field for field in table.schema if field.name == "line_item_unblended_cost")
     costs = [row[0] for row in client.list_rows(table, selected_fields=[cost], page_size=500)]
     query = f"SELECT {MONTH}, COUNT(*), SUM(line_item_unblended_cost) FROM `{name}` GROUP BY {MONTH}"
@@ -33,12 +35,12 @@ def read(client, name, job_ids):
             for month, rows, cost in client.query_and_wait(query)
         },
         "jobs": {
-            # Of a query the client does not tell the rows written.
-            job.job_id: [
-                job.job_type, job.state, job.destination.table_id, job.write_disposition, getattr(job, "output_rows", None)
-            ]
-            for job in jobs
+            job.job_id: [job.job_type, job.state, job.destination.table_id, job.write_disposition] for job in jobs
         },
+        # Of a query the client does not tell the rows written.
+        "staged": [
+            [job.job_type, job.state, job.write_disposition, getattr(job, "output_rows", None)] for job in staging_jobs
+        ],
     }
 
 

@@ -73,11 +73,17 @@ async fn bq_reads_what_the_job_did() {
     }
     let september = month(&report, "2025-09");
     let job = json(&["show", "--job", "--location=US", september["job_id"].as_str().unwrap()]).unwrap();
-    assert_eq!(job["configuration"]["load"]["destinationTable"]["tableId"], format!("{TABLE}$202509"));
-    assert_eq!(job["configuration"]["load"]["writeDisposition"], "WRITE_TRUNCATE");
+    assert_eq!(job["configuration"]["copy"]["destinationTable"]["tableId"], format!("{TABLE}$202509"));
+    assert_eq!(job["configuration"]["copy"]["writeDisposition"], "WRITE_TRUNCATE");
     assert_eq!(job["status"], json!({"state": "DONE"}));
-    assert_eq!(job["statistics"]["load"]["outputRows"], september["rows"].to_string());
-    assert_eq!(job["statistics"]["load"]["inputFiles"], september["files"].to_string());
+    assert_eq!(job["statistics"]["copy"]["copiedRows"], september["rows"].to_string());
+    // The load of its files, into the staging table.
+    let is_load = |id: &&str| id.contains("-202509-finops_staging_") && id.ends_with("-load-1");
+    let load = listed.iter().filter_map(|id| id.as_str()).find(is_load).unwrap();
+    let load = json(&["show", "--job", "--location=US", load]).unwrap();
+    assert_eq!(load["configuration"]["load"]["writeDisposition"], "WRITE_APPEND");
+    assert_eq!(load["statistics"]["load"]["outputRows"], september["rows"].to_string());
+    assert_eq!(load["statistics"]["load"]["inputFiles"], september["files"].to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

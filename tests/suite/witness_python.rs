@@ -41,16 +41,16 @@ async fn the_expected_figures_are_those_of_the_committed_parquet_files_and_their
 
 #[tokio::test(flavor = "multi_thread")]
 async fn googles_python_client_reads_what_the_job_did() {
-    reads_what_the_job_did("first", "load").await;
+    reads_what_the_job_did("first", &["load"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn googles_python_client_reads_what_the_job_did_by_way_of_staging() {
-    reads_what_the_job_did("parquet-athena", "query").await;
+async fn googles_python_client_reads_what_the_job_did_with_a_conversion() {
+    reads_what_the_job_did("parquet-athena", &["load", "query"]).await;
 }
 
-/// After a run from `tree`, whose months are replaced by jobs of type `job_type`.
-async fn reads_what_the_job_did(tree: &str, job_type: &str) {
+/// After a run from `tree`, whose months are staged by a job of each of these types.
+async fn reads_what_the_job_did(tree: &str, staged_by: &[&str]) {
     let sample = Sample::of(tree).await;
     let report = sample.finops.report(0);
     let months = each(&report, "billing_period").into_iter();
@@ -66,14 +66,19 @@ async fn reads_what_the_job_did(tree: &str, job_type: &str) {
     assert_eq!(seen["rows"], 1824);
     assert_eq!(seen["listed_costs"], json!([1824, "196.2995496624"]));
     assert_eq!(seen["rows_of_september"], expected["2025-09"]["rows"]);
+    let staged = seen["staged"].as_array().unwrap();
     for (name, expected) in expected.as_object().unwrap() {
         let loaded = json!({"rows": expected["rows"], "cost": expected["unblended_cost"]["USD"]});
         assert_eq!(seen["months"][name], loaded, "{name}");
         let partition = format!("{TABLE}${}", name.replace('-', ""));
-        let rows = if job_type == "load" { expected["rows"].clone() } else { Value::Null };
-        let job = json!([job_type, "DONE", partition, "WRITE_TRUNCATE", rows]);
+        let job = json!(["copy", "DONE", partition, "WRITE_TRUNCATE"]);
         assert_eq!(seen["jobs"][month(&report, name)["job_id"].as_str().unwrap()], job, "{name}");
+        if staged_by.contains(&"query") {
+            assert!(staged.contains(&json!(["query", "DONE", "WRITE_EMPTY", null])), "{staged:?}");
+        }
+        assert!(staged.contains(&json!(["load", "DONE", "WRITE_APPEND", expected["rows"]])), "{name}: {staged:?}");
     }
+    assert_eq!(staged.len(), 3 * staged_by.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,7 @@ pub enum Do {
     Fail,
 }
 
-/// Consecutive numbers that are looked at one by one before the walk doubles its steps. Versions before 0.2 used a number
+/// Consecutive numbers that are looked at one by one before the walk doubles its steps. Earlier versions used a number
 /// up with each failed attempt, so that hundreds may have to be passed.
 const ONE_BY_ONE: u32 = 8;
 /// How often the swap is tried again after failures that go away.

@@ -12,6 +12,7 @@ mod inspect;
 mod load;
 mod model;
 mod month;
+mod pace;
 mod prepare;
 mod probe;
 mod query;
@@ -37,7 +38,7 @@ use self::{
     client::Client,
     errors::{Failure, WAIT_FOR_QUOTA},
     model::Dataset,
-    stage::Pace,
+    pace::Pace,
 };
 use super::{Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
@@ -112,7 +113,7 @@ impl BigQuery {
             forgotten_after: options.forgotten_after,
             locations: Mutex::default(),
             acknowledged: Mutex::default(),
-            new_tables: Pace::default(),
+            new_tables: Pace::new(options.emulator_host.is_some()),
             quota_used_up: OnceLock::new(),
         })
     }

@@ -4,10 +4,7 @@
 //! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
 //! own run removes it; where that was killed, it expires.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    time::Duration,
-};
+use std::hash::{BuildHasher, RandomState};
 
 use backon::BackoffBuilder;
 use finops_core::{
@@ -16,7 +13,6 @@ use finops_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{
     BigQuery, MANAGED_BY,
@@ -38,8 +34,6 @@ const NEEDED_FOR_SWAP: SignedDuration = SignedDuration::from_hours(2);
 /// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
 /// years, in milliseconds.
 const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
-/// BigQuery takes ten new tables a second of a project.
-const NEW_TABLES_A_SECOND: u32 = 5;
 
 /// A month's rows in a staging table.
 pub(super) struct StagingTable {
@@ -59,30 +53,6 @@ impl StagingTable {
     /// Tells whether a job may be reading the table from now on.
     pub(super) fn set_in_use(&mut self, in_use: bool) {
         self.in_use = in_use;
-    }
-}
-
-/// Lets so many tables be created a second.
-#[derive(Debug, Default)]
-pub(super) struct Pace {
-    /// Since when, and how many since then.
-    window: tokio::sync::Mutex<Option<(Instant, u32)>>,
-}
-
-impl Pace {
-    /// Waits for its turn.
-    async fn turn(&self) {
-        const SECOND: Duration = Duration::from_secs(1);
-        let mut window = self.window.lock().await;
-        let (begin, created) = window.unwrap_or((Instant::now(), 0));
-        *window = Some(if begin.elapsed() >= SECOND {
-            (Instant::now(), 1)
-        } else if created < NEW_TABLES_A_SECOND {
-            (begin, created + 1)
-        } else {
-            tokio::time::sleep_until(begin + SECOND).await;
-            (Instant::now(), 1)
-        });
     }
 }
 
