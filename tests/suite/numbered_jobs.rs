@@ -76,7 +76,7 @@ async fn replace_while(
     replaced
 }
 
-/// The month's job 2, as another run might have left it: it failed. It loads the files, as in versions before 0.2.
+/// The month's job 2, as another run might have left it: it failed. It loads the files, as in earlier versions.
 async fn insert_failing_second_job(table: &Table<BigQueryHarness>) {
     table.harness.emulator.add_job_fault(job_fault(2, "invalid"));
     let mut body = table.harness.loads_sent().remove(0);

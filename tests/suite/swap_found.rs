@@ -92,7 +92,7 @@ async fn a_swap_that_was_not_recorded_and_whose_rows_are_gone_is_done_again() {
     }
 }
 
-/// A load job that puts `files` into August under `number`, as versions before 0.2 did, with these labels.
+/// A load job that puts `files` into August under `number`, as earlier versions did, with these labels.
 async fn insert(table: &Table<BigQueryHarness>, load: &MonthLoad, number: i64, labels: Value) {
     let schema = table.harness.call(Method::GET, &table_path(), Value::Null).await["schema"].clone();
     let destination = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": format!("{TABLE}$202508")});
