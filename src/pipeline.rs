@@ -209,7 +209,7 @@ async fn round<W: Warehouse>(
 
 fn ended_early(period: BillingPeriod) -> Error {
     Error::new(Kind::Warehouse, format!("loading {period} ended early, by a fault of finops"))
-        .hint("what was loaded before is unchanged; run again, and report it with the lines above")
+        .hint("no month is left half loaded: run again, and report it with the lines above")
 }
 
 #[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
@@ -236,7 +236,7 @@ async fn replace<W: Warehouse>(
     let layout = &target.layout;
     let in_files = |name: &str| month.columns.columns.iter().any(|column| column.name == name);
     let in_table = |name: &str| types.contains_key(name);
-    let cost = layout.cost(in_files).unwrap_or(layout.costs[0]);
+    let cost = layout.cost(in_files).or_else(|| layout.cost(in_table)).unwrap_or(layout.costs[0]);
     let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost = layout

@@ -50,10 +50,15 @@ pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
 pub fn total<'a>(costs: impl Iterator<Item = &'a Costs>) -> Costs {
     let mut total = Costs::new();
     for (currency, amount) in costs.flatten() {
-        let sum = total.entry(currency.clone()).or_insert_with(Amount::zero);
-        *sum = Amount(&sum.0 + &amount.0);
+        add_to(&mut total, currency, amount);
     }
     total
+}
+
+/// Adds an amount to those of its currency.
+pub fn add_to(costs: &mut Costs, currency: &str, amount: &Amount) {
+    let sum = costs.entry(currency.to_owned()).or_insert_with(Amount::zero);
+    *sum = Amount(&sum.0 + &amount.0);
 }
 
 impl fmt::Display for Amount {

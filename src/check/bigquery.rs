@@ -294,14 +294,18 @@ async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Fi
     vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
 }
 
-/// What the table's row access policies mean: the copy that replaces a month may remove them, and then readers see rows that
-/// they should not see.
+/// What the table's row access policies mean: a copy may remove them, and then readers see rows that they should not see. Where
+/// a run can see them, it replaces months by a query.
 fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
     match policies {
         Ok(Some(ids)) if ids.is_empty() => Finding::ok(Check::RowAccess, object, "no row access policies"),
         Ok(Some(ids)) => {
-            let found = format!("has row access policies ({}), which a copy may remove", ids.join(", "));
-            let hint = "see after each load whether they are there, or put them on a view that readers use instead";
+            let found = format!(
+                "has row access policies ({}): months are replaced by a query that keeps them, billed for their bytes",
+                ids.join(", ")
+            );
+            let hint = "the account must see all rows, by a policy FILTER USING (TRUE); or put the policies on a view that \
+                        readers use instead";
             Finding::warning(Check::RowAccess, object, &found, hint)
         }
         Ok(None) => {

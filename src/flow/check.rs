@@ -72,11 +72,12 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
         differences.push(format!("expected {files} files, {} were read", number(figures.files)));
     }
     if let Some(expected) = month.rows.filter(|expected| *expected != rows) {
-        differences.push(format!("the files hold {expected} rows as they or their manifest say, {rows} were read"));
+        differences
+            .push(format!("{expected} rows were expected, as the files or their manifest say, and {rows} were read"));
     }
     if let Some(counted) = figures.counted.filter(|counted| *counted != rows) {
         differences.push(format!(
-            "{rows} of the {counted} rows of the files were read: a row of many megabytes may be among them"
+            "{rows} of the {counted} rows of the files were read: DuckDB skips rows of more than some 32 MB"
         ));
     }
     if figures.left_out > 0 {
@@ -110,9 +111,9 @@ mod tests {
         let found = Figures { counted: Some(12), left_out: 3, written: Some(8), ..figures(1, 9) };
         assert_eq!(
             message(&month, &found),
-            "2025-09 cannot be loaded: expected 2 files, 1 were read; the files hold 10 rows as they or their \
-             manifest say, 9 were read; 9 of the 12 rows of the files were read: a row of many megabytes may be among \
-             them; 3 rows were left out; the load wrote 8 rows, 9 are staged (in 1 or 2)"
+            "2025-09 cannot be loaded: expected 2 files, 1 were read; 10 rows were expected, as the files or \
+             their manifest say, and 9 were read; 9 of the 12 rows of the files were read: DuckDB skips rows of more than some \
+             32 MB; 3 rows were left out; the load wrote 8 rows, 9 are staged (in 1 or 2)"
         );
         let unknown = Figures { files: None, written: None, ..figures(2, 10) };
         assert!(message(&month, &unknown).contains("an unknown number were read"));

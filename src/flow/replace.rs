@@ -23,7 +23,8 @@ pub enum Replaced {
 /// mirror may replace them while they are read.
 ///
 /// # Errors
-/// Why the month is not loaded. What was loaded before is unchanged.
+/// Why the month is not loaded. What was loaded before is unchanged, unless the swap itself was done: the next run then
+/// finds and records it.
 pub async fn replace_month<W: Warehouse>(
     warehouse: &W,
     target: &Target,
@@ -37,9 +38,10 @@ pub async fn replace_month<W: Warehouse>(
         Stage::Superseded => return Ok(Replaced::Superseded),
         Stage::Outreached(until) => return Ok(Replaced::Outreached(until)),
     };
-    let may_be_swapped = match check(target, month, &figures) {
-        Ok(()) => unchanged.await,
-        Err(error) => Err(error),
+    // Files that changed meanwhile are read again: what was counted of them says nothing.
+    let may_be_swapped = match unchanged.await {
+        Ok(true) => check(target, month, &figures).map(|()| true),
+        changed => changed,
     };
     match may_be_swapped {
         Ok(true) => Ok(match warehouse.swap(table, staged, month.record(target, &figures)).await? {

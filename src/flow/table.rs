@@ -12,7 +12,7 @@ use finops_core::{
 use crate::{
     config::Export,
     error::{Error, Kind, Result},
-    warehouse::{Found, Loaded, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
+    warehouse::{Found, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
 };
 
 const ANOTHER_TABLE: &str = "choose another table name: the first run loads all months there";
@@ -81,8 +81,6 @@ pub struct LookedUp {
     pub found: Option<Found>,
     /// The last record of each month, with the rows that the table has of it.
     pub months: BTreeMap<BillingPeriod, Standing>,
-    /// What the state says of it.
-    pub loaded: Loaded,
 }
 
 /// Looks an export's table up.
@@ -98,7 +96,7 @@ pub async fn look_up<W: Warehouse>(warehouse: &W, export: &Export) -> Result<Loo
         Some(found) => kind_of(export, &warehouse.table_name(&name), found)?,
         None => ExportKind::Cur,
     };
-    Ok(LookedUp { kind, found, months, loaded })
+    Ok(LookedUp { kind, found, months })
 }
 
 /// The kind for which the table may be, as its columns tell.

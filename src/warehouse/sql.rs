@@ -2,7 +2,7 @@
 
 use finops_core::{
     BillingPeriod, Costs,
-    amount::total,
+    amount::add_to,
     schema::ColumnType,
     state::{NetCost, TableLayout},
 };
@@ -11,6 +11,9 @@ use super::{Figures, MonthLoad};
 
 /// What a statement says that met a value without a counterpart in the table.
 pub(super) const NO_VALUE: &str = "a value cannot be converted";
+
+/// Months and currencies that a delivery may have: there are more where files have other columns than their header says.
+const MOST_GROUPS: usize = 10_000;
 
 /// How a warehouse writes names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +93,11 @@ impl Dialect {
             ["month", "currency", "cost", "row_count"].map(|name| self.quote(name));
         format!(
             "SELECT {month} AS {as_month}, COALESCE(NULLIF({currency}, ''), 'unknown') AS {as_currency}, {} AS {as_cost}, \
-             {} AS {as_count}{} FROM {table}{condition} GROUP BY 1, 2",
+             {} AS {as_count}{} FROM {table}{condition} GROUP BY 1, 2 LIMIT {}",
             sum(&cost),
             count("*"),
-            net_columns.unwrap_or_default()
+            net_columns.unwrap_or_default(),
+            MOST_GROUPS + 1
         )
     }
 }
@@ -106,8 +110,11 @@ pub(super) fn cost_columns(load: &MonthLoad) -> usize {
 /// Rows and costs, from the answer to [`Dialect::cost_query`].
 ///
 /// # Errors
-/// A row that is none of those that were asked for, as text.
+/// A row that is none of those that were asked for, or that there are far too many, as text.
 pub(super) fn read_costs(rows: &[Vec<Option<String>>]) -> Result<Figures, String> {
+    if rows.len() > MOST_GROUPS {
+        return Err(format!("more than {MOST_GROUPS} months and currencies"));
+    }
     let (mut figures, mut net, mut has_net) = (Figures::default(), Costs::new(), false);
     for row in rows {
         let mut read = || {
@@ -129,8 +136,7 @@ pub(super) fn read_costs(rows: &[Vec<Option<String>>]) -> Result<Figures, String
 
 /// Adds to a currency's sum, which may be split by months.
 fn add(costs: &mut Costs, currency: &str, cost: &str) -> Option<()> {
-    let cost = [(currency.to_owned(), cost.parse().ok()?)].into();
-    *costs = total([&*costs, &cost].into_iter());
+    add_to(costs, currency, &cost.parse().ok()?);
     Some(())
 }
 

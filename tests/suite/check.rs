@@ -341,8 +341,8 @@ async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_
     answer(page("teams", ""));
     let report = checked.report(0);
     assert_not_ok(&report, &[("row_access", "warning")]);
-    let has = ["has row access policies (finance, teams), which a copy may remove"];
-    assert_told(finding(&report, "row_access", TABLE), &has, &["on a view"]);
+    let has = ["has row access policies (finance, teams): months are replaced by a query that keeps them"];
+    assert_told(finding(&report, "row_access", TABLE), &has, &["FILTER USING (TRUE)", "on a view"]);
 
     // The table went away in the meantime.
     answer(FaultKind::Status(404, "notFound".to_owned()));

@@ -19,6 +19,7 @@ use crate::{
     program::{assert_names, each, month},
     servers::{self, PROJECT, query},
     staging_tables::staging_tables,
+    tables::copy_jobs,
     tree,
 };
 
@@ -223,8 +224,8 @@ pub async fn call(job: &CloudJob, method: Method, path: &str, body: Value) -> Va
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Makes the table anew, empty, with what others may put on it.
-async fn annotate(job: &CloudJob) {
+/// Makes the table anew, empty, with what others may put on it: descriptions, or policy tags too.
+async fn annotate(job: &CloudJob, with_policy_tags: bool) {
     let found = call(job, Method::GET, &table_path(), Value::Null).await;
     let mut wanted = json!({"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE}});
     for key in ["schema", "timePartitioning", "clustering", "labels"] {
@@ -234,7 +235,7 @@ async fn annotate(job: &CloudJob) {
         if field["name"] == "line_item_product_code" {
             field["description"] = "The service".into();
         }
-        if field["name"] == "identity_line_item_id" {
+        if with_policy_tags && field["name"] == "identity_line_item_id" {
             field["policyTags"] = json!({"names": ["projects/p/locations/us/taxonomies/1/policyTags/2"]});
         }
     }
@@ -246,13 +247,13 @@ async fn annotate(job: &CloudJob) {
 async fn what_the_first_swap_takes_away_is_named_and_no_later_month_is_swapped() {
     let deliveries = ["2025-08", "2025-09", "2025-10"].map(|month| tree::Delivery::new(month, "first", &["1", "2"]));
     let job = CloudJob::loaded(&deliveries).await;
-    annotate(&job).await;
+    annotate(&job, false).await;
     let report = job.finops.report(1);
     let figures = job.figures();
     let [loaded] = figures.keys().collect::<Vec<_>>()[..] else { panic!("{figures:?}") };
     let error = &month(&report, loaded)["error"];
     assert_eq!(error["kind"], "schema");
-    let lost = ["description of column line_item_product_code", "policyTags of column identity_line_item_id"];
+    let lost = ["description of column line_item_product_code"];
     assert_names(error["message"].as_str().unwrap(), &lost);
     assert_names(error["hint"].as_str().unwrap(), &["the month itself is loaded"]);
     // All are under way at once, and those that follow end before their swap.
@@ -269,9 +270,21 @@ async fn what_the_first_swap_takes_away_is_named_and_no_later_month_is_swapped()
     let options = Options { truncates_keep_annotations: true, ..Options::default() };
     let job = CloudJob::with(options, &deliveries[1..]).await;
     job.finops.report(0);
-    annotate(&job).await;
+    annotate(&job, true).await;
     let report = job.finops.report(0);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policy_tags_stay_since_months_are_replaced_by_a_query_that_keeps_them() {
+    let job = CloudJob::loaded(&[tree::Delivery::new("2025-09", "first", &["1", "2"])]).await;
+    annotate(&job, true).await;
+    let copies = copy_jobs(&job.emulator).len();
+    assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
+    assert_eq!(copy_jobs(&job.emulator).len(), copies, "no copy is tried");
+    let fields = call(&job, Method::GET, &table_path(), Value::Null).await["schema"]["fields"].clone();
+    let tagged = fields.as_array().unwrap().iter().filter(|field| !field["policyTags"].is_null()).count();
+    assert_eq!(tagged, 1);
 }
 
 #[tokio::test]

@@ -160,6 +160,7 @@ impl Failure {
     /// What a refused insert of a swap means; `staging` is the table that it reads. Without an answer, the job may be there.
     pub(super) fn why(&self, by: By, staging: &str) -> Why {
         match self {
+            Self::Refused { status: 429, .. } => Why::Transient,
             Self::Refused { reason, message, .. } if self.is_without_effect() => why(reason, message, by, staging),
             Self::Refused { .. } if self.retry_after() > LONGEST_WAIT => Why::Final,
             Self::Refused { .. } | Self::NoAnswer(_) | Self::Unreadable { .. } => Why::Transient,
@@ -349,11 +350,11 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         }
         // Of a query that converts values, the reason is `invalidQuery`.
         _ if error.message.contains(NO_VALUE) => {
-            (Kind::Data, "what stood before still stands; run again: the column and its values are named then")
+            (Kind::Data, "the loaded month is unchanged; run again: the column and its values are named then")
         }
         "invalid" => (
             Kind::Data,
-            "what stood before still stands; have the month delivered again, then run again. Where a column's type \
+            "the loaded month is unchanged; have the month delivered again, then run again. Where a column's type \
              changed at the provider, choose another table name: finops loads all months there",
         ),
         "notFound" => (Kind::NotFound, "a file or the table went away while it was needed: run again"),

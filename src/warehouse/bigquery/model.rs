@@ -55,9 +55,12 @@ pub(super) struct TimePartitioning {
 }
 
 impl Field {
+    /// Who may see the column.
+    pub(super) const POLICY_TAGS: &'static str = "policyTags";
+
     /// What others put on a column, which a swap might take away.
     pub(super) fn extras(&self) -> impl Iterator<Item = &str> {
-        ["description", "policyTags"].into_iter().filter(|extra| self.rest.contains_key(*extra))
+        ["description", Self::POLICY_TAGS].into_iter().filter(|extra| self.rest.contains_key(*extra))
     }
 }
 

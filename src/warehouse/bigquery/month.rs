@@ -67,7 +67,7 @@ impl BigQuery {
                 Ok(Stage::Ready(Staged { load: load.clone(), protocol, staging, figures, sum_job }, figures_to_check))
             }
             Do::Record(n) => {
-                let figures = jobs.found.take().unwrap_or_default();
+                let Some(figures) = jobs.found.take() else { return Err(jobs.failed()) };
                 let record = load.record(&table.target, &figures);
                 Ok(Stage::Done(Box::new(jobs.record(n, record, figures.bytes_billed).await?)))
             }
@@ -79,19 +79,18 @@ impl BigQuery {
 
     /// See [`Warehouse::swap`].
     pub(super) async fn swap_month(&self, table: &Prepared, mut staged: Staged, record: NewRecord) -> Result<Swap> {
-        // What a swap takes away of what others put on the columns is not known before the first one is over.
-        let is_annotated = table.fields.iter().any(|field| field.extras().next().is_some());
+        // What a swap takes away of what others put on the table is not known before the first one is over.
         let mut first_swap = None;
-        if is_annotated {
-            first_swap = Some(table.first_swap.lock().await).filter(|is_over| !**is_over);
+        if table.is_annotated() {
+            first_swap = Some(table.was_compared.lock().await).filter(|was_compared| !**was_compared);
         }
         if let Err(lost) = self.check_nothing_lost(table) {
             self.remove_staging(&staged.staging).await;
             return Err(lost);
         }
         let Staged { load, protocol, staging, figures, sum_job } = &mut staged;
-        let by =
-            if table.has_row_policies || table.copies_refused.load(Ordering::Relaxed) { By::Query } else { By::Copy };
+        let must_query = table.is_protected() || table.copies_refused.load(Ordering::Relaxed);
+        let by = if must_query { By::Query } else { By::Copy };
         let mut jobs = MonthJobs::new(self, table, load);
         let next = protocol.staged(by);
         let swapped = async {
@@ -105,11 +104,7 @@ impl BigQuery {
                     jobs.check_rows(n, figures.rows())?;
                     let billed = figures.bytes_billed + billed + jobs.billed(n);
                     let committed = jobs.record(n, record, billed).await?;
-                    let compared = self.compare_after_first_swap(table).await;
-                    if let Some(is_over) = &mut first_swap {
-                        **is_over = true;
-                    }
-                    compared?;
+                    self.compare_after_first_swap(table, first_swap).await?;
                     Ok(Swap::Committed(Box::new(committed)))
                 }
                 Do::Superseded => Ok(Swap::Superseded),
@@ -178,7 +173,7 @@ impl<'a> MonthJobs<'a> {
     /// Whether there is such a job that this account may see.
     async fn look(&mut self, n: i64) -> Result<Seen> {
         match self.bigquery.client.job(&self.id(n), &self.table.location).await {
-            Ok(job) => Ok(self.seen(n, job, By::Copy, "")),
+            Ok(job) => Ok(self.seen(n, job, "")),
             Err(failure) if failure.is_status(404) => Ok(Seen::Free),
             // Google's services say 403 rather than 404 where the account may not know whether a thing exists. If it is
             // another account's job, inserting its number tells.
@@ -191,19 +186,21 @@ impl<'a> MonthJobs<'a> {
         let id = self.id(n);
         let job = self.bigquery.client.end_of_job(&id, &self.table.location).await;
         let job = job.map_err(|failure| self.unreadable(failure, n))?;
-        Ok(self.seen(n, job, By::Copy, staging.unwrap_or_default()))
+        Ok(self.seen(n, job, staging.unwrap_or_default()))
     }
 
     /// What a job that is there tells.
-    fn seen(&mut self, n: i64, job: Job, by: By, staging: &str) -> Seen {
+    fn seen(&mut self, n: i64, job: Job, staging: &str) -> Seen {
         if !is_done(&job) {
             return Seen::Running;
         }
         let labels = Labels::of(&job);
         let seen = match &job.status.error_result {
             Some(error) => {
-                let by = if job.statistics.query.is_some() { By::Query } else { by };
-                let why = why_failed(error, by, staging);
+                // Of other runs' jobs, and of older versions', only the end counts.
+                let is_own = self.inserted == Some(n);
+                let by = if job.statistics.query.is_some() { By::Query } else { By::Copy };
+                let why = if is_own { why_failed(error, by, staging) } else { Why::Final };
                 if why == Why::CopyRefused {
                     self.copies_are_refused(&error.message);
                 }
@@ -255,7 +252,7 @@ impl<'a> MonthJobs<'a> {
         let get = || client.job(&id, &self.table.location);
         let found = get.retry(self.bigquery.forgotten_after()).when(|failure| failure.is_status(404)).await;
         match found {
-            Ok(job) => Ok(self.seen(n, job, By::Copy, "")),
+            Ok(job) => Ok(self.seen(n, job, "")),
             Err(failure) if failure.is_status(404) => {
                 tracing::warn!(
                     job_id = id,

@@ -32,16 +32,27 @@ pub struct Prepared {
     pub(super) encryption: Option<Value>,
     /// The dataset of its staging tables.
     pub(super) staging_dataset: String,
-    /// It has row access policies, which a copy may take away.
+    /// It has row access policies, as far as the account may see them.
     pub(super) has_row_policies: bool,
     /// A copy was refused for what the table is: the other months need not try.
     pub(super) copies_refused: AtomicBool,
-    /// A swap was done, and the table looked at afterwards.
-    pub(super) was_compared: AtomicBool,
-    /// The same of a table with what others put on its columns: until then one month is swapped at a time.
-    pub(super) first_swap: tokio::sync::Mutex<bool>,
+    /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
+    /// table on which others put something.
+    pub(super) was_compared: tokio::sync::Mutex<bool>,
     /// What the first swap took away of what others had put on the table.
     pub(super) lost: OnceLock<String>,
+}
+
+impl Prepared {
+    /// Others put something on the table that a swap may take away.
+    pub(super) fn is_annotated(&self) -> bool {
+        self.has_row_policies || self.fields.iter().any(|field| field.extras().next().is_some())
+    }
+
+    /// What a copy may take away decides who sees what: a month is then replaced by a query that keeps it.
+    pub(super) fn is_protected(&self) -> bool {
+        self.has_row_policies || self.fields.iter().any(|field| field.extras().any(|extra| extra == Field::POLICY_TAGS))
+    }
 }
 
 impl BigQuery {
@@ -113,8 +124,7 @@ impl BigQuery {
             staging_dataset: staging_dataset.to_owned(),
             has_row_policies,
             copies_refused: AtomicBool::new(false),
-            was_compared: AtomicBool::new(false),
-            first_swap: tokio::sync::Mutex::new(false),
+            was_compared: tokio::sync::Mutex::new(false),
             lost: OnceLock::new(),
         })
     }
@@ -139,10 +149,13 @@ impl BigQuery {
         let project = self.client.project();
         let create = format!("bq mk --dataset --location={location} {project}:{staging}");
         let (problem, hint) = match self.location(staging).await? {
-            Some(found) if found == location => return Ok(()),
+            Some(found) if found.eq_ignore_ascii_case(location) => return Ok(()),
             Some(found) => (
                 format!("is in {found}, and dataset {dataset} in {location}: a copy needs both in one location"),
-                format!("name another dataset in STAGING_DATASET, such as one made by: {create}2"),
+                format!(
+                    "leave STAGING_DATASET out, or name a dataset in {location}: \
+                     bq mk --dataset --location={location} {project}:finops_staging"
+                ),
             ),
             None => ("does not exist".to_owned(), format!("create it: {create}")),
         };

@@ -50,7 +50,7 @@ impl StagingTable {
         Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
     }
 
-    /// Tells whether a job may be reading the table from now on.
+    /// Sets whether a job may be reading the table from now on.
     pub(super) fn set_in_use(&mut self, in_use: bool) {
         self.in_use = in_use;
     }
@@ -211,7 +211,7 @@ impl Attempt<'_> {
     fn typed(&self) -> Value {
         let untagged = |field: &Field| {
             let mut field = field.clone();
-            field.rest.remove("policyTags");
+            field.rest.remove(Field::POLICY_TAGS);
             field
         };
         let fields: Vec<Field> = self.table.fields.iter().map(untagged).collect();
@@ -223,12 +223,8 @@ impl Attempt<'_> {
                 "expirationMs": PARTITIONS_EXPIRE_AFTER,
             },
         });
-        for (key, value) in
-            [("clustering", &self.table.clustering), ("encryptionConfiguration", &self.table.encryption)]
-        {
-            if let Some(value) = value {
-                table[key] = value.clone();
-            }
+        if let Some(clustering) = &self.table.clustering {
+            table["clustering"] = clustering.clone();
         }
         table
     }
@@ -236,6 +232,9 @@ impl Attempt<'_> {
     async fn create(&self, name: &str, mut table: Value, expires: Timestamp) -> Result<()> {
         let (key, value) = MANAGED_BY;
         table["tableReference"] = self.reference(name);
+        if let Some(key) = &self.table.encryption {
+            table["encryptionConfiguration"] = key.clone();
+        }
         table["labels"] = json!({key: value});
         table["description"] = format!(
             "The files of {} on their way into {}. Removed after the load, or by its expiration.",

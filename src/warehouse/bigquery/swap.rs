@@ -1,10 +1,11 @@
 //! The job that makes a staged partition the month, and what its labels tell whoever finds it.
 
-use std::{collections::HashMap, sync::atomic::Ordering};
+use std::collections::HashMap;
 
 use finops_core::{delivery::hash, numbered::By};
 use jiff::civil::Date;
 use serde_json::{Value, json};
+use tokio::sync::MutexGuard;
 
 use super::{
     BigQuery,
@@ -128,7 +129,7 @@ impl BigQuery {
                 let query =
                     staged_query(&now.schema.fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
                 // Unlike WRITE_TRUNCATE, it keeps row access policies (dlt-hub/dlt#4130, seen for whole tables).
-                let disposition = if table.has_row_policies { "WRITE_TRUNCATE_DATA" } else { "WRITE_TRUNCATE" };
+                let disposition = if table.is_protected() { "WRITE_TRUNCATE_DATA" } else { "WRITE_TRUNCATE" };
                 let mut query = json!({
                     "query": query,
                     "useLegacySql": false,
@@ -150,19 +151,44 @@ impl BigQuery {
 
 impl BigQuery {
     /// Looks at the table after a run's first swap: what others put on it, and its own permanence, are not known to survive
-    /// every swap.
+    /// every swap. With `first_swap`, other months wait for this.
     ///
     /// # Errors
     /// `Schema` naming what is gone. The month is loaded; no other one is then swapped.
-    pub(super) async fn compare_after_first_swap(&self, table: &Prepared) -> Result<()> {
-        if table.was_compared.swap(true, Ordering::Relaxed) {
+    pub(super) async fn compare_after_first_swap(
+        &self,
+        table: &Prepared,
+        first_swap: Option<MutexGuard<'_, bool>>,
+    ) -> Result<()> {
+        let mut was_compared = match first_swap {
+            Some(first_swap) => first_swap,
+            None => table.was_compared.lock().await,
+        };
+        if *was_compared {
             return Ok(());
         }
-        let now = self.existing_table(&table.target).await?;
-        if let Some(lost) = lost(&table.fields, &now) {
-            let _ = table.lost.set(lost);
+        match self.lost(table).await {
+            Ok(lost) => {
+                *was_compared = true;
+                lost.map_or(Ok(()), |lost| table.lost.set(lost)).unwrap_or_default();
+            }
+            // The month is loaded and recorded; the next one is compared.
+            Err(error) => tracing::warn!(error = error.full_message(), "the table was not looked at after the swap"),
         }
         self.check_nothing_lost(table)
+    }
+
+    /// What the table lacks now that it had before.
+    async fn lost(&self, table: &Prepared) -> Result<Option<String>> {
+        let mut lost = lost(&table.fields, &self.existing_table(&table.target).await?);
+        if table.has_row_policies {
+            let name = &table.target.name;
+            let policies = self.row_access_policies(&name.dataset, &name.table).await?;
+            if policies.is_some_and(|policies| policies.is_empty()) {
+                lost.push("its row access policies".to_owned());
+            }
+        }
+        Ok((!lost.is_empty()).then(|| lost.join(", ")))
     }
 
     /// Refuses to swap where the first swap took something away.
@@ -178,7 +204,7 @@ impl BigQuery {
 }
 
 /// What the table lacks now that it had before, in words.
-fn lost(before: &[Field], now: &Table) -> Option<String> {
+fn lost(before: &[Field], now: &Table) -> Vec<String> {
     let mut lost: Vec<String> = Vec::new();
     for field in before {
         let same = now.schema.fields.iter().find(|there| there.name.eq_ignore_ascii_case(&field.name));
@@ -191,7 +217,7 @@ fn lost(before: &[Field], now: &Table) -> Option<String> {
     if now.time_partitioning.as_ref().is_some_and(|partitioning| partitioning.expiration_ms.is_some()) {
         lost.push("the permanence of its partitions: they expire".to_owned());
     }
-    (!lost.is_empty()).then(|| lost.join(", "))
+    lost
 }
 
 /// The staged rows in the columns that the table has now. All of them are of the month: that was checked.

@@ -203,7 +203,14 @@ impl Warehouse for DuckDb {
     }
 
     async fn discard(&self, staged: Staged) {
-        drop(staged);
+        // Rolling back many rows takes its time.
+        let rolled_back = on_a_thread(move || {
+            drop(staged);
+            Ok(())
+        });
+        if let Err(error) = rolled_back.await {
+            tracing::warn!(error = error.full_message(), "a staged month could not be rolled back at once");
+        }
     }
 }
 

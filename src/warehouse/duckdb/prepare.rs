@@ -3,7 +3,7 @@
 use duckdb::Connection;
 use finops_core::schema::{ChangeKind, Column, SchemaChange};
 
-use super::{DIALECT, OURS, OURS_STAGED, Prepared, cast, failed, inspect, path, schema, state};
+use super::{DIALECT, OURS, OURS_STAGED, Prepared, cast, failed, inspect, path, schema, stage::roll_back, state};
 use crate::{error::Result, warehouse::Target};
 
 /// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
@@ -15,6 +15,8 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot prepare the table {table}");
+    // One that a panic left open.
+    roll_back(connection);
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let schema = schema(&transaction, &target.name)?;
     transaction.execute_batch(&format!("CREATE SCHEMA IF NOT EXISTS {schema}")).map_err(failed(doing()))?;
