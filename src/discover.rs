@@ -141,8 +141,11 @@ pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<Bill
     let of_newest = || kind_of(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
     let Some((kind, of)) = of_table.or_else(of_newest) else { return };
     for candidate in candidates {
-        if candidate.delivery.as_ref().is_ok_and(|delivery| delivery.manifest.kind.as_str() != kind) {
-            let what = format!("it holds rows of another kind than {of}: give that kind a table of its own");
+        let other = candidate.delivery.as_ref().ok().map(|delivery| delivery.manifest.kind.as_str());
+        if let Some(other) = other.filter(|other| *other != kind) {
+            let what = format!(
+                "it holds rows of another kind than {of} (`{other}`, not `{kind}`): give that kind a table of its own"
+            );
             candidate.delivery = Err(ManifestError::Contradiction(what));
         }
     }

@@ -282,6 +282,10 @@ async fn policy_tags_stay_since_months_are_replaced_by_a_query_that_keeps_them()
     let copies = copy_jobs(&job.emulator).len();
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
     assert_eq!(copy_jobs(&job.emulator).len(), copies, "no copy is tried");
+    let staging = |body: &Value| body["tableReference"]["tableId"].as_str().is_some_and(|id| id.contains("staging"));
+    let requests = job.emulator.requests();
+    let made = requests.iter().map(|request| &request.body).filter(|body| staging(body));
+    assert!(made.clone().count() > 0 && made.clone().all(|body| !body.to_string().contains("policyTags")));
     let fields = call(&job, Method::GET, &table_path(), Value::Null).await["schema"]["fields"].clone();
     let tagged = fields.as_array().unwrap().iter().filter(|field| !field["policyTags"].is_null()).count();
     assert_eq!(tagged, 1);

@@ -92,8 +92,14 @@ impl BigQuery {
             if table.is_none() {
                 return Ok(false);
             }
-            // An account that may not list them goes on: `finops check` says so.
             let policies = self.row_access_policies(dataset, &target.name.table).await?;
+            if policies.is_none() {
+                let table = self.table_name(&target.name);
+                tracing::info!(
+                    table,
+                    "the account may not list row access policies, which a copy may remove, if there are any"
+                );
+            }
             Ok(policies.is_some_and(|policies| !policies.is_empty()))
         };
         let prepare_table = async {
