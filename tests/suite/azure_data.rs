@@ -61,7 +61,7 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     // Where nothing stands, the newest delivery decides.
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), ["loaded", "refused"]);
-    let other = "it holds rows of another kind than the export's newest delivery: give that kind a table of its own";
+    let other = "it holds rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`): give that kind a table of its own";
     assert_refused(&report, "2025-08", "manifest", &[&august.manifest, other], &[]);
     assert_eq!(job.figures(TABLE, COST), expected([&september]));
 
@@ -70,7 +70,7 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     for _ in 0..2 {
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["refused", "skipped", "refused"]);
-        let other = "it holds rows of another kind than the table: give that kind a table of its own";
+        let other = "it holds rows of another kind than the table (`azure_actual`, not `azure_amortized`): give that kind a table of its own";
         assert_refused(&report, "2025-10", "manifest", &[&october.manifest, other], &[]);
         assert_eq!(job.figures(TABLE, COST), expected([&september]));
     }
