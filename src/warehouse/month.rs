@@ -140,11 +140,6 @@ impl NewRecord {
     pub(super) fn numbered(self, sequence: i64, job_id: Option<String>, earliest: Timestamp) -> LoadRecord {
         LoadRecord { sequence, job_id, loaded_at: microseconds(Timestamp::now()).max(earliest), ..self.0 }
     }
-
-    /// The month.
-    pub(super) fn billing_period(&self) -> BillingPeriod {
-        self.0.billing_period
-    }
 }
 
 /// Both warehouses keep microseconds.

@@ -43,8 +43,8 @@ pub fn roll_back(connection: &Connection) {
 
 /// Records the month and makes it visible. On any error the transaction is rolled back.
 pub fn commit(connection: &Connection, table: &Prepared, record: NewRecord, sequence: i64) -> Result<LoadRecord> {
-    let period = record.billing_period();
     let record = record.numbered(sequence, None, Timestamp::MIN);
+    let period = record.billing_period;
     let committed = state::record(connection, &table.target.name, &record)
         .and_then(|()| connection.execute_batch("COMMIT").map_err(failed(doing(table, period))));
     if committed.is_err() {
