@@ -102,11 +102,6 @@ impl Dialect {
     }
 }
 
-/// How many columns the answer to [`Dialect::cost_query`] has.
-pub(super) fn cost_columns(load: &MonthLoad) -> usize {
-    if load.net_cost.is_some() { 6 } else { 4 }
-}
-
 /// Rows and costs, from the answer to [`Dialect::cost_query`].
 ///
 /// # Errors

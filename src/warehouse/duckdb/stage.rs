@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{
         CastFailure, Figures, LoadColumn, MonthLoad, NewRecord, cast_failure,
-        sql::{NO_VALUE, cost_columns, read_costs},
+        sql::{NO_VALUE, read_costs},
     },
 };
 
@@ -108,7 +108,8 @@ fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: 
 /// Rows and cost of the month as it is now in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let sql = DIALECT.cost_query(path, &target.layout, load, true);
-    let rows = texts(connection, &sql, cost_columns(load))
+    let columns = if load.net_cost.is_some() { 6 } else { 4 };
+    let rows = texts(connection, &sql, columns)
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(&rows).map_err(|found| {
         Error::new(Kind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
