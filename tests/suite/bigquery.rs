@@ -43,13 +43,7 @@ impl BigQueryHarness {
 
     /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
-        let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", self.emulator.url());
-        let request = servers::client().request(method, url);
-        let request = if body.is_null() { request } else { request.json(&body) };
-        let answer = request.send().await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert!(status.is_success(), "{path}: {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        servers::call(&self.emulator, method, path, body).await
     }
 
     /// The bodies of the requests that insert jobs, each as often as it was sent.

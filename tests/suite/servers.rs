@@ -157,3 +157,14 @@ pub async fn query(emulator: &Emulator, sql: &str) -> Vec<Vec<Option<String>>> {
     let text = |cell: &Value| cell["v"].as_str().map(str::to_owned);
     rows.iter().map(|row| row["f"].as_array().unwrap().iter().map(text).collect()).collect()
 }
+
+/// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
+pub async fn call(emulator: &Emulator, method: reqwest::Method, path: &str, body: Value) -> Value {
+    let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", emulator.url());
+    let request = client().request(method, url);
+    let request = if body.is_null() { request } else { request.json(&body) };
+    let answer = request.send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{path}: {text}");
+    serde_json::from_str(&text).unwrap_or_default()
+}

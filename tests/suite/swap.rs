@@ -215,13 +215,7 @@ async fn a_table_with_a_row_access_policy_is_never_copied_to_and_keeps_the_polic
 
 /// Sends a request about the job's emulator past the program.
 pub async fn call(job: &CloudJob, method: Method, path: &str, body: Value) -> Value {
-    let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", job.emulator.url());
-    let request = servers::client().request(method, url);
-    let request = if body.is_null() { request } else { request.json(&body) };
-    let answer = request.send().await.unwrap();
-    let (status, text) = (answer.status(), answer.text().await.unwrap());
-    assert!(status.is_success(), "{path}: {text}");
-    serde_json::from_str(&text).unwrap_or_default()
+    servers::call(&job.emulator, method, path, body).await
 }
 
 /// Makes the table anew, empty, with what others may put on it: descriptions, or policy tags too.

@@ -224,7 +224,7 @@ impl Warehouse for BigQuery {
     }
 
     async fn discard(&self, staged: Staged) {
-        self.discard_month(staged).await;
+        self.remove_staging(&staged.staging).await;
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
 pub struct Staged {
     load: MonthLoad,
     protocol: Month,
-    staging: StagingTable,
+    pub(super) staging: StagingTable,
     figures: Figures,
     /// The job that summed the staged rows.
     sum_job: String,
@@ -114,11 +114,6 @@ impl BigQuery {
         let swapped = swapped.await;
         self.remove_staging(&staged.staging).await;
         swapped
-    }
-
-    /// See [`Warehouse::discard`].
-    pub(super) async fn discard_month(&self, staged: Staged) {
-        self.remove_staging(&staged.staging).await;
     }
 
     /// Up to which number this run was told of jobs of other work.

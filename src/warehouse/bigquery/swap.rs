@@ -147,9 +147,7 @@ impl BigQuery {
         job["configuration"]["labels"] = labels(load, work, &staging.name, *rows);
         Ok(job)
     }
-}
 
-impl BigQuery {
     /// Looks at the table after a run's first swap: what others put on it, and its own permanence, are not known to survive
     /// every swap. With `first_swap`, other months wait for this.
     ///
