@@ -7,7 +7,7 @@ PIPELINES = ("aws", "azure")
 SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME")
 # What the job reads for all pipelines, beside PIPELINE. Where it runs there is BigQuery only, which is the default.
 SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "STAGING_DATASET", "LOAD_CONCURRENCY", "START_DATE", "END_DATE",
-          "WAIT_MAX_HOURS")
+          "WAIT_MAX_HOURS", "MAX_AGE_HOURS")
 
 NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 PLACE = r"[a-z]+-[a-z]+[0-9]+"
@@ -31,6 +31,7 @@ FORMS = {
     "ALERT_EMAIL": ("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
     "LOAD_CONCURRENCY": ("24", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
     "WAIT_MAX_HOURS": ("48", "[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
+    "MAX_AGE_HOURS": ("", "|[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
     "START_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
     "END_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
 }

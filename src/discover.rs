@@ -15,6 +15,7 @@ use finops_core::{
     state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tracing::{Instrument, info_span};
 
 use crate::{
@@ -39,6 +40,8 @@ pub struct Discovered {
     pub kind: Option<ExportKind>,
     /// Of each month those that may count.
     pub candidates: Vec<Candidate>,
+    /// When the newest delivery was issued, over all months, wanted or not; `None` where a month cannot be read.
+    pub newest_at: Option<Timestamp>,
     /// Months of which the store would not tell: their manifest is there, but it or the list of their files was not given.
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
@@ -61,10 +64,10 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
     let manifests = manifests(store, export).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
-    for (location, object) in manifests {
-        if months.contain(location.billing_period) {
-            by_month.entry(location.billing_period).or_default().push((location, object));
-        }
+    let (wanted, others): (Vec<_>, Vec<_>) =
+        manifests.into_iter().partition(|(location, _)| months.contain(location.billing_period));
+    for (location, object) in wanted {
+        by_month.entry(location.billing_period).or_default().push((location, object));
     }
     let read: Vec<_> = stream::iter(by_month)
         .map(|(period, runs)| async move {
@@ -81,6 +84,10 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
             Err(error) => discovered.unreadable.push((billing_period, error)),
         }
     }
+    if discovered.unreadable.is_empty() {
+        let newest_other = others.into_iter().max_by_key(listed_at);
+        discovered.newest_at = newest_at(store, export, &discovered.candidates, newest_other).await;
+    }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
     discovered.kind = kind_of(&discovered.candidates, |_| true);
     discovered.kind.map_or(Ok(()), |kind| check_version(export, kind))?;
@@ -91,13 +98,6 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
         discovered.export_name = Some(newest.manifest.export_name.clone());
     }
     Ok(discovered)
-}
-
-/// The error for a place without any manifest, where nothing was loaded before: a name or a prefix may be misspelt.
-pub fn no_manifest(store: &Store, export: &Export) -> Error {
-    let of_export = export.name.as_ref().map(|name| format!(" of export `{name}`")).unwrap_or_default();
-    Error::new(Kind::NotFound, format!("there is no manifest{of_export} below {}", store.uri(&export.prefix)))
-        .hint("check the prefix and the export's name, and whether the provider has delivered, or the mirror begun")
 }
 
 /// The newest month that the export has a manifest of, where there is one.
@@ -151,6 +151,26 @@ pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<Bill
     }
 }
 
+/// When the newest delivery was issued: of the months that are wanted, whose manifests were read, or of the others, among
+/// which `other` is the newest by the listing.
+async fn newest_at(
+    store: &Store,
+    export: &Export,
+    read: &[Candidate],
+    other: Option<(ManifestLocation, Object)>,
+) -> Option<Timestamp> {
+    let newest = read.iter().filter_map(|candidate| candidate.delivery.as_ref().ok()).map(Delivery::issued).max();
+    let Some((location, object)) = other.filter(|other| Some(listed_at(other)) > newest) else { return newest };
+    // A mirror may have copied it long after it was issued.
+    let manifest = read_manifest(store, export, &location, &object).await.ok()?.ok();
+    newest.max(manifest.map(|manifest| manifest.issued.unwrap_or(object.updated)))
+}
+
+/// When a delivery was issued, as far as the listing tells.
+fn listed_at((location, object): &(ManifestLocation, Object)) -> Timestamp {
+    location.issued.unwrap_or(object.updated)
+}
+
 /// A month's deliveries, with the files of those that may count.
 async fn candidates(
     store: &Store,
@@ -159,9 +179,8 @@ async fn candidates(
     mut runs: Vec<(ManifestLocation, Object)>,
 ) -> Result<Vec<Candidate>> {
     // Where keys tell which is the newest, as AWS's do, the others need not be read.
-    let made = |(location, object): &(ManifestLocation, Object)| location.issued.unwrap_or(object.updated);
     if export.provider == Provider::Aws && export.place.is_none() {
-        runs.sort_by_key(|run| Reverse(made(run)));
+        runs.sort_by_key(|run| Reverse(listed_at(run)));
         runs.truncate(1);
     }
     let mut found: Vec<(String, Candidate)> = stream::iter(runs)
@@ -194,7 +213,38 @@ async fn candidates(
 
 /// The manifests of the one export that lies there.
 async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
-    let (provider, prefix, export_name) = (export.provider, export.prefix.as_str(), export.name.as_deref());
+    let found = all_manifests(store, export, export.name.as_deref()).await?;
+    let exports = exports_of(&found);
+    if exports.len() > 1 {
+        let list: Vec<String> =
+            exports.iter().map(|(name, folder)| format!("`{name}` in {}", store.uri(folder))).collect();
+        return Err(Error::new(
+            Kind::Configuration,
+            format!("several exports lie below {}: {}", store.uri(&export.prefix), list.join(", ")),
+        )
+        .hint(match &export.name {
+            None => format!("name one with {}, or choose a prefix that holds only one", export.name_variable()),
+            Some(_) => "choose a prefix that holds only one of these folders".to_owned(),
+        }));
+    }
+    Ok(found)
+}
+
+/// The exports that manifests belong to, each by its name and folder.
+pub fn exports_of(manifests: &[(ManifestLocation, Object)]) -> BTreeSet<(&str, &str)> {
+    manifests.iter().map(|(l, _)| (l.export_name.as_str(), l.export_folder.as_str())).collect()
+}
+
+/// The manifests that lie where the export is looked for: those of `export_name`, or of every export of the provider.
+///
+/// # Errors
+/// What the store says to the listing.
+pub async fn all_manifests(
+    store: &Store,
+    export: &Export,
+    export_name: Option<&str>,
+) -> Result<Vec<(ManifestLocation, Object)>> {
+    let (provider, prefix) = (export.provider, export.prefix.as_str());
     let patterns = match export.place {
         None => provider.manifest_patterns(export_name),
         Some(place) => place.manifest_patterns(provider, export_name),
@@ -210,20 +260,6 @@ async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocati
         if let Some(location) = location {
             found.insert(object.key.clone(), (location, object));
         }
-    }
-    let exports: BTreeSet<(&str, &str)> =
-        found.values().map(|(l, _)| (l.export_name.as_str(), l.export_folder.as_str())).collect();
-    if exports.len() > 1 {
-        let list: Vec<String> =
-            exports.iter().map(|(name, folder)| format!("`{name}` in {}", store.uri(folder))).collect();
-        return Err(Error::new(
-            Kind::Configuration,
-            format!("several exports lie below {}: {}", store.uri(prefix), list.join(", ")),
-        )
-        .hint(match export_name {
-            None => format!("name one with {}, or choose a prefix that holds only one", export.name_variable()),
-            Some(_) => "choose a prefix that holds only one of these folders".to_owned(),
-        }));
     }
     Ok(found.into_values().collect())
 }

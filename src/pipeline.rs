@@ -7,6 +7,7 @@ use std::{
 
 use finops_core::{
     BillingPeriod,
+    age::MaxAge,
     export::ExportKind,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
@@ -18,11 +19,12 @@ use tracing::{Instrument, Span, info, info_span};
 
 use crate::{
     config::{Export, Months},
-    discover::{Discovered, discover, is_unchanged, no_manifest, refuse_other_kinds},
+    discover::{Discovered, discover, is_unchanged, refuse_other_kinds},
     error::{Error, Kind, Result},
     fetch::Fetched,
     flow::{
         replace::{Replaced, replace_month},
+        silence::{check_age, no_manifest},
         table::{check_table, refuse_another_export},
     },
     outcome::{self, not_loaded},
@@ -43,6 +45,8 @@ pub struct Run {
     pub months: Months,
     /// Rules for the plan.
     pub rules: Rules,
+    /// How old the newest delivery may be.
+    pub max_age: MaxAge,
     /// Stop after the plan.
     pub dry_run: bool,
 }
@@ -84,6 +88,11 @@ pub async fn run<W: Warehouse>(
         }
         wanted = Some(superseded);
     }
+    // Deliveries that finops put somewhere are as old as the provider's: the step that fetches those says so.
+    if report.error.is_none() && export.place.is_none() {
+        report.error =
+            check_age(report.newest_delivery_at, &run.max_age, run.rules.now).err().map(|error| error.reported());
+    }
     report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
     if !run.dry_run {
         report.status = Some(outcome::status(&report));
@@ -110,15 +119,18 @@ async fn round<W: Warehouse>(
     // Discover what was delivered, beside a look at the table.
     let (discovered, found) =
         try_join(discover(store, export, &run.months, &loaded), warehouse.inspect(&name, &loaded)).await?;
-    let Discovered { export_name, kind, mut candidates, unreadable } = discovered;
+    let Discovered { export_name, kind, mut candidates, newest_at, unreadable } = discovered;
     let Some(export_name) = export_name else {
-        if loaded.records().is_empty() {
-            return Err(no_manifest(store, export));
+        let months = loaded_months(&loaded, found.as_ref());
+        let months: Vec<_> = months.into_iter().filter(|(_, month)| month.rows_in_table > 0).map(|(p, _)| p).collect();
+        if !months.is_empty() && !months.iter().any(|month| run.months.contain(*month)) {
+            info!("no manifest, and START_DATE and END_DATE leave none of the loaded months: nothing to do");
+            return Ok(BTreeSet::new());
         }
-        info!(source = %store.uri(&export.prefix), "no manifest is left, but months are loaded: nothing to do");
-        return Ok(BTreeSet::new());
+        return Err(no_manifest(store, export, &months).await);
     };
     report.export.clone_from(&export_name);
+    report.newest_delivery_at = newest_at;
     if export.name.is_none() {
         Span::current().record("export", &export_name);
     }

@@ -1,6 +1,7 @@
 //! The pure core of finops: what a manifest says, which months to load and why, what the table's columns are,
 //! what was loaded, and what is reported. No I/O, no async, no SDK.
 
+pub mod age;
 pub mod amount;
 pub mod aws_cur;
 pub mod aws_data_exports;

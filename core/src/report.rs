@@ -1,5 +1,6 @@
 //! What a run reports. Serialised, these values are the contract of `--output json`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange, state::Standing};
@@ -38,6 +39,8 @@ pub struct PipelineReport {
     pub schema: Vec<SchemaChange>,
     /// Newest month first.
     pub months: Vec<MonthReport>,
+    /// When the newest delivery was issued, of all months; `None` where there is none that can be read.
+    pub newest_delivery_at: Option<Timestamp>,
     /// Why the export as a whole failed.
     pub error: Option<ReportedError>,
 }
@@ -47,8 +50,8 @@ impl PipelineReport {
     pub fn new(pipeline: &str, export: &str, table: String) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
-        let (label, verb, step, status, error) = (None, Verb::Load, None, None, None);
-        Self { pipeline, label, verb, step, export, table, status, schema, months, error }
+        let (label, verb, step, status, newest_delivery_at, error) = (None, Verb::Load, None, None, None, None);
+        Self { pipeline, label, verb, step, export, table, status, schema, months, newest_delivery_at, error }
     }
 
     /// Whether the export or one of its months failed, was refused or is stale.
@@ -204,6 +207,8 @@ pub struct TableStatus {
     pub table: String,
     /// Newest month first.
     pub months: Vec<Standing>,
+    /// When the newest delivery that is loaded was issued, as far as that was recorded.
+    pub newest_delivery_at: Option<Timestamp>,
     /// Why the warehouse does not tell.
     pub error: Option<ReportedError>,
 }

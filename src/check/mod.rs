@@ -9,7 +9,10 @@ mod bigquery;
 mod duckdb;
 mod source;
 
-use finops_core::check::{Check, CheckReport, Finding, Loading, clock, loading};
+use finops_core::{
+    age::MaxAge,
+    check::{Check, CheckReport, Finding, Loading, clock, loading},
+};
 use futures::future::{join, join_all};
 use jiff::SignedDuration;
 
@@ -28,9 +31,14 @@ pub type Opened<'a> = (&'a Export, Result<Store>);
 const CREDENTIALS: &str = "the credentials";
 
 /// What there is to find of exports that go into BigQuery.
-pub async fn into_bigquery(sources: &[Opened<'_>], options: &Options, connected: &Result<BigQuery>) -> CheckReport {
+pub async fn into_bigquery(
+    sources: &[Opened<'_>],
+    max_age: &MaxAge,
+    options: &Options,
+    connected: &Result<BigQuery>,
+) -> CheckReport {
     let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
-    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store)));
+    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age)));
     let (sources, mut warehouse) = join(looks, bigquery::look(connected, options, &exports)).await;
     let mut findings = vec![version()];
     findings.append(&mut warehouse.findings);
@@ -45,9 +53,9 @@ pub async fn into_bigquery(sources: &[Opened<'_>], options: &Options, connected:
 
 /// What there is to find of exports that go into a DuckDB file.
 #[cfg(feature = "duckdb")]
-pub async fn into_duckdb(sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
+pub async fn into_duckdb(sources: &[Opened<'_>], max_age: &MaxAge, path: &std::path::Path) -> CheckReport {
     let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
-    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store)));
+    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age)));
     let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));
     let (looks, (clocks, of_file)) = join(looks, join(clocks, duckdb::look(path, &exports))).await;
     let findings = [version()].into_iter().chain(clocks.into_iter().flatten());

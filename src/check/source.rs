@@ -1,13 +1,18 @@
 //! What the store of an export has to say.
 
-use finops_core::check::{BucketPlace, Check, Finding, Status};
+use finops_core::{
+    age::{MaxAge, age},
+    check::{BucketPlace, Check, Finding, Status},
+};
 use futures::future::join3;
+use jiff::Timestamp;
 
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
     config::{Export, Months, Source},
-    discover::{Discovered, deliveries, newest_month, no_manifest},
+    discover::{Discovered, deliveries, newest_month},
     error::{Error, Kind, Result},
+    flow::silence::{check_age, no_manifest},
     google_account,
     storage::{Gcs, Store},
 };
@@ -48,7 +53,7 @@ pub async fn clock(store: &Result<Store>) -> Option<Finding> {
     Some(super::clock_finding(GCS, gcs.clock_ahead().await))
 }
 
-pub async fn look(export: &Export, opened: &Result<Store>) -> Looked {
+pub async fn look(export: &Export, opened: &Result<Store>, max_age: &MaxAge) -> Looked {
     let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
     let signed_in = match opened {
         Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
@@ -71,10 +76,10 @@ pub async fn look(export: &Export, opened: &Result<Store>) -> Looked {
         }
     };
     let Store::Gcs(gcs) = store else {
-        findings.extend(contents(export, store).await.0);
+        findings.extend(contents(export, store, max_age).await.0);
         return Looked { findings, place: Place::NotAsked(SOURCE) };
     };
-    let asked = join3(contents(export, store), gcs.missing_permissions(), gcs.place());
+    let asked = join3(contents(export, store, max_age), gcs.missing_permissions(), gcs.place());
     let ((contents, is_missing), missing, place) = asked.await;
     let [source, export_found] = contents;
     findings.push(source);
@@ -103,7 +108,7 @@ async fn sign_in(gcs: &Gcs) -> Finding {
 }
 
 /// Whether the source can be listed and read, and what lies there; and whether the bucket or folder itself is missing.
-async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
+async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> ([Finding; 2], bool) {
     let (object, name) = (source(export), name(export));
     let unread = |error: &Error| {
         let found = [failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE)];
@@ -113,7 +118,7 @@ async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
         Ok(Some(newest)) => newest,
         Ok(None) => {
             let listed = Finding::ok(Check::Source, &object, "can be listed");
-            return ([listed, failed(Check::Export, &name, &no_manifest(store, export))], false);
+            return ([listed, failed(Check::Export, &name, &no_manifest(store, export, &[]).await)], false);
         }
         // Several exports lie there.
         Err(error) if error.kind() == Kind::Configuration => {
@@ -125,23 +130,30 @@ async fn contents(export: &Export, store: &Store) -> ([Finding; 2], bool) {
     let month = Months { start: Some(newest), end: Some(newest) };
     match deliveries(store, export, &month).await {
         Ok(Discovered { unreadable, .. }) if !unreadable.is_empty() => unread(&unreadable[0].1),
-        Ok(found) => ([Finding::ok(Check::Source, &object, "can be listed and read"), of_export(&name, &found)], false),
+        Ok(found) => {
+            let listed = Finding::ok(Check::Source, &object, "can be listed and read");
+            ([listed, of_export(&name, &found, max_age)], false)
+        }
         Err(error) => unread(&error),
     }
 }
 
 /// What the newest month's deliveries tell.
-fn of_export(object: &str, discovered: &Discovered) -> Finding {
+fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding {
     let mut candidates = discovered.candidates.iter();
     let usable =
         candidates.find_map(|candidate| candidate.delivery.as_ref().ok().map(|delivery| (candidate, delivery)));
     let export = discovered.export_name.as_deref().unwrap_or_default();
     if let Some((candidate, delivery)) = usable {
-        let (listed, month) = (delivery.manifest.files.len(), candidate.billing_period);
+        let (listed, month, now) = (delivery.manifest.files.len(), candidate.billing_period, Timestamp::now());
         let found = format!("`{export}`, newest month {month}");
+        if let Err(stale) = check_age(discovered.newest_at, max_age, now) {
+            return failed(Check::Export, object, &stale);
+        }
         return if delivery.missing.is_empty() {
             let files = if listed == 1 { "file" } else { "files" };
-            Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}"))
+            let newest = discovered.newest_at.map(|newest| age(newest, now)).unwrap_or_default();
+            Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}, newest delivery {newest}"))
         } else {
             let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
             let hint = "is the mirror still running? A run waits for them, and fails after WAIT_MAX_HOURS";

@@ -52,7 +52,8 @@ async fn go(
     let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
     let now = Timestamp::now();
-    let run = Run { run_id, months: config.months, rules: Rules { force, now, wait_max: config.wait_max }, dry_run };
+    let rules = Rules { force, now, wait_max: config.wait_max };
+    let run = Run { run_id, months: config.months, rules, max_age: config.max_age, dry_run };
     let pipelines = match run_exports(&config, &run).await {
         Ok(pipelines) => pipelines,
         // No export could be begun: the report says so of each.

@@ -144,11 +144,13 @@ impl Staged {
             Needed::Yes => true,
         };
         let emulator = environment.get("BIGQUERY_EMULATOR_HOST").cloned();
+        let months = steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref());
         let staged = Self {
             run: Run {
                 run_id,
-                months: steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref()),
+                months,
                 rules: Rules { force: false, now, wait_max: steps.wait_max() },
+                max_age: steps.max_age(&months),
                 dry_run: false,
             },
             delivered: needs.source.then(|| steps.delivered()),
@@ -197,7 +199,8 @@ impl Staged {
             if is_table {
                 output::pipeline(&report, false);
             }
-            let goes_on = report.error.is_none();
+            // Deliveries that are too old fail the run, and no month.
+            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == Kind::Stale.as_str());
             pipelines.push(report);
             goes_on
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::report::TableStatus;
+use finops_core::{report::TableStatus, state::Standing};
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
@@ -42,12 +42,14 @@ pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<St
 async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
-        let (months, error) = match look_up(warehouse, export).await {
+        let (months, error): (Vec<Standing>, _) = match look_up(warehouse, export).await {
             Ok(table) => (table.months.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
+        let newest_delivery_at = months.iter().filter_map(|month| month.record.issued_at).max();
         let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
-        tables.push(TableStatus { pipeline, label, table: warehouse.table_name(&export.table_name()), months, error });
+        let table = warehouse.table_name(&export.table_name());
+        tables.push(TableStatus { pipeline, label, table, months, newest_delivery_at, error });
     }
     tables
 }

@@ -24,6 +24,7 @@ pub struct Variables {
     pub start_date: Option<String>,
     pub end_date: Option<String>,
     pub wait_max_hours: Option<String>,
+    pub max_age_hours: Option<String>,
     pub storage_emulator_host: Option<String>,
     pub bigquery_emulator_host: Option<String>,
 }
@@ -109,6 +110,7 @@ const KNOWN: &[(&str, &str)] = &[
     // table's partitions in 10 s, and two bursts of 24 stay below that.
     ("LOAD_CONCURRENCY", "24"),
     ("WAIT_MAX_HOURS", "48"),
+    ("MAX_AGE_HOURS", ""),
     ("STORAGE_EMULATOR_HOST", ""),
     ("BIGQUERY_EMULATOR_HOST", ""),
 ];

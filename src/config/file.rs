@@ -23,7 +23,7 @@ const fn key(name: &'static str) -> Key {
 }
 
 /// All of them, in the order in which they are shown.
-const KEYS: [Key; 27] = [
+const KEYS: [Key; 28] = [
     Key { name: "staging_dir", default: "./data/staging", secret: false },
     Key { name: "parquet_dir", default: "./data/exports", secret: false },
     Key { name: "database.duckdb.database_path", default: "./data/finops.duckdb", secret: false },
@@ -51,6 +51,7 @@ const KEYS: [Key; 27] = [
     key("azure.export_name"),
     Key { name: "azure.table_id", default: "azure_billing_data", secret: false },
     Key { name: "wait_max_hours", default: "48", secret: false },
+    key("max_age_hours"),
 ];
 
 /// What is shown in place of a secret.

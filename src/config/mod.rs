@@ -12,7 +12,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
-use finops_core::{BillingPeriod, export::Provider, staged::Place, state::TableLayout};
+use finops_core::{BillingPeriod, age::MaxAge, export::Provider, staged::Place, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
@@ -33,6 +33,8 @@ pub struct Config {
     pub months: Months,
     /// How long a month may wait for its files.
     pub wait_max: SignedDuration,
+    /// How old an export's newest delivery may be.
+    pub max_age: MaxAge,
 }
 
 impl Config {
@@ -188,5 +190,14 @@ const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
 /// How many months may be replaced at once.
 const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
 
-/// How many hours a month may be let wait.
-const WAIT_MAX_HOURS: RangeInclusive<i64> = 0..=100_000;
+/// How many hours a month may be let wait, and how many a delivery may be old.
+const HOURS: RangeInclusive<i64> = 0..=100_000;
+
+/// The hours that a text gives.
+///
+/// # Errors
+/// What was expected instead.
+fn hours(text: &str) -> Result<SignedDuration, String> {
+    let hours = text.parse().ok().filter(|hours| HOURS.contains(hours));
+    hours.map(SignedDuration::from_hours).ok_or_else(|| format!("is `{text}`: a whole number of hours was expected"))
+}

@@ -2,12 +2,14 @@
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
+use finops_core::age::MaxAge;
 use jiff::SignedDuration;
 
 use super::{
-    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WAIT_MAX_HOURS, WarehouseConfig,
+    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WarehouseConfig,
     environment::{Variables, default_of},
     exports::{exports, wrong_dataset},
+    hours,
     problem::Problems,
 };
 use crate::warehouse::bigquery;
@@ -50,14 +52,16 @@ pub fn parse(environment: &BTreeMap<String, String>, choice: &Choice) -> Result<
         FLAG_OR_ENVIRONMENT,
         &mut problems,
     );
-    let hours =
-        number("WAIT_MAX_HOURS", variables.wait_max_hours.as_ref(), "a whole number of hours", &mut problems, |n| {
-            WAIT_MAX_HOURS.contains(n)
-        });
+    let mut hours_of = |name: &str, text: &str| -> Option<SignedDuration> {
+        hours(text).map_err(|what| problems.add(name, what, ENVIRONMENT)).ok()
+    };
+    let wait_max = variables.wait_max_hours.as_deref().unwrap_or(default_of("WAIT_MAX_HOURS"));
+    let wait_max = hours_of("WAIT_MAX_HOURS", wait_max).unwrap_or_default();
+    let limit = variables.max_age_hours.as_deref().and_then(|text| hours_of("MAX_AGE_HOURS", text));
+    let max_age = MaxAge { limit, last_month: months.end };
     let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
     if problems.0.is_empty() {
-        let wait_max = SignedDuration::from_hours(hours);
-        Ok(Config { exports, warehouse, storage_emulator, months, wait_max })
+        Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
     } else {
         Err(problems.0)
     }

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use finops_core::{export::Provider, staged::Place};
+use finops_core::{age::MaxAge, export::Provider, staged::Place};
 use jiff::SignedDuration;
 
 use super::{
-    CurVersion, Export, Months, Problem, Source, Values, WAIT_MAX_HOURS, exports::wrong_dataset, file::EVERYWHERE,
+    CurVersion, Export, Months, Problem, Source, Values, exports::wrong_dataset, file::EVERYWHERE, hours,
     problem::Problems,
 };
 use crate::{storage::S3Options, warehouse::bigquery};
@@ -156,16 +156,17 @@ impl Steps<'_> {
 
     /// How long a month may wait for its files.
     pub fn wait_max(&mut self) -> SignedDuration {
-        let text = self.values.get("wait_max_hours").unwrap_or_default();
-        let hours = text.parse::<i64>().ok().filter(|hours| WAIT_MAX_HOURS.contains(hours));
-        SignedDuration::from_hours(hours.unwrap_or_else(|| {
-            self.problems.add(
-                "wait_max_hours",
-                format!("is `{text}`: a whole number of hours was expected"),
-                EVERYWHERE,
-            );
-            0
-        }))
+        self.hours("wait_max_hours").unwrap_or_default()
+    }
+
+    /// How old an export's newest delivery may be, of which `months` count.
+    pub fn max_age(&mut self, months: &Months) -> MaxAge {
+        MaxAge { limit: self.hours("max_age_hours"), last_month: months.end }
+    }
+
+    fn hours(&mut self, key: &str) -> Option<SignedDuration> {
+        let text = self.values.get(key)?;
+        hours(text).map_err(|what| self.problems.add(key, what, EVERYWHERE)).ok()
     }
 
     /// Ends the reading.

@@ -2,4 +2,5 @@
 
 pub mod check;
 pub mod replace;
+pub mod silence;
 pub mod table;

@@ -9,7 +9,7 @@ use finops_core::{
 #[cfg(feature = "duckdb")]
 use indicatif::HumanBytes;
 
-use super::{costs, counted, new_table, print};
+use super::{costs, counted, new_table, newest_delivery, print};
 #[cfg(feature = "duckdb")]
 use crate::staged::{Held, MonthSurvey};
 use crate::{
@@ -141,4 +141,5 @@ pub fn status(status: &TableStatus) {
         ]);
     }
     print(&table.to_string());
+    status.newest_delivery_at.iter().for_each(|newest| newest_delivery(*newest));
 }

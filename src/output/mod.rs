@@ -9,9 +9,11 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
+    age::issued,
     report::ReportedError,
     text::{harmless_lines, short},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "duckdb")]
@@ -105,6 +107,11 @@ pub fn problems(problems: &[Problem]) {
         message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
         hint: Some(hint.to_owned()),
     });
+}
+
+/// Says how old the newest delivery is.
+fn newest_delivery(newest: Timestamp) {
+    print(&format!("newest delivery: {}", issued(newest, Timestamp::now())));
 }
 
 fn new_table(header: &[&str], numbers: &[usize]) -> Table {

@@ -11,7 +11,7 @@ use finops_core::{
 use indicatif::HumanBytes;
 use tracing::info_span;
 
-use super::{costs, counted, error_of, new_table, print};
+use super::{costs, counted, error_of, new_table, newest_delivery, print};
 use crate::telemetry;
 
 /// Prints a report, or a plan, as tables.
@@ -36,6 +36,7 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
     if !pipeline.months.is_empty() {
         print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
     }
+    pipeline.newest_delivery_at.iter().for_each(|newest| newest_delivery(*newest));
     print(&summary(pipeline, is_plan));
 }
 

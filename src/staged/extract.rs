@@ -16,8 +16,9 @@ use jiff::Timestamp;
 use super::staging::{Folder, remove_others, stage};
 use crate::{
     config::Export,
-    discover::{discover, no_manifest, refuse_other_kinds},
+    discover::{discover, refuse_other_kinds},
     error::{Error, Kind, Result},
+    flow::silence::{check_age, no_manifest},
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
     storage::{Store, unwritable},
@@ -43,9 +44,9 @@ pub async fn extract(
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
     report.verb = Verb::Stage;
-    if let Err(error) = extract_months(export, store, root, run, progress, &mut report).await {
-        report.error = Some(error.reported());
-    }
+    let extracted = extract_months(export, store, root, run, progress, &mut report).await;
+    let checked = extracted.and_then(|()| check_age(report.newest_delivery_at, &run.max_age, run.rules.now));
+    report.error = checked.err().map(|error| error.reported());
     report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
     if !run.dry_run {
         report.status = Some(outcome::status(&report));
@@ -67,9 +68,10 @@ async fn extract_months(
     let listed_at = Timestamp::now();
     let discovered = discover(store, export, &run.months, &there.loaded()).await?;
     let Some(export_name) = discovered.export_name else {
-        return Err(no_manifest(store, export));
+        return Err(no_manifest(store, export, &[]).await);
     };
     report.export.clone_from(&export_name);
+    report.newest_delivery_at = discovered.newest_at;
     report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
     let standing = there.months(&export_name);
     let mut candidates = discovered.candidates;

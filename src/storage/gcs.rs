@@ -51,6 +51,8 @@ pub struct Gcs {
 struct Page {
     #[serde(default)]
     items: Vec<Item>,
+    #[serde(default)]
+    prefixes: Vec<String>,
     next_page_token: Option<String>,
 }
 
@@ -90,7 +92,7 @@ impl Gcs {
     }
 
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
-        let folder = if folder.is_empty() { String::new() } else { format!("{}/", folder.trim_end_matches('/')) };
+        let folder = super::inside(folder);
         let literal = pattern.split(['*', '?']).next().unwrap_or_default();
         let glob: String = folder.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect();
         let (prefix, glob) = (format!("{folder}{literal}"), format!("{glob}{pattern}"));
@@ -122,6 +124,14 @@ impl Gcs {
                 None => return Ok(objects),
             }
         }
+    }
+
+    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let prefix = super::inside(folder);
+        let query = [("prefix", &*prefix), ("delimiter", "/"), ("fields", "prefixes"), ("maxResults", PAGE)];
+        let page = self.get::<Page>("/o", &query, &format!("list {}", self.uri(&prefix)), &prefix).await;
+        let page = page.map_err(|refusal| refusal.error)?;
+        Ok(super::names_in(&prefix, page.prefixes.iter().map(String::as_str)))
     }
 
     async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {

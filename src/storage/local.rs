@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Object, Part, unwritable};
+use super::{MOST_ENTRIES, Object, Part, unwritable};
 use crate::error::{Error, Kind, Result};
 
 /// A local folder that holds an export.
@@ -39,6 +39,17 @@ impl Local {
             let parts: Vec<&str> = pattern.split('/').collect();
             walk(&root, folder.trim_matches('/'), &parts, &mut found)?;
             Ok(found)
+        })
+        .await
+    }
+
+    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let path = self.path(folder);
+        blocking(move || {
+            let mut names = names(&path)?;
+            names.truncate(MOST_ENTRIES);
+            names.retain(|name| path.join(name).is_dir());
+            Ok(names)
         })
         .await
     }

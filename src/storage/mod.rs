@@ -16,6 +16,9 @@ pub use s3::S3;
 
 use crate::error::{Error, Kind, Result};
 
+/// Entries of a folder that are looked at to name some of its folders.
+const MOST_ENTRIES: usize = 1000;
+
 /// An object or file as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -91,6 +94,19 @@ impl Store {
             #[cfg(feature = "s3")]
             Self::S3(s3) => s3.list(folder, pattern).await,
             Self::Local(local) => local.list(folder, pattern).await,
+        }
+    }
+
+    /// The names of some folders in a folder: of the first thousand entries at most.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        match self {
+            Self::Gcs(gcs) => gcs.folders(folder).await,
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => s3.folders(folder).await,
+            Self::Local(local) => local.folders(folder).await,
         }
     }
 
@@ -176,4 +192,16 @@ pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Error {
         _ => (Kind::Storage, "check that the folder is there and can be written to"),
     };
     Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
+}
+
+/// What the keys of all objects in a folder begin with.
+fn inside(folder: &str) -> String {
+    let folder = folder.trim_matches('/');
+    if folder.is_empty() { String::new() } else { format!("{folder}/") }
+}
+
+/// The names of folders that a bucket lists in the folder whose keys begin with `prefix`.
+fn names_in<'a>(prefix: &str, listed: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let name = |listed: &str| Some(listed.strip_prefix(prefix)?.trim_end_matches('/').to_owned());
+    listed.filter_map(name).collect()
 }

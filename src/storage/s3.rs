@@ -89,8 +89,7 @@ impl S3 {
     /// S3 has no glob: goes down one component of the pattern after the other, so that what lies deeper, or beside a
     /// component without a wildcard, is never enumerated.
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
-        let folder = folder.trim_matches('/');
-        let mut folders = vec![if folder.is_empty() { String::new() } else { format!("{folder}/") }];
+        let mut folders = vec![super::inside(folder)];
         let (above, last) = pattern.rsplit_once('/').map_or((None, pattern), |(above, last)| (Some(above), last));
         for part in above.into_iter().flat_map(|above| above.split('/')) {
             folders = if part.contains(['*', '?']) {
@@ -127,6 +126,13 @@ impl S3 {
             }
         }
         Ok(found)
+    }
+
+    pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let prefix = super::inside(folder);
+        let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
+        let page = request.send().await.map_err(|error| self.refused(&prefix, error))?;
+        Ok(super::names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
     }
 
     pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {

@@ -430,7 +430,10 @@ async fn exports_that_share_bucket_and_dataset_are_told_of_once_and_each_has_its
     let report = finops.with("AWS_OLD_EXPORT_NAME", "gone").report_of(&["check", "--output", "json"], 1);
     assert_not_ok(&report, &[("export", "failed")]);
     let found = finding(&report, "export", "aws old")["found"].as_str().unwrap();
-    assert_eq!(found, format!("there is no manifest of export `gone` below gs://{BUCKET}/cur"));
+    assert_names(
+        found,
+        &[&format!("there is no manifest of export `gone` below gs://{BUCKET}/cur; the exports there: `report` in ")],
+    );
     let count = |check: &str| report["checks"].as_array().unwrap().iter().filter(|f| f["check"] == check).count();
     assert_eq!((count("dataset"), count("location"), count("table"), count("export")), (1, 1, 2, 2), "{report:#}");
 }
@@ -473,7 +476,9 @@ async fn in_cloud_run_what_failed_is_logged_too_and_wrong_settings_end_with_two(
     assert!(serde_json::from_str::<Value>(&outcome.stdout).unwrap()["checks"].is_array());
     let entry: Value = serde_json::from_str(outcome.stderr.trim_end()).unwrap();
     assert_eq!((&entry["severity"], &entry["kind"]), (&json!("ERROR"), &json!("export")));
-    let told = format!("check of aws failed: there is no manifest below gs://{BUCKET}/curr");
+    let told = format!(
+        "check of aws failed: there is no manifest below gs://{BUCKET}/curr; the folders in gs://{BUCKET}/: `cur`"
+    );
     assert_eq!(entry["message"], told);
     assert!(entry["hint"].is_string());
     assert_eq!(entry["logging.googleapis.com/labels"]["pipeline"], "aws");

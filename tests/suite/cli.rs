@@ -35,7 +35,7 @@ impl Desk {
 }
 
 /// The text with digits masked where it tells a moment, or a size, which depends on the compressor.
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mut masked = text.to_owned();
     for pattern in ["0000-00-00 00:00 UTC", "000 B"] {
         let alike = |(c, p): (char, char)| c == p || (p == '0' && c.is_ascii_digit());
@@ -150,15 +150,18 @@ fn the_json_report_keeps_its_contract() {
     }
     insta::assert_json_snapshot!("json_report", report, {
         ".run_id" => "[run id]",
+        ".pipelines[].newest_delivery_at" => "[time]",
         ".pipelines[].months[].bytes" => "[bytes]",
         ".pipelines[].months[].reason" => insta::dynamic_redaction(|reason, _| masked(reason.as_str().unwrap())),
     });
     insta::assert_json_snapshot!("json_plan", desk.finops.report_of(&["plan", "--output", "json"], 0), {
         ".run_id" => "[run id]",
+        ".pipelines[].newest_delivery_at" => "[time]",
         ".pipelines[].months[].bytes" => "[bytes]",
         ".pipelines[].months[].reason" => insta::dynamic_redaction(|reason, _| masked(reason.as_str().unwrap())),
     });
     insta::assert_json_snapshot!("json_status", desk.finops.report_of(&["status", "--output", "json"], 0), {
+        "[].newest_delivery_at" => "[time]",
         "[].months[].issued_at" => "[time]",
         "[].months[].bytes" => "[bytes]",
         "[].months[].fingerprint" => "[fingerprint]",

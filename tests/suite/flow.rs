@@ -28,6 +28,7 @@ use finops::{
     },
 };
 use finops_core::{
+    age::MaxAge,
     export::Provider,
     plan::Rules,
     report::{MonthStatus, PipelineReport},
@@ -274,7 +275,8 @@ async fn run(job: &LocalJob, instead: impl Fn(&MonthLoad) -> Option<Stage<Staged
         table: TABLE.to_owned(),
     };
     let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
-    let run = Run { run_id: "run".to_owned(), months: Months::default(), rules, dry_run: false };
+    let run =
+        Run { run_id: "run".to_owned(), months: Months::default(), rules, max_age: MaxAge::default(), dry_run: false };
     let warehouse = Fake { duckdb: DuckDb::open(&job.database).unwrap(), instead };
     pipeline::run(&export, &Store::Local(Local::new(&job.source)), &warehouse, &run, &|_| {}).await
 }

@@ -9,6 +9,7 @@ use finops::{
     warehouse::duckdb::DuckDb,
 };
 use finops_core::{
+    age::MaxAge,
     export::Provider,
     plan::Rules,
     report::{MonthReport, MonthStatus, PipelineReport},
@@ -118,7 +119,8 @@ async fn run_once(source: &Path, database: &Path) -> PipelineReport {
         table: TABLE.to_owned(),
     };
     let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
-    let the_run = Run { run_id: "r".to_owned(), months: Months::default(), rules, dry_run: false };
+    let the_run =
+        Run { run_id: "r".to_owned(), months: Months::default(), rules, max_age: MaxAge::default(), dry_run: false };
     let store = Store::Local(Local::new(source));
     run(&export, &store, &DuckDb::open(database).unwrap(), &the_run, &|_| {}).await
 }

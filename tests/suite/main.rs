@@ -59,6 +59,7 @@ mod retyping;
 mod s3;
 mod servers;
 mod several_exports;
+mod silence;
 mod staged;
 mod staged_cli;
 mod staged_failures;

@@ -81,7 +81,7 @@ impl S3Server {
     }
 
     /// The program, from this server's bucket into a DuckDB file.
-    fn finops(&self, database: &Path) -> Finops {
+    pub fn finops(&self, database: &Path) -> Finops {
         finops(&self.url, database)
     }
 

@@ -7,7 +7,10 @@ use finops_core::{Amount, Costs, amount::total};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{Finops, assert_names};
+use crate::{
+    cli,
+    program::{Finops, assert_names},
+};
 
 /// A folder with an export of two months and a `config.toml`, in which all paths are relative.
 struct Desk {
@@ -56,7 +59,7 @@ fn masked(text: &str) -> String {
         };
         lines.push(line.split('|').map(cell).collect::<Vec<_>>().join("|"));
     }
-    lines.join("\n")
+    cli::masked(&lines.join("\n"))
 }
 
 #[test]

@@ -1,0 +1,80 @@
+//! What fails a run although nothing is wrong with any month: deliveries that are not there, or that stopped.
+
+use finops_core::{
+    BillingPeriod,
+    age::{MaxAge, issued},
+    text::short,
+};
+use jiff::Timestamp;
+
+use crate::{
+    config::Export,
+    discover::{all_manifests, exports_of},
+    error::{Error, Kind, Result},
+    storage::Store,
+};
+
+/// So many names of what is there are shown.
+const SHOWN: usize = 10;
+
+/// Refuses a newest delivery that is older than `MAX_AGE_HOURS` allows.
+///
+/// # Errors
+/// `Stale`, as said.
+pub fn check_age(newest: Option<Timestamp>, max_age: &MaxAge, now: Timestamp) -> Result<()> {
+    let exceeded = newest.and_then(|newest| Some((issued(newest, now), max_age.exceeded(newest, now)?.as_hours())));
+    let Some((issued, hours)) = exceeded else { return Ok(()) };
+    Err(Error::new(Kind::Stale, format!("the newest delivery is of {issued}, and MAX_AGE_HOURS allows {hours} h")).hint(
+        "see whether the provider still exports and the mirror still runs; an export that ended is taken out of the settings",
+    ))
+}
+
+/// The error for a place without any manifest, of which the `months` are loaded: a name or a prefix may be misspelt, or a
+/// mirror may have been emptied. It names what is there.
+pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod]) -> Error {
+    let of_export = export.name.as_ref().map(|name| format!(" of export `{name}`")).unwrap_or_default();
+    let loaded = match months {
+        [] => String::new(),
+        [month] => format!(", and {month} is loaded from there"),
+        [first, .., last] => format!(", and {} months are loaded from there ({first} to {last})", months.len()),
+    };
+    let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
+    // What is there helps, and is no part of what failed.
+    if let Ok(Some(there)) = Box::pin(what_is_there(store, export)).await {
+        message = format!("{message}; {there}");
+    }
+    let hint = if months.is_empty() {
+        "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun"
+    } else {
+        "check the prefix, the export's name and the mirror; an export that ended is taken out of the settings"
+    };
+    Error::new(Kind::NotFound, message).hint(hint)
+}
+
+/// The exports below the prefix, or else the folders in it, or in the nearest folder above that has any.
+async fn what_is_there(store: &Store, export: &Export) -> Result<Option<String>> {
+    let manifests = all_manifests(store, export, None).await?;
+    let exports = exports_of(&manifests);
+    if !exports.is_empty() {
+        let names = exports.iter().map(|(name, folder)| format!("`{}` in {}", short(name), short(&store.uri(folder))));
+        return Ok(Some(format!("the exports there: {}", some_of(names.collect()))));
+    }
+    let mut folder = export.prefix.as_str();
+    loop {
+        let there = store.folders(folder).await?;
+        if !there.is_empty() {
+            let names = there.iter().map(|name| format!("`{}`", short(name)));
+            return Ok(Some(format!("the folders in {}: {}", short(&store.uri(folder)), some_of(names.collect()))));
+        }
+        if folder.is_empty() {
+            return Ok(None);
+        }
+        folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
+    }
+}
+
+fn some_of(names: Vec<String>) -> String {
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
+}
