@@ -75,7 +75,8 @@ pub async fn run<W: Warehouse>(
     let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
-        let round = round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress);
+        // Boxed: all that it awaits in one type is too deep for the compiler.
+        let round = Box::pin(round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress));
         let superseded = match round.instrument(span.clone()).await {
             Ok(superseded) => superseded,
             Err(error) => {

@@ -40,7 +40,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     };
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
     // What is there helps, and is no part of what failed.
-    if let Ok(Some(there)) = Box::pin(what_is_there(store, export)).await {
+    if let Ok(Some(there)) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
     }
     let hint = if months.is_empty() {
