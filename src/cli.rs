@@ -15,8 +15,8 @@ Examples:
 
 Settings come from the environment; `finops config` shows them, .env.example documents them. AWS_EXPORTS
 names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
-Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed; 2 usage or configuration;
-130 and 143 interrupted.";
+Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed, or would in a plan;
+2 usage or configuration; 130 and 143 interrupted.";
 
 const CHECK_HELP: &str = "\
 Each check is ok, a warning (a run may go well, or it is not known), failed, or not checked, since what it needs failed.

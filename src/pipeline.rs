@@ -89,8 +89,7 @@ pub async fn run<W: Warehouse>(
         }
         wanted = Some(superseded);
     }
-    // Deliveries that finops put somewhere are as old as the provider's: the step that fetches those says so.
-    if report.error.is_none() && export.place.is_none() {
+    if report.error.is_none() {
         report.error =
             check_age(report.newest_delivery_at, &run.max_age, run.rules.now).err().map(|error| error.reported());
     }
@@ -131,7 +130,8 @@ async fn round<W: Warehouse>(
         return Err(no_manifest(store, export, &months).await);
     };
     report.export.clone_from(&export_name);
-    report.newest_delivery_at = newest_at;
+    // Where finops put a delivery, its files' times are finops's own: the step that fetched it says how old it is.
+    report.newest_delivery_at = newest_at.filter(|_| export.place.is_none());
     if export.name.is_none() {
         Span::current().record("export", &export_name);
     }
