@@ -62,6 +62,11 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
     }
 }
 
+/// Whether the month failed for something that changed while it was worked on.
+pub fn is_busy(month: &MonthReport) -> bool {
+    month.error.as_ref().is_some_and(|error| error.kind == Kind::Busy.as_str())
+}
+
 /// The same month in a plan, which has no results.
 pub fn as_plan(month: MonthReport) -> MonthReport {
     MonthReport { result: None, ..month }

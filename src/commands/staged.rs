@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
-    staged::{MonthSurvey, Places, Writing, export_parquet, extract, survey},
+    staged::{MonthSurvey, Places, Writing, export_parquet, extract, lock_to_read, survey},
     storage::{Local, S3Options, Store},
     warehouse::{
         Warehouse,
@@ -237,6 +237,7 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let done = async {
             self.is_made(&self.staging_dir, "extract-billing")?;
+            let _locked = lock_to_read(&self.staging_dir)?;
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
         };
         let done = done.await;
@@ -260,6 +261,7 @@ impl Staged {
         let shown = bar.clone();
         let done = async {
             self.is_made(&self.parquet_dir, "export-parquet")?;
+            let _locked = lock_to_read(&self.parquet_dir)?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
         };

@@ -1,9 +1,6 @@
 //! From where the provider delivers to the staging folder.
 
-use std::{
-    fs::{self, File, TryLockError},
-    path::Path,
-};
+use std::path::Path;
 
 use finops_core::{
     plan::{Decision, PlannedMonth, plan},
@@ -13,14 +10,17 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::staging::{Folder, remove_others, stage};
+use super::{
+    lock,
+    staging::{Folder, remove_others, stage},
+};
 use crate::{
     config::Export,
     discover::{discover, no_manifest, refuse_other_kinds},
-    error::{Error, Kind, Result},
+    error::Result,
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
-    storage::{Store, unwritable},
+    storage::Store,
 };
 
 /// What happens meanwhile, for whoever shows it.
@@ -62,7 +62,7 @@ async fn extract_months(
     report: &mut PipelineReport,
 ) -> Result<()> {
     // The folder for itself, and what is there; only then the listing: it is younger than what any run staged.
-    let _claimed = if run.dry_run { None } else { Some(claim(root)?) };
+    let _claimed = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let listed_at = Timestamp::now();
     let discovered = discover(store, export, &run.months, &there.loaded()).await?;
@@ -88,7 +88,7 @@ async fn extract_months(
             && !run.dry_run
         {
             let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
-            let fetched = stage(store, &delivery, root, &manifest, &|bytes| progress(Transfer::Got(bytes))).await;
+            let fetched = stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::Got(bytes))).await;
             match fetched.and_then(|()| remove_others(&there, &delivery.manifest)) {
                 Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
                 Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
@@ -97,21 +97,6 @@ async fn extract_months(
         report.months.push(month);
     }
     Ok(())
-}
-
-/// Has the staging folder for this run alone, until what is given is dropped or the process ends: two that write the same
-/// file could leave a part of it under its final name.
-fn claim(root: &Path) -> Result<File> {
-    fs::create_dir_all(root).map_err(|error| unwritable(root, error))?;
-    let folder = File::open(root).map_err(|error| unwritable(root, error))?;
-    match folder.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another run is bringing deliveries to {}", root.display());
-            Err(Error::new(Kind::Busy, message).hint("wait for its end, and run again"))
-        }
-        // Not every network's file system has locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
-    }
 }
 
 /// The plan speaks of tables: says the same of a folder.

@@ -1,6 +1,8 @@
 //! What the staged pipeline adds to the job: deliveries brought to this machine, and a table's months as Parquet.
 
 mod extract;
+mod files;
+mod lock;
 #[cfg(feature = "duckdb")]
 mod parquet;
 mod staging;
@@ -8,6 +10,8 @@ mod staging;
 mod survey;
 
 pub use extract::{Transfer, extract};
+#[cfg(feature = "duckdb")]
+pub use lock::to_read as lock_to_read;
 #[cfg(feature = "duckdb")]
 pub use parquet::{Writing, export_parquet};
 #[cfg(feature = "duckdb")]

@@ -68,6 +68,7 @@ mod staging_failures;
 mod staging_runs;
 mod staging_tables;
 mod storage;
+mod store_requests;
 mod swap;
 mod swap_found;
 mod tables;
