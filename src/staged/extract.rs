@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use finops_core::{
+    BillingPeriod,
     plan::{Decision, PlannedMonth, plan},
     report::{MonthResult, MonthStatus, PipelineReport, Verb},
     staged::StagedManifest,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     config::Export,
     discover::{discover, no_manifest, refuse_other_kinds},
-    error::Result,
+    error::{Error, Result},
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
     storage::Store,
@@ -65,24 +66,18 @@ async fn extract_months(
     let _claimed = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let listed_at = Timestamp::now();
-    let discovered = discover(store, export, &run.months, &there.loaded()).await?;
-    let Some(export_name) = discovered.export_name else {
+    let Some(plan) = plan_months(export, store, &there, run).await? else {
         return Err(no_manifest(store, export));
     };
-    report.export.clone_from(&export_name);
-    report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
-    let standing = there.months(&export_name);
-    let mut candidates = discovered.candidates;
-    refuse_other_kinds(&mut candidates, &standing);
-    let planned = plan(candidates, &standing, &run.rules);
+    report.export.clone_from(&plan.export_name);
+    report.months.extend(plan.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
+    let planned = plan.months;
     let to_fetch = planned.iter().map(|month| match &month.decision {
         Decision::Load(delivery) | Decision::Reload(delivery) => delivery.bytes(),
         _ => 0,
     });
     progress(Transfer::Planned(to_fetch.sum()));
-    for mut planned in planned {
-        let period = planned.billing_period;
-        reword(&mut planned, standing.get(&period));
+    for planned in planned {
         let mut month = planned_report(&planned);
         if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
             && !run.dry_run
@@ -97,6 +92,28 @@ async fn extract_months(
         report.months.push(month);
     }
     Ok(())
+}
+
+/// What is to be done with each month, newest first.
+pub(super) struct Plan {
+    pub export_name: String,
+    pub months: Vec<PlannedMonth>,
+    /// Months of which the store would not tell.
+    pub unreadable: Vec<(BillingPeriod, Error)>,
+}
+
+/// Plans what to bring to the folder that holds what is `there`; `None` where there is no manifest.
+pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
+    let discovered = discover(store, export, &run.months, &there.loaded()).await?;
+    let Some(export_name) = discovered.export_name else { return Ok(None) };
+    let standing = there.months(&export_name);
+    let mut candidates = discovered.candidates;
+    refuse_other_kinds(&mut candidates, &standing);
+    let mut months = plan(candidates, &standing, &run.rules);
+    for month in &mut months {
+        reword(month, standing.get(&month.billing_period));
+    }
+    Ok(Some(Plan { export_name, months, unreadable: discovered.unreadable }))
 }
 
 /// The plan speaks of tables: says the same of a folder.

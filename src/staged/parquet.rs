@@ -91,6 +91,7 @@ async fn export_months(
             bytes: 0,
             result: (action == Action::Skip).then(|| MonthStatus::Skipped.into()),
             error: None,
+            fingerprint: None,
         };
         if action != Action::Skip && !run.dry_run {
             match write(duckdb, &target, folder, wanted, &standing, writing).await {

@@ -62,6 +62,7 @@ mod several_exports;
 mod staged;
 mod staged_cli;
 mod staged_failures;
+mod staged_plans;
 mod staged_s3;
 mod staging;
 mod staging_failures;
