@@ -66,6 +66,7 @@ mod staged_plans;
 mod staged_s3;
 mod staging;
 mod staging_failures;
+mod staging_folder;
 mod staging_runs;
 mod staging_tables;
 mod storage;

@@ -22,9 +22,13 @@ use futures::{StreamExt, future::join_all, stream};
 use tokio::sync::Barrier;
 
 use crate::{
+    jobs::CloudJob,
+    program::{BUCKET, each, month},
     s3::{self, S3Server},
     servers::{client, pass_on},
     storage::{bucket, folder, listed, seeded},
+    tables::load_jobs,
+    tree::{Delivery, REPORT},
 };
 
 /// What a front does with each request.
@@ -34,6 +38,8 @@ enum Does {
     Gather(Arc<(AtomicUsize, AtomicUsize, Barrier)>),
     /// Breaks the first answer of an object off, once more than its head is there.
     BreakOff(Arc<AtomicUsize>),
+    /// Puts these objects into the bucket before it answers to the first read of a data file.
+    Replace(Arc<Mutex<Vec<(String, Vec<u8>)>>>),
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
     Encrypt,
 }
@@ -95,6 +101,15 @@ async fn answer(State(front): State<Front>, mut request: Request) -> Response {
                 Err(io::Error::other("broken off"))
             });
             Response::from_parts(head, Body::from_stream(half.chain(end)))
+        }
+        Does::Replace(objects) => {
+            let objects = if is_object { std::mem::take(&mut *objects.lock().unwrap()) } else { Vec::new() };
+            for (key, bytes) in objects {
+                let url = format!("{}/upload/storage/v1/b/{BUCKET}/o", front.server);
+                let put = client().post(url).query(&[("uploadType", "media"), ("name", &key)]).body(bytes);
+                assert!(put.send().await.unwrap().status().is_success());
+            }
+            pass_on(&client(), &front.server, request).await
         }
         Does::Encrypt => {
             let wanted = header(&request, "if-match");
@@ -232,6 +247,20 @@ async fn an_etag_is_an_md5_only_where_the_answer_allows_it() {
     }
     assert_eq!(etags[0], opaque(&etags[1]));
     assert_eq!(etags[1].len(), 32);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_is_replaced_while_its_headers_are_read_is_planned_again_and_loaded_once() {
+    let september = |id: &str, costs: &[&str]| Delivery::new("2025-09", id, costs).overwriting();
+    let job = CloudJob::new(&[september("first", &["1"])]).await;
+    let second = september("second", &["2", "3"]).files().into_iter();
+    let second = second.map(|(key, bytes)| (format!("cur/{REPORT}/{key}"), bytes)).collect();
+    let (_, url) = Front::before(job.storage.url(), Does::Replace(Arc::new(Mutex::new(second)))).await;
+    let report = job.finops.clone().with("STORAGE_EMULATOR_HOST", &url).report(0);
+    assert_eq!(each(&report, "status"), ["loaded"], "{report:#}");
+    assert_eq!(month(&report, "2025-09")["execution_id"], "second");
+    assert_eq!(job.figures()["2025-09"], (2, "5".to_owned()));
+    assert_eq!(load_jobs(&job.emulator).len(), 1, "of the first delivery nothing is loaded");
 }
 
 /// A server before the S3 server that answers as a bucket with SSE-KMS does.
