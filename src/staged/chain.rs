@@ -65,15 +65,16 @@ pub(super) struct InPlaces<'a> {
     pub extract: Option<&'a MonthReport>,
     pub load: Option<&'a MonthReport>,
     pub write: Option<&'a MonthReport>,
-    /// `None` where BigQuery is not configured.
-    pub load_remote: Option<Option<&'a MonthReport>>,
+    pub load_remote: Option<&'a MonthReport>,
+    /// Whether BigQuery is configured.
+    pub has_bigquery: bool,
     pub staging: Option<&'a Standing>,
     pub duckdb: Option<&'a Standing>,
     pub parquet: Option<&'a str>,
     pub bigquery: Option<&'a Standing>,
 }
 
-pub(super) fn month(at: InPlaces<'_>) -> MonthSurvey {
+pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
     let [staging, duckdb, bigquery] =
         [at.staging, at.duckdb, at.bigquery].map(|place| place.and_then(Standing::visible));
     let [in_staging, in_duckdb, in_bigquery] =
@@ -97,10 +98,8 @@ pub(super) fn month(at: InPlaces<'_>) -> MonthSurvey {
     let is_new = brings_new || at.load.and_then(|month| month.fingerprint.as_ref()) != loaded;
 
     let write = if acts(load) && is_new { Some(over(at.parquet)) } else { at.write.map(|month| month.action) };
-    let remote = at.load_remote.and_then(|own| match acts(write) {
-        true => Some(over(in_bigquery)),
-        false => own.map(|month| month.action),
-    });
+    let own = at.load_remote.map(|month| month.action);
+    let remote = if acts(write) && at.has_bigquery { Some(over(in_bigquery)) } else { own };
 
     let execution_id = at.extract.or(at.load).map(|month| month.execution_id.clone()).unwrap_or_default();
     // Content that a step replaces under the same id is not current, nor what was made of it.
@@ -122,14 +121,14 @@ pub(super) fn month(at: InPlaces<'_>) -> MonthSurvey {
     };
     MonthSurvey {
         billing_period: at.period,
-        obstacle: obstacle(&at, &staging_held),
+        obstacle: obstacle(at, &staging_held),
         execution_id,
         files,
         bytes,
         staging: staging_held,
         duckdb: duckdb_held,
         parquet: parquet_held,
-        bigquery: at.load_remote.map(|_| bigquery_held),
+        bigquery: at.has_bigquery.then_some(bigquery_held),
         steps: StepActions {
             extract_billing: extract,
             load_billing_local: load,
@@ -165,6 +164,6 @@ fn obstacle(at: &InPlaces<'_>, staging: &Held) -> Option<String> {
     if let Some(month) = of_extract {
         return Some(month.error.as_ref().map_or(&month.reason, |error| &error.message).clone());
     }
-    let later = [at.load, at.write, at.load_remote.flatten()].into_iter().flatten();
+    let later = [at.load, at.write, at.load_remote].into_iter().flatten();
     later.filter_map(|month| month.error.as_ref()).map(|error| error.message.clone()).next()
 }

@@ -24,6 +24,7 @@ pub fn to_write(folder: &Path) -> Result<File> {
 ///
 /// # Errors
 /// `Busy` while another run writes there.
+#[cfg(feature = "duckdb")]
 pub fn to_read(folder: &Path) -> Result<File> {
     lock(folder, File::try_lock_shared, "writes to")
 }

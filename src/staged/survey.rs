@@ -78,12 +78,13 @@ pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<
     let in_parquet = |period| written(places.parquet, places.delivered.provider, period);
     let survey = |period: BillingPeriod| {
         let parquet = in_parquet(period);
-        month(InPlaces {
+        month(&InPlaces {
             period,
             extract: extract.get(&period),
             load: load.get(&period),
             write: write.get(&period),
-            load_remote: load_remote.as_ref().map(|months| months.get(&period)),
+            load_remote: load_remote.as_ref().and_then(|months| months.get(&period)),
+            has_bigquery: places.bigquery.is_some(),
             staging: in_staging.get(&period),
             duckdb: in_duckdb.get(&period),
             parquet: parquet.as_ref().map(|found| found.manifest.execution_id.as_str()),

@@ -223,10 +223,8 @@ fn checksum_kind(output: &GetObjectOutput) -> ChecksumKind {
     let etag = output.e_tag().map(bare).unwrap_or_default();
     let own_keys = matches!(output.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
     let looks_so = etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match looks_so && own_keys && output.sse_customer_algorithm().is_none() {
-        true => ChecksumKind::Md5,
-        false => ChecksumKind::Opaque,
-    }
+    let is_md5 = looks_so && own_keys && output.sse_customer_algorithm().is_none();
+    if is_md5 { ChecksumKind::Md5 } else { ChecksumKind::Opaque }
 }
 
 /// An ETag without its quotation marks.

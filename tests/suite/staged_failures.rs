@@ -133,7 +133,7 @@ fn a_full_disk_during_a_download_leaves_no_final_name() {
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(statuses(report["pipelines"].as_array().unwrap()), [["failed", "loaded"]]);
     let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let is_partial = |path: &std::path::PathBuf| path.to_str().unwrap().ends_with(".part");
+    let is_partial = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "part");
     assert!(left.iter().all(is_partial), "{left:?}");
     let _ = fs::remove_file(partial);
     pipeline.report("run-pipeline");

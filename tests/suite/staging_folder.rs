@@ -47,7 +47,9 @@ fn a_run_with_nothing_to_do_does_not_read_the_files_that_finops_wrote() {
     pipeline.report("run-pipeline");
     let staged = ending(&pipeline.files("data/staging"), ".csv.gz");
     assert_eq!(staged.len(), 4);
-    staged.iter().for_each(|path| change_unseen(path));
+    for path in &staged {
+        change_unseen(path);
+    }
     assert_eq!(statuses(&pipeline.report("load-billing-local")), [SKIPPED]);
 
     // A file with another time is read.
@@ -67,7 +69,9 @@ fn manifests_of_older_versions_without_checksums_count_as_before() {
     pipeline.report("run-pipeline");
     let manifests = ending(&pipeline.files("data"), ".manifest.json");
     assert_eq!(manifests.len(), 4, "{manifests:?}");
-    manifests.iter().for_each(|path| without_written(path));
+    for path in &manifests {
+        without_written(path);
+    }
     assert_eq!(statuses(&pipeline.report("run-pipeline")), [SKIPPED; 3]);
 }
 
@@ -85,7 +89,9 @@ fn what_is_left_of_a_delivery_that_was_not_finished_goes_with_the_next_and_nothi
     let strangers = [month.join("mine/notes.txt"), month.join("mine/report.csv.gz.part")];
     fs::create_dir_all(&begun).unwrap();
     fs::create_dir_all(month.join("mine")).unwrap();
-    strangers.iter().for_each(|path| fs::write(path, "mine").unwrap());
+    for path in &strangers {
+        fs::write(path, "mine").unwrap();
+    }
     // A download that ends on a full disk.
     symlink("/dev/full", begun.join(format!("{}.part", names[1]))).unwrap();
     assert_eq!(pipeline.run("extract-billing").code, 1);
@@ -132,7 +138,9 @@ fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
         };
         other.lock().unwrap();
         busy(writer, "uses");
-        reader.into_iter().for_each(|reader| busy(reader, "writes to"));
+        if let Some(reader) = reader {
+            busy(reader, "writes to");
+        }
         // Who only looks does not wait.
         for arguments in [&["aws", "run-pipeline", "--dry-run"][..], &["aws", "discover-manifests"]] {
             assert_eq!(pipeline.finops.run(arguments).code, 0);
@@ -140,6 +148,8 @@ fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
         other.unlock().unwrap();
         other.lock_shared().unwrap();
         busy(writer, "uses");
-        reader.into_iter().for_each(|reader| assert_eq!(statuses(&pipeline.report(reader)), [SKIPPED]));
+        if let Some(reader) = reader {
+            assert_eq!(statuses(&pipeline.report(reader)), [SKIPPED]);
+        }
     }
 }
