@@ -9,9 +9,9 @@ use finops_core::{
     BillingPeriod,
     delivery::{Delivery, StoredFile},
     export::{ExportKind, ManifestLocation, Provider},
-    manifest::{Manifest, ManifestError},
+    manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
-    staged,
+    staged::{self, Written},
     state::Standing,
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,12 +21,9 @@ use tracing::{Instrument, info_span};
 use crate::{
     config::{CurVersion, Export, Months},
     error::{Error, Kind, Result},
-    storage::{Object, Part, Store},
+    storage::{Object, Part, REQUESTS, Store},
     warehouse::Loaded,
 };
-
-/// Requests under way at once while discovering.
-pub const CONCURRENT_READS: usize = 32;
 
 /// A manifest is some hundred kilobytes; what is larger by far is none.
 const LARGEST_MANIFEST: u64 = 64 << 20;
@@ -74,7 +71,7 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
             let span = info_span!("month", billing_period = %period);
             (period, candidates(store, export, period, runs).instrument(span).await)
         })
-        .buffer_unordered(CONCURRENT_READS)
+        .buffer_unordered(REQUESTS)
         .collect()
         .await;
     let mut discovered = Discovered { export_name, ..Discovered::default() };
@@ -163,7 +160,7 @@ async fn newest_at(
     let Some((location, object)) = other.filter(|other| Some(listed_at(other)) > newest) else { return newest };
     // A mirror may have copied it long after it was issued.
     let manifest = read_manifest(store, export, &location, &object).await.ok()?.ok();
-    newest.max(manifest.map(|manifest| manifest.issued.unwrap_or(object.updated)))
+    newest.max(manifest.map(|(manifest, _)| manifest.issued.unwrap_or(object.updated)))
 }
 
 /// When a delivery was issued, as far as the listing tells.
@@ -183,32 +180,36 @@ async fn candidates(
         runs.sort_by_key(|run| Reverse(listed_at(run)));
         runs.truncate(1);
     }
-    let mut found: Vec<(String, Candidate)> = stream::iter(runs)
+    let mut found: Vec<(String, Known, Candidate)> = stream::iter(runs)
         .map(|(location, object)| async move {
             let manifest = read_manifest(store, export, &location, &object).await?;
             let manifest_uri = store.uri(&location.key);
             let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
+            let (manifest, written) = match manifest {
+                Ok((manifest, written)) => (Ok(manifest), written),
+                Err(error) => (Err(error), Known::new()),
+            };
             let delivery = manifest.map(unlisted);
-            Ok::<_, Error>((location.export_folder, Candidate { billing_period, manifest_uri, delivery }))
+            Ok::<_, Error>((location.export_folder, written, Candidate { billing_period, manifest_uri, delivery }))
         })
-        .buffered(CONCURRENT_READS)
+        .buffered(REQUESTS)
         .try_collect()
         .await?;
     // Files are listed from the best on, until one has all of them.
-    found.sort_by(|(_, a), (_, b)| match (&a.delivery, &b.delivery) {
+    found.sort_by(|(.., a), (.., b)| match (&a.delivery, &b.delivery) {
         (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
         (a, b) => a.is_err().cmp(&b.is_err()),
     });
-    for (export_folder, candidate) in &mut found {
+    for (export_folder, written, candidate) in &mut found {
         let Ok(delivery) = &mut candidate.delivery else { break };
-        let stored = stored_files(store, export_folder, &delivery.manifest).await?;
+        let stored = stored_files(store, export_folder, &delivery.manifest, written).await?;
         *delivery =
             Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
         if delivery.missing.is_empty() && !delivery.files.is_empty() {
             break;
         }
     }
-    Ok(found.into_iter().map(|(_, candidate)| candidate).collect())
+    Ok(found.into_iter().map(|(.., candidate)| candidate).collect())
 }
 
 /// The manifests of the one export that lies there.
@@ -264,21 +265,24 @@ pub async fn all_manifests(
     Ok(found.into_values().collect())
 }
 
-/// The manifest, or why it cannot be used; an error is the store's.
+/// Files that were read before, by tail.
+type Known = BTreeMap<String, Written>;
+
+/// The manifest with what finops wrote itself of its files, or why it cannot be used; an error is the store's.
 async fn read_manifest(
     store: &Store,
     export: &Export,
     location: &ManifestLocation,
     object: &Object,
-) -> Result<Result<Manifest, ManifestError>> {
+) -> Result<Result<(Manifest, Known), ManifestError>> {
     if object.bytes > LARGEST_MANIFEST {
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = store.read(&location.key, Part::Head(LARGEST_MANIFEST)).await?;
+    let bytes = store.read(object, Part::Head(LARGEST_MANIFEST)).await?;
     Ok(match export.place {
-        None => export.provider.parse(location, &bytes),
-        Some(_) => staged::parse(export.provider, location, &bytes).map(|staged| staged.manifest),
+        None => export.provider.parse(location, &bytes).map(|manifest| (manifest, Known::new())),
+        Some(_) => staged::parse(export.provider, location, &bytes).map(|staged| (staged.manifest, staged.written)),
     })
 }
 
@@ -294,13 +298,24 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
     let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.tail.as_str())) else {
         return Ok(files.is_empty());
     };
-    let stored = stored_files(store, export_folder, manifest).await?;
+    let known = |(file, tail): (&StoredFile, &ManifestFile)| {
+        let StoredFile { bytes, updated, checksum, .. } = file;
+        (tail.tail.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
+    };
+    let known = files.iter().zip(&manifest.files).map(known).collect();
+    let stored = stored_files(store, export_folder, manifest, &known).await?;
     let now = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
     Ok(now.fingerprint == delivery.fingerprint)
 }
 
-/// The listed files that are there, by their tail below the export's folder.
-async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<HashMap<String, StoredFile>> {
+/// The listed files that are there, by their tail below the export's folder. Where a listing tells no checksums, files are
+/// read for them, but for those that have the size and time of one that is `known`.
+async fn stored_files(
+    store: &Store,
+    export_folder: &str,
+    manifest: &Manifest,
+    known: &Known,
+) -> Result<HashMap<String, StoredFile>> {
     let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
     let folders: BTreeSet<&str> = listed.iter().map(|tail| tail.rsplit_once('/').map_or("", |(f, _)| f)).collect();
     let mut objects = Vec::new();
@@ -313,11 +328,15 @@ async fn stored_files(store: &Store, export_folder: &str, manifest: &Manifest) -
     }
     stream::iter(objects)
         .map(|(tail, object)| async move {
-            let checksum = store.checksum(&object).await?;
-            let Object { key, bytes, updated, .. } = object;
-            Ok((tail, StoredFile { key, bytes, updated, checksum }))
+            let same = known.get(&tail).filter(|known| (known.bytes, known.updated) == (object.bytes, object.updated));
+            let checksum = match (same, &object.checksum) {
+                (Some(same), None) => same.checksum.clone(),
+                _ => store.checksum(&object).await?,
+            };
+            let Object { key, bytes, updated, version, .. } = object;
+            Ok((tail, StoredFile { key, bytes, updated, checksum, version }))
         })
-        .buffer_unordered(CONCURRENT_READS)
+        .buffer_unordered(REQUESTS)
         .try_collect()
         .await
 }

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     error::{Error, Kind, Result},
-    storage::Store,
+    storage::{Object, Store},
 };
 
 /// Downloads under way at once.
@@ -39,7 +39,7 @@ impl Fetched {
             .map(|(number, file)| async move {
                 let name = file.key.rsplit('/').next().unwrap_or("file");
                 let to = path.join(format!("{number}-{name}"));
-                store.fetch(&file.key, &to, &|_| {}).await?;
+                store.fetch(&Object::from(file), &to, &|_| {}).await?;
                 Ok::<_, Error>(to.display().to_string())
             })
             .buffered(CONCURRENT)

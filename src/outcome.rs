@@ -3,6 +3,7 @@
 use finops_core::{
     BillingPeriod,
     amount::movement,
+    delivery::Delivery,
     plan::{Decision, PlannedMonth},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
     state::LoadRecord,
@@ -32,19 +33,20 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
             (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
         }
     };
-    let (files, bytes) = match &month.decision {
-        Decision::Load(delivery) | Decision::Reload(delivery) => (delivery.files.len() as u64, delivery.bytes()),
-        _ => (0, 0),
+    let delivery = match &month.decision {
+        Decision::Load(delivery) | Decision::Reload(delivery) => Some(delivery),
+        _ => None,
     };
     MonthReport {
         billing_period: month.billing_period,
         execution_id: month.execution_id.clone().unwrap_or_default(),
         action,
         reason: month.reason.clone(),
-        files,
-        bytes,
+        files: delivery.map_or(0, |delivery| delivery.files.len() as u64),
+        bytes: delivery.map_or(0, Delivery::bytes),
         result: status.map(MonthResult::from),
         error,
+        fingerprint: delivery.map(|delivery| delivery.fingerprint.clone()),
     }
 }
 
@@ -59,7 +61,13 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
         bytes: 0,
         result: Some(MonthStatus::Failed.into()),
         error: Some(error.reported()),
+        fingerprint: None,
     }
+}
+
+/// Whether the month failed for something that changed while it was worked on.
+pub fn is_busy(month: &MonthReport) -> bool {
+    month.error.as_ref().is_some_and(|error| error.kind == Kind::Busy.as_str())
 }
 
 /// The same month in a plan, which has no results.

@@ -165,11 +165,16 @@ async fn round<W: Warehouse>(
     };
     let news: Vec<_> = changes.iter().chain(&refusals).filter(|change| !told(change)).cloned().collect();
     report.schema.extend(news);
-    if run.dry_run || ready.is_empty() {
-        report
-            .months
-            .extend(reports.into_values().map(|month| if run.dry_run { outcome::as_plan(month) } else { month }));
+    if run.dry_run {
+        report.months.extend(reports.into_values().map(outcome::as_plan));
         return Ok(BTreeSet::new());
+    }
+    // Files that were replaced while they were read: the month is planned again.
+    let mut superseded: BTreeSet<BillingPeriod> =
+        reports.values().filter(|month| outcome::is_busy(month)).map(|month| month.billing_period).collect();
+    if ready.is_empty() {
+        report.months.extend(reports.into_values());
+        return Ok(superseded);
     }
 
     // Stage, check and swap each month.
@@ -201,7 +206,6 @@ async fn round<W: Warehouse>(
         .await;
 
     // Report.
-    let mut superseded = BTreeSet::new();
     for (period, previous, replaced) in replaced {
         let Some(month) = reports.get_mut(&period) else { continue };
         match replaced {
@@ -213,7 +217,10 @@ async fn round<W: Warehouse>(
                 superseded.insert(period);
             }
             Ok(Replaced::Outreached(until)) => outcome::outreached(month, until),
-            Err(error) => not_loaded(month, MonthStatus::Failed, &error),
+            Err(error) => {
+                not_loaded(month, MonthStatus::Failed, &error);
+                superseded.extend(outcome::is_busy(month).then_some(period));
+            }
         }
     }
     report.months.extend(reports.into_values());

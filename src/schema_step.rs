@@ -12,15 +12,13 @@ use finops_core::{
     state::EXECUTION_ID,
 };
 use futures::{StreamExt, stream};
-use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span, warn};
 
 use crate::{
     columns::month_columns,
-    discover::CONCURRENT_READS,
     error::{Error, Kind},
     outcome::{self, not_loaded, planned_report},
-    storage::Store,
+    storage::{REQUESTS, Store},
     warehouse::{Found, Target},
 };
 
@@ -48,14 +46,13 @@ pub async fn read_columns(
             _ => {}
         }
     }
-    let reads = &Semaphore::new(CONCURRENT_READS);
     let read: Vec<_> = stream::iter(deliveries)
         .map(|delivery| async move {
             let Manifest { billing_period, execution_id, .. } = &delivery.manifest;
             let span = info_span!("month", %billing_period, execution_id);
-            (month_columns(store, &delivery, reads).instrument(span).await, delivery)
+            (month_columns(store, &delivery).instrument(span).await, delivery)
         })
-        .buffer_unordered(CONCURRENT_READS)
+        .buffer_unordered(REQUESTS)
         .collect()
         .await;
     let mut ready = BTreeMap::new();

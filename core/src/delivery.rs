@@ -19,6 +19,9 @@ pub struct StoredFile {
     /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
     /// every object there has. The ETag in S3, which lists no other.
     pub checksum: String,
+    /// What tells the object from one that replaces it under its key, where the store lists such: the generation in Google
+    /// Cloud Storage, the ETag in S3. Of a local file, size and time do.
+    pub version: Option<String>,
 }
 
 /// A manifest with the files it lists, as far as they are there.
@@ -106,7 +109,7 @@ mod tests {
 
     fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
         let updated = Timestamp::UNIX_EPOCH;
-        StoredFile { key: format!("{head}/f"), bytes, updated, checksum: checksum.to_owned() }
+        StoredFile { key: format!("{head}/f"), bytes, updated, checksum: checksum.to_owned(), version: None }
     }
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {

@@ -186,7 +186,7 @@ fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
 }
 
 /// Whether the table has what was loaded.
-fn is_whole(standing: &Standing) -> bool {
+pub fn is_whole(standing: &Standing) -> bool {
     standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
 }
 

@@ -160,6 +160,9 @@ pub struct MonthReport {
     pub result: Option<MonthResult>,
     /// Why it failed or was refused.
     pub error: Option<ReportedError>,
+    /// Of the delivery that is to be loaded, for what comes after this plan; no part of the report.
+    #[serde(skip)]
+    pub fingerprint: Option<String>,
 }
 
 /// What came of a month.

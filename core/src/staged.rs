@@ -4,7 +4,7 @@
 //! A staging folder holds `<YYYY-MM>/<execution id>/<file>` and `<YYYY-MM>/<execution id>/<export>.<provider>.manifest.json`;
 //! a Parquet folder `<YYYY-MM>_<provider>_billing.parquet` and `<YYYY-MM>_<provider>_billing.manifest.json`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,19 @@ pub enum Place {
     Parquet,
 }
 
-/// The manifest of finops's own.
+/// A file as finops wrote it: as long as it has that size and time, it has that checksum.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written.
+    pub updated: Timestamp,
+    /// Its CRC32C, as in [`crate::delivery::StoredFile::checksum`].
+    pub checksum: String,
+}
+
+/// The manifest of finops's own. A field that is added later must be optional: a manifest that cannot be read is as good as
+/// none, and all that it lists would be brought there again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagedManifest {
     /// Whose export it is.
@@ -39,6 +51,9 @@ pub struct StagedManifest {
     pub listed_at: Timestamp,
     /// What it said; its files are those of this place.
     pub manifest: Manifest,
+    /// Its files as they were written, by tail; none where an older version wrote them, or before all are there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, Written>,
 }
 
 impl StagedManifest {
@@ -53,6 +68,7 @@ impl StagedManifest {
             manifest_uri: delivery.manifest_uri.clone(),
             fingerprint: delivery.fingerprint.clone(),
             listed_at,
+            written: BTreeMap::new(),
             manifest: Manifest { in_place: false, files: files.collect(), ..delivery.manifest.clone() },
         }
     }
@@ -63,12 +79,20 @@ pub fn staging_folder(manifest: &Manifest) -> String {
     format!("{}/{}", manifest.billing_period, component(&manifest.execution_id))
 }
 
-/// The names that a delivery's files get in its folder, in their order: their own, and where two have one, a number too.
+/// The names that a delivery's files get in its folder, in their order: their own, with a number before it until nothing else
+/// there has that name, whatever its case. None is that of a manifest, nor of a file that is not whole.
 pub fn file_names(delivery: &Delivery) -> Vec<String> {
     let mut taken = HashSet::new();
     let name = |(at, file): (usize, &ManifestFile)| {
-        let own = component(file.tail.rsplit('/').next().unwrap_or_default());
-        if taken.insert(own.to_lowercase()) { own } else { format!("{at}-{own}") }
+        let mut name = component(file.tail.rsplit('/').next().unwrap_or_default());
+        let is_ours = [".part", ".manifest.json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
+        if let Some(dot) = name.rfind('.').filter(|_| is_ours) {
+            name.replace_range(dot..=dot, "%2E");
+        }
+        while !taken.insert(name.to_lowercase()) {
+            name = format!("{at}-{name}");
+        }
+        name
     };
     delivery.manifest.files.iter().enumerate().map(name).collect()
 }
@@ -211,7 +235,10 @@ mod tests {
         };
         let (key, checksum, updated) = ("k".to_owned(), "c".to_owned(), Timestamp::UNIX_EPOCH);
         let stored = |tail: &&str| {
-            ((*tail).to_owned(), StoredFile { key: key.clone(), bytes: 3, updated, checksum: checksum.clone() })
+            (
+                (*tail).to_owned(),
+                StoredFile { key: key.clone(), bytes: 3, updated, checksum: checksum.clone(), version: None },
+            )
         };
         let stored: HashMap<String, StoredFile> = tails.iter().map(stored).collect();
         Delivery::new(manifest, "s3://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)

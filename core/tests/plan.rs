@@ -53,7 +53,12 @@ fn delivery(run: Run) -> Delivery {
     let stored: HashMap<_, _> = tails
         .into_iter()
         .take(run.there)
-        .map(|tail| (tail.clone(), StoredFile { key: tail, bytes: 1, updated: moment(10), checksum: "c".to_owned() }))
+        .map(|tail| {
+            (
+                tail.clone(),
+                StoredFile { key: tail, bytes: 1, updated: moment(10), checksum: "c".to_owned(), version: None },
+            )
+        })
         .collect();
     // A mirror brings all of them at one time, and in no order.
     Delivery::new(manifest, format!("gs://b/{}/manifest.json", run.id), moment(10), stored)

@@ -2,33 +2,25 @@
 
 use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
-    delivery::Delivery,
+    delivery::{Delivery, StoredFile},
     schema::FileType,
     text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Semaphore;
 
 use super::{FIRST_READ, FilesColumns};
 use crate::{
-    discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
-    storage::{Part, Store},
+    storage::{Object, Part, REQUESTS, Store},
 };
 
 /// A header that does not end by then is none.
 const LONGEST_READ: u64 = 4 << 20;
 
 /// The columns as the headers name them; `None` where there are headers and nothing else.
-pub(super) async fn columns(store: &Store, delivery: &Delivery, reads: &Semaphore) -> Result<Option<FilesColumns>> {
-    let headers: Vec<CsvHeader> = stream::iter(&delivery.files)
-        .map(|file| async move {
-            let _one_of_few = reads.acquire().await;
-            header(store, &file.key, file.bytes).await
-        })
-        .buffered(CONCURRENT_READS)
-        .try_collect()
-        .await?;
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
+    let headers: Vec<CsvHeader> =
+        stream::iter(&delivery.files).map(|file| header(store, file)).buffered(REQUESTS).try_collect().await?;
     let Some((first, others)) = headers.split_first() else { return Ok(None) };
     for (header, file) in others.iter().zip(&delivery.files[1..]) {
         if header.columns != first.columns {
@@ -54,13 +46,14 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery, reads: &Semaphor
     Ok(Some(FilesColumns { columns, first_rows, rows: None }))
 }
 
-async fn header(store: &Store, key: &str, bytes: u64) -> Result<CsvHeader> {
+async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
+    let (key, object) = (&file.key, Object::from(file));
     let mut length = FIRST_READ;
     loop {
-        let head = store.read(key, Part::Head(length)).await?;
-        match read_header(&head, is_gzip(key), length >= bytes) {
+        let head = store.read(&object, Part::Head(length)).await?;
+        match read_header(&head, is_gzip(key), length >= file.bytes) {
             Ok(header) => return Ok(header),
-            Err(HeaderError::Incomplete(_)) if length < bytes && length < LONGEST_READ => length *= 4,
+            Err(HeaderError::Incomplete(_)) if length < file.bytes && length < LONGEST_READ => length *= 4,
             Err(error) => {
                 return Err(Error::new(Kind::Data, format!("{}: {error}", store.uri(key))).hint("fetch the file again"));
             }

@@ -10,8 +10,6 @@ use finops_core::{
     schema::{ColumnType, FileColumn, FileType, MonthColumns, TimeForm, known_type},
 };
 
-use tokio::sync::Semaphore;
-
 use crate::{
     error::{Error, Kind, Result},
     storage::Store,
@@ -32,16 +30,16 @@ struct FilesColumns {
     rows: Option<u64>,
 }
 
-/// The month's columns; `None` where its files hold no rows. `reads` limits what is read at once, over all months.
+/// The month's columns; `None` where its files hold no rows.
 ///
 /// # Errors
 /// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
 /// a column that the table stands on.
-pub async fn month_columns(store: &Store, delivery: &Delivery, reads: &Semaphore) -> Result<Option<MonthColumns>> {
+pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<MonthColumns>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
-        FileFormat::Csv => csv::columns(store, delivery, reads).await?,
-        FileFormat::Parquet => parquet::columns(store, delivery, reads).await?,
+        FileFormat::Csv => csv::columns(store, delivery).await?,
+        FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
     let Some(FilesColumns { columns, first_rows, rows }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bytes::Bytes;
 use finops_core::{
     delivery::{Delivery, StoredFile},
     parquet_footer::{FooterError, ParquetFooter, read_footer},
@@ -10,25 +9,17 @@ use finops_core::{
     text::short,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use tokio::sync::Semaphore;
 
 use super::{FIRST_READ, FilesColumns, not_a_report};
 use crate::{
-    discover::CONCURRENT_READS,
     error::{Error, Kind, Result},
-    storage::{Part, Store},
+    storage::{Object, Part, REQUESTS, Store},
 };
 
 /// The columns; `None` where there are no rows. All files have the same columns, in any order.
-pub(super) async fn columns(store: &Store, delivery: &Delivery, reads: &Semaphore) -> Result<Option<FilesColumns>> {
-    let footers: Vec<ParquetFooter> = stream::iter(&delivery.files)
-        .map(|file| async move {
-            let _one_of_few = reads.acquire().await;
-            footer(store, file).await
-        })
-        .buffered(CONCURRENT_READS)
-        .try_collect()
-        .await?;
+pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
+    let footers: Vec<ParquetFooter> =
+        stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(REQUESTS).try_collect().await?;
     let rows = footers.iter().fold(0u64, |sum, footer| sum.saturating_add(footer.rows));
     if rows == 0 {
         return Ok(None);
@@ -73,11 +64,11 @@ fn difference(known: &HashMap<&str, FileType>, columns: &[(String, FileType)]) -
 }
 
 async fn footer(store: &Store, file: &StoredFile) -> Result<ParquetFooter> {
-    // An empty object has no last byte, and servers differ in what they say to that.
-    let tail = if file.bytes == 0 { Bytes::new() } else { store.read(&file.key, Part::Tail(FIRST_READ)).await? };
+    let object = Object::from(file);
+    let tail = store.read(&object, Part::Tail(FIRST_READ)).await?;
     let read = match read_footer(&tail, file.bytes) {
         Err(FooterError::Incomplete(length)) => {
-            read_footer(&store.read(&file.key, Part::Tail(length)).await?, file.bytes)
+            read_footer(&store.read(&object, Part::Tail(length)).await?, file.bytes)
         }
         read => read,
     };

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, Kind, Result},
     output::{self, ProgressBar},
     pipeline::{self, Run},
-    staged::{MonthSurvey, Places, Writing, export_parquet, extract, survey},
+    staged::{MonthSurvey, Places, Writing, export_parquet, extract, lock_to_read, survey},
     storage::{Local, S3Options, Store},
     warehouse::{
         Warehouse,
@@ -51,7 +51,7 @@ pub(super) async fn step(
             let output = OutputArguments { output: arguments.output.output };
             let all = StepArguments { start_date: None, end_date: None, output };
             let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            print_survey(&staged.survey().await?, &arguments.output, false);
+            print_survey(&staged.survey(writing).await?, &arguments.output, false);
             Ok(Exit::Success)
         }
         Step::ExtractBilling(arguments) => {
@@ -76,7 +76,7 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                print_survey(&staged.survey().await?, &arguments.step.output, true);
+                print_survey(&staged.survey(writing).await?, &arguments.step.output, true);
                 return Ok(Exit::Success);
             }
             Ok(staged.run_all(writing, &arguments.step.output).await)
@@ -172,7 +172,7 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self) -> Result<Vec<MonthSurvey>> {
+    async fn survey(&self, writing: Writing) -> Result<Vec<MonthSurvey>> {
         let Some((delivered, store)) = self.source().await? else { return Ok(Vec::new()) };
         let bigquery = match &self.remote {
             Some((export, options)) => Some((export, BigQuery::connect(options.clone())?)),
@@ -187,7 +187,7 @@ impl Staged {
             parquet: &self.parquet_dir,
             bigquery: bigquery.as_ref().map(|(export, bigquery)| (*export, bigquery)),
         };
-        survey(&places, &self.run).await
+        survey(&places, &self.run, writing).await
     }
 
     /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
@@ -240,6 +240,7 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let done = async {
             self.is_made(&self.staging_dir, "extract-billing")?;
+            let _locked = lock_to_read(&self.staging_dir)?;
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
         };
         let done = done.await;
@@ -263,6 +264,7 @@ impl Staged {
         let shown = bar.clone();
         let done = async {
             self.is_made(&self.parquet_dir, "export-parquet")?;
+            let _locked = lock_to_read(&self.parquet_dir)?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
         };

@@ -1,5 +1,7 @@
 //! What is there: settings, what was checked of them, and how far months have come.
 
+#[cfg(feature = "duckdb")]
+use finops_core::report::Action;
 use finops_core::{
     check::{CheckReport, Finding, Status},
     report::TableStatus,
@@ -46,11 +48,20 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         &[2, 3],
     );
     for month in months {
-        let place = |held: &Held, doing: &str| match held {
-            Held::Current => if is_plan { "skip" } else { "yes" }.to_owned(),
-            _ if is_plan && month.obstacle.is_none() => doing.to_owned(),
-            Held::Other(_) => "older".to_owned(),
-            Held::Nothing => "no".to_owned(),
+        let steps = &month.steps;
+        let place = |held: &Held, action: Option<Action>, doing: &str| {
+            let has = match held {
+                Held::Current => "yes",
+                Held::Other(_) => "older",
+                Held::Nothing => "no",
+            };
+            let does = action.filter(|_| is_plan).map(|action| match action {
+                Action::Load | Action::Reload => doing,
+                Action::Skip => "skip",
+                Action::Wait => "wait",
+                Action::Refuse => "refuse",
+            });
+            does.unwrap_or(has).to_owned()
         };
         let (files, size) = match month.files {
             0 => (String::new(), String::new()),
@@ -61,10 +72,13 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
             harmless_lines(&month.execution_id),
             files,
             size,
-            place(&month.staging, "extract"),
-            place(&month.duckdb, "load"),
-            place(&month.parquet, "write"),
-            month.bigquery.as_ref().map_or("not configured".to_owned(), |held| place(held, "load")),
+            place(&month.staging, steps.extract_billing, "extract"),
+            place(&month.duckdb, steps.load_billing_local, "load"),
+            place(&month.parquet, steps.export_parquet, "write"),
+            month
+                .bigquery
+                .as_ref()
+                .map_or("not configured".to_owned(), |held| place(held, steps.load_billing_remote, "load")),
             harmless_lines(month.obstacle.as_deref().unwrap_or_default()),
         ]);
     }

@@ -1,11 +1,9 @@
 //! From where the provider delivers to the staging folder.
 
-use std::{
-    fs::{self, File, TryLockError},
-    path::Path,
-};
+use std::path::Path;
 
 use finops_core::{
+    BillingPeriod,
     plan::{Decision, PlannedMonth, plan},
     report::{MonthResult, MonthStatus, PipelineReport, Verb},
     staged::StagedManifest,
@@ -13,15 +11,18 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::staging::{Folder, remove_others, stage};
+use super::{
+    lock,
+    staging::{Folder, remove_others, stage},
+};
 use crate::{
     config::Export,
-    discover::{discover, refuse_other_kinds},
-    error::{Error, Kind, Result},
+    discover::{Discovered, discover, refuse_other_kinds},
+    error::{Error, Result},
     flow::silence::{check_age, no_manifest},
     outcome::{self, not_loaded, planned_report},
     pipeline::Run,
-    storage::{Store, unwritable},
+    storage::Store,
 };
 
 /// What happens meanwhile, for whoever shows it.
@@ -63,34 +64,28 @@ async fn extract_months(
     report: &mut PipelineReport,
 ) -> Result<()> {
     // The folder for itself, and what is there; only then the listing: it is younger than what any run staged.
-    let _claimed = if run.dry_run { None } else { Some(claim(root)?) };
+    let _claimed = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let listed_at = Timestamp::now();
-    let discovered = discover(store, export, &run.months, &there.loaded()).await?;
-    let Some(export_name) = discovered.export_name else {
+    let Some(plan) = plan_months(export, store, &there, run).await? else {
         return Err(no_manifest(store, export, &[]).await);
     };
-    report.export.clone_from(&export_name);
-    report.newest_delivery_at = discovered.newest_at;
-    report.months.extend(discovered.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
-    let standing = there.months(&export_name);
-    let mut candidates = discovered.candidates;
-    refuse_other_kinds(&mut candidates, &standing);
-    let planned = plan(candidates, &standing, &run.rules);
+    report.export.clone_from(&plan.export_name);
+    report.newest_delivery_at = plan.newest_at;
+    report.months.extend(plan.unreadable.iter().map(|(period, error)| outcome::unreadable(*period, error)));
+    let planned = plan.months;
     let to_fetch = planned.iter().map(|month| match &month.decision {
         Decision::Load(delivery) | Decision::Reload(delivery) => delivery.bytes(),
         _ => 0,
     });
     progress(Transfer::Planned(to_fetch.sum()));
-    for mut planned in planned {
-        let period = planned.billing_period;
-        reword(&mut planned, standing.get(&period));
+    for planned in planned {
         let mut month = planned_report(&planned);
         if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
             && !run.dry_run
         {
             let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
-            let fetched = stage(store, &delivery, root, &manifest, &|bytes| progress(Transfer::Got(bytes))).await;
+            let fetched = stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::Got(bytes))).await;
             match fetched.and_then(|()| remove_others(&there, &delivery.manifest)) {
                 Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
                 Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
@@ -101,19 +96,28 @@ async fn extract_months(
     Ok(())
 }
 
-/// Has the staging folder for this run alone, until what is given is dropped or the process ends: two that write the same
-/// file could leave a part of it under its final name.
-fn claim(root: &Path) -> Result<File> {
-    fs::create_dir_all(root).map_err(|error| unwritable(root, error))?;
-    let folder = File::open(root).map_err(|error| unwritable(root, error))?;
-    match folder.try_lock() {
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("another run is bringing deliveries to {}", root.display());
-            Err(Error::new(Kind::Busy, message).hint("wait for its end, and run again"))
-        }
-        // Not every network's file system has locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(folder),
+/// What is to be done with each month, newest first.
+pub(super) struct Plan {
+    pub export_name: String,
+    pub months: Vec<PlannedMonth>,
+    /// When the newest delivery was issued.
+    pub newest_at: Option<Timestamp>,
+    /// Months of which the store would not tell.
+    pub unreadable: Vec<(BillingPeriod, Error)>,
+}
+
+/// Plans what to bring to the folder that holds what is `there`; `None` where there is no manifest.
+pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
+    let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
+        discover(store, export, &run.months, &there.loaded()).await?;
+    let Some(export_name) = export_name else { return Ok(None) };
+    let standing = there.months(&export_name);
+    refuse_other_kinds(&mut candidates, &standing);
+    let mut months = plan(candidates, &standing, &run.rules);
+    for month in &mut months {
+        reword(month, standing.get(&month.billing_period));
     }
+    Ok(Some(Plan { export_name, months, newest_at, unreadable }))
 }
 
 /// The plan speaks of tables: says the same of a folder.

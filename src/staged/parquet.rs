@@ -1,6 +1,6 @@
 //! From DuckDB to Parquet: one file a month, with a manifest beside it, so that the folder is an export.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
 use finops_core::{
     BillingPeriod,
@@ -11,7 +11,10 @@ use finops_core::{
     state::Standing,
 };
 
-use super::staging::{remove, with_suffix, write_manifest};
+use super::{
+    files::{Hashes, PARTIAL, hashes, remove, rename, with_suffix, write_manifest},
+    lock,
+};
 use crate::{
     cli::Compression,
     config::Export,
@@ -63,6 +66,7 @@ async fn export_months(
 ) -> Result<()> {
     let LookedUp { kind, months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kind.layout());
+    let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
     for (period, standing) in months.into_iter().rev() {
         if !run.months.contain(period) || standing.rows_in_table == 0 {
             continue;
@@ -87,6 +91,7 @@ async fn export_months(
             bytes: 0,
             result: (action == Action::Skip).then(|| MonthStatus::Skipped.into()),
             error: None,
+            fingerprint: None,
         };
         if action != Action::Skip && !run.dry_run {
             match write(duckdb, &target, folder, wanted, &standing, writing).await {
@@ -116,6 +121,7 @@ fn manifest(export: &Export, kind: ExportKind, standing: &Standing) -> StagedMan
         manifest_uri: record.manifest_uri.clone(),
         fingerprint: record.fingerprint.clone(),
         listed_at: record.loaded_at,
+        written: BTreeMap::new(),
         manifest: Manifest {
             kind,
             export_name: record.export_name.clone(),
@@ -153,18 +159,21 @@ async fn write(
     let period = wanted.manifest.billing_period;
     let to = folder.join(parquet_name(wanted.provider, period));
     let manifest = folder.join(parquet_manifest_name(wanted.provider, period));
-    fs::create_dir_all(folder).map_err(|error| unwritable(folder, error))?;
-    let partial = with_suffix(&to, ".part");
+    let partial = with_suffix(&to, PARTIAL);
     let rows = duckdb.export(target, period, &partial, writing.compression).await?;
     if rows != standing.rows_in_table {
         let table = duckdb.table_name(&target.name);
         let message = format!("{period} of {table} has {} rows, and {rows} were written", standing.rows_in_table);
         return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
     }
-    let bytes = fs::metadata(&partial).map_err(|error| unwritable(&partial, error))?.len();
+    let Some(Hashes { written, .. }) = hashes(partial.clone()).await? else {
+        return Err(unwritable(&partial, io::ErrorKind::NotFound.into()));
+    };
+    let bytes = written.bytes;
     wanted.manifest.files[0].bytes = Some(bytes);
+    wanted.written.insert(wanted.manifest.files[0].tail.clone(), written);
     remove(&manifest)?;
-    fs::rename(&partial, &to).map_err(|error| unwritable(&to, error))?;
+    rename(&partial, &to)?;
     write_manifest(&manifest, &wanted)?;
     Ok(bytes)
 }

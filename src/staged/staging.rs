@@ -2,33 +2,29 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use finops_core::{
     BillingPeriod,
     delivery::{Delivery, StoredFile},
-    export::Provider,
     manifest::Manifest,
-    staged::{self, Place, StagedManifest, file_names, manifest_name, staging_folder},
+    staged::{self, Place, StagedManifest, Written, file_names, manifest_name, staging_folder},
     state::{LoadRecord, LoadStatus, Standing},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use md5::{Digest, Md5};
 
+use super::files::{Hashes, PARTIAL, hashes, remove, rename, with_suffix, write_manifest};
 use crate::{
     config::Export,
     error::{Error, Kind, Result},
-    storage::{Got, Local, Part, Store, crc32c_of, unwritable},
+    storage::{ChecksumKind, Got, Local, Object, Part, Store, unwritable},
     warehouse::Loaded,
 };
 
 /// Downloads under way at once.
 const CONCURRENT: usize = 8;
-/// What a file is called until it is whole.
-const PARTIAL: &str = ".part";
 
 /// The deliveries of an export that are whole in the staging folder, each with its own folder's manifest.
 pub(super) struct Staged {
@@ -43,19 +39,22 @@ pub(super) struct Folder {
     root: PathBuf,
     /// The newest of a month last.
     staged: Vec<Staged>,
+    /// What was begun and is not whole.
+    unfinished: Vec<Staged>,
 }
 
 impl Folder {
     /// Reads what is there of the export, or of all of the provider's where it has no name.
     pub(super) async fn read(root: &Path, export: &Export) -> Result<Self> {
-        let mut staged = Vec::new();
+        let (mut staged, mut unfinished) = (Vec::new(), Vec::new());
         if root.exists() {
             if !root.is_dir() {
                 return Err(unwritable(root, io::ErrorKind::NotADirectory.into()));
             }
-            staged = find(root, export.provider, export.name.as_deref()).await?;
+            staged = find(root, export, "").await?;
+            unfinished = find(root, export, PARTIAL).await?;
         }
-        Ok(Self { root: root.to_owned(), staged })
+        Ok(Self { root: root.to_owned(), staged, unfinished })
     }
 
     /// What a listing needs to know.
@@ -82,13 +81,16 @@ impl Folder {
     }
 }
 
-async fn find(root: &Path, provider: Provider, export_name: Option<&str>) -> Result<Vec<Staged>> {
+/// The deliveries whose manifest has a name that ends with `suffix`.
+async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>> {
+    let (provider, export_name) = (export.provider, export.name.as_deref());
     let store = Store::Local(Local::new(root));
     let mut found = Vec::new();
     for pattern in Place::Staging.manifest_patterns(provider, export_name) {
-        for object in store.list("", &pattern).await? {
-            let Some(location) = Place::Staging.locate(provider, "", export_name, &object.key) else { continue };
-            let bytes = store.read(&object.key, Part::Head(u64::MAX)).await?;
+        for object in store.list("", &format!("{pattern}{suffix}")).await? {
+            let key = object.key.strip_suffix(suffix).unwrap_or(&object.key);
+            let Some(location) = Place::Staging.locate(provider, "", export_name, key) else { continue };
+            let bytes = store.read(&object, Part::Head(u64::MAX)).await?;
             // One that cannot be read is as good as none: its delivery is fetched again.
             let Ok(manifest) = staged::parse(provider, &location, &bytes) else { continue };
             let folder = root.join(&object.key).parent().map(Path::to_owned).unwrap_or_default();
@@ -101,7 +103,7 @@ async fn find(root: &Path, provider: Provider, export_name: Option<&str>) -> Res
 
 /// A delivery in the form of a load.
 fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
-    let StagedManifest { provider, manifest_uri, fingerprint, listed_at, manifest } = staged;
+    let StagedManifest { provider, manifest_uri, fingerprint, listed_at, manifest, .. } = staged;
     LoadRecord {
         pipeline: provider.as_str().to_owned(),
         export_name: manifest.export_name.clone(),
@@ -129,7 +131,8 @@ fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
 }
 
 /// Brings a delivery to the staging folder: its files, each under its name once it is whole, and at last the manifest.
-/// Files that are there already are left.
+/// Files that are there already are left. Until the manifest is whole it has another name, by which the folder is known as
+/// one that finops began.
 ///
 /// # Errors
 /// What the store says, or what writing says; nothing partial has a final name, and the next run goes on from there.
@@ -137,108 +140,83 @@ pub(super) async fn stage(
     store: &Store,
     delivery: &Delivery,
     root: &Path,
-    staged: &StagedManifest,
+    mut staged: StagedManifest,
     got: Got<'_>,
 ) -> Result<()> {
     let folder = root.join(staging_folder(&delivery.manifest));
     let manifest = folder.join(manifest_name(staged.provider, &delivery.manifest.export_name));
+    let begun = with_suffix(&manifest, PARTIAL);
     fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
+    write_manifest(&begun, &staged)?;
     // Files that are overwritten at the provider keep their names: from now on, the folder is not what its manifest says.
     remove(&manifest)?;
-    stream::iter(delivery.files.iter().zip(file_names(delivery)))
+    let written: Vec<Written> = stream::iter(delivery.files.iter().zip(file_names(delivery)))
         .map(|(file, name)| fetch(store, file, folder.join(name), got))
-        .buffer_unordered(CONCURRENT)
-        .try_collect::<()>()
+        .buffered(CONCURRENT)
+        .try_collect()
         .await?;
-    write_manifest(&manifest, staged)
+    let tails = staged.manifest.files.iter().map(|file| file.tail.clone());
+    staged.written = tails.zip(written).collect();
+    write_manifest(&begun, &staged)?;
+    rename(&begun, &manifest)
 }
 
-/// Writes a manifest, whole or not at all.
-pub(super) fn write_manifest(path: &Path, staged: &StagedManifest) -> Result<()> {
-    let partial = with_suffix(path, PARTIAL);
-    let json = serde_json::to_vec_pretty(staged)
-        .map_err(|error| Error::new(Kind::Storage, "cannot write a manifest").cause(error))?;
-    fs::write(&partial, json).map_err(|error| unwritable(&partial, error))?;
-    fs::rename(&partial, path).map_err(|error| unwritable(path, error))
-}
-
-/// Removes other deliveries of the month from the staging folder, now that `kept` is whole there. What another export has
-/// in a folder stays.
+/// Removes other deliveries of the month from the staging folder, now that `kept` is whole there, and what is there of
+/// deliveries that were begun. What another export or somebody else has in a folder stays.
 pub(super) fn remove_others(folder: &Folder, kept: &Manifest) -> Result<()> {
     let root = &folder.root;
     let kept_folder = root.join(staging_folder(kept));
-    let of_month =
-        folder.of(&kept.export_name).filter(|staged| staged.manifest.manifest.billing_period == kept.billing_period);
-    for Staged { folder, manifest } in of_month.filter(|staged| staged.folder != kept_folder) {
-        remove(&folder.join(manifest_name(manifest.provider, &manifest.manifest.export_name)))?;
+    let is_other = |staged: &&Staged| {
+        let Manifest { export_name, billing_period, .. } = &staged.manifest.manifest;
+        (export_name, billing_period) == (&kept.export_name, &kept.billing_period) && staged.folder != kept_folder
+    };
+    for Staged { folder, manifest } in folder.staged.iter().chain(&folder.unfinished).filter(is_other) {
+        let own = folder.join(manifest_name(manifest.provider, &manifest.manifest.export_name));
+        remove(&own)?;
         for file in &manifest.manifest.files {
-            remove(&root.join(&file.tail))?;
+            let path = root.join(&file.tail);
+            remove(&path)?;
+            remove(&with_suffix(&path, PARTIAL))?;
         }
+        // Last: as long as it is there, the next run goes on.
+        remove(&with_suffix(&own, PARTIAL))?;
         // Not where something else lies there.
         let _ = fs::remove_dir(folder);
     }
     Ok(())
 }
 
-async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> Result<()> {
-    if is_same(&to, file)? == Some(true) {
+async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> Result<Written> {
+    let size = match fs::metadata(&to) {
+        Ok(found) => Some(found.len()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(unwritable(&to, error)),
+    };
+    // A file with another checksum may still be the one: not every ETag in S3 is one of the bytes. It is fetched again.
+    if size == Some(file.bytes)
+        && let Some(there) = hashes(to.clone()).await?
+        && (file.checksum == there.md5 || file.checksum == there.written.checksum)
+    {
         got(file.bytes);
-        return Ok(());
+        return Ok(there.written);
     }
     let partial = with_suffix(&to, PARTIAL);
-    store.fetch(&file.key, &partial, got).await?;
-    if is_same(&partial, file)? == Some(false) {
+    let kind = store.fetch(&Object::from(file), &partial, got).await?;
+    let arrived = hashes(partial.clone()).await?;
+    let arrived = arrived.filter(|Hashes { written, md5 }| {
+        written.bytes == file.bytes
+            && match kind {
+                ChecksumKind::Crc32c => written.checksum == file.checksum,
+                ChecksumKind::Md5 => *md5 == file.checksum,
+                // The read was conditional on it.
+                ChecksumKind::Opaque => true,
+            }
+    });
+    let Some(Hashes { written, .. }) = arrived else {
         let message =
             format!("{} did not arrive as it is listed: {} bytes, {}", store.uri(&file.key), file.bytes, file.checksum);
         return Err(Error::new(Kind::Storage, message).hint("it may have been replaced meanwhile: run again"));
-    }
-    fs::rename(&partial, &to).map_err(|error| unwritable(&to, error))
-}
-
-/// Whether the local file is the one that is listed, by its size and checksum; `None` where its size is right and its
-/// checksum is none that can be computed, as that of an S3 object which was uploaded in parts.
-fn is_same(path: &Path, file: &StoredFile) -> Result<Option<bool>> {
-    match fs::metadata(path) {
-        Ok(found) if found.len() == file.bytes => {}
-        Ok(_) => return Ok(Some(false)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(false)),
-        Err(error) => return Err(unwritable(path, error)),
-    }
-    let checksum = &file.checksum;
-    // An ETag in S3 is the MD5 of an object that was uploaded at once.
-    let is_md5 = checksum.len() == 32 && checksum.bytes().all(|b| b.is_ascii_hexdigit());
-    // CRC32C in base64.
-    let is_crc32c = checksum.len() == 8 && checksum.ends_with("==");
-    let found = match (is_md5, is_crc32c) {
-        (true, _) => md5_of(path),
-        (_, true) => crc32c_of(path),
-        _ => return Ok(None),
     };
-    Ok(Some(found.map_err(|error| unwritable(path, error))? == *checksum))
-}
-
-fn md5_of(path: &Path) -> io::Result<String> {
-    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Md5::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => hasher.update(&buffer[..n]),
-        }
-    }
-    let digest: [u8; 16] = hasher.finalize().into();
-    // Big-endian, so that the first byte comes first.
-    Ok(format!("{:032x}", u128::from_be_bytes(digest)))
-}
-
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, error)),
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    PathBuf::from(name)
+    rename(&partial, &to)?;
+    Ok(written)
 }

@@ -1,69 +1,33 @@
-//! What the provider delivered, and how far each month of it has come.
+//! What the provider delivered, how far each month of it has come, and what the steps would do: their own plans, in a row.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use finops_core::{
     BillingPeriod,
-    plan::{Decision, plan},
+    report::{Action, MonthReport, PipelineReport},
     state::Standing,
 };
-use serde::Serialize;
 
-use super::{parquet::written, staging::Folder};
+use super::{
+    Writing,
+    chain::{InPlaces, MonthSurvey, month},
+    export_parquet,
+    extract::plan_months,
+    parquet::written,
+    staging::Folder,
+};
 use crate::{
     config::Export,
-    discover::discover,
-    error::Result,
+    error::{Error, Kind, Result},
     flow::table::look_up,
-    pipeline::Run,
-    storage::Store,
-    warehouse::{bigquery::BigQuery, duckdb::DuckDb},
+    outcome::{planned_report, unreadable},
+    pipeline::{self, Run},
+    storage::{Local, Store},
+    warehouse::{Warehouse, bigquery::BigQuery, duckdb::DuckDb},
 };
-
-/// What a place has of a month.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Held {
-    /// The delivery that counts.
-    Current,
-    /// Another one, of that execution id.
-    Other(String),
-    /// Nothing.
-    Nothing,
-}
-
-impl Held {
-    fn of(found: Option<&str>, wanted: &str) -> Self {
-        match found {
-            Some(found) if found == wanted => Self::Current,
-            Some(found) => Self::Other(found.to_owned()),
-            None => Self::Nothing,
-        }
-    }
-}
-
-/// A month that the provider delivered.
-#[derive(Clone, Debug, Serialize)]
-pub struct MonthSurvey {
-    /// The month.
-    pub billing_period: BillingPeriod,
-    /// The delivery that counts; empty where none can be read.
-    pub execution_id: String,
-    /// Its data files.
-    pub files: usize,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Why it cannot be fetched now, if it cannot.
-    pub obstacle: Option<String>,
-    /// In the staging folder.
-    pub staging: Held,
-    /// In DuckDB.
-    pub duckdb: Held,
-    /// In Parquet files.
-    pub parquet: Held,
-    /// In BigQuery; `None` where it is not configured.
-    pub bigquery: Option<Held>,
-}
 
 /// The places of one provider's staged pipeline.
 pub struct Places<'a> {
@@ -83,43 +47,74 @@ pub struct Places<'a> {
     pub bigquery: Option<(&'a Export, &'a BigQuery)>,
 }
 
+type Months<T> = BTreeMap<BillingPeriod, T>;
+
 /// Looks at all places; changes nothing. Newest month first.
 ///
 /// # Errors
-/// What a place says that does not tell what it has.
-pub async fn survey(places: &Places<'_>, run: &Run) -> Result<Vec<MonthSurvey>> {
+/// What a place says that does not tell what it has, or a step that could not begin.
+pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<Vec<MonthSurvey>> {
+    let run = &Run { dry_run: true, ..run.clone() };
     let there = Folder::read(places.staging, places.delivered).await?;
     let in_duckdb = look_up(places.duckdb, places.staged).await?.months;
     let in_bigquery = match places.bigquery {
         Some((export, bigquery)) => Some(look_up(bigquery, export).await?.months),
         None => None,
     };
-    let discovered = discover(places.store, places.delivered, &run.months, &there.loaded()).await?;
-    let Some(export_name) = discovered.export_name else { return Ok(Vec::new()) };
-    let in_staging = there.months(&export_name);
-    let of = |standing: &BTreeMap<BillingPeriod, Standing>, period, wanted: &str| {
-        let visible = standing.get(&period).and_then(Standing::visible);
-        Held::of(visible.map(|record| record.execution_id.as_str()), wanted)
+    let planned = plan_months(places.delivered, places.store, &there, run).await?;
+    let Some(planned) = planned else { return Ok(Vec::new()) };
+    let in_staging = there.months(&planned.export_name);
+    let broken = planned.unreadable.iter().map(|(period, error)| unreadable(*period, error));
+    let extract = by_month(planned.months.iter().map(planned_report).chain(broken));
+    let load = load_plan(places.staged, places.staging, places.duckdb, run).await?;
+    let write = months(export_parquet(places.staged, places.duckdb, places.parquet, run, writing).await)?;
+    let load_remote = match places.bigquery {
+        Some((export, bigquery)) => Some(load_plan(export, places.parquet, bigquery, run).await?),
+        None => None,
     };
-    let mut months = Vec::new();
-    for planned in plan(discovered.candidates, &BTreeMap::new(), &run.rules) {
-        let (period, id) = (planned.billing_period, planned.execution_id.unwrap_or_default());
-        let (files, bytes, obstacle) = match &planned.decision {
-            Decision::Load(delivery) | Decision::Reload(delivery) => (delivery.files.len(), delivery.bytes(), None),
-            _ => (0, 0, Some(planned.reason)),
-        };
-        let in_parquet = written(places.parquet, places.delivered.provider, period);
-        months.push(MonthSurvey {
-            billing_period: period,
-            files,
-            bytes,
-            obstacle,
-            staging: of(&in_staging, period, &id),
-            duckdb: of(&in_duckdb, period, &id),
-            parquet: Held::of(in_parquet.as_ref().map(|found| found.manifest.execution_id.as_str()), &id),
-            bigquery: in_bigquery.as_ref().map(|standing| of(standing, period, &id)),
-            execution_id: id,
-        });
+    let steps = [&load, &write].into_iter().chain(&load_remote).flatten();
+    let to_do = steps.filter(|(_, month)| month.action != Action::Skip).map(|(period, _)| period);
+    let periods: BTreeSet<BillingPeriod> = extract.keys().chain(to_do).copied().collect();
+    let in_parquet = |period| written(places.parquet, places.delivered.provider, period);
+    let survey = |period: BillingPeriod| {
+        let parquet = in_parquet(period);
+        month(&InPlaces {
+            period,
+            extract: extract.get(&period),
+            load: load.get(&period),
+            write: write.get(&period),
+            load_remote: load_remote.as_ref().and_then(|months| months.get(&period)),
+            has_bigquery: places.bigquery.is_some(),
+            staging: in_staging.get(&period),
+            duckdb: in_duckdb.get(&period),
+            parquet: parquet.as_ref().map(|found| found.manifest.execution_id.as_str()),
+            bigquery: in_bigquery.as_ref().and_then(|months: &Months<Standing>| months.get(&period)),
+        })
+    };
+    Ok(periods.into_iter().rev().map(survey).collect())
+}
+
+/// What the step that loads from a folder of finops's own would do, by month.
+async fn load_plan<W: Warehouse>(export: &Export, from: &Path, into: &W, run: &Run) -> Result<Months<MonthReport>> {
+    if !from.exists() {
+        return Ok(Months::new());
     }
-    Ok(months)
+    let store = Store::Local(Local::new(from));
+    months(Box::pin(pipeline::run(export, &store, into, run, &|_| {})).await)
+}
+
+fn months(report: PipelineReport) -> Result<Months<MonthReport>> {
+    match report.error {
+        None => Ok(by_month(report.months)),
+        // Nothing is there yet.
+        Some(error) if error.kind == Kind::NotFound.as_str() => Ok(Months::new()),
+        Some(error) => {
+            let failed = Error::new(Kind::Warehouse, format!("no plan for {}: {}", report.table, error.message));
+            Err(failed.hint(error.hint.unwrap_or_else(|| "run the steps one by one to see which fails".to_owned())))
+        }
+    }
+}
+
+fn by_month(months: impl IntoIterator<Item = MonthReport>) -> Months<MonthReport> {
+    months.into_iter().map(|month| (month.billing_period, month)).collect()
 }

@@ -5,22 +5,23 @@
 
 mod probe;
 
-use std::path::Path;
+use std::ops::Range;
 
 use ::http::{Extensions, HeaderMap};
 use backon::Retryable;
-use bytes::Bytes;
+use futures::{StreamExt, stream};
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;
-use google_cloud_storage::{
-    builder::storage::ReadObject, client::Storage, model_ext::ReadRange, read_object::ReadObjectResponse,
-    retry_policy::RetryableErrors,
-};
+use google_cloud_storage::{client::Storage, model_ext::ReadRange, retry_policy::RetryableErrors};
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::io::AsyncWriteExt;
 
-use super::{Got, Object, Part};
+use super::{
+    Object,
+    limit::Limit,
+    read::{Body, Failure},
+    replaced,
+};
 use crate::{
     error::{Error, Kind, Result},
     http,
@@ -44,6 +45,7 @@ pub struct Gcs {
     http: reqwest::Client,
     credentials: Credentials,
     storage: Storage,
+    pub(super) limit: Limit,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +64,7 @@ struct Item {
     size: String,
     updated: Option<Timestamp>,
     crc32c: Option<String>,
+    generation: Option<String>,
 }
 
 impl Gcs {
@@ -84,7 +87,7 @@ impl Gcs {
             .build()
             .await
             .map_err(|error| cannot(error.to_string()))?;
-        Ok(Self { bucket: bucket.to_owned(), endpoint, http, credentials, storage })
+        Ok(Self { bucket: bucket.to_owned(), endpoint, http, credentials, storage, limit: Limit::new() })
     }
 
     pub(super) fn uri(&self, key: &str) -> String {
@@ -113,7 +116,8 @@ impl Gcs {
                     )
                 })?;
                 let updated = item.updated.unwrap_or(Timestamp::UNIX_EPOCH);
-                objects.push(Object { key: item.name, bytes, updated, checksum: item.crc32c });
+                let (checksum, version) = (item.crc32c, item.generation);
+                objects.push(Object { key: item.name, bytes, updated, checksum, version });
             }
             match page.next_page_token {
                 Some(next) if token.as_ref() == Some(&next) => {
@@ -129,15 +133,17 @@ impl Gcs {
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         let prefix = super::inside(folder);
         let query = [("prefix", &*prefix), ("delimiter", "/"), ("fields", "prefixes"), ("maxResults", PAGE)];
+        let _permit = self.limit.permit().await;
         let page = self.get::<Page>("/o", &query, &format!("list {}", self.uri(&prefix)), &prefix).await;
         let page = page.map_err(|refusal| refusal.error)?;
         Ok(super::names_in(&prefix, page.prefixes.iter().map(String::as_str)))
     }
 
     async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {
-        let fields = "items(name,size,updated,crc32c),nextPageToken";
+        let fields = "items(name,size,updated,crc32c,generation),nextPageToken";
         let mut query = vec![("prefix", prefix), ("matchGlob", glob), ("fields", fields), ("maxResults", PAGE)];
         query.extend(token.map(|token| ("pageToken", token)));
+        let _permit = self.limit.permit().await;
         self.get("/o", &query, &format!("list {}", self.uri(prefix)), prefix).await
     }
 
@@ -184,74 +190,36 @@ impl Gcs {
         }
     }
 
-    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
-        let (range, length) = match part {
-            Part::Head(length) => (ReadRange::head(length), length),
-            Part::Tail(length) => (ReadRange::tail(length), length),
-        };
-        let request = self.request(key).set_read_range(range);
-        let mut response = match self.in_time(key, Box::pin(request.send())).await? {
-            Ok(response) => response,
-            // An empty object has no first byte, so no range of it can be had.
-            Err(error) if error.http_status_code() == Some(416) => return Ok(Bytes::new()),
-            Err(error) => return Err(self.unreadable(key, error)),
-        };
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = self.next(&mut response, key).await? {
-            bytes.extend_from_slice(&chunk);
-            // A server that ignores the range sends more.
-            match part {
-                Part::Head(_) if bytes.len() >= length => break,
-                Part::Tail(_) => drop(bytes.drain(..bytes.len().saturating_sub(length))),
-                Part::Head(_) => {}
-            }
+    /// Asks for a range of that generation of the object, which is not there any more once the object is replaced. Where the
+    /// bucket keeps old versions it still is, and is what was listed.
+    pub(super) async fn open(&self, object: &Object, range: Range<u64>) -> Result<Body<'_>, Failure> {
+        let uri = self.uri(&object.key);
+        let mut request = self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), &object.key);
+        let generation: Option<i64> = object.version.as_ref().and_then(|version| version.parse().ok());
+        if let Some(generation) = generation {
+            request = request.set_generation(generation);
         }
-        Ok(part.of(&bytes.into()))
-    }
-
-    pub(super) async fn checksum(&self, key: &str) -> Result<String> {
-        let (mut response, mut sum) = (self.read(key).await?, 0);
-        while let Some(chunk) = self.next(&mut response, key).await? {
-            sum = crc32c::crc32c_append(sum, &chunk);
+        // An object that is read whole is held against its checksum by the client.
+        if range != (0..object.bytes) {
+            request = request.set_read_range(ReadRange::segment(range.start, range.end - range.start));
         }
-        Ok(crc32c_text(sum))
-    }
-
-    pub(super) async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
-        let unwritable = |error: std::io::Error| {
-            Error::new(Kind::Storage, format!("cannot write {} to {}", self.uri(key), to.display()))
-                .hint("downloads need room: make some there, or set TMPDIR to a folder that has it")
-                .cause(error)
+        let response =
+            Box::pin(request.send()).await.map_err(|error| match (error.http_status_code(), generation) {
+                (Some(404), Some(_)) => Failure::Lasting(replaced(&uri).cause(error)),
+                _ => Failure::Lasting(self.unreadable(&object.key, error)),
+            })?;
+        let key = object.key.clone();
+        let chunks =
+            stream::unfold(
+                response,
+                |mut response| async move { response.next().await.map(|chunk| (chunk, response)) },
+            );
+        let failed = move |error: google_cloud_storage::Error| {
+            let passing = error.is_io() || error.is_transport() || error.is_timeout();
+            let error = self.unreadable(&key, error);
+            if passing { Failure::Passing(error) } else { Failure::Lasting(error) }
         };
-        let mut response = self.read(key).await?;
-        let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
-        while let Some(chunk) = self.next(&mut response, key).await? {
-            file.write_all(&chunk).await.map_err(unwritable)?;
-            got(chunk.len() as u64);
-        }
-        file.flush().await.map_err(unwritable)
-    }
-
-    async fn read(&self, key: &str) -> Result<ReadObjectResponse> {
-        self.in_time(key, Box::pin(self.request(key).send())).await?.map_err(|error| self.unreadable(key, error))
-    }
-
-    async fn next(&self, response: &mut ReadObjectResponse, key: &str) -> Result<Option<Bytes>> {
-        let chunk = self.in_time(key, Box::pin(response.next())).await?;
-        chunk.transpose().map_err(|error| self.unreadable(key, error))
-    }
-
-    /// The client's own time limit counts between attempts only: one that hangs would never end (seen on 1.21).
-    async fn in_time<T>(&self, key: &str, answer: impl Future<Output = T>) -> Result<T> {
-        tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
-            let seconds = http::DEADLINE.as_secs();
-            Error::new(Kind::Storage, format!("{} did not come within {seconds} s", self.uri(key))).hint(UNREACHABLE)
-        })
-    }
-
-    fn request(&self, key: &str) -> ReadObject {
-        self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), key)
+        Ok(chunks.map(move |chunk| chunk.map_err(&failed)).boxed())
     }
 
     fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
@@ -304,10 +272,4 @@ fn no_credentials(error: impl std::fmt::Display) -> Error {
     Error::new(Kind::Credentials, "no usable Google Cloud credentials")
         .hint("run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS")
         .cause(error.to_string())
-}
-
-/// A CRC32C as Google Cloud Storage writes it: big-endian, in base64.
-pub(super) fn crc32c_text(sum: u32) -> String {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    BASE64_STANDARD.encode(sum.to_be_bytes())
 }

@@ -1,27 +1,29 @@
 //! A folder on this machine.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
     path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{MOST_ENTRIES, Object, Part, unwritable};
+use super::{MOST_ENTRIES, Object, limit::Limit, replaced, unwritable};
 use crate::error::{Error, Kind, Result};
 
 /// A local folder that holds an export.
 #[derive(Clone, Debug)]
 pub struct Local {
     root: PathBuf,
+    limit: Limit,
 }
 
 impl Local {
     /// The folder `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), limit: Limit::new() }
     }
 
     pub(super) fn path(&self, key: &str) -> PathBuf {
@@ -30,7 +32,7 @@ impl Local {
 
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
         let (root, folder, pattern) = (self.root.clone(), folder.to_owned(), pattern.to_owned());
-        blocking(move || {
+        self.blocking(move || {
             if !root.is_dir() {
                 return Err(Error::new(Kind::NotFound, format!("there is no folder {}", root.display()))
                     .hint("name the folder that holds the export, or the one above it"));
@@ -45,7 +47,7 @@ impl Local {
 
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         let path = self.path(folder);
-        blocking(move || {
+        self.blocking(move || {
             let mut names = names(&path)?;
             names.truncate(MOST_ENTRIES);
             names.retain(|name| path.join(name).is_dir());
@@ -54,56 +56,91 @@ impl Local {
         .await
     }
 
-    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
-        let path = self.path(key);
-        blocking(move || {
-            let read = || -> io::Result<Bytes> {
-                let mut file = File::open(&path)?;
-                let (Part::Head(length) | Part::Tail(length)) = part;
-                if let Part::Tail(length) = part {
-                    let end = file.metadata()?.len();
-                    file.seek(SeekFrom::Start(end.saturating_sub(length)))?;
-                }
-                let mut bytes = Vec::new();
-                file.take(length).read_to_end(&mut bytes)?;
-                Ok(bytes.into())
+    pub(super) async fn read(&self, object: &Object, range: Range<u64>) -> Result<Bytes> {
+        let length = range.end - range.start;
+        let read = move |file: &mut File, path: &Path| {
+            let mut bytes = Vec::new();
+            let sought = file.seek(SeekFrom::Start(range.start));
+            let read = sought.and_then(|_| file.take(length).read_to_end(&mut bytes));
+            read.map_err(|error| unreadable(path, error))?;
+            Ok(bytes.into())
+        };
+        self.as_listed(object, read).await
+    }
+
+    pub(super) async fn checksum(&self, object: &Object) -> Result<String> {
+        let read = |file: &mut File, path: &Path| {
+            let mut sum = 0;
+            let add = |bytes: &[u8]| {
+                sum = crc32c::crc32c_append(sum, bytes);
+                Ok(())
             };
-            read().map_err(|error| unreadable(&path, error))
-        })
-        .await
+            each_piece(file, path, add)?;
+            Ok(crc32c_text(sum))
+        };
+        self.as_listed(object, read).await
     }
 
-    pub(super) async fn checksum(&self, key: &str) -> Result<String> {
-        let path = self.path(key);
-        blocking(move || crc32c_of(&path).map_err(|error| unreadable(&path, error))).await
-    }
-
-    pub(super) async fn fetch(&self, key: &str, to: &Path) -> Result<()> {
-        let (path, to) = (self.path(key), to.to_owned());
-        blocking(move || {
-            let mut from = File::open(&path).map_err(|error| unreadable(&path, error))?;
+    pub(super) async fn fetch(&self, object: &Object, to: &Path) -> Result<()> {
+        let to = to.to_owned();
+        let copy = move |from: &mut File, path: &Path| {
             let mut file = File::create(&to).map_err(|error| unwritable(&to, error))?;
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                match from.read(&mut buffer).map_err(|error| unreadable(&path, error))? {
-                    0 => return Ok(()),
-                    n => file.write_all(&buffer[..n]).map_err(|error| unwritable(&to, error))?,
-                }
-            }
+            each_piece(from, path, |bytes| file.write_all(bytes).map_err(|error| unwritable(&to, error)))
+        };
+        self.as_listed(object, copy).await
+    }
+
+    /// What `read` gives of the file, if that has the size and time that were listed, before and after.
+    async fn as_listed<T: Send + 'static>(
+        &self,
+        object: &Object,
+        read: impl FnOnce(&mut File, &Path) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (path, listed) = (self.path(&object.key), (object.bytes, object.updated));
+        self.blocking(move || {
+            let mut file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+            let is_listed = |file: &File| match file.metadata() {
+                Ok(metadata) if (metadata.len(), updated(&metadata)) == listed => Ok(()),
+                Ok(_) => Err(replaced(&path.display().to_string())),
+                Err(error) => Err(unreadable(&path, error)),
+            };
+            is_listed(&file)?;
+            let read = read(&mut file, &path)?;
+            is_listed(&file).map(|()| read)
         })
         .await
+    }
+
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let permit = self.limit.permit().await;
+        let task = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        task.await.map_err(|error| Error::new(Kind::Storage, "a reading thread ended early").cause(error))?
     }
 }
 
-/// The CRC32C of a local file in base64, as Google Cloud Storage writes it.
-pub fn crc32c_of(path: &Path) -> io::Result<String> {
-    let (mut file, mut sum, mut buffer) = (File::open(path)?, 0, vec![0; 1 << 20]);
+fn each_piece(file: &mut File, path: &Path, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
     loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(super::gcs::crc32c_text(sum)),
-            n => sum = crc32c::crc32c_append(sum, &buffer[..n]),
+        match file.read(&mut buffer).map_err(|error| unreadable(path, error))? {
+            0 => return Ok(()),
+            n => piece(&buffer[..n])?,
         }
     }
+}
+
+/// A CRC32C as Google Cloud Storage writes it: big-endian, in base64.
+pub fn crc32c_text(sum: u32) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    BASE64_STANDARD.encode(sum.to_be_bytes())
+}
+
+/// When a file was written last, as far as its file system tells.
+pub fn updated(metadata: &Metadata) -> Timestamp {
+    let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+    updated.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// Adds the files of `folder` that `parts` leads to; only components without a wildcard narrow the walk.
@@ -124,9 +161,8 @@ fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> R
         if !rest.is_empty() && metadata.is_dir() {
             walk(root, &key, rest, found)?;
         } else if rest.is_empty() && metadata.is_file() {
-            let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-            let updated = updated.unwrap_or(Timestamp::UNIX_EPOCH);
-            found.push(Object { key, bytes: metadata.len(), updated, checksum: None });
+            let (bytes, updated) = (metadata.len(), updated(&metadata));
+            found.push(Object { key, bytes, updated, checksum: None, version: None });
         }
     }
     Ok(())
@@ -161,7 +197,34 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
         .cause(error)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let task = tokio::task::spawn_blocking(work).await;
-    task.map_err(|error| Error::new(Kind::Storage, "a reading thread ended early").cause(error))?
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use futures::future::join_all;
+
+    use super::*;
+    use crate::storage::REQUESTS;
+
+    #[tokio::test]
+    async fn no_more_files_are_read_at_once_than_a_store_has_requests() {
+        let local = Local::new("/");
+        let (running, most, all) = (AtomicUsize::new(0), AtomicUsize::new(0), Barrier::new(REQUESTS));
+        let shared = Arc::new((running, most, all));
+        let work = (0..3 * REQUESTS).map(|_| {
+            let shared = Arc::clone(&shared);
+            local.blocking(move || {
+                let (running, most, all) = &*shared;
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                all.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        });
+        join_all(work).await.into_iter().for_each(|done| done.unwrap());
+        assert_eq!(shared.1.load(Ordering::SeqCst), REQUESTS);
+    }
 }

@@ -1,18 +1,23 @@
 //! Where exports lie: a bucket or a local folder. Keys are paths below it, with `/` between folders.
 
 mod gcs;
+mod limit;
 mod local;
+mod read;
 #[cfg(feature = "s3")]
 mod s3;
 
-use std::{fmt, path::Path};
+use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
+use finops_core::delivery::StoredFile;
 pub use gcs::Gcs;
 use jiff::Timestamp;
-pub use local::{Local, crc32c_of};
+pub use limit::REQUESTS;
+pub use local::{Local, crc32c_text, updated};
 #[cfg(feature = "s3")]
 pub use s3::S3;
+use tokio::io::AsyncWriteExt;
 
 use crate::error::{Error, Kind, Result};
 
@@ -30,6 +35,15 @@ pub struct Object {
     pub updated: Timestamp,
     /// Where listing tells it: CRC32C in base64, or the ETag in S3.
     pub checksum: Option<String>,
+    /// What every read is conditional on, where the store has it: see [`StoredFile::version`].
+    pub version: Option<String>,
+}
+
+impl From<&StoredFile> for Object {
+    fn from(StoredFile { key, bytes, updated, checksum, version }: &StoredFile) -> Self {
+        let (key, version) = (key.clone(), version.clone());
+        Self { key, bytes: *bytes, updated: *updated, checksum: Some(checksum.clone()), version }
+    }
 }
 
 /// Which bytes of an object to read: so many, or all of a shorter one.
@@ -42,14 +56,24 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part of `bytes`: a server that ignores ranges sends more.
-    fn of(self, bytes: &Bytes) -> Bytes {
-        let at_most = |length: u64| bytes.len().min(usize::try_from(length).unwrap_or(usize::MAX));
+    /// Where it lies in an object of so many bytes.
+    fn of(self, bytes: u64) -> Range<u64> {
         match self {
-            Self::Head(length) => bytes.slice(..at_most(length)),
-            Self::Tail(length) => bytes.slice(bytes.len() - at_most(length)..),
+            Self::Head(length) => 0..bytes.min(length),
+            Self::Tail(length) => bytes.saturating_sub(length)..bytes,
         }
     }
+}
+
+/// What an object's listed checksum is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumKind {
+    /// A CRC32C of the bytes, in base64.
+    Crc32c,
+    /// The MD5 of the bytes, in hexadecimal digits.
+    Md5,
+    /// Nothing that can be computed from the bytes.
+    Opaque,
 }
 
 /// Told of bytes as they come.
@@ -110,48 +134,91 @@ impl Store {
         }
     }
 
-    /// A part of an object.
+    /// A part of an object, if it is still the one that was listed.
     ///
     /// # Errors
-    /// What the store says, naming the object.
-    pub async fn read(&self, key: &str, part: Part) -> Result<Bytes> {
-        match self {
-            Self::Gcs(gcs) => gcs.read_part(key, part).await,
-            #[cfg(feature = "s3")]
-            Self::S3(s3) => s3.read_part(key, part).await,
-            Self::Local(local) => local.read_part(key, part).await,
+    /// What the store says, naming the object; `Busy` where it was replaced since it was listed.
+    pub async fn read(&self, object: &Object, part: Part) -> Result<Bytes> {
+        let range = part.of(object.bytes);
+        if let Self::Local(local) = self {
+            return local.read(object, range).await;
         }
+        let mut bytes = Vec::new();
+        let take = async |chunk: Bytes| {
+            bytes.extend_from_slice(&chunk);
+            Ok(())
+        };
+        self.stream(object, range, take).await?;
+        Ok(bytes.into())
     }
 
     /// The object's CRC32C in base64, read from the object itself where listing did not tell it; its ETag in S3, which
     /// lists no checksum that every object has.
     ///
     /// # Errors
-    /// What the store says, naming the object.
+    /// As [`Self::read`].
     pub async fn checksum(&self, object: &Object) -> Result<String> {
         match (self, &object.checksum) {
             (_, Some(checksum)) => Ok(checksum.clone()),
-            (Self::Gcs(gcs), None) => gcs.checksum(&object.key).await,
+            (Self::Local(local), None) => local.checksum(object).await,
             #[cfg(feature = "s3")]
-            (Self::S3(s3), None) => s3.checksum(&object.key).await,
-            (Self::Local(local), None) => local.checksum(&object.key).await,
+            (Self::S3(s3), None) => Err(s3.without_etag(&object.key)),
+            (Self::Gcs(_), None) => {
+                let mut sum = 0;
+                let take = async |chunk: Bytes| {
+                    sum = crc32c::crc32c_append(sum, &chunk);
+                    Ok(())
+                };
+                self.stream(object, 0..object.bytes, take).await?;
+                Ok(crc32c_text(sum))
+            }
         }
     }
 
-    /// Copies an object to the local file `to`; `got` is told how many more bytes are there.
+    /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is told how many more bytes
+    /// are there. Gives what its listed checksum is.
     ///
     /// # Errors
-    /// What the store says, naming the object, or what writing says, naming the file.
-    pub async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
+    /// As [`Self::read`], or what writing says, naming the file.
+    pub async fn fetch(&self, object: &Object, to: &Path, got: Got<'_>) -> Result<ChecksumKind> {
+        if let Self::Local(local) = self {
+            local.fetch(object, to).await?;
+            got(object.bytes);
+            return Ok(ChecksumKind::Crc32c);
+        }
+        let unwritable = |error| unwritable(to, error);
+        let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
+        let take = async |chunk: Bytes| {
+            file.write_all(&chunk).await.map_err(unwritable)?;
+            got(chunk.len() as u64);
+            Ok(())
+        };
+        let kind = self.stream(object, 0..object.bytes, take).await?;
+        file.flush().await.map_err(unwritable)?;
+        Ok(kind)
+    }
+
+    /// Gives the bytes of a bucket's object to `take`, in order.
+    async fn stream(
+        &self,
+        object: &Object,
+        range: Range<u64>,
+        take: impl AsyncFnMut(Bytes) -> Result<()>,
+    ) -> Result<ChecksumKind> {
+        let uri = self.uri(&object.key);
         match self {
-            Self::Gcs(gcs) => gcs.fetch(key, to, got).await,
-            #[cfg(feature = "s3")]
-            Self::S3(s3) => s3.fetch(key, to, got).await,
-            Self::Local(local) => {
-                local.fetch(key, to).await?;
-                got(std::fs::metadata(to).map(|copied| copied.len()).unwrap_or_default());
-                Ok(())
+            Self::Gcs(gcs) => {
+                // Boxed, as all below: rustc counts how deep futures lie in each other.
+                Box::pin(read::read(&gcs.limit, &uri, range, |range| gcs.open(object, range), take)).await?;
+                Ok(ChecksumKind::Crc32c)
             }
+            #[cfg(feature = "s3")]
+            Self::S3(s3) => {
+                let kind = std::cell::Cell::new(ChecksumKind::Opaque);
+                Box::pin(read::read(&s3.limit, &uri, range, |range| s3.open(object, range, &kind), take)).await?;
+                Ok(kind.get())
+            }
+            Self::Local(_) => unreachable!("local files are read on threads of their own"),
         }
     }
 
@@ -180,6 +247,12 @@ impl fmt::Display for Store {
             Self::Local(local) => write!(f, "{}", local.path("").display()),
         }
     }
+}
+
+/// The error for an object that is not the one that was listed any more.
+fn replaced(uri: &str) -> Error {
+    Error::new(Kind::Busy, format!("{uri} was replaced or removed after it was listed"))
+        .hint("run again when whatever writes there (a mirror, the provider) is done")
 }
 
 /// The error for a file or folder here that cannot be written.

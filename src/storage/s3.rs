@@ -1,29 +1,30 @@
 //! An S3 bucket, through AWS's own client: its credentials, endpoints and retries are those that every AWS tool has.
 
-use std::{env, path::Path};
+use std::{cell::Cell, env, ops::Range};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
     config::{Builder, Credentials, ProvideCredentials},
     error::{ProvideErrorMetadata, SdkError},
-    operation::get_object::{GetObjectError, GetObjectOutput},
-    primitives::ByteStream,
+    operation::get_object::GetObjectOutput,
+    types::ServerSideEncryption,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use tokio::io::AsyncWriteExt;
 
-use super::{Got, Object, Part, S3Options};
+use super::{
+    ChecksumKind, Object, S3Options,
+    limit::{Limit, REQUESTS},
+    read::{Body, Failure},
+    replaced,
+};
 use crate::{
     error::{Error, Kind, Result},
     http,
 };
 
-/// Folders listed at once.
-const CONCURRENT: usize = 16;
 const ATTEMPTS: u32 = 3;
 const DEFAULT_REGION: &str = "us-east-1";
 
@@ -32,6 +33,7 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub struct S3 {
     bucket: String,
     client: Client,
+    pub(super) limit: Limit,
 }
 
 impl S3 {
@@ -79,7 +81,7 @@ impl S3 {
         // Other servers than AWS's have no host name for each bucket.
         let own_endpoint = aws.endpoint_url().is_some() || env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = Builder::from(&aws).region(region).force_path_style(own_endpoint).build();
-        Ok(Self { bucket: bucket.to_owned(), client: Client::from_conf(config) })
+        Ok(Self { bucket: bucket.to_owned(), client: Client::from_conf(config), limit: Limit::new() })
     }
 
     pub(super) fn uri(&self, key: &str) -> String {
@@ -105,14 +107,17 @@ impl S3 {
     fn pages(&self, folders: Vec<String>, part: &str) -> impl futures::Stream<Item = Result<Folder>> {
         let literal = part.split(['*', '?']).next().unwrap_or_default();
         let prefixes: Vec<String> = folders.into_iter().map(|folder| format!("{folder}{literal}")).collect();
-        stream::iter(prefixes).map(|prefix| self.folder(prefix)).buffer_unordered(CONCURRENT)
+        stream::iter(prefixes).map(|prefix| self.folder(prefix)).buffer_unordered(REQUESTS)
     }
 
     async fn folder(&self, prefix: String) -> Result<Folder> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
         let mut pages = request.into_paginator().send();
         let mut found = Folder::default();
-        while let Some(page) = pages.next().await {
+        loop {
+            let permit = self.limit.permit().await;
+            let Some(page) = pages.next().await else { break };
+            drop(permit);
             let page = page.map_err(|error| self.refused(&prefix, error))?;
             found.folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             for object in page.contents() {
@@ -122,7 +127,8 @@ impl S3 {
                 };
                 let updated = object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
                 let updated = updated.unwrap_or(Timestamp::UNIX_EPOCH);
-                found.objects.push(Object { key: key.to_owned(), bytes, updated, checksum: object.e_tag().map(bare) });
+                let (checksum, version) = (object.e_tag().map(bare), object.e_tag().map(bare));
+                found.objects.push(Object { key: key.to_owned(), bytes, updated, checksum, version });
             }
         }
         Ok(found)
@@ -130,52 +136,50 @@ impl S3 {
 
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         let prefix = super::inside(folder);
+        let _permit = self.limit.permit().await;
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
         let page = request.send().await.map_err(|error| self.refused(&prefix, error))?;
         Ok(super::names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
     }
 
-    pub(super) async fn read_part(&self, key: &str, part: Part) -> Result<Bytes> {
-        let range = match part {
-            Part::Head(length) => format!("bytes=0-{}", length.saturating_sub(1)),
-            Part::Tail(length) => format!("bytes=-{length}"),
-        };
-        let body = match self.get(key, Some(range)).await {
-            Ok(output) => output.body,
-            // An empty object has no first byte, so no range of it can be had.
-            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 416) => {
-                return Ok(Bytes::new());
-            }
-            Err(error) => return Err(self.refused(key, error)),
-        };
-        let bytes = body.collect().await.map_err(|error| self.broken_off(key, error))?.into_bytes();
-        Ok(part.of(&bytes))
-    }
-
-    pub(super) async fn checksum(&self, key: &str) -> Result<String> {
-        let head = self.client.head_object().bucket(&self.bucket).key(key).send().await;
-        let head = head.map_err(|error| self.refused(key, error))?;
-        let without = || Error::new(Kind::Storage, format!("{} has no ETag", self.uri(key)));
-        head.e_tag().map(bare).ok_or_else(without)
-    }
-
-    pub(super) async fn fetch(&self, key: &str, to: &Path, got: Got<'_>) -> Result<()> {
-        let unwritable = |error| super::unwritable(to, error);
-        let mut body: ByteStream = self.get(key, None).await.map_err(|error| self.refused(key, error))?.body;
-        let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
-        while let Some(chunk) = body.try_next().await.map_err(|error| self.broken_off(key, error))? {
-            file.write_all(&chunk).await.map_err(unwritable)?;
-            got(chunk.len() as u64);
+    /// Asks for a range of the object, if it still has its ETag; `kind` becomes what that is.
+    pub(super) async fn open(
+        &self,
+        object: &Object,
+        range: Range<u64>,
+        kind: &Cell<ChecksumKind>,
+    ) -> Result<Body<'_>, Failure> {
+        let Range { start, end } = range;
+        let is_part = range != (0..object.bytes);
+        let request = self.client.get_object().bucket(&self.bucket).key(&object.key);
+        let request = request.set_if_match(object.version.as_ref().map(|etag| format!("\"{etag}\"")));
+        let request = request.set_range(is_part.then(|| format!("bytes={start}-{}", end.saturating_sub(1))));
+        let output = request.send().await.map_err(|error| {
+            let was_replaced = error.raw_response().is_some_and(|response| response.status().as_u16() == 412);
+            let uri = self.uri(&object.key);
+            Failure::Lasting(if was_replaced { replaced(&uri).cause(error) } else { self.refused(&object.key, error) })
+        })?;
+        let given = output.content_range();
+        if is_part && !given.is_some_and(|given| given.starts_with(&format!("bytes {start}-"))) {
+            let given = given.unwrap_or("all of it");
+            let what = format!("{} was asked for bytes {start} to {end}, and gave {given}", self.uri(&object.key));
+            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint("use a server that answers to ranges")));
         }
-        file.flush().await.map_err(unwritable)
+        kind.set(checksum_kind(&output));
+        let key = object.key.clone();
+        let chunks =
+            stream::unfold(output.body, |mut body| async move { body.next().await.map(|chunk| (chunk, body)) });
+        let broken_off = move |error| {
+            let error = Error::new(Kind::Storage, format!("reading {} broke off", self.uri(&key))).cause(error);
+            Failure::Passing(error.hint("check the network, and run again"))
+        };
+        Ok(chunks.map(move |chunk| chunk.map_err(&broken_off)).boxed())
     }
 
-    async fn get(&self, key: &str, range: Option<String>) -> Result<GetObjectOutput, SdkError<GetObjectError>> {
-        self.client.get_object().bucket(&self.bucket).key(key).set_range(range).send().await
-    }
-
-    fn broken_off(&self, key: &str, error: aws_sdk_s3::primitives::ByteStreamError) -> Error {
-        Error::new(Kind::Storage, format!("reading {} broke off", self.uri(key))).cause(error)
+    /// The error for an object without the ETag that every object has.
+    pub(super) fn without_etag(&self, key: &str) -> Error {
+        Error::new(Kind::Storage, format!("{} is listed without an ETag", self.uri(key)))
+            .hint("the server is at fault: report it there")
     }
 
     fn refused<E>(&self, key: &str, error: SdkError<E>) -> Error
@@ -218,6 +222,16 @@ impl S3 {
 struct Folder {
     folders: Vec<String>,
     objects: Vec<Object>,
+}
+
+/// What the object's ETag is. AWS: the MD5 of an object that was uploaded at once and is encrypted by S3's own keys or not at
+/// all; under SSE-KMS, DSSE-KMS and SSE-C it has as many digits and is not the MD5.
+fn checksum_kind(output: &GetObjectOutput) -> ChecksumKind {
+    let etag = output.e_tag().map(bare).unwrap_or_default();
+    let own_keys = matches!(output.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
+    let looks_so = etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_md5 = looks_so && own_keys && output.sse_customer_algorithm().is_none();
+    if is_md5 { ChecksumKind::Md5 } else { ChecksumKind::Opaque }
 }
 
 /// An ETag without its quotation marks.

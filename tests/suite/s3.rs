@@ -15,6 +15,7 @@ use aws_sdk_s3::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
 };
+use finops::storage::{S3, S3Options, Store};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -68,7 +69,8 @@ impl S3Server {
         panic!("moto_server does not start on any of 20 ports");
     }
 
-    async fn put(&self, key: String, bytes: Vec<u8>) {
+    /// Uploads an object.
+    pub async fn put(&self, key: String, bytes: Vec<u8>) {
         self.client.put_object().bucket(BUCKET).key(key).body(bytes.into()).send().await.unwrap();
     }
 
@@ -102,6 +104,18 @@ impl Drop for S3Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The test's bucket, as the server at the URL gives it.
+pub async fn store(url: &str) -> Store {
+    let options = S3Options {
+        access_key_id: Some("test".to_owned()),
+        secret_access_key: Some(SECRET.to_owned()),
+        region: Some("us-east-1".to_owned()),
+        endpoint_url: Some(url.to_owned()),
+        ..S3Options::default()
+    };
+    Store::S3(Box::new(S3::connect(BUCKET, &options).await.unwrap()))
 }
 
 fn client(url: &str) -> Client {

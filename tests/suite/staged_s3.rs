@@ -16,9 +16,10 @@ use tempfile::TempDir;
 
 use crate::{
     figures,
-    program::{BUCKET, DATASET, Finops, TABLE, assert_names},
+    program::{BUCKET, DATASET, Finops, TABLE, assert_names, each},
     s3::{S3Server, SECRET},
     servers::{BigQueryServer, PROJECT, bigquery_alone},
+    store_requests::encrypting,
     tables::{in_bigquery, in_duckdb},
 };
 
@@ -246,4 +247,16 @@ async fn an_object_that_vanishes_after_it_was_listed_is_named_and_its_month_has_
     }
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
     all.assert_holds(&delivered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_whose_etag_is_no_md5_are_staged_and_stay() {
+    let all = Everything::new(Export { parts: 2, ..Export::new(Dialect::AwsCur, Format::CsvGzip) }).await;
+    all.deliver(1).await;
+    let finops = all.finops().with("FINOPS_AWS_ENDPOINT_URL", &encrypting(&all.s3.url).await);
+    for (status, fetched) in [("loaded", 4), ("skipped", 0)] {
+        let report = finops.report_of(&["aws", "extract-billing", "--output", "json"], 0);
+        assert_eq!(each(&report, "status"), [status, status], "{report:#}");
+        assert_eq!(all.fetched(), fetched);
+    }
 }

@@ -12,6 +12,7 @@ use finops::{
     error::Kind,
     storage::{Gcs, Local, Object, Part, Store},
 };
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::servers::StorageServer;
@@ -28,7 +29,7 @@ const ODD_NAMES: [&str; 7] = [
 ];
 
 /// A server whose bucket `billing` holds the files, and the folder that they were read from.
-fn seeded(files: &[(&str, &str)]) -> (StorageServer, TempDir) {
+pub fn seeded(files: &[(&str, &str)]) -> (StorageServer, TempDir) {
     let seed = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = seed.path().join("billing").join(name);
@@ -38,12 +39,24 @@ fn seeded(files: &[(&str, &str)]) -> (StorageServer, TempDir) {
     (StorageServer::start(seed.path()), seed)
 }
 
-async fn bucket(server: &StorageServer, name: &str) -> Store {
+pub async fn bucket(server: &StorageServer, name: &str) -> Store {
     Store::Gcs(Box::new(Gcs::connect(name, Some(server.url())).await.unwrap()))
 }
 
-fn folder(path: &Path) -> Store {
+pub fn folder(path: &Path) -> Store {
     Store::Local(Local::new(path))
+}
+
+/// The object as it is listed.
+pub async fn listed(store: &Store, key: &str) -> Object {
+    let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+    let found = store.list(folder, name).await.unwrap();
+    found.into_iter().find(|object| object.key == key).unwrap_or_else(|| panic!("{key} is not in {store}"))
+}
+
+/// An object that no listing gave.
+fn unlisted(key: &str, bytes: u64) -> Object {
+    Object { key: key.to_owned(), bytes, updated: Timestamp::UNIX_EPOCH, checksum: None, version: None }
 }
 
 fn keys(mut objects: Vec<Object>) -> Vec<String> {
@@ -81,7 +94,7 @@ async fn a_bucket_that_is_not_there_is_named() {
 async fn an_object_that_is_not_there_is_named() {
     let (server, seed) = seeded(&[("a.csv", "x")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
-        let error = store.read("cur/b.csv", Part::Head(10)).await.unwrap_err();
+        let error = store.read(&unlisted("cur/b.csv", 10), Part::Head(10)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound, "{store}");
         assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
     }
@@ -99,12 +112,14 @@ async fn a_folder_that_is_not_there_is_empty() {
 async fn a_head_or_tail_has_the_length_asked_for_and_ends_with_the_object() {
     let (server, seed) = seeded(&[("cur/a.csv", "0123456789"), ("cur/empty.csv", "")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
-        assert_eq!(store.read("cur/a.csv", Part::Head(4)).await.unwrap(), "0123", "{store}");
-        assert_eq!(store.read("cur/a.csv", Part::Head(10)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read("cur/a.csv", Part::Head(4096)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read("cur/a.csv", Part::Tail(4)).await.unwrap(), "6789", "{store}");
-        assert_eq!(store.read("cur/a.csv", Part::Tail(4096)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read("cur/empty.csv", Part::Head(10)).await.unwrap(), "", "{store}");
+        let (object, empty) = (listed(&store, "cur/a.csv").await, listed(&store, "cur/empty.csv").await);
+        assert_eq!(store.read(&object, Part::Head(4)).await.unwrap(), "0123", "{store}");
+        assert_eq!(store.read(&object, Part::Head(10)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&object, Part::Head(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&object, Part::Tail(4)).await.unwrap(), "6789", "{store}");
+        assert_eq!(store.read(&object, Part::Tail(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&empty, Part::Head(10)).await.unwrap(), "", "{store}");
+        assert_eq!(store.read(&empty, Part::Tail(10)).await.unwrap(), "", "{store}");
     }
 }
 
@@ -126,10 +141,12 @@ async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
         assert_eq!(keys(store.list("cur", "*.csv").await.unwrap()), expected, "{store}");
         for key in &expected {
             let copy = seed.path().join("copy");
-            store.fetch(key, &copy, &|_| {}).await.unwrap();
+            // A name with `?` would be a pattern.
+            let object = store.list("cur", "*").await.unwrap().into_iter().find(|object| object.key == *key).unwrap();
+            store.fetch(&object, &copy, &|_| {}).await.unwrap();
             assert_eq!(format!("cur/{}", fs::read_to_string(&copy).unwrap()), *key);
             assert_eq!(
-                format!("cur/{}", String::from_utf8_lossy(&store.read(key, Part::Head(1000)).await.unwrap())),
+                format!("cur/{}", String::from_utf8_lossy(&store.read(&object, Part::Head(1000)).await.unwrap())),
                 *key
             );
         }
@@ -143,7 +160,8 @@ async fn a_local_file_has_the_checksum_that_its_bucket_lists() {
     for object in bucket.list("cur", "*.csv").await.unwrap() {
         let listed = object.checksum.clone().unwrap();
         let unlisted = Object { checksum: None, ..object };
-        assert_eq!(folder.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
+        let local = super::storage::listed(&folder, &unlisted.key).await;
+        assert_eq!(folder.checksum(&local).await.unwrap(), listed, "{}", unlisted.key);
         assert_eq!(bucket.checksum(&unlisted).await.unwrap(), listed, "{}", unlisted.key);
     }
 }
@@ -166,11 +184,12 @@ fn silent_after(answer: &'static str) -> String {
 // The clock goes on by itself where everything waits, so the time-outs come at once.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_falls_silent_is_given_up() {
-    let begun = "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\r\nbegun";
+    let begun = "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\
+                 x-goog-generation: 1\r\n\r\nbegun";
     for answer in ["", begun] {
         let url = silent_after(answer);
         let store = Store::Gcs(Box::new(Gcs::connect("billing", Some(&url)).await.unwrap()));
-        let error = store.read("cur/manifest.json", Part::Head(100)).await.unwrap_err();
+        let error = store.read(&unlisted("cur/manifest.json", 1_000), Part::Head(100)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Storage);
         assert!(error.full_message().contains("gs://billing/cur/manifest.json"), "{}", error.full_message());
     }

@@ -129,7 +129,13 @@ impl Setup {
             columns: vec![],
             files: vec![ManifestFile { tail: tail.clone(), bytes: None }],
         };
-        let file = StoredFile { key: tail.clone(), bytes: 1, updated: moment(number), checksum: "c".to_owned() };
+        let file = StoredFile {
+            key: tail.clone(),
+            bytes: 1,
+            updated: moment(number),
+            checksum: "c".to_owned(),
+            version: None,
+        };
         Delivery::new(manifest, format!("gs://b/{number}.json"), moment(number), HashMap::from([(tail, file)]))
     }
 

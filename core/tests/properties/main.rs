@@ -7,6 +7,7 @@ mod manifests;
 mod names;
 mod plans;
 mod schemas;
+mod staged;
 
 use finops_core::BillingPeriod;
 use jiff::civil::Date;

@@ -52,7 +52,7 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
             let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);
             let stored: HashMap<_, _> = there
                 .map(|(key, (_, bytes, updated))| {
-                    (key.clone(), StoredFile { key, bytes, updated, checksum: bytes.to_string() })
+                    (key.clone(), StoredFile { key, bytes, updated, checksum: bytes.to_string(), version: None })
                 })
                 .collect();
             Delivery::new(manifest, format!("gs://b/{number}/cur-Manifest.json"), delivered_at, stored)

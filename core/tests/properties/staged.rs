@@ -1,0 +1,60 @@
+//! What files are called in the staging folder.
+
+use std::collections::{HashMap, HashSet};
+
+use finops_core::{
+    delivery::Delivery,
+    export::ExportKind,
+    manifest::{FileFormat, Manifest, ManifestFile},
+    staged::file_names,
+};
+use jiff::Timestamp;
+use proptest::{collection, prelude::*};
+
+fn names(tails: &[String]) -> Vec<String> {
+    let manifest = Manifest {
+        kind: ExportKind::Cur,
+        export_name: "cur".to_owned(),
+        billing_period: "2025-09".parse().unwrap(),
+        execution_id: "a".to_owned(),
+        issued: None,
+        until: None,
+        rows: None,
+        in_place: false,
+        format: FileFormat::Csv,
+        columns: Vec::new(),
+        files: tails.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+    };
+    file_names(&Delivery::new(manifest, "m".to_owned(), Timestamp::UNIX_EPOCH, HashMap::new()))
+}
+
+#[test]
+fn a_name_that_a_number_would_give_again_gets_another() {
+    let tails = ["x/a.csv", "y/A.csv", "z/1-a.csv"].map(str::to_owned);
+    assert_eq!(names(&tails), ["a.csv", "1-A.csv", "2-1-a.csv"]);
+}
+
+proptest! {
+    #[test]
+    fn names_differ_in_more_than_case_and_are_none_of_finopss_own(
+        tails in collection::vec("[xy]/([0-2]-){0,2}[aA](\\.csv|\\.part|\\.csv\\.part|\\.aws\\.manifest\\.json)", 0..12)
+    ) {
+        let found = names(&tails);
+        let lower: HashSet<String> = found.iter().map(|name| name.to_lowercase()).collect();
+        prop_assert_eq!(lower.len(), tails.len());
+        for (name, tail) in found.iter().zip(&tails) {
+            let is_ours = [".part", ".manifest.json"].iter().any(|ending| name.ends_with(ending));
+            prop_assert!(!is_ours, "{} of {}", name, tail);
+        }
+        // What is added at the end changes no name before it: a folder that was begun goes on.
+        let begun = names(&tails[..tails.len() / 2]);
+        prop_assert_eq!(&found[..begun.len()], &begun[..]);
+    }
+
+    #[test]
+    fn names_that_are_the_only_ones_stay_as_they_are(number in 0..100u8) {
+        let tails: Vec<String> = (0..number).map(|n| format!("m/cur-{n}.csv.gz")).collect();
+        let expected: Vec<String> = (0..number).map(|n| format!("cur-{n}.csv.gz")).collect();
+        prop_assert_eq!(names(&tails), expected);
+    }
+}

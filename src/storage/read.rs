@@ -1,0 +1,172 @@
+//! Reading an object's bytes over a network: an answer that hangs or breaks off is asked for again, from where it ended.
+
+use std::ops::Range;
+
+use backon::BackoffBuilder;
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
+
+use super::limit::Limit;
+use crate::{
+    error::{Error, Kind, Result},
+    http,
+};
+
+/// The bytes of one answer, in order.
+pub(super) type Body<'a> = BoxStream<'a, Result<Bytes, Failure>>;
+
+/// Why an answer gave nothing, or no more.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Asking again may help.
+    Passing(Error),
+    /// It may not.
+    Lasting(Error),
+}
+
+/// Gives the bytes of `range` to `take`, in order and each once. `open` asks for what is left of it, on condition that the
+/// object is still the one that was listed. It is asked again as often as a listing is, and anew once more bytes came.
+pub(super) async fn read<'a, F>(
+    limit: &Limit,
+    uri: &str,
+    range: Range<u64>,
+    open: impl Fn(Range<u64>) -> F,
+    mut take: impl AsyncFnMut(Bytes) -> Result<()>,
+) -> Result<()>
+where
+    F: Future<Output = Result<Body<'a>, Failure>>,
+{
+    let mut from = range.start;
+    let mut pauses = http::backoff().build();
+    while from < range.end {
+        let began = from;
+        let failure = match once(limit, uri, from..range.end, &open, &mut from, &mut take).await {
+            Ok(()) => return Ok(()),
+            Err(Failure::Lasting(error)) => return Err(error),
+            // Such as a checksum that does not fit: no byte is left to ask for.
+            Err(Failure::Passing(error)) if from == range.end => return Err(error),
+            Err(Failure::Passing(error)) => error,
+        };
+        if from > began {
+            pauses = http::backoff().build();
+        }
+        let Some(pause) = pauses.next() else { return Err(failure) };
+        tracing::info!(failure = %failure, ?pause, "reading is asked for again");
+        tokio::time::sleep(pause).await;
+    }
+    Ok(())
+}
+
+async fn once<'a, F>(
+    limit: &Limit,
+    uri: &str,
+    range: Range<u64>,
+    open: impl Fn(Range<u64>) -> F,
+    from: &mut u64,
+    take: &mut impl AsyncFnMut(Bytes) -> Result<()>,
+) -> Result<(), Failure>
+where
+    F: Future<Output = Result<Body<'a>, Failure>>,
+{
+    let _permit = limit.permit().await;
+    let end = range.end;
+    let mut body = in_time(uri, open(range)).await??;
+    while let Some(chunk) = in_time(uri, body.next()).await? {
+        let chunk = chunk?;
+        *from += chunk.len() as u64;
+        if *from > end {
+            let what = format!("{uri} was answered with more bytes than were asked for");
+            return Err(Failure::Lasting(
+                Error::new(Kind::Storage, what).hint("the server is at fault: report it there"),
+            ));
+        }
+        take(chunk).await.map_err(Failure::Lasting)?;
+    }
+    if *from < end {
+        let what = format!("reading {uri} ended {} bytes early", end - *from);
+        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint("run again later")));
+    }
+    Ok(())
+}
+
+/// The clients' own time limits count between attempts, or until an answer begins: a body that hangs would never end (seen on
+/// google-cloud-storage 1.21).
+async fn in_time<T>(uri: &str, answer: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
+        let seconds = http::DEADLINE.as_secs();
+        let error = Error::new(Kind::Storage, format!("{uri} did not come within {seconds} s"));
+        Failure::Passing(error.hint("check the network, and the endpoint or emulator that is set, then run again"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::{future, stream};
+
+    use super::*;
+
+    /// Reads `0123456789` where each answer is of one of `scripts`: so many bytes come, and then it hangs (`true`) or
+    /// breaks off. Gives what came and the ranges that were asked for.
+    async fn reads(scripts: &[(usize, bool)], range: Range<u64>) -> (Result<String>, Vec<Range<u64>>) {
+        let (asked, mut got) = (Mutex::new(Vec::new()), Vec::new());
+        let open = |range: Range<u64>| {
+            let mut asked = asked.lock().unwrap();
+            let script = scripts.get(asked.len()).copied();
+            asked.push(range.clone());
+            async move {
+                let at = |at: u64| usize::try_from(at).unwrap();
+                let mut bytes = b"0123456789"[at(range.start)..at(range.end)].to_vec();
+                bytes.truncate(script.map_or(10, |(length, _)| length));
+                let broken = Error::new(Kind::Storage, "broken off");
+                let end = match script {
+                    Some((_, true)) => stream::pending().boxed(),
+                    Some((_, false)) => stream::once(future::ready(Err(Failure::Passing(broken)))).boxed(),
+                    None => return Ok(stream::once(future::ready(Ok(bytes.into()))).boxed()),
+                };
+                Ok(stream::once(future::ready(Ok(bytes.into()))).chain(end).boxed())
+            }
+        };
+        let take = async |bytes: Bytes| {
+            got.extend_from_slice(&bytes);
+            Ok(())
+        };
+        let read = read(&Limit::new(), "s3://b/k", range, open, take).await;
+        (read.map(|()| String::from_utf8(got).unwrap()), asked.into_inner().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_hangs_or_breaks_off_is_asked_for_again_from_where_it_ended() {
+        for hangs in [true, false] {
+            let (read, asked) = reads(&[(3, hangs), (2, hangs)], 1..9).await;
+            assert_eq!((read.unwrap().as_str(), asked), ("12345678", vec![1..9, 4..9, 6..9]), "{hangs}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_gives_nothing_is_given_up_and_named_and_bytes_that_came_give_it_new_attempts() {
+        for hangs in [true, false] {
+            let (read, asked) = reads(&[(0, hangs); 20], 0..10).await;
+            assert!(read.is_err());
+            assert_eq!(asked, vec![0..10; 5]);
+            let mut slow = vec![(0, hangs); 4];
+            slow.push((1, hangs));
+            slow.extend([(0, hangs); 3]);
+            let (read, asked) = reads(&slow, 0..10).await;
+            assert_eq!((read.unwrap().as_str(), asked.len()), ("0123456789", 9));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_fails_after_the_last_byte_fails() {
+        let (read, asked) = reads(&[(10, false)], 0..10).await;
+        assert!(read.is_err());
+        assert_eq!(asked, vec![0..10]);
+    }
+
+    #[tokio::test]
+    async fn an_empty_range_is_not_asked_for() {
+        assert_eq!(reads(&[], 4..4).await.1, []);
+    }
+}

@@ -1,0 +1,155 @@
+//! What is finops's own in its folders: who may be at work there, what it reads again, and what it removes.
+
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+};
+
+use billing_exports::{Dialect, Export, Format};
+use serde_json::Value;
+
+use crate::{
+    program::assert_names,
+    staged::{Pipeline, statuses},
+};
+
+const SKIPPED: [&str; 2] = ["skipped", "skipped"];
+
+fn pipeline() -> Pipeline {
+    Pipeline::new(Export { parts: 2, rows: 20, ..Export::new(Dialect::AwsCur, Format::CsvGzip) })
+}
+
+fn ending(files: &[PathBuf], ending: &str) -> Vec<PathBuf> {
+    files.iter().filter(|path| path.to_str().unwrap().ends_with(ending)).cloned().collect()
+}
+
+/// Writes other bytes of the same length, and gives the file its time back.
+fn change_unseen(path: &Path) {
+    let (mut bytes, time) = (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+fn without_written(manifest: &Path) {
+    let mut json: Value = serde_json::from_slice(&fs::read(manifest).unwrap()).unwrap();
+    assert!(json.as_object_mut().unwrap().remove("written").is_some(), "{json:#}");
+    fs::write(manifest, json.to_string()).unwrap();
+}
+
+/// The bytes and the time of a file tell whether it has to be read, so what nothing tells of is not noticed.
+#[test]
+fn a_run_with_nothing_to_do_does_not_read_the_files_that_finops_wrote() {
+    let pipeline = pipeline();
+    pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    let staged = ending(&pipeline.files("data/staging"), ".csv.gz");
+    assert_eq!(staged.len(), 4);
+    for path in &staged {
+        change_unseen(path);
+    }
+    assert_eq!(statuses(&pipeline.report("load-billing-local")), [SKIPPED]);
+
+    // A file with another time is read.
+    fs::File::options().write(true).open(&staged[0]).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    let outcome = pipeline.run("load-billing-local");
+    let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let months = report["pipelines"][0]["months"].as_array().unwrap();
+    let changed: Vec<_> = months.iter().filter(|month| month["action"] != "skip").collect();
+    assert_eq!(changed.len(), 1, "{report:#}");
+    assert_names(changed[0]["reason"].as_str().unwrap(), &["changed in place"]);
+}
+
+#[test]
+fn manifests_of_older_versions_without_checksums_count_as_before() {
+    let pipeline = pipeline();
+    pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    let manifests = ending(&pipeline.files("data"), ".manifest.json");
+    assert_eq!(manifests.len(), 4, "{manifests:?}");
+    for path in &manifests {
+        without_written(path);
+    }
+    assert_eq!(statuses(&pipeline.report("run-pipeline")), [SKIPPED; 3]);
+}
+
+#[test]
+fn what_is_left_of_a_delivery_that_was_not_finished_goes_with_the_next_and_nothing_else() {
+    let pipeline = pipeline();
+    let [_, september] = pipeline.deliver(1);
+    let names: Vec<String> = september
+        .files
+        .iter()
+        .map(|file| Path::new(&file.path).file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let month = pipeline.folder.path().join("data/staging/2025-09");
+    let begun = month.join(september.execution_id.as_deref().unwrap());
+    let strangers = [month.join("mine/notes.txt"), month.join("mine/report.csv.gz.part")];
+    fs::create_dir_all(&begun).unwrap();
+    fs::create_dir_all(month.join("mine")).unwrap();
+    for path in &strangers {
+        fs::write(path, "mine").unwrap();
+    }
+    // A download that ends on a full disk.
+    symlink("/dev/full", begun.join(format!("{}.part", names[1]))).unwrap();
+    assert_eq!(pipeline.run("extract-billing").code, 1);
+    assert!(begun.join(&names[0]).exists(), "{:?}", pipeline.files("data/staging"));
+
+    let later = pipeline.deliver(2);
+    pipeline.report("run-pipeline");
+    assert!(!begun.exists(), "{:?}", pipeline.files("data/staging"));
+    assert!(strangers.iter().all(|path| path.exists()));
+    pipeline.assert_holds(&later);
+}
+
+#[test]
+fn a_file_that_somebody_put_into_a_folder_that_was_begun_stays() {
+    let pipeline = pipeline();
+    let [_, september] = pipeline.deliver(1);
+    let begun = pipeline.folder.path().join("data/staging/2025-09").join(september.execution_id.as_deref().unwrap());
+    fs::create_dir_all(&begun).unwrap();
+    let name = Path::new(&september.files[1].path).file_name().unwrap().to_str().unwrap().to_owned();
+    symlink("/dev/full", begun.join(format!("{name}.part"))).unwrap();
+    assert_eq!(pipeline.run("extract-billing").code, 1);
+    fs::write(begun.join("notes.txt"), "mine").unwrap();
+    pipeline.deliver(2);
+    pipeline.report("extract-billing");
+    let left: Vec<_> = fs::read_dir(&begun).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["notes.txt"]);
+}
+
+#[test]
+fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
+    let pipeline = pipeline();
+    pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    for (folder, writer, reader) in
+        [("data/staging", "extract-billing", Some("load-billing-local")), ("data/exports", "export-parquet", None)]
+    {
+        let other = fs::File::open(pipeline.folder.path().join(folder)).unwrap();
+        let busy = |step: &str, does: &str| {
+            let outcome = pipeline.run(step);
+            assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+            assert_names(&outcome.stderr, &[&format!("another run {does} the folder ./{folder}"), "hint: wait"]);
+            let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+            assert_eq!(report["pipelines"][0]["error"]["kind"], "busy");
+        };
+        other.lock().unwrap();
+        busy(writer, "uses");
+        if let Some(reader) = reader {
+            busy(reader, "writes to");
+        }
+        // Who only looks does not wait.
+        for arguments in [&["aws", "run-pipeline", "--dry-run"][..], &["aws", "discover-manifests"]] {
+            assert_eq!(pipeline.finops.run(arguments).code, 0);
+        }
+        other.unlock().unwrap();
+        other.lock_shared().unwrap();
+        busy(writer, "uses");
+        if let Some(reader) = reader {
+            assert_eq!(statuses(&pipeline.report(reader)), [SKIPPED]);
+        }
+    }
+}
