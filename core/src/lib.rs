@@ -18,6 +18,7 @@ pub mod plan;
 pub mod report;
 pub mod run_id;
 pub mod schema;
+pub mod shown;
 pub mod staged;
 pub mod state;
 pub mod text;
