@@ -6,7 +6,7 @@ use finops_core::{
     amount::total,
     report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
     schema::{ChangeKind, SchemaChange},
-    text::{harmless, harmless_lines},
+    text::harmless,
 };
 use indicatif::HumanBytes;
 use tracing::info_span;
@@ -84,7 +84,7 @@ fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
             0 => (String::new(), String::new()),
             files => (files.to_string(), HumanBytes(month.bytes).to_string()),
         };
-        let why = harmless_lines(month.error.as_ref().map_or(&month.reason, |error| &error.message));
+        let why = harmless(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);

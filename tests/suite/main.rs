@@ -39,6 +39,7 @@ mod gcs;
 mod google_storage;
 mod harness;
 mod histories;
+mod hostile;
 mod image;
 mod in_flight;
 mod interrupted;
