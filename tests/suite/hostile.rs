@@ -3,14 +3,16 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    process::Command,
 };
 
-use serde_json::json;
+use assert_cmd::cargo::cargo_bin;
+use serde_json::{Value, json};
 
 use crate::{
     jobs::LocalJob,
     program::{Finops, Outcome, assert_names, each, month},
-    tree::Delivery,
+    tree::{Delivery, gzip, write},
 };
 
 /// What looks like a line of finops's own, and is long.
@@ -105,5 +107,37 @@ fn what_services_answer_stays_on_its_line_and_short() {
             assert_names(&format!("{}{}", outcome.stdout, outcome.stderr), &["run rm x"]);
             assert_harmless(&outcome);
         }
+    }
+}
+
+/// The report of a run, and the most memory that it had at a time.
+fn report_and_memory(finops: &Finops) -> (Value, u64) {
+    const WAIT: &str = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); \
+                        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)";
+    let mut python = Command::new("python3");
+    python.args(["-c", WAIT]).arg(cargo_bin!("finops")).args(["run", "--output", "json"]);
+    let output = python.env_clear().env("PATH", std::env::var_os("PATH").unwrap()).envs(finops.environment()).output();
+    let output = output.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let kilobytes: u64 = stderr.lines().last().unwrap().parse().unwrap_or_else(|_| panic!("{stderr}"));
+    (serde_json::from_slice(&output.stdout).unwrap(), kilobytes << 10)
+}
+
+#[test]
+fn headers_that_inflate_beyond_measure_take_no_memory_and_fail_their_month_alone() {
+    for (bomb, what) in
+        [(",", "its header has more than 10000 columns"), ("x", "its header is longer than 4194304 bytes")]
+    {
+        let broken = Delivery::new("2025-09", "first", &["1"; 8]).in_parts(8);
+        let job = LocalJob::new(&[broken.clone(), Delivery::new("2025-08", "first", &["2"])]);
+        let bomb = gzip(bomb.repeat(9 << 20).as_bytes());
+        assert!(bomb.len() < 64 << 10, "it is read at once");
+        (0..8).for_each(|part| write(&broken.data_path(&job.source, part), &bomb));
+        let (report, memory) = report_and_memory(&job.finops);
+        assert_eq!(each(&report, "status"), ["failed", "loaded"], "{report:#}");
+        let error = &month(&report, "2025-09")["error"];
+        assert_eq!(error["kind"], "data");
+        assert_names(error["message"].as_str().unwrap(), &["report-0000", what]);
+        assert!(memory < 200_000_000, "{memory} bytes");
     }
 }
