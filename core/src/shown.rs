@@ -1,8 +1,33 @@
 //! Settings and messages without the credentials that URLs carry: the signature of an Azure SAS URL or of a presigned
 //! S3 URL, which is in its query, and `user:password@` before the host.
 
+use std::fmt;
+
 /// What is shown in place of a credential.
 const HIDDEN: &str = "***";
+
+/// A text that neither a report nor a log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// For the one who must know it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(HIDDEN)
+    }
+}
 
 /// The value of a setting as it may be shown. A path on this machine stays as it is, unless it ends as a signed URL does.
 pub fn shown(value: &str) -> String {
@@ -75,6 +100,12 @@ mod tests {
             assert_eq!(shown(value), expected);
             assert!(!expected.contains('S'));
         }
+    }
+
+    #[test]
+    fn a_secret_is_not_shown_by_what_holds_it() {
+        let secret = Secret::from("S".to_owned());
+        assert_eq!((format!("{:?}", Some(&secret)).as_str(), secret.expose()), ("Some(***)", "S"));
     }
 
     #[test]

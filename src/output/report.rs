@@ -1,5 +1,7 @@
 //! What a run did or would do, export by export and month by month.
 
+use std::collections::HashMap;
+
 use comfy_table::Table;
 use finops_core::{
     Costs,
@@ -41,15 +43,15 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
 
 /// A line for all columns that change alike.
 fn schema<'a>(changes: impl Iterator<Item = &'a SchemaChange>) -> Vec<String> {
-    let alike = |a: &SchemaChange, b: &SchemaChange| {
-        (a.change, &a.from, a.to, &a.billing_periods) == (b.change, &b.from, b.to, &b.billing_periods)
-    };
     let mut groups: Vec<Vec<&SchemaChange>> = Vec::new();
+    let mut known = HashMap::new();
     for change in changes {
-        match groups.iter_mut().find(|group| alike(group[0], change)) {
-            Some(group) => group.push(change),
-            None => groups.push(vec![change]),
-        }
+        let alike = (change.change, &change.from, change.to, &change.billing_periods);
+        let at = *known.entry(alike).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[at].push(change);
     }
     let line = |group: Vec<&SchemaChange>| {
         let first = group[0];

@@ -60,7 +60,7 @@ fn what_manifests_and_folders_are_called_stays_on_its_line_and_short() {
 }
 
 /// A server that refuses every request with a message of its own; gives its URL.
-fn refusing(message: &str) -> String {
+pub fn refusing(message: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let body = json!({"error": {"code": 403, "message": message, "errors": [{"reason": "accessDenied"}]}}).to_string();

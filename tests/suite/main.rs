@@ -58,6 +58,7 @@ mod refused_deliveries;
 mod require;
 mod retyping;
 mod s3;
+mod secrets;
 mod servers;
 mod several_exports;
 mod staged;
