@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use finops_core::report::ReportedError;
+use finops_core::{report::ReportedError, text::message};
 
 /// What kind of thing went wrong. Its name is part of the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Error {
         self.kind
     }
 
-    /// What failed, with every cause behind it.
+    /// What failed, with every cause behind it, on one line: services, files and libraries may say anything.
     pub fn full_message(&self) -> String {
         let mut text = self.message.clone();
         let mut cause: Option<&dyn std::error::Error> = self.cause.as_ref().map(|c| &**c as _);
@@ -118,7 +118,7 @@ impl Error {
             }
             cause = error.source();
         }
-        text
+        message(&text)
     }
 
     /// The next step, if one is known.
@@ -133,13 +133,14 @@ impl Error {
 
     /// As reports carry it.
     pub fn reported(&self) -> ReportedError {
-        ReportedError { kind: self.kind.as_str().to_owned(), message: self.full_message(), hint: self.hint.clone() }
+        let hint = self.hint.as_deref().map(message);
+        ReportedError { kind: self.kind.as_str().to_owned(), message: self.full_message(), hint }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&message(&self.message))
     }
 }
 

@@ -8,14 +8,16 @@ use finops::{
 };
 use finops_core::run_id::run_id;
 use jiff::Timestamp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Instrument, field::Empty, info_span};
 
 #[tokio::main]
 async fn main() {
+    // Before anything else: what comes earlier is not stopped by them.
+    let signals = Signals::listen();
     telemetry::start();
     let cli = Cli::try_parse().unwrap_or_else(|error| {
-        if telemetry::is_structured() && error.use_stderr() {
+        if error.use_stderr() {
             output::usage(&error.to_string());
             std::process::exit(error.exit_code());
         }
@@ -23,12 +25,12 @@ async fn main() {
     });
     let run_id = run_id(Timestamp::now(), std::process::id());
     let span = info_span!("run", run_id, pipeline = Empty);
-    let code = run(cli, run_id).instrument(span).await;
+    let code = run(cli, run_id, signals).instrument(span).await;
     // Not by returning: that would wait for a DuckDB transaction, which DuckDB rolls back by itself.
     std::process::exit(code);
 }
 
-async fn run(cli: Cli, run_id: String) -> i32 {
+async fn run(cli: Cli, run_id: String, signals: Option<Signals>) -> i32 {
     let environment = match config::process_environment() {
         Ok(environment) => environment,
         Err(problems) => {
@@ -37,26 +39,40 @@ async fn run(cli: Cli, run_id: String) -> i32 {
         }
     };
     tokio::select! {
+        biased;
+        code = interrupted(signals) => code,
         exit = commands::execute(cli, &environment, run_id) => match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
         },
-        code = interrupted() => code,
     }
 }
 
-/// Ends when the process is told to stop, with the exit code for that. As process 1 of a container, it would ignore
-/// signals that it does not handle.
-async fn interrupted() -> i32 {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+/// What may tell the process to stop. As process 1 of a container, it would ignore signals that it does not handle.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// `None` where the system does not let them be handled.
+    fn listen() -> Option<Self> {
+        let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        Some(Self { interrupt: interrupt.ok()?, terminate: terminate.ok()? })
+    }
+}
+
+/// Ends when the process is told to stop, with the exit code for that.
+async fn interrupted(signals: Option<Signals>) -> i32 {
+    let Some(Signals { mut interrupt, mut terminate }) = signals else { return std::future::pending().await };
     let code = tokio::select! {
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
     };
-    tracing::warn!("told to stop: no month is left half loaded, and the next run goes on from here");
+    tracing::warn!(
+        "told to stop: no month is left half loaded, and the next run goes on from here; a staging table in BigQuery \
+         expires within a day"
+    );
     code
 }

@@ -1,7 +1,7 @@
 //! A run of one export, from top to bottom: state, discover, plan, schema, replace months, report.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     panic::AssertUnwindSafe,
 };
 
@@ -160,10 +160,9 @@ async fn round<W: Warehouse>(
     let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
     let ready = refuse_required(ready, found.as_ref(), &table_name, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
-    let told = |change: &SchemaChange| {
-        report.schema.iter().any(|known| (&known.column, known.change) == (&change.column, change.change))
-    };
-    let news: Vec<_> = changes.iter().chain(&refusals).filter(|change| !told(change)).cloned().collect();
+    let of = |change: &SchemaChange| (change.column.clone(), change.change);
+    let told: HashSet<_> = report.schema.iter().map(of).collect();
+    let news: Vec<_> = changes.iter().chain(&refusals).filter(|change| !told.contains(&of(change))).cloned().collect();
     report.schema.extend(news);
     if run.dry_run {
         report.months.extend(reports.into_values().map(outcome::as_plan));

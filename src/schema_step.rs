@@ -130,13 +130,16 @@ pub fn refuse_required(
         .map(|column| column.column.name.as_str())
         .collect();
     let lacks = |month: &Ready| {
-        let has = |name: &str| month.columns.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
-        required.iter().copied().find(|name| !has(name))
+        let names = month.columns.columns.iter().map(|column| column.name.to_ascii_lowercase());
+        let there: HashSet<String> = if required.is_empty() { HashSet::new() } else { names.collect() };
+        required.iter().copied().find(|name| !there.contains(&name.to_ascii_lowercase()))
     };
-    let (refused, accepted): (BTreeMap<_, _>, BTreeMap<_, _>) =
-        ready.into_iter().partition(|(_, month)| lacks(month).is_some());
-    for (period, month) in &refused {
-        let (Some(column), Some(report)) = (lacks(month), reports.get_mut(period)) else { continue };
+    let mut accepted = BTreeMap::new();
+    for (period, month) in ready {
+        let (Some(column), Some(report)) = (lacks(&month), reports.get_mut(&period)) else {
+            accepted.insert(period, month);
+            continue;
+        };
         let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
         let way_out = format!("let it take NULL: ALTER TABLE ... ALTER COLUMN {column} DROP NOT NULL");
         not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out));

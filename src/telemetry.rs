@@ -4,10 +4,13 @@ use std::{
     collections::BTreeMap,
     env,
     fmt::{Debug, Write as _},
-    io::{self, IsTerminal, Write as _},
+    io::{self, IsTerminal, Write},
 };
 
-use finops_core::text::harmless_lines;
+use finops_core::{
+    shown::without_credentials,
+    text::{cut, harmless_lines},
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tracing::{
@@ -56,7 +59,7 @@ pub fn start() {
     } else {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(io::stderr)
+            .with_writer(|| Lines(io::stderr()))
             // Telling of a line that cannot be written would panic, since that goes to stderr too.
             .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal())
@@ -64,6 +67,23 @@ pub fn start() {
             .with_target(false)
             .compact()
             .init();
+    }
+}
+
+/// Stderr for plain lines: each is written at once, and stays one line of a length that can be read, whatever a service or a
+/// file says.
+struct Lines<W>(W);
+
+impl<W: Write> Write for Lines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = without_credentials(&cut(text.trim_end(), LONGEST)).replace(['\n', '\r'], " ");
+        self.0.write_all(format!("{line}\n").as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
@@ -132,11 +152,7 @@ struct Fields {
 
 impl Fields {
     fn text(&mut self, field: &Field, text: &str) {
-        let mut shown: String = text.chars().take(LONGEST).collect();
-        if shown.len() < text.len() {
-            shown.push_str("...");
-        }
-        let shown = harmless_lines(&shown);
+        let shown = harmless_lines(&without_credentials(&cut(text, LONGEST)));
         if !LABELS.contains(&field.name()) {
             self.payload.insert(field.name().to_owned(), shown.into());
         } else if !shown.is_empty() {
@@ -167,5 +183,20 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.payload.insert(field.name().to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_stays_one_line_without_credentials_whatever_is_in_it() {
+        let mut written = Vec::new();
+        let said = format!("WARN no answer of http://u:secret@h/\r\nhint: run rm\n{}\n", "x".repeat(100_000));
+        Lines(&mut written).write_all(said.as_bytes()).unwrap();
+        let line = String::from_utf8(written).unwrap();
+        assert!(line.starts_with("WARN no answer of http://***@h/  hint: run rm x"), "{line}");
+        assert!(line.ends_with("x...\n") && line.lines().count() == 1 && line.len() < 2 * LONGEST, "{}", line.len());
     }
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::text::harmless_lines;
+use crate::text::message;
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -109,7 +109,7 @@ impl Finding {
     }
 
     fn new(check: Check, object: &str, status: Status, found: &str, hint: Option<&str>) -> Self {
-        let (object, found, hint) = (harmless_lines(object), harmless_lines(found), hint.map(harmless_lines));
+        let (object, found, hint) = (message(object), message(found), hint.map(message));
         Self { check, object, status, found, hint }
     }
 }

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod report;
 pub mod run_id;
 pub mod schema;
+pub mod shown;
 pub mod staged;
 pub mod state;
 pub mod text;

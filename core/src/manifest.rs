@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType};
+use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType, text::short};
 
 /// A column as the manifest names it; its type where the manifest gives one that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,11 @@ pub struct ManifestFile {
     pub bytes: Option<u64>,
 }
 
+/// An id or a name of more characters is none.
+const LONGEST_ID: usize = 1024;
+/// Names of objects have no more bytes, in S3, Google Cloud Storage and Azure alike.
+const LONGEST_TAIL: usize = 1024;
+
 /// One delivery of one billing period.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -58,6 +63,29 @@ pub struct Manifest {
     pub columns: Vec<ManifestColumn>,
     /// Each once.
     pub files: Vec<ManifestFile>,
+}
+
+impl Manifest {
+    /// The manifest, if what it names is fit to be recorded, shown, and made a path: it is data from outside.
+    pub(crate) fn bounded(self) -> Result<Self, ManifestError> {
+        let has_control = |text: &str| text.chars().any(char::is_control);
+        for (what, text) in [("execution id", &self.execution_id), ("export name", &self.export_name)] {
+            if text.chars().nth(LONGEST_ID).is_some() || has_control(text) {
+                return Err(ManifestError::Malformed(format!(
+                    "its {what} is `{}`: at most {LONGEST_ID} characters without control characters were expected",
+                    short(text)
+                )));
+            }
+        }
+        match self.files.iter().find(|file| file.tail.len() > LONGEST_TAIL || has_control(&file.tail)) {
+            Some(file) => Err(ManifestError::Malformed(format!(
+                "its file `{}` has no name of an object: at most {LONGEST_TAIL} bytes without control characters were \
+                 expected",
+                short(&file.tail)
+            ))),
+            None => Ok(self),
+        }
+    }
 }
 
 /// Why a manifest cannot be used. Each text names what was found and what to do.
@@ -92,7 +120,12 @@ impl ManifestError {
 /// `Malformed` for what is not JSON of that form.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(bytes).map_err(|error| ManifestError::Malformed(error.to_string()))
+    serde_json::from_slice(bytes).map_err(|error| {
+        // It quotes values of any length.
+        let (text, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+        let what = text.strip_suffix(&place).map_or_else(|| short(&text), |what| short(what) + &place);
+        ManifestError::Malformed(what)
+    })
 }
 
 /// The path that `parts` make, if it stays below its folder: it is data from outside, and becomes a path on this machine.

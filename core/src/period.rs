@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+use crate::{shown::shown, text::short};
+
 /// One calendar month, written `2025-09`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -14,7 +16,7 @@ pub struct BillingPeriod {
 
 /// The text is not a month of the form `YYYY-MM`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a month of the form YYYY-MM, such as 2025-09")]
+#[error("`{}` is not a month of the form YYYY-MM, such as 2025-09", short(&shown(.0)))]
 pub struct InvalidBillingPeriod(String);
 
 impl BillingPeriod {

@@ -10,6 +10,7 @@ use crate::{
     period::BillingPeriod,
     run_id::began,
     state::{LoadRecord, LoadStatus, Standing},
+    text::message,
 };
 
 /// A month as it was discovered.
@@ -88,7 +89,9 @@ pub fn plan(
         months.entry(candidate.billing_period).or_default().push(candidate);
     }
     let newest_first = months.into_iter().rev();
-    newest_first.filter_map(|(month, candidates)| decide(month, candidates, standing.get(&month), rules)).collect()
+    let decide = |(month, candidates)| decide(month, candidates, standing.get(&month), rules);
+    // Reasons name manifests, and a folder on this machine may have any name.
+    newest_first.filter_map(decide).map(|month| PlannedMonth { reason: message(&month.reason), ..month }).collect()
 }
 
 /// `None` without candidates.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange, state::Standing};
+use crate::{amount::Costs, period::BillingPeriod, schema::SchemaChange, shown::shown, state::Standing};
 
 /// One run, or one plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,10 +46,10 @@ pub struct PipelineReport {
 }
 
 impl PipelineReport {
-    /// The report of an export of which nothing is known yet.
+    /// The report of an export of which nothing is known yet but the settings.
     pub fn new(pipeline: &str, export: &str, table: String) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
-        let (pipeline, export) = (pipeline.to_owned(), export.to_owned());
+        let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(&table));
         let (label, verb, step, status, newest_delivery_at, error) = (None, Verb::Load, None, None, None, None);
         Self { pipeline, label, verb, step, export, table, status, schema, months, newest_delivery_at, error }
     }

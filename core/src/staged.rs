@@ -14,7 +14,7 @@ use crate::{
     export::{ManifestLocation, Provider},
     manifest::{Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
-    text::as_pattern,
+    text::{as_pattern, short},
 };
 
 /// Where finops puts deliveries.
@@ -191,6 +191,7 @@ impl Place {
 /// `Malformed` for what finops did not write, `Contradiction` where it is not of that place or of another export.
 pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> Result<StagedManifest, ManifestError> {
     let staged: StagedManifest = read(bytes)?;
+    let staged = StagedManifest { manifest: staged.manifest.bounded()?, ..staged };
     let Manifest { billing_period, export_name, files, .. } = &staged.manifest;
     if staged.provider != provider || *billing_period != location.billing_period {
         let (found, expected) = (staged.provider.as_str(), provider.as_str());
@@ -201,12 +202,14 @@ pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> R
         return Err(ManifestError::Contradiction(what));
     }
     if *export_name != location.export_name && !location.export_name.is_empty() {
-        let what = format!("it is of export `{export_name}`, and `{}` was expected", location.export_name);
+        let what = format!("it is of export `{}`, and `{}` was expected", short(export_name), location.export_name);
         return Err(ManifestError::Contradiction(what));
     }
     let is_safe = |file: &&ManifestFile| safe_path(&file.tail.split('/').collect::<Vec<_>>()).is_some();
     match files.iter().find(|file| !is_safe(file)) {
-        Some(file) => Err(ManifestError::Contradiction(format!("it lists `{}`, outside of its folder", file.tail))),
+        Some(file) => {
+            Err(ManifestError::Contradiction(format!("it lists `{}`, outside of its folder", short(&file.tail))))
+        }
         None => Ok(staged),
     }
 }

@@ -1,7 +1,12 @@
 //! Texts from outside, made fit for messages and patterns.
 
+use crate::shown::without_credentials;
+
 /// More than this of one value helps nobody.
 const LONGEST: usize = 200;
+
+/// More than this of a whole message helps nobody.
+const LONGEST_MESSAGE: usize = 4_000;
 
 /// Whether the character may do something to a terminal, end a line or change the order in which it reads: controls,
 /// separators of lines, and marks of writing direction.
@@ -22,11 +27,24 @@ pub fn harmless_lines(text: &str) -> String {
 
 /// `text` on one line, without control characters, cut where it is long: it may come from a file of any content.
 pub fn short(text: &str) -> String {
-    let mut shown: String = harmless(&text.chars().take(LONGEST).collect::<String>());
-    if shown.len() < text.len() && text.chars().nth(LONGEST).is_some() {
-        shown.push_str("...");
+    harmless(&cut(text, LONGEST))
+}
+
+/// A whole message, into which texts from outside went: on one line, so that none of them begins another, without
+/// control characters and credentials, cut where it is long.
+pub fn message(text: &str) -> String {
+    // Cut at first: what takes a message apart need not look at megabytes. A line's end may take more characters than one.
+    let text = cut(text, 2 * LONGEST_MESSAGE);
+    let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    cut(&harmless(&without_credentials(&lines.collect::<Vec<_>>().join(" "))), LONGEST_MESSAGE)
+}
+
+/// The first `most` characters of `text`, with `...` where there are more.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
-    shown
 }
 
 /// `name` as a glob pattern. Glob characters match themselves only as `?`; what else that matches, the caller filters.
@@ -37,6 +55,13 @@ pub(crate) fn as_pattern(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_one_line_however_many_a_text_in_it_has() {
+        assert_eq!(message("cannot read `a\r\n  hint: run `rm`\n`: no\n"), "cannot read `a hint: run `rm` `: no");
+        assert_eq!(message("a\u{85}b\u{2028}c\td"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(message(&"é".repeat(100_000)), format!("{}...", "é".repeat(LONGEST_MESSAGE)));
+    }
 
     #[test]
     fn what_comes_from_outside_is_short_and_harmless() {

@@ -1,12 +1,14 @@
 //! CSV: every file begins with the same header.
 
+use std::collections::HashMap;
+
 use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::{Delivery, StoredFile},
-    schema::FileType,
+    schema::{ColumnType, FileType},
     text::short,
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 
 use super::{FIRST_READ, FilesColumns};
 use crate::{
@@ -19,30 +21,35 @@ const LONGEST_READ: u64 = 4 << 20;
 
 /// The columns as the headers name them; `None` where there are headers and nothing else.
 pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
-    let headers: Vec<CsvHeader> =
-        stream::iter(&delivery.files).map(|file| header(store, file)).buffered(REQUESTS).try_collect().await?;
-    let Some((first, others)) = headers.split_first() else { return Ok(None) };
-    for (header, file) in others.iter().zip(&delivery.files[1..]) {
-        if header.columns != first.columns {
+    let mut headers = stream::iter(&delivery.files)
+        .map(|file| header(store, file))
+        .buffered(REQUESTS)
+        .zip(stream::iter(&delivery.files));
+    let (mut columns, mut first_rows, mut has_rows): (Option<Vec<String>>, _, _) = (None, Vec::new(), false);
+    while let Some((header, file)) = headers.next().await {
+        let header = header?;
+        let expected = columns.get_or_insert_with(|| header.columns.clone());
+        if header.columns != *expected {
             let (file, sibling) = (store.uri(&file.key), store.uri(&delivery.files[0].key));
-            let difference = difference(&first.columns, &header.columns);
+            let difference = difference(expected, &header.columns);
             return Err(Error::new(
                 Kind::Data,
                 format!("the header of {file} is unlike that of {sibling}: {difference}"),
             )
             .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
+        has_rows |= header.has_rows;
+        first_rows.push(header.first_row);
     }
-    if !headers.iter().any(|header| header.has_rows) {
-        return Ok(None);
-    }
-    let types = &delivery.manifest.columns;
-    let typed = |name: &String| {
-        let named = types.iter().find(|column| column.name == *name).and_then(|column| column.column_type);
-        (name.clone(), FileType::Text(named))
+    let Some(columns) = columns.filter(|_| has_rows) else { return Ok(None) };
+    // The first of a name counts.
+    let types: HashMap<&str, Option<ColumnType>> =
+        delivery.manifest.columns.iter().rev().map(|column| (column.name.as_str(), column.column_type)).collect();
+    let typed = |name: String| {
+        let named = types.get(name.as_str()).copied().flatten();
+        (name, FileType::Text(named))
     };
-    let columns = first.columns.iter().map(typed).collect();
-    let first_rows = headers.into_iter().map(|header| header.first_row).collect();
+    let columns = columns.into_iter().map(typed).collect();
     Ok(Some(FilesColumns { columns, first_rows, rows: None }))
 }
 
@@ -51,9 +58,14 @@ async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
     let mut length = FIRST_READ;
     loop {
         let head = store.read(&object, Part::Head(length)).await?;
-        match read_header(&head, is_gzip(key), length >= file.bytes) {
+        let read = read_header(&head, is_gzip(key), length >= file.bytes);
+        let is_cut = match &read {
+            Ok(header) => header.row_is_cut,
+            Err(error) => matches!(error, HeaderError::Incomplete(_)),
+        };
+        match read {
+            _ if is_cut && length < file.bytes && length < LONGEST_READ => length *= 4,
             Ok(header) => return Ok(header),
-            Err(HeaderError::Incomplete(_)) if length < file.bytes && length < LONGEST_READ => length *= 4,
             Err(error) => {
                 return Err(Error::new(Kind::Data, format!("{}: {error}", store.uri(key))).hint("fetch the file again"));
             }

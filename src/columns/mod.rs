@@ -7,7 +7,7 @@ use finops_core::{
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{ColumnType, FileColumn, FileType, MonthColumns, TimeForm, known_type},
+    schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, known_type},
 };
 
 use crate::{
@@ -17,8 +17,6 @@ use crate::{
 
 /// Enough for the header or footer of almost every file; a longer one costs more requests.
 const FIRST_READ: u64 = 64 << 10;
-/// BigQuery's limit of columns in a table.
-const MOST_COLUMNS: usize = 10_000;
 
 /// What the first or last bytes of a month's files tell.
 struct FilesColumns {

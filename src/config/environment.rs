@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::export::Provider;
+use finops_core::{export::Provider, shown::shown};
 use serde::Deserialize;
 
 use super::{
@@ -90,7 +90,7 @@ pub enum Origin {
 pub struct Setting {
     /// The variable.
     pub name: String,
-    /// What counts; empty where nothing is set.
+    /// What counts, without the credentials that a URL carries; empty where nothing is set.
     pub value: String,
     /// Where it comes from.
     pub origin: Origin,
@@ -129,7 +129,7 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
             None if default.is_empty() => Origin::NotSet,
             None => Origin::Default,
         };
-        Setting { name, value: set.map_or(default, String::as_str).to_owned(), origin }
+        Setting { name, value: shown(set.map_or(default, String::as_str)), origin }
     };
     let mut settings: Vec<Setting> = KNOWN.iter().map(|(name, default)| setting((*name).to_owned(), default)).collect();
     for provider in Provider::ALL {
@@ -142,7 +142,7 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
                 let name = scope.own(suffix);
                 match scope.get(suffix) {
                     Some((from, value)) if from != name => {
-                        Setting { name, value: value.clone(), origin: Origin::Shared(from) }
+                        Setting { name, value: shown(value), origin: Origin::Shared(from) }
                     }
                     _ => setting(name, ""),
                 }

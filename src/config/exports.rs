@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use finops_core::{export::Provider, state::STATE_TABLE};
+use finops_core::{export::Provider, shown::shown, state::STATE_TABLE};
 
 use super::{
     ENVIRONMENT, Export, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig,
@@ -22,7 +22,11 @@ pub fn exports(
         (_, Some(provider)) => vec![provider],
         (Some("all"), None) => Provider::ALL.into_iter().filter(|p| is_configured(*p, environment)).collect(),
         (Some(other), None) => {
-            problems.add("PIPELINE", format!("is `{other}`: aws, azure or all was expected"), FLAG_OR_ENVIRONMENT);
+            problems.add(
+                "PIPELINE",
+                format!("is `{}`: aws, azure or all was expected", shown(other)),
+                FLAG_OR_ENVIRONMENT,
+            );
             return Vec::new();
         }
         (None, None) => {
@@ -59,8 +63,8 @@ fn refuse_shared_tables(exports: &[(Export, String)], problems: &mut Problems) {
                 "must name another table: {} would load into {}.{}, as {} does ({of_other}), and each would erase the \
                  other's months",
                 called(export),
-                export.dataset,
-                export.table,
+                shown(&export.dataset),
+                shown(&export.table),
                 called(other),
             );
             problems.add(variable, what, ENVIRONMENT);
@@ -86,10 +90,39 @@ pub fn wrong_dataset(name: &str) -> Option<String> {
     wrong_characters(name, "_").or(reserved)
 }
 
+/// What is wrong with a table's name, if anything is.
+pub fn wrong_table(name: &str) -> Option<String> {
+    wrong_characters(name, "_-")
+}
+
 /// What is wrong with a name that may hold letters, digits and `others`, if anything is.
 fn wrong_characters(name: &str, others: &str) -> Option<String> {
     let fits = name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
-    (!fits).then(|| format!("is `{name}`: at most 200 letters, digits and underscores"))
+    (!fits).then(|| format!("is `{}`: at most 200 letters, digits and underscores", shown(name)))
+}
+
+/// What is wrong with an export's name, if anything is: providers make a folder or a file of it.
+pub fn wrong_export(name: &str) -> Option<String> {
+    let what = || format!("is `{}`: an export's name has neither `/` nor `?`", shown(name));
+    name.contains(['/', '?']).then(what)
+}
+
+/// What is wrong with a project's id, if anything is. Old ones have a domain in front: `example.com:billing`.
+pub fn wrong_project(id: &str) -> Option<String> {
+    let fits = id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c));
+    (!fits).then(|| format!("is `{}`: a project's id was expected, such as my-project", shown(id)))
+}
+
+/// What is wrong with a server's address, if anything is.
+pub fn wrong_url(url: &str) -> Option<String> {
+    let fits = ["http://", "https://"].iter().any(|scheme| url.starts_with(scheme));
+    (!fits).then(|| format!("is `{}`: a URL such as http://127.0.0.1:9050 was expected", shown(url)))
+}
+
+/// What is wrong with a location of BigQuery, if anything is.
+pub fn wrong_location(location: &str) -> Option<String> {
+    let fits = location.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    (!fits).then(|| format!("is `{}`: a location such as US or europe-west3 was expected", shown(location)))
 }
 
 fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
@@ -115,7 +148,7 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("DATASET"), what, ENVIRONMENT);
     }
     let table = required(scope, "TABLE_NAME", "the table to load into", problems);
-    if let Some(what) = wrong_characters(&table, "_-") {
+    if let Some(what) = wrong_table(&table) {
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     if table.eq_ignore_ascii_case(STATE_TABLE) {
@@ -123,6 +156,9 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     let name = scope.get("EXPORT_NAME").map(|(_, name)| name.clone());
+    if let Some(what) = name.as_deref().and_then(wrong_export) {
+        problems.add(&scope.name("EXPORT_NAME"), what, ENVIRONMENT);
+    }
     Export {
         provider: scope.provider,
         place: None,
@@ -143,9 +179,9 @@ fn source(scope: &Scope<'_>, problems: &mut Problems) -> (Source, String) {
     let Some((variable, source)) = scope.get("SOURCE") else {
         let what_it_is = format!("the bucket with the export (or set {})", scope.own("SOURCE"));
         let bucket = required(scope, "GCS_BUCKET", &what_it_is, problems);
-        if bucket.contains('/') || bucket.contains(':') {
+        if bucket.contains(['/', ':', '?', '@']) {
             let path = scope.name("GCS_PREFIX");
-            let what = format!("is `{bucket}`: a bucket's bare name was expected; a path goes to {path}");
+            let what = format!("is `{}`: a bucket's bare name was expected; a path goes to {path}", shown(&bucket));
             problems.add(&scope.name("GCS_BUCKET"), what, ENVIRONMENT);
         }
         return (Source::Gcs(bucket), trimmed(prefix.map_or("", |(_, prefix)| prefix)));

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use finops_core::export::Provider;
+use finops_core::{
+    export::Provider,
+    shown::{Secret, shown},
+};
 use toml::{Table, Value};
 
 use super::{Origin, Setting, problem::Problems};
@@ -60,7 +63,8 @@ const REDACTED: &str = "(set)";
 /// All values that are given, with where each comes from.
 #[derive(Debug)]
 pub struct Values {
-    given: BTreeMap<&'static str, (String, Origin)>,
+    /// Any of them may be a secret, or a URL with one.
+    given: BTreeMap<&'static str, (Secret, Origin)>,
     /// The file that was read, if there was one.
     pub file: Option<String>,
 }
@@ -90,7 +94,8 @@ impl Values {
             let value = flag.map(|value| (value.clone(), Origin::Flag));
             let value = value.or_else(|| Some((environment.get(&variable(name))?.clone(), Origin::Environment)));
             let value = value.or_else(|| Some((in_file.remove(*name)?, Origin::File)));
-            given.extend(value.filter(|(value, _)| !value.is_empty()).map(|value| (*name, value)));
+            let value = value.filter(|(value, _)| !value.is_empty());
+            given.extend(value.map(|(value, origin)| (*name, (Secret::from(value), origin))));
         }
         let unknown = in_file.into_keys().filter(|name| KEYS.iter().all(|key| key.name != *name));
         for name in unknown {
@@ -102,7 +107,7 @@ impl Values {
     /// The value that counts.
     pub fn get(&self, name: &str) -> Option<&str> {
         let default = || KEYS.iter().find(|key| key.name == name).map(|key| key.default).filter(|d| !d.is_empty());
-        self.given.get(name).map(|(value, _)| value.as_str()).or_else(default)
+        self.given.get(name).map(|(value, _)| value.expose()).or_else(default)
     }
 
     /// The value that must be there; empty where it is not.
@@ -121,12 +126,12 @@ impl Values {
         }
         let setting = |Key { name, default, secret }: &Key| {
             let (value, origin) = match self.given.get(name) {
-                Some((_, origin)) if *secret => (REDACTED, origin.clone()),
-                Some((value, origin)) => (value.as_str(), origin.clone()),
-                None if default.is_empty() => ("", Origin::NotSet),
-                None => (*default, Origin::Default),
+                Some((_, origin)) if *secret => (REDACTED.to_owned(), origin.clone()),
+                Some((value, origin)) => (shown(value.expose()), origin.clone()),
+                None if default.is_empty() => (String::new(), Origin::NotSet),
+                None => ((*default).to_owned(), Origin::Default),
             };
-            Setting { name: (*name).to_owned(), value: value.to_owned(), origin }
+            Setting { name: (*name).to_owned(), value, origin }
         };
         KEYS.iter().map(setting).collect()
     }
@@ -149,14 +154,14 @@ const IN_FILE: &str = "looked in: config.toml";
 
 fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
     let named = path.unwrap_or(Path::new(CONFIG_FILE));
-    let shown = named.display().to_string();
+    let file = shown(&named.display().to_string());
     let text = match std::fs::read_to_string(named) {
         Ok(text) => text,
         Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
             return Ok((None, Table::new()));
         }
         Err(error) => {
-            return Err(Error::new(Kind::Configuration, format!("cannot read {shown}"))
+            return Err(Error::new(Kind::Configuration, format!("cannot read {file}"))
                 .hint("copy config.toml.example, or name another file with --config")
                 .cause(error));
         }
@@ -165,10 +170,10 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
         // What the parser says shows the line, and that may be a secret.
         let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
         let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
-        Error::new(Kind::Configuration, format!("{shown}{place} is not TOML: {}", error.message()))
+        Error::new(Kind::Configuration, format!("{file}{place} is not TOML: {}", error.message()))
             .hint("compare it with config.toml.example")
     })?;
-    Ok((Some(shown), table))
+    Ok((Some(file), table))
 }
 
 /// The file's values by their full keys.

@@ -12,7 +12,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
-use finops_core::{BillingPeriod, age::MaxAge, export::Provider, staged::Place, state::TableLayout};
+use finops_core::{BillingPeriod, age::MaxAge, export::Provider, shown::shown, staged::Place, state::TableLayout};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
@@ -77,14 +77,15 @@ impl Source {
         match text.split_once("://") {
             Some((scheme @ ("gs" | "s3"), path)) => {
                 let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-                if bucket.is_empty() {
-                    return Err(format!("is `{text}`: {scheme}://bucket/prefix was expected"));
+                if bucket.is_empty() || bucket.contains(['?', '@']) {
+                    return Err(format!("is `{}`: {scheme}://bucket/prefix was expected", shown(text)));
                 }
                 let of_bucket = if scheme == "s3" { Self::S3 } else { Self::Gcs };
                 Ok((of_bucket(bucket.to_owned()), prefix.to_owned()))
             }
-            Some((scheme, _)) => Err(format!(
-                "starts with {scheme}://: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected"
+            Some(_) => Err(format!(
+                "is `{}`: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected",
+                shown(text)
             )),
             None => Ok((Self::Local(PathBuf::from(text)), String::new())),
         }
@@ -199,5 +200,7 @@ const HOURS: RangeInclusive<i64> = 0..=100_000;
 /// What was expected instead.
 fn hours(text: &str) -> Result<SignedDuration, String> {
     let hours = text.parse().ok().filter(|hours| HOURS.contains(hours));
-    hours.map(SignedDuration::from_hours).ok_or_else(|| format!("is `{text}`: a whole number of hours was expected"))
+    hours
+        .map(SignedDuration::from_hours)
+        .ok_or_else(|| format!("is `{}`: a whole number of hours was expected", shown(text)))
 }

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
-use finops_core::age::MaxAge;
+use finops_core::{age::MaxAge, shown::shown};
 use jiff::SignedDuration;
 
 use super::{
     Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WarehouseConfig,
     environment::{Variables, default_of},
-    exports::{exports, wrong_dataset},
+    exports::{exports, wrong_dataset, wrong_location, wrong_project, wrong_url},
     hours,
     problem::Problems,
 };
@@ -76,7 +76,7 @@ fn number<T: FromStr + Default>(
 ) -> T {
     let text = value.map_or(default_of(name), String::as_str);
     text.parse().ok().filter(fits).unwrap_or_else(|| {
-        problems.add(name, format!("is `{text}`: {expected} was expected"), ENVIRONMENT);
+        problems.add(name, format!("is `{}`: {expected} was expected", shown(text)), ENVIRONMENT);
         T::default()
     })
 }
@@ -84,9 +84,7 @@ fn number<T: FromStr + Default>(
 /// An emulator's address as a URL.
 fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<String> {
     let value = value?;
-    if !value.starts_with("http://") && !value.starts_with("https://") {
-        problems.add(name, format!("is `{value}`: a URL such as http://127.0.0.1:9050 was expected"), ENVIRONMENT);
-    }
+    wrong_url(value).into_iter().for_each(|what| problems.add(name, what, ENVIRONMENT));
     Some(value.trim_end_matches('/').to_owned())
 }
 
@@ -99,23 +97,33 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
             let path = variables.duckdb_path.as_deref().unwrap_or(default_of("DUCKDB_PATH"));
             // DuckDB takes `:memory:` for no file, and `md:`, `s3://` and the like for another service.
             if path.split('/').next().unwrap_or_default().contains(':') {
-                problems.add("DUCKDB_PATH", format!("is `{path}`: a file's path was expected"), ENVIRONMENT);
+                problems.add("DUCKDB_PATH", format!("is `{}`: a file's path was expected", shown(path)), ENVIRONMENT);
             }
             WarehouseConfig::DuckDb(PathBuf::from(path))
         }
         other => {
             if other != "bigquery" {
-                problems.add("WAREHOUSE", format!("is `{other}`: bigquery or duckdb was expected"), ENVIRONMENT);
+                problems.add(
+                    "WAREHOUSE",
+                    format!("is `{}`: bigquery or duckdb was expected", shown(other)),
+                    ENVIRONMENT,
+                );
             }
             let project = variables.gcp_project_id.clone();
             if other == "bigquery" && project.is_none() {
                 problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
+            }
+            if let Some(what) = project.as_deref().and_then(wrong_project) {
+                problems.add("GCP_PROJECT_ID", what, ENVIRONMENT);
             }
             let staging_dataset = variables.staging_dataset.clone();
             if let Some(what) = staging_dataset.as_deref().and_then(wrong_dataset) {
                 problems.add("STAGING_DATASET", what, ENVIRONMENT);
             }
             let location = variables.bigquery_location.as_deref().unwrap_or(default_of("BIGQUERY_LOCATION"));
+            if let Some(what) = wrong_location(location) {
+                problems.add("BIGQUERY_LOCATION", what, ENVIRONMENT);
+            }
             WarehouseConfig::BigQuery(bigquery::Options {
                 project: project.unwrap_or_default(),
                 default_location: location.to_owned(),
@@ -217,7 +225,7 @@ mod tests {
         let s3 = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "s3://b/p")];
         assert!(parsed(&s3).unwrap_err()[0].what.contains("BigQuery reads gs:// only"));
         let other = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "ftp://b/p")];
-        assert!(parsed(&other).unwrap_err()[0].what.contains("starts with ftp://"));
+        assert!(parsed(&other).unwrap_err()[0].what.contains("is `ftp://b/p`"));
     }
 
     #[cfg(all(feature = "duckdb", feature = "s3"))]

@@ -1,5 +1,7 @@
 //! What is wrong with the configuration.
 
+use finops_core::text::message;
+
 /// One thing that is wrong, with where the value was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -18,7 +20,7 @@ pub struct Problems(pub Vec<Problem>);
 impl Problems {
     /// Adds one, unless it is known: exports may share the variable that is wrong.
     pub fn add(&mut self, name: &str, what: impl Into<String>, looked_in: &'static str) {
-        let problem = Problem { name: name.to_owned(), what: what.into(), looked_in };
+        let problem = Problem { name: name.to_owned(), what: message(&what.into()), looked_in };
         if !self.0.contains(&problem) {
             self.0.push(problem);
         }

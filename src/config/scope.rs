@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::export::Provider;
+use finops_core::{export::Provider, shown::shown};
 
 use super::{ENVIRONMENT, problem::Problems};
 
@@ -59,7 +59,10 @@ impl<'a> Scope<'a> {
         for label in list.split(',').map(str::trim) {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if label.is_empty() || !label.chars().all(fits) {
-                let what = format!("is `{list}`: names of letters, digits, `_` and `-` were expected, between commas");
+                let what = format!(
+                    "is `{}`: names of letters, digits, `_` and `-` were expected, between commas",
+                    shown(list)
+                );
                 problems.add(&exports, what, ENVIRONMENT);
                 return Vec::new();
             }
@@ -73,7 +76,7 @@ impl<'a> Scope<'a> {
         }
         for name in environment.keys() {
             if export_of(provider, name).is_some_and(|export| !labels.contains_key(export)) {
-                problems.add(name, format!("belongs to no export: {exports} is `{list}`"), ENVIRONMENT);
+                problems.add(name, format!("belongs to no export: {exports} is `{}`", shown(list)), ENVIRONMENT);
             }
         }
         scopes

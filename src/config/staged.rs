@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
-use finops_core::{age::MaxAge, export::Provider, staged::Place};
+use finops_core::{
+    age::MaxAge,
+    export::Provider,
+    shown::{Secret, shown},
+    staged::Place,
+};
 use jiff::SignedDuration;
 
 use super::{
-    CurVersion, Export, Months, Problem, Source, Values, exports::wrong_dataset, file::EVERYWHERE, hours,
+    CurVersion, Export, Months, Problem, Source, Values,
+    exports::{wrong_dataset, wrong_export, wrong_location, wrong_project, wrong_table, wrong_url},
+    file::EVERYWHERE,
+    hours,
     problem::Problems,
 };
 use crate::{storage::S3Options, warehouse::bigquery};
@@ -26,6 +34,9 @@ impl Steps<'_> {
     /// The export where its provider delivers it.
     pub fn delivered(&mut self) -> Export {
         let (source, prefix) = self.place();
+        let name = self.values.of(self.provider, "export_name");
+        self.refuse(&format!("{}.export_name", self.provider.as_str()), name.and_then(wrong_export));
+        self.refuse("aws.endpoint_url", self.values.get("aws.endpoint_url").and_then(wrong_url));
         let export = self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new());
         Export { cur_version: self.cur_version(), ..export }
     }
@@ -37,12 +48,18 @@ impl Steps<'_> {
         let has_bucket = values.is_nearer(provider, "bucket", "source");
         if provider == Provider::Aws && (has_bucket || values.of(provider, "source").is_none()) {
             let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
+            // The ARN of an access point may stand for it, which has `:` and `/`.
+            let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
+            let what =
+                || format!("is `{}`: a bucket's bare name was expected; a path goes to aws.prefix", shown(&bucket));
+            self.refuse("aws.bucket", is_wrong.then(what));
             return (Source::S3(bucket), prefix.to_owned());
         }
         let (key, place) = if has_bucket {
             let bucket = values.of(provider, "bucket").unwrap_or_default();
             // Azure's exports lie in any kind of bucket.
             if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
+                let bucket = shown(bucket);
                 let what = format!("is `{bucket}`: gs://{bucket} or s3://{bucket} was expected");
                 self.problems.add("azure.bucket", what, EVERYWHERE);
                 return (Source::Local(PathBuf::new()), String::new());
@@ -58,7 +75,8 @@ impl Steps<'_> {
             (Source::Local(PathBuf::new()), String::new())
         });
         if has_bucket && !within.is_empty() {
-            let what = format!("is `{place}`: a bucket was expected; `{within}` goes to azure.prefix");
+            let what =
+                format!("is `{}`: a bucket was expected; `{}` goes to azure.prefix", shown(&place), shown(&within));
             self.problems.add("azure.bucket", what, EVERYWHERE);
         }
         let is_prefixed = has_bucket || values.is_nearer(provider, "prefix", "source");
@@ -70,16 +88,28 @@ impl Steps<'_> {
             "v1" => Some(CurVersion::V1),
             "v2" => Some(CurVersion::V2),
             other => {
-                self.problems.add("aws.cur_version", format!("is `{other}`: v1 or v2 was expected"), EVERYWHERE);
+                self.problems.add(
+                    "aws.cur_version",
+                    format!("is `{}`: v1 or v2 was expected", shown(other)),
+                    EVERYWHERE,
+                );
                 None
             }
         }
+    }
+
+    /// Adds what is wrong with a value, if anything is.
+    fn refuse(&mut self, key: &str, what: Option<String>) {
+        what.into_iter().for_each(|what| self.problems.add(key, what, EVERYWHERE));
     }
 
     /// The export in the staging folder, on its way into DuckDB.
     pub fn staged(&mut self) -> Export {
         let schema = self.values.get("database.duckdb.schema").unwrap_or_default().to_owned();
         let table = self.values.of(self.provider, "table_id").unwrap_or_default().to_owned();
+        // A schema may be called what a table may.
+        self.refuse("database.duckdb.schema", wrong_table(&schema));
+        self.refuse(&format!("{}.table_id", self.provider.as_str()), wrong_table(&table));
         self.export(Some(Place::Staging), Source::Local(self.staging_dir()), String::new(), &schema, table)
     }
 
@@ -88,6 +118,9 @@ impl Steps<'_> {
         let dataset = self.values.require("database.bigquery.dataset_id", "the BigQuery dataset", &mut self.problems);
         let of_aws = self.values.get("database.bigquery.table_id").filter(|_| self.provider == Provider::Aws);
         let table = of_aws.or(self.values.of(self.provider, "table_id")).unwrap_or_default().to_owned();
+        self.refuse("database.bigquery.dataset_id", wrong_dataset(&dataset));
+        let of_provider = format!("{}.table_id", self.provider.as_str());
+        self.refuse(of_aws.map_or(&of_provider, |_| "database.bigquery.table_id"), wrong_table(&table));
         self.export(Some(Place::Parquet), Source::Local(self.parquet_dir()), String::new(), &dataset, table)
     }
 
@@ -116,13 +149,14 @@ impl Steps<'_> {
     pub fn bigquery(&mut self, emulator_host: Option<String>) -> bigquery::Options {
         let project =
             self.values.require("database.bigquery.project_id", "the project of the dataset", &mut self.problems);
+        let location = self.values.get("database.bigquery.location").unwrap_or_default().to_owned();
+        self.refuse("database.bigquery.project_id", wrong_project(&project));
+        self.refuse("database.bigquery.location", wrong_location(&location));
         let staging_dataset = self.values.get("database.bigquery.staging_dataset").map(str::to_owned);
-        if let Some(what) = staging_dataset.as_deref().and_then(wrong_dataset) {
-            self.problems.add("database.bigquery.staging_dataset", what, EVERYWHERE);
-        }
+        self.refuse("database.bigquery.staging_dataset", staging_dataset.as_deref().and_then(wrong_dataset));
         bigquery::Options {
             project,
-            default_location: self.values.get("database.bigquery.location").unwrap_or_default().to_owned(),
+            default_location: location,
             staging_dataset,
             emulator_host,
             credentials_path: self.values.get("database.bigquery.credentials_path").map(PathBuf::from),
@@ -142,8 +176,8 @@ impl Steps<'_> {
         let value = |name: &str| self.values.get(&format!("aws.{name}")).map(str::to_owned);
         S3Options {
             access_key_id: value("aws_access_key_id"),
-            secret_access_key: value("aws_secret_access_key"),
-            session_token: value("aws_session_token"),
+            secret_access_key: value("aws_secret_access_key").map(Secret::from),
+            session_token: value("aws_session_token").map(Secret::from),
             region: value("region"),
             endpoint_url: value("endpoint_url"),
         }

@@ -6,7 +6,7 @@ use finops_core::{
     check::{CheckReport, Finding, Status},
     report::TableStatus,
     state::LoadStatus,
-    text::harmless_lines,
+    text::short,
 };
 #[cfg(feature = "duckdb")]
 use indicatif::HumanBytes;
@@ -69,7 +69,7 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         };
         table.add_row([
             month.billing_period.to_string(),
-            harmless_lines(&month.execution_id),
+            short(&month.execution_id),
             files,
             size,
             place(&month.staging, steps.extract_billing, "extract"),
@@ -79,7 +79,7 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
                 .bigquery
                 .as_ref()
                 .map_or("not configured".to_owned(), |held| place(held, steps.load_billing_remote, "load")),
-            harmless_lines(month.obstacle.as_deref().unwrap_or_default()),
+            month.obstacle.clone().unwrap_or_default(),
         ]);
     }
     print(&table.to_string());
@@ -146,7 +146,7 @@ pub fn status(status: &TableStatus) {
         };
         table.add_row([
             record.billing_period.to_string(),
-            harmless_lines(&record.execution_id),
+            short(&record.execution_id),
             record.rows.to_string(),
             record.files.to_string(),
             costs(&record.cost),

@@ -11,6 +11,7 @@ use finops_core::{
     Costs,
     age::issued,
     report::ReportedError,
+    shown::without_credentials,
     text::{harmless_lines, short},
 };
 use jiff::Timestamp;
@@ -91,9 +92,13 @@ pub fn error(error: &ReportedError) {
     }
 }
 
-/// Logs that the command line is none of ours, as its parser says.
+/// Says that the command line is none of ours, as its parser puts it.
 pub fn usage(message: &str) {
-    let (kind, message) = ("usage".to_owned(), message.trim_end().to_owned());
+    let (kind, message) = ("usage".to_owned(), without_credentials(message.trim_end()));
+    if !telemetry::is_structured() {
+        print_aside(&message);
+        return;
+    }
     error(&ReportedError { kind, message, hint: Some("`finops --help` shows what there is".to_owned()) });
 }
 

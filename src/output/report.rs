@@ -1,12 +1,14 @@
 //! What a run did or would do, export by export and month by month.
 
+use std::collections::HashMap;
+
 use comfy_table::Table;
 use finops_core::{
     Costs,
     amount::total,
     report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
     schema::{ChangeKind, SchemaChange},
-    text::{harmless, harmless_lines},
+    text::harmless,
 };
 use indicatif::HumanBytes;
 use tracing::info_span;
@@ -42,15 +44,15 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
 
 /// A line for all columns that change alike.
 fn schema<'a>(changes: impl Iterator<Item = &'a SchemaChange>) -> Vec<String> {
-    let alike = |a: &SchemaChange, b: &SchemaChange| {
-        (a.change, &a.from, a.to, &a.billing_periods) == (b.change, &b.from, b.to, &b.billing_periods)
-    };
     let mut groups: Vec<Vec<&SchemaChange>> = Vec::new();
+    let mut known = HashMap::new();
     for change in changes {
-        match groups.iter_mut().find(|group| alike(group[0], change)) {
-            Some(group) => group.push(change),
-            None => groups.push(vec![change]),
-        }
+        let alike = (change.change, &change.from, change.to, &change.billing_periods);
+        let at = *known.entry(alike).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[at].push(change);
     }
     let line = |group: Vec<&SchemaChange>| {
         let first = group[0];
@@ -85,7 +87,7 @@ fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
             0 => (String::new(), String::new()),
             files => (files.to_string(), HumanBytes(month.bytes).to_string()),
         };
-        let why = harmless_lines(month.error.as_ref().map_or(&month.reason, |error| &error.message));
+        let why = harmless(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);

@@ -10,7 +10,7 @@ mod s3;
 use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
-use finops_core::delivery::StoredFile;
+use finops_core::{delivery::StoredFile, shown::Secret};
 pub use gcs::Gcs;
 use jiff::Timestamp;
 pub use limit::REQUESTS;
@@ -80,14 +80,14 @@ pub enum ChecksumKind {
 pub type Got<'a> = &'a (dyn Fn(u64) + Sync);
 
 /// What is said of S3 beside the AWS environment, which counts where this is silent.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct S3Options {
     /// An access key.
     pub access_key_id: Option<String>,
     /// Its secret.
-    pub secret_access_key: Option<String>,
+    pub secret_access_key: Option<Secret>,
     /// Its token, where it is a temporary one.
-    pub session_token: Option<String>,
+    pub session_token: Option<Secret>,
     /// The bucket's region.
     pub region: Option<String>,
     /// The URL of a server that is not AWS's.

@@ -53,8 +53,8 @@ impl S3 {
             TimeoutConfig::builder().connect_timeout(http::CONNECT).operation_attempt_timeout(http::DEADLINE);
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some((id, secret)) = given.access_key_id.as_ref().zip(given.secret_access_key.as_ref()) {
-            let token = given.session_token.clone();
-            loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "config.toml"));
+            let token = given.session_token.as_ref().map(|token| token.expose().to_owned());
+            loader = loader.credentials_provider(Credentials::new(id, secret.expose(), token, None, "config.toml"));
         }
         if let Some(region) = &given.region {
             loader = loader.region(Region::new(region.clone()));

@@ -110,7 +110,7 @@ impl Drop for S3Server {
 pub async fn store(url: &str) -> Store {
     let options = S3Options {
         access_key_id: Some("test".to_owned()),
-        secret_access_key: Some(SECRET.to_owned()),
+        secret_access_key: Some(SECRET.to_owned().into()),
         region: Some("us-east-1".to_owned()),
         endpoint_url: Some(url.to_owned()),
         ..S3Options::default()

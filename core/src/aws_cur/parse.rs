@@ -61,7 +61,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let mut seen = HashSet::new();
     let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
     let files: Vec<String> = files.into_iter().filter(|tail| seen.insert(tail.clone())).collect();
-    Ok(Manifest {
+    Manifest {
         kind: ExportKind::Cur,
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
@@ -76,7 +76,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
             FileFormat::Parquet => Vec::new(),
         },
         files: files.into_iter().map(|tail| ManifestFile { tail, bytes: None }).collect(),
-    })
+    }
+    .bounded()
 }
 
 fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
@@ -108,7 +109,9 @@ fn check_period(raw: &Raw, location: &ManifestLocation) -> Result<(), ManifestEr
     }
     Err(ManifestError::Contradiction(format!(
         "its billing period is {} to {} in folder {}: one whole calendar month was expected, the same in both",
-        raw.billing_period.start, raw.billing_period.end, location.period_folder
+        short(&raw.billing_period.start),
+        short(&raw.billing_period.end),
+        location.period_folder
     )))
 }
 

@@ -56,7 +56,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let stated = raw.execution_id.as_str().map(str::trim).filter(|id| !id.is_empty());
     let execution_id = stated.or(run).map_or_else(|| hash_of_names(&tails), ToOwned::to_owned);
     let issued = location.issued.or_else(|| run.and_then(run_time));
-    Ok(Manifest {
+    Manifest {
         kind,
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
@@ -72,7 +72,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
             FileFormat::Parquet => Vec::new(),
         },
         files: tails.into_iter().map(|tail| ManifestFile { tail, bytes: None }).collect(),
-    })
+    }
+    .bounded()
 }
 
 /// A manifest does not name the table that it is an export of; the columns tell.

@@ -86,7 +86,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
             files.push(ManifestFile { tail, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
         }
     }
-    Ok(Manifest {
+    Manifest {
         kind,
         export_name,
         billing_period: location.billing_period,
@@ -98,7 +98,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         format,
         columns: Vec::new(),
         files,
-    })
+    }
+    .bounded()
 }
 
 fn overwrites(raw: &Raw) -> bool {

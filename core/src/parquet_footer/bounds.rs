@@ -6,10 +6,12 @@
 //! a walk through the tree; an element's field 5 is the number of its children.
 //! Source: Apache Parquet's `parquet.thrift` and Thrift's description of the compact protocol.
 
+use crate::schema::MOST_COLUMNS;
+
 /// Groups in groups; a report has none, and a map in a list in a map has six.
 const DEEPEST: usize = 32;
-/// Twice BigQuery's limit of columns.
-const MOST_ELEMENTS: u64 = 20_000;
+/// Groups and columns: a map makes three of one column.
+const MOST_ELEMENTS: u64 = 2 * MOST_COLUMNS as u64;
 /// Structs in structs within an element: a logical type has three.
 const DEEPEST_VALUE: u8 = 8;
 

@@ -1,6 +1,7 @@
 //! What the months to load change in a table's columns, and what the table's columns make of the files'.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     fmt::Display,
 };
@@ -11,7 +12,7 @@ use super::{Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, kno
 use crate::period::BillingPeriod;
 
 /// What happens to a column of the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// The table gets the column.
@@ -44,12 +45,13 @@ pub struct SchemaChange {
 /// What must happen to a table with the columns `existing` so that it takes `wanted`, the union of `months`.
 pub fn additions(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+    let periods = periods(months);
     let change = |column: &Column, change, from: Option<String>, reason: &str| SchemaChange {
         column: column.name.clone(),
         change,
         from,
         to: column.column_type,
-        billing_periods: periods(months, |c| c == column.name),
+        billing_periods: periods.get(column.name.as_str()).cloned().unwrap_or_default(),
         reason: reason.to_owned(),
     };
     let changes = wanted.iter().filter_map(|column| match types.get(column.name.as_str()) {
@@ -68,7 +70,7 @@ pub fn castings(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange
         columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), (at, c.column_type))).collect();
     let mut found: BTreeMap<(usize, String), SchemaChange> = BTreeMap::new();
     let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
-    newest_first.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
+    newest_first.sort_by_key(|month| Reverse(month.billing_period));
     for month in newest_first {
         for column in &month.columns {
             let Some(&(at, to)) = places.get(column.name.as_str()) else { continue };
@@ -127,11 +129,16 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
     }
 }
 
-/// The months whose files have the column, newest first.
-fn periods(months: &[MonthColumns], is_it: impl Fn(&str) -> bool) -> Vec<BillingPeriod> {
-    let with = months.iter().filter(|month| month.columns.iter().any(|column| is_it(&column.name)));
-    let mut periods: Vec<_> = with.map(|month| month.billing_period).collect();
-    periods.sort_unstable_by(|a, b| b.cmp(a));
+/// The months whose files have each column, newest first.
+fn periods(months: &[MonthColumns]) -> HashMap<&str, Vec<BillingPeriod>> {
+    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
+    newest_first.sort_by_key(|month| Reverse(month.billing_period));
+    let mut periods: HashMap<&str, Vec<BillingPeriod>> = HashMap::new();
+    for month in newest_first {
+        for column in &month.columns {
+            periods.entry(&column.name).or_default().push(month.billing_period);
+        }
+    }
     periods
 }
 
@@ -226,6 +233,18 @@ mod tests {
         let changes = castings(&existing, &months);
         assert_eq!(refused(&changes, "2025-09".parse().unwrap()).unwrap().column, "m");
         assert_eq!(refused(&changes, "2025-08".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn thousands_of_new_tags_over_years_are_told_each_with_its_months() {
+        let tags: Vec<String> = (0..3_000).map(|tag| format!("resource_tags_user_{tag}")).collect();
+        let columns: Vec<_> = tags.iter().map(|tag| (tag.as_str(), FileType::Text(None))).collect();
+        let months: Vec<_> =
+            (0..36).map(|n| month(&format!("20{}-{:02}", 23 + n / 12, n % 12 + 1), &columns)).collect();
+        let changes = additions(&[column("cost", ColumnType::Decimal)], &union(&months, &[]), &months);
+        let newest_first: Vec<_> = months.iter().rev().map(|month| month.billing_period).collect();
+        assert_eq!(changes.iter().map(|change| &change.column).collect::<Vec<_>>(), tags.iter().collect::<Vec<_>>());
+        assert!(changes.iter().all(|change| change.billing_periods == newest_first));
     }
 
     #[test]

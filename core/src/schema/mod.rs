@@ -7,6 +7,9 @@ mod names;
 mod table;
 mod types;
 
+/// BigQuery's limit of columns in a table.
+pub const MOST_COLUMNS: usize = 10_000;
+
 pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use dictionary::known_type;
 pub use file_type::{FileType, MapForm, Reading, TimeForm};

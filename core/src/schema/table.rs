@@ -87,18 +87,15 @@ pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut
 /// The table's columns once `changes` are made to `existing`; those of a new table are `wanted`.
 pub fn prepared(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
     let Some(existing) = existing else { return wanted.to_vec() };
-    let mut columns = existing.to_vec();
-    for change in changes {
-        match change.change {
-            ChangeKind::Add => columns.push(Column { name: change.column.clone(), column_type: change.to }),
-            ChangeKind::Widen => columns
-                .iter_mut()
-                .filter(|column| column.name == change.column)
-                .for_each(|column| column.column_type = change.to),
-            ChangeKind::Cast | ChangeKind::Refuse => {}
-        }
-    }
-    columns
+    let of = |kind: ChangeKind| changes.iter().filter(move |change| change.change == kind);
+    let widened: HashMap<&str, ColumnType> =
+        of(ChangeKind::Widen).map(|change| (change.column.as_str(), change.to)).collect();
+    let kept = existing.iter().map(|column| Column {
+        column_type: widened.get(column.name.as_str()).copied().unwrap_or(column.column_type),
+        ..column.clone()
+    });
+    let added = of(ChangeKind::Add).map(|change| Column { name: change.column.clone(), column_type: change.to });
+    kept.chain(added).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use finops_core::{
     BillingPeriod, aws_cur, aws_data_exports, azure,
     csv_header::read_header,
     export::{ManifestLocation, Provider},
+    manifest::{Manifest, ManifestError},
 };
 use proptest::{collection, prelude::*, sample};
 
@@ -105,6 +106,52 @@ fn odd_azure_manifest() -> impl Strategy<Value = String> {
     })
 }
 
+/// One delivery and its parser, with a place for one text that its manifest gives.
+fn with_text(at: usize, text: &str) -> Result<Manifest, ManifestError> {
+    let mut cur = serde_json::json!({
+        "assemblyId": "a", "reportName": "cur", "compression": "GZIP", "contentType": "text/csv", "columns": [],
+        "billingPeriod": {"start": "20250901T000000.000Z", "end": "20251001T000000.000Z"},
+        "reportKeys": ["cur/20250901-20251001/a/cur-1.csv.gz"],
+    });
+    let mut data_export = serde_json::json!({
+        "executionId": "a", "compression": null, "columns": [{"name": "bill_billing_period_start_date"}],
+        "dataFiles": ["s3://b/x/data/BILLING_PERIOD=2025-09/a/x-1.csv.gz"],
+    });
+    let mut azure = serde_json::json!({
+        "exportConfig": {"exportName": "daily", "type": "FocusCost"}, "deliveryConfig": {"fileFormat": "Parquet"},
+        "runInfo": {"submittedTime": "2025-03-21T21:04:06Z", "runId": "5f9a", "startDate": "2025-03-01"},
+        "blobs": [{"blobName": "daily/20250301-20250331/5f9a/a.parquet"}],
+    });
+    let of_cur =
+        ["/assemblyId", "/reportName", "/compression", "/billingPeriod/start", "/billingPeriod", "/reportKeys/0"];
+    let of_data = ["/executionId", "/compression", "/columns/0/name", "/columns/0", "/dataFiles/0"];
+    let of_azure = [
+        "/exportConfig/exportName",
+        "/exportConfig/type",
+        "/runInfo/runId",
+        "/runInfo/startDate",
+        "/runInfo/submittedTime",
+        "/deliveryConfig/fileFormat",
+        "/runInfo",
+        "/blobs/0/blobName",
+    ];
+    let whole = |prefix: &str| serde_json::Value::from(format!("{prefix}{text}"));
+    if let Some(pointer) = of_cur.get(at) {
+        *cur.pointer_mut(pointer).unwrap() = whole(if at == 5 { "cur/20250901-20251001/a/" } else { "" });
+        return aws_cur::parse(&location(), cur.to_string().as_bytes());
+    }
+    let at = at - of_cur.len();
+    if let Some(pointer) = of_data.get(at) {
+        *data_export.pointer_mut(pointer).unwrap() = whole(if at == 4 { "data/BILLING_PERIOD=2025-09/" } else { "" });
+        return aws_data_exports::parse(&self::data_export(), data_export.to_string().as_bytes());
+    }
+    let at = (at - of_data.len()) % of_azure.len();
+    *azure.pointer_mut(of_azure[at]).unwrap() = whole(if at == 7 { "20250301-20250331/" } else { "" });
+    // Where the folder does not name it, the manifest names the export.
+    let location = azure::locate("", None, "20250301-20250331/5f9a/manifest.json").unwrap();
+    azure::parse(&location, azure.to_string().as_bytes())
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
@@ -117,6 +164,24 @@ proptest! {
         let _ = aws_cur::parse(&location(), &bytes);
         let _ = aws_data_exports::parse(&data_export(), &bytes);
         let _ = azure::parse(&azure_location(), &bytes);
+    }
+
+    #[test]
+    fn what_a_manifest_names_is_bounded_and_so_is_what_is_said_of_it(
+        at in 0..19usize, begin in "[a-zé\n\u{85}\u{1b}]{0,3}", times in sample::select(vec![1usize, 900, 1_100, 100_000]),
+    ) {
+        match with_text(at, &format!("{begin}{}", "x".repeat(times))) {
+            Ok(Manifest { execution_id, export_name, files, .. }) => {
+                for name in [execution_id, export_name].into_iter().chain(files.into_iter().map(|file| file.tail)) {
+                    prop_assert!(name.chars().count() <= 1024 && !name.chars().any(char::is_control), "{name:?}");
+                }
+            }
+            Err(error) => {
+                let said = error.to_string();
+                prop_assert!(said.len() < 1_000, "{} bytes", said.len());
+                prop_assert!(!said.chars().any(char::is_control), "{said:?}");
+            }
+        }
     }
 
     #[test]

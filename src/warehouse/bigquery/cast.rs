@@ -1,5 +1,7 @@
 //! From a staging table to a month: the query that converts each value exactly, or fails.
 
+use std::collections::HashMap;
+
 use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 
 use super::model::Field;
@@ -150,9 +152,10 @@ pub(super) fn staged_name(column: &LoadColumn) -> &str {
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
 pub(super) fn month_query(load: &MonthLoad, fields: &[Field], staging: &str) -> Result<String> {
+    let loaded: HashMap<String, &LoadColumn> =
+        load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
     let value = |field: &Field| {
-        let loaded = load.columns.iter().find(|loaded| loaded.column.name.eq_ignore_ascii_case(&field.name));
-        let value = match loaded {
+        let value = match loaded.get(&field.name.to_ascii_lowercase()) {
             Some(loaded) => Cast::new(loaded).checked(),
             None => null_of(field)?,
         };

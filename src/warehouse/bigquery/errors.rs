@@ -8,7 +8,7 @@ use std::{
 
 use finops_core::{
     numbered::{By, Why},
-    text::{harmless, short},
+    text::{message, short},
 };
 use google_cloud_auth::errors::CredentialsError;
 use jiff::{Timestamp, fmt::rfc2822};
@@ -86,7 +86,7 @@ impl Failure {
         let retry_after = retry_after.and_then(wait);
         let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
             Ok(ErrorBody { error }) => {
-                let message = harmless(&or(&error.message, NO_MESSAGE));
+                let message = message(&or(&error.message, NO_MESSAGE));
                 (error.errors.into_iter().next().map(|first| first.reason).unwrap_or_default(), message)
             }
             Err(_) => (String::new(), format!("an answer that is not BigQuery's, {}", beginning(body))),

@@ -4,7 +4,10 @@
 //! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
 //! own run removes it; where that was killed, it expires.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+};
 
 use backon::BackoffBuilder;
 use finops_core::{
@@ -137,9 +140,10 @@ impl Attempt<'_> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
         let mut schema = super::schema::table_schema(&columns)?;
         // A column that takes no NULL must be said to take none.
+        let modes: HashMap<&str, &String> =
+            self.table.fields.iter().filter_map(|field| Some((field.name.as_str(), field.mode.as_ref()?))).collect();
         for field in schema["fields"].as_array_mut().into_iter().flatten() {
-            let of_table = self.table.fields.iter().find(|of_table| field["name"] == of_table.name.as_str());
-            if let Some(mode) = of_table.and_then(|of_table| of_table.mode.as_ref()) {
+            if let Some(mode) = field["name"].as_str().and_then(|name| modes.get(name)) {
                 field["mode"] = mode.as_str().into();
             }
         }

@@ -1,0 +1,167 @@
+//! Whatever setting a credential is pasted into, nothing prints it.
+
+use std::{collections::BTreeMap, fs, thread};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{
+    hostile::refusing,
+    jobs::LocalJob,
+    program::{Finops, Outcome},
+};
+
+const CANARY: &str = "CaNaRy";
+
+/// URLs with a signature and with a password, at a server that refuses everything; and a signed one without its scheme.
+fn signed(server: &str) -> [String; 4] {
+    let host = server.trim_start_matches("http://");
+    [
+        format!("{server}/billing?sv=2024-08-04&sig={CANARY}%3D"),
+        format!("http://user:{CANARY}@{host}"),
+        format!("{host}/billing?sv=2024-08-04&sig={CANARY}"),
+        format!("user:{CANARY}@{host}"),
+    ]
+}
+
+#[track_caller]
+fn assert_hidden(outcome: &Outcome, setting: &str, value: &str, command: &[&str]) {
+    let Outcome { stdout, stderr, .. } = outcome;
+    assert!(!format!("{stdout}{stderr}").contains(CANARY), "{setting}={value} {command:?}\n{stdout}\n{stderr}");
+}
+
+/// Whether the value is a path, and may be what looks like a user and a host.
+fn is_path(setting: &str) -> bool {
+    let setting = setting.to_ascii_lowercase();
+    ["source", "prefix", "path", "dir", "export_name"].iter().any(|end| setting.ends_with(end))
+}
+
+/// Each setting with each URL.
+fn pairs<'a>(names: &'a [String], server: &'a str) -> impl Iterator<Item = (&'a String, String)> {
+    let all = names.iter().flat_map(|name| signed(server).map(|value| (name, value)));
+    all.filter(|(name, value)| !is_path(name) || !value.starts_with("user:"))
+}
+
+/// Every setting that `finops config` shows, beside those that the AWS client reads itself.
+fn settings(finops: &Finops) -> Vec<String> {
+    let shown: Value = serde_json::from_str(&finops.run(&["config", "--output", "json"]).stdout).unwrap();
+    shown.as_array().unwrap().iter().map(|setting| setting["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The job's settings, for both warehouses and both providers.
+fn jobs(server: &str, local: &LocalJob) -> [Finops; 2] {
+    let both = |finops: Finops| {
+        finops
+            .with("PIPELINE", "all")
+            .with("AZURE_DATASET", "d")
+            .with("AZURE_TABLE_NAME", "t")
+            .with("RUST_LOG", "finops=trace")
+    };
+    let cloud = Finops::unconfigured()
+        .with("GCP_PROJECT_ID", "p")
+        .with("AWS_DATASET", "d")
+        .with("AWS_TABLE_NAME", "a")
+        .with("AWS_GCS_BUCKET", "b")
+        .with("AZURE_GCS_BUCKET", "b")
+        .with("STORAGE_EMULATOR_HOST", server)
+        .with("BIGQUERY_EMULATOR_HOST", server);
+    [both(cloud), both(local.finops.clone()).with("AZURE_SOURCE", local.source.to_str().unwrap())]
+}
+
+const JSON: [&str; 2] = ["--output", "json"];
+
+#[test]
+fn no_setting_of_the_job_is_shown_with_the_credentials_in_it() {
+    let (server, local) = (refusing("no"), LocalJob::new(&[]));
+    let commands: [&[&str]; 6] =
+        [&["config"], &["config", JSON[0], JSON[1]], &["check"], &["plan", JSON[0], JSON[1]], &["run"], &["status"]];
+    let jobs = jobs(&server, &local);
+    let names = settings(&Finops::unconfigured());
+    assert!(names.contains(&"AZURE_SOURCE".to_owned()) && names.len() > 20, "{names:?}");
+    let s3 = local.finops.clone().with("AWS_SOURCE", "s3://b/p").with("AWS_ACCESS_KEY_ID", "AKIA");
+    let s3 = s3.with("AWS_SECRET_ACCESS_KEY", CANARY).with("AWS_REGION", "us-east-1");
+    for value in &signed(&server)[..2] {
+        let command = ["check"];
+        assert_hidden(&s3.clone().with("AWS_ENDPOINT_URL", value).run(&command), "AWS_ENDPOINT_URL", value, &command);
+    }
+    thread::scope(|scope| {
+        for job in &jobs {
+            scope.spawn(|| {
+                for (name, value) in pairs(&names, &server) {
+                    // A place is said in one of two forms.
+                    let instead = name.strip_suffix("_SOURCE").map(|of| format!("{of}_GCS_BUCKET"));
+                    let job = instead.into_iter().fold(job.clone(), |job, instead| job.without(&instead));
+                    let job = job.with(name, &value);
+                    for command in commands {
+                        assert_hidden(&job.run(command), name, &value, command);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn no_setting_of_the_staged_pipeline_is_shown_with_the_credentials_in_it() {
+    let (server, folder) = (refusing("no"), TempDir::new().unwrap());
+    let finops = Finops::unconfigured()
+        .within(folder.path())
+        .with("RUST_LOG", "finops=trace")
+        .with("STORAGE_EMULATOR_HOST", &server)
+        .with("BIGQUERY_EMULATOR_HOST", &server)
+        .with("AWS_MAX_ATTEMPTS", "1");
+    let config = |name: &str, value: &str| {
+        let mut values = BTreeMap::from([
+            ("aws.bucket", "b"),
+            ("aws.region", "us-east-1"),
+            ("aws.endpoint_url", &server),
+            ("aws.aws_access_key_id", "AKIA"),
+            ("aws.aws_secret_access_key", CANARY),
+            ("aws.aws_session_token", CANARY),
+            ("azure.source", "exports"),
+            ("database.bigquery.project_id", "p"),
+            ("database.bigquery.dataset_id", "d"),
+        ]);
+        if !name.is_empty() {
+            values.insert(name, value);
+        }
+        let lines = values.iter().map(|(name, value)| format!("{name} = {value:?}\n"));
+        fs::write(folder.path().join("config.toml"), lines.collect::<String>()).unwrap();
+    };
+    config("", "");
+    let names: Vec<String> = settings(&finops).into_iter().filter(|name| !name.contains(char::is_uppercase)).collect();
+    assert_eq!(names.len(), 27, "{names:?}");
+    let steps =
+        ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet", "load-billing-remote"];
+    for (name, value) in pairs(&names, &server) {
+        config(name, &value);
+        for command in [&["config"][..], &["config", JSON[0], JSON[1]]] {
+            assert_hidden(&finops.run(command), name, &value, command);
+        }
+        let of = name.split('.').next().filter(|of| ["aws", "azure"].contains(of));
+        let provider = of.unwrap_or("aws");
+        // The settings of a provider are for the first steps.
+        for step in of.map_or(&steps[..], |_| &steps[..3]) {
+            let command = [provider, step, JSON[0], JSON[1]];
+            assert_hidden(&finops.run(&command), name, &value, &command);
+        }
+    }
+    config("", "");
+    for value in &signed(&server)[..3] {
+        for flags in [
+            &["aws", "discover-manifests", "--bucket", &value][..],
+            &["azure", "discover-manifests", "--bucket", &value],
+            &["aws", "discover-manifests", "--prefix", &value, "--export-name", &value],
+            &["aws", "extract-billing", "--staging-dir", &value],
+            &["aws", "export-parquet", "--output-dir", &value],
+            &["aws", "load-billing-local", "--start-date", &value],
+            &["config", "--config", &value],
+            &["run", &value],
+            &["run", "aws", "--end-date", &value],
+            &["run", "aws", &value],
+            &["run", "--output", &value],
+        ] {
+            assert_hidden(&finops.run(flags), "flag", &value, flags);
+        }
+    }
+}
