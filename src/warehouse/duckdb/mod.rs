@@ -44,6 +44,7 @@ pub struct DuckDb {
 /// A table that is prepared.
 #[derive(Clone, Debug)]
 pub struct Prepared {
+    /// Under the name that the catalog has.
     target: Target,
     /// Its full name, quoted.
     path: String,

@@ -43,7 +43,9 @@ pub fn roll_back(connection: &Connection) {
 
 /// Records the month and makes it visible. On any error the transaction is rolled back.
 pub fn commit(connection: &Connection, table: &Prepared, record: NewRecord, sequence: i64) -> Result<LoadRecord> {
-    let record = record.numbered(sequence, None, Timestamp::MIN);
+    // The settings may spell the name otherwise.
+    let table_name = table.target.name.table.clone();
+    let record = LoadRecord { table_name, ..record.numbered(sequence, None, Timestamp::MIN) };
     let period = record.billing_period;
     let committed = state::record(connection, &table.target.name, &record)
         .and_then(|()| connection.execute_batch("COMMIT").map_err(failed(doing(table, period))));

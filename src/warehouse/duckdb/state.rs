@@ -63,9 +63,10 @@ pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) ->
 /// `Warehouse` where a value is not what finops writes there.
 pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
     let table = path(connection, name, STATE_TABLE)?;
-    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read.
+    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read. Earlier
+    // versions wrote the table's name as the settings spelled it.
     let sql = format!(
-        "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE table_name = ? \
+        "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE lower(table_name) = lower(?) \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
     );
     let failed = |error| failed(format!("cannot read the state table {table}"))(error);
