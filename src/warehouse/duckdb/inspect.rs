@@ -17,7 +17,10 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
     let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
     match comment(connection, &state)? {
         None => Ok(Loaded::nothing()),
-        Some(comment) if comment == OURS => state::latest(connection, name).map(Loaded::new),
+        Some(comment) if comment == OURS => {
+            state::check(connection, &state)?;
+            state::latest(connection, name).map(Loaded::new)
+        }
         Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint("choose another dataset")),
     }
 }

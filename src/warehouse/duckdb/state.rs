@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     warehouse::{
         TableName,
-        state_columns::{COLUMNS, StateColumn, StateRow, Type},
+        state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
     },
 };
 
@@ -44,6 +44,22 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
         connection.execute_batch(&sql).map_err(doing())?;
     }
     Ok(())
+}
+
+/// Refuses a state table that lacks a column which every version wrote. The types may be others: values are read as text.
+///
+/// # Errors
+/// `Schema` naming the columns.
+pub fn check(connection: &Connection, state: &TableName) -> Result<()> {
+    let there = inspect::columns(connection, state)?;
+    let found = |name: &str| {
+        let column = there.iter().find(|(found, ..)| found.eq_ignore_ascii_case(name));
+        column.map(|(_, sql_type, _)| sql_type.clone())
+    };
+    check_columns(&path(connection, state, STATE_TABLE)?, found, |column| {
+        // The last record is found by them.
+        ["billing_period", "sequence", "loaded_at"].contains(&column.name).then(|| sql_type(column))
+    })
 }
 
 /// Adds a row.
