@@ -238,7 +238,8 @@ const ROW_ERRORS: [&str; 5] = [
 fn reason(text: &str) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
-        let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
+        let ends = ["\nPossible", "\nTo correctly parse this file", "\n\n"];
+        let end = ends.iter().filter_map(|end| text.find(end)).min().unwrap_or(text.len());
         return one_line(&text[..end]);
     };
     // The row's line breaks stand as they are: only what comes last is DuckDB's own.
