@@ -280,7 +280,8 @@ impl Attempt<'_> {
                     super::schema::sql_type(&column.column).unwrap_or("STRING")
                 }
                 FileType::String | FileType::Other => "STRING",
-                FileType::Int64 => "INT64",
+                // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+                FileType::Int64 | FileType::Nanos => "INT64",
                 FileType::Double => "FLOAT64",
                 FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
                 FileType::Timestamp => "TIMESTAMP",

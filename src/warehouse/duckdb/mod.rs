@@ -1,9 +1,9 @@
 //! DuckDB: the embedded warehouse, one database file.
 
 mod cast;
-mod decimals;
 mod export;
 mod file;
+mod footers;
 mod inspect;
 mod integrity;
 mod prepare;

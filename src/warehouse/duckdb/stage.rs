@@ -11,7 +11,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{DIALECT, Prepared, cast::Cast, decimals, failed, integrity, state};
+use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -83,7 +83,7 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
 fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
     let period = load.billing_period;
     if load.format == FileFormat::Parquet {
-        decimals::check(connection, load, &files(load))?;
+        footers::check(connection, load, &files(load))?;
     }
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
