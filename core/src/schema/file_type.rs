@@ -113,10 +113,9 @@ impl FileType {
     pub fn reading(self, to: ColumnType) -> Reading {
         use ColumnType as C;
         match (self, to) {
-            (Self::Other, _) | (_, C::Foreign) => Reading::Never,
-            (Self::Nanos, C::Timestamp) => Reading::Cast,
-            (Self::Nanos, _) => Reading::Never,
-            (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
+            (Self::Other, _) | (_, C::Foreign) | (Self::Nanos, C::String) => Reading::Never,
+            (Self::Nanos, C::Timestamp)
+            | (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
             | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other), C::Timestamp) => Reading::Cast,
             (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
