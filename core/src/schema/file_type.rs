@@ -114,9 +114,8 @@ impl FileType {
         use ColumnType as C;
         match (self, to) {
             (Self::Other, _) | (_, C::Foreign) | (Self::Nanos, C::String) => Reading::Never,
-            (Self::Nanos, C::Timestamp)
-            | (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
-            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other), C::Timestamp) => Reading::Cast,
+            (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
+            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other) | Self::Nanos, C::Timestamp) => Reading::Cast,
             (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
