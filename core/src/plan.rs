@@ -232,6 +232,10 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
     }
     let reason = match record.status {
         LoadStatus::Unverified => "its last load did not verify".to_owned(),
+        // The table may be another one of that name, with rows that no load recorded.
+        LoadStatus::Loaded if standing.rows_in_table == 0 => {
+            format!("the {} rows that were loaded are no longer in the table", record.rows)
+        }
         LoadStatus::Loaded => {
             format!("the table holds {} of the {} rows that were loaded", standing.rows_in_table, record.rows)
         }

@@ -12,12 +12,9 @@ use super::{CREDENTIALS, clock_finding, failed};
 use crate::{
     config::Export,
     error::{Kind, Result},
-    flow::table::kind_of,
+    flow::table::{Delivered, check_for},
     google_account,
-    warehouse::{
-        Warehouse,
-        bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
-    },
+    warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };
 
 const SERVICE: &str = "BigQuery";
@@ -32,13 +29,18 @@ pub struct Looked {
     pub locations: BTreeMap<String, String>,
 }
 
-pub async fn look(connected: &Result<BigQuery>, options: &Options, exports: &[&Export]) -> Looked {
+/// What there is to find of the warehouse and of the table of each export, which is given with what its source holds.
+pub async fn look(
+    connected: &Result<BigQuery>,
+    options: &Options,
+    exports: &[(&Export, Option<&Delivered>)],
+) -> Looked {
     let (ahead, credentials) = join(clock_ahead(options), credentials(connected, options)).await;
     let clock = clock_finding(SERVICE, ahead);
     let warehouse = connected.as_ref().ok().filter(|_| credentials.status == Status::Ok);
-    let mut by_dataset: BTreeMap<&str, Vec<&Export>> = BTreeMap::new();
-    for export in exports {
-        by_dataset.entry(&export.dataset).or_default().push(export);
+    let mut by_dataset: BTreeMap<&str, Vec<(&Export, Option<&Delivered>)>> = BTreeMap::new();
+    for (export, delivered) in exports {
+        by_dataset.entry(&export.dataset).or_default().push((export, *delivered));
     }
     let facts = join_all(by_dataset.keys().map(|name| dataset(warehouse, options, name)));
     let (jobs, facts) = join(jobs(warehouse, options), facts).await;
@@ -245,7 +247,7 @@ async fn contents(
     there: Result<(&BigQuery, &DatasetFacts), &'static str>,
     options: &Options,
     name: &str,
-    exports: &[&Export],
+    exports: &[(&Export, Option<&Delivered>)],
     may_run_jobs: bool,
 ) -> (Vec<Finding>, Vec<Finding>) {
     let dataset = format!("dataset {}.{name}", options.project);
@@ -256,7 +258,7 @@ async fn contents(
         Err(needs) => {
             let of_dataset = [(Check::Permissions, &dataset), (Check::StateTable, &state_table)];
             let of_dataset = of_dataset.map(|(check, object)| Finding::not_checked(check, object, needs));
-            let of_tables = exports.iter().map(|export| Finding::not_checked(Check::Table, &table(export), needs));
+            let of_tables = exports.iter().map(|(export, _)| Finding::not_checked(Check::Table, &table(export), needs));
             return (of_dataset.into(), of_tables.collect());
         }
     };
@@ -268,18 +270,19 @@ async fn contents(
             Err(error) => failed(Check::StateTable, &state_table, &error),
         }
     };
-    let tables = join_all(exports.iter().map(|export| async { of_table(warehouse, export, &table(export)).await }));
+    let tables =
+        exports.iter().map(async |(export, delivered)| of_table(warehouse, export, *delivered, &table(export)).await);
+    let tables = join_all(tables);
     let (creation, state, tables) = join3(creation, state, tables).await;
     (vec![creation, state], tables.into_iter().flatten().collect())
 }
 
-async fn of_table(warehouse: &BigQuery, export: &Export, object: &str) -> Vec<Finding> {
+async fn of_table(warehouse: &BigQuery, export: &Export, delivered: Option<&Delivered>, object: &str) -> Vec<Finding> {
     let name = export.table_name();
     let shape = warehouse.shape(&name).await;
-    let shape =
-        shape.and_then(|found| found.map(|found| kind_of(export, &warehouse.table_name(&name), &found)).transpose());
+    let shape = shape.and_then(|found| found.map(|found| check_for(delivered, export, object, &found)).transpose());
     let (missing, policies) = match shape {
-        Ok(Some(_)) => {
+        Ok(Some(())) => {
             let policies = warehouse.row_access_policies(&name.dataset, &name.table);
             join(warehouse.missing_permissions(&name.dataset, &name.table), policies).await
         }

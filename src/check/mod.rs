@@ -16,10 +16,11 @@ use finops_core::{
 use futures::future::{join, join_all};
 use jiff::SignedDuration;
 
-use self::source::Place;
+use self::source::{Looked, Place};
 use crate::{
     config::Export,
     error::{Error, Result},
+    flow::table::Delivered,
     storage::Store,
     version::VERSION,
     warehouse::bigquery::{BigQuery, Options},
@@ -37,12 +38,11 @@ pub async fn into_bigquery(
     options: &Options,
     connected: &Result<BigQuery>,
 ) -> CheckReport {
-    let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
-    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age)));
-    let (sources, mut warehouse) = join(looks, bigquery::look(connected, options, &exports)).await;
+    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age))).await;
+    let mut warehouse = bigquery::look(connected, options, &delivered(sources, &looks)).await;
     let mut findings = vec![version()];
     findings.append(&mut warehouse.findings);
-    for (export, source) in exports.iter().zip(sources) {
+    for ((export, _), source) in sources.iter().zip(looks) {
         findings.extend(source.findings);
         let location = warehouse.locations.get(&export.dataset).map(String::as_str);
         findings.push(location_finding(export, &options.project, &source.place, location));
@@ -54,12 +54,17 @@ pub async fn into_bigquery(
 /// What there is to find of exports that go into a DuckDB file.
 #[cfg(feature = "duckdb")]
 pub async fn into_duckdb(sources: &[Opened<'_>], max_age: &MaxAge, path: &std::path::Path) -> CheckReport {
-    let exports: Vec<&Export> = sources.iter().map(|(export, _)| *export).collect();
     let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age)));
     let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));
-    let (looks, (clocks, of_file)) = join(looks, join(clocks, duckdb::look(path, &exports))).await;
+    let (looks, clocks) = join(looks, clocks).await;
+    let of_file = duckdb::look(path, &delivered(sources, &looks)).await;
     let findings = [version()].into_iter().chain(clocks.into_iter().flatten());
     CheckReport::new(findings.chain(looks.into_iter().flat_map(|look| look.findings)).chain(of_file))
+}
+
+/// Each export with what its source holds, which decides whether it may go into its table.
+fn delivered<'a>(sources: &'a [Opened<'_>], looks: &'a [Looked]) -> Vec<(&'a Export, Option<&'a Delivered>)> {
+    sources.iter().zip(looks).map(|((export, _), look)| (*export, look.delivered.as_ref())).collect()
 }
 
 fn version() -> Finding {

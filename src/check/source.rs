@@ -12,7 +12,10 @@ use crate::{
     config::{Export, Months, Source},
     discover::{Discovered, deliveries, newest_month},
     error::{Error, Kind, Result},
-    flow::silence::{check_age, no_manifest},
+    flow::{
+        silence::{check_age, no_manifest},
+        table::Delivered,
+    },
     google_account,
     storage::{Gcs, Store},
 };
@@ -24,6 +27,8 @@ const SOURCE: &str = "the source";
 pub struct Looked {
     pub findings: Vec<Finding>,
     pub place: Place,
+    /// What lies there, if that could be read.
+    pub delivered: Option<Delivered>,
 }
 
 /// Where a bucket is, as far as that is known.
@@ -72,21 +77,21 @@ pub async fn look(export: &Export, opened: &Result<Store>, max_age: &MaxAge) -> 
                 [(Check::Source, source(export)), (Check::Permissions, bucket(export)), (Check::Export, name(export))];
             let needed = checks.iter().filter(|(check, _)| *check != Check::Permissions || service == GCS);
             findings.extend(needed.map(|(check, object)| Finding::not_checked(*check, object, CREDENTIALS)));
-            return Looked { findings, place: Place::NotAsked(CREDENTIALS) };
+            return Looked { findings, place: Place::NotAsked(CREDENTIALS), delivered: None };
         }
     };
     let Store::Gcs(gcs) = store else {
-        findings.extend(contents(export, store, max_age).await.0);
-        return Looked { findings, place: Place::NotAsked(SOURCE) };
+        let Contents { source, export, delivered, .. } = contents(export, store, max_age).await;
+        findings.extend([source, export]);
+        return Looked { findings, place: Place::NotAsked(SOURCE), delivered };
     };
     let asked = join3(contents(export, store, max_age), gcs.missing_permissions(), gcs.place());
-    let ((contents, is_missing), missing, place) = asked.await;
-    let [source, export_found] = contents;
+    let (Contents { source, export: export_found, is_missing, delivered }, missing, place) = asked.await;
     findings.push(source);
     if is_missing {
         findings.push(Finding::not_checked(Check::Permissions, &bucket(export), SOURCE));
         findings.push(export_found);
-        return Looked { findings, place: Place::NotAsked(SOURCE) };
+        return Looked { findings, place: Place::NotAsked(SOURCE), delivered };
     }
     findings.push(permissions(&bucket(export), missing, "roles/storage.objectViewer on the bucket"));
     findings.push(export_found);
@@ -94,7 +99,7 @@ pub async fn look(export: &Export, opened: &Result<Store>, max_age: &MaxAge) -> 
         Ok(place) => place.map_or(Place::Untold, Place::Known),
         Err(error) => Place::Unknown(error),
     };
-    Looked { findings, place }
+    Looked { findings, place, delivered }
 }
 
 async fn sign_in(gcs: &Gcs) -> Finding {
@@ -107,32 +112,43 @@ async fn sign_in(gcs: &Gcs) -> Finding {
     }
 }
 
-/// Whether the source can be listed and read, and what lies there; and whether the bucket or folder itself is missing.
-async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> ([Finding; 2], bool) {
+/// What a source holds.
+struct Contents {
+    /// Whether it can be listed and read.
+    source: Finding,
+    /// What lies there.
+    export: Finding,
+    /// The bucket or folder itself is missing.
+    is_missing: bool,
+    delivered: Option<Delivered>,
+}
+
+async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> Contents {
     let (object, name) = (source(export), name(export));
-    let unread = |error: &Error| {
-        let found = [failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE)];
-        (found, error.kind() == Kind::NotFound)
+    let found = |source, export| Contents { source, export, is_missing: false, delivered: None };
+    let unread = |error: &Error| Contents {
+        is_missing: error.kind() == Kind::NotFound,
+        ..found(failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE))
     };
+    let listed = || Finding::ok(Check::Source, &object, "can be listed");
     let newest = match newest_month(store, export).await {
         Ok(Some(newest)) => newest,
-        Ok(None) => {
-            let listed = Finding::ok(Check::Source, &object, "can be listed");
-            return ([listed, failed(Check::Export, &name, &no_manifest(store, export, &[]).await)], false);
-        }
+        Ok(None) => return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await)),
         // Several exports lie there.
         Err(error) if error.kind() == Kind::Configuration => {
-            let listed = Finding::ok(Check::Source, &object, "can be listed");
-            return ([listed, failed(Check::Export, &name, &error)], false);
+            return found(listed(), failed(Check::Export, &name, &error));
         }
         Err(error) => return unread(&error),
     };
     let month = Months { start: Some(newest), end: Some(newest) };
     match deliveries(store, export, &month).await {
         Ok(Discovered { unreadable, .. }) if !unreadable.is_empty() => unread(&unreadable[0].1),
-        Ok(found) => {
-            let listed = Finding::ok(Check::Source, &object, "can be listed and read");
-            ([listed, of_export(&name, &found, max_age)], false)
+        Ok(discovered) => {
+            let read = Finding::ok(Check::Source, &object, "can be listed and read");
+            let export = of_export(&name, &discovered, max_age);
+            let delivered = discovered.export_name.zip(discovered.kind);
+            let delivered = delivered.map(|(export_name, kind)| Delivered { export_name, kind });
+            Contents { delivered, ..found(read, export) }
         }
         Err(error) => unread(&error),
     }

@@ -99,6 +99,25 @@ pub async fn look_up<W: Warehouse>(warehouse: &W, export: &Export) -> Result<Loo
     Ok(LookedUp { kind, found, months })
 }
 
+/// What an export's deliveries are.
+pub struct Delivered {
+    /// The provider's name of the export.
+    pub export_name: String,
+    /// The kind of its rows.
+    pub kind: ExportKind,
+}
+
+/// Whether a run would take the table for what is delivered; where that is not known, what the table's columns tell counts.
+///
+/// # Errors
+/// As [`check_table`].
+pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, found: &Found) -> Result<()> {
+    match delivered {
+        Some(Delivered { export_name, kind }) => check_table(&export.target(export_name, kind.layout()), name, found),
+        None => kind_of(export, name, found).map(drop),
+    }
+}
+
 /// The kind for which the table may be, as its columns tell.
 ///
 /// # Errors

@@ -140,6 +140,9 @@ pub fn status(status: &TableStatus) {
         let state = match record.status {
             LoadStatus::Unverified => "unverified: the next run loads it again".to_owned(),
             LoadStatus::Loaded if standing.rows_in_table == record.rows => "loaded".to_owned(),
+            LoadStatus::Loaded if standing.rows_in_table == 0 => {
+                "its rows are no longer in the table: the next run loads it again".to_owned()
+            }
             LoadStatus::Loaded => {
                 format!("the table holds {} rows now: the next run loads it again", standing.rows_in_table)
             }

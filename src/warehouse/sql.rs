@@ -15,6 +15,12 @@ pub(super) const NO_VALUE: &str = "a value cannot be converted";
 /// Months and currencies that a delivery may have: there are more where files have other columns than their header says.
 const MOST_GROUPS: usize = 10_000;
 
+/// The texts of which both warehouses make moments, as a regular expression: a year of four digits, no hour 24, and no digit
+/// but zeros behind the microseconds, which DuckDB would drop (seen on 1.5.6). What a zone is, the warehouse says.
+pub(super) const MOMENT: &str = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ]([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}([.][0-9]{1,6}0*)?)?)?( ?([+-][0-9:]+|[A-Za-z][A-Za-z_/]*))?";
+/// What a moment must be.
+pub(super) const EXPECTED_MOMENT: &str = "a timestamp of at most six decimals";
+
 /// How a warehouse writes names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

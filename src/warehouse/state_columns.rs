@@ -61,6 +61,42 @@ pub(super) const COLUMNS: [StateColumn; 22] = [
     column("scopes", Type::Json, |r| r.scopes.as_ref().map(Value::to_string)),
 ];
 
+/// So many of the columns every version wrote.
+const FROM_THE_FIRST: usize = 17;
+/// How many columns a message names.
+const NAMED: usize = 4;
+
+/// Refuses a state table that lacks a column which every version wrote, or has one of another type. `found` gives a column's
+/// type where the table has it, and `expected` what the warehouse calls the type, `None` where any will do. `table` is the
+/// state table's full name.
+///
+/// # Errors
+/// `Schema` naming the columns.
+pub(super) fn check_columns(
+    table: &str,
+    found: impl Fn(&str) -> Option<String>,
+    expected: impl Fn(&StateColumn) -> Option<&'static str>,
+) -> Result<()> {
+    let lacks = COLUMNS[..FROM_THE_FIRST].iter().filter(|column| found(column.name).is_none());
+    let lacks = lacks.map(|column| format!("the column {} is missing", column.name));
+    let others = COLUMNS.iter().filter_map(|column| {
+        let (found, expected) = (found(column.name)?, expected(column)?);
+        (found != expected).then(|| format!("the column {} is {found}, expected {expected}", column.name))
+    });
+    let mut wrong: Vec<String> = lacks.chain(others).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let more = wrong.len().saturating_sub(NAMED);
+    wrong.truncate(NAMED);
+    wrong.extend((more > 0).then(|| format!("and {more} more")));
+    let message = format!("the state table {table} is not as finops creates it: {}", wrong.join("; "));
+    let hint = format!(
+        "restore the columns, or rename that table: finops then creates {STATE_TABLE} and loads all months again"
+    );
+    Err(Error::new(Kind::Schema, message).hint(hint))
+}
+
 /// Amounts as a JSON object of texts, so that no reader makes floating numbers of them.
 fn costs(costs: &Costs) -> String {
     let texts = costs.iter().map(|(currency, amount)| (currency.clone(), Value::from(amount.to_string())));
@@ -143,13 +179,7 @@ impl StateRow<'_> {
              `{}`, which finops does not write there: {why}",
             value(name)
         );
-        let hint = if self.names.iter().any(|column| column.eq_ignore_ascii_case(name)) {
-            format!("repair or delete that row of {STATE_TABLE}")
-        } else {
-            format!(
-                "{STATE_TABLE} lacks the column {name}: add it again, or rename that table and let finops load all months anew"
-            )
-        };
+        let hint = format!("repair or delete that row of {STATE_TABLE}");
         Error::new(Kind::Warehouse, message).hint(hint)
     }
 }

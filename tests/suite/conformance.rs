@@ -67,6 +67,7 @@ for_each_warehouse!(
     a_key_column_that_is_gone_or_has_another_type_is_named,
     the_record_tells_what_the_delivery_is_and_what_it_costs_after_discounts,
     a_state_table_of_an_earlier_version_is_read_and_gets_its_columns_once,
+    a_state_table_without_a_column_that_every_version_wrote_is_named_with_the_column,
 );
 
 fn costs(pairs: &[(&str, &str)]) -> Costs {
@@ -609,6 +610,22 @@ async fn a_state_table_of_an_earlier_version_is_read_and_gets_its_columns_once<H
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
     assert_eq!((load.record.sequence, load.record.kind.as_deref()), (2, Some("cur")));
     assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+}
+
+async fn a_state_table_without_a_column_that_every_version_wrote_is_named_with_the_column<H: Harness>() {
+    // Two that the query for the last records names, and one that it does not.
+    for missing in ["run_id", "sequence", "table_name"] {
+        let table = Table::<H>::new().await;
+        table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
+        let kept: Vec<&str> = OLD_STATE_COLUMNS.into_iter().filter(|column| *column != missing).collect();
+        table.harness.keep_state_columns(&kept).await;
+        let error = table.harness.warehouse().loaded(&table.target.name).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Schema);
+        let message = error.full_message();
+        assert!(message.contains(STATE_TABLE), "{message}");
+        assert!(message.contains(&format!("the column {missing} is missing")), "{message}");
+        assert!(error.next_step().unwrap().contains("restore the columns, or rename that table"), "{error:?}");
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use finops_core::{
     export::ExportKind,
     manifest::FileFormat,
     parquet_footer::read_footer,
-    schema::{self, Column, ColumnType, FileColumn, FileType, MonthColumns, known_type},
+    schema::{self, Column, ColumnType, FileColumn, FileType, MonthColumns, TimeForm, known_type},
     state::Standing,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -103,6 +103,14 @@ impl Delivery {
     pub fn typed(mut self, column: &str, column_type: ColumnType) -> Self {
         let named = self.columns.iter_mut().filter(|known| known.name == column);
         named.for_each(|known| known.file_type = FileType::Text(Some(column_type)));
+        self
+    }
+
+    /// With `column` of the form that `first`, its value in the first row, has.
+    #[must_use]
+    pub fn formed(mut self, column: &str, first: &str) -> Self {
+        let form = FileType::TimeText(TimeForm::of([first]).unwrap());
+        self.columns.iter_mut().filter(|known| known.name == column).for_each(|known| known.file_type = form);
         self
     }
 

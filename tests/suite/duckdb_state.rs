@@ -1,5 +1,7 @@
 //! What people change in DuckDB by hand: it is kept, seen, or refused with what to do.
 
+use std::fs;
+
 use finops::error::{Error, Kind};
 use finops_core::state::STATE_TABLE;
 
@@ -7,6 +9,11 @@ use crate::{
     delivery::Delivery,
     duckdb::DuckDbHarness,
     harness::{DATASET, Harness, ReplaceMonth, TABLE, Table},
+    jobs::LocalJob,
+    program::{assert_names, each},
+    several_exports::renamed,
+    tables::duckdb_value,
+    tree,
 };
 
 fn august() -> Delivery {
@@ -106,4 +113,51 @@ async fn rows_of_no_month_hinder_nothing() {
     table.load(&august()).await.unwrap();
     assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
     assert_eq!(table.select("*").len(), 6);
+}
+
+/// The names under which the state table has months, and how many rows it has.
+fn recorded(job: &LocalJob) -> String {
+    let names = format!("SELECT string_agg(DISTINCT table_name, ',') || ': ' || count(*) FROM {DATASET}.{STATE_TABLE}");
+    duckdb_value(&job.database, &names)
+}
+
+#[test]
+fn a_table_in_another_case_is_the_same_table_and_is_recorded_as_the_catalog_spells_it() {
+    let of = |month, assembly_id, cost| tree::Delivery::new(month, assembly_id, &[cost]);
+    let job = LocalJob::loaded(&[of("2025-08", "first", "1"), of("2025-09", "first", "2")]);
+    let other_case = job.finops.clone().with("AWS_TABLE_NAME", "AWS_Cur").with("AWS_DATASET", "BILLING");
+    assert_eq!(each(&other_case.report(0), "status"), ["skipped", "skipped"]);
+    assert_names(&other_case.prints(&["status"]), &["2025-08", "2025-09"]);
+
+    of("2025-09", "second", "3").write(&job.source);
+    assert_eq!(each(&other_case.report(0), "status"), ["loaded", "skipped"]);
+    assert_eq!(recorded(&job), "aws_cur: 3");
+
+    // As versions before this one recorded it.
+    let update = format!("UPDATE {DATASET}.{STATE_TABLE} SET table_name = 'AWS_CUR' WHERE sequence = 2");
+    duckdb::Connection::open(&job.database).unwrap().execute_batch(&update).unwrap();
+    assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "skipped"]);
+    of("2025-09", "third", "4").write(&job.source);
+    assert_eq!(each(&job.finops.report(0), "status"), ["loaded", "skipped"]);
+    let last = format!("SELECT max(sequence) FROM {DATASET}.{STATE_TABLE} WHERE table_name = 'aws_cur'");
+    assert_eq!(duckdb_value(&job.database, &last), "3");
+}
+
+#[test]
+fn another_export_s_months_are_not_erased_by_way_of_another_case() {
+    let job = LocalJob::loaded(&[tree::Delivery::new("2025-09", "first", &["100"])]);
+    let before = job.figures();
+    let legacy = job.source.with_file_name("legacy");
+    for (key, bytes) in renamed("legacy", tree::Delivery::new("2025-09", "first", &["1"])) {
+        tree::write(&legacy.join(key), &bytes);
+    }
+    fs::remove_dir_all(&job.source).unwrap();
+    let other = job.finops.clone().with("AWS_SOURCE", legacy.to_str().unwrap());
+    for (dataset, table) in [("billing", "AWS_CUR"), ("BILLING", "aws_cur")] {
+        let report = other.clone().with("AWS_DATASET", dataset).with("AWS_TABLE_NAME", table).report(1);
+        let error = &report["pipelines"][0]["error"];
+        assert_eq!(error["kind"], "foreign_table", "{report:#}");
+        assert_names(error["message"].as_str().unwrap(), &[table, "`report`", "`legacy`"]);
+        assert_eq!((job.figures(), recorded(&job).as_str()), (before.clone(), "aws_cur: 1"));
+    }
 }

@@ -155,7 +155,7 @@ fn assert_refused_for_the_required_column(report: &Value) {
     assert_eq!((&found["status"], &found["action"]), (&json!("refused"), &json!("refuse")), "{report:#}");
     assert_eq!(found["error"]["kind"], "schema");
     assert_names(found["error"]["message"].as_str().unwrap(), &["column note", "takes no NULL", TABLE, "2025-09"]);
-    assert_names(found["error"]["hint"].as_str().unwrap(), &["ALTER COLUMN note DROP NOT NULL"]);
+    assert_names(found["error"]["hint"].as_str().unwrap(), &["ALTER TABLE", TABLE, "ALTER COLUMN note DROP NOT NULL"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

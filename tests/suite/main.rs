@@ -13,6 +13,7 @@ mod azure_requests;
 mod azure_runs;
 mod azure_versions;
 mod bad_input;
+mod bad_settings;
 mod bigquery;
 mod check;
 mod cli;

@@ -63,6 +63,23 @@ fn decimals_that_duckdb_would_round_fail_the_month() {
 }
 
 #[test]
+fn nanoseconds_in_utc_of_which_duckdb_drops_digits_are_refused_with_their_column() {
+    let delivery = september(&["SELECT {base}, TIMESTAMP_NS '2025-09-02 16:00:00.123456789' AS since"]);
+    let mut bytes = delivery.data_files().remove(0).1;
+    // TIMESTAMP: not in UTC, unit NANOS; as the compact protocol of Thrift writes it. DuckDB writes no other.
+    let at = bytes.windows(4).position(|bytes| bytes == [0x8c, 0x12, 0x1c, 0x3c]).unwrap();
+    bytes[at + 1] = 0x11;
+    let job = LocalJob::new(&[]);
+    delivery.write(&job.source);
+    write(&delivery.data_path(&job.source, 0), &bytes);
+    let report = job.finops.report(1);
+    let error = &month(&report, "2025-09")["error"];
+    assert_eq!(error["kind"], "data", "{report:#}");
+    assert_names(error["message"].as_str().unwrap(), &["column since is TIMESTAMP(NANOS) in UTC", "00001"]);
+    assert_names(error["hint"].as_str().unwrap(), &["write the files with microseconds"]);
+}
+
+#[test]
 fn every_file_needs_what_the_table_stands_on() {
     for column in ["line_item_unblended_cost", "bill_billing_period_start_date"] {
         let without = format!("SELECT * EXCLUDE {column} FROM (SELECT {{base}})");

@@ -162,6 +162,37 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
 }
 
 #[tokio::test]
+async fn a_state_table_with_other_columns_or_types_is_named_with_them() {
+    let text = |name: &str| json!({"name": name, "type": "STRING"});
+    let (sound, state) = (with_a_month().await, format!("/datasets/{DATASET}/tables/finops_loads"));
+    let sound = sound.harness.call(Method::GET, &state, Value::Null).await;
+    let mut retyped = sound["schema"]["fields"].as_array().unwrap().clone();
+    *retyped.iter_mut().find(|field| field["name"] == "sequence").unwrap() = text("sequence");
+    for (fields, named) in [
+        (vec![text("mine")], "the column pipeline is missing"),
+        (retyped, "the column sequence is STRING, expected INT64"),
+    ] {
+        let table = with_a_month().await;
+        let path = format!("/datasets/{DATASET}/tables");
+        table.harness.call(Method::DELETE, &format!("{path}/finops_loads"), Value::Null).await;
+        let state = json!({
+            "tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": "finops_loads"},
+            "schema": {"fields": fields}, "labels": {"managed_by": "finops"},
+        });
+        table.harness.call(Method::POST, &path, state).await;
+        let (warehouse, delivery) = (table.harness.warehouse(), Delivery::of_costs("2025-08", "a", &["1"]));
+        let loaded = warehouse.loaded(&table.target.name).await.unwrap_err();
+        let prepared = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
+        for error in [loaded, prepared] {
+            assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
+            let message = error.full_message();
+            assert!(message.contains("demo.billing.finops_loads") && message.contains(named), "{message}");
+            assert!(error.next_step().unwrap().contains("rename that table"), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
     let table = Table::<BigQueryHarness>::new().await;
     let dataset = json!({

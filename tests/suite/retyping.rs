@@ -12,6 +12,9 @@ use crate::{
 for_each_warehouse!(
     doubles_become_the_shortest_decimals_that_stand_for_them,
     moments_of_any_unit_are_the_same_in_utc,
+    a_moment_that_no_timestamp_is_fails_its_month,
+    zeros_behind_the_microseconds_are_no_loss,
+    nanoseconds_that_no_timestamp_has_fail_their_month,
     a_table_that_began_as_csv_takes_parquet,
     a_table_that_began_as_parquet_takes_csv,
     whole_numbers_widen_to_decimals_for_doubles,
@@ -88,6 +91,64 @@ async fn moments_of_any_unit_are_the_same_in_utc<H: Harness>() {
     let expected = ["05", "06", "07", "08"]
         .map(|month| [format!("2025-{month}-01 00:00:00"), format!("2025-{month}-02 16:00:00.25")].map(Some).to_vec());
     assert_eq!(table.select(text), expected);
+}
+
+/// A month whose first row has that moment, read as a run reads it.
+fn with_moment(execution_id: &str, moment: &str) -> Delivery {
+    let row = line("2025-08", "x", "USD", "1").replace("2025-08-02T16:00:00Z", moment);
+    let delivery = Delivery::new("2025-08", execution_id).csv(&format!("{HEADER}\n{row}"));
+    delivery.formed("line_item_usage_start_date", moment)
+}
+
+async fn a_moment_that_no_timestamp_is_fails_its_month<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&with_moment("good", "2025-08-02T16:00:00Z")).await.unwrap();
+    let before = table.snapshot().await;
+    for moment in [
+        "2025-08-02T16:00:00.1234567Z",
+        "2025-08-31 23:59:59.9999999Z",
+        "25-08-02 10:00:00",
+        "2025-08-31 24:00:00",
+        "2025-08-31T24:00:00.0000000Z",
+        "2025-08-31T24:00Z",
+    ] {
+        let error = table.load(&with_moment("bad", moment)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Data, "{moment}: {}", error.full_message());
+        assert!(error.full_message().contains(moment), "{moment}: {}", error.full_message());
+        assert_eq!(table.snapshot().await, before, "{moment}");
+    }
+}
+
+async fn zeros_behind_the_microseconds_are_no_loss<H: Harness>() {
+    for (moment, seconds) in [
+        ("2025-08-02T16:00:00.0000000Z", "16:00:00"),
+        ("2025-08-02 16:00:00.1234560", "16:00:00.123456"),
+        ("2025-08-02T16:00:00.250000000+00:00", "16:00:00.25"),
+        ("2025-08-02T16:00Z", "16:00:00"),
+    ] {
+        let table = Table::<H>::new().await;
+        table.load(&with_moment("a", moment)).await.unwrap();
+        let stored = table.select("CAST(line_item_usage_start_date AS VARCHAR)");
+        assert_eq!(stored, some(&[&[&format!("2025-08-02 {seconds}")]]), "{moment}");
+    }
+}
+
+async fn nanoseconds_that_no_timestamp_has_fail_their_month<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let with = |fraction: &str| {
+        let query = rows("2025-08", &["'1'", "'2'"], "DOUBLE", &[]);
+        let moment = format!("TIMESTAMP_NS '2025-08-02 16:00:00.{fraction}'");
+        Delivery::new("2025-08", fraction).parquet(&query.replace("TIMESTAMP '2025-08-02 16:00:00'", &moment))
+    };
+    table.load(&with("123456000")).await.unwrap();
+    let moments = "CAST(line_item_usage_start_date AS VARCHAR)";
+    assert_eq!(table.select(moments), some(&[&["2025-08-02 16:00:00.123456"][..]; 2]));
+    let before = table.snapshot().await;
+    let error = table.load(&with("123456789")).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+    let expected = "column line_item_usage_start_date: 2 values are not a timestamp of at most six decimals, such as `";
+    assert!(error.full_message().contains(expected), "{}", error.full_message());
+    assert_eq!(table.snapshot().await, before);
 }
 
 async fn a_table_that_began_as_csv_takes_parquet<H: Harness>() {

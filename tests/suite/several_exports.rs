@@ -226,7 +226,7 @@ async fn status_shows_the_other_tables_where_one_is_not_told() {
 }
 
 /// The files of a delivery whose report has another name: path below the folder above the report's, and content.
-fn renamed(name: &str, delivery: Delivery) -> Vec<(String, Vec<u8>)> {
+pub fn renamed(name: &str, delivery: Delivery) -> Vec<(String, Vec<u8>)> {
     let file = |(key, bytes): (String, Vec<u8>)| {
         let key = format!("{name}/{}", key.replace(&format!("{REPORT}-Manifest"), &format!("{name}-Manifest")));
         if !key.ends_with("-Manifest.json") {

@@ -23,8 +23,10 @@ pub enum FileType {
     Decimal,
     /// Parquet, exact decimal that may have more.
     LongDecimal,
-    /// Parquet.
+    /// Parquet, in microseconds or coarser.
     Timestamp,
+    /// Parquet, in nanoseconds. Warehouses keep microseconds.
+    Nanos,
     /// Parquet.
     Date,
     /// Parquet.
@@ -42,7 +44,7 @@ pub enum TimeForm {
     Day,
     /// `03/21/2025`.
     MonthFirst,
-    /// `2025-03-21T21:04:06Z`, with or without a `T`, a fraction and a zone.
+    /// `2025-03-21T21:04:06Z`, with or without a `T`, a fraction of up to six digits and a zone.
     Moment,
     /// Something else, or not all alike.
     Other,
@@ -55,8 +57,11 @@ impl TimeForm {
             let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
             let moment =
                 ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].iter().find_map(|start| shape.strip_prefix(start));
-            let zone =
-                moment.map(|rest| rest.strip_prefix('.').map_or(rest, |fraction| fraction.trim_start_matches('0')));
+            // Of more than six digits, a load need not drop those that are zero.
+            let zone = moment.map(|rest| match rest.strip_prefix('.') {
+                Some(fraction) if !fraction.starts_with("0000000") => fraction.trim_start_matches('0'),
+                _ => rest,
+            });
             match (shape.as_str(), zone) {
                 ("0000-00-00", _) => Self::Day,
                 ("00/00/0000", _) => Self::MonthFirst,
@@ -97,7 +102,7 @@ impl FileType {
             Self::String | Self::Boolean | Self::Map(_) => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal | Self::LongDecimal => Some(ColumnType::Decimal),
-            Self::Timestamp => Some(ColumnType::Timestamp),
+            Self::Timestamp | Self::Nanos => Some(ColumnType::Timestamp),
             Self::Date => Some(ColumnType::Date),
             // Only where the table's type is known anyway.
             Self::TimeText(_) | Self::Other => None,
@@ -108,9 +113,9 @@ impl FileType {
     pub fn reading(self, to: ColumnType) -> Reading {
         use ColumnType as C;
         match (self, to) {
-            (Self::Other, _) | (_, C::Foreign) => Reading::Never,
+            (Self::Other, _) | (_, C::Foreign) | (Self::Nanos, C::String) => Reading::Never,
             (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
-            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other), C::Timestamp) => Reading::Cast,
+            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other) | Self::Nanos, C::Timestamp) => Reading::Cast,
             (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
@@ -138,6 +143,7 @@ impl fmt::Display for FileType {
             Self::Decimal => "DECIMAL",
             Self::LongDecimal => "DECIMAL beyond (38,18)",
             Self::Timestamp => "TIMESTAMP",
+            Self::Nanos => "TIMESTAMP(NANOS)",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",
             Self::Map(_) => "MAP",
@@ -161,6 +167,8 @@ mod tests {
             ),
             (&["03/21/2025", "2025-03-21"], Some(TimeForm::Other)),
             (&["2025-03-21T00:00Z"], Some(TimeForm::Other)),
+            (&["2025-03-21T00:00:00.123456Z", "2025-03-21T00:00:00.1"], Some(TimeForm::Moment)),
+            (&["2025-03-21T00:00:00.0000000Z"], Some(TimeForm::Other)),
             (&["3/21/2025"], Some(TimeForm::Other)),
             (&["", ""], None),
             (&[], None),

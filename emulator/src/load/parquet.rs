@@ -20,6 +20,10 @@ struct Column {
     physical: String,
     /// The converted type, or where there is none the logical type's name.
     annotation: Option<String>,
+    /// A moment in nanoseconds.
+    nanos: bool,
+    /// It is marked as UTC.
+    utc: bool,
     digits: usize,
     scale: usize,
     repeated: bool,
@@ -61,16 +65,18 @@ pub fn read(
 fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>> {
     let schema = format!(
         "SELECT name, type, coalesce(converted_type, split_part(logical_type, '(', 1)), repetition_type,
-             num_children::VARCHAR, precision::VARCHAR, scale::VARCHAR FROM parquet_schema({path})"
+             num_children::VARCHAR, precision::VARCHAR, scale::VARCHAR, logical_type FROM parquet_schema({path})"
     );
     let mut elements = Warehouse::rows(connection, &schema)?.into_iter().map(|element| {
-        let [name, physical, annotation, repetition, children, digits, scale] =
+        let [name, physical, annotation, repetition, children, digits, scale, logical] =
             element.try_into().unwrap_or_else(|_| std::array::from_fn(|_| None));
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
         let repeated = repetition.as_deref() == Some("REPEATED");
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
-        (children, Column { name, physical, annotation, digits, scale, repeated, below: Vec::new() })
+        let says = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
+        let (nanos, utc) = (says("NANOS=NanoSeconds"), says("isAdjustedToUTC=1"));
+        (children, Column { name, physical, annotation, nanos, utc, digits, scale, repeated, below: Vec::new() })
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
     let mut columns = Vec::with_capacity(top_level);
@@ -98,6 +104,7 @@ impl Column {
             ("BYTE_ARRAY", "UTF8" | "StringType") => Type::String,
             ("BYTE_ARRAY", "ENUM" | "EnumType") if enum_as_string => Type::String,
             (_, "DECIMAL" | "DecimalType") => Type::BigNumeric,
+            ("INT64", "TimestampType") if self.nanos => Type::Int64,
             ("INT64", "TIMESTAMP_MILLIS" | "TIMESTAMP_MICROS" | "TimestampType") | ("INT96", "") => Type::Timestamp,
             ("INT32", "DATE" | "DateType") => Type::Date,
             ("INT32" | "INT64", "" | "INT_8" | "INT_16" | "INT_32" | "INT_64" | "UINT_8" | "UINT_16" | "UINT_32") => {
@@ -138,6 +145,13 @@ fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<Stri
             if column.is_nested() { "group or repeated" } else { &column.physical },
             field.ty.sql_name()
         ));
+    }
+    if column.nanos {
+        // DuckDB has cut off the nanoseconds of those.
+        if column.utc {
+            return Err(format!("The emulator reads no TIMESTAMP(NANOS) in UTC: '{}'", column.name));
+        }
+        return Ok(format!("epoch_ns({name})"));
     }
     if field.ty != Type::BigNumeric {
         return Ok(name);

@@ -237,6 +237,12 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             let ty = if name == "FORMAT_DATE" { Type::Date } else { Type::Timestamp };
             (format!("strftime({}, '%Y-%m')", of_type(value, ty)?), Type::String)
         }
+        ("MOD" | "DIV", [a, b]) => {
+            let (a, b) = (of_type(a, Type::Int64)?, of_type(b, Type::Int64)?);
+            // Both round towards zero, as BigQuery does.
+            (if name == "MOD" { format!("(({a}) % ({b}))") } else { format!("(({a}) // ({b}))") }, Type::Int64)
+        }
+        ("TIMESTAMP_MICROS", [value]) => (format!("make_timestamp({})", of_type(value, Type::Int64)?), Type::Timestamp),
         ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
         ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),
         ("TO_JSON_STRING", [value]) if value.ty == Type::String => {

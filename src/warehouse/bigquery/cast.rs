@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{
         LoadColumn, MonthLoad,
-        sql::{Dialect::BigQuery, NO_VALUE},
+        sql::{Dialect::BigQuery, EXPECTED_MOMENT, MOMENT, NO_VALUE},
     },
 };
 
@@ -33,6 +33,11 @@ impl Cast {
         match (column.file_type, to) {
             _ if column.reading() == Reading::AsIs && !is_staged_as_text(column) => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
+            // BigQuery makes whole numbers of them.
+            (FileType::Nanos, _) => {
+                let value = format!("IF(MOD({name}, 1000) = 0, TIMESTAMP_MICROS(DIV({name}, 1000)), NULL)");
+                return Self { expected: Some(EXPECTED_MOMENT), ..itself(value) };
+            }
             (FileType::Date, ColumnType::Timestamp) => return itself(format!("CAST({name} AS TIMESTAMP)")),
             _ => {}
         }
@@ -54,7 +59,7 @@ impl Cast {
                 format!("IF(REGEXP_CONTAINS({name}, '^[+-]?[0-9]+$'), SAFE_CAST({name} AS INT64), NULL)"),
                 Some("a whole number of 64 bits"),
             ),
-            ColumnType::Timestamp => (moment(&name), Some("a timestamp")),
+            ColumnType::Timestamp => (moment(&name), Some(EXPECTED_MOMENT)),
             ColumnType::Date => (day(&name), Some("a date")),
         };
         Self { name, staged, value, expected }
@@ -126,10 +131,14 @@ fn day(text: &str) -> String {
     )
 }
 
-/// The moment that the text stands for, with or without its seconds; NULL where it stands for none.
+/// The moment that the text stands for, with or without its seconds; NULL where it stands for none. Zeros behind the
+/// microseconds are left out: whether the cast takes them is not relied on.
 fn moment(text: &str) -> String {
     let minute = "([0-9-]+[T ][0-9]+:[0-9]+)([Z+-].*)?";
-    format!("SAFE_CAST(REGEXP_REPLACE({text}, '^{minute}$', '\\\\1:00\\\\2') AS TIMESTAMP)")
+    format!(
+        "IF(REGEXP_CONTAINS({text}, '^{MOMENT}$'), SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE({text}, \
+         '^{minute}$', '\\\\1:00\\\\2'), '([.][0-9]{{6}})0+', '\\\\1') AS TIMESTAMP), NULL)"
+    )
 }
 
 /// Whether a CSV column becomes a day or moment by the query: one load reads days in one form, and not every form of

@@ -332,6 +332,15 @@ pub(super) fn refuses_schema(error: &ErrorProto) -> bool {
     error.reason == "invalid" && (of_parquet || SCHEMA_REFUSED.iter().any(|sign| error.message.contains(sign)))
 }
 
+/// What is said of a REQUIRED column and a NULL, or a query's column that may be one.
+const TAKES_NO_NULL: [&str; 3] = ["has changed mode", "Required column value", "Required field"];
+
+/// Whether a job failed since a column of the table takes no NULL.
+pub(super) fn is_about_null(error: &ErrorProto, all: &[ErrorProto]) -> bool {
+    let says = |error: &ErrorProto| TAKES_NO_NULL.iter().any(|sign| error.message.contains(sign));
+    says(error) || all.iter().any(says)
+}
+
 /// A load job's end as an error; `doing` says what it was to load.
 pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
     let text = or(&error.message, NO_MESSAGE);

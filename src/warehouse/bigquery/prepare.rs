@@ -83,7 +83,7 @@ impl BigQuery {
                 Some(table) => table,
                 None => self.create_state_table(dataset).await?,
             };
-            self.check_state_ours(dataset, &table)?;
+            self.check_state(dataset, &table)?;
             self.keep(dataset, STATE_TABLE, &table, &location).await?;
             self.add_state_columns(dataset, &table, &location).await
         };

@@ -141,7 +141,7 @@ impl BigQuery {
     /// `ForeignTable` where finops did not create it; what BigQuery says to reading it.
     pub async fn read_state(&self, dataset: &str) -> Result<bool> {
         let Some(table) = self.find_table(dataset, STATE_TABLE).await? else { return Ok(false) };
-        self.check_state_ours(dataset, &table)?;
+        self.check_state(dataset, &table)?;
         let read = self.client.first_row(dataset, STATE_TABLE).await;
         read.map(|_| true).map_err(|failure| failure.into_error(&format!("reading {}", self.state_table(dataset))))
     }

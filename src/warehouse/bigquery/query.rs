@@ -7,12 +7,16 @@ use finops_core::delivery::hash;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{client::Client, errors::Failure, model::Row};
+use super::{
+    client::Client,
+    errors::Failure,
+    model::{Field, Row},
+};
 
 /// What a query gave.
 pub(super) struct Answer {
-    /// The columns' names.
-    pub names: Vec<String>,
+    /// The columns.
+    pub fields: Vec<Field>,
     /// Each value as text; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// The job that ran it.
@@ -44,18 +48,18 @@ impl Client {
         let request = with_id(request);
         let mut answer = self.start_query(&request).await?;
         let job_id = answer.job_reference.job_id.clone();
-        let (mut names, mut rows) = (Vec::new(), Vec::new());
+        let (mut fields, mut rows) = (Vec::new(), Vec::new());
         let mut pauses = self.pauses();
         loop {
             if let Some(schema) = answer.schema.take() {
-                names = schema.fields.into_iter().map(|field| field.name).collect();
+                fields = schema.fields;
             }
             let mut page_token = None;
             if answer.job_complete {
                 rows.extend(answer.rows.into_iter().map(texts));
                 page_token = answer.page_token;
                 if page_token.is_none() {
-                    return Ok(Answer { names, rows, job_id });
+                    return Ok(Answer { fields, rows, job_id });
                 }
             } else {
                 // The service waits for the end itself, but need not.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{is_transient_job, load_error, refuses_schema},
+    errors::{is_about_null, is_transient_job, load_error, refuses_schema},
     load::{configuration, is_direct, job_id_prefix, local_file},
     model::{Field, Job, LoadStatistics},
     prepare::Prepared,
@@ -155,7 +155,14 @@ impl Attempt<'_> {
                 tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
                 Ok(None)
             }
-            Some(error) => Err(load_error(&self.doing(), &id, error, &job.status.errors)),
+            Some(error) => {
+                let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+                Err(if is_about_null(error, &job.status.errors) {
+                    failed.hint(self.let_it_take_null())
+                } else {
+                    failed
+                })
+            }
         }
     }
 
@@ -200,7 +207,7 @@ impl Attempt<'_> {
             return Err(match error {
                 error if !refuses_schema(error) => failed,
                 // What a query gives may be NULL.
-                error if error.message.contains("changed mode") => failed.hint(TAKES_NO_NULL),
+                error if is_about_null(error, &converted.status.errors) => failed.hint(self.let_it_take_null()),
                 // The query had every column of the table when it was prepared.
                 _ => failed.hint(COLUMNS_CHANGED),
             });
@@ -284,7 +291,8 @@ impl Attempt<'_> {
                     super::schema::sql_type(&column.column).unwrap_or("STRING")
                 }
                 FileType::String | FileType::Other => "STRING",
-                FileType::Int64 => "INT64",
+                // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+                FileType::Int64 | FileType::Nanos => "INT64",
                 FileType::Double => "FLOAT64",
                 FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
                 FileType::Timestamp => "TIMESTAMP",
@@ -318,6 +326,11 @@ impl Attempt<'_> {
         json!({"projectId": project, "datasetId": self.table.staging_dataset, "tableId": name})
     }
 
+    fn let_it_take_null(&self) -> String {
+        let table = self.bigquery.table_name(&self.table.target.name);
+        format!("let that column of the table take NULL: ALTER TABLE `{table}` ALTER COLUMN ... DROP NOT NULL")
+    }
+
     fn doing(&self) -> String {
         let table = self.bigquery.table_name(&self.table.target.name);
         format!("staging the files of {} for {table}", self.load.billing_period)
@@ -325,8 +338,6 @@ impl Attempt<'_> {
 }
 
 const COLUMNS_CHANGED: &str = "the table's columns changed in the meantime: run again";
-
-const TAKES_NO_NULL: &str = "let that column of the table take NULL: ALTER TABLE ... ALTER COLUMN ... DROP NOT NULL";
 
 /// The column that BigQuery makes of a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {

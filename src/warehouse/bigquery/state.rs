@@ -8,13 +8,18 @@ use finops_core::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{BigQuery, errors::Failure, model::Table, query::parameter};
+use super::{
+    BigQuery,
+    errors::Failure,
+    model::{Field, Table},
+    query::parameter,
+};
 use crate::{
     error::Result,
     warehouse::{
         Loaded, TableName, Target, not_ours,
         sql::Dialect,
-        state_columns::{COLUMNS, StateColumn, StateRow, Type},
+        state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
     },
 };
 
@@ -75,22 +80,39 @@ impl BigQuery {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
-                let other = failure.is_status(400);
-                let error = failure.into_error(&format!("reading {}", self.state_table(&name.dataset)));
-                // Columns that finops_loads always has are missing: is it somebody else's?
-                let table = if other { self.find_table(&name.dataset, STATE_TABLE).await? } else { None };
-                table.map_or(Ok(()), |table| self.check_state_ours(&name.dataset, &table))?;
-                let hint = format!("{STATE_TABLE} lacks a column that finops writes: add it again");
-                return Err(if other { error.hint(hint) } else { error });
+                // Columns that finops_loads always has are missing, or are of another type: is it somebody else's?
+                if failure.is_status(400)
+                    && let Some(table) = self.find_table(&name.dataset, STATE_TABLE).await?
+                {
+                    self.check_state(&name.dataset, &table)?;
+                }
+                return Err(failure.into_error(&format!("reading {}", self.state_table(&name.dataset))));
             }
         };
         let Some(answer) = answer else { return Ok(Loaded::nothing()) };
-        let rows = answer.rows.iter().map(|values| StateRow { names: &answer.names, values }.read(moment));
+        self.check_state_columns(&name.dataset, &answer.fields)?;
+        let names: Vec<String> = answer.fields.into_iter().map(|field| field.name).collect();
+        let rows = answer.rows.iter().map(|values| StateRow { names: &names, values }.read(moment));
         Ok(Loaded::new(rows.collect::<Result<Vec<_>>>()?))
     }
 
+    /// Refuses a state table that finops did not create, or whose columns are not those that finops writes.
+    pub(super) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
+        self.check_state_ours(dataset, table)?;
+        self.check_state_columns(dataset, &table.schema.fields)
+    }
+
+    fn check_state_columns(&self, dataset: &str, fields: &[Field]) -> Result<()> {
+        let found = |name: &str| {
+            let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
+            // The API's name for it.
+            Some(if field.r#type == "INTEGER" { "INT64".to_owned() } else { field.r#type.clone() })
+        };
+        check_columns(&self.state_table(dataset), found, |column| Some(sql_type(column)))
+    }
+
     /// Refuses a state table that finops did not create.
-    pub(super) fn check_state_ours(&self, dataset: &str, table: &Table) -> Result<()> {
+    fn check_state_ours(&self, dataset: &str, table: &Table) -> Result<()> {
         if table.is_ours() {
             return Ok(());
         }
@@ -143,6 +165,7 @@ mod tests {
     use finops_core::state::LoadStatus;
 
     use super::*;
+    use crate::error::Kind;
 
     fn read(names: &[String], values: &[Option<String>]) -> Result<LoadRecord> {
         StateRow { names, values }.read(moment)
@@ -216,11 +239,31 @@ mod tests {
         assert_eq!(record.covers_until.unwrap().to_string(), "2025-09-21");
         assert_eq!(record.cost_net.unwrap()["USD"].to_string(), "1.25");
         assert_eq!(record.issued_at.unwrap(), record.loaded_at);
-        let lacks = &names.iter().position(|name| name == "run_id").unwrap();
-        names.remove(*lacks);
-        row.remove(*lacks);
-        let error = read(&names, &row).unwrap_err();
-        assert!(error.next_step().unwrap().contains("lacks the column run_id"), "{error:?}");
+    }
+
+    #[test]
+    fn a_state_table_without_a_column_of_the_first_version_or_with_one_of_another_type_is_refused() {
+        let check = |lacks: &[&str], retyped: &str| {
+            let found = |name: &str| {
+                let column = COLUMNS.iter().find(|column| column.name == name && !lacks.contains(&name))?;
+                Some(if name == retyped { "FLOAT".to_owned() } else { sql_type(column).to_owned() })
+            };
+            check_columns("p.d.finops_loads", found, |column| Some(sql_type(column)))
+        };
+        check(&[], "").unwrap();
+        check(&["kind", "issued_at", "covers_until", "cost_net", "scopes"], "").unwrap();
+        let first = GOOD.map(|(name, _)| name);
+        for name in first {
+            let error = check(&[name], "").unwrap_err();
+            assert_eq!(error.kind(), Kind::Schema);
+            let message = error.full_message();
+            assert!(message.contains("p.d.finops_loads"), "{message}");
+            assert!(message.ends_with(&format!(": the column {name} is missing")), "{message}");
+            assert!(error.next_step().unwrap().contains("rename that table"), "{error:?}");
+        }
+        let message = check(&[], "sequence").unwrap_err().full_message();
+        assert!(message.ends_with(": the column sequence is FLOAT, expected INT64"), "{message}");
+        assert!(check(&first, "").unwrap_err().full_message().ends_with("; and 13 more"));
     }
 
     #[test]

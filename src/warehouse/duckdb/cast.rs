@@ -3,7 +3,10 @@
 use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 
 use super::DIALECT;
-use crate::warehouse::{LoadColumn, sql::NO_VALUE};
+use crate::warehouse::{
+    LoadColumn,
+    sql::{EXPECTED_MOMENT, MOMENT, NO_VALUE},
+};
 
 /// DuckDB's name of the type.
 pub fn sql_type(column_type: ColumnType) -> &'static str {
@@ -69,15 +72,14 @@ impl Cast {
                 format!("CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+') THEN TRY_CAST({text} AS BIGINT) END"),
                 Some("a whole number of 64 bits"),
             ),
-            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6).
-            // It takes `epoch` and `infinity`, and no moment without seconds.
+            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6), and takes no moment without seconds.
             ColumnType::Timestamp => (
                 format!(
-                    "CASE WHEN regexp_full_match({text}, '[0-9].*') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
+                    "CASE WHEN regexp_full_match({text}, '{MOMENT}') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
                      TRY_CAST(regexp_replace({text}, '^([0-9-]*[T ][0-9]+:[0-9]+)([Z+-].*)?$', '\\1:00\\2') AS TIMESTAMPTZ)) END \
                      AT TIME ZONE 'UTC'"
                 ),
-                Some("a timestamp"),
+                Some(EXPECTED_MOMENT),
             ),
             // The cast would leave out a time of day.
             ColumnType::Date => (
@@ -141,6 +143,7 @@ fn as_text(name: &str, file_type: FileType, to: ColumnType) -> String {
             let moment = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
+        FileType::Nanos => format!("strftime({name}, '%Y-%m-%dT%H:%M:%S.%n') || 'Z'"),
         FileType::Map(form) => json_object(name, form),
         FileType::Double if to == ColumnType::String => plain(&shortest(name)),
         // Without the zeros that the type's scale adds.
@@ -366,6 +369,28 @@ mod tests {
     }
 
     #[test]
+    fn any_moment_is_kept_to_the_last_digit_or_refused_where_a_timestamp_does_not_hold_it() {
+        let moments = ("[0-9]{2,5}", 0..30u8, proptest::option::of("[0-9]{1,6}(0{1,3}|[0-9]{0,3})"));
+        let connection = connection();
+        let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
+        let kept = |(year, hour, fraction): (String, u8, Option<String>)| {
+            let decimals = fraction.as_ref().map(|fraction| format!(".{fraction}")).unwrap_or_default();
+            let text = format!("{year}-08-02T{hour:02}:59:58{decimals}Z");
+            let digits = fraction.as_deref().unwrap_or_default().trim_end_matches('0');
+            let fits = year.len() == 4 && hour < 24 && digits.len() <= 6;
+            let point = if digits.is_empty() { "" } else { "." };
+            let exact = format!("{year}-08-02 {hour:02}:59:58{point}{digits}");
+            // There is no year 0.
+            if year != "0000" {
+                let stored = cast_with(&connection, &text, ColumnType::Timestamp).ok().flatten();
+                prop_assert_eq!(stored, fits.then_some(exact), "{}", text);
+            }
+            Ok(())
+        };
+        TestRunner::new(config).run(&moments, kept).unwrap();
+    }
+
+    #[test]
     fn timestamps_are_utc_whatever_their_offset() {
         for (text, stored) in [
             ("2025-08-02T16:00:00Z", "2025-08-02 16:00:00"),
@@ -374,10 +399,25 @@ mod tests {
             ("2025-08-02 16:00:00", "2025-08-02 16:00:00"),
             ("2025-08-02T16:00Z", "2025-08-02 16:00:00"),
             ("2025-08-02T16:00:00.123Z", "2025-08-02 16:00:00.123"),
+            ("2025-08-02T16:00:00.1234560Z", "2025-08-02 16:00:00.123456"),
+            ("2025-08-02T16:00:00.0000000+02:00", "2025-08-02 14:00:00"),
+            ("2025-8-2 6:00:00 UTC", "2025-08-02 06:00:00"),
+            ("2025-08-02", "2025-08-02 00:00:00"),
         ] {
             assert_eq!(cast(text, ColumnType::Timestamp).unwrap().as_deref(), Some(stored), "{text}");
         }
-        for text in ["tomorrow", "epoch", "infinity"] {
+        for text in [
+            "tomorrow",
+            "epoch",
+            "infinity",
+            "2025-08-02T16:00:00.1234567Z",
+            "2025-08-31T23:59:59.9999999Z",
+            "2025-08-02T16:00:00.00000010Z",
+            "25-08-02 10:00:00",
+            "12025-08-02 10:00:00",
+            "2025-08-31 24:00:00",
+            "2025-08-31T24:00Z",
+        ] {
             assert!(cast(text, ColumnType::Timestamp).unwrap_err().contains(NO_VALUE), "{text}");
         }
     }

@@ -17,7 +17,10 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
     let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
     match comment(connection, &state)? {
         None => Ok(Loaded::nothing()),
-        Some(comment) if comment == OURS => state::latest(connection, name).map(Loaded::new),
+        Some(comment) if comment == OURS => {
+            state::check(connection, &state)?;
+            state::latest(connection, name).map(Loaded::new)
+        }
         Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint("choose another dataset")),
     }
 }
@@ -49,9 +52,19 @@ pub fn inspect(connection: &Connection, name: &TableName) -> Result<Option<Found
     Ok(Some(found))
 }
 
+/// The name as the catalog spells it: DuckDB's names do not differ by case alone. Where schema or table are not there, as it
+/// is given.
+pub fn spelling(connection: &Connection, name: &TableName) -> Result<TableName> {
+    let sql = "SELECT coalesce((SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() AND \
+               lower(schema_name) = lower($1)), $1), coalesce((SELECT table_name FROM duckdb_tables() WHERE \
+               database_name = current_database() AND lower(schema_name) = lower($1) AND lower(table_name) = lower($2)), $2)";
+    connection
+        .query_row(sql, [&name.dataset, &name.table], |row| Ok(TableName { dataset: row.get(0)?, table: row.get(1)? }))
+        .map_err(failed("cannot read the database's catalog"))
+}
+
 /// The comment on a table or view of that name, empty where it has none; `None` where there is none.
 pub fn comment(connection: &Connection, name: &TableName) -> Result<Option<String>> {
-    // DuckDB's names do not differ by case alone.
     let sql = "SELECT coalesce(comment, '') FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
                WHERE database_name = current_database() UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() \
                WHERE database_name = current_database()) WHERE lower(schema_name) = lower(?) AND lower(name) = lower(?)";

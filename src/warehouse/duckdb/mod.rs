@@ -1,15 +1,16 @@
 //! DuckDB: the embedded warehouse, one database file.
 
 mod cast;
-mod decimals;
 mod export;
+mod file;
+mod footers;
 mod inspect;
 mod integrity;
 mod prepare;
 mod stage;
 mod state;
 
-use std::{fs::OpenOptions, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use duckdb::{AccessMode, Config, Connection};
 use finops_core::{
@@ -19,6 +20,7 @@ use finops_core::{
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use self::file::{DatabaseFile, cannot_open};
 use super::{
     Committed, Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
     sql::Dialect::DuckDb as DIALECT,
@@ -44,6 +46,7 @@ pub struct DuckDb {
 /// A table that is prepared.
 #[derive(Clone, Debug)]
 pub struct Prepared {
+    /// Under the name that the catalog has.
     target: Target,
     /// Its full name, quoted.
     path: String,
@@ -65,15 +68,16 @@ impl Drop for Staged {
 }
 
 impl DuckDb {
-    /// Opens the database file, and creates it and its folder where they are missing.
+    /// Opens the database file to load into it, and creates it and its folder where they are missing.
     ///
     /// # Errors
-    /// `Busy` where another process has the file open; `Warehouse` where it cannot be opened.
+    /// `Busy` where another process has the file open; `Warehouse` where it cannot be opened or written.
     pub fn open(path: &Path) -> Result<Self> {
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder).map_err(|error| cannot_open(path, &error.to_string()))?;
-        }
-        Self::with(path, offline().and_then(|config| Connection::open_with_flags(path, config)))
+        let file = DatabaseFile::find(path)?;
+        file.check_writable()?;
+        file.make_folder()?;
+        let opened = Self::with(path, offline().and_then(|config| Connection::open_with_flags(file.path(), config)));
+        opened.inspect_err(|error| file.remove_broken(error))
     }
 
     /// Opens the database file only to read; a file that is missing reads as an empty database, and stays missing.
@@ -81,31 +85,25 @@ impl DuckDb {
     /// # Errors
     /// As [`DuckDb::open`].
     pub fn open_to_read(path: &Path) -> Result<Self> {
-        if !path.exists() {
-            return Self::with(path, offline().and_then(Connection::open_in_memory_with_flags));
-        }
-        let read_only = offline().and_then(|config| config.access_mode(AccessMode::ReadOnly));
-        Self::with(path, read_only.and_then(|config| Connection::open_with_flags(path, config)))
+        Self::read(path, &DatabaseFile::find(path)?)
     }
 
-    /// Opens the database file only to read, and sees that it can be written; where it is missing, that its folder, or the
-    /// nearest that is there, can. Gives whether it is there.
+    /// Opens the database file only to read, and sees that [`DuckDb::open`] can open it. Gives whether it is there.
     ///
     /// # Errors
     /// As [`DuckDb::open`].
     pub fn open_to_check(path: &Path) -> Result<(bool, Self)> {
-        let is_there = path.exists();
-        let writable = if is_there {
-            // Before DuckDB opens it: its lock on the file would go with ours.
-            OpenOptions::new().write(true).open(path).map(drop)
-        } else {
-            let above = path.ancestors().skip(1).map(|folder| if folder == "" { Path::new(".") } else { folder });
-            let folder = above.into_iter().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-            // On Linux a file without a name, which leaves no trace.
-            tempfile::tempfile_in(folder).map(drop)
-        };
-        writable.map_err(|error| cannot_open(path, &error.to_string()))?;
-        Ok((is_there, Self::open_to_read(path)?))
+        let file = DatabaseFile::find(path)?;
+        file.check_writable()?;
+        Ok((file.is_there(), Self::read(path, &file)?))
+    }
+
+    fn read(path: &Path, file: &DatabaseFile) -> Result<Self> {
+        if !file.is_there() {
+            return Self::with(path, offline().and_then(Connection::open_in_memory_with_flags));
+        }
+        let read_only = offline().and_then(|config| config.access_mode(AccessMode::ReadOnly));
+        Self::with(path, read_only.and_then(|config| Connection::open_with_flags(path, config)))
     }
 
     fn with(path: &Path, connection: duckdb::Result<Connection>) -> Result<Self> {
@@ -217,23 +215,6 @@ impl Warehouse for DuckDb {
 /// Settings under which DuckDB fetches nothing: for a SQLite file, it would install an extension that reads it.
 fn offline() -> duckdb::Result<Config> {
     Config::default().enable_autoload_extension(false)
-}
-
-fn cannot_open(path: &Path, cause: &str) -> Error {
-    let message = format!("cannot open the DuckDB database {}", path.display());
-    // DuckDB gives no code for it: the text is that of 1.5.
-    if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
-        return Error::new(Kind::Busy, message)
-            .hint("another process has it open: close that one, or wait for the other run to end")
-            .cause(cause);
-    }
-    let empty = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let hint = if empty {
-        "the file is empty, which no database is: delete it, and the next run creates it anew"
-    } else {
-        "DUCKDB_PATH, in the staged pipeline database.duckdb.database_path, must name a DuckDB file that you may write"
-    };
-    Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
 }
 
 /// The full name of the target's schema, quoted: alone, it would be ambiguous where the database file has that name.

@@ -9,10 +9,11 @@ use crate::{error::Result, warehouse::Target};
 /// See [`crate::warehouse::Warehouse::prepare`]. One transaction.
 pub fn prepare(
     connection: &mut Connection,
-    target: Target,
+    mut target: Target,
     columns: &[Column],
     changes: &[SchemaChange],
 ) -> Result<Prepared> {
+    target.name = inspect::spelling(connection, &target.name)?;
     let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot prepare the table {table}");
     // One that a panic left open.

@@ -11,7 +11,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{DIALECT, Prepared, cast::Cast, decimals, failed, integrity, state};
+use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -43,7 +43,9 @@ pub fn roll_back(connection: &Connection) {
 
 /// Records the month and makes it visible. On any error the transaction is rolled back.
 pub fn commit(connection: &Connection, table: &Prepared, record: NewRecord, sequence: i64) -> Result<LoadRecord> {
-    let record = record.numbered(sequence, None, Timestamp::MIN);
+    // The settings may spell the name otherwise.
+    let table_name = table.target.name.table.clone();
+    let record = LoadRecord { table_name, ..record.numbered(sequence, None, Timestamp::MIN) };
     let period = record.billing_period;
     let committed = state::record(connection, &table.target.name, &record)
         .and_then(|()| connection.execute_batch("COMMIT").map_err(failed(doing(table, period))));
@@ -81,7 +83,7 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
 fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
     let period = load.billing_period;
     if load.format == FileFormat::Parquet {
-        decimals::check(connection, load, &files(load))?;
+        footers::check(connection, load, &files(load))?;
     }
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
@@ -231,15 +233,34 @@ const ROW_ERRORS: [&str; 5] = [
     "The CSV Parser state machine",
 ];
 
+/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are. What it advises is an option of its own.
+const PARALLEL: &str = "The Parallel CSV Reader";
+
 /// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
 /// options that are not ours to change.
 fn reason(text: &str) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
+        if text.contains(PARALLEL) {
+            return "DuckDB cannot read the file to its end, as where many empty lines follow the rows".to_owned();
+        }
         let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
         return one_line(&text[..end]);
     };
     // The row's line breaks stand as they are: only what comes last is DuckDB's own.
     let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
     one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_duckdb_advises_on_its_own_options_is_left_out() {
+        let text = "The Parallel CSV Reader currently does not support a full read on this file.\nTo correctly parse this \
+                    file, please run with the single threaded error (i.e., parallel = false)";
+        assert_eq!(reason(text), "DuckDB cannot read the file to its end, as where many empty lines follow the rows");
+        assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     warehouse::{
         TableName,
-        state_columns::{COLUMNS, StateColumn, StateRow, Type},
+        state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
     },
 };
 
@@ -46,6 +46,22 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a state table that lacks a column which every version wrote. The types may be others: values are read as text.
+///
+/// # Errors
+/// `Schema` naming the columns.
+pub fn check(connection: &Connection, state: &TableName) -> Result<()> {
+    let there = inspect::columns(connection, state)?;
+    let found = |name: &str| {
+        let column = there.iter().find(|(found, ..)| found.eq_ignore_ascii_case(name));
+        column.map(|(_, sql_type, _)| sql_type.clone())
+    };
+    check_columns(&path(connection, state, STATE_TABLE)?, found, |column| {
+        // The last record is found by them.
+        ["billing_period", "sequence", "loaded_at"].contains(&column.name).then(|| sql_type(column))
+    })
+}
+
 /// Adds a row.
 pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) -> Result<()> {
     let table = path(connection, name, STATE_TABLE)?;
@@ -63,9 +79,10 @@ pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) ->
 /// `Warehouse` where a value is not what finops writes there.
 pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
     let table = path(connection, name, STATE_TABLE)?;
-    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read.
+    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read. Earlier
+    // versions wrote the table's name as the settings spelled it.
     let sql = format!(
-        "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE table_name = ? \
+        "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE lower(table_name) = lower(?) \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
     );
     let failed = |error| failed(format!("cannot read the state table {table}"))(error);
