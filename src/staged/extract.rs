@@ -41,7 +41,7 @@ pub async fn extract(
     progress: &(dyn Fn(Transfer) + Sync),
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
-    let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
+    let mut report = PipelineReport::new(export.provider.as_str(), name, &root.display().to_string());
     report.verb = Verb::Stage;
     if let Err(error) = extract_months(export, store, root, run, progress, &mut report).await {
         report.error = Some(error.reported());
