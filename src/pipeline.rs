@@ -71,7 +71,7 @@ pub async fn run<W: Warehouse>(
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
     let table = warehouse.table_name(&export.table_name());
-    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
+    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
     let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {

@@ -47,9 +47,9 @@ pub struct PipelineReport {
 
 impl PipelineReport {
     /// The report of an export of which nothing is known yet but the settings.
-    pub fn new(pipeline: &str, export: &str, table: String) -> Self {
+    pub fn new(pipeline: &str, export: &str, table: &str) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
-        let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(&table));
+        let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(table));
         let (label, verb, step, status, newest_delivery_at, error) = (None, Verb::Load, None, None, None, None);
         Self { pipeline, label, verb, step, export, table, status, schema, months, newest_delivery_at, error }
     }

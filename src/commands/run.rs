@@ -110,7 +110,7 @@ fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> Pipe
         WarehouseConfig::BigQuery(options) => format!("{}.{}.{}", options.project, export.dataset, export.table),
         WarehouseConfig::DuckDb(_) => format!("{}.{}", export.dataset, export.table),
     };
-    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), table);
+    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
     report.label.clone_from(&export.label);
     report.error = Some(error.reported());
     report.status = (!run.dry_run).then_some(PipelineStatus::Failed);

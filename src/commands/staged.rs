@@ -229,10 +229,10 @@ impl Staged {
                 bar.finish();
                 Ok(report)
             }
-            Ok(None) => Ok(PipelineReport::new(self.local.provider.as_str(), "", into.clone())),
+            Ok(None) => Ok(PipelineReport::new(self.local.provider.as_str(), "", &into)),
             Err(error) => Err(error),
         };
-        self.report("extract-billing", into, done)
+        self.report("extract-billing", &into, done)
     }
 
     async fn load_local(&self) -> PipelineReport {
@@ -244,7 +244,7 @@ impl Staged {
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
         };
         let done = done.await;
-        self.report("load-billing-local", format!("{}.{}", self.local.dataset, self.local.table), done)
+        self.report("load-billing-local", &format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
     async fn export(&self, writing: Writing) -> PipelineReport {
@@ -253,7 +253,7 @@ impl Staged {
             Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
         };
         let done = done.await;
-        self.report("export-parquet", self.parquet_dir.display().to_string(), done)
+        self.report("export-parquet", &self.parquet_dir.display().to_string(), done)
     }
 
     /// `None` where BigQuery is not configured.
@@ -270,7 +270,7 @@ impl Staged {
         };
         let done = done.await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
-        Some(self.report("load-billing-remote", into, done))
+        Some(self.report("load-billing-remote", &into, done))
     }
 
     /// Refuses to begin where the step before has not made its folder.
@@ -284,7 +284,7 @@ impl Staged {
     }
 
     /// The report of a step, also of one that could not be begun.
-    fn report(&self, step: &str, into: String, done: Result<PipelineReport>) -> PipelineReport {
+    fn report(&self, step: &str, into: &str, done: Result<PipelineReport>) -> PipelineReport {
         let Export { provider, name, .. } = &self.local;
         let mut report = done.unwrap_or_else(|error| {
             let report = PipelineReport::new(provider.as_str(), name.as_deref().unwrap_or_default(), into);

@@ -156,9 +156,7 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     let name = scope.get("EXPORT_NAME").map(|(_, name)| name.clone());
-    if let Some(what) = name.as_deref().and_then(wrong_export) {
-        problems.add(&scope.name("EXPORT_NAME"), what, ENVIRONMENT);
-    }
+    problems.refuse(&scope.name("EXPORT_NAME"), name.as_deref().and_then(wrong_export), ENVIRONMENT);
     Export {
         provider: scope.provider,
         place: None,

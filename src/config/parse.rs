@@ -84,7 +84,7 @@ fn number<T: FromStr + Default>(
 /// An emulator's address as a URL.
 fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<String> {
     let value = value?;
-    wrong_url(value).into_iter().for_each(|what| problems.add(name, what, ENVIRONMENT));
+    problems.refuse(name, wrong_url(value), ENVIRONMENT);
     Some(value.trim_end_matches('/').to_owned())
 }
 
@@ -113,17 +113,11 @@ fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems)
             if other == "bigquery" && project.is_none() {
                 problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
             }
-            if let Some(what) = project.as_deref().and_then(wrong_project) {
-                problems.add("GCP_PROJECT_ID", what, ENVIRONMENT);
-            }
+            problems.refuse("GCP_PROJECT_ID", project.as_deref().and_then(wrong_project), ENVIRONMENT);
             let staging_dataset = variables.staging_dataset.clone();
-            if let Some(what) = staging_dataset.as_deref().and_then(wrong_dataset) {
-                problems.add("STAGING_DATASET", what, ENVIRONMENT);
-            }
+            problems.refuse("STAGING_DATASET", staging_dataset.as_deref().and_then(wrong_dataset), ENVIRONMENT);
             let location = variables.bigquery_location.as_deref().unwrap_or(default_of("BIGQUERY_LOCATION"));
-            if let Some(what) = wrong_location(location) {
-                problems.add("BIGQUERY_LOCATION", what, ENVIRONMENT);
-            }
+            problems.refuse("BIGQUERY_LOCATION", wrong_location(location), ENVIRONMENT);
             WarehouseConfig::BigQuery(bigquery::Options {
                 project: project.unwrap_or_default(),
                 default_location: location.to_owned(),

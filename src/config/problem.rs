@@ -18,6 +18,13 @@ pub struct Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
+    /// Adds what is wrong with a value, if anything is.
+    pub fn refuse(&mut self, name: &str, what: Option<String>, looked_in: &'static str) {
+        if let Some(what) = what {
+            self.add(name, what, looked_in);
+        }
+    }
+
     /// Adds one, unless it is known: exports may share the variable that is wrong.
     pub fn add(&mut self, name: &str, what: impl Into<String>, looked_in: &'static str) {
         let problem = Problem { name: name.to_owned(), what: message(&what.into()), looked_in };

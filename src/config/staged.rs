@@ -100,7 +100,7 @@ impl Steps<'_> {
 
     /// Adds what is wrong with a value, if anything is.
     fn refuse(&mut self, key: &str, what: Option<String>) {
-        what.into_iter().for_each(|what| self.problems.add(key, what, EVERYWHERE));
+        self.problems.refuse(key, what, EVERYWHERE);
     }
 
     /// The export in the staging folder, on its way into DuckDB.

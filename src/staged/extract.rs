@@ -43,7 +43,7 @@ pub async fn extract(
     progress: &(dyn Fn(Transfer) + Sync),
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
-    let mut report = PipelineReport::new(export.provider.as_str(), name, root.display().to_string());
+    let mut report = PipelineReport::new(export.provider.as_str(), name, &root.display().to_string());
     report.verb = Verb::Stage;
     let extracted = extract_months(export, store, root, run, progress, &mut report).await;
     let checked = extracted.and_then(|()| check_age(report.newest_delivery_at, &run.max_age, run.rules.now));

@@ -45,7 +45,7 @@ pub async fn export_parquet(
     writing: Writing,
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
-    let mut report = PipelineReport::new(export.provider.as_str(), name, folder.display().to_string());
+    let mut report = PipelineReport::new(export.provider.as_str(), name, &folder.display().to_string());
     report.verb = Verb::Write;
     if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
         report.error = Some(error.reported());

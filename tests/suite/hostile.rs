@@ -67,13 +67,13 @@ pub fn refusing(message: &str) -> String {
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let body = body.clone();
-            std::thread::spawn(move || refuse(connection.unwrap(), &body));
+            std::thread::spawn(move || refuse(&connection.unwrap(), &body));
         }
     });
     url
 }
 
-fn refuse(connection: TcpStream, body: &str) -> std::io::Result<()> {
+fn refuse(connection: &TcpStream, body: &str) -> std::io::Result<()> {
     let mut request = BufReader::new(connection.try_clone()?);
     let (mut line, mut length) = (String::new(), 0);
     while request.read_line(&mut line)? > 2 {
@@ -83,7 +83,8 @@ fn refuse(connection: TcpStream, body: &str) -> std::io::Result<()> {
     }
     request.take(length).read_to_end(&mut Vec::new())?;
     let head = format!("HTTP/1.1 403 Forbidden\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    (&connection).write_all(format!("{head}{body}").as_bytes())
+    let mut connection = connection;
+    connection.write_all(format!("{head}{body}").as_bytes())
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     io::Read,
+    net::TcpListener,
     process::{Child, Command, ExitStatus},
     time::{Duration, Instant},
 };
@@ -155,6 +156,33 @@ async fn a_run_that_is_told_to_stop_ends_at_once_with_the_code_for_that() {
             (swaps(&job), job.figures()["2025-09"].clone()),
             (vec![SEPTEMBER.to_owned()], both()["2025-09"].clone())
         );
+    }
+}
+
+/// The signals that the program handles, as Linux tells.
+fn handled(run: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", run.id())).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_told_to_stop_at_its_first_request_ends_with_the_code_for_that() {
+    // Signals 2 and 15.
+    const BOTH: u64 = 1 << 1 | 1 << 14;
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", server.local_addr().unwrap());
+    let job = CloudJob::new(&[]).await;
+    let finops = job.finops.with("STORAGE_EMULATOR_HOST", &url).with("BIGQUERY_EMULATOR_HOST", &url);
+    for _ in 0..20 {
+        let run = finops.spawn();
+        let connection = server.accept().unwrap();
+        assert_eq!(handled(&run) & BOTH, BOTH, "signals are handled before anything is asked for");
+        signal(&run, "-TERM");
+        let (status, stderr) = end(run);
+        assert_eq!(status.code(), Some(143), "{stderr}");
+        assert_names(&stderr, &["told to stop", "expires within a day"]);
+        drop(connection);
     }
 }
 

@@ -90,3 +90,37 @@ fn texts(row: Row) -> Vec<Option<String>> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_service_that_does_not_wait_for_the_end_is_asked_again_after_longer_and_longer_pauses() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            for asked in 0..4 {
+                let (mut connection, _) = listener.accept().await.unwrap();
+                let _ = connection.read(&mut [0; 10_000]).await.unwrap();
+                let body = json!({"jobReference": {"jobId": "j"}, "jobComplete": asked == 3}).to_string();
+                let head = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+                connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        let client = Client::connect("p".to_owned(), Some(&host), None).unwrap();
+        let begin = Instant::now();
+        let answer = client.query("EU", "SELECT 1", &[]).await.map_err(|failure| failure.to_string());
+        assert_eq!(answer.unwrap().job_id, "j");
+        server.await.unwrap();
+        // At least: a pause never ends early, however slow the machine is.
+        assert!(begin.elapsed() >= client.pauses().take(3).sum::<Duration>());
+    }
+}
