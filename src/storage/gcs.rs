@@ -143,7 +143,6 @@ impl Gcs {
         let fields = "items(name,size,updated,crc32c,generation),nextPageToken";
         let mut query = vec![("prefix", prefix), ("matchGlob", glob), ("fields", fields), ("maxResults", PAGE)];
         query.extend(token.map(|token| ("pageToken", token)));
-        let _permit = self.limit.permit().await;
         self.get("/o", &query, &format!("list {}", self.uri(prefix)), prefix).await
     }
 
@@ -159,6 +158,7 @@ impl Gcs {
             let error = Error::new(Kind::Storage, format!("cannot {doing}: {what}")).hint(UNREACHABLE).cause(cause);
             Refusal { error, status: None }
         };
+        let _permit = self.limit.permit().await;
         let headers = self.headers().await.map_err(|error| Refusal { error, status: Some(401) })?;
         let url = format!("{}/storage/v1/b/{}{below}", self.endpoint, self.bucket);
         let response = self.http.get(url).query(query).headers(headers).send().await;

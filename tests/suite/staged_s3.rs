@@ -71,6 +71,16 @@ impl Everything {
         report["pipelines"].as_array().unwrap().iter().map(months).collect()
     }
 
+    /// What each step would do with each month, newest first.
+    #[track_caller]
+    fn planned(&self) -> Vec<[String; 4]> {
+        let outcome = self.finops().run(&["aws", "run-pipeline", "--dry-run", "--output", "json"]);
+        assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+        let months: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
+        let steps = ["extract-billing", "load-billing-local", "export-parquet", "load-billing-remote"];
+        months.iter().map(|month| steps.map(|step| month["steps"][step].as_str().unwrap().to_owned())).collect()
+    }
+
     fn assert_holds(&self, delivered: &[Delivered; 2]) {
         let expected: BTreeMap<_, _> = delivered
             .iter()
@@ -111,15 +121,18 @@ impl Everything {
 async fn walks(dialect: Dialect, format: Format) {
     let all = Everything::new(Export { parts: 2, ..Export::new(dialect, format) }).await;
     let first = all.deliver(1).await;
+    assert_eq!(all.planned(), [["load"; 4]; 2]);
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
     all.assert_holds(&first);
     assert!(all.fetched() >= 4 && all.uploads() > 0);
 
     let uploads = all.uploads();
+    assert_eq!(all.planned(), [["skip"; 4]; 2]);
     assert_eq!(all.run(), [["skipped", "skipped"]; 4]);
     assert_eq!((all.fetched(), all.uploads()), (0, uploads), "the second run moves no data");
 
     let later = all.deliver(2).await;
+    assert_eq!(all.planned(), [["reload"; 4], ["skip"; 4]]);
     assert_eq!(all.run(), [["loaded", "skipped"]; 4]);
     all.assert_holds(&later);
 }

@@ -23,7 +23,7 @@ use tokio::sync::Barrier;
 
 use crate::{
     jobs::CloudJob,
-    program::{BUCKET, each, month},
+    program::{BUCKET, assert_names, each, month},
     s3::{self, S3Server},
     servers::{client, pass_on},
     storage::{bucket, folder, listed, seeded},
@@ -41,8 +41,8 @@ enum Does {
     Gather(Arc<(AtomicUsize, AtomicUsize, Barrier)>),
     /// Breaks the first answer of an object off, once more than its head is there.
     BreakOff(Arc<AtomicUsize>),
-    /// Puts these objects into the bucket before it answers to the first read of a data file.
-    Replace(Arc<Mutex<Objects>>),
+    /// Puts these objects into the bucket, or deletes those without bytes, before it answers to the first read of a data file.
+    Replace(Arc<tokio::sync::Mutex<Objects>>),
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
     Encrypt,
 }
@@ -106,12 +106,21 @@ async fn answer(State(front): State<Front>, mut request: Request) -> Response {
             Response::from_parts(head, Body::from_stream(half.chain(end)))
         }
         Does::Replace(objects) => {
-            let objects = if is_object { std::mem::take(&mut *objects.lock().unwrap()) } else { Vec::new() };
-            for (key, bytes) in objects {
+            // Other reads wait until all are there.
+            let mut objects = objects.lock().await;
+            let replaced = if is_object { std::mem::take(&mut *objects) } else { Vec::new() };
+            for (key, bytes) in replaced {
+                if bytes.is_empty() {
+                    let mut url: reqwest::Url = front.server.parse().unwrap();
+                    url.path_segments_mut().unwrap().extend(["storage", "v1", "b", BUCKET, "o", &key]);
+                    assert!(client().delete(url).send().await.unwrap().status().is_success());
+                    continue;
+                }
                 let url = format!("{}/upload/storage/v1/b/{BUCKET}/o", front.server);
                 let put = client().post(url).query(&[("uploadType", "media"), ("name", &key)]).body(bytes);
                 assert!(put.send().await.unwrap().status().is_success());
             }
+            drop(objects);
             pass_on(&client(), &front.server, request).await
         }
         Does::Encrypt => {
@@ -257,13 +266,26 @@ async fn a_month_that_is_replaced_while_its_headers_are_read_is_planned_again_an
     let september = |id: &str, costs: &[&str]| Delivery::new("2025-09", id, costs).overwriting();
     let job = CloudJob::new(&[september("first", &["1"])]).await;
     let second = september("second", &["2", "3"]).files().into_iter();
-    let second = second.map(|(key, bytes)| (format!("cur/{REPORT}/{key}"), bytes)).collect();
-    let (_, url) = Front::before(job.storage.url(), Does::Replace(Arc::new(Mutex::new(second)))).await;
+    let second = second.map(|(key, bytes)| (format!("cur/{REPORT}/{key}"), bytes)).collect::<Vec<_>>().into();
+    let (_, url) = Front::before(job.storage.url(), Does::Replace(Arc::new(second))).await;
     let report = job.finops.clone().with("STORAGE_EMULATOR_HOST", &url).report(0);
     assert_eq!(each(&report, "status"), ["loaded"], "{report:#}");
     assert_eq!(month(&report, "2025-09")["execution_id"], "second");
     assert_eq!(job.figures()["2025-09"], (2, "5".to_owned()));
     assert_eq!(load_jobs(&job.emulator).len(), 1, "of the first delivery nothing is loaded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_month_that_is_removed_while_its_headers_are_read_stays_in_the_report_as_failed() {
+    let september = Delivery::new("2025-09", "first", &["1"]);
+    let job = CloudJob::new(&[september.clone(), Delivery::new("2025-08", "first", &["2"])]).await;
+    let gone = september.files().into_iter().map(|(key, _)| (format!("cur/{REPORT}/{key}"), Vec::new()));
+    let gone = gone.collect::<Vec<_>>().into();
+    let (_, url) = Front::before(job.storage.url(), Does::Replace(Arc::new(gone))).await;
+    let report = job.finops.clone().with("STORAGE_EMULATOR_HOST", &url).report(1);
+    assert_eq!(each(&report, "billing_period"), ["2025-09", "2025-08"], "{report:#}");
+    assert_eq!(each(&report, "status"), ["failed", "loaded"], "{report:#}");
+    assert_names(month(&report, "2025-09")["error"]["message"].as_str().unwrap(), &["was replaced or removed"]);
 }
 
 /// A server before the S3 server that answers as a bucket with SSE-KMS does.
