@@ -11,8 +11,9 @@ use finops_core::{
     export::{ExportKind, ManifestLocation, Provider},
     manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
+    run_id::began,
     staged::{self, Written},
-    state::Standing,
+    state::{LoadRecord, Standing},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -48,8 +49,8 @@ pub struct Discovered {
 ///
 /// # Errors
 /// As [`deliveries`].
-pub async fn discover(store: &Store, export: &Export, months: &Months, _: &Loaded) -> Result<Discovered> {
-    deliveries(store, export, months).await
+pub async fn discover(store: &Store, export: &Export, months: &Months, loaded: &Loaded) -> Result<Discovered> {
+    list(store, export, months, loaded.records()).await
 }
 
 /// The deliveries of the months wanted, to be shown: what is loaded is decided on what [`discover`] finds.
@@ -58,6 +59,13 @@ pub async fn discover(store: &Store, export: &Export, months: &Months, _: &Loade
 /// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
 /// one month is part of the result.
 pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
+    list(store, export, months, &Records::new()).await
+}
+
+/// What is recorded of each month.
+type Records = BTreeMap<BillingPeriod, LoadRecord>;
+
+async fn list(store: &Store, export: &Export, months: &Months, records: &Records) -> Result<Discovered> {
     let manifests = manifests(store, export).await?;
     let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
@@ -69,7 +77,7 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
     let read: Vec<_> = stream::iter(by_month)
         .map(|(period, runs)| async move {
             let span = info_span!("month", billing_period = %period);
-            (period, candidates(store, export, period, runs).instrument(span).await)
+            (period, candidates(store, export, period, runs, records.get(&period)).instrument(span).await)
         })
         .buffer_unordered(REQUESTS)
         .collect()
@@ -174,6 +182,7 @@ async fn candidates(
     export: &Export,
     billing_period: BillingPeriod,
     mut runs: Vec<(ManifestLocation, Object)>,
+    record: Option<&LoadRecord>,
 ) -> Result<Vec<Candidate>> {
     // Where keys tell which is the newest, as AWS's do, the others need not be read.
     if export.provider == Provider::Aws && export.place.is_none() {
@@ -202,9 +211,17 @@ async fn candidates(
     });
     for (export_folder, written, candidate) in &mut found {
         let Ok(delivery) = &mut candidate.delivery else { break };
-        let stored = stored_files(store, export_folder, &delivery.manifest, written).await?;
-        *delivery =
-            Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
+        let Delivery { manifest, manifest_uri, delivered_at, .. } = &*delivery;
+        let listed = listed_files(store, export_folder, manifest).await?;
+        let recorded = unread(store, manifest, &listed, record).await;
+        let stored = match recorded {
+            Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
+            None => stored_files(store, listed, written).await?,
+        };
+        *delivery = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
+        if let Some(fingerprint) = recorded {
+            fingerprint.clone_into(&mut delivery.fingerprint);
+        }
         if delivery.missing.is_empty() && !delivery.files.is_empty() {
             break;
         }
@@ -303,19 +320,33 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
         (tail.tail.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
     };
     let known = files.iter().zip(&manifest.files).map(known).collect();
-    let stored = stored_files(store, export_folder, manifest, &known).await?;
+    let listed = listed_files(store, export_folder, manifest).await?;
+    let stored = stored_files(store, listed, &known).await?;
     let now = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
-    Ok(now.fingerprint == delivery.fingerprint)
+    let is_same = |(now, then): (&StoredFile, &StoredFile)| (now.bytes, &now.checksum) == (then.bytes, &then.checksum);
+    Ok(now.missing.is_empty() && now.files.iter().zip(files).all(is_same))
 }
 
-/// The listed files that are there, by their tail below the export's folder. Where a listing tells no checksums, files are
-/// read for them, but for those that have the size and time of one that is `known`.
-async fn stored_files(
+/// The recorded fingerprint of a delivery of which a local folder has all files, as long as none of them changed since the
+/// run began that recorded it: then they need not be read for it.
+async fn unread<'a>(
     store: &Store,
-    export_folder: &str,
     manifest: &Manifest,
-    known: &Known,
-) -> Result<HashMap<String, StoredFile>> {
+    listed: &[(String, Object)],
+    record: Option<&'a LoadRecord>,
+) -> Option<&'a str> {
+    let record = record.filter(|record| record.execution_id == manifest.execution_id)?;
+    let bytes: u64 = listed.iter().map(|(_, object)| object.bytes).sum();
+    let is_whole = listed.len() == manifest.files.len();
+    if !is_whole || (record.files, record.bytes) != (listed.len() as u64, bytes) {
+        return None;
+    }
+    let is_old = store.unchanged_since(listed.iter().map(|(_, object)| object), began(&record.run_id)?).await;
+    is_old.then_some(record.fingerprint.as_str())
+}
+
+/// The objects of the listed files that are there, with their tail below the export's folder.
+async fn listed_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<Vec<(String, Object)>> {
     let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
     let folders: BTreeSet<&str> = listed.iter().map(|tail| tail.rsplit_once('/').map_or("", |(f, _)| f)).collect();
     let mut objects = Vec::new();
@@ -326,17 +357,30 @@ async fn stored_files(
             listed.contains(tail.as_str()).then_some((tail, object))
         }));
     }
-    stream::iter(objects)
+    Ok(objects)
+}
+
+/// The files with their checksums, by tail. Where a listing tells none, files are read for them, but for those that have the
+/// size and time of one that is `known`.
+async fn stored_files(
+    store: &Store,
+    listed: Vec<(String, Object)>,
+    known: &Known,
+) -> Result<HashMap<String, StoredFile>> {
+    stream::iter(listed)
         .map(|(tail, object)| async move {
             let same = known.get(&tail).filter(|known| (known.bytes, known.updated) == (object.bytes, object.updated));
             let checksum = match (same, &object.checksum) {
                 (Some(same), None) => same.checksum.clone(),
                 _ => store.checksum(&object).await?,
             };
-            let Object { key, bytes, updated, version, .. } = object;
-            Ok((tail, StoredFile { key, bytes, updated, checksum, version }))
+            Ok((tail, stored_file(object, checksum)))
         })
         .buffer_unordered(REQUESTS)
         .try_collect()
         .await
+}
+
+fn stored_file(Object { key, bytes, updated, version, .. }: Object, checksum: String) -> StoredFile {
+    StoredFile { key, bytes, updated, checksum, version }
 }

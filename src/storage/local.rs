@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -79,6 +80,16 @@ impl Local {
             Ok(crc32c_text(sum))
         };
         self.as_listed(object, read).await
+    }
+
+    /// Goes by the time of the last change to a file's inode as well: a mirror may set the other one back.
+    pub(super) async fn unchanged_since(&self, keys: impl Iterator<Item = &str>, time: Timestamp) -> bool {
+        let paths: Vec<PathBuf> = keys.map(|key| self.path(key)).collect();
+        let is_old = move |path: &PathBuf| {
+            let metadata = fs::metadata(path).ok();
+            metadata.is_some_and(|metadata| metadata.ctime() < time.as_second() && updated(&metadata) < time)
+        };
+        self.blocking(move || Ok(paths.iter().all(is_old))).await.unwrap_or_default()
     }
 
     pub(super) async fn fetch(&self, object: &Object, to: &Path) -> Result<()> {

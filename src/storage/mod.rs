@@ -175,6 +175,14 @@ impl Store {
         }
     }
 
+    /// Whether the files of a local folder are as they were at that time. Of buckets, listings tell the checksums.
+    pub async fn unchanged_since(&self, objects: impl Iterator<Item = &Object>, time: Timestamp) -> bool {
+        match self {
+            Self::Local(local) => local.unchanged_since(objects.map(|object| object.key.as_str()), time).await,
+            _ => false,
+        }
+    }
+
     /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is told how many more bytes
     /// are there. Gives what its listed checksum is.
     ///

@@ -156,7 +156,7 @@ use Before::{Loaded, LoadedUnprivileged, Nothing, NothingUnprivileged};
 
 type LocalCase = (Wrong, Before, fn(&Local) -> Finops);
 
-const LOCAL: [LocalCase; 30] = [
+const LOCAL: [LocalCase; 31] = [
     (("`AWS_DATASET` is not set", "AWS_DATASET"), Nothing, |local| local.job.finops.clone().without("AWS_DATASET")),
     (("`DUCKDB_PATH` is a folder", "cur"), Nothing, |local| local.at("cur")),
     (("`DUCKDB_PATH` is a pipe", "pipe.duckdb"), Nothing, |local| {
@@ -220,6 +220,11 @@ const LOCAL: [LocalCase; 30] = [
         local.job.finops.clone()
     }),
     (("the source has no manifest", "cur"), Nothing, |local| {
+        fs::remove_dir_all(&local.job.source).unwrap();
+        fs::create_dir(&local.job.source).unwrap();
+        local.job.finops.clone()
+    }),
+    (("the source of loaded months has no manifest any more", "cur"), Loaded, |local| {
         fs::remove_dir_all(&local.job.source).unwrap();
         fs::create_dir(&local.job.source).unwrap();
         local.job.finops.clone()
