@@ -268,9 +268,10 @@ pub async fn all_manifests(
         Some(place) => place.manifest_patterns(provider, export_name),
     };
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
-    let listed: Vec<Vec<Object>> = futures::future::try_join_all(lists).await?;
+    // Of several errors the first pattern's counts, not the quickest.
+    let listed: Result<Vec<Vec<Object>>> = futures::future::join_all(lists).await.into_iter().collect();
     let mut found: BTreeMap<String, (ManifestLocation, Object)> = BTreeMap::new();
-    for object in listed.into_iter().flatten() {
+    for object in listed?.into_iter().flatten() {
         let location = match export.place {
             None => provider.locate(prefix, export_name, &object.key),
             Some(place) => place.locate(provider, prefix, export_name, &object.key),
