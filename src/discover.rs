@@ -105,13 +105,13 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
     Ok(discovered)
 }
 
-/// The newest month that the export has a manifest of, where there is one.
+/// The months that the export has a manifest of.
 ///
 /// # Errors
 /// As [`discover`], and `Configuration` where several exports lie there.
-pub async fn newest_month(store: &Store, export: &Export) -> Result<Option<BillingPeriod>> {
+pub async fn delivered_months(store: &Store, export: &Export) -> Result<BTreeSet<BillingPeriod>> {
     let manifests = manifests(store, export).await?;
-    Ok(manifests.iter().map(|(location, _)| location.billing_period).max())
+    Ok(manifests.iter().map(|(location, _)| location.billing_period).collect())
 }
 
 /// Refuses a report of another version than is asked for.
@@ -167,8 +167,11 @@ async fn newest_at(
     let newest = read.iter().filter_map(|candidate| candidate.delivery.as_ref().ok()).map(Delivery::issued).max();
     let Some((location, object)) = other.filter(|other| Some(listed_at(other)) > newest) else { return newest };
     // A mirror may have copied it long after it was issued.
-    let manifest = read_manifest(store, export, &location, &object).await.ok()?.ok();
-    newest.max(manifest.map(|(manifest, _)| manifest.issued.unwrap_or(object.updated)))
+    let issued = match read_manifest(store, export, &location, &object).await {
+        Ok(Ok((manifest, _))) => manifest.issued,
+        _ => None,
+    };
+    newest.max(Some(issued.unwrap_or(listed_at(&(location, object)))))
 }
 
 /// When a delivery was issued, as far as the listing tells.

@@ -161,8 +161,9 @@ async fn round<W: Warehouse>(
     let ready = refuse_required(ready, found.as_ref(), &table_name, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
     let of = |change: &SchemaChange| (change.column.clone(), change.change);
-    let told: HashSet<_> = report.schema.iter().map(of).collect();
-    let news: Vec<_> = changes.iter().chain(&refusals).filter(|change| !told.contains(&of(change))).cloned().collect();
+    let reported: HashSet<_> = report.schema.iter().map(of).collect();
+    let news: Vec<_> =
+        changes.iter().chain(&refusals).filter(|change| !reported.contains(&of(change))).cloned().collect();
     report.schema.extend(news);
     if run.dry_run {
         report.months.extend(reports.into_values().map(outcome::as_plan));

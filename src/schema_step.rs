@@ -141,7 +141,7 @@ pub fn refuse_required(
             continue;
         };
         let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
-        let way_out = format!("let it take NULL: ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL");
+        let way_out = format!("let it take NULL: ALTER TABLE `{table}` ALTER COLUMN {column} DROP NOT NULL");
         not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out));
     }
     accepted

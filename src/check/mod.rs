@@ -1,24 +1,22 @@
 //! Tests the settings against the services that they name. Nothing is changed, and what is asked is free but for the listing
 //! and reading of a few objects.
 //!
-//! The rooms of storage and warehouse tell facts; here they become findings. Checks that do not depend on each other go in
-//! parallel, and one that fails hides none but those that need it.
+//! The rooms of storage and warehouse tell facts; here they become findings. Sources are looked at together, then the
+//! warehouse, since what lies in a source decides whether a table may take it. A check that fails hides none but those that
+//! need it.
 
 mod bigquery;
 #[cfg(feature = "duckdb")]
 mod duckdb;
 mod source;
 
-use finops_core::{
-    age::MaxAge,
-    check::{Check, CheckReport, Finding, Loading, clock, loading},
-};
+use finops_core::check::{Check, CheckReport, Finding, Loading, clock, loading};
 use futures::future::{join, join_all};
 use jiff::SignedDuration;
 
 use self::source::{Looked, Place};
 use crate::{
-    config::Export,
+    config::{Config, Export},
     error::{Error, Result},
     flow::table::Delivered,
     storage::Store,
@@ -33,12 +31,14 @@ const CREDENTIALS: &str = "the credentials";
 
 /// What there is to find of exports that go into BigQuery.
 pub async fn into_bigquery(
+    config: &Config,
     sources: &[Opened<'_>],
-    max_age: &MaxAge,
     options: &Options,
     connected: &Result<BigQuery>,
 ) -> CheckReport {
-    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age))).await;
+    let looks =
+        join_all(sources.iter().map(|(export, store)| source::look(export, store, &config.months, &config.max_age)))
+            .await;
     let mut warehouse = bigquery::look(connected, options, &delivered(sources, &looks)).await;
     let mut findings = vec![version()];
     findings.append(&mut warehouse.findings);
@@ -53,8 +53,9 @@ pub async fn into_bigquery(
 
 /// What there is to find of exports that go into a DuckDB file.
 #[cfg(feature = "duckdb")]
-pub async fn into_duckdb(sources: &[Opened<'_>], max_age: &MaxAge, path: &std::path::Path) -> CheckReport {
-    let looks = join_all(sources.iter().map(|(export, store)| source::look(export, store, max_age)));
+pub async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
+    let looks =
+        join_all(sources.iter().map(|(export, store)| source::look(export, store, &config.months, &config.max_age)));
     let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));
     let (looks, clocks) = join(looks, clocks).await;
     let of_file = duckdb::look(path, &delivered(sources, &looks)).await;

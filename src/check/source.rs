@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
     config::{Export, Months, Source},
-    discover::{Discovered, deliveries, newest_month},
+    discover::{Discovered, delivered_months, deliveries},
     error::{Error, Kind, Result},
     flow::{
         silence::{check_age, no_manifest},
@@ -58,7 +58,7 @@ pub async fn clock(store: &Result<Store>) -> Option<Finding> {
     Some(super::clock_finding(GCS, gcs.clock_ahead().await))
 }
 
-pub async fn look(export: &Export, opened: &Result<Store>, max_age: &MaxAge) -> Looked {
+pub async fn look(export: &Export, opened: &Result<Store>, wanted: &Months, max_age: &MaxAge) -> Looked {
     let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
     let signed_in = match opened {
         Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
@@ -81,11 +81,11 @@ pub async fn look(export: &Export, opened: &Result<Store>, max_age: &MaxAge) -> 
         }
     };
     let Store::Gcs(gcs) = store else {
-        let Contents { source, export, delivered, .. } = contents(export, store, max_age).await;
+        let Contents { source, export, delivered, .. } = contents(export, store, wanted, max_age).await;
         findings.extend([source, export]);
         return Looked { findings, place: Place::NotAsked(SOURCE), delivered };
     };
-    let asked = join3(contents(export, store, max_age), gcs.missing_permissions(), gcs.place());
+    let asked = join3(contents(export, store, wanted, max_age), gcs.missing_permissions(), gcs.place());
     let (Contents { source, export: export_found, is_missing, delivered }, missing, place) = asked.await;
     findings.push(source);
     if is_missing {
@@ -123,7 +123,7 @@ struct Contents {
     delivered: Option<Delivered>,
 }
 
-async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> Contents {
+async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &MaxAge) -> Contents {
     let (object, name) = (source(export), name(export));
     let found = |source, export| Contents { source, export, is_missing: false, delivered: None };
     let unread = |error: &Error| Contents {
@@ -131,14 +131,20 @@ async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> Contents 
         ..found(failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE))
     };
     let listed = || Finding::ok(Check::Source, &object, "can be listed");
-    let newest = match newest_month(store, export).await {
-        Ok(Some(newest)) => newest,
-        Ok(None) => return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await)),
+    let months = match delivered_months(store, export).await {
+        Ok(months) if months.is_empty() => {
+            return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await));
+        }
+        Ok(months) => months,
         // Several exports lie there.
         Err(error) if error.kind() == Kind::Configuration => {
             return found(listed(), failed(Check::Export, &name, &error));
         }
         Err(error) => return unread(&error),
+    };
+    let Some(newest) = months.into_iter().rfind(|month| wanted.contain(*month)) else {
+        let hint = "a run has nothing to do: are START_DATE and END_DATE right?";
+        return found(listed(), Finding::warning(Check::Export, &name, "none of the months asked for is there", hint));
     };
     let month = Months { start: Some(newest), end: Some(newest) };
     match deliveries(store, export, &month).await {
@@ -154,7 +160,7 @@ async fn contents(export: &Export, store: &Store, max_age: &MaxAge) -> Contents 
     }
 }
 
-/// What the newest month's deliveries tell.
+/// What the deliveries of the newest month say.
 fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding {
     let mut candidates = discovered.candidates.iter();
     let usable =

@@ -24,10 +24,10 @@ pub(crate) async fn check(arguments: ChosenArguments, environment: &BTreeMap<Str
     let sources: Vec<Opened<'_>> = join_all(opened).await;
     let report = match &config.warehouse {
         WarehouseConfig::BigQuery(options) => {
-            check::into_bigquery(&sources, &config.max_age, options, &BigQuery::connect(options.clone())).await
+            check::into_bigquery(&config, &sources, options, &BigQuery::connect(options.clone())).await
         }
         #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => check::into_duckdb(&sources, &config.max_age, path).await,
+        WarehouseConfig::DuckDb(path) => check::into_duckdb(&config, &sources, path).await,
         #[cfg(not(feature = "duckdb"))]
         WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
     };

@@ -46,7 +46,7 @@ async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus
             Ok(table) => (table.months.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
-        let newest_delivery_at = months.iter().filter_map(|month| month.record.issued_at).max();
+        let newest_delivery_at = months.iter().filter_map(|month| month.visible()?.issued_at).max();
         let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
         let table = warehouse.table_name(&export.table_name());
         tables.push(TableStatus { pipeline, label, table, months, newest_delivery_at, error });

@@ -15,6 +15,7 @@ for_each_warehouse!(
     a_moment_that_no_timestamp_is_fails_its_month,
     zeros_behind_the_microseconds_are_no_loss,
     nanoseconds_that_no_timestamp_has_fail_their_month,
+    nanoseconds_at_midnight_become_a_day,
     a_table_that_began_as_csv_takes_parquet,
     a_table_that_began_as_parquet_takes_csv,
     whole_numbers_widen_to_decimals_for_doubles,
@@ -131,6 +132,17 @@ async fn zeros_behind_the_microseconds_are_no_loss<H: Harness>() {
         let stored = table.select("CAST(line_item_usage_start_date AS VARCHAR)");
         assert_eq!(stored, some(&[&[&format!("2025-08-02 {seconds}")]]), "{moment}");
     }
+}
+
+async fn nanoseconds_at_midnight_become_a_day<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let day = |id: &str, value: &str| parquet("2025-08", id, &["1"], &[&format!("{value} AS day")]);
+    table.load(&day("days", "DATE '2025-08-02'")).await.unwrap();
+    table.load(&day("midnight", "TIMESTAMP_NS '2025-08-03 00:00:00'")).await.unwrap();
+    assert_eq!(table.select("CAST(day AS VARCHAR)"), some(&[&["2025-08-03"]]));
+    let error = table.load(&day("noon", "TIMESTAMP_NS '2025-08-04 12:00:00'")).await.unwrap_err();
+    assert!(error.full_message().contains("column day: 1 value is not a date"), "{}", error.full_message());
+    assert_eq!(table.select("CAST(day AS VARCHAR)"), some(&[&["2025-08-03"]]));
 }
 
 async fn nanoseconds_that_no_timestamp_has_fail_their_month<H: Harness>() {

@@ -126,7 +126,7 @@ impl FileType {
             | (_, C::String)
             | (Self::Int64 | Self::Double, C::Decimal)
             | (Self::Date, C::Timestamp)
-            | (Self::Timestamp, C::Date) => Reading::Cast,
+            | (Self::Timestamp | Self::Nanos, C::Date) => Reading::Cast,
             _ => Reading::Never,
         }
     }

@@ -13,6 +13,9 @@ use crate::{
     },
 };
 
+const NANOSECONDS_OF_A_DAY: i64 = 86_400_000_000_000;
+const EXPECTED_DAY: &str = "a date";
+
 /// A staging column on its way into the table's.
 struct Cast {
     /// Its name in the staging table.
@@ -35,8 +38,13 @@ impl Cast {
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             // BigQuery makes whole numbers of them.
             (FileType::Nanos, _) => {
-                let value = format!("IF(MOD({name}, 1000) = 0, TIMESTAMP_MICROS(DIV({name}, 1000)), NULL)");
-                return Self { expected: Some(EXPECTED_MOMENT), ..itself(value) };
+                let moment = format!("TIMESTAMP_MICROS(DIV({name}, 1000))");
+                let (unit, value, expected) = match to {
+                    ColumnType::Date => (NANOSECONDS_OF_A_DAY, format!("CAST({moment} AS DATE)"), EXPECTED_DAY),
+                    _ => (1000, moment, EXPECTED_MOMENT),
+                };
+                let value = format!("IF(MOD({name}, {unit}) = 0, {value}, NULL)");
+                return Self { expected: Some(expected), ..itself(value) };
             }
             (FileType::Date, ColumnType::Timestamp) => return itself(format!("CAST({name} AS TIMESTAMP)")),
             _ => {}
@@ -60,7 +68,7 @@ impl Cast {
                 Some("a whole number of 64 bits"),
             ),
             ColumnType::Timestamp => (moment(&name), Some(EXPECTED_MOMENT)),
-            ColumnType::Date => (day(&name), Some("a date")),
+            ColumnType::Date => (day(&name), Some(EXPECTED_DAY)),
         };
         Self { name, staged, value, expected }
     }
@@ -119,8 +127,7 @@ fn exact_decimal(text: &str, decimals: u8) -> String {
     )
 }
 
-/// The day that the text stands for: `2025-03-21`, `03/21/2025`, or a midnight such as `2025-03-21T00:00:00Z`; NULL where
-/// it stands for none. A cast of any other moment is not relied on to be refused.
+/// The text's day: `2025-03-21`, `03/21/2025`, or a midnight such as `2025-03-21T00:00:00Z`; NULL where there is none. A cast of any other moment is not relied on to be refused.
 fn day(text: &str) -> String {
     let month_first = "([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})";
     let midnight = "[T ]00:00:00([.]0+)?(Z|[+]00:00)?";
@@ -131,7 +138,7 @@ fn day(text: &str) -> String {
     )
 }
 
-/// The moment that the text stands for, with or without its seconds; NULL where it stands for none. Zeros behind the
+/// The text's moment, with or without its seconds; NULL where there is none. Zeros behind the
 /// microseconds are left out: whether the cast takes them is not relied on.
 fn moment(text: &str) -> String {
     let minute = "([0-9-]+[T ][0-9]+:[0-9]+)([Z+-].*)?";

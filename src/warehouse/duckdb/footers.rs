@@ -19,6 +19,11 @@ use crate::{
 /// # Errors
 /// `Data` naming a column that DuckDB would not read to the last digit.
 pub fn check(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
+    check_moments(connection, load, files)?;
+    check_decimals(connection, load, files)
+}
+
+fn check_decimals(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
     let period = load.billing_period;
     let sql = format!(
         "SELECT name, string_agg(DISTINCT concat('DECIMAL(', precision, ',', scale, ')'), ' and ' \
@@ -29,7 +34,6 @@ pub fn check(connection: &Connection, load: &MonthLoad, files: &str) -> Result<(
         let mut statement = connection.prepare(&sql)?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.next().transpose()
     };
-    check_moments(connection, load, files)?;
     let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some((name, types)) = found else { return Ok(()) };
     let message = format!(
@@ -51,7 +55,7 @@ fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Resu
         .map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some(name) = found else { return Ok(()) };
     let message = format!(
-        "{period} cannot be loaded: column {} is TIMESTAMP(NANOS) in UTC in its files, of which DuckDB drops digits (in {})",
+        "{period} cannot be loaded: column {} is TIMESTAMP(NANOS) in UTC in its files, and DuckDB would drop its last digits (in {})",
         short(&name),
         load.one_of_files()
     );
