@@ -31,7 +31,7 @@ FORMS = {
     "ALERT_EMAIL": ("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
     "LOAD_CONCURRENCY": ("24", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
     "WAIT_MAX_HOURS": ("48", "[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
-    "MAX_AGE_HOURS": ("", "|[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
+    "MAX_AGE_HOURS": ("", "|[1-9][0-9]{0,4}|100000", "a whole number of hours from 1 to 100000"),
     "START_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
     "END_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
 }

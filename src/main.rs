@@ -13,7 +13,7 @@ use tracing::{Instrument, field::Empty, info_span};
 
 #[tokio::main]
 async fn main() {
-    // Before anything else: what comes earlier is not stopped by them.
+    // First of all: before this, a signal kills the process without a message.
     let signals = Signals::listen();
     telemetry::start();
     let cli = Cli::try_parse().unwrap_or_else(|error| {
@@ -26,7 +26,7 @@ async fn main() {
     let run_id = run_id(Timestamp::now(), std::process::id());
     let span = info_span!("run", run_id, pipeline = Empty);
     let code = run(cli, run_id, signals).instrument(span).await;
-    // Not by returning: that would wait for a DuckDB transaction, which DuckDB rolls back by itself.
+    // Returning would wait for a DuckDB transaction; DuckDB rolls back one that the process's end cut off.
     std::process::exit(code);
 }
 
@@ -49,30 +49,27 @@ async fn run(cli: Cli, run_id: String, signals: Option<Signals>) -> i32 {
     }
 }
 
-/// What may tell the process to stop. As process 1 of a container, it would ignore signals that it does not handle.
+/// The signals that stop the process. Process 1 of a container ignores signals that it does not handle.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Signals {
-    /// `None` where the system does not let them be handled.
+    /// `None` where the system does not allow it.
     fn listen() -> Option<Self> {
         let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         Some(Self { interrupt: interrupt.ok()?, terminate: terminate.ok()? })
     }
 }
 
-/// Ends when the process is told to stop, with the exit code for that.
+/// Ends when a signal to stop arrives, with the exit code for that signal.
 async fn interrupted(signals: Option<Signals>) -> i32 {
     let Some(Signals { mut interrupt, mut terminate }) = signals else { return std::future::pending().await };
     let code = tokio::select! {
         _ = interrupt.recv() => 130,
         _ = terminate.recv() => 143,
     };
-    tracing::warn!(
-        "told to stop: no month is left half loaded, and the next run goes on from here; a staging table in BigQuery \
-         expires within a day"
-    );
+    tracing::warn!("stopped by a signal: no month is half loaded, and the next run continues from here");
     code
 }

@@ -70,8 +70,8 @@ pub fn start() {
     }
 }
 
-/// Stderr for plain lines: each is written at once, and stays one line of a length that can be read, whatever a service or a
-/// file says.
+/// Stderr for plain lines: each is written at once, and is one line of a readable length, whatever text from outside is in
+/// it.
 struct Lines<W>(W);
 
 impl<W: Write> Write for Lines<W> {

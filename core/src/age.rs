@@ -1,5 +1,5 @@
-//! How old the newest delivery of an export is, and whether it may be: a mirror that stopped delivers nothing, and nothing
-//! is wrong with the months that are loaded.
+//! How old the newest delivery of an export is, and how old it may be: where a mirror has stopped, nothing new arrives, and
+//! the loaded months are fine.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -8,9 +8,11 @@ use crate::period::BillingPeriod;
 /// How old an export's newest delivery may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MaxAge {
+    /// The setting with the limit: a job's and a staged pipeline's have different names.
+    pub setting: &'static str,
     /// The limit; without one the age is reported only.
     pub limit: Option<SignedDuration>,
-    /// The last month that counts, where one is set. In the past nothing new is due.
+    /// The last month that counts, where one is set. Where it is over, no new delivery is due.
     pub last_month: Option<BillingPeriod>,
 }
 
@@ -46,9 +48,9 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_may_be_as_old_as_the_limit_says_and_a_range_that_ended_wants_none() {
+    fn a_delivery_may_be_as_old_as_the_limit_and_months_that_are_over_need_no_new_one() {
         let now = at("2025-10-04T06:00:00Z");
-        let three_days = MaxAge { limit: Some(SignedDuration::from_hours(72)), last_month: None };
+        let three_days = MaxAge { limit: Some(SignedDuration::from_hours(72)), ..MaxAge::default() };
         for (newest, is_too_old) in [
             ("2025-10-04T05:00:00Z", false),
             ("2025-10-01T06:00:00Z", false),
@@ -67,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_told_in_hours_and_after_two_days_in_days() {
+    fn an_age_is_in_hours_and_after_two_days_in_days() {
         let now = at("2025-10-04T06:00:00Z");
         for (newest, text) in [
             ("2025-10-04T06:30:00Z", "2025-10-04 06:30 UTC, less than 1 h old"),

@@ -11,7 +11,7 @@ const HIDDEN: &str = "***";
 pub struct Secret(String);
 
 impl Secret {
-    /// For the one who must know it.
+    /// The secret itself.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -29,11 +29,22 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The value of a setting as it may be shown. A path on this machine stays as it is, unless it ends as a signed URL does.
+/// The parameters of signed URLs whose values are credentials, wherever they are.
+const PARAMETERS: [&str; 5] = ["sig=", "token=", "x-goog-signature=", "x-amz-signature=", "x-amz-security-token="];
+
+/// The value of a setting without credentials. A path on this machine is unchanged, unless it ends as a signed URL does.
 pub fn shown(value: &str) -> String {
+    without_parameters(&without_user_and_query(value))
+}
+
+fn without_user_and_query(value: &str) -> String {
     let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let url = value.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
     let (scheme, rest) = url.map_or(("", value), |(scheme, rest)| (&value[..scheme.len() + 3], rest));
+    if url.is_some() && rest.contains("://") && rest.contains('@') {
+        // Several URLs in a list, or one within another: which of them has a password is not clear.
+        return format!("{scheme}{HIDDEN}");
+    }
     // A file's name may have a `?`, but hardly a `=` behind it.
     let signed = rest.split_once('?').filter(|(_, query)| url.is_some() || query.contains('='));
     let (place, query) = signed.unwrap_or((rest, ""));
@@ -56,19 +67,40 @@ pub fn shown(value: &str) -> String {
     if signed.is_some() { format!("{scheme}{place}?{HIDDEN}") } else { format!("{scheme}{place}") }
 }
 
-/// A message in which URLs stand between other words. An account such as `user:name@example.com` stays as it is.
+/// `text` with the values of [`PARAMETERS`] hidden, each up to the next `&` or white space.
+fn without_parameters(text: &str) -> String {
+    let ends = |c: char| c == '&' || c.is_whitespace();
+    let part = |part: &str| {
+        let (part, end) = part.split_at(part.trim_end_matches(ends).len());
+        let lower = part.to_ascii_lowercase();
+        let is_name = |at: usize| !part[..at].ends_with(char::is_alphanumeric);
+        let value = |name: &&str| lower.match_indices(name).find(|(at, _)| is_name(*at)).map(|(at, _)| at + name.len());
+        match PARAMETERS.iter().filter_map(value).min() {
+            Some(at) if at < part.len() => format!("{}{HIDDEN}{end}", &part[..at]),
+            _ => format!("{part}{end}"),
+        }
+    };
+    text.split_inclusive(ends).map(part).collect()
+}
+
+/// Where the first URL of `word` begins.
+fn url(word: &str) -> Option<usize> {
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    word.find("://").map(|end| word[..end].trim_end_matches(is_scheme).len())
+}
+
+/// A message with URLs between other words. An account such as `user:name@example.com` is unchanged. Most punctuation may
+/// be part of a password or a signature (Azure's signed URLs have `spr=https,http`), so it ends no word.
 pub fn without_credentials(text: &str) -> String {
-    let ends = |c: char| c.is_whitespace() || "`'\"()<>,;".contains(c);
-    let word = |word: &str| match word.find("http://").or_else(|| word.find("https://")) {
-        Some(at) => format!("{}{}", &word[..at], shown(&word[at..])),
-        None => match word.split_once('?') {
-            Some((place, query)) if query.contains('=') => format!("{place}?{HIDDEN}"),
-            _ => word.to_owned(),
-        },
+    let ends = |c: char| c.is_whitespace() || "`\"<>".contains(c);
+    let word = |word: &str| match (url(word), word.split_once('?')) {
+        (Some(at), _) if !word[..at].contains('?') => format!("{}{}", &word[..at], shown(&word[at..])),
+        (of_query, Some((place, query))) if of_query.is_some() || query.contains('=') => format!("{place}?{HIDDEN}"),
+        _ => word.to_owned(),
     };
     let part = |part: &str| {
-        let end = part.trim_end_matches(|c| ends(c) || ".:".contains(c)).len();
-        word(&part[..end]) + &part[end..]
+        let end = part.trim_end_matches(|c| ends(c) || ".,:;'()".contains(c)).len();
+        without_parameters(&word(&part[..end])) + &part[end..]
     };
     text.split_inclusive(ends).map(part).collect()
 }
@@ -78,6 +110,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::message;
 
     #[test]
     fn a_signature_or_a_password_is_never_shown() {
@@ -96,6 +129,9 @@ mod tests {
             ("user:S@localhost:4443", "***@localhost:4443"),
             ("user:S?S=S@localhost", "***"),
             ("md:db?motherduck_token=S", "md:db?***"),
+            ("http://h/p,https://user:S@h", "http://***"),
+            ("sv=2024&sig=S&se=2025", "sv=2024&sig=***&se=2025"),
+            ("x-amz-signature=S", "x-amz-signature=***"),
         ] {
             assert_eq!(shown(value), expected);
             assert!(!expected.contains('S'));
@@ -103,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_shown_by_what_holds_it() {
+    fn a_secret_is_not_shown_by_a_struct_that_has_it() {
         let secret = Secret::from("S".to_owned());
         assert_eq!((format!("{:?}", Some(&secret)).as_str(), secret.expose()), ("Some(***)", "S"));
     }
 
     #[test]
-    fn what_holds_no_credential_is_shown_whole() {
+    fn values_without_credentials_are_shown_whole() {
         for value in [
             "",
             "aws_cur",
@@ -131,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_message_only_the_urls_change() {
+    fn only_the_credentials_of_a_message_are_hidden() {
         for (text, expected) in [
             (
                 "cannot reach (http://u:S@h:1/x?sig=S): `https://a/?S`, run again",
@@ -141,6 +177,12 @@ mod tests {
                 "no folder acct.blob.core.windows.net/c?sig=S: check",
                 "no folder acct.blob.core.windows.net/c?***: check",
             ),
+            ("HTTPS://user:S@h and abfss://c:S@h/x", "HTTPS://***@h and abfss://***@h/x"),
+            ("no folder acct/c?sv=2024&spr=https,http&sig=S, check", "no folder acct/c?***, check"),
+            ("for 'https://acct/c?spr=https,http&sig=S' in", "for 'https://acct/c?***' in"),
+            ("at acct/c?spr=https://x&key=S:", "at acct/c?***:"),
+            ("the motherduck_token=S&x of X-Goog-Signature=S", "the motherduck_token=***&x of X-Goog-Signature=***"),
+            ("config=a/design=b, pageToken=c, sig=, token= is empty", ""),
             ("user:a@b.c may not read gs://b/a@b, at http://127.0.0.1:9050: why?", ""),
             ("one  two\n\tthree é (`x`)", ""),
         ] {
@@ -151,15 +193,18 @@ mod tests {
     proptest! {
         #[test]
         fn no_secret_is_shown_whatever_is_around_it(
-            scheme in "(https?|gs|s3)://", host in "[a-z.]{1,9}(:[0-9]{1,4})?", path in "(/[a-z@:]{0,5}){0,3}",
-            secret in "[A-Z#/?=&:]{0,6}SECRET[A-Z#/?=&:@]{0,6}",
+            scheme in "(https?|HTTPS|gs|s3|abfss)://", host in "[a-z.]{1,9}(:[0-9]{1,4})?", path in "(/[a-z@:]{0,5}){0,3}",
+            secret in "[A-Z,;'()/#?=&:]{0,6}SECRET[A-Z,;'()/#?=&:@]{0,6}",
         ) {
             for url in [
                 format!("{scheme}{host}{path}?sig={secret}"),
                 format!("{scheme}user:{secret}@{host}{path}"),
                 format!("{scheme}user:{secret}@{host}{path}?sig={secret}"),
             ] {
-                prop_assert!(!shown(&url).contains("SECRET"), "{} of {}", shown(&url), url);
+                let in_message = message(&format!("cannot read {url}: try `{url}` or '{url}', or ({url})"));
+                for text in [shown(&url), in_message] {
+                    prop_assert!(!text.contains("SECRET"), "{text} of {url}");
+                }
             }
         }
 

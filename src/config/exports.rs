@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use finops_core::{export::Provider, shown::shown, state::STATE_TABLE};
+use finops_core::{export::Provider, shown::shown, state::STATE_TABLE, text::is_harmful};
 
 use super::{
     ENVIRONMENT, Export, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig,
@@ -90,15 +90,31 @@ pub fn wrong_dataset(name: &str) -> Option<String> {
     wrong_characters(name, "_").or(reserved)
 }
 
-/// What is wrong with a table's name, if anything is.
-pub fn wrong_table(name: &str) -> Option<String> {
-    wrong_characters(name, "_-")
-}
-
-/// What is wrong with a name that may hold letters, digits and `others`, if anything is.
+/// What is wrong with a name of letters, digits and `others`, if anything is.
 fn wrong_characters(name: &str, others: &str) -> Option<String> {
     let fits = name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c));
-    (!fits).then(|| format!("is `{}`: at most 200 letters, digits and underscores", shown(name)))
+    (!fits).then(|| {
+        let others = others.chars().map(|c| format!("`{c}`")).collect::<Vec<_>>().join(", ");
+        format!("is `{}`: at most 200 characters were expected: letters, digits, {others}", shown(name))
+    })
+}
+
+/// What is wrong with the name of a schema or a table in DuckDB, which takes any characters between quotes. Those that a
+/// name hardly has are refused, as they are part of URLs, which may carry credentials, or end a quoted name in messages.
+pub fn wrong_in_duckdb(name: &str) -> Option<String> {
+    let is_odd = |c: char| is_harmful(c) || "`\"?@".contains(c);
+    let fits = !name.trim().is_empty() && !name.contains("://") && !name.contains(is_odd);
+    (!fits).then(|| format!("is `{}`: a name was expected, without `\"`, `?`, `@`, `://` and backticks", shown(name)))
+}
+
+/// What is wrong with the name of a table in BigQuery: it takes letters, marks and digits of any script, connectors, dashes
+/// and spaces. Which of the characters beyond ASCII are such, BigQuery says.
+pub fn wrong_in_bigquery(name: &str) -> Option<String> {
+    let may_be = |c: char| if c.is_ascii() { c.is_ascii_alphanumeric() || "_- ".contains(c) } else { !is_harmful(c) };
+    let fits = !name.trim().is_empty() && name.len() <= 1024 && name.chars().all(may_be);
+    (!fits).then(|| {
+        format!("is `{}`: at most 1024 bytes were expected: letters, digits, `_`, `-` and spaces", shown(name))
+    })
 }
 
 /// What is wrong with an export's name, if anything is: providers make a folder or a file of it.
@@ -148,7 +164,7 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
         problems.add(&scope.name("DATASET"), what, ENVIRONMENT);
     }
     let table = required(scope, "TABLE_NAME", "the table to load into", problems);
-    if let Some(what) = wrong_table(&table) {
+    if let Some(what) = wrong_characters(&table, "_-") {
         problems.add(&scope.name("TABLE_NAME"), what, ENVIRONMENT);
     }
     if table.eq_ignore_ascii_case(STATE_TABLE) {

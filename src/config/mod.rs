@@ -77,7 +77,7 @@ impl Source {
         match text.split_once("://") {
             Some((scheme @ ("gs" | "s3"), path)) => {
                 let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-                if bucket.is_empty() || bucket.contains(['?', '@']) {
+                if bucket.is_empty() || bucket.contains([':', '?', '@']) {
                     return Err(format!("is `{}`: {scheme}://bucket/prefix was expected", shown(text)));
                 }
                 let of_bucket = if scheme == "s3" { Self::S3 } else { Self::Gcs };
@@ -191,16 +191,20 @@ const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
 /// How many months may be replaced at once.
 const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
 
-/// How many hours a month may be let wait, and how many a delivery may be old.
-const HOURS: RangeInclusive<i64> = 0..=100_000;
+/// How many hours a month may wait for its files.
+const WAIT_MAX_HOURS: RangeInclusive<i64> = 0..=100_000;
 
-/// The hours that a text gives.
+/// How many hours old the newest delivery may be. Not 0, which would fail every run, and may be meant as "no limit".
+const MAX_AGE_HOURS: RangeInclusive<i64> = 1..=100_000;
+
+/// The hours in a text.
 ///
 /// # Errors
 /// What was expected instead.
-fn hours(text: &str) -> Result<SignedDuration, String> {
-    let hours = text.parse().ok().filter(|hours| HOURS.contains(hours));
-    hours
-        .map(SignedDuration::from_hours)
-        .ok_or_else(|| format!("is `{}`: a whole number of hours was expected", shown(text)))
+fn hours(text: &str, range: &RangeInclusive<i64>) -> Result<SignedDuration, String> {
+    let hours = text.parse().ok().filter(|hours| range.contains(hours));
+    hours.map(SignedDuration::from_hours).ok_or_else(|| {
+        let (least, most) = (range.start(), range.end());
+        format!("is `{}`: a whole number of hours from {least} to {most} was expected", shown(text))
+    })
 }

@@ -6,7 +6,8 @@ use finops_core::{age::MaxAge, shown::shown};
 use jiff::SignedDuration;
 
 use super::{
-    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, Months, Problem, WarehouseConfig,
+    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, LOAD_CONCURRENCY, MAX_AGE_HOURS, Months, Problem, WAIT_MAX_HOURS,
+    WarehouseConfig,
     environment::{Variables, default_of},
     exports::{exports, wrong_dataset, wrong_location, wrong_project, wrong_url},
     hours,
@@ -52,13 +53,14 @@ pub fn parse(environment: &BTreeMap<String, String>, choice: &Choice) -> Result<
         FLAG_OR_ENVIRONMENT,
         &mut problems,
     );
-    let mut hours_of = |name: &str, text: &str| -> Option<SignedDuration> {
-        hours(text).map_err(|what| problems.add(name, what, ENVIRONMENT)).ok()
+    let mut hours_of = |name: &str, text: &str, range| -> Option<SignedDuration> {
+        hours(text, &range).map_err(|what| problems.add(name, what, ENVIRONMENT)).ok()
     };
     let wait_max = variables.wait_max_hours.as_deref().unwrap_or(default_of("WAIT_MAX_HOURS"));
-    let wait_max = hours_of("WAIT_MAX_HOURS", wait_max).unwrap_or_default();
-    let limit = variables.max_age_hours.as_deref().and_then(|text| hours_of("MAX_AGE_HOURS", text));
-    let max_age = MaxAge { limit, last_month: months.end };
+    let wait_max = hours_of("WAIT_MAX_HOURS", wait_max, WAIT_MAX_HOURS).unwrap_or_default();
+    let setting = "MAX_AGE_HOURS";
+    let limit = variables.max_age_hours.as_deref().and_then(|text| hours_of(setting, text, MAX_AGE_HOURS));
+    let max_age = MaxAge { setting, limit, last_month: months.end };
     let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
     if problems.0.is_empty() {
         Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
@@ -210,6 +212,52 @@ mod tests {
         assert_eq!(staging(parsed(&named).unwrap()).as_deref(), Some("staging"));
         let reserved = [&WORKING[..], &[("STAGING_DATASET", "Information_Schema")]].concat();
         assert!(parsed(&reserved).unwrap_err()[0].what.contains("keep for themselves"));
+    }
+
+    #[test]
+    fn a_month_may_wait_no_hour_and_a_delivery_may_not_be_no_hour_old() {
+        for (name, hours, least) in [
+            ("WAIT_MAX_HOURS", "0", None),
+            ("WAIT_MAX_HOURS", "-1", Some(0)),
+            ("MAX_AGE_HOURS", "1", None),
+            ("MAX_AGE_HOURS", "100000", None),
+            ("MAX_AGE_HOURS", "0", Some(1)),
+            ("MAX_AGE_HOURS", "100001", Some(1)),
+        ] {
+            let found = parsed(&[&WORKING[..], &[(name, hours)]].concat());
+            let what = found.err().map(|problems| problems[0].what.clone());
+            let expected = |least| format!("is `{hours}`: a whole number of hours from {least} to 100000 was expected");
+            assert_eq!(what, least.map(expected), "{name}={hours}");
+        }
+        let limited = parsed(&[&WORKING[..], &[("MAX_AGE_HOURS", "72")]].concat()).unwrap();
+        assert_eq!(
+            (limited.max_age.setting, limited.max_age.limit),
+            ("MAX_AGE_HOURS", Some(SignedDuration::from_hours(72)))
+        );
+    }
+
+    #[test]
+    fn a_name_with_other_characters_is_refused_with_those_that_it_may_have() {
+        let wrong = [&WORKING[..4], &[("AWS_DATASET", "d-1"), ("AWS_TABLE_NAME", "Kosten_März")]].concat();
+        let whats: Vec<String> = parsed(&wrong).unwrap_err().into_iter().map(|problem| problem.what).collect();
+        assert_eq!(
+            whats,
+            [
+                "is `d-1`: at most 200 characters were expected: letters, digits, `_`",
+                "is `Kosten_März`: at most 200 characters were expected: letters, digits, `_`, `-`"
+            ]
+        );
+        assert!(parsed(&[&WORKING[..5], &[("AWS_TABLE_NAME", "costs-2025_all")]].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_bucket_with_a_key_in_it_is_refused_and_the_key_is_not_shown() {
+        for source in ["s3://AKIA:SE/CRET@bucket/p", "gs://AKIA:SE/CRET@bucket/p", "gs://AKIA:SECRET"] {
+            let of = [WORKING[0], WORKING[4], WORKING[5], ("WAREHOUSE", "duckdb"), ("AWS_SOURCE", source)];
+            let problems = parsed(&of).unwrap_err();
+            assert!(problems[0].what.contains("://bucket/prefix was expected"), "{problems:?}");
+            assert!(!problems[0].what.contains("CRET"), "{problems:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What each step of the staged pipeline needs, out of the settings.
 
-use std::path::PathBuf;
+use std::{ops::RangeInclusive, path::PathBuf};
 
 use finops_core::{
     age::MaxAge,
@@ -11,8 +11,10 @@ use finops_core::{
 use jiff::SignedDuration;
 
 use super::{
-    CurVersion, Export, Months, Problem, Source, Values,
-    exports::{wrong_dataset, wrong_export, wrong_location, wrong_project, wrong_table, wrong_url},
+    CurVersion, Export, MAX_AGE_HOURS, Months, Problem, Source, Values, WAIT_MAX_HOURS,
+    exports::{
+        wrong_dataset, wrong_export, wrong_in_bigquery, wrong_in_duckdb, wrong_location, wrong_project, wrong_url,
+    },
     file::EVERYWHERE,
     hours,
     problem::Problems,
@@ -35,8 +37,12 @@ impl Steps<'_> {
     pub fn delivered(&mut self) -> Export {
         let (source, prefix) = self.place();
         let name = self.values.of(self.provider, "export_name");
-        self.refuse(&format!("{}.export_name", self.provider.as_str()), name.and_then(wrong_export));
-        self.refuse("aws.endpoint_url", self.values.get("aws.endpoint_url").and_then(wrong_url));
+        self.problems.refuse(
+            &format!("{}.export_name", self.provider.as_str()),
+            name.and_then(wrong_export),
+            EVERYWHERE,
+        );
+        self.problems.refuse("aws.endpoint_url", self.values.get("aws.endpoint_url").and_then(wrong_url), EVERYWHERE);
         let export = self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new());
         Export { cur_version: self.cur_version(), ..export }
     }
@@ -48,11 +54,11 @@ impl Steps<'_> {
         let has_bucket = values.is_nearer(provider, "bucket", "source");
         if provider == Provider::Aws && (has_bucket || values.of(provider, "source").is_none()) {
             let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);
-            // The ARN of an access point may stand for it, which has `:` and `/`.
+            // It may be the ARN of an access point, which has `:` and `/`.
             let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
             let what =
                 || format!("is `{}`: a bucket's bare name was expected; a path goes to aws.prefix", shown(&bucket));
-            self.refuse("aws.bucket", is_wrong.then(what));
+            self.problems.refuse("aws.bucket", is_wrong.then(what), EVERYWHERE);
             return (Source::S3(bucket), prefix.to_owned());
         }
         let (key, place) = if has_bucket {
@@ -98,18 +104,12 @@ impl Steps<'_> {
         }
     }
 
-    /// Adds what is wrong with a value, if anything is.
-    fn refuse(&mut self, key: &str, what: Option<String>) {
-        self.problems.refuse(key, what, EVERYWHERE);
-    }
-
     /// The export in the staging folder, on its way into DuckDB.
     pub fn staged(&mut self) -> Export {
         let schema = self.values.get("database.duckdb.schema").unwrap_or_default().to_owned();
         let table = self.values.of(self.provider, "table_id").unwrap_or_default().to_owned();
-        // A schema may be called what a table may.
-        self.refuse("database.duckdb.schema", wrong_table(&schema));
-        self.refuse(&format!("{}.table_id", self.provider.as_str()), wrong_table(&table));
+        self.problems.refuse("database.duckdb.schema", wrong_in_duckdb(&schema), EVERYWHERE);
+        self.problems.refuse(&format!("{}.table_id", self.provider.as_str()), wrong_in_duckdb(&table), EVERYWHERE);
         self.export(Some(Place::Staging), Source::Local(self.staging_dir()), String::new(), &schema, table)
     }
 
@@ -118,9 +118,13 @@ impl Steps<'_> {
         let dataset = self.values.require("database.bigquery.dataset_id", "the BigQuery dataset", &mut self.problems);
         let of_aws = self.values.get("database.bigquery.table_id").filter(|_| self.provider == Provider::Aws);
         let table = of_aws.or(self.values.of(self.provider, "table_id")).unwrap_or_default().to_owned();
-        self.refuse("database.bigquery.dataset_id", wrong_dataset(&dataset));
+        self.problems.refuse("database.bigquery.dataset_id", wrong_dataset(&dataset), EVERYWHERE);
         let of_provider = format!("{}.table_id", self.provider.as_str());
-        self.refuse(of_aws.map_or(&of_provider, |_| "database.bigquery.table_id"), wrong_table(&table));
+        self.problems.refuse(
+            of_aws.map_or(&of_provider, |_| "database.bigquery.table_id"),
+            wrong_in_bigquery(&table),
+            EVERYWHERE,
+        );
         self.export(Some(Place::Parquet), Source::Local(self.parquet_dir()), String::new(), &dataset, table)
     }
 
@@ -150,10 +154,14 @@ impl Steps<'_> {
         let project =
             self.values.require("database.bigquery.project_id", "the project of the dataset", &mut self.problems);
         let location = self.values.get("database.bigquery.location").unwrap_or_default().to_owned();
-        self.refuse("database.bigquery.project_id", wrong_project(&project));
-        self.refuse("database.bigquery.location", wrong_location(&location));
+        self.problems.refuse("database.bigquery.project_id", wrong_project(&project), EVERYWHERE);
+        self.problems.refuse("database.bigquery.location", wrong_location(&location), EVERYWHERE);
         let staging_dataset = self.values.get("database.bigquery.staging_dataset").map(str::to_owned);
-        self.refuse("database.bigquery.staging_dataset", staging_dataset.as_deref().and_then(wrong_dataset));
+        self.problems.refuse(
+            "database.bigquery.staging_dataset",
+            staging_dataset.as_deref().and_then(wrong_dataset),
+            EVERYWHERE,
+        );
         bigquery::Options {
             project,
             default_location: location,
@@ -166,7 +174,7 @@ impl Steps<'_> {
         }
     }
 
-    /// Whether anything is said of BigQuery.
+    /// Whether BigQuery is configured.
     pub fn names_bigquery(&self) -> bool {
         ["project_id", "dataset_id"].iter().any(|key| self.values.get(&format!("database.bigquery.{key}")).is_some())
     }
@@ -190,17 +198,18 @@ impl Steps<'_> {
 
     /// How long a month may wait for its files.
     pub fn wait_max(&mut self) -> SignedDuration {
-        self.hours("wait_max_hours").unwrap_or_default()
+        self.hours("wait_max_hours", WAIT_MAX_HOURS).unwrap_or_default()
     }
 
-    /// How old an export's newest delivery may be, of which `months` count.
+    /// How old an export's newest delivery may be, if the last of `months` is not over.
     pub fn max_age(&mut self, months: &Months) -> MaxAge {
-        MaxAge { limit: self.hours("max_age_hours"), last_month: months.end }
+        const SETTING: &str = "max_age_hours";
+        MaxAge { setting: SETTING, limit: self.hours(SETTING, MAX_AGE_HOURS), last_month: months.end }
     }
 
-    fn hours(&mut self, key: &str) -> Option<SignedDuration> {
+    fn hours(&mut self, key: &str, range: RangeInclusive<i64>) -> Option<SignedDuration> {
         let text = self.values.get(key)?;
-        hours(text).map_err(|what| self.problems.add(key, what, EVERYWHERE)).ok()
+        hours(text, &range).map_err(|what| self.problems.add(key, what, EVERYWHERE)).ok()
     }
 
     /// Ends the reading.

@@ -1,4 +1,4 @@
-//! What fails a run although nothing is wrong with any month: deliveries that are not there, or that stopped.
+//! What fails a run although nothing is wrong with any month: there are no deliveries, or no new ones.
 
 use finops_core::{
     BillingPeriod,
@@ -14,23 +14,26 @@ use crate::{
     storage::Store,
 };
 
-/// So many names of what is there are shown.
+/// How many names an error shows.
 const SHOWN: usize = 10;
 
-/// Refuses a newest delivery that is older than `MAX_AGE_HOURS` allows.
+/// The remedy for an export that its provider no longer delivers.
+const ENDED: &str = "remove an export that ended from the settings";
+
+/// Refuses a newest delivery that is older than the setting allows.
 ///
 /// # Errors
-/// `Stale`, as said.
+/// `Stale` for such a delivery.
 pub fn check_age(newest: Option<Timestamp>, max_age: &MaxAge, now: Timestamp) -> Result<()> {
     let exceeded = newest.and_then(|newest| Some((issued(newest, now), max_age.exceeded(newest, now)?.as_hours())));
     let Some((issued, hours)) = exceeded else { return Ok(()) };
-    Err(Error::new(Kind::Stale, format!("the newest delivery is of {issued}, and MAX_AGE_HOURS allows {hours} h")).hint(
-        "see whether the provider still exports and the mirror still runs; an export that ended is taken out of the settings",
-    ))
+    let message = format!("the newest delivery is of {issued}, and {} allows {hours} h", max_age.setting);
+    let hint = format!("check that the provider still exports and the mirror still runs; {ENDED}");
+    Err(Error::new(Kind::Stale, message).hint(hint))
 }
 
-/// The error for a place without any manifest, of which the `months` are loaded: a name or a prefix may be misspelt, or a
-/// mirror may have been emptied. It names what is there.
+/// The error for a place without any manifest, from which `months` are loaded: a name or a prefix may be misspelt, or a
+/// mirror was emptied. It names the exports or folders that are there.
 pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod]) -> Error {
     let of_export = export.name.as_ref().map(|name| format!(" of export `{name}`")).unwrap_or_default();
     let loaded = match months {
@@ -39,19 +42,19 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         [first, .., last] => format!(", and {} months are loaded from there ({first} to {last})", months.len()),
     };
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
-    // What is there helps, and is no part of what failed.
+    // Where these cannot be listed, the error is still that there is no manifest.
     if let Ok(Some(there)) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
     }
     let hint = if months.is_empty() {
-        "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun"
+        "check the prefix and the export's name, and that the provider has delivered and the mirror has run".to_owned()
     } else {
-        "check the prefix, the export's name and the mirror; an export that ended is taken out of the settings"
+        format!("check the prefix, the export's name and the mirror; {ENDED}")
     };
     Error::new(Kind::NotFound, message).hint(hint)
 }
 
-/// The exports below the prefix, or else the folders in it, or in the nearest folder above that has any.
+/// The exports below the prefix. Where there are none: the folders in it, or in the nearest folder above that has any.
 async fn what_is_there(store: &Store, export: &Export) -> Result<Option<String>> {
     let manifests = all_manifests(store, export, None).await?;
     let exports = exports_of(&manifests);

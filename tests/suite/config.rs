@@ -326,6 +326,53 @@ fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) ->
     }
 }
 
+/// What is wrong with a `config.toml` for the tables of a staged pipeline: those in DuckDB, then those in BigQuery.
+fn wrong_tables(file: &str) -> [Vec<String>; 2] {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("config.toml");
+    fs::write(&path, file).unwrap();
+    let mut problems = Problems::default();
+    let values = Values::read(Some(&path), &BTreeMap::new(), &[], &mut problems).unwrap();
+    assert_eq!(problems.0, []);
+    let mut steps = [(); 2].map(|()| Steps { provider: Provider::Aws, values: &values, problems: Problems::default() });
+    steps[0].staged();
+    steps[1].parquet();
+    steps.map(|steps| steps.problems.0.into_iter().map(|problem| problem.name).collect())
+}
+
+#[test]
+fn a_staged_pipeline_takes_the_names_that_its_warehouse_takes() {
+    let bigquery = "[database.bigquery]\ndataset_id = \"d\"\n";
+    let table = "aws.table_id";
+    let long = "ä".repeat(513);
+    for (name, in_duckdb, in_bigquery) in [
+        ("aws-billing_data", true, true),
+        ("Kosten_März", true, true),
+        ("kosten – 2025", true, true),
+        ("費用", true, true),
+        ("costs (all)/'25; $", true, false),
+        (r"a\\b", true, false),
+        (&long, true, false),
+        ("a`b", false, false),
+        (r#"a\"b"#, false, false),
+        (r"a\u0007b", false, false),
+        (r"a\u202eb", false, false),
+        (" ", false, false),
+        ("https://h/x", false, false),
+        ("c?sig=S", false, false),
+        ("user:S@h", false, false),
+    ] {
+        let wrong =
+            |fits: bool, names: &[&str]| if fits { vec![] } else { names.iter().map(ToString::to_string).collect() };
+        let file = format!("{bigquery}[database.duckdb]\nschema = \"{name}\"\n[aws]\ntable_id = \"{name}\"\n");
+        let expected = [wrong(in_duckdb, &["database.duckdb.schema", table]), wrong(in_bigquery, &[table])];
+        assert_eq!(wrong_tables(&file), expected, "{name}");
+        let of_bigquery = "database.bigquery.table_id";
+        let file = format!("{bigquery}table_id = \"{name}\"\n");
+        assert_eq!(wrong_tables(&file), [vec![], wrong(in_bigquery, &[of_bigquery])], "{name}");
+    }
+}
+
 #[test]
 fn a_bucket_or_prefix_on_the_command_line_counts_before_a_source_in_the_file() {
     let s3 = |bucket: &str, prefix: &str| Ok((Source::S3(bucket.to_owned()), prefix.to_owned()));

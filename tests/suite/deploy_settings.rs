@@ -122,7 +122,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
           AZURE_SOURCE=s3://bucket/azure\nAZURE_DATASET=billing\nAZURE_SCHEDULE='every day'\n\
           ARTIFACT_REGISTRY_REPO=Finops\nIMAGE_NAME=a/b\nMEMORY=256Mi\nCPU=3\nMAX_RETRIES=11\nTIMEOUT=169h\n\
           SCHEDULE_TIME_ZONE='Mars/North Pole'\nALERT_EMAIL=nobody\nSTORAGE_EMULATOR_HOST=http://127.0.0.1:4443\n\
-          LOAD_CONCURRENCY=0\nWAIT_MAX_HOURS=-1\nMAX_AGE_HOURS=3d\nSTART_DATE=2025-02\nEND_DATE=2025-01\n",
+          LOAD_CONCURRENCY=0\nWAIT_MAX_HOURS=-1\nMAX_AGE_HOURS=0\nSTART_DATE=2025-02\nEND_DATE=2025-01\n",
     );
     refused(
         "update",

@@ -161,7 +161,7 @@ async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began
     let [staged, swapped] = [0, 1].map(|at| began[at][LABELS]["job_id"].as_str().unwrap());
     assert!(staged.starts_with("finops-billing-aws_cur-202509-finops_staging_202509_"), "{staged}");
     assert_eq!((swapped, began.len()), (swap, 2));
-    assert_names(last["message"].as_str().unwrap(), &["told to stop"]);
+    assert_names(last["message"].as_str().unwrap(), &["stopped by a signal"]);
     assert_eq!(last["severity"], "WARNING");
     assert!(last[LABELS]["run_id"].is_string());
     assert_all_of(&entries, &last[LABELS]["run_id"]);

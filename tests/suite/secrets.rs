@@ -13,14 +13,16 @@ use crate::{
 
 const CANARY: &str = "CaNaRy";
 
-/// URLs with a signature and with a password, at a server that refuses everything; and a signed one without its scheme.
-fn signed(server: &str) -> [String; 4] {
+/// URLs with a signature and with a password, at a server that refuses everything; the same without their scheme; and a
+/// bucket with a key.
+fn signed(server: &str) -> [String; 5] {
     let host = server.trim_start_matches("http://");
     [
-        format!("{server}/billing?sv=2024-08-04&sig={CANARY}%3D"),
+        format!("{server}/billing?sv=2024-08-04&spr=https,http&sig={CANARY}%3D"),
         format!("http://user:{CANARY}@{host}"),
-        format!("{host}/billing?sv=2024-08-04&sig={CANARY}"),
+        format!("{host}/billing?sv=2024-08-04&spr=https,http&sig={CANARY}"),
         format!("user:{CANARY}@{host}"),
+        format!("s3://AKIA:SE/{CANARY}@bucket/p"),
     ]
 }
 
@@ -35,8 +37,9 @@ fn pairs<'a>(names: &'a [String], server: &str) -> Vec<(&'a String, String)> {
     let of = |name: &'a String| {
         let ends = |ends: &[&str]| ends.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
         let (is_path, is_host) = (ends(&["source", "path", "dir"]), ends(&["bucket", "host", "endpoint_url"]));
-        let [signature, password, signed_host, user] = signed(server);
-        let others = [(is_path || is_host, signed_host), (is_host, user)];
+        let is_place = ends(&["source", "bucket"]);
+        let [signature, password, signed_host, user, key] = signed(server);
+        let others = [(is_path || is_host, signed_host), (is_host, user), (is_place, key)];
         let others = others.into_iter().filter(|(may, _)| *may).map(|(_, value)| value);
         [signature, password].into_iter().chain(others).map(move |value| (name, value))
     };

@@ -1,4 +1,4 @@
-//! Deliveries that are not there, and deliveries that stopped: nothing is wrong with any month, and the run fails.
+//! No deliveries, or no new ones: nothing is wrong with any month, and the run fails.
 
 use std::fs;
 
@@ -110,7 +110,6 @@ async fn deliveries_older_than_max_age_fail_the_run_after_their_months_were_load
     // The newest of all months counts, be it asked for or not, and nothing new is due of months that are over.
     let finops = [
         (job.finops.clone(), 0),
-        (job.finops.clone().with("MAX_AGE_HOURS", "100000"), 0),
         (limited.clone().with("END_DATE", "2025-09"), 0),
         (limited.clone().with("START_DATE", "2025-09"), 1),
         (limited.clone().with("END_DATE", "2999-12"), 1),
@@ -151,21 +150,26 @@ fn the_steps_after_one_that_finds_old_deliveries_go_on_and_the_program_fails() {
     let folder = TempDir::new().unwrap();
     let export = Export { rows: 20, ..Export::new(Dialect::AzureActualEnterprise, Format::Csv) };
     export.deliver(&folder.path().join("delivered"), &Run::of("2025-09".parse().unwrap())).unwrap();
-    let settings = |hours: &str| {
-        let text = format!("max_age_hours = {hours}\n[azure]\nsource = \"delivered\"\n");
+    let settings = |limit: &str| {
+        let text = format!("{limit}\n[azure]\nsource = \"delivered\"\n");
         fs::write(folder.path().join("config.toml"), text).unwrap();
         Finops::unconfigured().within(folder.path())
     };
-    let report = settings("72").report_of(&["azure", "run-pipeline", "--output", "json"], 1);
+    let report = settings("max_age_hours = 72").report_of(&["azure", "run-pipeline", "--output", "json"], 1);
     let pipelines = report["pipelines"].as_array().unwrap();
     let of_step = |step: &Value| (step["status"].as_str().unwrap().to_owned(), step["error"]["kind"].clone());
     let steps: Vec<_> = pipelines.iter().map(of_step).collect();
     let went = |status: &str, kind: Value| (status.to_owned(), kind);
     let well = went("succeeded", Value::Null);
     assert_eq!(steps, [went("failed", json!("stale")), well.clone(), well], "{report:#}");
-    settings("100000").report_of(&["azure", "run-pipeline", "--output", "json"], 0);
+    let message = pipelines[0]["error"]["message"].as_str().unwrap();
+    assert_names(message, &["the newest delivery is of 2025-", " days old, and max_age_hours allows 72 h"]);
+    settings("").report_of(&["azure", "run-pipeline", "--output", "json"], 0);
 
-    let refused = settings("-1").run(&["azure", "extract-billing"]);
-    assert_eq!(refused.code, 2);
-    assert_names(&refused.stderr, &["max_age_hours is `-1`: a whole number of hours was expected"]);
+    for hours in ["0", "-1", "100001"] {
+        let refused = settings(&format!("max_age_hours = {hours}")).run(&["azure", "extract-billing"]);
+        assert_eq!(refused.code, 2);
+        let expected = format!("max_age_hours is `{hours}`: a whole number of hours from 1 to 100000 was expected");
+        assert_names(&refused.stderr, &[&expected]);
+    }
 }

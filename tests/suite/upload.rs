@@ -157,6 +157,22 @@ impl Pipeline {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn schemas_and_tables_may_have_names_of_any_script() {
+    let pipeline = Pipeline::exported().await;
+    let finops = pipeline
+        .finops
+        .with("FINOPS_DATABASE_DUCKDB_SCHEMA", "my costs (all)")
+        .with("FINOPS_AWS_TABLE_ID", "Kosten_März")
+        .with("FINOPS_DATABASE_BIGQUERY_TABLE_ID", "Kosten März");
+    for status in ["loaded", "skipped"] {
+        for step in ["load-billing-local", "load-billing-remote"] {
+            let report = finops.report_of(&["aws", step, "--output", "json"], 0);
+            assert_eq!(each(&report, "status"), [status; 2], "{step}: {report:#}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parquet_reaches_bigquery_with_every_digit_once_and_month_by_month() {
     let pipeline = Pipeline::exported().await;
     let report = pipeline.load(0);
