@@ -43,10 +43,19 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     if let Ok(Some(there)) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
     }
-    let hint = if months.is_empty() {
-        "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun"
-    } else {
-        "check the prefix, the export's name and the mirror; an export that ended is taken out of the settings"
+    let hint = match (export.place, months) {
+        (Some(place), _) => {
+            let (provider, step) = (export.provider.as_str(), place.written_by());
+            format!("run `finops {provider} {step}`, which writes there")
+        }
+        (None, []) => {
+            "check the prefix and the export's name, and whether the provider has delivered, or the mirror begun"
+                .to_owned()
+        }
+        (None, _) => {
+            "check the prefix, the export's name and the mirror; an export that ended is taken out of the settings"
+                .to_owned()
+        }
     };
     Error::new(Kind::NotFound, message).hint(hint)
 }
