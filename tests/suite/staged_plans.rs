@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use billing_exports::{Dialect, Export, Format};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     program::assert_names,
@@ -159,6 +159,12 @@ fn folders_of_finopss_own_that_were_emptied_are_filled_again_by_their_step() {
         "run `finops aws extract-billing`",
     ];
     assert_names(&outcome.stderr, &said);
+    assert_eq!(
+        dry_run(&pipeline).0["steps"],
+        json!({
+            "extract-billing": "load", "load-billing-local": "reload", "export-parquet": "reload", "load-billing-remote": null
+        })
+    );
     assert_eq!(codes(&pipeline), [0; 3]);
 }
 
