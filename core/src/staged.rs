@@ -109,8 +109,8 @@ fn manifest_suffix(provider: Provider) -> String {
 /// No component is longer: with all that is added to it, it has less than the 255 bytes that file systems allow.
 const LONGEST_COMPONENT: usize = 200;
 
-/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits. Of a
-/// long one, a hash between two `~` takes the place of the middle: a file's type is known by the end of its name.
+/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits. In a
+/// long one, a hash between two `~` replaces the middle: the end of a file's name shows its type.
 fn component(text: &str) -> String {
     let escaped = escape(text);
     if escaped.len() <= LONGEST_COMPONENT {

@@ -112,8 +112,8 @@ pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
         (at.write, !writes_new),
         (at.load_remote, !acts(write)),
     ];
-    let as_planned = as_planned.into_iter().filter(|(_, is_so)| *is_so).filter_map(|(month, _)| month);
-    let failure = as_planned.filter_map(|month| month.error.as_ref()).next();
+    let failure =
+        as_planned.into_iter().filter(|(_, is_so)| *is_so).find_map(|(month, _)| month.and_then(|m| m.error.as_ref()));
 
     let execution_id = at.extract.or(at.load).map(|month| month.execution_id.clone()).unwrap_or_default();
     let staged = staging.filter(|record| record.execution_id == execution_id);

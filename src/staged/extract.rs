@@ -111,7 +111,7 @@ pub(super) struct Plan {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Plans what to bring to the folder that holds what is `there`; `None` where there is no manifest.
+/// Plans what to bring to the folder, where what is `there` lies already; `None` where there is no manifest.
 pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;

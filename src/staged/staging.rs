@@ -140,7 +140,7 @@ fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
 }
 
 /// Brings a delivery to the staging folder: its files, each under its name once it is whole, and at last the manifest.
-/// Files that are there already are left. Until the manifest is whole it has another name, by which the folder is known as
+/// Files that are there already stay. Until the manifest is whole it has another name, by which the folder is known as
 /// one that finops began.
 ///
 /// # Errors

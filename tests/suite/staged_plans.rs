@@ -93,7 +93,7 @@ fn a_month_that_is_refused_fails_the_dry_run_as_it_fails_the_run() {
     let broken = Delivery::new("2025-09", "first", &["2"]);
     deliver(&pipeline, &broken);
     let report = pipeline.folder.path().join("delivered").join(REPORT);
-    for (key, _) in broken.files().iter().filter(|(key, _)| key.ends_with(".json")) {
+    for (key, _) in broken.files().iter().filter(|(key, _)| key.ends_with("Manifest.json")) {
         fs::write(report.join(key), "{}").unwrap();
     }
     assert_eq!(codes(&pipeline), [1, 0, 1]);
