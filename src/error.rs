@@ -138,6 +138,12 @@ impl Error {
     }
 }
 
+impl From<Error> for ReportedError {
+    fn from(error: Error) -> Self {
+        error.reported()
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&message(&self.message))

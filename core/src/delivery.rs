@@ -19,8 +19,8 @@ pub struct StoredFile {
     /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
     /// every object there has. The ETag in S3, which lists no other.
     pub checksum: String,
-    /// What tells the object from one that replaces it under its key, where the store lists such: the generation in Google
-    /// Cloud Storage, the ETag in S3. Of a local file, size and time do.
+    /// Identifies this version of the object, where the store lists it: the generation in Google Cloud Storage, the ETag in
+    /// S3. Local files have none: their size and time are compared.
     pub version: Option<String>,
 }
 

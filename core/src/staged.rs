@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    delivery::Delivery,
+    delivery::{Delivery, hash},
     export::{ManifestLocation, Provider},
     manifest::{Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
@@ -106,15 +106,29 @@ fn manifest_suffix(provider: Provider) -> String {
     format!(".{}.manifest.json", provider.as_str())
 }
 
-/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits.
+/// No component is longer: with all that is added to it, it has less than the 255 bytes that file systems allow.
+const LONGEST_COMPONENT: usize = 200;
+
+/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits. In a
+/// long one, a hash between two `~` replaces the middle: the end of a file's name shows its type.
 fn component(text: &str) -> String {
+    let escaped = escape(text);
+    if escaped.len() <= LONGEST_COMPONENT {
+        return escaped;
+    }
+    let middle = format!("~{}~", hash([text.as_bytes()]));
+    let kept = (LONGEST_COMPONENT - middle.len()) / 2;
+    format!("{}{middle}{}", &escaped[..kept], &escaped[escaped.len() - kept..])
+}
+
+fn escape(text: &str) -> String {
     let fits =
         |(at, byte): (usize, u8)| byte.is_ascii_alphanumeric() || b"-_:=".contains(&byte) || (byte == b'.' && at > 0);
     let escaped = |(at, byte)| if fits((at, byte)) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().enumerate().map(escaped).collect()
 }
 
-/// The text that was made this component.
+/// The text of a component that is not cut.
 fn text_of(component: &str) -> Option<String> {
     let mut parts = component.split('%');
     let mut bytes = parts.next()?.as_bytes().to_vec();
@@ -141,6 +155,14 @@ fn parquet_stem(provider: Provider) -> String {
 }
 
 impl Place {
+    /// The step of the staged pipeline that writes there.
+    pub fn written_by(self) -> &'static str {
+        match self {
+            Self::Staging => "extract-billing",
+            Self::Parquet => "export-parquet",
+        }
+    }
+
     /// Glob patterns below the folder that together match every manifest.
     pub fn manifest_patterns(self, provider: Provider, export_name: Option<&str>) -> Vec<String> {
         let pattern = match self {
@@ -154,7 +176,7 @@ impl Place {
     }
 
     /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`. The
-    /// name of Parquet files does not tell the export's.
+    /// export's name is empty where the file's name does not have it: in Parquet folders, and where it is cut.
     pub fn locate(
         self,
         provider: Provider,
@@ -165,8 +187,13 @@ impl Place {
         let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
         let (period, export_name) = match (self, below.split('/').collect::<Vec<_>>().as_slice()) {
             (Self::Staging, [period, _, file]) => {
-                let name = text_of(file.strip_suffix(&manifest_suffix(provider))?)?;
-                (*period, Some(name).filter(|name| export_name.is_none_or(|wanted| wanted == name))?)
+                let name = file.strip_suffix(&manifest_suffix(provider))?;
+                match export_name {
+                    Some(wanted) if component(wanted) == name => (*period, wanted.to_owned()),
+                    Some(_) => return None,
+                    None if name.contains('~') => (*period, String::new()),
+                    None => (*period, text_of(name)?),
+                }
             }
             (Self::Parquet, [file]) => {
                 let period = file.strip_suffix(".manifest.json")?.strip_suffix(&parquet_stem(provider))?;
@@ -265,6 +292,33 @@ mod tests {
         }
         assert_eq!(Place::Staging.locate(Provider::Aws, "", Some("another"), &key), None);
         assert_eq!(Place::Staging.locate(Provider::Azure, "", None, &key), None);
+    }
+
+    #[test]
+    fn what_has_long_names_is_found_again_under_names_that_a_file_system_takes() {
+        let long = |end: &str| format!("{}{end}", "ä".repeat(500));
+        let (id, name) = (long("id"), long("export"));
+        let mut delivery = delivery(&id, &[&long("1.csv.gz"), &long("2.csv.gz")]);
+        delivery.manifest.export_name.clone_from(&name);
+        let staged = StagedManifest::of(&delivery, Provider::Azure, Timestamp::UNIX_EPOCH);
+        let key = format!("{}/{}", staging_folder(&delivery.manifest), manifest_name(Provider::Azure, &name));
+        let paths = staged.manifest.files.iter().map(|file| &file.tail).chain([&key]);
+        let parts: HashSet<&str> = paths.flat_map(|path| path.split('/')).collect();
+        assert_eq!(parts.len(), 5, "{parts:?}");
+        assert!(parts.iter().all(|part| part.len() + ".part.part".len() <= 255), "{parts:?}");
+        assert!(staged.manifest.files[1].tail.ends_with("2.csv.gz"));
+
+        let bytes = serde_json::to_vec(&staged).unwrap();
+        for wanted in [Some(name.as_str()), None] {
+            let location = Place::Staging.locate(Provider::Azure, "", wanted, &key).unwrap();
+            assert_eq!(location.export_name, wanted.unwrap_or_default());
+            assert_eq!(parse(Provider::Azure, &location, &bytes).unwrap(), staged);
+        }
+        assert_eq!(Place::Staging.locate(Provider::Azure, "", Some(&long("other")), &key), None);
+        assert_ne!(
+            staging_folder(&Manifest { execution_id: long("di"), ..delivery.manifest.clone() }),
+            staging_folder(&delivery.manifest)
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::{Delivery, StoredFile},
-    schema::{ColumnType, FileType},
+    schema::{ColumnType, FileType, TimeForm},
     text::short,
 };
 use futures::{StreamExt, stream};
@@ -25,7 +25,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         .map(|file| header(store, file))
         .buffered(REQUESTS)
         .zip(stream::iter(&delivery.files));
-    let (mut columns, mut first_rows, mut has_rows): (Option<Vec<String>>, _, _) = (None, Vec::new(), false);
+    let (mut columns, mut forms, mut has_rows): (Option<Vec<String>>, Vec<_>, _) = (None, Vec::new(), false);
     while let Some((header, file)) = headers.next().await {
         let header = header?;
         let expected = columns.get_or_insert_with(|| header.columns.clone());
@@ -39,7 +39,11 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
             .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
         has_rows |= header.has_rows;
-        first_rows.push(header.first_row);
+        // The values themselves would fill the memory where many files have long ones.
+        forms.resize(columns.as_ref().map_or(0, Vec::len), None);
+        for (form, value) in forms.iter_mut().zip(&header.first_row) {
+            *form = TimeForm::of_both(*form, TimeForm::of(value));
+        }
     }
     let Some(columns) = columns.filter(|_| has_rows) else { return Ok(None) };
     // The first of a name counts.
@@ -50,7 +54,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         (name, FileType::Text(named))
     };
     let columns = columns.into_iter().map(typed).collect();
-    Ok(Some(FilesColumns { columns, first_rows, rows: None }))
+    Ok(Some(FilesColumns { columns, forms, rows: None }))
 }
 
 async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {

@@ -22,8 +22,8 @@ const FIRST_READ: u64 = 64 << 10;
 struct FilesColumns {
     /// The columns as the files name them.
     columns: Vec<(String, FileType)>,
-    /// The first row of each CSV file.
-    first_rows: Vec<Vec<String>>,
+    /// In which form the first rows of CSV files have each column, if it were a time.
+    forms: Vec<Option<TimeForm>>,
     /// Rows of all files, where they tell it themselves.
     rows: Option<u64>,
 }
@@ -39,7 +39,7 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some(FilesColumns { columns, first_rows, rows }) = read else { return Ok(None) };
+    let Some(FilesColumns { columns, forms, rows }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
@@ -61,8 +61,7 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
     let columns = names.into_iter().zip(file_names).zip(types).enumerate();
     let columns = columns.map(|(at, ((name, file_name), file_type))| {
         let is_time = matches!(known_type(&name), Some(ColumnType::Date | ColumnType::Timestamp));
-        let values = first_rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
-        let form = if is_time { TimeForm::of(values) } else { None };
+        let form = forms.get(at).copied().flatten().filter(|_| is_time);
         FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
     Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))

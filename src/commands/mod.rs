@@ -36,9 +36,13 @@ pub enum Exit {
 }
 
 impl Exit {
+    fn after(error: &ReportedError) -> Self {
+        if error.kind == Kind::Configuration.as_str() { Self::Usage } else { Self::Failure }
+    }
+
     fn of(report: &Report) -> Self {
-        let misconfigured = |error: &ReportedError| error.kind == Kind::Configuration.as_str();
-        if report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref()).any(misconfigured) {
+        let mut errors = report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref());
+        if errors.any(|error| Self::after(error) == Self::Usage) {
             Self::Usage
         } else if report.failed() {
             Self::Failure
@@ -52,7 +56,7 @@ impl Exit {
 #[derive(Debug)]
 pub(crate) enum Stop {
     Problems(Vec<Problem>),
-    Error(crate::error::Error),
+    Error(ReportedError),
 }
 
 impl From<Vec<Problem>> for Stop {
@@ -63,6 +67,12 @@ impl From<Vec<Problem>> for Stop {
 
 impl From<crate::error::Error> for Stop {
     fn from(error: crate::error::Error) -> Self {
+        Self::Error(error.reported())
+    }
+}
+
+impl From<ReportedError> for Stop {
+    fn from(error: ReportedError) -> Self {
         Self::Error(error)
     }
 }
@@ -98,8 +108,8 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
             Exit::Usage
         }
         Err(Stop::Error(error)) => {
-            output::error(&error.reported());
-            if error.kind() == Kind::Configuration { Exit::Usage } else { Exit::Failure }
+            output::error(&error);
+            Exit::after(&error)
         }
     }
 }

@@ -10,7 +10,8 @@ use std::{
 use finops_core::{
     export::Provider,
     plan::Rules,
-    report::{PipelineReport, PipelineStatus, Report},
+    report::{PipelineReport, PipelineStatus, Report, ReportedError},
+    staged::Place,
 };
 use jiff::Timestamp;
 use tracing::Span;
@@ -20,9 +21,10 @@ use crate::{
     cli::{Compression, Output, OutputArguments, Step, StepArguments},
     config::{Export, Problems, Steps, Values},
     error::{Error, Kind, Result},
+    flow::silence::check_age,
     output::{self, ProgressBar},
     pipeline::{self, Run},
-    staged::{MonthSurvey, Places, Writing, export_parquet, extract, lock_to_read, survey},
+    staged::{MonthSurvey, Places, Survey, Writing, export_parquet, extract, lock_to_read, survey},
     storage::{Local, S3Options, Store},
     warehouse::{
         Warehouse,
@@ -51,7 +53,7 @@ pub(super) async fn step(
             let output = OutputArguments { output: arguments.output.output };
             let all = StepArguments { start_date: None, end_date: None, output };
             let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            print_survey(&staged.survey(writing).await?, &arguments.output, false);
+            print_survey(&staged.survey(writing).await?.months, &arguments.output, false);
             Ok(Exit::Success)
         }
         Step::ExtractBilling(arguments) => {
@@ -76,8 +78,10 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                print_survey(&staged.survey(writing).await?, &arguments.step.output, true);
-                return Ok(Exit::Success);
+                let Survey { months, newest_delivery_at } = staged.survey(writing).await?;
+                print_survey(&months, &arguments.step.output, true);
+                check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
+                return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
             }
             Ok(staged.run_all(writing, &arguments.step.output).await)
         }
@@ -172,8 +176,10 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Vec<MonthSurvey>> {
-        let Some((delivered, store)) = self.source().await? else { return Ok(Vec::new()) };
+    async fn survey(&self, writing: Writing) -> Result<Survey, ReportedError> {
+        let Some((delivered, store)) = self.source().await? else {
+            return Ok(Survey { months: Vec::new(), newest_delivery_at: None });
+        };
         let bigquery = match &self.remote {
             Some((export, options)) => Some((export, BigQuery::connect(options.clone())?)),
             None => None,
@@ -232,14 +238,14 @@ impl Staged {
             Ok(None) => Ok(PipelineReport::new(self.local.provider.as_str(), "", &into)),
             Err(error) => Err(error),
         };
-        self.report("extract-billing", &into, done)
+        self.report(Place::Staging.written_by(), &into, done)
     }
 
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let done = async {
-            self.is_made(&self.staging_dir, "extract-billing")?;
+            self.is_made(&self.staging_dir, Place::Staging)?;
             let _locked = lock_to_read(&self.staging_dir)?;
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
         };
@@ -253,7 +259,7 @@ impl Staged {
             Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
         };
         let done = done.await;
-        self.report("export-parquet", &self.parquet_dir.display().to_string(), done)
+        self.report(Place::Parquet.written_by(), &self.parquet_dir.display().to_string(), done)
     }
 
     /// `None` where BigQuery is not configured.
@@ -263,7 +269,7 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let shown = bar.clone();
         let done = async {
-            self.is_made(&self.parquet_dir, "export-parquet")?;
+            self.is_made(&self.parquet_dir, Place::Parquet)?;
             let _locked = lock_to_read(&self.parquet_dir)?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
@@ -274,11 +280,11 @@ impl Staged {
     }
 
     /// Refuses to begin where the step before has not made its folder.
-    fn is_made(&self, folder: &Path, step: &str) -> Result<()> {
+    fn is_made(&self, folder: &Path, place: Place) -> Result<()> {
         if folder.exists() {
             return Ok(());
         }
-        let provider = self.local.provider.as_str();
+        let (provider, step) = (self.local.provider.as_str(), place.written_by());
         let message = format!("there is no folder {}", folder.display());
         Err(Error::new(Kind::NotFound, message).hint(format!("run `finops {provider} {step}` first, which makes it")))
     }

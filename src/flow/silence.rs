@@ -46,10 +46,16 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     if let Ok(Some(there)) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
     }
-    let hint = if months.is_empty() {
-        "check the prefix and the export's name, and that the provider has delivered and the mirror has run".to_owned()
-    } else {
-        format!("check the prefix, the export's name and the mirror; {ENDED}")
+    let hint = match (export.place, months) {
+        (Some(place), _) => {
+            let (provider, step) = (export.provider.as_str(), place.written_by());
+            format!("run `finops {provider} {step}`, which writes there")
+        }
+        (None, []) => {
+            "check the prefix and the export's name, and that the provider has delivered and the mirror has run"
+                .to_owned()
+        }
+        (None, _) => format!("check the prefix, the export's name and the mirror; {ENDED}"),
     };
     Error::new(Kind::NotFound, message).hint(hint)
 }

@@ -13,7 +13,7 @@ use indicatif::HumanBytes;
 
 use super::{costs, counted, new_table, newest_delivery, print};
 #[cfg(feature = "duckdb")]
-use crate::staged::{Held, MonthSurvey};
+use crate::staged::{Content, MonthSurvey};
 use crate::{
     config::{Origin, Setting},
     telemetry,
@@ -40,7 +40,7 @@ pub fn settings(settings: &[Setting]) {
 #[cfg(feature = "duckdb")]
 pub fn survey(months: &[MonthSurvey], is_plan: bool) {
     if months.is_empty() {
-        print("no manifest found");
+        print("no month to show");
         return;
     }
     let mut table = new_table(
@@ -49,11 +49,11 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
     );
     for month in months {
         let steps = &month.steps;
-        let place = |held: &Held, action: Option<Action>, doing: &str| {
-            let has = match held {
-                Held::Current => "yes",
-                Held::Other(_) => "older",
-                Held::Nothing => "no",
+        let place = |content: &Content, action: Option<Action>, doing: &str| {
+            let has = match content {
+                Content::Current => "yes",
+                Content::Other(_) => "older",
+                Content::Nothing => "no",
             };
             let does = action.filter(|_| is_plan).map(|action| match action {
                 Action::Load | Action::Reload => doing,
@@ -78,7 +78,7 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
             month
                 .bigquery
                 .as_ref()
-                .map_or("not configured".to_owned(), |held| place(held, steps.load_billing_remote, "load")),
+                .map_or("not configured".to_owned(), |content| place(content, steps.load_billing_remote, "load")),
             month.obstacle.clone().unwrap_or_default(),
         ]);
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// What a place has of a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Held {
+pub enum Content {
     /// The delivery that counts.
     Current,
     /// Another one, of that execution id, or other content of the same id.
@@ -34,15 +34,18 @@ pub struct MonthSurvey {
     /// Why it cannot be brought further now, if it cannot.
     pub obstacle: Option<String>,
     /// In the staging folder.
-    pub staging: Held,
+    pub staging: Content,
     /// In DuckDB.
-    pub duckdb: Held,
+    pub duckdb: Content,
     /// In Parquet files.
-    pub parquet: Held,
+    pub parquet: Content,
     /// In BigQuery; `None` where it is not configured.
-    pub bigquery: Option<Held>,
+    pub bigquery: Option<Content>,
     /// What each step would do.
     pub steps: StepActions,
+    /// Whether a step would fail or refuse it.
+    #[serde(skip)]
+    pub fails: bool,
 }
 
 /// What each step would do with a month; `None` where it would find nothing of it.
@@ -86,8 +89,8 @@ pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
     let recorded = at.staging.map(|standing| &standing.record.fingerprint);
     let brings_new = fetches && at.extract.and_then(|month| month.fingerprint.as_ref()) != recorded;
 
-    let own = at.load.map(|month| month.action);
-    let load = match own {
+    let own_load = at.load.map(|month| month.action);
+    let load = match own_load {
         _ if brings_new => Some(over(in_duckdb)),
         Some(Action::Wait) if fetches && is_loaded(at.staging, at.duckdb) => Some(Action::Skip),
         Some(Action::Wait) if fetches => Some(over(in_duckdb)),
@@ -97,38 +100,50 @@ pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
     let loaded = at.duckdb.map(|standing| &standing.record.fingerprint);
     let is_new = brings_new || at.load.and_then(|month| month.fingerprint.as_ref()) != loaded;
 
-    let write = if acts(load) && is_new { Some(over(at.parquet)) } else { at.write.map(|month| month.action) };
+    let writes_new = acts(load) && is_new;
+    let write = if writes_new { Some(over(at.parquet)) } else { at.write.map(|month| month.action) };
     let own = at.load_remote.map(|month| month.action);
     let remote = if acts(write) && at.has_bigquery { Some(over(in_bigquery)) } else { own };
 
+    // A step that gets something new does not do what it plans for what is there now.
+    let as_planned = [
+        (at.extract, true),
+        (at.load, !brings_new && own_load == load),
+        (at.write, !writes_new),
+        (at.load_remote, !acts(write)),
+    ];
+    let failure =
+        as_planned.into_iter().filter(|(_, is_so)| *is_so).find_map(|(month, _)| month.and_then(|m| m.error.as_ref()));
+
     let execution_id = at.extract.or(at.load).map(|month| month.execution_id.clone()).unwrap_or_default();
-    // Content that a step replaces under the same id is not current, nor what was made of it.
-    let mut replaced = false;
-    let mut held = |found: Option<&str>, action| match found {
-        Some(found) if found == execution_id => {
-            replaced |= acts(action) || action == Some(Action::Wait);
-            if replaced { Held::Other(found.to_owned()) } else { Held::Current }
-        }
-        Some(found) => Held::Other(found.to_owned()),
-        None => Held::Nothing,
-    };
-    let places = [(in_staging, extract), (in_duckdb, load), (at.parquet, write), (in_bigquery, remote)];
-    let [staging_held, duckdb_held, parquet_held, bigquery_held] = places.map(|(found, action)| held(found, action));
     let staged = staging.filter(|record| record.execution_id == execution_id);
     let (files, bytes) = match at.extract.filter(|month| acts(Some(month.action))) {
         Some(month) => (month.files, month.bytes),
         None => staged.map_or((0, 0), |record| (record.files, record.bytes)),
     };
+    // Content that a step replaces under the same id is not current, nor what was made of it.
+    let mut replaced = false;
+    let mut content = |found: Option<&str>, action| match found {
+        Some(found) if found == execution_id => {
+            replaced |= acts(action) || action == Some(Action::Wait);
+            if replaced { Content::Other(found.to_owned()) } else { Content::Current }
+        }
+        Some(found) => Content::Other(found.to_owned()),
+        None => Content::Nothing,
+    };
+    let places = [(in_staging, extract), (in_duckdb, load), (at.parquet, write), (in_bigquery, remote)];
+    let [staging, duckdb, parquet, bigquery] = places.map(|(found, action)| content(found, action));
     MonthSurvey {
         billing_period: at.period,
-        obstacle: obstacle(at, &staging_held),
+        obstacle: not_extracted(at, &staging).or(failure.map(|error| &error.message)).cloned(),
+        fails: failure.is_some(),
         execution_id,
         files,
         bytes,
-        staging: staging_held,
-        duckdb: duckdb_held,
-        parquet: parquet_held,
-        bigquery: at.has_bigquery.then_some(bigquery_held),
+        staging,
+        duckdb,
+        parquet,
+        bigquery: at.has_bigquery.then_some(bigquery),
         steps: StepActions {
             extract_billing: extract,
             load_billing_local: load,
@@ -142,7 +157,7 @@ fn acts(action: Option<Action>) -> bool {
     matches!(action, Some(Action::Load | Action::Reload))
 }
 
-/// Whether the table holds what was loaded from the folder before files of it went missing.
+/// Whether the table has what was loaded from the folder before files of it went missing.
 fn is_loaded(staging: Option<&Standing>, duckdb: Option<&Standing>) -> bool {
     let both = staging.zip(duckdb.filter(|loaded| is_whole(loaded)));
     both.is_some_and(|(Standing { record: staged, .. }, Standing { record: loaded, .. })| {
@@ -155,15 +170,12 @@ fn over(found: Option<&str>) -> Action {
     if found.is_some() { Action::Reload } else { Action::Load }
 }
 
-fn obstacle(at: &InPlaces<'_>, staging: &Held) -> Option<String> {
-    let of_extract = at.extract.filter(|month| match month.action {
+/// Why the month stays where the provider delivered it.
+fn not_extracted<'a>(at: &InPlaces<'a>, staging: &Content) -> Option<&'a String> {
+    let month = at.extract.filter(|month| match month.action {
         Action::Load | Action::Reload => false,
-        Action::Skip => *staging != Held::Current,
+        Action::Skip => *staging != Content::Current,
         Action::Wait | Action::Refuse => true,
-    });
-    if let Some(month) = of_extract {
-        return Some(month.error.as_ref().map_or(&month.reason, |error| &error.message).clone());
-    }
-    let later = [at.load, at.write, at.load_remote].into_iter().flatten();
-    later.filter_map(|month| month.error.as_ref()).map(|error| error.message.clone()).next()
+    })?;
+    Some(month.error.as_ref().map_or(&month.reason, |error| &error.message))
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     lock,
-    staging::{Folder, remove_others, stage},
+    staging::{Folder, remove_others, remove_unfinished, stage, unfinished},
 };
 use crate::{
     config::Export,
@@ -63,9 +63,10 @@ async fn extract_months(
     progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
-    // The folder for itself, and what is there; only then the listing: it is younger than what any run staged.
-    let _claimed = if run.dry_run { None } else { Some(lock::to_write(root)?) };
+    // First the lock and what is there, then the listing: it is younger than what any run staged.
+    let _locked = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
+    let begun = if run.dry_run { Vec::new() } else { unfinished(root, export).await? };
     let listed_at = Timestamp::now();
     let Some(plan) = plan_months(export, store, &there, run).await? else {
         return Err(no_manifest(store, export, &[]).await);
@@ -81,15 +82,19 @@ async fn extract_months(
     progress(Transfer::Planned(to_fetch.sum()));
     for planned in planned {
         let mut month = planned_report(&planned);
-        if let Decision::Load(delivery) | Decision::Reload(delivery) = planned.decision
-            && !run.dry_run
-        {
-            let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
-            let fetched = stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::Got(bytes))).await;
-            match fetched.and_then(|()| remove_others(&there, &delivery.manifest)) {
-                Ok(()) => month.result = Some(MonthResult::from(MonthStatus::Loaded)),
-                Err(error) => not_loaded(&mut month, MonthStatus::Failed, &error),
+        let done = match planned.decision {
+            _ if run.dry_run => Ok(()),
+            Decision::Load(delivery) | Decision::Reload(delivery) => {
+                let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
+                let fetched = stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::Got(bytes))).await;
+                let done = fetched.and_then(|()| remove_others(&there, &begun, &delivery.manifest));
+                done.map(|()| month.result = Some(MonthResult::from(MonthStatus::Loaded)))
             }
+            Decision::Skip { .. } => remove_unfinished(&there, &begun, &plan.export_name, month.billing_period),
+            Decision::Wait { .. } | Decision::Refuse { .. } => Ok(()),
+        };
+        if let Err(error) = done {
+            not_loaded(&mut month, MonthStatus::Failed, &error);
         }
         report.months.push(month);
     }
@@ -102,11 +107,11 @@ pub(super) struct Plan {
     pub months: Vec<PlannedMonth>,
     /// When the newest delivery was issued.
     pub newest_at: Option<Timestamp>,
-    /// Months of which the store would not tell.
+    /// Months that the store could not read.
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Plans what to bring to the folder that holds what is `there`; `None` where there is no manifest.
+/// Plans what to bring to the folder, where what is `there` lies already; `None` where there is no manifest.
 pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;

@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 
 use crate::{
     error::{Error, Kind, Result},
-    storage::{crc32c_text, unwritable, updated},
+    storage::{crc32c_text, unreadable, unwritable, updated},
 };
 
 /// What a file is called until it is whole.
@@ -30,7 +30,7 @@ pub(super) async fn hashes(path: PathBuf) -> Result<Option<Hashes>> {
     let hashed = tokio::task::spawn_blocking(move || match hash(&path) {
         Ok(hashes) => Ok(Some(hashes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unwritable(&path, error)),
+        Err(error) => Err(unreadable(&path, error)),
     });
     hashed.await.map_err(|error| Error::new(Kind::Storage, "a hashing thread ended early").cause(error))?
 }
@@ -77,4 +77,18 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_said_to_be_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = hashes(folder.path().to_owned()).await.unwrap_err();
+        let expected = format!("cannot read {}", folder.path().display());
+        assert!(error.full_message().starts_with(&expected), "{}", error.full_message());
+        assert_eq!(hashes(folder.path().join("missing")).await.unwrap(), None);
+    }
 }

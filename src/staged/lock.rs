@@ -1,5 +1,5 @@
-//! Who may be at work in a folder of finops's own. Its files keep their names when they are replaced, so who reads several of
-//! them needs that nobody writes.
+//! Locks on finops's own folders. Files there keep their names when they are replaced, so a run that reads several of them
+//! excludes runs that write.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -8,10 +8,11 @@ use std::{
 
 use crate::{
     error::{Error, Kind, Result},
-    storage::unwritable,
+    storage::{unreadable, unwritable},
 };
 
-/// Has the folder for this run alone, until what is given is dropped or the process ends; makes it where it is missing.
+/// Locks the folder for writing, until the returned file is dropped or the process ends. Creates the folder where it is
+/// missing.
 ///
 /// # Errors
 /// `Busy` while another run reads or writes there.
@@ -20,7 +21,7 @@ pub fn to_write(folder: &Path) -> Result<File> {
     lock(folder, File::try_lock, "uses")
 }
 
-/// Has the folder beside others that read it.
+/// Locks the folder for reading, which other runs may do at the same time.
 ///
 /// # Errors
 /// `Busy` while another run writes there.
@@ -30,7 +31,7 @@ pub fn to_read(folder: &Path) -> Result<File> {
 }
 
 fn lock(folder: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>, does: &str) -> Result<File> {
-    let opened = File::open(folder).map_err(|error| unwritable(folder, error))?;
+    let opened = File::open(folder).map_err(|error| unreadable(folder, error))?;
     match lock(&opened) {
         Err(TryLockError::WouldBlock) => {
             Err(Error::new(Kind::Busy, format!("another run {does} the folder {}", folder.display()))

@@ -12,11 +12,11 @@ mod staging;
 mod survey;
 
 #[cfg(feature = "duckdb")]
-pub use chain::{Held, MonthSurvey};
+pub use chain::{Content, MonthSurvey};
 pub use extract::{Transfer, extract};
 #[cfg(feature = "duckdb")]
 pub use lock::to_read as lock_to_read;
 #[cfg(feature = "duckdb")]
 pub use parquet::{Writing, export_parquet};
 #[cfg(feature = "duckdb")]
-pub use survey::{Places, survey};
+pub use survey::{Places, Survey, survey};

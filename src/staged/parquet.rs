@@ -22,7 +22,7 @@ use crate::{
     flow::table::{LookedUp, look_up},
     outcome::{self, not_loaded},
     pipeline::Run,
-    storage::unwritable,
+    storage::unreadable,
     warehouse::{Target, Warehouse, duckdb::DuckDb},
 };
 
@@ -167,7 +167,7 @@ async fn write(
         return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
     }
     let Some(Hashes { written, .. }) = hashes(partial.clone()).await? else {
-        return Err(unwritable(&partial, io::ErrorKind::NotFound.into()));
+        return Err(unreadable(&partial, io::ErrorKind::NotFound.into()));
     };
     let bytes = written.bytes;
     wanted.manifest.files[0].bytes = Some(bytes);

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bytes::Bytes;
 use finops_core::{
     BillingPeriod,
     delivery::{Delivery, StoredFile},
@@ -19,7 +20,7 @@ use super::files::{Hashes, PARTIAL, hashes, remove, rename, with_suffix, write_m
 use crate::{
     config::Export,
     error::{Error, Kind, Result},
-    storage::{ChecksumKind, Got, Local, Object, Part, Store, unwritable},
+    storage::{ChecksumKind, Got, Local, Object, Part, Store, unreadable, unwritable},
     warehouse::Loaded,
 };
 
@@ -39,22 +40,16 @@ pub(super) struct Folder {
     root: PathBuf,
     /// The newest of a month last.
     staged: Vec<Staged>,
-    /// What was begun and is not whole.
-    unfinished: Vec<Staged>,
 }
 
 impl Folder {
     /// Reads what is there of the export, or of all of the provider's where it has no name.
     pub(super) async fn read(root: &Path, export: &Export) -> Result<Self> {
-        let (mut staged, mut unfinished) = (Vec::new(), Vec::new());
-        if root.exists() {
-            if !root.is_dir() {
-                return Err(unwritable(root, io::ErrorKind::NotADirectory.into()));
-            }
-            staged = find(root, export, "").await?;
-            unfinished = find(root, export, PARTIAL).await?;
+        if root.exists() && !root.is_dir() {
+            return Err(unreadable(root, io::ErrorKind::NotADirectory.into()));
         }
-        Ok(Self { root: root.to_owned(), staged, unfinished })
+        let staged = if root.exists() { find(root, export, "").await? } else { Vec::new() };
+        Ok(Self { root: root.to_owned(), staged })
     }
 
     /// What a listing needs to know.
@@ -81,6 +76,11 @@ impl Folder {
     }
 }
 
+/// The deliveries of the export that were begun and are not whole. The caller has locked the folder.
+pub(super) async fn unfinished(root: &Path, export: &Export) -> Result<Vec<Staged>> {
+    find(root, export, PARTIAL).await
+}
+
 /// The deliveries whose manifest has a name that ends with `suffix`.
 async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>> {
     let (provider, export_name) = (export.provider, export.name.as_deref());
@@ -90,7 +90,7 @@ async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>>
         for object in store.list("", &format!("{pattern}{suffix}")).await? {
             let key = object.key.strip_suffix(suffix).unwrap_or(&object.key);
             let Some(location) = Place::Staging.locate(provider, "", export_name, key) else { continue };
-            let bytes = store.read(&object, Part::Head(u64::MAX)).await?;
+            let Some(bytes) = as_listed(&store, &object).await? else { continue };
             // One that cannot be read is as good as none: its delivery is fetched again.
             let Ok(manifest) = staged::parse(provider, &location, &bytes) else { continue };
             let folder = root.join(&object.key).parent().map(Path::to_owned).unwrap_or_default();
@@ -99,6 +99,15 @@ async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>>
     }
     found.sort_by_key(|staged| staged.manifest.listed_at);
     Ok(found)
+}
+
+/// The bytes of a manifest; `None` where it was replaced or removed after it was listed: a dry run has no lock, and another
+/// run may extract meanwhile.
+async fn as_listed(store: &Store, manifest: &Object) -> Result<Option<Bytes>> {
+    match store.read(manifest, Part::Head(u64::MAX)).await {
+        Err(error) if error.kind() == Kind::Busy => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// A delivery in the form of a load.
@@ -131,7 +140,7 @@ fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
 }
 
 /// Brings a delivery to the staging folder: its files, each under its name once it is whole, and at last the manifest.
-/// Files that are there already are left. Until the manifest is whole it has another name, by which the folder is known as
+/// Files that are there already stay. Until the manifest is whole it has another name, by which the folder is known as
 /// one that finops began.
 ///
 /// # Errors
@@ -161,16 +170,35 @@ pub(super) async fn stage(
     rename(&begun, &manifest)
 }
 
-/// Removes other deliveries of the month from the staging folder, now that `kept` is whole there, and what is there of
-/// deliveries that were begun. What another export or somebody else has in a folder stays.
-pub(super) fn remove_others(folder: &Folder, kept: &Manifest) -> Result<()> {
-    let root = &folder.root;
-    let kept_folder = root.join(staging_folder(kept));
-    let is_other = |staged: &&Staged| {
-        let Manifest { export_name, billing_period, .. } = &staged.manifest.manifest;
-        (export_name, billing_period) == (&kept.export_name, &kept.billing_period) && staged.folder != kept_folder
-    };
-    for Staged { folder, manifest } in folder.staged.iter().chain(&folder.unfinished).filter(is_other) {
+/// Removes other deliveries of the month from the staging folder, once `kept` is whole there, and what is there of
+/// deliveries that were begun.
+pub(super) fn remove_others(folder: &Folder, unfinished: &[Staged], kept: &Manifest) -> Result<()> {
+    let kept_folder = folder.root.join(staging_folder(kept));
+    let of_month = |staged: &&Staged| is_of(staged, &kept.export_name, kept.billing_period);
+    let others = folder.staged.iter().chain(unfinished).filter(of_month);
+    remove_deliveries(&folder.root, others.filter(|staged| staged.folder != kept_folder))
+}
+
+/// Removes what is there of the month's deliveries that were begun and are not to be loaded any more.
+pub(super) fn remove_unfinished(
+    folder: &Folder,
+    unfinished: &[Staged],
+    export_name: &str,
+    period: BillingPeriod,
+) -> Result<()> {
+    let is_whole = |begun: &Staged| folder.staged.iter().any(|staged| staged.folder == begun.folder);
+    let of_month = unfinished.iter().filter(|begun| is_of(begun, export_name, period));
+    remove_deliveries(&folder.root, of_month.filter(|begun| !is_whole(begun)))
+}
+
+fn is_of(staged: &Staged, export_name: &str, period: BillingPeriod) -> bool {
+    let manifest = &staged.manifest.manifest;
+    (manifest.export_name.as_str(), manifest.billing_period) == (export_name, period)
+}
+
+/// Removes the files of the deliveries. What another export or somebody else has in a folder stays.
+fn remove_deliveries<'a>(root: &Path, deliveries: impl Iterator<Item = &'a Staged>) -> Result<()> {
+    for Staged { folder, manifest } in deliveries {
         let own = folder.join(manifest_name(manifest.provider, &manifest.manifest.export_name));
         remove(&own)?;
         for file in &manifest.manifest.files {
@@ -179,7 +207,9 @@ pub(super) fn remove_others(folder: &Folder, kept: &Manifest) -> Result<()> {
             remove(&with_suffix(&path, PARTIAL))?;
         }
         // Last: as long as it is there, the next run goes on.
-        remove(&with_suffix(&own, PARTIAL))?;
+        let begun = with_suffix(&own, PARTIAL);
+        remove(&with_suffix(&begun, PARTIAL))?;
+        remove(&begun)?;
         // Not where something else lies there.
         let _ = fs::remove_dir(folder);
     }
@@ -190,7 +220,7 @@ async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> R
     let size = match fs::metadata(&to) {
         Ok(found) => Some(found.len()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(unwritable(&to, error)),
+        Err(error) => return Err(unreadable(&to, error)),
     };
     // A file with another checksum may still be the one: not every ETag in S3 is one of the bytes. It is fetched again.
     if size == Some(file.bytes)
@@ -219,4 +249,21 @@ async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> R
     };
     rename(&partial, &to)?;
     Ok(written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manifest_that_another_run_renames_after_it_was_listed_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.manifest.json.part");
+        fs::write(&path, "{}").unwrap();
+        let store = Store::Local(Local::new(folder.path()));
+        let [listed] = store.list("", "*.part").await.unwrap().try_into().unwrap();
+        assert_eq!(as_listed(&store, &listed).await.unwrap().unwrap(), "{}");
+        fs::rename(&path, folder.path().join("a.manifest.json")).unwrap();
+        assert_eq!(as_listed(&store, &listed).await.unwrap(), None);
+    }
 }

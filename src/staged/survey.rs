@@ -7,9 +7,10 @@ use std::{
 
 use finops_core::{
     BillingPeriod,
-    report::{Action, MonthReport, PipelineReport},
+    report::{Action, MonthReport, PipelineReport, ReportedError},
     state::Standing,
 };
+use jiff::Timestamp;
 
 use super::{
     Writing,
@@ -21,8 +22,8 @@ use super::{
 };
 use crate::{
     config::Export,
-    error::{Error, Kind, Result},
-    flow::table::look_up,
+    discover::delivered_months,
+    flow::{silence::no_manifest, table::look_up},
     outcome::{planned_report, unreadable},
     pipeline::{self, Run},
     storage::{Local, Store},
@@ -47,13 +48,21 @@ pub struct Places<'a> {
     pub bigquery: Option<(&'a Export, &'a BigQuery)>,
 }
 
+/// What was found.
+pub struct Survey {
+    /// Newest first.
+    pub months: Vec<MonthSurvey>,
+    /// When the provider's newest delivery was issued.
+    pub newest_delivery_at: Option<Timestamp>,
+}
+
 type Months<T> = BTreeMap<BillingPeriod, T>;
 
-/// Looks at all places; changes nothing. Newest month first.
+/// Looks at all places; changes nothing.
 ///
 /// # Errors
-/// What a place says that does not tell what it has, or a step that could not begin.
-pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<Vec<MonthSurvey>> {
+/// A place that cannot be read or has no manifest, or a step that could not begin.
+pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<Survey, ReportedError> {
     let run = &Run { dry_run: true, ..run.clone() };
     let there = Folder::read(places.staging, places.delivered).await?;
     let in_duckdb = look_up(places.duckdb, places.staged).await?.months;
@@ -62,7 +71,9 @@ pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<
         None => None,
     };
     let planned = plan_months(places.delivered, places.store, &there, run).await?;
-    let Some(planned) = planned else { return Ok(Vec::new()) };
+    let Some(planned) = planned else {
+        return Err(no_manifest(places.store, places.delivered, &[]).await.into());
+    };
     let in_staging = there.months(&planned.export_name);
     let broken = planned.unreadable.iter().map(|(period, error)| unreadable(*period, error));
     let extract = by_month(planned.months.iter().map(planned_report).chain(broken));
@@ -91,30 +102,50 @@ pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<
             bigquery: in_bigquery.as_ref().and_then(|months: &Months<Standing>| months.get(&period)),
         })
     };
-    Ok(periods.into_iter().rev().map(survey).collect())
+    let months = periods.into_iter().rev().map(survey).collect();
+    Ok(Survey { months, newest_delivery_at: planned.newest_at })
 }
 
-/// What the step that loads from a folder of finops's own would do, by month.
-async fn load_plan<W: Warehouse>(export: &Export, from: &Path, into: &W, run: &Run) -> Result<Months<MonthReport>> {
-    if !from.exists() {
+/// What the step that loads from a folder of finops's own would do, by month. The step before it fills an empty folder first.
+async fn load_plan<W: Warehouse>(
+    export: &Export,
+    from: &Path,
+    into: &W,
+    run: &Run,
+) -> Result<Months<MonthReport>, ReportedError> {
+    let store = Store::Local(Local::new(from));
+    if !from.exists() || delivered_months(&store, export).await?.is_empty() {
         return Ok(Months::new());
     }
-    let store = Store::Local(Local::new(from));
     months(Box::pin(pipeline::run(export, &store, into, run, &|_| {})).await)
 }
 
-fn months(report: PipelineReport) -> Result<Months<MonthReport>> {
+fn months(report: PipelineReport) -> Result<Months<MonthReport>, ReportedError> {
     match report.error {
         None => Ok(by_month(report.months)),
-        // Nothing is there yet.
-        Some(error) if error.kind == Kind::NotFound.as_str() => Ok(Months::new()),
         Some(error) => {
-            let failed = Error::new(Kind::Warehouse, format!("no plan for {}: {}", report.table, error.message));
-            Err(failed.hint(error.hint.unwrap_or_else(|| "run the steps one by one to see which fails".to_owned())))
+            Err(ReportedError { message: format!("no plan for {}: {}", report.table, error.message), ..error })
         }
     }
 }
 
 fn by_month(months: impl IntoIterator<Item = MonthReport>) -> Months<MonthReport> {
     months.into_iter().map(|month| (month.billing_period, month)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Kind};
+
+    #[test]
+    fn an_error_of_a_step_keeps_its_kind_and_its_hint() {
+        for kind in [Kind::Permission, Kind::Credentials, Kind::Busy, Kind::NotFound] {
+            let error = Error::new(kind, "no").hint("ask").reported();
+            let report = PipelineReport { error: Some(error), ..PipelineReport::new("aws", "daily", "main.t") };
+            let failed = months(report).unwrap_err();
+            assert_eq!((failed.kind.as_str(), failed.message.as_str()), (kind.as_str(), "no plan for main.t: no"));
+            assert_eq!(failed.hint.as_deref(), Some("ask"));
+        }
+    }
 }

@@ -133,7 +133,6 @@ impl Gcs {
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         let prefix = super::inside(folder);
         let query = [("prefix", &*prefix), ("delimiter", "/"), ("fields", "prefixes"), ("maxResults", PAGE)];
-        let _permit = self.limit.permit().await;
         let page = self.get::<Page>("/o", &query, &format!("list {}", self.uri(&prefix)), &prefix).await;
         let page = page.map_err(|refusal| refusal.error)?;
         Ok(super::names_in(&prefix, page.prefixes.iter().map(String::as_str)))
@@ -199,7 +198,7 @@ impl Gcs {
         if let Some(generation) = generation {
             request = request.set_generation(generation);
         }
-        // An object that is read whole is held against its checksum by the client.
+        // An object that is read whole is compared with its checksum by the client.
         if range != (0..object.bytes) {
             request = request.set_read_range(ReadRange::segment(range.start, range.end - range.start));
         }

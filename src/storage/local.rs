@@ -109,7 +109,10 @@ impl Local {
     ) -> Result<T> {
         let (path, listed) = (self.path(&object.key), (object.bytes, object.updated));
         self.blocking(move || {
-            let mut file = File::open(&path).map_err(|error| unreadable(&path, error))?;
+            let mut file = File::open(&path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => replaced(&path.display().to_string()).cause(error),
+                _ => unreadable(&path, error),
+            })?;
             let is_listed = |file: &File| match file.metadata() {
                 Ok(metadata) if (metadata.len(), updated(&metadata)) == listed => Ok(()),
                 Ok(_) => Err(replaced(&path.display().to_string())),
@@ -148,7 +151,7 @@ pub fn crc32c_text(sum: u32) -> String {
     BASE64_STANDARD.encode(sum.to_be_bytes())
 }
 
-/// When a file was written last, as far as its file system tells.
+/// When a file was written last, as far as its file system knows.
 pub fn updated(metadata: &Metadata) -> Timestamp {
     let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     updated.unwrap_or(Timestamp::UNIX_EPOCH)
@@ -197,7 +200,8 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn unreadable(path: &Path, error: io::Error) -> Error {
+/// The error for a file or folder here that cannot be read.
+pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
     let kind = match error.kind() {
         io::ErrorKind::NotFound => Kind::NotFound,
         io::ErrorKind::PermissionDenied => Kind::Permission,

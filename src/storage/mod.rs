@@ -14,6 +14,7 @@ use finops_core::{delivery::StoredFile, shown::Secret};
 pub use gcs::Gcs;
 use jiff::Timestamp;
 pub use limit::REQUESTS;
+pub(crate) use local::unreadable;
 pub use local::{Local, crc32c_text, updated};
 #[cfg(feature = "s3")]
 pub use s3::S3;
@@ -137,7 +138,7 @@ impl Store {
     /// A part of an object, if it is still the one that was listed.
     ///
     /// # Errors
-    /// What the store says, naming the object; `Busy` where it was replaced since it was listed.
+    /// What the store says, naming the object; `Busy` where it was replaced or removed since it was listed.
     pub async fn read(&self, object: &Object, part: Part) -> Result<Bytes> {
         let range = part.of(object.bytes);
         if let Self::Local(local) = self {
@@ -175,7 +176,7 @@ impl Store {
         }
     }
 
-    /// Whether the files of a local folder are as they were at that time. Of buckets, listings tell the checksums.
+    /// Whether the files of a local folder are as they were at that time. Listings of buckets give the checksums.
     pub async fn unchanged_since(&self, objects: impl Iterator<Item = &Object>, time: Timestamp) -> bool {
         match self {
             Self::Local(local) => local.unchanged_since(objects.map(|object| object.key.as_str()), time).await,
@@ -183,8 +184,8 @@ impl Store {
         }
     }
 
-    /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is told how many more bytes
-    /// are there. Gives what its listed checksum is.
+    /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is called with the number of
+    /// bytes of each piece that arrives. Gives what its listed checksum is.
     ///
     /// # Errors
     /// As [`Self::read`], or what writing says, naming the file.

@@ -155,9 +155,12 @@ impl S3 {
         let request = request.set_if_match(object.version.as_ref().map(|etag| format!("\"{etag}\"")));
         let request = request.set_range(is_part.then(|| format!("bytes={start}-{}", end.saturating_sub(1))));
         let output = request.send().await.map_err(|error| {
-            let was_replaced = error.raw_response().is_some_and(|response| response.status().as_u16() == 412);
-            let uri = self.uri(&object.key);
-            Failure::Lasting(if was_replaced { replaced(&uri).cause(error) } else { self.refused(&object.key, error) })
+            let status = error.raw_response().map(|response| response.status().as_u16());
+            let error = match (status, &object.version) {
+                (Some(404 | 412), Some(_)) => replaced(&self.uri(&object.key)).cause(error),
+                _ => self.refused(&object.key, error),
+            };
+            Failure::Lasting(error)
         })?;
         let given = output.content_range();
         if is_part && !given.is_some_and(|given| given.starts_with(&format!("bytes {start}-"))) {

@@ -109,7 +109,7 @@ impl Delivery {
     /// With `column` of the form that `first`, its value in the first row, has.
     #[must_use]
     pub fn formed(mut self, column: &str, first: &str) -> Self {
-        let form = FileType::TimeText(TimeForm::of([first]).unwrap());
+        let form = FileType::TimeText(TimeForm::of(first).unwrap());
         self.columns.iter_mut().filter(|known| known.name == column).for_each(|known| known.file_type = form);
         self
     }

@@ -74,6 +74,11 @@ impl S3Server {
         self.client.put_object().bucket(BUCKET).key(key).body(bytes.into()).send().await.unwrap();
     }
 
+    /// Deletes an object.
+    pub async fn delete(&self, key: &str) {
+        self.client.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
+    }
+
     /// Uploads what lies in the folder, below `cur`.
     pub async fn upload(&self, folder: &Path) {
         for path in files(folder) {

@@ -155,6 +155,13 @@ fn the_steps_after_one_that_finds_old_deliveries_go_on_and_the_program_fails() {
         fs::write(folder.path().join("config.toml"), text).unwrap();
         Finops::unconfigured().within(folder.path())
     };
+    let dry = settings("max_age_hours = 72").run(&["azure", "run-pipeline", "--dry-run"]);
+    assert_eq!(dry.code, 1);
+    assert_names(&dry.stdout, &["2025-09", "extract"]);
+    assert_names(&dry.stderr, &["max_age_hours"]);
+    assert_eq!(settings("max_age_hours = 72").run(&["azure", "discover-manifests"]).code, 0);
+    assert_eq!(settings("").run(&["azure", "run-pipeline", "--dry-run"]).code, 0);
+
     let report = settings("max_age_hours = 72").report_of(&["azure", "run-pipeline", "--output", "json"], 1);
     let pipelines = report["pipelines"].as_array().unwrap();
     let of_step = |step: &Value| (step["status"].as_str().unwrap().to_owned(), step["error"]["kind"].clone());

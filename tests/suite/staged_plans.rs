@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use billing_exports::{Dialect, Export, Format};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     program::assert_names,
@@ -67,6 +67,105 @@ fn assert_does(pipeline: &Pipeline, expected: [&str; 3]) {
 fn in_duckdb(pipeline: &Pipeline, sql: &str) {
     let database = pipeline.folder.path().join("data/finops.duckdb");
     assert_eq!(duckdb::Connection::open(database).unwrap().execute(sql, []).unwrap(), 1);
+}
+
+/// The exit codes of a dry run, of a look at all places, and of a run.
+fn codes(pipeline: &Pipeline) -> [i32; 3] {
+    let steps: [&[&str]; 3] = [&["run-pipeline", "--dry-run"], &["discover-manifests"], &["run-pipeline"]];
+    steps.map(|step| pipeline.finops.run(&[&["aws"], step].concat()).code)
+}
+
+#[test]
+fn a_place_without_a_manifest_fails_the_dry_run_as_it_fails_the_run() {
+    let pipeline = pipeline();
+    fs::create_dir(pipeline.folder.path().join("delivered")).unwrap();
+    for step in [&["run-pipeline", "--dry-run"][..], &["discover-manifests"], &["extract-billing"]] {
+        let outcome = pipeline.finops.run(&[&["aws"], step].concat());
+        assert_eq!(outcome.code, 1, "{step:?}: {}", outcome.stdout);
+        assert_names(&outcome.stderr, &["there is no manifest of export `report` below delivered"]);
+    }
+}
+
+#[test]
+fn a_month_that_is_refused_fails_the_dry_run_as_it_fails_the_run() {
+    let pipeline = pipeline();
+    deliver(&pipeline, &Delivery::new("2025-08", "first", &["1"]));
+    let broken = Delivery::new("2025-09", "first", &["2"]);
+    deliver(&pipeline, &broken);
+    let report = pipeline.folder.path().join("delivered").join(REPORT);
+    for (key, _) in broken.files().iter().filter(|(key, _)| key.ends_with("Manifest.json")) {
+        fs::write(report.join(key), "{}").unwrap();
+    }
+    assert_eq!(codes(&pipeline), [1, 0, 1]);
+    deliver(&pipeline, &broken);
+    assert_eq!(codes(&pipeline), [0, 0, 0]);
+}
+
+#[test]
+fn a_staged_file_that_is_no_csv_fails_the_dry_run_until_its_delivery_is_replaced() {
+    let pipeline = pipeline();
+    let broken = |month: &str| {
+        let mut broken = Delivery::new(month, "first", &["1"]);
+        broken.header[0] = "lineItem/UnblendedCost".to_owned();
+        broken.header.retain(|column| column != "bill/BillingPeriodStartDate");
+        broken
+    };
+    deliver(&pipeline, &broken("2025-09"));
+    // Only what is staged already can be looked at.
+    assert_eq!(codes(&pipeline), [0, 0, 1]);
+    assert_eq!(codes(&pipeline), [1, 0, 1]);
+    deliver(&pipeline, &Delivery::new("2025-09", "second", &["2"]));
+    assert_eq!(codes(&pipeline), [0, 0, 0]);
+}
+
+#[test]
+fn an_error_of_the_settings_that_only_a_later_step_finds_is_one_in_the_dry_run() {
+    let pipeline = pipeline();
+    deliver(&pipeline, &Delivery::new("2025-09", "first", &["1"]));
+    pipeline.report("extract-billing");
+    let other = Export { name: "other".to_owned(), ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
+    fs::remove_dir_all(pipeline.folder.path().join("delivered")).unwrap();
+    other
+        .deliver(&pipeline.folder.path().join("delivered"), &billing_exports::Run::of("2025-08".parse().unwrap()))
+        .unwrap();
+    fs::write(pipeline.folder.path().join("config.toml"), "[aws]\nsource = \"delivered\"\n").unwrap();
+    pipeline.finops.run(&["aws", "extract-billing"]);
+    assert_eq!(codes(&pipeline), [2; 3]);
+}
+
+#[test]
+fn ids_that_are_longer_than_a_file_name_may_be_are_staged() {
+    let pipeline = pipeline();
+    let id = "ä".repeat(300);
+    deliver(&pipeline, &overwritten(&id, &["1", "2"]));
+    assert_does(&pipeline, ["load"; 3]);
+    assert_does(&pipeline, ["skip"; 3]);
+    deliver(&pipeline, &overwritten(&(id + "2"), &["3", "4"]));
+    assert_does(&pipeline, ["reload"; 3]);
+    assert_eq!(pipeline.files("data/staging").len(), 3, "{:?}", pipeline.files("data/staging"));
+}
+
+#[test]
+fn folders_of_finopss_own_that_were_emptied_are_filled_again_by_their_step() {
+    let pipeline = pipeline();
+    deliver(&pipeline, &Delivery::new("2025-09", "first", &["1"]));
+    pipeline.report("run-pipeline");
+    fs::remove_dir_all(pipeline.folder.path().join("data/staging/2025-09")).unwrap();
+    let outcome = pipeline.run("load-billing-local");
+    assert_eq!(outcome.code, 1);
+    let said = [
+        "no manifest of export `report` below ./data/staging",
+        "2025-09 is loaded",
+        "run `finops aws extract-billing`",
+    ];
+    assert_names(&outcome.stderr, &said);
+    assert_eq!(
+        dry_run(&pipeline).0["steps"],
+        json!({
+            "extract-billing": "load", "load-billing-local": "reload", "export-parquet": "reload", "load-billing-remote": null
+        })
+    );
+    assert_eq!(codes(&pipeline), [0; 3]);
 }
 
 #[test]

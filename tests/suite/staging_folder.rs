@@ -10,7 +10,8 @@ use billing_exports::{Dialect, Export, Format};
 use serde_json::Value;
 
 use crate::{
-    program::assert_names,
+    program::{DATASET, assert_names},
+    servers::{PROJECT, bigquery_alone},
     staged::{Pipeline, statuses},
 };
 
@@ -105,6 +106,33 @@ fn what_is_left_of_a_delivery_that_was_not_finished_goes_with_the_next_and_nothi
 }
 
 #[test]
+fn what_is_left_of_a_delivery_that_was_withdrawn_goes_although_the_month_is_skipped() {
+    let pipeline = pipeline();
+    pipeline.deliver(1);
+    pipeline.report("extract-billing");
+    let staged = pipeline.files("data/staging");
+    let delivered = pipeline.folder.path().join("delivered");
+    let [_, september] = pipeline.deliver(2);
+    let month = pipeline.folder.path().join("data/staging/2025-09");
+    let begun = month.join(september.execution_id.as_deref().unwrap());
+    fs::create_dir_all(&begun).unwrap();
+    let name = Path::new(&september.files[1].path).file_name().unwrap().to_str().unwrap().to_owned();
+    symlink("/dev/full", begun.join(format!("{name}.part"))).unwrap();
+    assert_eq!(pipeline.run("extract-billing").code, 1);
+    // As after a crash while the manifest was written anew.
+    let manifest = ending(&pipeline.files("data/staging"), ".manifest.json.part").pop().unwrap();
+    fs::write(format!("{}.part", manifest.display()), "{").unwrap();
+
+    fs::remove_dir_all(delivered).unwrap();
+    pipeline.deliver(1);
+    assert_eq!(pipeline.finops.run(&["aws", "run-pipeline", "--dry-run"]).code, 0);
+    assert!(begun.exists(), "a dry run removes nothing");
+    assert_eq!(statuses(&pipeline.report("extract-billing")), [SKIPPED]);
+    assert_eq!(pipeline.files("data/staging"), staged);
+    assert!(!begun.exists());
+}
+
+#[test]
 fn a_file_that_somebody_put_into_a_folder_that_was_begun_stays() {
     let pipeline = pipeline();
     let [_, september] = pipeline.deliver(1);
@@ -120,14 +148,22 @@ fn a_file_that_somebody_put_into_a_folder_that_was_begun_stays() {
     assert_eq!(left, ["notes.txt"]);
 }
 
-#[test]
-fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
-    let pipeline = pipeline();
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
+    let (mut pipeline, bigquery) = (pipeline(), bigquery_alone().await);
+    for (name, value) in [
+        ("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", PROJECT),
+        ("FINOPS_DATABASE_BIGQUERY_DATASET_ID", DATASET),
+        ("BIGQUERY_EMULATOR_HOST", &bigquery.url()),
+    ] {
+        pipeline.finops = pipeline.finops.with(name, value);
+    }
     pipeline.deliver(1);
     pipeline.report("run-pipeline");
-    for (folder, writer, reader) in
-        [("data/staging", "extract-billing", Some("load-billing-local")), ("data/exports", "export-parquet", None)]
-    {
+    for (folder, writer, reader) in [
+        ("data/staging", "extract-billing", "load-billing-local"),
+        ("data/exports", "export-parquet", "load-billing-remote"),
+    ] {
         let other = fs::File::open(pipeline.folder.path().join(folder)).unwrap();
         let busy = |step: &str, does: &str| {
             let outcome = pipeline.run(step);
@@ -138,9 +174,7 @@ fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
         };
         other.lock().unwrap();
         busy(writer, "uses");
-        if let Some(reader) = reader {
-            busy(reader, "writes to");
-        }
+        busy(reader, "writes to");
         // Who only looks does not wait.
         for arguments in [&["aws", "run-pipeline", "--dry-run"][..], &["aws", "discover-manifests"]] {
             assert_eq!(pipeline.finops.run(arguments).code, 0);
@@ -148,8 +182,6 @@ fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
         other.unlock().unwrap();
         other.lock_shared().unwrap();
         busy(writer, "uses");
-        if let Some(reader) = reader {
-            assert_eq!(statuses(&pipeline.report(reader)), [SKIPPED]);
-        }
+        assert_eq!(statuses(&pipeline.report(reader)), [SKIPPED]);
     }
 }

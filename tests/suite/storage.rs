@@ -92,12 +92,11 @@ async fn a_bucket_that_is_not_there_is_named() {
 
 #[tokio::test]
 async fn an_object_that_is_not_there_is_named() {
-    let (server, seed) = seeded(&[("a.csv", "x")]);
-    for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
-        let error = store.read(&unlisted("cur/b.csv", 10), Part::Head(10)).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::NotFound, "{store}");
-        assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
-    }
+    let (server, _seed) = seeded(&[("a.csv", "x")]);
+    let store = bucket(&server, "billing").await;
+    let error = store.read(&unlisted("cur/b.csv", 10), Part::Head(10)).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound, "{store}");
+    assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use finops::{
     storage::{ChecksumKind, Gcs, Object, Part, REQUESTS, Store},
 };
 use futures::{StreamExt, future::join_all, stream};
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Notify};
 
 use crate::{
     jobs::CloudJob,
@@ -39,8 +39,8 @@ type Objects = Vec<(String, Vec<u8>)>;
 enum Does {
     /// Waits until as many are under way as a store may have; knows how many there are, and the most there were.
     Gather(Arc<(AtomicUsize, AtomicUsize, Barrier)>),
-    /// Breaks the first answer of an object off, once more than its head is there.
-    BreakOff(Arc<AtomicUsize>),
+    /// Breaks the first answer of an object off, once the client has bytes of it.
+    BreakOff(Arc<(AtomicUsize, Notify)>),
     /// Puts these objects into the bucket, or deletes those without bytes, before it answers to the first read of a data file.
     Replace(Arc<tokio::sync::Mutex<Objects>>),
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
@@ -93,14 +93,14 @@ async fn answer(State(front): State<Front>, mut request: Request) -> Response {
         Does::BreakOff(broken) => {
             let (mut head, body) = pass_on(&client(), &front.server, request).await.into_parts();
             let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-            if !is_object || broken.fetch_add(1, Ordering::SeqCst) > 0 {
+            if !is_object || broken.0.fetch_add(1, Ordering::SeqCst) > 0 {
                 return Response::from_parts(head, Body::from(bytes));
             }
             head.headers.insert("content-length", bytes.len().into());
             let half = stream::iter([Ok(bytes.slice(..bytes.len() / 2))]);
-            // What was given is sent once nothing more is there at the moment.
-            let end = stream::once(async {
-                tokio::task::yield_now().await;
+            let broken = Arc::clone(broken);
+            let end = stream::once(async move {
+                broken.1.notified().await;
                 Err(io::Error::other("broken off"))
             });
             Response::from_parts(head, Body::from_stream(half.chain(end)))
@@ -169,7 +169,9 @@ async fn never_more_requests_of_a_store_are_under_way_than_its_limit() {
         let store = if server == storage.url() { gcs(&url).await } else { s3::store(&url).await };
         let lists = join_all((0..REQUESTS).map(|_| store.list("cur", "*.csv")));
         let reads = join_all((0..2 * REQUESTS).map(|_| store.read(&object, Part::Head(5))));
-        let (lists, reads) = futures::future::join(lists, reads).await;
+        let folders = join_all((0..REQUESTS).map(|_| store.folders("")));
+        let (folders, lists, reads) = futures::future::join3(folders, lists, reads).await;
+        assert!(folders.into_iter().all(|folders| folders.unwrap() == ["cur"]), "{store}");
         assert!(lists.into_iter().all(|listed| listed.unwrap().len() == 1), "{store}");
         assert!(reads.into_iter().all(|read| read.unwrap() == "01234"), "{store}");
         assert_eq!(gathered.1.load(Ordering::SeqCst), REQUESTS, "{store}");
@@ -177,7 +179,7 @@ async fn never_more_requests_of_a_store_are_under_way_than_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_object_that_was_replaced_after_it_was_listed_is_not_read() {
+async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read() {
     let (storage, seed) = seeded(&[("cur/a.csv", "0123456789")]);
     let s3_server = S3Server::start().await;
     s3_server.put("cur/a.csv".to_owned(), b"0123456789".to_vec()).await;
@@ -205,8 +207,19 @@ async fn an_object_that_was_replaced_after_it_was_listed_is_not_read() {
             assert!(error.full_message().contains("cur/a.csv was replaced"), "{}", error.full_message());
             assert!(error.next_step().unwrap().contains("mirror"), "{store}");
         }
-        let again = listed(store, "cur/a.csv").await;
-        assert_eq!(store.read(&again, Part::Head(4)).await.unwrap(), "abcd", "{store}");
+    }
+
+    let again = join_all(stores.iter().map(|store| listed(store, "cur/a.csv"))).await;
+    for (store, object) in stores.iter().zip(&again) {
+        assert_eq!(store.read(object, Part::Head(4)).await.unwrap(), "abcd", "{store}");
+    }
+    storage.delete("billing", "cur/a.csv").await;
+    s3_server.delete("cur/a.csv").await;
+    fs::remove_file(local.join("cur/a.csv")).unwrap();
+    for (store, object) in stores.iter().zip(&again) {
+        let error = store.read(object, Part::Head(4)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy, "{store}: {}", error.full_message());
+        assert!(error.full_message().contains("cur/a.csv was replaced or removed"), "{}", error.full_message());
     }
 }
 
@@ -218,13 +231,15 @@ async fn an_answer_that_breaks_off_is_asked_for_again_from_where_it_ended() {
     s3_server.put("cur/a.csv".to_owned(), text.clone().into_bytes()).await;
     for server in [storage.url(), &s3_server.url] {
         let is_s3 = server != storage.url();
-        let (front, url) = Front::before(server, Does::BreakOff(Arc::default())).await;
+        let broken = Arc::new((AtomicUsize::new(0), Notify::new()));
+        let (front, url) = Front::before(server, Does::BreakOff(Arc::clone(&broken))).await;
         let store = if is_s3 { s3::store(&url).await } else { gcs(&url).await };
         let object = listed(&store, "cur/a.csv").await;
         let copy = seed.path().join("copy");
         let got = AtomicUsize::new(0);
         let count = |bytes: u64| {
             got.fetch_add(usize::try_from(bytes).unwrap(), Ordering::SeqCst);
+            broken.1.notify_one();
         };
         store.fetch(&object, &copy, &count).await.unwrap();
         assert_eq!(fs::read_to_string(&copy).unwrap(), text, "{store}");

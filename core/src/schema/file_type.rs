@@ -51,25 +51,30 @@ pub enum TimeForm {
 }
 
 impl TimeForm {
-    /// The form of all `values` that are not empty; `None` where all are.
-    pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let forms = values.into_iter().filter(|value| !value.is_empty()).map(|value| {
-            let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-            let moment =
-                ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].iter().find_map(|start| shape.strip_prefix(start));
-            // Of more than six digits, a load need not drop those that are zero.
-            let zone = moment.map(|rest| match rest.strip_prefix('.') {
-                Some(fraction) if !fraction.starts_with("0000000") => fraction.trim_start_matches('0'),
-                _ => rest,
-            });
-            match (shape.as_str(), zone) {
-                ("0000-00-00", _) => Self::Day,
-                ("00/00/0000", _) => Self::MonthFirst,
-                (_, Some("" | "Z" | "+00:00" | "-00:00")) => Self::Moment,
-                _ => Self::Other,
-            }
+    /// The form of a value; `None` where it is empty.
+    pub fn of(value: &str) -> Option<Self> {
+        let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        let moment = ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].iter().find_map(|start| shape.strip_prefix(start));
+        // Of more than six digits, a load need not drop those that are zero.
+        let zone = moment.map(|rest| match rest.strip_prefix('.') {
+            Some(fraction) if !fraction.starts_with("0000000") => fraction.trim_start_matches('0'),
+            _ => rest,
         });
-        forms.reduce(|a, b| if a == b { a } else { Self::Other })
+        match (shape.as_str(), zone) {
+            ("", _) => None,
+            ("0000-00-00", _) => Some(Self::Day),
+            ("00/00/0000", _) => Some(Self::MonthFirst),
+            (_, Some("" | "Z" | "+00:00" | "-00:00")) => Some(Self::Moment),
+            _ => Some(Self::Other),
+        }
+    }
+
+    /// The form of values of which some have the one and the others the other.
+    pub fn of_both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if one != other => Some(Self::Other),
+            (one, other) => one.or(other),
+        }
     }
 }
 
@@ -173,7 +178,11 @@ mod tests {
             (&["", ""], None),
             (&[], None),
         ] {
-            assert_eq!(TimeForm::of(values.iter().copied()), form, "{values:?}");
+            assert_eq!(
+                values.iter().map(|value| TimeForm::of(value)).fold(None, TimeForm::of_both),
+                form,
+                "{values:?}"
+            );
         }
     }
 }

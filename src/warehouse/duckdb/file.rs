@@ -2,8 +2,8 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, OpenOptions},
-    io,
+    fs::{self, File, OpenOptions},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -75,12 +75,19 @@ impl DatabaseFile {
     }
 
     /// Removes a file that was not there before and could not be opened: what DuckDB has begun to write is no database.
+    /// Another run may create one meanwhile, which stays.
     pub fn remove_broken(&self, error: &Error) {
-        // Another run may have created it meanwhile.
-        if !self.is_there && error.kind() != Kind::Busy {
+        if !self.is_there && error.kind() != Kind::Busy && has_headers(&self.path).is_ok_and(|has| !has) {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Whether the file begins as a DuckDB database: the smallest has three headers of 4 KiB, the first with `DUCK` after its
+/// checksum (seen on 1.5.6).
+fn has_headers(path: &Path) -> io::Result<bool> {
+    let (mut file, mut start) = (File::open(path)?, [0; 12]);
+    Ok(file.metadata()?.len() >= 3 * 4096 && file.read_exact(&mut start).is_ok() && start.ends_with(b"DUCK"))
 }
 
 /// The file at the end of links, and whether it is there.
@@ -120,4 +127,27 @@ pub fn cannot_open(path: &Path, cause: &str) -> Error {
          a folder where you may create files"
     };
     Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_database_is_removed_and_one_that_another_run_created_meanwhile_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("finops.duckdb");
+        let error = cannot_open(&path, "out of memory");
+        drop(duckdb::Connection::open(&path).unwrap());
+        let database = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let half = &database[..database.len() / 2];
+        for (content, stays) in [(&database[..], true), (half, false), (&[0; 16_384], false), (b"", false)] {
+            let file = DatabaseFile::find(&path).unwrap();
+            fs::write(&path, content).unwrap();
+            file.remove_broken(&error);
+            assert_eq!(path.exists(), stays, "{} bytes", content.len());
+            let _ = fs::remove_file(&path);
+        }
+    }
 }
