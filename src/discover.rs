@@ -216,7 +216,8 @@ async fn candidates(
         let Ok(delivery) = &mut candidate.delivery else { break };
         let Delivery { manifest, manifest_uri, delivered_at, .. } = &*delivery;
         let listed = listed_files(store, export_folder, manifest).await?;
-        let recorded = unread(store, manifest, &listed, record).await;
+        let recorded =
+            unread(store, manifest, &listed, record.filter(|record| record.manifest_uri == *manifest_uri)).await;
         let stored = match recorded {
             Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
             None => stored_files(store, listed, written).await?,

@@ -15,6 +15,7 @@ use finops_core::{
     state::Standing,
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
+use jiff::Timestamp;
 use tracing::{Instrument, Span, info, info_span};
 
 use crate::{
@@ -123,7 +124,9 @@ async fn round<W: Warehouse>(
     let Some(export_name) = export_name else {
         let months = loaded_months(&loaded, found.as_ref());
         let months: Vec<_> = months.into_iter().filter(|(_, month)| month.rows_in_table > 0).map(|(p, _)| p).collect();
-        if !months.is_empty() && !months.iter().any(|month| run.months.contain(*month)) {
+        let none_wanted = !months.is_empty() && !months.iter().any(|month| run.months.contain(*month));
+        // Nothing at all is older than any limit.
+        if none_wanted && run.max_age.exceeded(Timestamp::UNIX_EPOCH, run.rules.now).is_none() {
             info!("no manifest, and START_DATE and END_DATE leave none of the loaded months: nothing to do");
             return Ok(BTreeSet::new());
         }

@@ -30,23 +30,29 @@ impl fmt::Debug for Secret {
 }
 
 /// The parameters of signed URLs whose values are credentials, wherever they are.
-const PARAMETERS: [&str; 5] = ["sig=", "token=", "x-goog-signature=", "x-amz-signature=", "x-amz-security-token="];
+const PARAMETERS: [&str; 6] =
+    ["sig=", "accountkey=", "token=", "x-goog-signature=", "x-amz-signature=", "x-amz-security-token="];
 
 /// The value of a setting without credentials. A path on this machine is unchanged, unless it ends as a signed URL does.
 pub fn shown(value: &str) -> String {
+    // The content of a key file in place of its path.
+    if value.starts_with('{') || value.contains("private_key") {
+        return HIDDEN.to_owned();
+    }
     without_parameters(&without_user_and_query(value))
 }
 
 fn without_user_and_query(value: &str) -> String {
     let is_scheme = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let url = value.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
-    let (scheme, rest) = url.map_or(("", value), |(scheme, rest)| (&value[..scheme.len() + 3], rest));
+    let url = url.or_else(|| Some(("", value.strip_prefix("//")?)));
+    let (scheme, rest) = url.map_or(("", value), |(_, rest)| value.split_at(value.len() - rest.len()));
     if url.is_some() && rest.contains("://") && rest.contains('@') {
         // Several URLs in a list, or one within another: which of them has a password is not clear.
         return format!("{scheme}{HIDDEN}");
     }
     // A file's name may have a `?`, but hardly a `=` behind it.
-    let signed = rest.split_once('?').filter(|(_, query)| url.is_some() || query.contains('='));
+    let signed = rest.split_once(['?', '#']).filter(|(_, query)| url.is_some() || query.contains('='));
     let (place, query) = signed.unwrap_or((rest, ""));
     let host = place.split('/').next().unwrap_or_default();
     let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -129,6 +135,13 @@ mod tests {
             ("user:S@localhost:4443", "***@localhost:4443"),
             ("user:S?S=S@localhost", "***"),
             ("md:db?motherduck_token=S", "md:db?***"),
+            ("https://host/x#S", "https://host/x?***"),
+            ("//user:S@host/x", "//***@host/x"),
+            (
+                "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=S",
+                "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=***",
+            ),
+            ("{\"type\":\"service_account\",\"private_key\":\"S\"}", "***"),
             ("http://h/p,https://user:S@h", "http://***"),
             ("sv=2024&sig=S&se=2025", "sv=2024&sig=***&se=2025"),
             ("x-amz-signature=S", "x-amz-signature=***"),

@@ -11,7 +11,9 @@ mod duckdb;
 mod source;
 
 use finops_core::check::{Check, CheckReport, Finding, Loading, clock, loading};
-use futures::future::{join, join_all};
+#[cfg(feature = "duckdb")]
+use futures::future::join;
+use futures::future::join_all;
 use jiff::SignedDuration;
 
 use self::source::{Looked, Place};

@@ -120,7 +120,13 @@ pub fn wrong_in_bigquery(name: &str) -> Option<String> {
 /// What is wrong with an export's name, if anything is: providers make a folder or a file of it.
 pub fn wrong_export(name: &str) -> Option<String> {
     let what = || format!("is `{}`: an export's name has neither `/` nor `?`", shown(name));
-    name.contains(['/', '?']).then(what)
+    (name.contains(['/', '?']) || shown(name) != name).then(what)
+}
+
+/// What is wrong with a path in a bucket, if anything is.
+pub fn wrong_prefix(prefix: &str) -> Option<String> {
+    let is_url = prefix.contains("://") || shown(prefix) != prefix;
+    is_url.then(|| format!("is `{}`: a path in the bucket was expected", shown(prefix)))
 }
 
 /// What is wrong with a project's id, if anything is. Old ones have a domain in front: `example.com:billing`.
@@ -190,6 +196,9 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
 fn source(scope: &Scope<'_>, problems: &mut Problems) -> (Source, String) {
     let trimmed = |prefix: &str| prefix.trim_matches('/').to_owned();
     let prefix = scope.get("GCS_PREFIX");
+    if let Some(what) = prefix.as_ref().and_then(|(_, prefix)| wrong_prefix(prefix)) {
+        problems.add(&scope.name("GCS_PREFIX"), what, ENVIRONMENT);
+    }
     let Some((variable, source)) = scope.get("SOURCE") else {
         let what_it_is = format!("the bucket with the export (or set {})", scope.own("SOURCE"));
         let bucket = required(scope, "GCS_BUCKET", &what_it_is, problems);

@@ -87,6 +87,10 @@ impl Source {
                 "is `{}`: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected",
                 shown(text)
             )),
+            None if shown(text) != text => Err(format!(
+                "is `{}`: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected",
+                shown(text)
+            )),
             None => Ok((Self::Local(PathBuf::from(text)), String::new())),
         }
     }

@@ -13,7 +13,8 @@ use jiff::SignedDuration;
 use super::{
     CurVersion, Export, MAX_AGE_HOURS, Months, Problem, Source, Values, WAIT_MAX_HOURS,
     exports::{
-        wrong_dataset, wrong_export, wrong_in_bigquery, wrong_in_duckdb, wrong_location, wrong_project, wrong_url,
+        wrong_dataset, wrong_export, wrong_in_bigquery, wrong_in_duckdb, wrong_location, wrong_prefix, wrong_project,
+        wrong_url,
     },
     file::EVERYWHERE,
     hours,
@@ -51,6 +52,7 @@ impl Steps<'_> {
     fn place(&mut self) -> (Source, String) {
         let (values, provider) = (self.values, self.provider);
         let prefix = values.of(provider, "prefix").unwrap_or_default();
+        self.problems.refuse(&format!("{}.prefix", provider.as_str()), wrong_prefix(prefix), EVERYWHERE);
         let has_bucket = values.is_nearer(provider, "bucket", "source");
         if provider == Provider::Aws && (has_bucket || values.of(provider, "source").is_none()) {
             let bucket = values.require("aws.bucket", "the S3 bucket with the export", &mut self.problems);

@@ -85,5 +85,6 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<String>>
 fn some_of(names: Vec<String>) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
-    if more == 0 { shown } else { format!("{shown} and {more} more") }
+    // Of folders, not all are listed.
+    if more == 0 { shown } else { format!("{shown} and more") }
 }

@@ -12,7 +12,7 @@ use finops_core::{
 };
 
 use super::{
-    files::{Hashes, PARTIAL, hashes, remove, rename, with_suffix, write_manifest},
+    files::{PARTIAL, remove, rename, with_suffix, write_manifest},
     lock,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     flow::table::{LookedUp, look_up},
     outcome::{self, not_loaded},
     pipeline::Run,
-    storage::unreadable,
+    storage::{Hashes, hashes, unreadable},
     warehouse::{Target, Warehouse, duckdb::DuckDb},
 };
 

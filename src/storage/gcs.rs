@@ -12,7 +12,9 @@ use backon::Retryable;
 use futures::{StreamExt, stream};
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;
-use google_cloud_storage::{client::Storage, model_ext::ReadRange, retry_policy::RetryableErrors};
+use google_cloud_storage::{
+    client::Storage, model_ext::ReadRange, read_resume_policy::NeverResume, retry_policy::RetryableErrors,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -84,6 +86,8 @@ impl Gcs {
             .with_endpoint(&endpoint)
             .with_credentials(credentials.clone())
             .with_retry_policy(RetryableErrors.with_attempt_limit(5).with_time_limit(http::DEADLINE))
+            // Seen on 1.21: it resumes by recursion, without end where no byte comes. `read.rs` goes on from where it ended.
+            .with_read_resume_policy(NeverResume)
             .build()
             .await
             .map_err(|error| cannot(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! Where exports lie: a bucket or a local folder. Keys are paths below it, with `/` between folders.
 
 mod gcs;
+mod hashes;
 mod limit;
 mod local;
 mod read;
@@ -10,8 +11,10 @@ mod s3;
 use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
-use finops_core::{delivery::StoredFile, shown::Secret};
+use finops_core::{delivery::StoredFile, shown::Secret, staged::Written};
 pub use gcs::Gcs;
+use hashes::ChecksumKind;
+pub use hashes::{Hashes, hashes};
 use jiff::Timestamp;
 pub use limit::REQUESTS;
 pub(crate) use local::unreadable;
@@ -64,17 +67,6 @@ impl Part {
             Self::Tail(length) => bytes.saturating_sub(length)..bytes,
         }
     }
-}
-
-/// What an object's listed checksum is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChecksumKind {
-    /// A CRC32C of the bytes, in base64.
-    Crc32c,
-    /// The MD5 of the bytes, in hexadecimal digits.
-    Md5,
-    /// Nothing that can be computed from the bytes.
-    Opaque,
 }
 
 /// Told of bytes as they come.
@@ -180,31 +172,45 @@ impl Store {
     pub async fn unchanged_since(&self, objects: impl Iterator<Item = &Object>, time: Timestamp) -> bool {
         match self {
             Self::Local(local) => local.unchanged_since(objects.map(|object| object.key.as_str()), time).await,
-            _ => false,
+            Self::Gcs(_) => false,
+            #[cfg(feature = "s3")]
+            Self::S3(_) => false,
         }
     }
 
     /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is called with the number of
-    /// bytes of each piece that arrives. Gives what its listed checksum is.
+    /// bytes of each piece that arrives. What arrived is compared with the listed size and, where it is one of the bytes,
+    /// checksum.
     ///
     /// # Errors
-    /// As [`Self::read`], or what writing says, naming the file.
-    pub async fn fetch(&self, object: &Object, to: &Path, got: Got<'_>) -> Result<ChecksumKind> {
-        if let Self::Local(local) = self {
+    /// As [`Self::read`], what writing says, naming the file, or `Storage` where other bytes arrived.
+    pub async fn fetch(&self, object: &Object, to: &Path, got: Got<'_>) -> Result<Written> {
+        let kind = if let Self::Local(local) = self {
             local.fetch(object, to).await?;
             got(object.bytes);
-            return Ok(ChecksumKind::Crc32c);
-        }
-        let unwritable = |error| unwritable(to, error);
-        let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
-        let take = async |chunk: Bytes| {
-            file.write_all(&chunk).await.map_err(unwritable)?;
-            got(chunk.len() as u64);
-            Ok(())
+            ChecksumKind::Crc32c
+        } else {
+            let unwritable = |error| unwritable(to, error);
+            let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
+            let take = async |chunk: Bytes| {
+                file.write_all(&chunk).await.map_err(unwritable)?;
+                got(chunk.len() as u64);
+                Ok(())
+            };
+            let kind = self.stream(object, 0..object.bytes, take).await?;
+            file.flush().await.map_err(unwritable)?;
+            kind
         };
-        let kind = self.stream(object, 0..object.bytes, take).await?;
-        file.flush().await.map_err(unwritable)?;
-        Ok(kind)
+        let checksum = object.checksum.as_deref().unwrap_or_default();
+        let kind = if checksum.is_empty() { ChecksumKind::Opaque } else { kind };
+        match hashes(to.to_owned()).await? {
+            Some(arrived) if arrived.are(kind, object.bytes, checksum) => Ok(arrived.written),
+            _ => {
+                let (uri, bytes) = (self.uri(&object.key), object.bytes);
+                let message = format!("{uri} did not arrive as it is listed: {bytes} bytes, {checksum}");
+                Err(Error::new(Kind::Storage, message).hint("it may have been replaced meanwhile: run again"))
+            }
+        }
     }
 
     /// Gives the bytes of a bucket's object to `take`, in order.

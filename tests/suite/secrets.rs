@@ -40,7 +40,11 @@ fn pairs<'a>(names: &'a [String], server: &str) -> Vec<(&'a String, String)> {
         let is_place = ends(&["source", "bucket"]);
         let [signature, password, signed_host, user, key] = signed(server);
         let others = [(is_path || is_host, signed_host), (is_host, user), (is_place, key)];
-        let others = others.into_iter().filter(|(may, _)| *may).map(|(_, value)| value);
+        let others = others.into_iter();
+        let (fragment, account) = (format!("https://host/#{CANARY}"), format!("AccountName=a;AccountKey={CANARY}"));
+        let key_file = format!("{{\"private_key\":\"{CANARY}\"}}");
+        let others = others.chain([(is_place, fragment), (is_place, account), (ends(&["credentials_path"]), key_file)]);
+        let others = others.filter(|(may, _)| *may).map(|(_, value)| value);
         [signature, password].into_iter().chain(others).map(move |value| (name, value))
     };
     names.iter().flat_map(of).collect()

@@ -19,8 +19,8 @@ const STOP: u8 = 0;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
-/// Whether the schema stays within what any report has; `None` where the bytes are no footer, which the library tells
-/// better.
+/// Whether the schema stays within what any report has; `None` where it is not written as the format says. The library is
+/// not to see such bytes either: it takes more than the format has.
 pub(super) fn within_bounds(footer: &[u8]) -> Option<bool> {
     let mut bytes = Bytes(footer);
     let mut field = 0;
@@ -29,6 +29,8 @@ pub(super) fn within_bounds(footer: &[u8]) -> Option<bool> {
         match (kind, field) {
             (STOP, _) => return None,
             (LIST, 2) => return schema(&mut bytes),
+            // The library takes it for the schema all the same.
+            (_, 2) => return None,
             _ => bytes.skip(kind, 0)?,
         }
     }
@@ -71,6 +73,8 @@ fn children(bytes: &mut Bytes<'_>) -> Option<u64> {
             (STOP, _) => return Some(children),
             // Zigzag; what is negative is no number of children.
             (5, 5) => children = bytes.number()? >> 1,
+            // The library takes numbers of other sizes for it too.
+            (_, 5) => return None,
             _ => bytes.skip(kind, 0)?,
         }
     }
@@ -109,6 +113,8 @@ impl Bytes<'_> {
             0 if head & 0x0f != STOP => *field = self.number()? >> 1,
             step => *field += u64::from(step),
         }
+        // The library counts in 16 bits, and comes back to field 2.
+        i16::try_from(*field).ok()?;
         Some(head & 0x0f)
     }
 

@@ -51,8 +51,10 @@ pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError
         return Err(FooterError::Broken(format!("it claims a footer of {length} bytes, which cannot be")));
     }
     let start = rest.len().checked_sub(length).ok_or(FooterError::Incomplete((length + TAIL) as u64))?;
-    if bounds::within_bounds(&rest[start..]) == Some(false) {
-        return Err(broken("its footer has far more columns, or groups in groups, than any report"));
+    match bounds::within_bounds(&rest[start..]) {
+        Some(true) => {}
+        Some(false) => return Err(broken("its footer has far more columns, or groups in groups, than any report")),
+        None => return Err(broken("its footer is damaged: its schema is not where the format has it")),
     }
     // Statistics of columns are most of a footer and are not needed.
     let mut options = ParquetMetaDataOptions::new();

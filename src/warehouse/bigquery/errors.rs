@@ -8,6 +8,7 @@ use std::{
 
 use finops_core::{
     numbered::{By, Why},
+    shown::shown,
     text::{message, short},
 };
 use google_cloud_auth::errors::CredentialsError;
@@ -231,7 +232,7 @@ pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'stat
 
 /// The key file is of no use. Of its content nothing is told.
 pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
-    Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", key_file.display()))
+    Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())))
         .hint("name another file in database.bigquery.credentials_path, or leave it out and log in with gcloud")
 }
 

@@ -1,0 +1,95 @@
+//! Checksums of a file on this machine, and whether they are those that a listing gave.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use finops_core::staged::Written;
+use md5::{Digest, Md5};
+
+use super::{
+    local::{crc32c_text, updated},
+    unreadable,
+};
+use crate::error::{Error, Kind, Result};
+
+/// What an object's listed checksum is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ChecksumKind {
+    /// A CRC32C of the bytes, in base64.
+    Crc32c,
+    /// The MD5 of the bytes, in hexadecimal digits.
+    Md5,
+    /// Nothing that can be computed from the bytes.
+    Opaque,
+}
+
+/// What the bytes of a file give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hashes {
+    /// Its size, time and CRC32C.
+    pub written: Written,
+    /// In hexadecimal digits.
+    pub md5: String,
+}
+
+/// Reads the file once for all checksums, on a thread of its own: it takes as long as reading a download does. `None` where
+/// it is not there.
+///
+/// # Errors
+/// What reading says, naming the file.
+pub async fn hashes(path: PathBuf) -> Result<Option<Hashes>> {
+    let hashed = tokio::task::spawn_blocking(move || match hash(&path) {
+        Ok(hashes) => Ok(Some(hashes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(&path, error)),
+    });
+    hashed.await.map_err(|error| Error::new(Kind::Storage, "a hashing thread ended early").cause(error))?
+}
+
+fn hash(path: &Path) -> io::Result<Hashes> {
+    let (mut file, mut md5, mut crc, mut buffer) = (File::open(path)?, Md5::new(), 0, vec![0; 1 << 20]);
+    let metadata = file.metadata()?;
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            n => {
+                md5.update(&buffer[..n]);
+                crc = crc32c::crc32c_append(crc, &buffer[..n]);
+            }
+        }
+    }
+    let digest: [u8; 16] = md5.finalize().into();
+    let written = Written { bytes: metadata.len(), updated: updated(&metadata), checksum: crc32c_text(crc) };
+    // Big-endian, so that the first byte comes first.
+    Ok(Hashes { written, md5: format!("{:032x}", u128::from_be_bytes(digest)) })
+}
+
+impl Hashes {
+    /// Whether this is the listed object, as far as its checksum tells.
+    pub(super) fn are(&self, kind: ChecksumKind, bytes: u64, checksum: &str) -> bool {
+        self.written.bytes == bytes
+            && match kind {
+                ChecksumKind::Crc32c => self.written.checksum == checksum,
+                ChecksumKind::Md5 => self.md5 == checksum,
+                // The read was conditional on it.
+                ChecksumKind::Opaque => true,
+            }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_is_said_to_be_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = hashes(folder.path().to_owned()).await.unwrap_err();
+        let expected = format!("cannot read {}", folder.path().display());
+        assert!(error.full_message().starts_with(&expected), "{}", error.full_message());
+        assert_eq!(hashes(folder.path().join("missing")).await.unwrap(), None);
+    }
+}
