@@ -51,6 +51,10 @@ async fn no_manifest_where_months_are_loaded_fails_unless_the_dates_leave_none_o
             let finops = finops.clone().with("START_DATE", start).with("END_DATE", end);
             assert_eq!(finops.run(&["run"]).code, code, "{start} to {end}");
         }
+        // With a limit, no delivery at all is older than any.
+        let limited = finops.clone().with("START_DATE", "2025-11").with("MAX_AGE_HOURS", "72");
+        assert_fails(&limited, "run", "not_found", &["there is no manifest"]);
+        assert_eq!(limited.with("END_DATE", "2025-12").run(&["run"]).code, 0);
         assert_eq!(figures.len(), 2);
     }
     assert_eq!((local.figures().len(), cloud.figures().len()), (2, 2));

@@ -106,6 +106,30 @@ fn what_is_left_of_a_delivery_that_was_not_finished_goes_with_the_next_and_nothi
 }
 
 #[test]
+fn a_folder_that_was_moved_or_copied_costs_no_file_of_the_delivery_that_counts() {
+    for copy in [false, true] {
+        let pipeline = pipeline();
+        let delivered = pipeline.deliver(1);
+        pipeline.report("extract-billing");
+        let folder =
+            pipeline.folder.path().join("data/staging/2025-09").join(delivered[1].execution_id.as_ref().unwrap());
+        let aside = folder.with_extension("bak");
+        if copy {
+            fs::create_dir(&aside).unwrap();
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                fs::copy(&path, aside.join(path.file_name().unwrap())).unwrap();
+            }
+        } else {
+            fs::rename(&folder, &aside).unwrap();
+        }
+        pipeline.report("run-pipeline");
+        assert_eq!(ending(&pipeline.files("data/staging"), ".csv.gz").len(), 6);
+        pipeline.assert_holds(&delivered);
+    }
+}
+
+#[test]
 fn what_is_left_of_a_delivery_that_was_withdrawn_goes_although_the_month_is_skipped() {
     let pipeline = pipeline();
     pipeline.deliver(1);

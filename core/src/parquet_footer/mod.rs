@@ -285,6 +285,26 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_that_is_not_written_as_the_format_says_is_not_for_the_library() {
+        // Version 1; a list of two elements, of which the first has the second as its child.
+        let good = [0x15, 0x02, 0x19, 0x2c, 0x55, 0x02, 0x00, 0x00];
+        assert_eq!(bounds::within_bounds(&good), Some(true));
+        // A set; numbers of children of 64, 16 and 8 bits.
+        for (at, byte) in [(2, 0x1a), (4, 0x56), (4, 0x54), (4, 0x53)] {
+            let mut odd = good;
+            odd[at] = byte;
+            assert_eq!(bounds::within_bounds(&odd), None, "{odd:x?}");
+        }
+        // Field 65538, which 16 bits make field 2, in full and step by step.
+        let in_full = [&good[..2], &[0x09, 0x84, 0x80, 0x08], &good[3..]].concat();
+        let steps: Vec<u8> = [0xf1].repeat(65_525 / 15);
+        let in_steps = [&good[..2], &steps, &[0xc9][..], &good[3..]].concat();
+        for odd in [in_full, in_steps] {
+            assert_eq!(bounds::within_bounds(&odd), None);
+        }
+    }
+
+    #[test]
     fn what_is_no_parquet_file_says_so() {
         let bytes = file("message m { REQUIRED DOUBLE cost; }", &[0.1]);
         let length = bytes.len() as u64;
