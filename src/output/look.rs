@@ -6,7 +6,7 @@ use finops_core::{
     check::{CheckReport, Finding, Status},
     report::TableStatus,
     state::LoadStatus,
-    text::short,
+    text::{harmless, short},
 };
 #[cfg(feature = "duckdb")]
 use indicatif::HumanBytes;
@@ -31,7 +31,7 @@ pub fn settings(settings: &[Setting]) {
             Origin::NotSet => "not set",
             Origin::Shared(variable) => variable,
         };
-        table.add_row([&setting.name, &setting.value, origin]);
+        table.add_row([&setting.name, &harmless(&setting.value), origin]);
     }
     print(&table.to_string());
 }

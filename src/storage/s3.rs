@@ -5,7 +5,11 @@ use std::{cell::Cell, env, ops::Range};
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
-    config::{Builder, Credentials, ProvideCredentials},
+    config::{
+        Builder, Credentials, ProvideCredentials,
+        interceptors::InterceptorContext,
+        retry::{ClassifyRetry, RetryAction},
+    },
     error::{ProvideErrorMetadata, SdkError},
     operation::get_object::GetObjectOutput,
     types::ServerSideEncryption,
@@ -80,7 +84,8 @@ impl S3 {
         let region = aws.region().cloned().unwrap_or(Region::from_static(DEFAULT_REGION));
         // Other servers than AWS's have no host name for each bucket.
         let own_endpoint = aws.endpoint_url().is_some() || env::var_os("AWS_ENDPOINT_URL_S3").is_some();
-        let config = Builder::from(&aws).region(region).force_path_style(own_endpoint).build();
+        let config = Builder::from(&aws).region(region).force_path_style(own_endpoint);
+        let config = config.retry_classifier(TooManyRequests).build();
         Ok(Self { bucket: bucket.to_owned(), client: Client::from_conf(config), limit: Limit::new() })
     }
 
@@ -213,10 +218,27 @@ impl S3 {
                 .hint(format!("allow s3:ListBucket and s3:GetObject on bucket {} to the job's role", self.bucket)),
             (404, _) => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
                 .hint(format!("check the bucket's name, `{}`, and the prefix", self.bucket)),
-            (status, _) => {
-                Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}")).cause(error)
-            }
+            (status, _) => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
+                .hint("run again later: nothing that is loaded was changed")
+                .cause(error),
         }
+    }
+}
+
+/// AWS's client sends a request again after a 503, as AWS says it, and not after the 429 of other servers (seen on 1.157).
+#[derive(Debug)]
+struct TooManyRequests;
+
+impl ClassifyRetry for TooManyRequests {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        match context.response().map(|response| response.status().as_u16()) {
+            Some(429) => RetryAction::throttling_error(),
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "too many requests"
     }
 }
 

@@ -149,10 +149,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A server that gives the same answer to every request.
 fn answering(answer: String) -> String {
+    answering_first(answer.clone(), answer)
+}
+
+/// A server that gives another answer to the first request.
+fn answering_first(first: String, answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
+        let answers = std::iter::once(first).chain(std::iter::repeat(answer));
+        for (mut stream, answer) in listener.incoming().map_while(Result::ok).zip(answers) {
             let _ = stream.read(&mut [0; 8192]);
             let _ = stream.write_all(answer.as_bytes());
         }
@@ -292,6 +298,17 @@ async fn the_region_of_a_bucket_elsewhere_is_told() {
     let url = answering(answer("301 Moved Permanently", header, "PermanentRedirect", "use another endpoint"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 2);
     assert_error(&error, "configuration", &["another region"], "AWS_REGION=eu-west-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_too_many_requests_is_asked_again() {
+    let folder = TempDir::new().unwrap();
+    let busy = answer("429 Too Many Requests", "", "", "");
+    let url = answering_first(busy.clone(), answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
+    let database = folder.path().join("finops.duckdb");
+    assert_error(&error(&finops(&url, &database), 1), "permission", &["AccessDenied"], "s3:ListBucket");
+    let error = error(&finops(&answering(busy), &database), 1);
+    assert_error(&error, "storage", &["was answered with status 429"], "run again later");
 }
 
 #[tokio::test(flavor = "multi_thread")]
