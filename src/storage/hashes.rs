@@ -21,6 +21,7 @@ pub(super) enum ChecksumKind {
     /// A CRC32C of the bytes, in base64.
     Crc32c,
     /// The MD5 of the bytes, in hexadecimal digits.
+    #[cfg(feature = "s3")]
     Md5,
     /// Nothing that can be computed from the bytes.
     Opaque,
@@ -73,6 +74,7 @@ impl Hashes {
         self.written.bytes == bytes
             && match kind {
                 ChecksumKind::Crc32c => self.written.checksum == checksum,
+                #[cfg(feature = "s3")]
                 ChecksumKind::Md5 => self.md5 == checksum,
                 // The read was conditional on it.
                 ChecksumKind::Opaque => true,

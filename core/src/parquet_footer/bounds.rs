@@ -27,10 +27,9 @@ pub(super) fn within_bounds(footer: &[u8]) -> Option<bool> {
     loop {
         let kind = bytes.field(&mut field)?;
         match (kind, field) {
-            (STOP, _) => return None,
             (LIST, 2) => return schema(&mut bytes),
-            // The library takes it for the schema all the same.
-            (_, 2) => return None,
+            // The library takes whatever field 2 is for the schema.
+            (STOP, _) | (_, 2) => return None,
             _ => bytes.skip(kind, 0)?,
         }
     }
