@@ -214,15 +214,14 @@ async fn candidates(
     });
     for (export_folder, written, candidate) in &mut found {
         let Ok(delivery) = &mut candidate.delivery else { break };
-        let Delivery { manifest, manifest_uri, delivered_at, .. } = &*delivery;
-        let listed = listed_files(store, export_folder, manifest).await?;
-        let recorded =
-            unread(store, manifest, &listed, record.filter(|record| record.manifest_uri == *manifest_uri)).await;
+        let listed = listed_files(store, export_folder, &delivery.manifest).await?;
+        let recorded = unread(store, delivery, &listed, record).await;
         let stored = match recorded {
             Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
             None => stored_files(store, listed, written).await?,
         };
-        *delivery = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
+        *delivery =
+            Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
         if let Some(fingerprint) = recorded {
             fingerprint.clone_into(&mut delivery.fingerprint);
         }
@@ -336,11 +335,12 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
 /// run began that recorded it: then they need not be read for it.
 async fn unread<'a>(
     store: &Store,
-    manifest: &Manifest,
+    Delivery { manifest, manifest_uri, .. }: &Delivery,
     listed: &[(String, Object)],
     record: Option<&'a LoadRecord>,
 ) -> Option<&'a str> {
-    let record = record.filter(|record| record.execution_id == manifest.execution_id)?;
+    let is_of = |r: &&LoadRecord| (&r.execution_id, &r.manifest_uri) == (&manifest.execution_id, manifest_uri);
+    let record = record.filter(is_of)?;
     let bytes: u64 = listed.iter().map(|(_, object)| object.bytes).sum();
     let is_whole = listed.len() == manifest.files.len();
     if !is_whole || (record.files, record.bytes) != (listed.len() as u64, bytes) {

@@ -18,23 +18,16 @@ use axum::{
 use bigquery_emulator::{FaultKind, LoggedRequest};
 use billing_exports::{Dialect, Export as Generated, Format, Run as Delivered};
 use finops::{
-    config::{Export, Months, Source},
     error::Result,
-    pipeline::{self, Run},
-    storage::{Local, Store},
     warehouse::{
         Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
         duckdb::{DuckDb, Staged},
     },
 };
 use finops_core::{
-    age::MaxAge,
-    export::Provider,
-    plan::Rules,
     report::{MonthStatus, PipelineReport},
     schema::{Column, SchemaChange},
 };
-use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -43,7 +36,7 @@ use crate::{
     delivery::Delivery as Month,
     duckdb::{DuckDbHarness, rows},
     harness::{Harness, Table},
-    jobs::{CloudJob, LocalJob},
+    jobs::{CloudJob, LocalJob, run_in_process},
     program::{DATASET, TABLE, assert_names, each, month},
     servers::{self, PROJECT},
     swap::{call, fault, table_path},
@@ -263,22 +256,8 @@ impl<F: Fn(&MonthLoad) -> Option<Stage<Staged>>> Warehouse for Fake<F> {
 
 /// Runs the export of `job`, with `instead` in place of staging.
 async fn run(job: &LocalJob, instead: impl Fn(&MonthLoad) -> Option<Stage<Staged>>) -> PipelineReport {
-    let export = Export {
-        provider: Provider::Aws,
-        place: None,
-        cur_version: None,
-        label: None,
-        name: None,
-        source: Source::Local(job.source.clone()),
-        prefix: String::new(),
-        dataset: DATASET.to_owned(),
-        table: TABLE.to_owned(),
-    };
-    let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
-    let run =
-        Run { run_id: "run".to_owned(), months: Months::default(), rules, max_age: MaxAge::default(), dry_run: false };
     let warehouse = Fake { duckdb: DuckDb::open(&job.database).unwrap(), instead };
-    pipeline::run(&export, &Store::Local(Local::new(&job.source)), &warehouse, &run, &|_| {}).await
+    run_in_process(&job.source, &warehouse).await
 }
 
 fn statuses(report: &PipelineReport) -> Vec<(String, Option<MonthStatus>)> {

@@ -2,23 +2,13 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use finops::{
-    config::{Export, Months, Source},
-    pipeline::{Run, run},
-    storage::{Local, Store},
-    warehouse::duckdb::DuckDb,
-};
-use finops_core::{
-    age::MaxAge,
-    export::Provider,
-    plan::Rules,
-    report::{MonthReport, MonthStatus, PipelineReport},
-};
-use jiff::{SignedDuration, Timestamp};
+use finops::warehouse::duckdb::DuckDb;
+use finops_core::report::{MonthReport, MonthStatus, PipelineReport};
 use proptest::{collection, prelude::*, sample};
 use tempfile::TempDir;
 
 use crate::{
+    jobs::run_in_process,
     program::{DATASET, TABLE},
     tables::in_duckdb,
     tree::{Delivery, REPORT, write},
@@ -107,22 +97,7 @@ fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
 }
 
 async fn run_once(source: &Path, database: &Path) -> PipelineReport {
-    let export = Export {
-        provider: Provider::Aws,
-        place: None,
-        cur_version: None,
-        label: None,
-        name: None,
-        source: Source::Local(source.to_owned()),
-        prefix: String::new(),
-        dataset: DATASET.to_owned(),
-        table: TABLE.to_owned(),
-    };
-    let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
-    let the_run =
-        Run { run_id: "r".to_owned(), months: Months::default(), rules, max_age: MaxAge::default(), dry_run: false };
-    let store = Store::Local(Local::new(source));
-    run(&export, &store, &DuckDb::open(database).unwrap(), &the_run, &|_| {}).await
+    run_in_process(source, &DuckDb::open(database).unwrap()).await
 }
 
 fn statuses(report: &PipelineReport) -> Vec<Option<MonthStatus>> {

@@ -1,13 +1,21 @@
 //! The job with its surroundings: an export, the program, and a warehouse.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bigquery_emulator::Options;
+use finops::{
+    config::{Export, Months, Source},
+    pipeline::{self, Run},
+    storage::{Local, Store},
+    warehouse::Warehouse,
+};
+use finops_core::{age::MaxAge, export::Provider, plan::Rules, report::PipelineReport};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
-    program::{BUCKET, Finops},
+    program::{BUCKET, DATASET, Finops, TABLE},
     servers::{BigQueryServer, StorageServer, bigquery_with},
     tables::{Figures, in_bigquery, in_duckdb},
     tree::{Delivery, REPORT},
@@ -104,4 +112,23 @@ impl CloudJob {
     pub fn figures(&self) -> Figures {
         in_bigquery(&self.emulator)
     }
+}
+
+/// Loads an export of AWS from a folder into the warehouse, within this process.
+pub async fn run_in_process<W: Warehouse>(source: &Path, warehouse: &W) -> PipelineReport {
+    let export = Export {
+        provider: Provider::Aws,
+        place: None,
+        cur_version: None,
+        label: None,
+        name: None,
+        source: Source::Local(source.to_owned()),
+        prefix: String::new(),
+        dataset: DATASET.to_owned(),
+        table: TABLE.to_owned(),
+    };
+    let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
+    let (run_id, months, max_age) = ("run".to_owned(), Months::default(), MaxAge::default());
+    let run = Run { run_id, months, rules, max_age, dry_run: false };
+    pipeline::run(&export, &Store::Local(Local::new(source)), warehouse, &run, &|_| {}).await
 }

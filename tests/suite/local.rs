@@ -1,13 +1,13 @@
 //! The whole job from a folder into DuckDB: what changes in an export, and what that changes in the table.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use crate::{
     jobs::{CloudJob, LocalJob},
     program::{DATASET, Finops, TABLE, assert_names, each, month},
     servers::{PROJECT, query},
     tables::{duckdb_value, in_duckdb},
-    tree::{Delivery, REPORT, write},
+    tree::{Delivery, REPORT, change_unseen, write},
 };
 
 fn september() -> Delivery {
@@ -70,15 +70,6 @@ fn files_written_anew_with_the_same_bytes_are_not_loaded_and_with_other_bytes_ar
     assert_names(month(&report, "2025-09")["reason"].as_str().unwrap(), &["changed in place", "moved by +1 USD"]);
 }
 
-/// Writes other bytes of the same length, and gives the file its time back.
-fn change(path: &Path) {
-    let (mut bytes, time) = (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(path, bytes).unwrap();
-    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
-}
-
 #[test]
 fn files_that_did_not_change_since_the_load_are_not_read_again_and_one_that_did_is_whatever_its_time() {
     let job = LocalJob::loaded(&[september(), october()]);
@@ -86,7 +77,7 @@ fn files_that_did_not_change_since_the_load_are_not_read_again_and_one_that_did_
         let sql = format!("UPDATE billing.finops_loads SET run_id = '{run_id}'");
         duckdb::Connection::open(&job.database).unwrap().execute_batch(&sql).unwrap();
     };
-    change(&september().data_path(&job.source, 0));
+    change_unseen(&september().data_path(&job.source, 0));
     // As if the load had begun after that, the bytes that are there now would be those that it read.
     began("29991231T000000Z-000000");
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "skipped"]);

@@ -13,6 +13,7 @@ use crate::{
     program::{DATASET, assert_names},
     servers::{PROJECT, bigquery_alone},
     staged::{Pipeline, statuses},
+    tree::change_unseen,
 };
 
 const SKIPPED: [&str; 2] = ["skipped", "skipped"];
@@ -23,15 +24,6 @@ fn pipeline() -> Pipeline {
 
 fn ending(files: &[PathBuf], ending: &str) -> Vec<PathBuf> {
     files.iter().filter(|path| path.to_str().unwrap().ends_with(ending)).cloned().collect()
-}
-
-/// Writes other bytes of the same length, and gives the file its time back.
-fn change_unseen(path: &Path) {
-    let (mut bytes, time) = (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(path, bytes).unwrap();
-    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
 fn without_written(manifest: &Path) {

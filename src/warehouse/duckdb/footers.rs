@@ -36,13 +36,8 @@ fn check_decimals(connection: &Connection, load: &MonthLoad, files: &str) -> Res
     };
     let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some((name, types)) = found else { return Ok(()) };
-    let message = format!(
-        "{period} cannot be loaded: column {} is {types} in its files, and DuckDB holds at most 38 digits of a column (in {})",
-        short(&name),
-        load.one_of_files()
-    );
-    Err(Error::new(Kind::Data, message)
-        .hint("nothing was changed; have the report delivered as CSV, or load it into BigQuery"))
+    let what = format!("{types} in its files, and DuckDB holds at most 38 digits of a column");
+    Err(refused(load, &name, &what, "have the report delivered as CSV, or load it into BigQuery"))
 }
 
 fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
@@ -54,11 +49,12 @@ fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Resu
         .query_row(&sql, [], |row| row.get(0))
         .map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some(name) = found else { return Ok(()) };
-    let message = format!(
-        "{period} cannot be loaded: column {} is TIMESTAMP(NANOS) in UTC in its files, and DuckDB would drop its last digits (in {})",
-        short(&name),
-        load.one_of_files()
-    );
-    Err(Error::new(Kind::Data, message)
-        .hint("nothing was changed; write the files with microseconds, or load them into BigQuery"))
+    let what = "TIMESTAMP(NANOS) in UTC in its files, and DuckDB would drop its last digits";
+    Err(refused(load, &name, what, "write the files with microseconds, or load them into BigQuery"))
+}
+
+fn refused(load: &MonthLoad, column: &str, what: &str, way_out: &str) -> Error {
+    let (period, column, files) = (load.billing_period, short(column), load.one_of_files());
+    Error::new(Kind::Data, format!("{period} cannot be loaded: column {column} is {what} (in {files})"))
+        .hint(format!("nothing was changed; {way_out}"))
 }
