@@ -4,7 +4,9 @@ import re
 
 PIPELINES = ("aws", "azure")
 # As in src/config/scope.rs.
-SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME")
+SHARED_SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME", "LEAVE_OUT", "NULL_VALUES")
+SUFFIXES = {"aws": (*SHARED_SUFFIXES, "CUR_VERSION"), "azure": (*SHARED_SUFFIXES, "SCOPES", "KEEP_RUNS")}
+LIST = r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*"
 # What the job reads for all pipelines, beside PIPELINE. Where it runs there is BigQuery only, which is the default.
 SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "STAGING_DATASET", "LOAD_CONCURRENCY", "START_DATE", "END_DATE",
           "WAIT_MAX_HOURS", "MAX_AGE_HOURS")
@@ -124,7 +126,7 @@ class Settings:
 
     def is_configured(self, pipeline):
         """Whether anything is said of the pipeline's exports."""
-        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*SUFFIXES, "EXPORTS"))
+        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*SUFFIXES[pipeline], "EXPORTS"))
 
     def exports(self, pipeline):
         """The exports of a pipeline."""
@@ -174,6 +176,16 @@ class Settings:
                 self._problem(name, f"is not set: {expected.rstrip(',')}")
             elif not re.fullmatch(form, value):
                 self._problem(name, f"is `{value}`: {expected} was expected")
+        for suffix, form, expected in (
+            ("LEAVE_OUT", LIST, "values between commas, none of them empty,"),
+            ("NULL_VALUES", LIST, "values between commas, none of them empty,"),
+            ("KEEP_RUNS", LIST, "values between commas, none of them empty,"),
+            ("SCOPES", r"/[^,]*(,\s*/[^,]*)*", "paths such as /subscriptions/..., between commas,"),
+            ("CUR_VERSION", "v1|v2", "v1 or v2"),
+        ):
+            value = export.get(suffix)
+            if value and not re.fullmatch(form, value):
+                self._problem(export.variable(suffix), f"is `{value}`: {expected} was expected")
 
     def _source(self, export):
         source, (bucket, prefix) = export.get("SOURCE"), map(export.get, ("GCS_BUCKET", "GCS_PREFIX"))
@@ -208,7 +220,7 @@ class Settings:
                                   f"{other.variable('TABLE_NAME')}, and each would erase the other's months")
             if listed in self.values:
                 for name in sorted(self.values):
-                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(SUFFIXES)})", name)
+                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(SUFFIXES[pipeline])})", name)
                     if found and found[1] not in begins:
                         self._problem(name, f"belongs to no export: {listed} is `{self.values[listed]}`")
 
@@ -219,7 +231,7 @@ class Settings:
         if f"{begins[0]}EXPORTS" in self.values:
             names.append(f"{begins[0]}EXPORTS")
             begins += [export.begin for export in self.exports(pipeline)]
-        names += [begin + suffix for begin in begins for suffix in SUFFIXES]
+        names += [begin + suffix for begin in begins for suffix in SUFFIXES[pipeline]]
         set_names = [name for name in names if name in self.values]
         return {"PIPELINE": pipeline} | {name: self.values[name] for name in set_names}
 

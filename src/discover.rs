@@ -117,10 +117,10 @@ pub async fn delivered_months(store: &Store, export: &Export) -> Result<BTreeSet
 /// Refuses a report of another version than is asked for.
 fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
     let found = if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
-    match export.cur_version {
+    match export.options.cur_version {
         Some(wanted) if wanted != found => {
             let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
-            let message = format!("aws.cur_version is {wanted}, and the export that lies there is of {found}");
+            let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");
             Err(Error::new(Kind::Configuration, message).hint("leave cur_version out, or name another export"))
         }
         _ => Ok(()),

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{
     ENVIRONMENT, Problem,
     problem::Problems,
-    scope::{SUFFIXES, Scope, has, variable},
+    scope::{Scope, has, suffixes, variable},
 };
 
 /// The variables that stand for all pipelines.
@@ -133,12 +133,15 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
     };
     let mut settings: Vec<Setting> = KNOWN.iter().map(|(name, default)| setting((*name).to_owned(), default)).collect();
     for provider in Provider::ALL {
-        let shared = ["EXPORTS"].iter().chain(&SUFFIXES).map(|suffix| setting(variable(provider, None, suffix), ""));
+        let shared = ["EXPORTS"]
+            .into_iter()
+            .chain(suffixes(provider))
+            .map(|suffix| setting(variable(provider, None, suffix), ""));
         settings.extend(shared);
         // What is wrong with them is for `parse` to tell.
         let scopes = Scope::all(provider, environment, &mut Problems::default());
         for scope in scopes.iter().filter(|scope| scope.label.is_some()) {
-            settings.extend(SUFFIXES.iter().map(|suffix| {
+            settings.extend(suffixes(provider).map(|suffix| {
                 let name = scope.own(suffix);
                 match scope.get(suffix) {
                     Some((from, value)) if from != name => {

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 use finops_core::{export::Provider, shown::shown, state::STATE_TABLE, text::is_harmful};
 
 use super::{
-    ENVIRONMENT, Export, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig,
+    CurVersion, ENVIRONMENT, Export, ExportOptions, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig, list,
     problem::Problems,
     scope::{Scope, is_configured, variable},
+    scopes,
 };
 
 /// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
@@ -182,13 +183,37 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
     Export {
         provider: scope.provider,
         place: None,
-        cur_version: None,
+        options: options(scope, problems),
         label: scope.label.clone(),
         name,
         source,
         prefix,
         dataset,
         table,
+    }
+}
+
+fn options(scope: &Scope<'_>, problems: &mut Problems) -> ExportOptions {
+    fn read<T>(
+        scope: &Scope<'_>,
+        suffix: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+        problems: &mut Problems,
+    ) -> Option<T> {
+        let (name, text) = scope.get(suffix)?;
+        parse(text).map_err(|what| problems.add(&name, what, ENVIRONMENT)).ok()
+    }
+    // One that its provider's exports do not have is not looked for.
+    let has = |provider| scope.provider == provider;
+    let of_azure = |suffix, parse: fn(&str) -> _, problems: &mut Problems| {
+        has(Provider::Azure).then(|| read(scope, suffix, parse, problems)).flatten().unwrap_or_default()
+    };
+    ExportOptions {
+        cur_version: has(Provider::Aws).then(|| read(scope, "CUR_VERSION", CurVersion::read, problems)).flatten(),
+        scopes: of_azure("SCOPES", scopes, problems),
+        keep_runs: of_azure("KEEP_RUNS", list, problems),
+        leave_out: read(scope, "LEAVE_OUT", list, problems).unwrap_or_default(),
+        null_values: read(scope, "NULL_VALUES", list, problems).unwrap_or_default(),
     }
 }
 

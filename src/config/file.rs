@@ -26,7 +26,7 @@ const fn key(name: &'static str) -> Key {
 }
 
 /// All of them, in the order in which they are shown.
-const KEYS: [Key; 28] = [
+const KEYS: [Key; 34] = [
     Key { name: "staging_dir", default: "./data/staging", secret: false },
     Key { name: "parquet_dir", default: "./data/exports", secret: false },
     Key { name: "database.duckdb.database_path", default: "./data/finops.duckdb", secret: false },
@@ -42,6 +42,8 @@ const KEYS: [Key; 28] = [
     key("aws.source"),
     key("aws.export_name"),
     key("aws.cur_version"),
+    key("aws.leave_out"),
+    key("aws.null_values"),
     key("aws.aws_access_key_id"),
     Key { name: "aws.aws_secret_access_key", default: "", secret: true },
     Key { name: "aws.aws_session_token", default: "", secret: true },
@@ -52,6 +54,10 @@ const KEYS: [Key; 28] = [
     key("azure.prefix"),
     key("azure.source"),
     key("azure.export_name"),
+    key("azure.scopes"),
+    key("azure.keep_runs"),
+    key("azure.leave_out"),
+    key("azure.null_values"),
     Key { name: "azure.table_id", default: "azure_billing_data", secret: false },
     Key { name: "wait_max_hours", default: "48", secret: false },
     key("max_age_hours"),

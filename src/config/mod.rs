@@ -105,6 +105,59 @@ pub enum CurVersion {
     V2,
 }
 
+impl CurVersion {
+    /// The version that the setting's text names.
+    ///
+    /// # Errors
+    /// What was expected instead.
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "v1" => Ok(Self::V1),
+            "v2" => Ok(Self::V2),
+            other => Err(format!("is `{}`: v1 or v2 was expected", shown(other))),
+        }
+    }
+}
+
+/// What the settings say of an export beside its place and its table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// Which of AWS's Cost and Usage Reports it must be.
+    pub cur_version: Option<CurVersion>,
+    /// Azure: the scopes that count, as paths such as `/subscriptions/1`; all where it is empty.
+    pub scopes: Vec<String>,
+    /// Azure: runs that are united with the newest run of their scope, for the days that it lacks.
+    pub keep_runs: Vec<String>,
+    /// Deliveries that do not count: execution ids, or patterns of folders below the prefix.
+    pub leave_out: Vec<String>,
+    /// Texts that mean "no value" in columns of amounts and dates.
+    pub null_values: Vec<String>,
+}
+
+/// The parts of a list such as `a, b`.
+///
+/// # Errors
+/// What was expected instead.
+fn list(text: &str) -> Result<Vec<String>, String> {
+    let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
+    if parts.iter().all(|part| !part.is_empty()) {
+        return Ok(parts);
+    }
+    Err(format!("is `{}`: values between commas were expected, none of them empty", shown(text)))
+}
+
+/// The parts of a list of Azure's scopes.
+///
+/// # Errors
+/// What was expected instead.
+fn scopes(text: &str) -> Result<Vec<String>, String> {
+    let scopes = list(text)?;
+    match scopes.iter().find(|scope| !scope.starts_with('/')) {
+        None => Ok(scopes),
+        Some(scope) => Err(format!("names `{}`: a path such as /subscriptions/... was expected", shown(scope))),
+    }
+}
+
 /// One export and its table.
 #[derive(Clone, Debug)]
 pub struct Export {
@@ -112,8 +165,8 @@ pub struct Export {
     pub provider: Provider,
     /// Where finops itself put it; `None` where it lies as its provider delivers it.
     pub place: Option<Place>,
-    /// Which of AWS's Cost and Usage Reports it must be, where that is said.
-    pub cur_version: Option<CurVersion>,
+    /// What of it counts, and how it is read.
+    pub options: ExportOptions,
     /// What `AWS_EXPORTS` calls it, where that is set.
     pub label: Option<String>,
     /// The provider's name of it, where one is configured.

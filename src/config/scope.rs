@@ -9,7 +9,19 @@ use super::{ENVIRONMENT, problem::Problems};
 
 /// What the variables of an export end with. None ends with `_` and another one, so that every variable belongs to one
 /// export only, whatever exports are called.
-pub const SUFFIXES: [&str; 6] = ["SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME"];
+const SUFFIXES: [&str; 8] =
+    ["SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME", "LEAVE_OUT", "NULL_VALUES"];
+const OF_AWS: [&str; 1] = ["CUR_VERSION"];
+const OF_AZURE: [&str; 2] = ["SCOPES", "KEEP_RUNS"];
+
+/// What the variables of the provider's exports end with.
+pub fn suffixes(provider: Provider) -> impl Iterator<Item = &'static str> {
+    let own: &'static [&str] = match provider {
+        Provider::Aws => &OF_AWS,
+        Provider::Azure => &OF_AZURE,
+    };
+    SUFFIXES.iter().chain(own).copied()
+}
 
 /// The variable that stands for all exports of the pipeline, such as `AWS_TABLE_NAME`; of the one export that `X_EXPORTS`
 /// calls `label`, such as `AWS_PROD_TABLE_NAME`.
@@ -20,7 +32,7 @@ pub fn variable(provider: Provider, label: Option<&str>, suffix: &str) -> String
 
 /// The variables that stand for all exports of a pipeline.
 fn shared_variables(provider: Provider) -> impl Iterator<Item = String> {
-    SUFFIXES.iter().chain(&["EXPORTS"]).map(move |suffix| variable(provider, None, suffix))
+    suffixes(provider).chain(["EXPORTS"]).map(move |suffix| variable(provider, None, suffix))
 }
 
 /// Whether anything is said of the pipeline.
@@ -36,7 +48,7 @@ pub fn has(provider: Provider, name: &str) -> bool {
 /// The `PROD` of `AWS_PROD_TABLE_NAME`.
 fn export_of(provider: Provider, name: &str) -> Option<&str> {
     let rest = name.strip_prefix(&variable(provider, None, ""))?;
-    SUFFIXES.iter().find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix('_'))
+    suffixes(provider).find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix('_'))
 }
 
 /// The variables of one export.
@@ -119,8 +131,10 @@ mod tests {
 
     #[test]
     fn a_variable_belongs_to_one_export_whatever_exports_are_called() {
-        for one in SUFFIXES {
-            assert_eq!(SUFFIXES.iter().find(|other| one.ends_with(&format!("_{other}"))), None, "{one}");
+        for provider in Provider::ALL {
+            for one in suffixes(provider) {
+                assert_eq!(suffixes(provider).find(|other| one.ends_with(&format!("_{other}"))), None, "{one}");
+            }
         }
     }
 

@@ -11,14 +11,15 @@ use finops_core::{
 use jiff::SignedDuration;
 
 use super::{
-    CurVersion, Export, MAX_AGE_HOURS, Months, Problem, Source, Values, WAIT_MAX_HOURS,
+    CurVersion, Export, ExportOptions, MAX_AGE_HOURS, Months, Problem, Source, Values, WAIT_MAX_HOURS,
     exports::{
         wrong_dataset, wrong_export, wrong_in_bigquery, wrong_in_duckdb, wrong_location, wrong_prefix, wrong_project,
         wrong_url,
     },
     file::EVERYWHERE,
-    hours,
+    hours, list,
     problem::Problems,
+    scopes,
 };
 use crate::{storage::S3Options, warehouse::bigquery};
 
@@ -44,8 +45,7 @@ impl Steps<'_> {
             EVERYWHERE,
         );
         self.problems.refuse("aws.endpoint_url", self.values.get("aws.endpoint_url").and_then(wrong_url), EVERYWHERE);
-        let export = self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new());
-        Export { cur_version: self.cur_version(), ..export }
+        self.export(None, source, prefix.trim_matches('/').to_owned(), "", String::new())
     }
 
     /// Bucket and prefix, or the source in their place: of the two, that which is given nearer to the command line.
@@ -91,19 +91,20 @@ impl Steps<'_> {
         (source, if is_prefixed { prefix.to_owned() } else { within })
     }
 
-    fn cur_version(&mut self) -> Option<CurVersion> {
-        match self.values.get("aws.cur_version").filter(|_| self.provider == Provider::Aws)? {
-            "v1" => Some(CurVersion::V1),
-            "v2" => Some(CurVersion::V2),
-            other => {
-                self.problems.add(
-                    "aws.cur_version",
-                    format!("is `{}`: v1 or v2 was expected", shown(other)),
-                    EVERYWHERE,
-                );
-                None
-            }
+    fn options(&mut self) -> ExportOptions {
+        // A key that the provider's section does not have gives nothing.
+        ExportOptions {
+            cur_version: self.option("cur_version", CurVersion::read),
+            scopes: self.option("scopes", scopes).unwrap_or_default(),
+            keep_runs: self.option("keep_runs", list).unwrap_or_default(),
+            leave_out: self.option("leave_out", list).unwrap_or_default(),
+            null_values: self.option("null_values", list).unwrap_or_default(),
         }
+    }
+
+    fn option<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let key = format!("{}.{name}", self.provider.as_str());
+        parse(self.values.get(&key)?).map_err(|what| self.problems.add(&key, what, EVERYWHERE)).ok()
     }
 
     /// The export in the staging folder, on its way into DuckDB.
@@ -130,10 +131,10 @@ impl Steps<'_> {
         self.export(Some(Place::Parquet), Source::Local(self.parquet_dir()), String::new(), &dataset, table)
     }
 
-    fn export(&self, place: Option<Place>, source: Source, prefix: String, dataset: &str, table: String) -> Export {
+    fn export(&mut self, place: Option<Place>, source: Source, prefix: String, dataset: &str, table: String) -> Export {
         let name = self.values.of(self.provider, "export_name").map(str::to_owned);
-        let (provider, cur_version) = (self.provider, None);
-        Export { provider, place, cur_version, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
+        let (provider, options) = (self.provider, self.options());
+        Export { provider, place, options, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
     }
 
     /// Where deliveries are staged.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bigquery_emulator::Options;
 use finops::{
-    config::{Export, Months, Source},
+    config::{Export, ExportOptions, Months, Source},
     pipeline::{self, Run},
     storage::{Local, Store},
     warehouse::Warehouse,
@@ -119,7 +119,7 @@ pub async fn run_in_process<W: Warehouse>(source: &Path, warehouse: &W) -> Pipel
     let export = Export {
         provider: Provider::Aws,
         place: None,
-        cur_version: None,
+        options: ExportOptions::default(),
         label: None,
         name: None,
         source: Source::Local(source.to_owned()),
