@@ -207,29 +207,67 @@ async fn candidates(
         .buffered(REQUESTS)
         .try_collect()
         .await?;
-    // Files are listed from the best on, until one has all of them.
+    // Of each scope, files are listed from the best run on, until one has all of them.
     found.sort_by(|(.., a), (.., b)| match (&a.delivery, &b.delivery) {
         (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
         (a, b) => a.is_err().cmp(&b.is_err()),
     });
-    for (export_folder, written, candidate) in &mut found {
-        let Ok(delivery) = &mut candidate.delivery else { break };
-        let listed = listed_files(store, export_folder, &delivery.manifest).await?;
-        let recorded = unread(store, delivery, &listed, record).await;
-        let stored = match recorded {
-            Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
-            None => stored_files(store, listed, written).await?,
-        };
-        *delivery =
-            Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
-        if let Some(fingerprint) = recorded {
-            fingerprint.clone_into(&mut delivery.fingerprint);
-        }
-        if delivery.missing.is_empty() && !delivery.files.is_empty() {
-            break;
-        }
+    let mut by_scope: BTreeMap<Option<String>, Vec<(String, Known, Candidate)>> = BTreeMap::new();
+    for run in found {
+        let scope = run.2.delivery.as_ref().ok().and_then(|delivery| delivery.manifest.scope.clone());
+        by_scope.entry(scope).or_default().push(run);
     }
-    Ok(found.into_iter().map(|(.., candidate)| candidate).collect())
+    let listed: Vec<Vec<Candidate>> = stream::iter(by_scope.into_values())
+        .map(|runs| with_files(store, export, runs, record))
+        .buffered(REQUESTS)
+        .try_collect()
+        .await?;
+    Ok(listed.into_iter().flatten().collect())
+}
+
+/// The runs of one scope, best first, with their files, as far as they may count: pieces of a month do together, and those
+/// that the settings unite with others.
+async fn with_files(
+    store: &Store,
+    export: &Export,
+    runs: Vec<(String, Known, Candidate)>,
+    record: Option<&LoadRecord>,
+) -> Result<Vec<Candidate>> {
+    let mut has_whole = false;
+    let mut candidates = Vec::with_capacity(runs.len());
+    for (export_folder, written, mut candidate) in runs {
+        if let Ok(delivery) = &mut candidate.delivery {
+            let manifest = &delivery.manifest;
+            let is_part = manifest.from.is_some() || export.options.keeps(&manifest.execution_id);
+            if !has_whole || is_part {
+                list_files(store, &export_folder, delivery, &written, record).await?;
+                has_whole |= !is_part && delivery.missing.is_empty() && !delivery.files.is_empty();
+            }
+        }
+        candidates.push(candidate);
+    }
+    Ok(candidates)
+}
+
+/// Holds the delivery against the files that are there.
+async fn list_files(
+    store: &Store,
+    export_folder: &str,
+    delivery: &mut Delivery,
+    written: &Known,
+    record: Option<&LoadRecord>,
+) -> Result<()> {
+    let listed = listed_files(store, export_folder, &delivery.manifest).await?;
+    let recorded = unread(store, delivery, &listed, record).await;
+    let stored = match recorded {
+        Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
+        None => stored_files(store, listed, written).await?,
+    };
+    *delivery = Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
+    if let Some(fingerprint) = recorded {
+        fingerprint.clone_into(&mut delivery.fingerprint);
+    }
+    Ok(())
 }
 
 /// The manifests of the one export that lies there.

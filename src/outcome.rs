@@ -24,8 +24,11 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
         Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
-            let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason))
-                .hint("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait");
+            let hint = month.failure.as_ref().map_or(
+                "is the mirror still running? WAIT_MAX_HOURS says how long a month may wait",
+                |failure| failure.hint,
+            );
+            let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(hint);
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }
         Decision::Refuse { hint } => {
@@ -33,6 +36,12 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
             (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
         }
     };
+    // A part of the month may be wrong while the rest is as it should be.
+    let of_part = month.failure.as_ref().map(|failure| {
+        let kind = if failure.stale { Kind::Stale } else { Kind::Manifest };
+        Error::new(kind, format!("{}: {}", month.billing_period, failure.reason)).hint(failure.hint).reported()
+    });
+    let error = error.or(of_part);
     let delivery = match &month.decision {
         Decision::Load(delivery) | Decision::Reload(delivery) => Some(delivery),
         _ => None,
@@ -76,7 +85,7 @@ pub fn as_plan(month: MonthReport) -> MonthReport {
 }
 
 /// Completes the report of a month that was loaded.
-pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Committed) {
+pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Committed, notes: &[String]) {
     let previous_cost = previous.map(|record| record.cost.clone()).unwrap_or_default();
     if previous.is_some() {
         let moved = movement(&previous_cost, &load.record.cost);
@@ -84,6 +93,9 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Comm
             Some(moved) => format!("{}; {} moved by {moved}", month.reason, month.billing_period),
             None => format!("{}; its cost did not move", month.reason),
         };
+    }
+    for note in notes {
+        month.reason = format!("{}; {note}", month.reason);
     }
     month.files = load.record.files;
     month.bytes = load.record.bytes;

@@ -1,7 +1,7 @@
 //! A run of one export, from top to bottom: state, discover, plan, schema, replace months, report.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     panic::AssertUnwindSafe,
 };
 
@@ -11,7 +11,7 @@ use finops_core::{
     export::ExportKind,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
-    schema::{Column, ColumnType, SchemaChange, respell},
+    schema::{Column, SchemaChange, respell},
     state::Standing,
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
@@ -24,6 +24,7 @@ use crate::{
     error::{Error, Kind, Result},
     fetch::Fetched,
     flow::{
+        load::month_load,
         replace::{Replaced, replace_month},
         silence::{check_age, no_manifest},
         table::{check_table, refuse_another_export},
@@ -31,7 +32,7 @@ use crate::{
     outcome::{self, not_loaded},
     schema_step::{Ready, read_columns, refuse_columns, refuse_required, table_schema},
     storage::Store,
-    warehouse::{Found, LoadColumn, MonthLoad, Target, Warehouse, loaded_months},
+    warehouse::{Found, Target, Warehouse, loaded_months},
 };
 
 /// How often a month that other runs keep replacing is looked at again.
@@ -148,7 +149,7 @@ async fn round<W: Warehouse>(
 
     // Plan.
     refuse_other_kinds(&mut candidates, &months);
-    let mut planned = plan(candidates, &months, &run.rules);
+    let mut planned = plan(candidates, &months, &export.selection(), &run.rules);
     planned.retain(|month| is_wanted(&month.billing_period));
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
@@ -159,7 +160,8 @@ async fn round<W: Warehouse>(
     report.months.retain(|month| !reports.contains_key(&month.billing_period));
     let existing = found.as_ref().map(Found::columns);
     let existing = existing.as_deref();
-    respell(existing.unwrap_or_default(), ready.values_mut().map(|month| &mut month.columns));
+    let batches = ready.values_mut().flat_map(|month| &mut month.batches);
+    respell(existing.unwrap_or_default(), batches.map(|batch| &mut batch.columns));
     let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
     let ready = refuse_required(ready, found.as_ref(), &table_name, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
@@ -198,7 +200,7 @@ async fn round<W: Warehouse>(
             let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(store, warehouse, target, table, run, &month, columns, previous.cloned());
+            let replaced = replace(store, warehouse, target, table, run, &month, columns, months);
             // A fault of ours, or of a library, costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
@@ -212,7 +214,7 @@ async fn round<W: Warehouse>(
     for (period, previous, replaced) in replaced {
         let Some(month) = reports.get_mut(&period) else { continue };
         match replaced {
-            Ok(Replaced::Committed(committed)) => outcome::loaded(month, previous, *committed),
+            Ok(Replaced::Committed(committed, notes)) => outcome::loaded(month, previous, *committed, &notes),
             Ok(Replaced::Superseded) => {
                 let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
                 let again = Error::new(Kind::Busy, message).hint("run again when its mirror and other runs are done");
@@ -244,50 +246,13 @@ async fn replace<W: Warehouse>(
     run: &Run,
     month: &Ready,
     table_columns: &[Column],
-    previous: Option<Standing>,
+    months: &BTreeMap<BillingPeriod, Standing>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
-    let types: HashMap<&str, ColumnType> = table_columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
-    let columns = month.columns.columns.iter().map(|column| LoadColumn {
-        column: Column {
-            name: column.name.clone(),
-            column_type: types.get(column.name.as_str()).copied().unwrap_or(ColumnType::String),
-        },
-        file_name: column.file_name.clone(),
-        file_type: column.file_type,
-    });
-    let layout = &target.layout;
-    let in_files = |name: &str| month.columns.columns.iter().any(|column| column.name == name);
-    let in_table = |name: &str| types.contains_key(name);
-    let cost = layout.cost(in_files).or_else(|| layout.cost(in_table)).unwrap_or(layout.costs[0]);
-    let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
-    let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
-    let net_cost = layout
-        .net_cost
-        .filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
     let fetched = Fetched::new(store, delivery, warehouse.limits().reads_buckets).await?;
-    let load = MonthLoad {
-        billing_period: delivery.manifest.billing_period,
-        execution_id: delivery.manifest.execution_id.clone(),
-        fingerprint: delivery.fingerprint.clone(),
-        manifest_uri: delivery.manifest_uri.clone(),
-        files: fetched.files().to_vec(),
-        bytes: delivery.bytes(),
-        format: delivery.manifest.format,
-        columns: columns.collect(),
-        cost,
-        currency,
-        net_cost,
-        kind: delivery.manifest.kind,
-        issued_at: delivery.issued(),
-        covers_until: delivery.manifest.until,
-        rows: month.columns.rows,
-        previous,
-        force: run.rules.force,
-        run_id: run.run_id.clone(),
-    };
+    let load = month_load(target, run, month, fetched.files(), table_columns, months)?;
     let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;
-    if let Replaced::Committed(committed) = &replaced {
+    if let Replaced::Committed(committed, _) = &replaced {
         info!(job_id = committed.record.job_id, rows = committed.record.rows, "month replaced");
     }
     Ok(replaced)

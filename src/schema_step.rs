@@ -15,7 +15,7 @@ use futures::{StreamExt, stream};
 use tracing::{Instrument, info_span, warn};
 
 use crate::{
-    columns::month_columns,
+    columns::{BatchColumns, batches},
     error::{Error, Kind},
     outcome::{self, not_loaded, planned_report},
     storage::{REQUESTS, Store},
@@ -26,8 +26,8 @@ use crate::{
 pub struct Ready {
     /// What to load.
     pub delivery: Delivery,
-    /// The files' columns.
-    pub columns: MonthColumns,
+    /// Its files in batches, with their columns.
+    pub batches: Vec<BatchColumns>,
 }
 
 /// Reports of all planned months, and the ones to load with their columns. A month whose files cannot be read is
@@ -50,7 +50,7 @@ pub async fn read_columns(
         .map(|delivery| async move {
             let Manifest { billing_period, execution_id, .. } = &delivery.manifest;
             let span = info_span!("month", %billing_period, execution_id);
-            (month_columns(store, &delivery).instrument(span).await, delivery)
+            (batches(store, &delivery).instrument(span).await, delivery)
         })
         .buffer_unordered(REQUESTS)
         .collect()
@@ -60,10 +60,15 @@ pub async fn read_columns(
         let period = delivery.manifest.billing_period;
         let Some(report) = reports.get_mut(&period) else { continue };
         match columns {
-            Ok(Some(columns)) => drop(ready.insert(period, Ready { delivery, columns })),
-            Ok(None) => {
+            Ok(batches) if batches.is_empty() => {
                 warn_of_empty(period, Some(&report.execution_id));
                 outcome::empty(report, delivery.files.len());
+            }
+            Ok(batches) => {
+                if batches.iter().any(|batch| batch.fills_period) {
+                    report.reason.push_str("; a usage month: its files have no billing period");
+                }
+                drop(ready.insert(period, Ready { delivery, batches }));
             }
             Err(error) => not_loaded(report, MonthStatus::Failed, &error),
         }
@@ -81,7 +86,8 @@ pub fn table_schema(
     existing: Option<&[Column]>,
     target: &Target,
 ) -> (Vec<Column>, Vec<SchemaChange>) {
-    let months: Vec<MonthColumns> = ready.values().map(|month| month.columns.clone()).collect();
+    let batches = ready.values().flat_map(|month| &month.batches);
+    let months: Vec<MonthColumns> = batches.map(|batch| batch.columns.clone()).collect();
     let delivered = months.iter().flat_map(|month| month.columns.iter().map(|column| column.name.as_str()));
     let there: HashSet<&str> =
         delivered.chain(existing.iter().flat_map(|columns| columns.iter().map(|c| c.name.as_str()))).collect();
@@ -130,9 +136,12 @@ pub fn refuse_required(
         .map(|column| column.column.name.as_str())
         .collect();
     let lacks = |month: &Ready| {
-        let names = month.columns.columns.iter().map(|column| column.name.to_ascii_lowercase());
-        let there: HashSet<String> = if required.is_empty() { HashSet::new() } else { names.collect() };
-        required.iter().copied().find(|name| !there.contains(&name.to_ascii_lowercase()))
+        let of_batch = |batch: &BatchColumns| {
+            let names = batch.columns.columns.iter().map(|column| column.name.to_ascii_lowercase());
+            let there: HashSet<String> = if required.is_empty() { HashSet::new() } else { names.collect() };
+            required.iter().copied().find(|name| !there.contains(&name.to_ascii_lowercase()))
+        };
+        month.batches.iter().find_map(of_batch)
     };
     let mut accepted = BTreeMap::new();
     for (period, month) in ready {

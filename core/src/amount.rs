@@ -26,7 +26,8 @@ impl Amount {
         Self(BigDecimal::from(0))
     }
 
-    fn is_zero(&self) -> bool {
+    /// Whether it is nothing.
+    pub fn is_zero(&self) -> bool {
         *self == Self::zero()
     }
 }
@@ -59,6 +60,23 @@ pub fn total<'a>(costs: impl Iterator<Item = &'a Costs>) -> Costs {
 pub fn add_to(costs: &mut Costs, currency: &str, amount: &Amount) {
     let sum = costs.entry(currency.to_owned()).or_insert_with(Amount::zero);
     *sum = Amount(&sum.0 + &amount.0);
+}
+
+/// What is left of `costs` without `less`; a currency of which nothing is left stays, with zero.
+pub fn subtract(costs: &Costs, less: &Costs) -> Costs {
+    let mut left = costs.clone();
+    for (currency, amount) in less {
+        add_to(&mut left, currency, &Amount(-amount.0.clone()));
+    }
+    left
+}
+
+/// Whether in some currency the part is more than a hundredth of the whole, whatever their signs are.
+pub fn exceeds_a_hundredth(part: &Costs, whole: &Costs) -> bool {
+    part.iter().any(|(currency, amount)| {
+        let of_whole = whole.get(currency).map(|amount| amount.0.abs()).unwrap_or_default();
+        amount.0.abs() * BigDecimal::from(100) > of_whole
+    })
 }
 
 impl fmt::Display for Amount {

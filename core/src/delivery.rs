@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt::Write};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date, tz::Offset};
 use sha2::{Digest, Sha256};
 
 use crate::manifest::{Manifest, ManifestFile};
@@ -58,7 +58,7 @@ impl Delivery {
         let mut lines = Vec::new();
         for ManifestFile { tail, bytes } in &manifest.files {
             match stored.remove(tail) {
-                Some(file) if bytes.is_none_or(|bytes| bytes == file.bytes) => {
+                Some(file) if manifest.sizes_may_differ || bytes.is_none_or(|bytes| bytes == file.bytes) => {
                     lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
                     files.push(file);
                 }
@@ -76,6 +76,68 @@ impl Delivery {
     /// When the provider made it, as far as is known.
     pub fn issued(&self) -> Timestamp {
         self.manifest.issued.unwrap_or(self.delivered_at)
+    }
+
+    /// The last day that it may cover: the one that its manifest tells, else the month's last, but no day after it was made.
+    pub fn reach(&self) -> Date {
+        let made = Offset::UTC.to_datetime(self.issued()).date();
+        self.manifest.until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(made))
+    }
+
+    /// One delivery of all that `runs` hold; `None` where there is none. One alone is itself, and its fingerprint does not
+    /// change. What several are called follows from what they are.
+    pub fn united(mut runs: Vec<Self>) -> Option<Self> {
+        runs.sort_by(|a, b| a.part().cmp(&b.part()));
+        if runs.len() < 2 {
+            return runs.pop();
+        }
+        let newest = runs.iter().max_by_key(|run| (run.issued(), &run.manifest_uri))?;
+        let lines: Vec<String> = runs.iter().map(|run| format!("{:?}\n{}\n", run.part(), run.fingerprint)).collect();
+        let fingerprint = hash(lines.iter().map(String::as_bytes));
+        let ids: Vec<String> = runs.iter().map(|run| format!("{:?}\n", run.part())).collect();
+        let id = hash(ids.iter().map(String::as_bytes));
+        let all = |of: fn(&Manifest) -> Option<u64>| runs.iter().map(|run| of(&run.manifest)).sum::<Option<u64>>();
+        let manifest = Manifest {
+            execution_id: format!("{}-runs-{}", runs.len(), &id[..12]),
+            issued: Some(newest.issued()),
+            scope: None,
+            from: None,
+            until: runs.iter().filter_map(|run| run.manifest.until).max(),
+            rows: all(|manifest| manifest.rows),
+            files: runs.iter().flat_map(|run| run.manifest.files.clone()).collect(),
+            runs: runs.iter().map(|run| Manifest { issued: Some(run.issued()), ..run.manifest.clone() }).collect(),
+            ..newest.manifest.clone()
+        };
+        Some(Self {
+            manifest,
+            manifest_uri: newest.manifest_uri.clone(),
+            delivered_at: newest.delivered_at,
+            missing: runs.iter().flat_map(|run| run.missing.clone()).collect(),
+            of_another_size: runs.iter().map(|run| run.of_another_size).sum(),
+            files: runs.into_iter().flat_map(|run| run.files).collect(),
+            fingerprint,
+        })
+    }
+
+    /// Which part of a month it is.
+    fn part(&self) -> (&Option<String>, &Option<Date>, &str) {
+        (&self.manifest.scope, &self.manifest.from, &self.manifest.execution_id)
+    }
+
+    /// The runs of which it is made, itself where it is one, each with its files.
+    pub fn runs(&self) -> Vec<(&Manifest, &[StoredFile])> {
+        if self.manifest.runs.is_empty() {
+            return vec![(&self.manifest, &self.files)];
+        }
+        let mut rest = self.files.as_slice();
+        let runs = self.manifest.runs.iter();
+        let mut with_files = Vec::with_capacity(runs.len());
+        for run in runs {
+            let (files, others) = rest.split_at_checked(run.files.len()).unwrap_or((rest, &[]));
+            rest = others;
+            with_files.push((run, files));
+        }
+        with_files
     }
 
     /// Whether its manifest says that it holds nothing.
@@ -120,6 +182,11 @@ mod tests {
             execution_id: "a".to_owned(),
             issued: None,
             until: None,
+            scope: None,
+            from: None,
+            kept: false,
+            sizes_may_differ: false,
+            runs: Vec::new(),
             in_place: false,
             rows: None,
             format: FileFormat::Csv,

@@ -24,6 +24,8 @@ pub enum ExportKind {
     AzureActual,
     /// Azure's amortized cost: a reservation costs a share on each of its days. The columns are those of actual cost.
     AzureAmortized,
+    /// Azure's cost and usage details without purchases: what management groups and older subscriptions are given.
+    AzureUsage,
     /// FOCUS, the FinOps Open Cost and Usage Specification.
     Focus,
 }
@@ -48,6 +50,7 @@ impl ExportKind {
             Self::Cur2 => "cur2",
             Self::AzureActual => "azure_actual",
             Self::AzureAmortized => "azure_amortized",
+            Self::AzureUsage => "azure_usage",
             Self::Focus => "focus",
         }
     }
@@ -61,7 +64,7 @@ impl ExportKind {
     pub fn layout(self) -> TableLayout {
         match self {
             Self::Cur | Self::Cur2 => aws_cur::TABLE_LAYOUT,
-            Self::AzureActual | Self::AzureAmortized => azure::TABLE_LAYOUT,
+            Self::AzureActual | Self::AzureAmortized | Self::AzureUsage => azure::TABLE_LAYOUT,
             Self::Focus => FOCUS_LAYOUT,
         }
     }
@@ -73,7 +76,7 @@ impl ExportKind {
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
             Self::Cur | Self::Cur2 => column_names(file_names),
-            Self::AzureActual | Self::AzureAmortized => azure::column_names(file_names),
+            Self::AzureActual | Self::AzureAmortized | Self::AzureUsage => azure::column_names(file_names),
             Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars(|_| true)),
         }
     }

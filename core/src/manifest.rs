@@ -51,8 +51,24 @@ pub struct Manifest {
     pub execution_id: String,
     /// When the provider began it, where it tells; else the manifest's own time counts.
     pub issued: Option<Timestamp>,
+    /// What the provider made it of, where one export may be made of several: Azure's subscription, billing profile and so
+    /// on, as [`crate::azure::scope::normalized`] writes it.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// The first day that it covers, where that is not the month's first: it is then a piece of the month.
+    #[serde(default)]
+    pub from: Option<Date>,
     /// The last day that it covers, where that may lie before the month's last.
     pub until: Option<Date>,
+    /// It is an older run that settings unite with the newest one of its scope.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
+    /// The listed sizes may be those before compression: a file of another size is no other file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sizes_may_differ: bool,
+    /// The deliveries that this one unites, each with its files in the order of [`Manifest::files`]; empty where it is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Manifest>,
     /// Rows of all files, where the manifest tells.
     pub rows: Option<u64>,
     /// Whether its files take the place of those of the delivery before, under the same names.
@@ -88,6 +104,11 @@ impl Manifest {
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
 /// Why a manifest cannot be used. Each text names what was found and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -100,6 +121,9 @@ pub enum ManifestError {
     /// The manifest contradicts the folder that it lies in, or itself.
     #[error("{0}")]
     Contradiction(String),
+    /// It covers days of more than one calendar month.
+    #[error("{0}")]
+    SeveralMonths(String),
 }
 
 impl ManifestError {
@@ -110,6 +134,9 @@ impl ManifestError {
                 "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
             }
             Self::Unsupported(_) => "change the report's settings at the provider",
+            Self::SeveralMonths(_) => {
+                "export it by calendar month (month to date, last month), or in pieces that end with the month"
+            }
         }
     }
 }

@@ -30,6 +30,21 @@ impl BillingPeriod {
         self.first_day
     }
 
+    /// The month's last day.
+    pub fn last_day(self) -> Date {
+        self.first_day.last_of_month()
+    }
+
+    /// The month before.
+    pub fn before(self) -> Self {
+        Self::containing(self.first_day.yesterday().unwrap_or(Date::MIN))
+    }
+
+    /// The month after.
+    pub fn after(self) -> Self {
+        Self::containing(self.end())
+    }
+
     /// The first day after the month.
     pub fn end(self) -> Date {
         self.first_day.last_of_month().tomorrow().unwrap_or(Date::MAX)

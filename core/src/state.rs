@@ -125,9 +125,45 @@ pub struct LoadRecord {
     /// The exact sum after discounts, where a row of the month has a net cost: see `cost_net` in docs/state.md.
     #[serde(default)]
     pub cost_net: Option<Costs>,
-    /// Of Azure: what each scope delivered. Not recorded yet.
+    /// Of Azure: what each scope delivered, run by run.
     #[serde(default)]
-    pub scopes: Option<serde_json::Value>,
+    pub scopes: Option<Vec<ScopeRecord>>,
+}
+
+/// What one run of one scope brought to a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeRecord {
+    /// The scope; empty where the manifest does not tell it.
+    pub scope: String,
+    /// The run.
+    pub execution_id: String,
+    /// The first day of the month with a cost.
+    pub first_day: Option<Date>,
+    /// The last one.
+    pub last_day: Option<Date>,
+    /// The days of the month that have more than a hundredth of the scope's cost in a currency: bit 0 is the first day.
+    pub days: u32,
+    /// Its rows.
+    pub rows: u64,
+    /// The exact sum of its cost.
+    pub cost: Costs,
+    /// When the provider made the run, as far as is known.
+    #[serde(default)]
+    pub issued_at: Option<Timestamp>,
+    /// The last day that the run covers, where its manifest says so.
+    #[serde(default)]
+    pub covers_until: Option<Date>,
+    /// It is an older run that settings united with the newest one of its scope.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
+    /// The files lack the billing period, which is then the calendar month of use.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub usage_month: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// What stands for a month: the last record, and what the table holds now.

@@ -4,19 +4,100 @@ mod csv;
 mod parquet;
 
 use finops_core::{
+    azure,
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
     schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, known_type},
 };
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use crate::{
     error::{Error, Kind, Result},
-    storage::Store,
+    storage::{REQUESTS, Store},
 };
 
 /// Enough for the header or footer of almost every file; a longer one costs more requests.
 const FIRST_READ: u64 = 64 << 10;
+
+/// Runs whose files are alike, with their columns.
+#[derive(Clone, Debug)]
+pub struct BatchColumns {
+    /// The columns.
+    pub columns: MonthColumns,
+    /// The form of the files.
+    pub format: FileFormat,
+    /// The files tell no billing period, as far as their first rows show it: the month is that of use.
+    pub fills_period: bool,
+    /// Which of [`Delivery::runs`] they are.
+    pub runs: Vec<usize>,
+    /// The rows of each, where its files or its manifest tell.
+    pub rows: Vec<Option<u64>>,
+}
+
+impl BatchColumns {
+    /// Adds the run of another batch, if its files are alike.
+    fn take(&mut self, other: &Self) -> bool {
+        let alike = (self.format, self.fills_period) == (other.format, other.fills_period)
+            && self.columns.columns.len() == other.columns.columns.len();
+        let columns = self.columns.columns.iter().zip(&other.columns.columns);
+        let Some(columns) = columns.map(|(a, b)| both(a, b)).collect::<Option<Vec<_>>>().filter(|_| alike) else {
+            return false;
+        };
+        self.columns.columns = columns;
+        self.columns.rows = self.columns.rows.zip(other.columns.rows).map(|(a, b)| a.saturating_add(b));
+        self.runs.extend(&other.runs);
+        self.rows.extend(&other.rows);
+        true
+    }
+}
+
+/// The column of the files of both, if they have the same.
+fn both(a: &FileColumn, b: &FileColumn) -> Option<FileColumn> {
+    let file_type = match (a.file_type, b.file_type) {
+        (a, b) if a == b => a,
+        (FileType::TimeText(a), FileType::TimeText(b)) => FileType::TimeText(TimeForm::of_both(Some(a), Some(b))?),
+        (FileType::TimeText(form), FileType::Text(_)) | (FileType::Text(_), FileType::TimeText(form)) => {
+            FileType::TimeText(form)
+        }
+        _ => return None,
+    };
+    (a.file_name == b.file_name).then(|| FileColumn { file_type, ..a.clone() })
+}
+
+/// The columns of the delivery's files, in batches of files that are alike; none where the files hold no rows.
+///
+/// # Errors
+/// As [`month_columns`].
+pub async fn batches(store: &Store, delivery: &Delivery) -> Result<Vec<BatchColumns>> {
+    let runs = delivery.runs().into_iter().map(|(manifest, files)| Delivery {
+        manifest: manifest.clone(),
+        files: files.to_vec(),
+        missing: Vec::new(),
+        manifest_uri: delivery.manifest_uri.clone(),
+        fingerprint: String::new(),
+        ..*delivery
+    });
+    let read: Vec<Option<BatchColumns>> = stream::iter(runs.enumerate())
+        .map(|(at, run)| async move { run_columns(store, &run, at).await })
+        .buffered(REQUESTS)
+        .try_collect()
+        .await?;
+    let mut batches: Vec<BatchColumns> = Vec::new();
+    for run in read.into_iter().flatten() {
+        if !batches.iter_mut().any(|batch| batch.take(&run)) {
+            batches.push(run);
+        }
+    }
+    Ok(batches)
+}
+
+async fn run_columns(store: &Store, run: &Delivery, at: usize) -> Result<Option<BatchColumns>> {
+    let Some((columns, fills_period)) = month_columns(store, run).await? else { return Ok(None) };
+    let rows = vec![columns.rows];
+    Ok(Some(BatchColumns { columns, format: run.manifest.format, fills_period, runs: vec![at], rows }))
+}
 
 /// What the first or last bytes of a month's files tell.
 struct FilesColumns {
@@ -28,12 +109,12 @@ struct FilesColumns {
     rows: Option<u64>,
 }
 
-/// The month's columns; `None` where its files hold no rows.
+/// The month's columns, and whether its rows lack the billing period; `None` where its files hold no rows.
 ///
 /// # Errors
 /// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
 /// a column that the table stands on.
-pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<MonthColumns>> {
+async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(MonthColumns, bool)>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
         FileFormat::Csv => csv::columns(store, delivery).await?,
@@ -54,7 +135,8 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
     let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let kind = delivery.manifest.kind;
     let names = kind.column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
-    require(kind, &names).map_err(of_first)?;
+    let fills_period = lacks_period(kind, &names, &forms);
+    require(kind, &names, fills_period).map_err(of_first)?;
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
     }
@@ -64,15 +146,24 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         let form = forms.get(at).copied().flatten().filter(|_| is_time);
         FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
-    Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))
+    let billing_period = delivery.manifest.billing_period;
+    Ok(Some((MonthColumns { billing_period, columns: columns.collect(), rows }, fills_period)))
+}
+
+/// Whether Azure's files have no billing period: older schemas lack the column, and Customer Agreements at subscription scope
+/// leave it empty.
+fn lacks_period(kind: ExportKind, names: &[String], forms: &[Option<TimeForm>]) -> bool {
+    let is_cost = kind.layout() == azure::TABLE_LAYOUT && names.iter().any(|name| name == azure::TABLE_LAYOUT.cluster);
+    let at = names.iter().position(|name| name == azure::TABLE_LAYOUT.partition);
+    is_cost && at.is_none_or(|at| forms.get(at).is_some_and(Option::is_none))
 }
 
 /// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a
 /// good one and be worth nothing.
-fn require(kind: ExportKind, names: &[String]) -> Result<(), String> {
+fn require(kind: ExportKind, names: &[String], fills_period: bool) -> Result<(), String> {
     let layout = kind.layout();
     let has = |needed: &str| names.iter().any(|name| name == needed);
-    if !has(layout.partition) {
+    if !has(layout.partition) && !fills_period {
         return Err(format!("it has no column that gives `{}`, by which rows belong to a month", layout.partition));
     }
     match layout.cost(has) {

@@ -12,7 +12,10 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
-use finops_core::{BillingPeriod, age::MaxAge, export::Provider, shown::shown, staged::Place, state::TableLayout};
+use finops_core::{
+    BillingPeriod, age::MaxAge, azure::scope::normalized, export::Provider, plan::Selection, shown::shown, staged::Place,
+    state::TableLayout,
+};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
@@ -134,6 +137,14 @@ pub struct ExportOptions {
     pub null_values: Vec<String>,
 }
 
+impl ExportOptions {
+    /// Whether the settings unite the run with the newest one of its scope.
+    pub fn keeps(&self, execution_id: &str) -> bool {
+        self.keep_runs.iter().any(|kept| kept.eq_ignore_ascii_case(execution_id))
+    }
+
+}
+
 /// The parts of a list such as `a, b`.
 ///
 /// # Errors
@@ -182,6 +193,17 @@ pub struct Export {
 }
 
 impl Export {
+    /// Which of its deliveries count.
+    pub fn selection(&self) -> Selection {
+        let ExportOptions { scopes, keep_runs, leave_out, .. } = &self.options;
+        Selection {
+            scopes: scopes.iter().filter_map(|scope| normalized(scope)).collect(),
+            keep_runs: keep_runs.iter().map(|run| run.to_lowercase()).collect(),
+            leave_out: leave_out.clone(),
+            are_months: self.place.is_some(),
+        }
+    }
+
     /// The variable that names it.
     pub fn name_variable(&self) -> String {
         scope::variable(self.provider, self.label.as_deref(), "EXPORT_NAME")

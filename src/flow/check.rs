@@ -1,6 +1,13 @@
 //! What must hold of a month's staged rows before they may become the month. One place for all warehouses.
 
-use finops_core::BillingPeriod;
+use std::collections::BTreeMap;
+
+use finops_core::{
+    BillingPeriod,
+    azure::account::{Account, shorter},
+    state::Standing,
+};
+use jiff::civil::Date;
 
 use crate::{
     error::{Error, Kind, Result},
@@ -10,11 +17,23 @@ use crate::{
 /// How many months of stray rows a message names.
 const SHOWN: usize = 3;
 
-/// Checks the figures of a month's staged rows against its delivery.
+/// What else helps against runs that a month would be less with.
+const SHORTER: &str = "what is loaded stays. Where the new run is right, take it with --force; where both are right for their days, \
+                       as after a subscription was moved, name the older one in AZURE_KEEP_RUNS";
+const NOT_WHOSE: &str = "nothing was changed; compare the files with the provider's; AZURE_SCOPES names the scopes that count, and \
+                         AZURE_LEAVE_OUT runs that do not";
+const OUTSIDE: &str = "nothing was changed: the files have no billing period, so that a row's day says which month it is of. \
+                       Compare the files with the provider's, or leave the run out with AZURE_LEAVE_OUT";
+/// So many days outside of the month a run without billing periods may have: those of another time zone, and late ones.
+const MOST_DAYS_OUTSIDE: usize = 3;
+
+/// Checks the figures of a month's staged rows against its delivery, and against what is loaded. Gives what is to be said of a
+/// month that passes.
 ///
 /// # Errors
-/// `Data` for rows of another month or of none, and for no rows at all; `Verification` for counts that do not add up.
-pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<()> {
+/// `Data` for rows of another month or of none, for no rows at all, and where the month would be less than what is loaded;
+/// `Verification` for counts that do not add up.
+pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
@@ -27,7 +46,55 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<()
         let hint = "nothing was changed; compare the files with the provider's";
         return Err(refused(month, Kind::Data, "no rows were read").hint(hint));
     }
-    Ok(())
+    check_parts(month, figures)
+}
+
+/// Whether every run's rows are there, and none is less than what is loaded of its scope.
+fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
+    let account = month.account(figures);
+    if !account.wrong.is_empty() {
+        let wrong = some_of(&account.wrong, SHOWN);
+        return Err(refused(month, Kind::Verification, &wrong).hint(NOT_WHOSE));
+    }
+    let loaded = month.previous.as_ref().and_then(Standing::visible).and_then(|record| record.scopes.as_deref());
+    if let Some(why) = loaded.filter(|_| !month.force).and_then(|loaded| shorter(&account, loaded)) {
+        let message = format!("{} is not replaced: {why}", month.billing_period);
+        return Err(Error::new(Kind::Data, message).hint(SHORTER));
+    }
+    outside(month, &account)
+}
+
+/// Rows of days outside of a month whose files have no billing period: a few are late, or of another time zone.
+fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
+    let holds = |scope: &str, day: Date| {
+        let of_scope = month.neighbours.iter().filter(|record| record.scope == scope);
+        let mut ranges = of_scope.filter_map(|record| record.first_day.zip(record.last_day));
+        ranges.any(|(first, last)| first <= day && day <= last)
+    };
+    let (mut days, mut notes) = (BTreeMap::new(), Vec::new());
+    for ((scope, day), sums) in &account.outside {
+        let rows = counted(sums.rows);
+        let of_scope: &mut usize = days.entry(scope).or_default();
+        *of_scope += 1;
+        let wrong = match day {
+            None => format!("{rows} without a day"),
+            Some(day) if holds(scope, *day) => format!("{rows} of {day}, a day that the month beside it has already"),
+            Some(day) if *of_scope > MOST_DAYS_OUTSIDE => format!("rows of more than {MOST_DAYS_OUTSIDE} days outside of the month, such as {day}"),
+            Some(day) => {
+                let costs = sums.cost.iter().map(|(currency, amount)| format!("{amount} {currency}"));
+                notes.push(format!("{rows} of {day}, outside of the month ({})", costs.collect::<Vec<_>>().join(", ")));
+                continue;
+            }
+        };
+        return Err(refused(month, Kind::Data, &wrong).hint(OUTSIDE));
+    }
+    Ok(notes)
+}
+
+fn some_of(texts: &[String], most: usize) -> String {
+    let more = texts.len().saturating_sub(most);
+    let first = texts.iter().take(most).cloned().collect::<Vec<_>>().join("; ");
+    if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
 fn refused(month: &MonthLoad, kind: Kind, why: &str) -> Error {
@@ -66,7 +133,7 @@ fn belongs(rows: u64, to: Option<BillingPeriod>) -> String {
 /// Every count that is not as expected, with expected and found.
 fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
     let number = |found: Option<u64>| found.map_or_else(|| "an unknown number".to_owned(), |found| found.to_string());
-    let (files, rows) = (month.files.len() as u64, figures.rows());
+    let (files, rows) = (month.file_count(), figures.rows());
     let mut differences = Vec::new();
     if figures.files != Some(files) {
         differences.push(format!("expected {files} files, {} were read", number(figures.files)));

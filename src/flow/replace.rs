@@ -11,8 +11,8 @@ use crate::{
 /// What became of a month.
 #[derive(Debug)]
 pub enum Replaced {
-    /// It is loaded, checked and recorded.
-    Committed(Box<Committed>),
+    /// It is loaded, checked and recorded; with what is to be said of it.
+    Committed(Box<Committed>, Vec<String>),
     /// Another run replaced it, or its files changed: begin again with the state.
     Superseded,
     /// The table holds a delivery of it that reaches further, to this day, which no run recorded.
@@ -34,21 +34,21 @@ pub async fn replace_month<W: Warehouse>(
 ) -> Result<Replaced> {
     let (staged, figures) = match warehouse.stage(table, month).await? {
         Stage::Ready(staged, figures) => (staged, figures),
-        Stage::Done(committed) => return Ok(Replaced::Committed(committed)),
+        Stage::Done(committed) => return Ok(Replaced::Committed(committed, Vec::new())),
         Stage::Superseded => return Ok(Replaced::Superseded),
         Stage::Outreached(until) => return Ok(Replaced::Outreached(until)),
     };
     // Files that changed meanwhile are read again: what was counted of them says nothing.
     let may_be_swapped = match unchanged.await {
-        Ok(true) => check(target, month, &figures).map(|()| true),
-        changed => changed,
+        Ok(true) => check(target, month, &figures).map(Some),
+        changed => changed.map(|_| None),
     };
     match may_be_swapped {
-        Ok(true) => Ok(match warehouse.swap(table, staged, month.record(target, &figures)).await? {
-            Swap::Committed(committed) => Replaced::Committed(committed),
+        Ok(Some(notes)) => Ok(match warehouse.swap(table, staged, month.record(target, &figures)).await? {
+            Swap::Committed(committed) => Replaced::Committed(committed, notes),
             Swap::Superseded => Replaced::Superseded,
         }),
-        Ok(false) => {
+        Ok(None) => {
             warehouse.discard(staged).await;
             Ok(Replaced::Superseded)
         }

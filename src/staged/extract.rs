@@ -118,7 +118,7 @@ pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, 
     let Some(export_name) = export_name else { return Ok(None) };
     let standing = there.months(&export_name);
     refuse_other_kinds(&mut candidates, &standing);
-    let mut months = plan(candidates, &standing, &run.rules);
+    let mut months = plan(candidates, &standing, &export.selection(), &run.rules);
     for month in &mut months {
         reword(month, standing.get(&month.billing_period));
     }

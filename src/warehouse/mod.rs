@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
+    groups::{BatchFigures, Groups},
     schema::{Column, SchemaChange, known_type},
     state::LoadRecord,
     text::short,
@@ -25,7 +26,7 @@ use jiff::civil::Date;
 
 use crate::error::{Error, Kind, Result};
 
-pub use month::{LoadColumn, MonthLoad, NewRecord};
+pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
 
 /// What a warehouse can do at once, and with which files.
@@ -54,6 +55,10 @@ pub struct Figures {
     pub cost: Costs,
     /// The exact sum after discounts; `None` where no row has a net cost.
     pub cost_net: Option<Costs>,
+    /// The same by the columns of [`MonthLoad::group_by`], and day; empty where there are none.
+    pub groups: Groups,
+    /// Of each batch of files, in their order; empty where no files were staged.
+    pub batches: Vec<BatchFigures>,
     /// Bytes that the warehouse bills for what this run started.
     pub bytes_billed: u64,
 }
@@ -246,6 +251,12 @@ pub(crate) mod test {
             bytes: 1,
             format: FileFormat::Csv,
             columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
+            fills_period: false,
+            is_own: false,
+            others: Vec::new(),
+            parts: Vec::new(),
+            group_by: None,
+            neighbours: Vec::new(),
             cost: "cost",
             currency: "currency",
             net_cost: None,

@@ -2,14 +2,15 @@
 
 use finops_core::{
     BillingPeriod,
+    azure::account::{Account, Part, account},
     export::ExportKind,
     manifest::FileFormat,
     schema::{Column, FileType, Reading},
-    state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, Standing},
+    state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, ScopeRecord, Standing, TableLayout},
 };
 use jiff::{Timestamp, civil::Date};
 
-use super::{Figures, Target};
+use super::{Figures, Target, sql::bounds};
 use crate::error::{Error, Kind, Result};
 
 /// A column on its way from the files to the table.
@@ -28,6 +29,30 @@ impl LoadColumn {
     pub fn reading(&self) -> Reading {
         self.file_type.reading(self.column.column_type)
     }
+}
+
+/// Files that are alike: of one form, with the same columns. What is said of a month's files is said of its first batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// See [`MonthLoad::files`].
+    pub files: Vec<String>,
+    /// Their form.
+    pub format: FileFormat,
+    /// The files' columns in the files' order.
+    pub columns: Vec<LoadColumn>,
+    /// See [`MonthLoad::fills_period`].
+    pub fills_period: bool,
+    /// See [`MonthLoad::is_own`].
+    pub is_own: bool,
+}
+
+/// By what a month's rows are summed, beside the currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupBy {
+    /// Columns of the table.
+    pub columns: Vec<String>,
+    /// The column that tells a row's day.
+    pub day: &'static str,
 }
 
 /// One month to put in place of what is loaded.
@@ -49,6 +74,18 @@ pub struct MonthLoad {
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
+    /// The files do not tell the billing period: rows without one get the month's first day.
+    pub fills_period: bool,
+    /// The batch is summed by itself.
+    pub is_own: bool,
+    /// Files of another form or with other columns, and those that are staged by themselves.
+    pub others: Vec<Batch>,
+    /// Whose rows they are, of Azure's exports.
+    pub parts: Vec<Part>,
+    /// How the rows are summed for that.
+    pub group_by: Option<GroupBy>,
+    /// What is loaded of the months beside this one.
+    pub neighbours: Vec<ScopeRecord>,
     /// The table's column whose sum is the month's cost.
     pub cost: &'static str,
     /// The table's column with the cost's currency.
@@ -72,6 +109,38 @@ pub struct MonthLoad {
 }
 
 impl MonthLoad {
+    /// The month's batches, each as a load of its own.
+    pub(crate) fn batches(&self) -> Vec<Self> {
+        let first = Self { others: Vec::new(), ..self.clone() };
+        let others = self.others.iter().map(|batch| Self {
+            files: batch.files.clone(),
+            format: batch.format,
+            columns: batch.columns.clone(),
+            fills_period: batch.fills_period,
+            is_own: batch.is_own,
+            others: Vec::new(),
+            ..self.clone()
+        });
+        let others: Vec<Self> = others.collect();
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// How many files it has.
+    pub fn file_count(&self) -> u64 {
+        let others = self.others.iter().map(|batch| batch.files.len()).sum::<usize>();
+        (self.files.len() + others) as u64
+    }
+
+    /// Whose rows are whose.
+    pub(crate) fn account(&self, figures: &Figures) -> Account {
+        account(self.billing_period, &self.parts, &figures.groups, &figures.batches)
+    }
+
+    /// The first day of the month, as a literal of the partition column's type, where rows lack it.
+    pub(super) fn filled_period(&self, layout: &TableLayout) -> Option<String> {
+        self.fills_period.then(|| bounds(layout, self.billing_period).0)
+    }
+
     /// Where to look for what is wrong with some file, for people.
     pub(crate) fn one_of_files(&self) -> String {
         match self.files.as_slice() {
@@ -116,7 +185,7 @@ impl MonthLoad {
             job_id: None,
             status: LoadStatus::Loaded,
             rows: figures.rows(),
-            files: self.files.len() as u64,
+            files: self.file_count(),
             bytes: self.bytes,
             cost: figures.cost.clone(),
             previous_execution_id: replaced.map(|record| record.execution_id.clone()),
@@ -126,7 +195,7 @@ impl MonthLoad {
             issued_at: Some(microseconds(self.issued_at)),
             covers_until: self.covers_until,
             cost_net: figures.cost_net.clone(),
-            scopes: None,
+            scopes: (!self.parts.is_empty()).then(|| self.account(figures).scopes),
         })
     }
 }

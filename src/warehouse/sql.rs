@@ -14,6 +14,8 @@ pub(super) const NO_VALUE: &str = "a value cannot be converted";
 
 /// Months and currencies that a delivery may have: there are more where files have other columns than their header says.
 const MOST_GROUPS: usize = 10_000;
+/// The same where rows are summed by day and scope, too: some thousand scopes.
+const MOST_PARTS: usize = 100_000;
 
 /// The texts of which both warehouses make moments, as a regular expression: a year of four digits, no hour 24, and no digit
 /// but zeros behind the microseconds, which DuckDB would drop (seen on 1.5.6). What a zone is, the warehouse says.
@@ -93,36 +95,73 @@ impl Dialect {
             let net_cost = sum(&format!("COALESCE({net}, IF({is_discount}, {zero}, {cost}))"));
             format!(", {} AS {}, {net_cost} AS {}", count(&net), self.quote("net_count"), self.quote("net_cost"))
         });
+        let as_text = |column: &str| format!("COALESCE(CAST({} AS {text}), '')", self.quote(column));
+        let day = |column: &str| match (self, layout.time) {
+            (Self::DuckDb, _) => format!("strftime({}, '%Y-%m-%d')", self.quote(column)),
+            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m-%d', {})", self.quote(column)),
+            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m-%d', {})", self.quote(column)),
+        };
+        let groups: Vec<String> = load.group_by.iter().flat_map(|by| {
+            by.columns.iter().map(|column| as_text(column)).chain([day(by.day)])
+        }).collect();
+        let (selected, grouped): (String, String) = groups.iter().enumerate().map(|(at, group)| {
+            (format!(", {group} AS {}", self.quote(&format!("part_{at}"))), format!(", {}", at + 5))
+        }).unzip();
         let condition =
             if of_month { format!(" WHERE {}", self.in_period(layout, load.billing_period)) } else { String::new() };
         let [as_month, as_currency, as_cost, as_count] =
             ["month", "currency", "cost", "row_count"].map(|name| self.quote(name));
         format!(
             "SELECT {month} AS {as_month}, COALESCE(NULLIF({currency}, ''), 'unknown') AS {as_currency}, {} AS {as_cost}, \
-             {} AS {as_count}{} FROM {table}{condition} GROUP BY 1, 2 LIMIT {}",
+             {} AS {as_count}{selected}{} FROM {table}{condition} GROUP BY 1, 2{grouped} LIMIT {}",
             sum(&cost),
             count("*"),
             net_columns.unwrap_or_default(),
-            MOST_GROUPS + 1
+            most_rows(load) + 1
         )
     }
+}
+
+/// So many rows the answer to [`Dialect::cost_query`] may have.
+fn most_rows(load: &MonthLoad) -> usize {
+    if load.group_by.is_some() { MOST_PARTS } else { MOST_GROUPS }
+}
+
+/// How many columns the answer to [`Dialect::cost_query`] has.
+pub(super) fn cost_columns(load: &MonthLoad) -> usize {
+    4 + group_columns(load) + if load.net_cost.is_some() { 2 } else { 0 }
+}
+
+fn group_columns(load: &MonthLoad) -> usize {
+    load.group_by.as_ref().map_or(0, |by| by.columns.len() + 1)
 }
 
 /// Rows and costs, from the answer to [`Dialect::cost_query`].
 ///
 /// # Errors
 /// A row that is none of those that were asked for, or that there are far too many, as text.
-pub(super) fn read_costs(rows: &[Vec<Option<String>>]) -> Result<Figures, String> {
-    if rows.len() > MOST_GROUPS {
-        return Err(format!("more than {MOST_GROUPS} months and currencies"));
+pub(super) fn read_costs(load: &MonthLoad, rows: &[Vec<Option<String>>]) -> Result<Figures, String> {
+    let most = most_rows(load);
+    if rows.len() > most {
+        return Err(format!("more than {most} months, currencies, days and scopes"));
     }
+    let groups = group_columns(load);
     let (mut figures, mut net, mut has_net) = (Figures::default(), Costs::new(), false);
     for row in rows {
         let mut read = || {
-            let [month, Some(currency), Some(cost), Some(count), of_net @ ..] = row.as_slice() else { return None };
+            let [month, Some(currency), Some(cost), Some(count), others @ ..] = row.as_slice() else { return None };
             let month = month.as_deref().and_then(|month| month.parse().ok());
-            *figures.rows_by_month.entry(month).or_default() += count.parse::<u64>().ok()?;
+            let (group, of_net) = others.split_at_checked(groups)?;
+            let count: u64 = count.parse().ok()?;
+            *figures.rows_by_month.entry(month).or_default() += count;
             add(&mut figures.cost, currency, cost)?;
+            if let [values @ .., day] = group {
+                let values = values.iter().map(|value| value.clone().unwrap_or_default()).collect();
+                let day = day.as_deref().and_then(|day| day.parse().ok());
+                let sums = figures.groups.entry((values, day)).or_default();
+                sums.rows += count;
+                add(&mut sums.cost, currency, cost)?;
+            }
             if let [Some(count), Some(cost)] = of_net {
                 has_net |= count != "0";
                 add(&mut net, currency, cost)?;

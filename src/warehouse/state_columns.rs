@@ -58,7 +58,7 @@ pub(super) const COLUMNS: [StateColumn; 22] = [
     column("issued_at", Type::Moment, |r| r.issued_at.map(moment)),
     column("covers_until", Type::Day, |r| r.covers_until.map(|day| day.to_string())),
     column("cost_net", Type::Json, |r| r.cost_net.as_ref().map(costs)),
-    column("scopes", Type::Json, |r| r.scopes.as_ref().map(Value::to_string)),
+    column("scopes", Type::Json, |r| r.scopes.as_ref().and_then(|scopes| serde_json::to_string(scopes).ok())),
 ];
 
 /// So many of the columns every version wrote.

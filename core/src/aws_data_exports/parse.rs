@@ -63,6 +63,11 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         execution_id,
         issued,
         until: None,
+        scope: None,
+        from: None,
+        kept: false,
+        sizes_may_differ: false,
+        runs: Vec::new(),
         // Directly in data/BILLING_PERIOD=..., not in a folder of its run.
         in_place: tails.iter().any(|tail| tail.split('/').count() == 3),
         rows: None,

@@ -35,6 +35,9 @@ const DATES: [&str; 6] = [
     "servicePeriodStartDate",
 ];
 
+/// What older schemas call a row's day.
+const OLD_DAYS: [&str; 2] = ["usageDateTime", "usageDate"];
+
 /// What the table stands on: the agreement decides which column has the cost, and which its currency.
 pub const TABLE_LAYOUT: TableLayout = TableLayout {
     partition: "billingPeriodStartDate",
@@ -61,10 +64,16 @@ pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
 /// # Errors
 /// [`RepeatedColumn`] where two are the same to the letter.
 pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
-    let known = [&DECIMALS[..], &DATES, TABLE_LAYOUT.currencies].concat();
+    let known = [&DECIMALS[..], &DATES, &OLD_DAYS, TABLE_LAYOUT.currencies].concat();
     let names = spelled_column_names(file_names, &known)?;
     // Names stay apart: they differ by more than case.
-    Ok(names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect())
+    let mut names: Vec<String> = names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect();
+    if !names.iter().any(|name| name == TABLE_LAYOUT.cluster)
+        && let Some(day) = names.iter_mut().find(|name| OLD_DAYS.contains(&name.as_str()))
+    {
+        TABLE_LAYOUT.cluster.clone_into(day);
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

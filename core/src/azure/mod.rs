@@ -1,8 +1,10 @@
 //! Azure Cost Management exports: actual and amortized cost, and FOCUS, as CSV and as Parquet.
 
+pub mod account;
 mod columns;
 mod layout;
 mod parse;
+pub mod scope;
 
 pub(crate) use columns::known_type;
 pub use columns::{TABLE_LAYOUT, column_names};

@@ -9,9 +9,13 @@ use jiff::{
 };
 use serde::Deserialize;
 
-use super::layout::{days, is_minute};
+use super::{
+    layout::{days, is_minute},
+    scope,
+};
 use crate::{
     export::{ExportKind, ManifestLocation},
+    csv_header::is_gzip,
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
     text::short,
@@ -35,7 +39,9 @@ struct Raw {
 #[serde(rename_all = "camelCase")]
 struct RawExport {
     export_name: Option<String>,
+    resource_id: Option<String>,
     r#type: String,
+    time_frame: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -71,13 +77,16 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let raw: Raw = read(bytes)?;
     let kind = kind(&raw.export_config.r#type)?;
     let export_name = export_name(&raw, location)?;
-    let until = until(&raw, location)?;
+    let (from, until) = range(&raw, location)?;
     let format = format(&raw)?;
     let listed = raw.blobs.len();
     if let Some(count) = raw.blob_count.filter(|count| *count > listed) {
         return Err(ManifestError::Contradiction(format!("it counts {count} files and lists {listed}")));
     }
     let rows = raw.blobs.iter().try_fold(0, |sum: u64, blob| sum.checked_add(blob.data_row_count?));
+    // Nobody says whether a compressed file's size is that before or after compression.
+    let compression = raw.delivery_config.compression_mode.as_deref().unwrap_or("none");
+    let is_compressed = !compression.trim().eq_ignore_ascii_case("none") || raw.blobs.iter().any(|b| is_gzip(b.blob_name.trim()));
     let mut seen = HashSet::new();
     let mut files = Vec::with_capacity(listed);
     for blob in &raw.blobs {
@@ -93,6 +102,11 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         execution_id: run_id(&raw, location)?,
         issued: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
         until,
+        scope: raw.export_config.resource_id.as_deref().and_then(scope::normalized),
+        from,
+        kept: false,
+        sizes_may_differ: is_compressed,
+        runs: Vec::new(),
         in_place: overwrites(&raw),
         rows: raw.data_row_count.or(rows),
         format,
@@ -111,6 +125,7 @@ fn kind(name: &str) -> Result<ExportKind, ManifestError> {
     match name.to_ascii_lowercase().as_str() {
         "actualcost" => Ok(ExportKind::AzureActual),
         "amortizedcost" => Ok(ExportKind::AzureAmortized),
+        "usage" => Ok(ExportKind::AzureUsage),
         "focuscost" => Ok(ExportKind::Focus),
         _ => Err(ManifestError::Unsupported(format!(
             "it is of type `{}`, which is not cost data: choose an export of type ActualCost, AmortizedCost or FocusCost",
@@ -145,24 +160,28 @@ fn run_id(raw: &Raw, location: &ManifestLocation) -> Result<String, ManifestErro
         .ok_or_else(|| ManifestError::Malformed("it has no runId, and lies in no run's folder".to_owned()))
 }
 
-/// The last day that the run covers, where it tells; its range must lie in one calendar month.
-fn until(raw: &Raw, location: &ManifestLocation) -> Result<Option<Date>, ManifestError> {
+/// The first day that the run covers, where that is not the month's first, and the last one, where it tells. Its days must lie
+/// in one calendar month.
+fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option<Date>), ManifestError> {
     let (start, end) = (day(raw.run_info.start_date.as_deref())?, day(raw.run_info.end_date.as_deref())?);
     let (first, last) = days(&location.period_folder).unzip();
     let month = location.billing_period;
-    let starts_well = [first, start].into_iter().flatten().all(|day| day == month.first_day());
-    let ends_well = [last, end].into_iter().flatten().all(|day| BillingPeriod::containing(day) == month);
-    if starts_well && ends_well {
-        return Ok(end);
-    }
     let told = |day: Option<Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
-    Err(ManifestError::Contradiction(format!(
-        "it covers {} to {} in folder {}: days of one calendar month from its first day on were expected, the same month in \
-         both; export by calendar month, such as month to date",
-        told(start),
-        told(end),
-        location.period_folder
-    )))
+    let covers = || {
+        let time_frame = raw.export_config.time_frame.as_deref();
+        let time_frame = time_frame.map(|frame| format!(" (time frame {})", short(frame))).unwrap_or_default();
+        let (start, end) = (told(start.or(first)), told(end.or(last)));
+        format!("it covers {start} to {end}{time_frame} in folder {}", location.period_folder)
+    };
+    let months = [first, start, last, end].into_iter().flatten().map(BillingPeriod::containing);
+    if !months.into_iter().all(|of| of == month) {
+        return Err(ManifestError::SeveralMonths(format!("{}: days of one calendar month were expected", covers())));
+    }
+    let from = start.or(first).filter(|from| *from != month.first_day());
+    if end.zip(from).is_some_and(|(end, from)| end < from) {
+        return Err(ManifestError::Contradiction(format!("{}, which ends before it begins", covers())));
+    }
+    Ok((from, end))
 }
 
 /// A moment with or without a zone, which is UTC then.
@@ -297,6 +316,11 @@ mod tests {
             execution_id: "5f9a".to_owned(),
             issued: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
             until: Some("2025-03-21".parse().unwrap()),
+            scope: None,
+            from: None,
+            kept: false,
+            sizes_may_differ: false,
+            runs: Vec::new(),
             in_place: false,
             rows: Some(36),
             format: FileFormat::Csv,

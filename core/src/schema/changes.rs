@@ -84,7 +84,9 @@ pub fn castings(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange
                 billing_periods: Vec::new(),
                 reason,
             });
-            entry.billing_periods.push(month.billing_period);
+            if entry.billing_periods.last() != Some(&month.billing_period) {
+                entry.billing_periods.push(month.billing_period);
+            }
         }
     }
     found.into_values().collect()
@@ -136,7 +138,10 @@ fn periods(months: &[MonthColumns]) -> HashMap<&str, Vec<BillingPeriod>> {
     let mut periods: HashMap<&str, Vec<BillingPeriod>> = HashMap::new();
     for month in newest_first {
         for column in &month.columns {
-            periods.entry(&column.name).or_default().push(month.billing_period);
+            let periods: &mut Vec<BillingPeriod> = periods.entry(&column.name).or_default();
+            if periods.last() != Some(&month.billing_period) {
+                periods.push(month.billing_period);
+            }
         }
     }
     periods

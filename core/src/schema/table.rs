@@ -2,7 +2,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
 };
 
 use serde::{Deserialize, Serialize};
@@ -45,11 +45,12 @@ pub struct MonthColumns {
 /// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
 /// `pillars` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
 pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
-    let by_period: BTreeMap<BillingPeriod, &MonthColumns> = months.iter().map(|m| (m.billing_period, m)).collect();
+    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
+    newest_first.sort_by_key(|month| Reverse(month.billing_period));
     let mut columns: Vec<(String, Option<ColumnType>)> = Vec::new();
     let mut position: HashMap<String, usize> = HashMap::new();
     let pillars = pillars.iter().map(|name| ((*name).to_owned(), None));
-    let delivered = by_period.values().rev().flat_map(|month| &month.columns);
+    let delivered = newest_first.into_iter().flat_map(|month| &month.columns);
     let delivered = delivered.map(|column| (column.name.clone(), column.file_type.asks_for()));
     for (name, column_type) in delivered.chain(pillars) {
         let at = *position.entry(name.clone()).or_insert_with(|| {

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
+use finops_core::{
+    schema::{ColumnType, FileType, MapForm, Reading},
+    state::TableLayout,
+};
 
 use super::model::Field;
 use crate::{
@@ -167,13 +170,22 @@ pub(super) fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub(super) fn month_query(load: &MonthLoad, fields: &[Field], staging: &str) -> Result<String> {
+pub(super) fn month_query(
+    load: &MonthLoad,
+    layout: &TableLayout,
+    fields: &[Field],
+    staging: &str,
+) -> Result<String> {
+    let filled = load.filled_period(layout);
     let loaded: HashMap<String, &LoadColumn> =
         load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
     let value = |field: &Field| {
-        let value = match loaded.get(&field.name.to_ascii_lowercase()) {
-            Some(loaded) => Cast::new(loaded).checked(),
-            None => null_of(field)?,
+        let day = filled.as_ref().filter(|_| field.name.eq_ignore_ascii_case(layout.partition));
+        let value = match (loaded.get(&field.name.to_ascii_lowercase()), day) {
+            (Some(loaded), Some(day)) => format!("IFNULL({}, {day})", Cast::new(loaded).checked()),
+            (Some(loaded), None) => Cast::new(loaded).checked(),
+            (None, Some(day)) => day.clone(),
+            (None, None) => null_of(field)?,
         };
         Ok(format!("{value} AS {}", BigQuery.quote(&field.name)))
     };

@@ -22,7 +22,7 @@ impl BigQuery {
         let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month);
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
-        let figures = read_costs(&answer.rows).map_err(|found| {
+        let figures = read_costs(load, &answer.rows).map_err(|found| {
             Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}"))
                 .hint("expected a month, a currency, amounts and counts: report it with this message")
         })?;

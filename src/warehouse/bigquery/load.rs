@@ -37,8 +37,10 @@ pub(super) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 /// from jobs of versions that replaced a month before they checked it: those are other work.
 pub(super) fn work(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    let columns = load.columns.iter().map(|column| &column.column);
-    lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
+    for batch in load.batches() {
+        let columns = batch.columns.iter().map(|column| &column.column);
+        lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
+    }
     if load.force {
         lines.push(format!("forced by {}", load.run_id));
     }
@@ -102,7 +104,7 @@ pub(super) fn local_file(load: &MonthLoad) -> Option<&Path> {
 /// the table's name, and a load reads days in one form only.
 pub(super) fn is_direct(load: &MonthLoad) -> bool {
     let as_it_is = |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
-    load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
+    !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
 
 /// The form of all days in CSV files, as far as their first rows show it.

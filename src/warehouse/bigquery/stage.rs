@@ -11,9 +11,11 @@ use std::{
 
 use backon::BackoffBuilder;
 use finops_core::{
+    groups::{BatchFigures, Groups, added},
     schema::{FileType, MapForm},
     text::short,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -30,6 +32,8 @@ use crate::{
     warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
 };
 
+/// So many batches of a month are added at once.
+const BATCHES: usize = 8;
 /// A load, a query and a copy take six hours each at most.
 const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
 /// A swap is inserted only while its staging table has this long to go.
@@ -66,6 +70,15 @@ struct Attempt<'a> {
     load: &'a MonthLoad,
     /// Its tables' name without the ending.
     name: String,
+    /// Which batch of the month's files `load` is.
+    batch: usize,
+}
+
+/// What became of a batch.
+struct Loaded {
+    statistics: LoadStatistics,
+    billed: u64,
+    groups: Option<Groups>,
 }
 
 impl BigQuery {
@@ -79,7 +92,7 @@ impl BigQuery {
         // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
         let random = RandomState::new().hash_one(&load.run_id);
         let name = format!("finops_staging_{}_{random:016x}", load.billing_period.partition_id());
-        let attempt = Attempt { bigquery: self, table, load, name };
+        let attempt = Attempt { bigquery: self, table, load, name, batch: 0 };
         let staging = StagingTable {
             dataset: table.staging_dataset.clone(),
             name: attempt.name.clone(),
@@ -119,20 +132,53 @@ impl Attempt<'_> {
     /// Creates the staging table, fills it, and counts and sums what is in it.
     async fn fill(&self, staging: &StagingTable) -> Result<(Figures, String)> {
         self.create(&staging.name, self.typed(), staging.expires).await?;
-        let loaded = if is_direct(self.load) { self.append().await? } else { None };
-        let (statistics, billed) = match loaded {
-            Some(statistics) => (statistics, 0),
-            None => self.convert(staging).await?,
+        let batches = self.load.batches();
+        let (own, shared): (Vec<_>, Vec<_>) = batches.iter().enumerate().partition(|(_, batch)| batch.is_own);
+        let mut loaded = Vec::with_capacity(batches.len());
+        // One after the other, so that what the table has more after each is its own.
+        let mut before = Groups::new();
+        for (number, batch) in own {
+            let batch = self.fill_with(batch, number, staging).await?;
+            let (figures, sum_job) = self.sum(staging).await?;
+            let billed = batch.billed + self.bigquery.bytes_billed(&sum_job, &self.table.location).await;
+            loaded.push(Loaded { groups: Some(added(&before, &figures.groups)), billed, ..batch });
+            before = figures.groups;
+        }
+        let shared: Vec<Loaded> = stream::iter(shared)
+            .map(|(number, batch)| self.fill_with(batch, number, staging))
+            .buffered(BATCHES)
+            .try_collect()
+            .await?;
+        loaded.extend(shared);
+        let (mut figures, sum_job) = self.sum(staging).await?;
+        let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u64>().ok());
+        let total = |of: fn(&LoadStatistics) -> &Option<String>| {
+            loaded.iter().map(|batch| number(of(&batch.statistics))).sum::<Option<u64>>()
         };
+        figures.files = total(|statistics| &statistics.input_files);
+        figures.written = total(|statistics| &statistics.output_rows);
+        figures.left_out = loaded.iter().filter_map(|batch| number(&batch.statistics.bad_records)).sum();
+        figures.bytes_billed = loaded.iter().map(|batch| batch.billed).sum();
+        let of_batch = |batch: Loaded| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
+        figures.batches = loaded.into_iter().map(of_batch).collect();
+        Ok((figures, sum_job))
+    }
+
+    async fn sum(&self, staging: &StagingTable) -> Result<(Figures, String)> {
         let Prepared { target, location, .. } = self.table;
         let of_all = (staging.dataset.as_str(), staging.name.as_str(), false);
-        let (mut figures, sum_job) = self.bigquery.sum(target, self.load, of_all, location).await?;
-        let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
-        figures.files = number(statistics.input_files);
-        figures.written = number(statistics.output_rows);
-        figures.left_out = number(statistics.bad_records).unwrap_or_default();
-        figures.bytes_billed = billed;
-        Ok((figures, sum_job))
+        self.bigquery.sum(target, self.load, of_all, location).await
+    }
+
+    /// Adds a batch of the month's files to the staging table.
+    async fn fill_with(&self, load: &MonthLoad, number: usize, staging: &StagingTable) -> Result<Loaded> {
+        let batch = Attempt { load, batch: number, name: self.name.clone(), ..*self };
+        let loaded = if is_direct(load) { batch.append().await? } else { None };
+        let (statistics, billed) = match loaded {
+            Some(statistics) => (statistics, 0),
+            None => batch.convert(staging).await?,
+        };
+        Ok(Loaded { statistics, billed, groups: None })
     }
 
     /// Appends the files to the staging table; `None` where BigQuery does not take their columns as they are.
@@ -170,15 +216,20 @@ impl Attempt<'_> {
     /// reported and what BigQuery bills for the conversion.
     async fn convert(&self, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
         check_names(self.load)?;
-        let raw = format!("{}_files", self.name);
+        let raw = format!("{}_files{}", self.name, self.ending());
         let converted = self.convert_by(&raw, staging).await;
         self.bigquery.remove_table(&staging.dataset, &raw).await;
         converted
     }
 
+    /// Tells names of one batch from those of another.
+    fn ending(&self) -> String {
+        if self.batch == 0 { String::new() } else { format!("_{}", self.batch) }
+    }
+
     async fn convert_by(&self, raw: &str, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
-        let query = month_query(self.load, &self.table.fields, &raw_path)?;
+        let query = month_query(self.load, &self.table.target.layout, &self.table.fields, &raw_path)?;
         let schema = self.schema();
         let load = json!({"load": configuration(self.load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
@@ -194,7 +245,7 @@ impl Attempt<'_> {
             "useLegacySql": false,
             "destinationTable": self.reference(&self.name),
             "createDisposition": "CREATE_NEVER",
-            "writeDisposition": "WRITE_EMPTY",
+            "writeDisposition": "WRITE_APPEND",
         }});
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
@@ -272,7 +323,7 @@ impl Attempt<'_> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let id = format!("{}{}-{what}-{attempt}", job_id_prefix(target, self.load), self.name);
+            let id = format!("{}{}-{what}{}-{attempt}", job_id_prefix(target, self.load), self.name, self.ending());
             let job = client.run_job(&job, &id, location, file).await.map_err(|f| f.into_error(&self.doing()))?;
             let transient = job.status.error_result.as_ref().is_some_and(is_transient_job);
             let Some(pause) = pauses.next().filter(|_| transient) else { return Ok((id, job)) };

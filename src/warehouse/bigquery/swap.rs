@@ -63,7 +63,7 @@ fn labels(load: &MonthLoad, work: &str, staging: &str, rows: u64) -> Value {
         WORK: work,
         PERIOD: load.billing_period.to_string(),
         RUN: label(&load.run_id),
-        FILES: load.files.len().to_string(),
+        FILES: load.file_count().to_string(),
         ROWS: rows.to_string(),
         STAGING: label(staging),
         KIND: load.kind.as_str(),

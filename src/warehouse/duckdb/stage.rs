@@ -6,6 +6,7 @@ use duckdb::{Connection, Error as DuckDbError};
 use finops_core::{
     BillingPeriod,
     csv_header::is_gzip,
+    groups::{BatchFigures, Groups, added},
     manifest::FileFormat,
     state::{EXECUTION_ID, LoadRecord},
 };
@@ -16,7 +17,7 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{
         CastFailure, Figures, LoadColumn, MonthLoad, NewRecord, cast_failure,
-        sql::{NO_VALUE, read_costs},
+        sql::{NO_VALUE, cost_columns, read_costs},
     },
 };
 
@@ -60,10 +61,14 @@ fn doing(table: &Prepared, period: BillingPeriod) -> String {
 }
 
 fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    let (counted, written) = thread::scope(|scope| {
+    let batches = load.batches();
+    let (counted, of_batches) = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
-        let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
-        let written = replace(connection, table, load);
+        let counted = scope.spawn(|| {
+            let counted = batches.iter().map(|batch| integrity::rows(&batch.files, batch.format));
+            counted.sum::<Result<Option<u64>>>()
+        });
+        let written = replace(connection, table, &batches);
         let counted =
             counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
         // What is wrong with a file says more than what DuckDB makes of it.
@@ -71,25 +76,60 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     })?;
     let mut figures = figures(connection, table, load)?;
     // All files are in one statement, so that a file which was not read would have failed it.
-    figures.files = Some(load.files.len() as u64);
+    figures.files = Some(load.file_count());
+    let written = of_batches.iter().filter_map(|batch| batch.written).sum();
     (figures.written, figures.counted) = (Some(written), counted);
+    figures.batches = of_batches;
     if figures.rows() < written {
-        figures.rows_by_month = rows_by_month(connection, table, load)?;
+        figures.rows_by_month = BTreeMap::new();
+        for batch in &batches {
+            for (month, rows) in rows_by_month(connection, table, batch)? {
+                *figures.rows_by_month.entry(month).or_default() += rows;
+            }
+        }
     }
     Ok(figures)
 }
 
-/// Deletes the month and loads the files; gives the number of rows loaded.
-fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
-    let period = load.billing_period;
-    if load.format == FileFormat::Parquet {
+/// Deletes the month and loads the files; gives what was loaded of each batch.
+fn replace(connection: &Connection, table: &Prepared, batches: &[MonthLoad]) -> Result<Vec<BatchFigures>> {
+    let Prepared { target, path } = table;
+    for load in batches.iter().filter(|load| load.format == FileFormat::Parquet) {
         footers::check(connection, load, &files(load))?;
     }
+    let Some(period) = batches.first().map(|load| load.billing_period) else { return Ok(Vec::new()) };
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
+    let mut before = Groups::new();
+    let mut of_batches = Vec::with_capacity(batches.len());
+    for load in batches {
+        let written = Some(insert(connection, table, load)?);
+        let mut groups = None;
+        if load.is_own {
+            let after = figures(connection, table, load)?.groups;
+            groups = Some(added(&before, &after));
+            before = after;
+        }
+        of_batches.push(BatchFigures { written, groups });
+    }
+    Ok(of_batches)
+}
+
+/// Loads the files of one batch; gives the number of rows loaded.
+fn insert(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
+    let period = load.billing_period;
     let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
     let mut values: Vec<String> = casts.iter().map(Cast::checked).collect();
+    if let Some(day) = load.filled_period(&target.layout) {
+        match load.columns.iter().position(|column| column.column.name == target.layout.partition) {
+            Some(at) => values[at] = format!("COALESCE({}, {day})", values[at]),
+            None => {
+                names.push(DIALECT.quote(target.layout.partition));
+                values.push(day);
+            }
+        }
+    }
     if target.staged {
         names.push(DIALECT.quote(EXECUTION_ID));
         values.push(DIALECT.literal(&load.execution_id));
@@ -110,10 +150,9 @@ fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: 
 /// Rows and cost of the month as it is now in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let sql = DIALECT.cost_query(path, &target.layout, load, true);
-    let columns = if load.net_cost.is_some() { 6 } else { 4 };
-    let rows = texts(connection, &sql, columns)
+    let rows = texts(connection, &sql, cost_columns(load))
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
-    read_costs(&rows).map_err(|found| {
+    read_costs(load, &rows).map_err(|found| {
         Error::new(Kind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
             .hint("expected a month, a currency, amounts and counts: report it with this message")
     })

@@ -1,155 +1,28 @@
-//! What to do with each month, and why. Pure: deliveries and state in, decisions out.
+//! A month that one delivery is to be: the newest one that reaches furthest.
 
-use std::collections::BTreeMap;
+use jiff::{Timestamp, civil::Date};
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
-
+use super::{Decided, Decision, Rules, is_whole, minute, shown};
 use crate::{
     delivery::Delivery,
-    manifest::ManifestError,
-    period::BillingPeriod,
     run_id::began,
     state::{LoadRecord, LoadStatus, Standing},
-    text::message,
 };
 
-/// A month as it was discovered.
-#[derive(Clone, Debug)]
-pub struct Candidate {
-    /// The month that the manifest's folder names.
-    pub billing_period: BillingPeriod,
-    /// Where the manifest lies.
-    pub manifest_uri: String,
-    /// The delivery, or why its manifest cannot be used.
-    pub delivery: Result<Delivery, ManifestError>,
-}
-
-/// What a run may do.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// Load complete deliveries again although they are loaded.
-    pub force: bool,
-    /// The time of the run.
-    pub now: Timestamp,
-    /// How long a month may wait: for files that are missing before that counts as a failure, and for files to be
-    /// replaced before it is loaded with those that were not.
-    pub wait_max: SignedDuration,
-}
-
-/// What to do with a month.
-#[derive(Clone, Debug)]
-pub enum Decision {
-    /// Load it: nothing of it stands.
-    Load(Delivery),
-    /// Load it in place of what stands.
-    Reload(Delivery),
-    /// Leave it as it is.
-    Skip {
-        /// Because nothing was delivered.
-        empty: bool,
-    },
-    /// Listed files are not there yet, or still those of the delivery before; `stale` where files have been missing for too
-    /// long.
-    Wait {
-        /// It waits longer than allowed.
-        stale: bool,
-    },
-    /// The delivery cannot be loaded.
-    Refuse {
-        /// What to do about it.
-        hint: &'static str,
-    },
-}
-
-/// A month with its decision.
-#[derive(Clone, Debug)]
-pub struct PlannedMonth {
-    /// The month.
-    pub billing_period: BillingPeriod,
-    /// The delivery's id, where its manifest could be read.
-    pub execution_id: Option<String>,
-    /// What to do.
-    pub decision: Decision,
-    /// Why, for people.
-    pub reason: String,
-}
-
-/// Decides on every discovered month, newest month first. A manifest that cannot be used costs its own month only.
-///
-/// Of several deliveries of a month, one that reaches further goes before one that reaches less far, and then the one that
-/// the provider made last; empty ones come last. A delivery whose files are not all there waits, and the next one that is
-/// complete is loaded meanwhile, unless what stands is better than that.
-pub fn plan(
-    candidates: Vec<Candidate>,
-    standing: &BTreeMap<BillingPeriod, Standing>,
-    rules: &Rules,
-) -> Vec<PlannedMonth> {
-    let mut months: BTreeMap<BillingPeriod, Vec<Candidate>> = BTreeMap::new();
-    for candidate in candidates {
-        months.entry(candidate.billing_period).or_default().push(candidate);
-    }
-    let newest_first = months.into_iter().rev();
-    let decide = |(month, candidates)| decide(month, candidates, standing.get(&month), rules);
-    // Reasons name manifests, and a folder on this machine may have any name.
-    newest_first.filter_map(decide).map(|month| PlannedMonth { reason: message(&month.reason), ..month }).collect()
-}
-
-/// `None` without candidates.
-fn decide(
-    billing_period: BillingPeriod,
-    candidates: Vec<Candidate>,
-    standing: Option<&Standing>,
-    rules: &Rules,
-) -> Option<PlannedMonth> {
-    let (mut deliveries, mut broken) = (Vec::new(), Vec::new());
-    for candidate in candidates {
-        match candidate.delivery {
-            Ok(delivery) => deliveries.push(delivery),
-            Err(error) => broken.push((candidate.manifest_uri, error)),
-        }
-    }
-    deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
-    let unusable = unusable(&broken);
-    let Some(best) = deliveries.first() else {
-        return unusable.map(|(reason, hint)| PlannedMonth {
-            billing_period,
-            execution_id: None,
-            decision: Decision::Refuse { hint },
-            reason,
-        });
-    };
-    let planned = |delivery: &Delivery, (decision, mut reason): (Decision, String)| {
-        reason.extend(unusable.as_ref().map(|(broken, _)| format!("; left out: {broken}")));
-        let execution_id = Some(delivery.manifest.execution_id.clone());
-        PlannedMonth { billing_period, execution_id, decision, reason }
-    };
-    if let Some(stand_in) = stand_in(&deliveries, standing) {
+/// Decides on the first of `ranked` that can be loaded; `None` where there is none.
+pub(super) fn decide(ranked: &[Delivery], standing: Option<&Standing>, rules: &Rules) -> Option<Decided> {
+    let best = ranked.first()?;
+    if let Some(stand_in) = stand_in(ranked, standing) {
         let (decision, reason) = weigh(stand_in.clone(), standing, rules);
         if matches!(decision, Decision::Load(_) | Decision::Reload(_)) {
             let (_, waits) = wait(best, rules);
             let reason = format!("{reason}; {} is still {waits}", best.manifest.execution_id);
-            return Some(planned(stand_in, (decision, reason)));
+            return Some(Decided::new(&stand_in.manifest.execution_id, decision, reason));
         }
     }
     let (decision, mut reason) = weigh(best.clone(), standing, rules);
-    reason.extend(passed_over(best, &deliveries));
-    Some(planned(best, (decision, reason)))
-}
-
-/// What is wrong with the manifests that cannot be used, and what to do about it. One stands for all: that of the greatest
-/// name, which is the newest where folders are named after times.
-fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)> {
-    let (manifest_uri, error) = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
-    let others = match broken.len() - 1 {
-        0 => String::new(),
-        others => format!(" (and {others} more that cannot be used)"),
-    };
-    Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
-}
-
-/// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
-pub fn rank(delivery: &Delivery) -> (bool, Option<Date>, Timestamp, &str) {
-    (!delivery.is_empty(), delivery.manifest.until, delivery.issued(), &delivery.manifest_uri)
+    reason.extend(passed_over(best, ranked));
+    Some(Decided::new(&best.manifest.execution_id, decision, reason))
 }
 
 /// What can be loaded while the first of `ranked` waits for its files, if that improves on what stands.
@@ -186,11 +59,6 @@ fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
     };
     let than = best.manifest.until.filter(|_| !newest.is_empty()).map(|day| format!(", not {day}")).unwrap_or_default();
     Some(format!("; the newer {id} is left out: it {why}{than}"))
-}
-
-/// Whether the table has what was loaded.
-pub fn is_whole(standing: &Standing) -> bool {
-    standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
 }
 
 fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Decision, String) {
@@ -230,7 +98,14 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         }
         return (Decision::Reload(delivery), "reload asked for".to_owned());
     }
-    let reason = match record.status {
+    let reason = damage(standing);
+    if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
+}
+
+/// How the table differs from what was loaded.
+pub(super) fn damage(standing: &Standing) -> String {
+    let record = &standing.record;
+    match record.status {
         LoadStatus::Unverified => "its last load did not verify".to_owned(),
         // The table may be another one of that name, with rows that no load recorded.
         LoadStatus::Loaded if standing.rows_in_table == 0 => {
@@ -239,8 +114,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         LoadStatus::Loaded => {
             format!("the table holds {} of the {} rows that were loaded", standing.rows_in_table, record.rows)
         }
-    };
-    if standing.rows_in_table == 0 { (Decision::Load(delivery), reason) } else { (Decision::Reload(delivery), reason) }
+    }
 }
 
 /// Why a delivery that reaches less far is left out. The fuller one's manifest is gone, or it would rank first.
@@ -288,16 +162,24 @@ fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision,
 }
 
 /// What is still as it was when another delivery began to take its place.
-struct Unreplaced<'a> {
-    tails: Vec<&'a str>,
+pub(super) struct Unreplaced<'a> {
+    pub tails: Vec<&'a str>,
     /// From when on it is waited for.
-    since: Timestamp,
+    pub since: Timestamp,
+}
+
+/// Whether the files lie beside a manifest, in another folder than those that were loaded: none of them was loaded, whatever
+/// its time is.
+fn lies_elsewhere(delivery: &Delivery, record: &LoadRecord) -> bool {
+    let folder = |path: &str| path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
+    let own = folder(&delivery.manifest_uri);
+    own != folder(&record.manifest_uri) && delivery.files.iter().all(|file| own.ends_with(&folder(&file.key)))
 }
 
 /// The files of a complete delivery that are still those that `record` tells of, as far as the times of files that are
 /// overwritten tell: `None` where all were written anew since, or none was, as with a mirror that keeps the times.
-fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unreplaced<'a>> {
-    if !delivery.manifest.in_place {
+pub(super) fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unreplaced<'a>> {
+    if !delivery.manifest.in_place || lies_elsewhere(delivery, record) {
         return None;
     }
     // The run listed the files after it began; what was replaced between that and the record's time is new.
@@ -308,22 +190,12 @@ fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unrepla
     let tails: Vec<&str> = files.filter(|(file, _)| file.updated < looked_at).map(|(_, f)| f.tail.as_str()).collect();
     // Where the manifest tells sizes, files that did not change may well be the new delivery's, and the month must not wait
     // for as long as deliveries follow each other.
-    let sizes_agree = delivery.manifest.files.iter().all(|file| file.bytes.is_some());
+    let sizes_agree = delivery.files.iter().zip(&delivery.manifest.files).all(|(file, f)| f.bytes == Some(file.bytes));
     let since = if sizes_agree { looked_at } else { last_change };
     (last_change >= looked_at && !tails.is_empty()).then_some(Unreplaced { tails, since })
 }
 
-fn minute(moment: Timestamp) -> String {
-    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-/// The first of `names`.
-fn shown<T: AsRef<str>>(names: &[T]) -> String {
-    let named = names.iter().take(3).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
-    if names.len() > 3 { format!("{named}, ...") } else { named }
-}
-
-fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {
+pub(super) fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {
     let missing = &delivery.missing;
     let hours = rules.now.duration_since(delivery.delivered_at).as_hours();
     let stale = rules.now.duration_since(delivery.delivered_at) > rules.wait_max;

@@ -1,0 +1,191 @@
+//! Which rows of a staged month are whose: every run's rows must be there, and no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, civil::Date};
+
+use super::scope::id;
+use crate::{
+    amount::exceeds_a_hundredth,
+    groups::{BatchFigures, Group, Groups, Sums, added},
+    period::BillingPeriod,
+    state::ScopeRecord,
+    text::short,
+};
+
+/// A run's part of a month.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Whose run it is; empty where its manifest does not tell.
+    pub scope: String,
+    /// The run.
+    pub execution_id: String,
+    /// When it was made.
+    pub issued_at: Option<Timestamp>,
+    /// The last day that it covers, where its manifest says so.
+    pub covers_until: Option<Date>,
+    /// An older run, united with the newest one of its scope.
+    pub kept: bool,
+    /// Its files lack the billing period.
+    pub usage_month: bool,
+    /// What the columns by which scopes are known hold in its rows; `None` where any rows may be its.
+    pub values: Option<Vec<String>>,
+    /// The days of its rows, where it is a piece.
+    pub days: Option<(Date, Date)>,
+    /// Its rows, where the files or its manifest tell.
+    pub rows: Option<u64>,
+    /// Which batch of files it is in.
+    pub batch: usize,
+    /// Its batch was summed by itself.
+    pub is_own: bool,
+}
+
+/// What the runs brought.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Of each run, what is recorded.
+    pub scopes: Vec<ScopeRecord>,
+    /// Of each scope, the days of the month with any cost: bit 0 is the first day.
+    pub days_with_cost: BTreeMap<String, u32>,
+    /// What of it is wrong, in words.
+    pub wrong: Vec<String>,
+    /// Rows of scopes without billing periods whose day is in no such month, by scope and day.
+    pub outside: BTreeMap<(String, Option<Date>), Sums>,
+}
+
+/// Gives every staged row to its run. `groups` are the sums of the month by the columns by which scopes are known, and day.
+pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: &[BatchFigures]) -> Account {
+    let mut shared = groups.clone();
+    let mut of_part: Vec<Groups> = vec![Groups::new(); parts.len()];
+    let mut account = Account::default();
+    for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_own) {
+        if let Some(own) = batches.get(part.batch).and_then(|batch| batch.groups.as_ref()) {
+            shared = added(own, &shared);
+            of_part[at].clone_from(own);
+        }
+    }
+    let mut strangers = 0;
+    for (group, sums) in shared {
+        let owner = parts.iter().position(|part| !part.is_own && is_of(part, &group));
+        match owner {
+            Some(at) => of_part[at].entry(group).or_default().add(&sums),
+            None => strangers += sums.rows,
+        }
+    }
+    let several = parts.len() > 1;
+    if strangers > 0 {
+        let rows = if strangers == 1 { "1 row is".to_owned() } else { format!("{strangers} rows are") };
+        account.wrong.push(format!("{rows} of no scope or day that its runs cover"));
+    }
+    for (part, groups) in parts.iter().zip(&of_part) {
+        let rows: u64 = groups.values().map(|sums| sums.rows).sum();
+        let alone = parts.iter().filter(|other| other.batch == part.batch).count() == 1;
+        let written = batches.get(part.batch).and_then(|batch| batch.written).filter(|_| alone);
+        if let Some(expected) = part.rows.or(written).filter(|expected| several && *expected != rows) {
+            let whose = if part.scope.is_empty() { "run".to_owned() } else { format!("{}, run", short(&part.scope)) };
+            account.wrong.push(format!(
+                "{whose} {}: {expected} rows were expected, as its manifest or its load say, and {rows} are staged",
+                short(&part.execution_id)
+            ));
+        }
+        account.scopes.push(recorded(period, part, groups, rows));
+        let with_cost = account.days_with_cost.entry(part.scope.clone()).or_default();
+        for ((_, day), sums) in groups {
+            if has_cost(sums) {
+                *with_cost |= bit(period, *day);
+            }
+            if part.usage_month && day.is_none_or(|day| BillingPeriod::containing(day) != period) {
+                account.outside.entry((part.scope.clone(), *day)).or_default().add(sums);
+            }
+        }
+    }
+    account.wrong.extend(doubled(parts, &of_part));
+    account
+}
+
+/// Days of which two runs of one scope have rows.
+fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
+    for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.kept) {
+        let days = |at: usize| of_part[at].keys().filter_map(|(_, day)| *day).collect::<BTreeSet<Date>>();
+        for (other, newest) in parts.iter().enumerate().filter(|(o, other)| *o != at && other.scope == part.scope) {
+            if let Some(day) = days(at).intersection(&days(other)).next() {
+                let (kept, newest) = (short(&part.execution_id), short(&newest.execution_id));
+                return Some(format!("runs {kept} and {newest} both have rows of {day}"));
+            }
+        }
+    }
+    None
+}
+
+fn is_of(part: &Part, (values, day): &Group) -> bool {
+    let of_scope = part.values.as_ref().is_none_or(|own| {
+        own.len() == values.len() && own.iter().zip(values).all(|(own, value)| *own == id(value))
+    });
+    of_scope && part.days.is_none_or(|(first, last)| day.is_some_and(|day| first <= day && day <= last))
+}
+
+fn recorded(period: BillingPeriod, part: &Part, groups: &Groups, rows: u64) -> ScopeRecord {
+    let mut by_day: BTreeMap<Date, Sums> = BTreeMap::new();
+    let mut all = Sums::default();
+    for ((_, day), sums) in groups {
+        all.add(sums);
+        if let Some(day) = day.filter(|day| BillingPeriod::containing(*day) == period) {
+            by_day.entry(day).or_default().add(sums);
+        }
+    }
+    let with_cost = || by_day.iter().filter(|(_, sums)| has_cost(sums)).map(|(day, _)| *day);
+    let large = by_day.iter().filter(|(_, sums)| exceeds_a_hundredth(&sums.cost, &all.cost));
+    ScopeRecord {
+        scope: part.scope.clone(),
+        execution_id: part.execution_id.clone(),
+        first_day: with_cost().min(),
+        last_day: with_cost().max(),
+        days: large.fold(0, |days, (day, _)| days | bit(period, Some(*day))),
+        rows,
+        cost: all.cost,
+        issued_at: part.issued_at,
+        covers_until: part.covers_until,
+        kept: part.kept,
+        usage_month: part.usage_month,
+    }
+}
+
+fn has_cost(sums: &Sums) -> bool {
+    sums.cost.values().any(|amount| !amount.is_zero())
+}
+
+fn bit(period: BillingPeriod, day: Option<Date>) -> u32 {
+    let day = day.filter(|day| BillingPeriod::containing(*day) == period);
+    day.map_or(0, |day| 1 << (day.day() - 1))
+}
+
+/// Why the month would be less than what is loaded of a scope, if it would be: its cost begins later, or a day lacks that had
+/// more than a hundredth of it. Subscriptions that moved have such runs (Microsoft: "if a subscription changes offers, costs
+/// before the change aren't available").
+pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
+    let scopes: BTreeSet<&str> = loaded.iter().map(|record| record.scope.as_str()).collect();
+    scopes.into_iter().find_map(|scope| {
+        let of = |records: &[ScopeRecord]| -> Vec<ScopeRecord> {
+            records.iter().filter(|record| record.scope == scope).cloned().collect()
+        };
+        let (now, before) = (of(&new.scopes), of(loaded));
+        // What settings set aside is gone on purpose, and so is what they no longer unite.
+        let before: Vec<ScopeRecord> = before.into_iter().filter(|record| !record.kept).collect();
+        let (first, newest) = (now.first()?, before.iter().max_by_key(|record| record.issued_at)?);
+        let begin = |records: &[ScopeRecord]| records.iter().filter_map(|record| record.first_day).min();
+        let with_cost = new.days_with_cost.get(scope).copied().unwrap_or_default();
+        let lacks = before.iter().fold(0, |days, record| days | record.days) & !with_cost;
+        let (of, was) = (short(&first.execution_id), short(&newest.execution_id));
+        match (begin(&before), begin(&now)) {
+            (Some(old), None) => Some(format!("run {of} has no cost, and run {was}, which is loaded, has some from {old} on")),
+            (Some(old), Some(new)) if old < new => {
+                Some(format!("run {of} begins with {new}, and run {was}, which is loaded, with {old}"))
+            }
+            _ if lacks != 0 => {
+                let day = lacks.trailing_zeros() + 1;
+                Some(format!("run {of} has no cost on day {day} of the month, and run {was}, which is loaded, has"))
+            }
+            _ => None,
+        }
+    })
+}

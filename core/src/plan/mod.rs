@@ -1,0 +1,234 @@
+//! What to do with each month, and why. Pure: deliveries and state in, decisions out.
+
+mod one;
+mod pieces;
+mod scopes;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+
+use crate::{
+    delivery::Delivery,
+    manifest::ManifestError,
+    period::BillingPeriod,
+    state::{LoadStatus, ScopeRecord, Standing},
+    text::message,
+};
+
+/// A month as it was discovered.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The month that the manifest's folder names.
+    pub billing_period: BillingPeriod,
+    /// Where the manifest lies.
+    pub manifest_uri: String,
+    /// The delivery, or why its manifest cannot be used.
+    pub delivery: Result<Delivery, ManifestError>,
+}
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Load complete deliveries again although they are loaded.
+    pub force: bool,
+    /// The time of the run.
+    pub now: Timestamp,
+    /// How long a month may wait: for files that are missing before that counts as a failure, and for files to be
+    /// replaced before it is loaded with those that were not.
+    pub wait_max: SignedDuration,
+}
+
+/// Which of an export's deliveries count, as its settings say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// The scopes, as [`crate::azure::scope::normalized`] writes them; all where it is empty.
+    pub scopes: BTreeSet<String>,
+    /// Runs to unite with the newest one of their scope, in lower case.
+    pub keep_runs: BTreeSet<String>,
+    /// Runs and folders to leave out; whoever finds deliveries leaves them out, so that here only what is loaded counts.
+    pub leave_out: Vec<String>,
+    /// Each delivery is a whole month: finops put it where it was found.
+    pub are_months: bool,
+}
+
+impl Selection {
+    fn keeps(&self, execution_id: &str) -> bool {
+        self.keep_runs.contains(&execution_id.to_lowercase())
+    }
+
+    fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.is_empty() || self.scopes.contains(scope)
+    }
+
+    fn leaves_out(&self, execution_id: &str) -> bool {
+        self.leave_out.iter().any(|entry| entry.eq_ignore_ascii_case(execution_id))
+    }
+}
+
+/// What to do with a month.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Load it: nothing of it stands.
+    Load(Delivery),
+    /// Load it in place of what stands.
+    Reload(Delivery),
+    /// Leave it as it is.
+    Skip {
+        /// Because nothing was delivered.
+        empty: bool,
+    },
+    /// Listed files are not there yet, or still those of the delivery before; `stale` where files have been missing for too
+    /// long.
+    Wait {
+        /// It waits longer than allowed.
+        stale: bool,
+    },
+    /// The delivery cannot be loaded.
+    Refuse {
+        /// What to do about it.
+        hint: &'static str,
+    },
+}
+
+/// What fails a month although the rest of it is loaded, or stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// It waits longer than allowed; else it cannot be loaded.
+    pub stale: bool,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// A month with its decision.
+#[derive(Clone, Debug)]
+pub struct PlannedMonth {
+    /// The month.
+    pub billing_period: BillingPeriod,
+    /// The delivery's id, where its manifest could be read.
+    pub execution_id: Option<String>,
+    /// What to do.
+    pub decision: Decision,
+    /// Why, for people.
+    pub reason: String,
+    /// What is wrong with a part of it.
+    pub failure: Option<Failure>,
+}
+
+/// A decision and what it is about.
+struct Decided {
+    execution_id: Option<String>,
+    decision: Decision,
+    reason: String,
+    failure: Option<Failure>,
+}
+
+impl Decided {
+    fn new(execution_id: &str, decision: Decision, reason: String) -> Self {
+        Self { execution_id: Some(execution_id.to_owned()), decision, reason, failure: None }
+    }
+}
+
+/// Decides on every discovered month, newest month first. A manifest that cannot be used costs its own month only.
+///
+/// Of several deliveries of a month, one that reaches further goes before one that reaches less far, and then the one that
+/// the provider made last; empty ones come last. A delivery whose files are not all there waits, and the next one that is
+/// complete is loaded meanwhile, unless what stands is better than that. Deliveries of several scopes are one month
+/// together, each scope's as said; so are pieces of a month.
+pub fn plan(
+    candidates: Vec<Candidate>,
+    standing: &BTreeMap<BillingPeriod, Standing>,
+    selection: &Selection,
+    rules: &Rules,
+) -> Vec<PlannedMonth> {
+    let mut months: BTreeMap<BillingPeriod, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        months.entry(candidate.billing_period).or_default().push(candidate);
+    }
+    let newest_first = months.into_iter().rev();
+    let decide = |(month, candidates)| decide(month, candidates, standing, selection, rules);
+    // Reasons name manifests, and a folder on this machine may have any name.
+    newest_first.filter_map(decide).map(|month| PlannedMonth { reason: message(&month.reason), ..month }).collect()
+}
+
+/// `None` without candidates.
+fn decide(
+    billing_period: BillingPeriod,
+    candidates: Vec<Candidate>,
+    months: &BTreeMap<BillingPeriod, Standing>,
+    selection: &Selection,
+    rules: &Rules,
+) -> Option<PlannedMonth> {
+    let (mut deliveries, mut broken) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        match candidate.delivery {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(error) => broken.push((candidate.manifest_uri, error)),
+        }
+    }
+    deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
+    let standing = months.get(&billing_period);
+    let missing = months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
+    let decided = if deliveries.is_empty() {
+        None
+    } else if scopes::is_plain(&deliveries, standing, selection) {
+        one::decide(&deliveries, standing, rules)
+    } else {
+        let crossing = broken.iter().find(|(_, error)| matches!(error, ManifestError::SeveralMonths(_)));
+        let month = scopes::Month { standing, selection, rules, crossing };
+        Some(scopes::decide(deliveries, &month))
+    };
+    let unusable = unusable(&broken);
+    let Some(Decided { execution_id, decision, mut reason, failure }) = decided else {
+        return unusable.map(|(reason, hint)| PlannedMonth {
+            billing_period,
+            execution_id: None,
+            decision: Decision::Refuse { hint },
+            reason,
+            failure: None,
+        });
+    };
+    reason.extend(missing.map(|missing| format!("; missing, and in the month before: {missing}")));
+    reason.extend(unusable.map(|(broken, _)| format!("; left out: {broken}")));
+    Some(PlannedMonth { billing_period, execution_id, decision, reason, failure })
+}
+
+/// What is wrong with the manifests that cannot be used, and what to do about it. One stands for all: that of the greatest
+/// name, which is the newest where folders are named after times.
+fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)> {
+    let (manifest_uri, error) = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
+    let others = match broken.len() - 1 {
+        0 => String::new(),
+        others => format!(" (and {others} more that cannot be used)"),
+    };
+    Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
+}
+
+/// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
+pub fn rank(delivery: &Delivery) -> (bool, Date, Timestamp, &str) {
+    (!delivery.is_empty(), delivery.reach(), delivery.issued(), &delivery.manifest_uri)
+}
+
+/// Whether the table has what was loaded.
+pub fn is_whole(standing: &Standing) -> bool {
+    standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
+}
+
+/// What is recorded of a month's scopes, as far as it still counts: the table has it, and the settings have not set it aside.
+fn recorded<'a>(standing: Option<&'a Standing>, selection: &Selection) -> Vec<&'a ScopeRecord> {
+    let of_standing = standing.filter(|standing| is_whole(standing)).and_then(|standing| standing.record.scopes.as_ref());
+    let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(&scope.execution_id);
+    of_standing.into_iter().flatten().filter(counts).collect()
+}
+
+fn minute(moment: Timestamp) -> String {
+    moment.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The first of `names`.
+fn shown<T: AsRef<str>>(names: &[T]) -> String {
+    let named = names.iter().take(3).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    if names.len() > 3 { format!("{named}, ...") } else { named }
+}

@@ -1,0 +1,210 @@
+//! From a month that is ready to what a warehouse is to load: its files in batches, and whose rows they are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use finops_core::{
+    BillingPeriod,
+    azure::{
+        account::Part,
+        scope::{self, values},
+    },
+    export::Provider,
+    schema::{Column, ColumnType},
+    state::{ScopeRecord, Standing},
+};
+
+use crate::{
+    columns::BatchColumns,
+    error::{Error, Kind, Result},
+    pipeline::Run,
+    schema_step::Ready,
+    warehouse::{Batch, GroupBy, LoadColumn, MonthLoad, Target},
+};
+
+/// A load job takes no more files.
+const FILES_OF_A_JOB: usize = 10_000;
+
+/// The month's load. `files` are the delivery's, where the warehouse can read them; `months` is what is loaded.
+///
+/// # Errors
+/// `Schema` where its runs have their cost in different columns.
+pub fn month_load(
+    target: &Target,
+    run: &Run,
+    ready: &Ready,
+    files: &[String],
+    table_columns: &[Column],
+    months: &BTreeMap<BillingPeriod, Standing>,
+) -> Result<MonthLoad> {
+    let Ready { delivery, batches } = ready;
+    let period = delivery.manifest.billing_period;
+    let types: HashMap<&str, ColumnType> = table_columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+    let has = |batch: &BatchColumns, name: &str| batch.columns.columns.iter().any(|column| column.name == name);
+    let in_files = |name: &str| batches.iter().any(|batch| has(batch, name));
+    let in_table = |name: &str| types.contains_key(name);
+    let layout = &target.layout;
+    let cost = layout.cost(in_files).or_else(|| layout.cost(in_table)).unwrap_or(layout.costs[0]);
+    let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
+    if let Some(other) = batches.iter().find(|batch| !has(batch, cost) || (in_files(currency) && !has(batch, currency))) {
+        let lacks = if has(other, cost) { currency } else { cost };
+        let id = other.runs.first().map(|run| delivery.runs()[*run].0.execution_id.as_str()).unwrap_or_default();
+        let message = format!("{period} cannot be loaded: run {id} has no column {lacks}, which its other runs have");
+        return Err(Error::new(Kind::Schema, message).hint(
+            "give the exports of all scopes the same dataset version, or leave runs out with AZURE_LEAVE_OUT",
+        ));
+    }
+    let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
+    let net_cost = layout
+        .net_cost
+        .filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
+    let (parts, group_by, mut loads) = whose(target, ready, files, &types);
+    let first = if loads.is_empty() { None } else { Some(loads.remove(0)) };
+    let Batch { files, format, columns, fills_period, is_own } = first.unwrap_or_else(|| Batch {
+        files: Vec::new(),
+        format: delivery.manifest.format,
+        columns: Vec::new(),
+        fills_period: false,
+        is_own: false,
+    });
+    let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
+    let visible = |period| months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
+    let neighbours: Vec<ScopeRecord> =
+        [period.before(), period.after()].into_iter().filter_map(visible).flatten().collect();
+    Ok(MonthLoad {
+        billing_period: period,
+        execution_id: delivery.manifest.execution_id.clone(),
+        fingerprint: delivery.fingerprint.clone(),
+        manifest_uri: delivery.manifest_uri.clone(),
+        files,
+        bytes: delivery.bytes(),
+        format,
+        columns,
+        fills_period,
+        is_own,
+        others: loads,
+        parts,
+        group_by,
+        neighbours,
+        cost,
+        currency,
+        net_cost,
+        kind: delivery.manifest.kind,
+        issued_at: delivery.issued(),
+        covers_until: delivery.manifest.until,
+        rows,
+        previous: months.get(&period).cloned(),
+        force: run.rules.force,
+        run_id: run.run_id.clone(),
+    })
+}
+
+/// Whose rows the files' are, by what they are summed for that, and the files in batches: first those that are summed by
+/// themselves, since nothing in the rows tells whose they are.
+fn whose(
+    target: &Target,
+    Ready { delivery, batches }: &Ready,
+    files: &[String],
+    types: &HashMap<&str, ColumnType>,
+) -> (Vec<Part>, Option<GroupBy>, Vec<Batch>) {
+    let runs = delivery.runs();
+    let mut begin = 0;
+    let files_of: Vec<&[String]> = runs
+        .iter()
+        .map(|(_, of_run)| {
+            let end = (begin + of_run.len()).min(files.len());
+            let own = &files[begin.min(end)..end];
+            begin = end;
+            own
+        })
+        .collect();
+    let scopes: BTreeSet<&str> = runs.iter().map(|(run, _)| run.scope.as_deref().unwrap_or_default()).collect();
+    let several = scopes.len() > 1;
+    let of_scope = |run: usize| runs.iter().filter(|(other, _)| other.scope == runs[run].0.scope).count();
+    let is_united = |run: usize| runs.iter().any(|(other, _)| other.kept && other.scope == runs[run].0.scope);
+    // Scopes that are united are of one kind, and so are their columns, unless the settings say otherwise.
+    let known = |run: usize, batch: &BatchColumns| -> Option<Vec<String>> {
+        let scope = runs[run].0.scope.as_deref()?;
+        let has = |name: &&str| batch.columns.columns.iter().any(|column| column.name == **name);
+        let of_kind = scope::columns(scope, delivery.manifest.kind)?;
+        of_kind.iter().map(|names| names.iter().find(|name| has(name)).map(|name| (*name).to_owned())).collect()
+    };
+    let columns = batches.iter().find_map(|batch| known(*batch.runs.first()?, batch)).filter(|_| several);
+    let (mut own, mut shared, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    for batch in batches {
+        let load = |files: Vec<String>, is_own| Batch {
+            files,
+            format: batch.format,
+            columns: load_columns(batch, types),
+            fills_period: batch.fills_period,
+            is_own,
+        };
+        let mut together = Vec::new();
+        for (run, rows) in batch.runs.iter().zip(&batch.rows) {
+            let is_own = is_united(*run) || (several && (columns.is_none() || known(*run, batch) != columns));
+            let (manifest, _) = runs[*run];
+            let first = manifest.from.unwrap_or(manifest.billing_period.first_day());
+            let is_piece = of_scope(*run) > 1 && !is_united(*run);
+            let part = Part {
+                scope: manifest.scope.clone().unwrap_or_default(),
+                execution_id: manifest.execution_id.clone(),
+                issued_at: Some(manifest.issued.unwrap_or(delivery.issued())),
+                covers_until: manifest.until,
+                kept: manifest.kept,
+                usage_month: batch.fills_period,
+                values: manifest.scope.as_deref().filter(|_| several && !is_own).map(values),
+                days: manifest.until.filter(|_| is_piece).map(|until| (first, until)),
+                rows: *rows,
+                batch: 0,
+                is_own,
+            };
+            let files = files_of[*run].to_vec();
+            if is_own {
+                own.push((vec![part], load(files, true)));
+            } else if rows.is_none() && runs.len() > 1 {
+                shared.push((vec![part], load(files, false)));
+            } else {
+                together.push((part, files));
+            }
+        }
+        let mut chunk: (Vec<Part>, Vec<String>) = Default::default();
+        for (part, files) in together {
+            if chunk.1.len() + files.len() > FILES_OF_A_JOB && !chunk.1.is_empty() {
+                let (parts, files) = std::mem::take(&mut chunk);
+                shared.push((parts, load(files, false)));
+            }
+            chunk.0.push(part);
+            chunk.1.extend(files);
+        }
+        if !chunk.0.is_empty() {
+            shared.push((chunk.0, load(chunk.1, false)));
+        }
+    }
+    // Runs whose files hold no rows are told of, too.
+    for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
+        let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
+        let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), Some(0));
+        let covers_until = runs[at].0.until;
+        parts.push(Part { scope, execution_id: id, issued_at, covers_until, rows, is_own: true, batch: usize::MAX, ..Part::default() });
+    }
+    let mut loads = Vec::new();
+    for (number, (of_batch, batch)) in own.into_iter().chain(shared).enumerate() {
+        parts.extend(of_batch.into_iter().map(|part| Part { batch: number, ..part }));
+        loads.push(batch);
+    }
+    if target.pipeline != Provider::Azure.as_str() {
+        return (Vec::new(), None, loads);
+    }
+    (parts, Some(GroupBy { columns: columns.unwrap_or_default(), day: target.layout.cluster }), loads)
+}
+
+fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<LoadColumn> {
+    let column = |column: &finops_core::schema::FileColumn| LoadColumn {
+        column: Column {
+            name: column.name.clone(),
+            column_type: types.get(column.name.as_str()).copied().unwrap_or(ColumnType::String),
+        },
+        file_name: column.file_name.clone(),
+        file_type: column.file_type,
+    };
+    batch.columns.columns.iter().map(column).collect()
+}
