@@ -42,7 +42,7 @@ fn bill(table: &str, columns: &HashSet<String>) -> Option<String> {
     let kind = ExportKind::EACH_TABLE.into_iter().find(|kind| has(kind.layout().partition))?;
     let service = match kind {
         ExportKind::Cur | ExportKind::Cur2 => "line_item_product_code",
-        ExportKind::AzureActual | ExportKind::AzureAmortized => "meterCategory",
+        ExportKind::AzureActual | ExportKind::AzureAmortized | ExportKind::AzureUsage => "meterCategory",
         ExportKind::Focus => "ServiceName",
     };
     let layout = kind.layout();

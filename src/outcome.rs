@@ -24,10 +24,12 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
         Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
-            let hint = month.failure.as_ref().map_or(
-                "is the mirror still running? WAIT_MAX_HOURS says how long a month may wait",
-                |failure| failure.hint,
-            );
+            let hint = month
+                .failure
+                .as_ref()
+                .map_or("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait", |failure| {
+                    failure.hint
+                });
             let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(hint);
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }

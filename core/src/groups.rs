@@ -59,7 +59,8 @@ mod tests {
         let sums = |rows, cost: &str| Sums { rows, cost: [("EUR".to_owned(), cost.parse().unwrap())].into() };
         let group = |name: &str| (vec![name.to_owned()], None);
         let before: Groups = [(group("a"), sums(1, "1.5")), (group("b"), sums(2, "2"))].into();
-        let after: Groups = [(group("a"), sums(3, "1.75")), (group("b"), sums(2, "2")), (group("c"), sums(1, "0"))].into();
+        let after: Groups =
+            [(group("a"), sums(3, "1.75")), (group("b"), sums(2, "2")), (group("c"), sums(1, "0"))].into();
         assert_eq!(added(&before, &after), [(group("a"), sums(2, "0.25")), (group("c"), sums(1, "0"))].into());
         assert_eq!(added(&Groups::new(), &after), after);
     }

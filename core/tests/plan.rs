@@ -9,7 +9,7 @@ use finops_core::{
     delivery::{Delivery, StoredFile},
     export::ExportKind,
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
-    plan::{Candidate, Decision, PlannedMonth, Rules, plan},
+    plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
     state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -130,7 +130,7 @@ fn told(planned: &[PlannedMonth]) -> String {
 fn decided_with(runs: &[Run], standing: Option<Standing>) -> String {
     let candidate = |run: &Run| candidate(delivery(*run));
     let standing = standing.into_iter().map(|s| (s.record.billing_period, s)).collect();
-    let decide = |candidates| told(&plan(candidates, &standing, &RULES));
+    let decide = |candidates| told(&plan(candidates, &standing, &Selection::default(), &RULES));
     let decision = decide(runs.iter().map(candidate).collect());
     assert_eq!(decide(runs.iter().rev().map(candidate).collect()), decision, "the order of the runs has no say");
     decision
@@ -218,8 +218,12 @@ fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others()
         let standing = loaded.map(standing).into_iter().map(|s| (s.record.billing_period, s)).collect();
         let candidates: Vec<_> = runs.iter().map(|run| candidate(delivery(*run))).chain(broken.to_vec()).collect();
         let turned = candidates.iter().rev().cloned().collect();
-        let decided = told(&plan(candidates, &standing, &RULES));
-        assert_eq!(told(&plan(turned, &standing, &RULES)), decided, "the order of the runs has no say");
+        let decided = told(&plan(candidates, &standing, &Selection::default(), &RULES));
+        assert_eq!(
+            told(&plan(turned, &standing, &Selection::default(), &RULES)),
+            decided,
+            "the order of the runs has no say"
+        );
         decided
     };
     let one = [broken("gs://b/2/manifest.json")];
@@ -302,7 +306,7 @@ fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
 
 fn decided_over(delivery: Delivery, standing: Standing, rules: &Rules) -> String {
     let standing = BTreeMap::from([(standing.record.billing_period, standing)]);
-    told(&plan(vec![candidate(delivery)], &standing, rules))
+    told(&plan(vec![candidate(delivery)], &standing, &Selection::default(), rules))
 }
 
 fn decided_over_first(delivery: Delivery) -> String {

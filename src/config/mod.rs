@@ -13,8 +13,8 @@ use std::{ops::RangeInclusive, path::PathBuf};
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
 use finops_core::{
-    BillingPeriod, age::MaxAge, azure::scope::normalized, export::Provider, plan::Selection, shown::shown, staged::Place,
-    state::TableLayout,
+    BillingPeriod, age::MaxAge, azure::scope::normalized, export::Provider, plan::Selection, shown::shown,
+    staged::Place, state::TableLayout,
 };
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
@@ -142,7 +142,6 @@ impl ExportOptions {
     pub fn keeps(&self, execution_id: &str) -> bool {
         self.keep_runs.iter().any(|kept| kept.eq_ignore_ascii_case(execution_id))
     }
-
 }
 
 /// The parts of a list such as `a, b`.

@@ -79,7 +79,9 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
         let wrong = match day {
             None => format!("{rows} without a day"),
             Some(day) if holds(scope, *day) => format!("{rows} of {day}, a day that the month beside it has already"),
-            Some(day) if *of_scope > MOST_DAYS_OUTSIDE => format!("rows of more than {MOST_DAYS_OUTSIDE} days outside of the month, such as {day}"),
+            Some(day) if *of_scope > MOST_DAYS_OUTSIDE => {
+                format!("rows of more than {MOST_DAYS_OUTSIDE} days outside of the month, such as {day}")
+            }
             Some(day) => {
                 let costs = sums.cost.iter().map(|(currency, amount)| format!("{amount} {currency}"));
                 notes.push(format!("{rows} of {day}, outside of the month ({})", costs.collect::<Vec<_>>().join(", ")));

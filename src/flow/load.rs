@@ -45,13 +45,13 @@ pub fn month_load(
     let layout = &target.layout;
     let cost = layout.cost(in_files).or_else(|| layout.cost(in_table)).unwrap_or(layout.costs[0]);
     let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
-    if let Some(other) = batches.iter().find(|batch| !has(batch, cost) || (in_files(currency) && !has(batch, currency))) {
+    if let Some(other) = batches.iter().find(|batch| !has(batch, cost) || (in_files(currency) && !has(batch, currency)))
+    {
         let lacks = if has(other, cost) { currency } else { cost };
         let id = other.runs.first().map(|run| delivery.runs()[*run].0.execution_id.as_str()).unwrap_or_default();
         let message = format!("{period} cannot be loaded: run {id} has no column {lacks}, which its other runs have");
-        return Err(Error::new(Kind::Schema, message).hint(
-            "give the exports of all scopes the same dataset version, or leave runs out with AZURE_LEAVE_OUT",
-        ));
+        return Err(Error::new(Kind::Schema, message)
+            .hint("give the exports of all scopes the same dataset version, or leave runs out with AZURE_LEAVE_OUT"));
     }
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost = layout
@@ -184,7 +184,16 @@ fn whose(
         let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
         let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), Some(0));
         let covers_until = runs[at].0.until;
-        parts.push(Part { scope, execution_id: id, issued_at, covers_until, rows, is_own: true, batch: usize::MAX, ..Part::default() });
+        parts.push(Part {
+            scope,
+            execution_id: id,
+            issued_at,
+            covers_until,
+            rows,
+            is_own: true,
+            batch: usize::MAX,
+            ..Part::default()
+        });
     }
     let mut loads = Vec::new();
     for (number, (of_batch, batch)) in own.into_iter().chain(shared).enumerate() {

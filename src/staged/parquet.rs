@@ -8,7 +8,7 @@ use finops_core::{
     manifest::{FileFormat, Manifest, ManifestFile},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, Verb},
     staged::{StagedManifest, parquet_manifest_name, parquet_name},
-    state::Standing,
+    state::{LoadRecord, Standing},
 };
 
 use super::{
@@ -129,7 +129,7 @@ fn manifest(export: &Export, kind: ExportKind, standing: &Standing) -> StagedMan
             execution_id: record.execution_id.clone(),
             issued: Some(record.loaded_at),
             until: None,
-            scope: None,
+            scope: only_scope(record),
             from: None,
             kept: false,
             sizes_may_differ: false,
@@ -141,6 +141,13 @@ fn manifest(export: &Export, kind: ExportKind, standing: &Standing) -> StagedMan
             files: vec![file],
         },
     }
+}
+
+/// The scope of the month's rows, where it is one.
+fn only_scope(record: &LoadRecord) -> Option<String> {
+    let mut scopes = record.scopes.iter().flatten().map(|scope| &scope.scope);
+    let first = scopes.next().filter(|scope| !scope.is_empty())?;
+    scopes.all(|scope| scope == first).then(|| first.clone())
 }
 
 /// The manifest of the month that lies in the folder, if its file is whole.

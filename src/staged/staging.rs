@@ -12,7 +12,7 @@ use finops_core::{
     delivery::{Delivery, StoredFile},
     manifest::Manifest,
     staged::{self, Place, StagedManifest, Written, file_names, manifest_name, staging_folder},
-    state::{LoadRecord, LoadStatus, Standing},
+    state::{LoadRecord, LoadStatus, ScopeRecord, Standing},
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -135,7 +135,31 @@ fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
         issued_at: manifest.issued,
         covers_until: manifest.until,
         cost_net: None,
-        scopes: None,
+        scopes: scopes(manifest),
+    }
+}
+
+fn scopes(manifest: &Manifest) -> Option<Vec<ScopeRecord>> {
+    match manifest.runs.as_slice() {
+        [] => manifest.scope.as_ref().map(|_| vec![scope_record(manifest)]),
+        runs => Some(runs.iter().map(scope_record).collect()),
+    }
+}
+
+/// What is known of a run in the folder: not what its rows hold.
+fn scope_record(run: &Manifest) -> ScopeRecord {
+    ScopeRecord {
+        scope: run.scope.clone().unwrap_or_default(),
+        execution_id: run.execution_id.clone(),
+        first_day: None,
+        last_day: None,
+        days: 0,
+        rows: run.rows.unwrap_or(1),
+        cost: BTreeMap::new(),
+        issued_at: run.issued,
+        covers_until: run.until,
+        kept: run.kept,
+        usage_month: false,
     }
 }
 

@@ -101,12 +101,16 @@ impl Dialect {
             (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m-%d', {})", self.quote(column)),
             (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m-%d', {})", self.quote(column)),
         };
-        let groups: Vec<String> = load.group_by.iter().flat_map(|by| {
-            by.columns.iter().map(|column| as_text(column)).chain([day(by.day)])
-        }).collect();
-        let (selected, grouped): (String, String) = groups.iter().enumerate().map(|(at, group)| {
-            (format!(", {group} AS {}", self.quote(&format!("part_{at}"))), format!(", {}", at + 5))
-        }).unzip();
+        let groups: Vec<String> = load
+            .group_by
+            .iter()
+            .flat_map(|by| by.columns.iter().map(|column| as_text(column)).chain([day(by.day)]))
+            .collect();
+        let (selected, grouped): (String, String) = groups
+            .iter()
+            .enumerate()
+            .map(|(at, group)| (format!(", {group} AS {}", self.quote(&format!("part_{at}"))), format!(", {}", at + 5)))
+            .unzip();
         let condition =
             if of_month { format!(" WHERE {}", self.in_period(layout, load.billing_period)) } else { String::new() };
         let [as_month, as_currency, as_cost, as_count] =

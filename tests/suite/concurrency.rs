@@ -173,7 +173,9 @@ async fn two_runs_at_once_swap_a_delivery_once() {
         harness.emulator.release();
     });
 
-    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is superseded") };
+    let (one, Replaced::Committed(two, _)) = (one.unwrap(), two.unwrap()) else {
+        panic!("the other run is superseded")
+    };
     assert_eq!((one.record.sequence, &one.record.job_id), (two.record.sequence, &two.record.job_id));
     // Each has its own staging table.
     assert_eq!((harness.load_jobs().len(), harness.swaps()), (2, [job(1)].into()));
@@ -226,7 +228,7 @@ async fn a_run_that_looked_before_another_one_loaded_is_superseded_once() {
     // It has looked again, and still finds its delivery to be the newer one.
     let rows_in_table = first.record.rows;
     let again = MonthLoad { previous: Some(Standing { record: first.record, rows_in_table }), ..stale };
-    let Replaced::Committed(load) = late.replace_month(&table.target, &again).await.unwrap() else {
+    let Replaced::Committed(load, _) = late.replace_month(&table.target, &again).await.unwrap() else {
         panic!("superseded")
     };
     assert_eq!(load.record.sequence, 2);

@@ -130,7 +130,7 @@ async fn assert_final_of(struck: Struck, kind: FaultKind, expected: Kind, messag
     assert_eq!(staging_tables(&table.harness).await.len(), usize::from(in_doubt), "{struck:?} {kind:?}");
 
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
-    let Replaced::Committed(done) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(done, _) = replaced else { panic!("overtaken") };
     assert_eq!((done.record.job_id, table.month("2025-08").len()), (Some(job(2)), 2), "{struck:?} {kind:?}");
 }
 
@@ -351,7 +351,7 @@ async fn credentials_that_end_after_the_swap_cost_the_record_which_the_next_run_
 
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
 
-    let Replaced::Committed(load) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(load, _) = replaced else { panic!("overtaken") };
     assert_eq!((load.record.sequence, load.record.rows, table.recorded()), (2, 2, 2));
     assert_eq!((table.harness.load_inserts(), swaps(&table.harness)), (2, jobs_up_to(2)), "nothing is loaded again");
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
@@ -375,7 +375,7 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
             emulator.release();
         });
 
-        let Replaced::Committed(ended) = ended.unwrap() else { panic!("overtaken") };
+        let Replaced::Committed(ended, _) = ended.unwrap() else { panic!("overtaken") };
         assert_eq!((ended.record.rows, staging_tables(&table.harness).await), (1, Vec::new()));
         let before = emulator.requests().len();
         let error = replace(&struck).await.unwrap_err();

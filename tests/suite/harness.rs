@@ -195,7 +195,7 @@ impl<H: Harness> Table<H> {
     /// Replaces the month, without another run in between.
     pub async fn replace(&self, load: &MonthLoad) -> Result<Committed> {
         match self.harness.warehouse().replace_month(&self.target, load).await? {
-            Replaced::Committed(committed) => Ok(*committed),
+            Replaced::Committed(committed, _) => Ok(*committed),
             other => panic!("{other:?}, though no other run is there"),
         }
     }

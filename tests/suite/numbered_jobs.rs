@@ -126,7 +126,7 @@ async fn a_swap_that_was_not_recorded_is_recorded_by_the_next_run_and_not_loaded
     let next = table.harness.connect();
     let load = table.prepare(&delivery("a")).await;
 
-    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+    let Replaced::Committed(load, _) = next.replace_month(&table.target, &load).await.unwrap() else {
         panic!("superseded")
     };
 
@@ -150,7 +150,7 @@ async fn a_run_killed_while_its_swap_runs_is_completed_by_the_next() {
     emulator.release();
 
     let next = table.harness.connect();
-    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+    let Replaced::Committed(load, _) = next.replace_month(&table.target, &load).await.unwrap() else {
         panic!("superseded")
     };
 
@@ -198,7 +198,7 @@ async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["9"])).await;
     // Which of the two is newer, no clock tells: the run looks at the deliveries again, and then it knows.
     assert!(matches!(next.replace_month(&table.target, &load).await.unwrap(), Replaced::Superseded));
-    let Replaced::Committed(load) = next.replace_month(&table.target, &load).await.unwrap() else {
+    let Replaced::Committed(load, _) = next.replace_month(&table.target, &load).await.unwrap() else {
         panic!("superseded")
     };
     assert_eq!((load.record.sequence, load.record.rows), (2, 1));
@@ -215,7 +215,7 @@ async fn a_run_is_told_once_of_all_loads_that_it_did_not_know() {
     // It looked at the state table before any of them was recorded.
     let late = MonthLoad { previous: None, ..table.prepare(&delivery("d")).await };
     assert!(matches!(next.replace_month(&table.target, &late).await.unwrap(), Replaced::Superseded));
-    let Replaced::Committed(load) = next.replace_month(&table.target, &late).await.unwrap() else {
+    let Replaced::Committed(load, _) = next.replace_month(&table.target, &late).await.unwrap() else {
         panic!("superseded")
     };
     assert_eq!(load.record.sequence, 4);
@@ -229,7 +229,7 @@ async fn a_month_that_another_run_swaps_while_it_is_staged_is_superseded() {
 
     let (prepared, staged, record) = table.harness.warehouse().stage_month(&table.target, &load).await;
     let next = table.harness.connect();
-    let Replaced::Committed(first) = next.replace_month(&table.target, &other).await.unwrap() else {
+    let Replaced::Committed(first, _) = next.replace_month(&table.target, &other).await.unwrap() else {
         panic!("superseded")
     };
     let swapped = table.harness.warehouse().swap(&prepared, staged, record).await.unwrap();

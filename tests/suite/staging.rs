@@ -267,7 +267,7 @@ async fn with_an_unrecorded_load() -> (Table<BigQueryHarness>, MonthLoad) {
 async fn a_swap_that_was_not_recorded_is_recorded_by_the_next_run_which_stages_nothing() {
     let (table, load) = with_an_unrecorded_load().await;
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
-    let Replaced::Committed(load) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(load, _) = replaced else { panic!("overtaken") };
     assert_eq!((load.record.sequence, load.record.rows, load.record.files), (2, 3, 1));
     assert_eq!(load.record.job_id.clone(), Some(job(2)));
     assert_eq!(load.record, table.standing(MONTH).await.unwrap().record);
@@ -315,7 +315,7 @@ async fn complete(table: &Table<BigQueryHarness>, load: &MonthLoad) -> Committed
         until(|| asked_for_second_job(harness) > asked).await;
         harness.emulator.release();
     });
-    let Replaced::Committed(load) = replaced.unwrap() else { panic!("overtaken") };
+    let Replaced::Committed(load, _) = replaced.unwrap() else { panic!("overtaken") };
     *load
 }
 
@@ -355,7 +355,7 @@ async fn two_runs_at_once_swap_a_delivery_once() {
         until(|| fills(harness).len() == 2).await;
         harness.emulator.release();
     });
-    let (one, Replaced::Committed(two)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
+    let (one, Replaced::Committed(two, _)) = (one.unwrap(), two.unwrap()) else { panic!("the other run is overtaken") };
     assert_eq!((one.record.sequence, one.record.job_id), (2, Some(job(2))));
     assert_eq!((two.record.sequence, two.record.job_id), (2, Some(job(2))));
     assert_eq!((fills(harness).len(), conversions(harness).len()), (2, 2), "each run stages for itself");
@@ -381,13 +381,13 @@ async fn two_runs_at_once_with_different_deliveries_swap_them_in_a_row() {
         });
     // Who comes first is open; the other looks at the deliveries again.
     let (winner, loser, seen) = match (one.unwrap(), two.unwrap()) {
-        (Replaced::Committed(done), Replaced::Superseded) => (done, (&other, &second), ["3", "4"].as_slice()),
-        (Replaced::Superseded, Replaced::Committed(done)) => (done, (own, &first), ["5", "6", "7"].as_slice()),
+        (Replaced::Committed(done, _), Replaced::Superseded) => (done, (&other, &second), ["3", "4"].as_slice()),
+        (Replaced::Superseded, Replaced::Committed(done, _)) => (done, (own, &first), ["5", "6", "7"].as_slice()),
         ended => panic!("{ended:?}"),
     };
     assert_eq!((winner.record.sequence, costs(&table)), (2, column(seen)));
     assert_eq!(staging_tables(harness).await, [""; 0]);
-    let Replaced::Committed(last) = loser.0.replace_month(&table.target, loser.1).await.unwrap() else {
+    let Replaced::Committed(last, _) = loser.0.replace_month(&table.target, loser.1).await.unwrap() else {
         panic!("twice")
     };
     assert_eq!((last.record.sequence, table.month(MONTH).len()), (3, loser.1.rows.unwrap().try_into().unwrap()));

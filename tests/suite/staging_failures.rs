@@ -35,7 +35,7 @@ async fn assert_fails(table: &Table<BigQueryHarness>, load: &MonthLoad, next: us
 
     // A run of its own: this one begins nothing more after a quota.
     let other = table.harness.connect();
-    let Replaced::Committed(done) = other.replace_month(&table.target, &good).await.unwrap() else {
+    let Replaced::Committed(done, _) = other.replace_month(&table.target, &good).await.unwrap() else {
         panic!("overtaken")
     };
     assert_eq!((done.record.job_id, costs(table)), (Some(job(next)), column(&["7"])), "{error:?}");
@@ -214,7 +214,7 @@ async fn a_run_that_loses_its_credentials_leaves_the_swap_to_the_next_run() {
 
     let replaced = harness.connect().replace_month(&table.target, &load).await.unwrap();
 
-    let Replaced::Committed(done) = replaced else { panic!("overtaken") };
+    let Replaced::Committed(done, _) = replaced else { panic!("overtaken") };
     assert_eq!((done.record.sequence, costs(&table)), (2, column(&["3", "4"])));
     assert_eq!((fills(harness).len(), appends(harness).len(), swaps(harness)), (1, 1, jobs_up_to(2)));
     assert_eq!(left_to_expire(harness).await, left, "the copy may have needed it");

@@ -58,7 +58,7 @@ async fn replace(table: &Table<BigQueryHarness>, load: &MonthLoad) -> Replaced {
 }
 
 fn committed(replaced: Replaced) -> Committed {
-    let Replaced::Committed(committed) = replaced else { panic!("{replaced:?}") };
+    let Replaced::Committed(committed, _) = replaced else { panic!("{replaced:?}") };
     *committed
 }
 

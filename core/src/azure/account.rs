@@ -118,9 +118,10 @@ fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
 }
 
 fn is_of(part: &Part, (values, day): &Group) -> bool {
-    let of_scope = part.values.as_ref().is_none_or(|own| {
-        own.len() == values.len() && own.iter().zip(values).all(|(own, value)| *own == id(value))
-    });
+    let of_scope = part
+        .values
+        .as_ref()
+        .is_none_or(|own| own.len() == values.len() && own.iter().zip(values).all(|(own, value)| *own == id(value)));
     of_scope && part.days.is_none_or(|(first, last)| day.is_some_and(|day| first <= day && day <= last))
 }
 
@@ -177,7 +178,9 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
         let lacks = before.iter().fold(0, |days, record| days | record.days) & !with_cost;
         let (of, was) = (short(&first.execution_id), short(&newest.execution_id));
         match (begin(&before), begin(&now)) {
-            (Some(old), None) => Some(format!("run {of} has no cost, and run {was}, which is loaded, has some from {old} on")),
+            (Some(old), None) => {
+                Some(format!("run {of} has no cost, and run {was}, which is loaded, has some from {old} on"))
+            }
             (Some(old), Some(new)) if old < new => {
                 Some(format!("run {of} begins with {new}, and run {was}, which is loaded, with {old}"))
             }

@@ -14,8 +14,8 @@ use super::{
     scope,
 };
 use crate::{
-    export::{ExportKind, ManifestLocation},
     csv_header::is_gzip,
+    export::{ExportKind, ManifestLocation},
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
     text::short,
@@ -86,7 +86,8 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let rows = raw.blobs.iter().try_fold(0, |sum: u64, blob| sum.checked_add(blob.data_row_count?));
     // Nobody says whether a compressed file's size is that before or after compression.
     let compression = raw.delivery_config.compression_mode.as_deref().unwrap_or("none");
-    let is_compressed = !compression.trim().eq_ignore_ascii_case("none") || raw.blobs.iter().any(|b| is_gzip(b.blob_name.trim()));
+    let is_compressed =
+        !compression.trim().eq_ignore_ascii_case("none") || raw.blobs.iter().any(|b| is_gzip(b.blob_name.trim()));
     let mut seen = HashSet::new();
     let mut files = Vec::with_capacity(listed);
     for blob in &raw.blobs {
@@ -316,10 +317,10 @@ mod tests {
             execution_id: "5f9a".to_owned(),
             issued: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
             until: Some("2025-03-21".parse().unwrap()),
-            scope: None,
+            scope: Some("/subscriptions/1".to_owned()),
             from: None,
             kept: false,
-            sizes_may_differ: false,
+            sizes_may_differ: true,
             runs: Vec::new(),
             in_place: false,
             rows: Some(36),
@@ -402,7 +403,8 @@ mod tests {
         let kind = |name: &str| parsed(&with("/exportConfig/type", json!(name))).map(|manifest| manifest.kind);
         assert_eq!(kind("amortizedCost"), Ok(ExportKind::AzureAmortized));
         assert_eq!(kind("FocusCost"), Ok(ExportKind::Focus));
-        for name in ["PriceSheet", "ReservationRecommendations", "ReservationDetails", "Usage", ""] {
+        assert_eq!(kind("Usage"), Ok(ExportKind::AzureUsage));
+        for name in ["PriceSheet", "ReservationRecommendations", "ReservationDetails", ""] {
             let refused = kind(name).unwrap_err();
             assert!(matches!(&refused, ManifestError::Unsupported(text) if text.contains(&format!("`{name}`"))));
         }
@@ -435,29 +437,54 @@ mod tests {
         }
     }
 
+    fn run_of(start: &str, end: &str) -> Value {
+        let mut manifest = with("/runInfo/startDate", json!(start));
+        manifest["runInfo"]["endDate"] = json!(end);
+        manifest
+    }
+
     #[test]
-    fn a_range_that_is_no_calendar_month_is_refused() {
-        let run = |start: &str, end: &str| {
-            let mut manifest = with("/runInfo/startDate", json!(start));
-            manifest["runInfo"]["endDate"] = json!(end);
-            manifest
-        };
-        for (start, end) in [
-            ("2025-03-02", "2025-03-21"),
-            ("2025-02-01", "2025-03-21"),
-            ("2025-03-01", "2025-04-01"),
-            ("2025-03-01", "2026-03-21"),
-        ] {
-            let refused = parsed(&run(start, end)).unwrap_err();
-            assert!(matches!(&refused, ManifestError::Contradiction(text) if text.contains("by calendar month")));
+    fn a_range_of_several_months_is_refused() {
+        for (start, end) in [("2025-02-01", "2025-03-21"), ("2025-03-01", "2025-04-01"), ("2025-03-01", "2026-03-21")] {
+            let refused = parsed(&run_of(start, end)).unwrap_err();
+            let says = format!("it covers {start} to {end} (time frame MonthToDate)");
+            assert!(matches!(&refused, ManifestError::SeveralMonths(text) if text.contains(&says)), "{refused}");
         }
-        assert!(parsed(&run("2025-03-01", "2025-03-31")).is_ok());
-        for folder in ["20250315-20250331", "20250301-20250415", "20250301-20250228"] {
+        for folder in ["20250301-20250415", "20250301-20250228"] {
             let text = manifest().to_string().replace("20250301-20250331", folder);
             let refused =
                 parsed_at(&format!("p/daily/{folder}/5f9a/manifest.json"), &text.parse().unwrap()).unwrap_err();
-            assert!(matches!(&refused, ManifestError::Contradiction(text) if text.contains(folder)), "{refused}");
+            assert!(matches!(&refused, ManifestError::SeveralMonths(text) if text.contains(folder)), "{refused}");
         }
+        let backwards = parsed(&run_of("2025-03-21", "2025-03-02")).unwrap_err();
+        assert!(matches!(&backwards, ManifestError::Contradiction(text) if text.contains("before it begins")));
+    }
+
+    #[test]
+    fn a_range_within_a_month_that_begins_later_is_a_piece_of_it() {
+        let from = |manifest: &Value| parsed(manifest).unwrap().from.map(|day| day.to_string());
+        assert_eq!(from(&run_of("2025-03-01", "2025-03-31")), None);
+        assert_eq!(from(&run_of("2025-03-02", "2025-03-21")).as_deref(), Some("2025-03-02"));
+        let mut untold = without("/runInfo", "startDate");
+        assert_eq!(from(&untold), None);
+        let text = untold.to_string().replace("20250301-20250331", "20250315-20250331");
+        untold = text.parse().unwrap();
+        let piece = parsed_at("p/daily/20250315-20250331/5f9a/manifest.json", &untold).unwrap();
+        assert_eq!(piece.from.unwrap().to_string(), "2025-03-15");
+    }
+
+    #[test]
+    fn only_sizes_of_plain_files_are_those_of_the_files() {
+        let may_differ = |manifest: &Value| parsed(manifest).unwrap().sizes_may_differ;
+        assert!(may_differ(&manifest()));
+        let mut plain = with("/deliveryConfig/compressionMode", json!("None"));
+        assert!(may_differ(&plain), "a name that ends with .gz");
+        for blob in plain["blobs"].as_array_mut().unwrap() {
+            blob["blobName"] = json!(blob["blobName"].as_str().unwrap().trim_end_matches(".gz"));
+        }
+        assert!(!may_differ(&plain));
+        plain["deliveryConfig"]["compressionMode"] = Value::Null;
+        assert!(!may_differ(&plain));
     }
 
     #[test]

@@ -148,7 +148,11 @@ mod tests {
         let why = |scopes: &[&str], named| conflict(&scopes.iter().copied().collect(), named);
         for siblings in [
             &["/subscriptions/1", "/subscriptions/2", "/subscriptions/11"][..],
-            &["/subscriptions/1/resourcegroups/a", "/subscriptions/1/resourcegroups/ab", "/subscriptions/2/resourcegroups/a"],
+            &[
+                "/subscriptions/1/resourcegroups/a",
+                "/subscriptions/1/resourcegroups/ab",
+                "/subscriptions/2/resourcegroups/a",
+            ],
             &[&one, &two],
             &[&a],
             &[],
@@ -171,7 +175,8 @@ mod tests {
 
     #[test]
     fn the_rows_of_a_scope_are_known_by_its_id() {
-        let known = |scope: &str, kind| columns(scope, kind).map(|columns| columns.iter().map(|c| c[0]).collect::<Vec<_>>());
+        let known =
+            |scope: &str, kind| columns(scope, kind).map(|columns| columns.iter().map(|c| c[0]).collect::<Vec<_>>());
         assert_eq!(known("/subscriptions/1", ExportKind::AzureActual), Some(vec!["subscriptionId"]));
         assert_eq!(known("/subscriptions/1", ExportKind::Focus), Some(vec!["SubAccountId"]));
         assert_eq!(known(&format!("{ACCOUNT}/departments/1"), ExportKind::AzureActual), None);

@@ -170,7 +170,8 @@ fn decide(
     }
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
     let standing = months.get(&billing_period);
-    let missing = months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
+    let missing =
+        months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
     let decided = if deliveries.is_empty() {
         None
     } else if scopes::is_plain(&deliveries, standing, selection) {
@@ -218,7 +219,8 @@ pub fn is_whole(standing: &Standing) -> bool {
 
 /// What is recorded of a month's scopes, as far as it still counts: the table has it, and the settings have not set it aside.
 fn recorded<'a>(standing: Option<&'a Standing>, selection: &Selection) -> Vec<&'a ScopeRecord> {
-    let of_standing = standing.filter(|standing| is_whole(standing)).and_then(|standing| standing.record.scopes.as_ref());
+    let of_standing =
+        standing.filter(|standing| is_whole(standing)).and_then(|standing| standing.record.scopes.as_ref());
     let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(&scope.execution_id);
     of_standing.into_iter().flatten().filter(counts).collect()
 }

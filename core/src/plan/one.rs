@@ -46,7 +46,7 @@ fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&
 }
 
 /// What is to be said of a delivery that is newer than `best` and still not the one that counts.
-fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
+pub(super) fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
     let newest = deliveries.iter().max_by_key(|delivery| delivery.issued())?;
     let (id, until) = (&newest.manifest.execution_id, newest.manifest.until);
     if newest.issued() <= best.issued() || *id == best.manifest.execution_id {

@@ -11,7 +11,8 @@ const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 
 const BY_MONTH: &str = "have it delivered by month: choose a time frame such as month to date or last month for the export; \
                         AZURE_LEAVE_OUT sets single runs aside";
-const MISSING_PIECE: &str = "have the missing days exported, or choose a time frame by month for the export, such as month to date";
+const MISSING_PIECE: &str =
+    "have the missing days exported, or choose a time frame by month for the export, such as month to date";
 
 /// What pieces make of a month.
 pub(super) struct Tiled {
@@ -76,7 +77,8 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
             let (_, waits) = wait(&piece, rules);
             let reason = format!("the piece from {} on is {waits}", first(&piece));
             let since = piece.delivered_at;
-            tiled.failure = stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: super::scopes::MIRROR });
+            tiled.failure =
+                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: super::scopes::MIRROR });
             tiled.note = reason;
             tiled.waits_since = Some(since);
             break;

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
     Decided, Decision, Failure, Rules, Selection, is_whole, minute,
-    one::{damage, unreplaced, wait},
+    one::{damage, passed_over, unreplaced, wait},
     pieces::{self, Tiled},
     recorded,
 };
@@ -24,7 +24,8 @@ use crate::{
 const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
 
 pub(super) const MIRROR: &str = "is the mirror still running? WAIT_MAX_HOURS says how long a month may wait";
-const NAME_SCOPES: &str = "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
+const NAME_SCOPES: &str =
+    "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
 const OTHER_SCOPES: &str = "AZURE_SCOPES names other scopes: correct it, or remove it";
 const GONE: &str = "bring the files back, or set the scope aside: AZURE_SCOPES names those that count, AZURE_LEAVE_OUT runs \
                     that do not";
@@ -45,7 +46,8 @@ pub(super) fn is_plain(deliveries: &[Delivery], standing: Option<&Standing>, sel
     }
     let recorded = recorded(standing, selection);
     let scopes: BTreeSet<&str> = deliveries.iter().filter_map(|run| run.manifest.scope.as_deref()).collect();
-    let of_record: BTreeSet<&str> = recorded.iter().map(|scope| scope.scope.as_str()).filter(|s| !s.is_empty()).collect();
+    let of_record: BTreeSet<&str> =
+        recorded.iter().map(|scope| scope.scope.as_str()).filter(|s| !s.is_empty()).collect();
     let is_special = |run: &Delivery| run.manifest.from.is_some() || selection.keeps(&run.manifest.execution_id);
     scopes.union(&of_record).count() < 2
         && recorded.len() < 2
@@ -105,8 +107,13 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
         return refuse(format!("{conflict}: their rows cannot be added up"), NAME_SCOPES);
     }
     let names: BTreeSet<String> = scopes.keys().cloned().collect();
-    let mut choices: Vec<(String, Choice)> =
-        scopes.into_iter().map(|(name, scope)| { let choice = choose(scope, month); (name, choice) }).collect();
+    let mut choices: Vec<(String, Choice)> = scopes
+        .into_iter()
+        .map(|(name, scope)| {
+            let choice = choose(scope, month);
+            (name, choice)
+        })
+        .collect();
     let runs: Vec<Delivery> = choices.iter_mut().flat_map(|(_, choice)| std::mem::take(&mut choice.runs)).collect();
     let said = said(&names, &runs, &choices);
     let failure = choices.iter().find_map(|(_, choice)| choice.failure.clone());
@@ -123,8 +130,12 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
         return match (failure.as_ref(), gone.is_empty()) {
             (Some(Failure { stale: false, hint, reason }), _) => refuse(reason.clone(), *hint),
             (_, true) if !waits => decided(None, Decision::Skip { empty: true }, "empty delivery".to_owned()),
-            (failure, true) => decided(None, Decision::Wait { stale: failure.is_some() }, "nothing of it is complete".to_owned()),
-            (_, false) => decided(None, Decision::Skip { empty: false }, format!("already loaded; {}", gone.join("; "))),
+            (failure, true) => {
+                decided(None, Decision::Wait { stale: failure.is_some() }, "nothing of it is complete".to_owned())
+            }
+            (_, false) => {
+                decided(None, Decision::Skip { empty: false }, format!("already loaded; {}", gone.join("; ")))
+            }
         };
     };
     let whole = month.standing.filter(|standing| is_whole(standing));
@@ -226,9 +237,9 @@ fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
             choice.runs.push(run);
         }
     }
-    let lost = loaded.iter().find(|record| {
-        record.kept && !choice.runs.iter().any(|run| run.manifest.execution_id == record.execution_id)
-    });
+    let lost = loaded
+        .iter()
+        .find(|record| record.kept && !choice.runs.iter().any(|run| run.manifest.execution_id == record.execution_id));
     if let (Some(lost), false) = (lost, choice.runs.is_empty()) {
         choice.runs.clear();
         choice.gone = Some(format!("run {}, which AZURE_KEEP_RUNS names, is not there any more", lost.execution_id));
@@ -237,9 +248,17 @@ fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
 }
 
 /// The best run that is complete.
-fn best(mut ranked: Vec<Delivery>, rules: &Rules) -> Choice {
-    ranked.retain(|run| run.manifest.from.is_none());
+fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
+    let (mut ranked, pieces): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|run| run.manifest.from.is_none());
     let Some(first) = ranked.first() else { return Choice::default() };
+    let passed_over = passed_over(first, &ranked).map(|why| why.trim_start_matches("; ").to_owned());
+    let of_piece = |run: &Delivery| {
+        let first = run.manifest.from.filter(|_| run.issued() > ranked[0].issued())?;
+        Some(format!("the newer {} is left out: it begins with {first}", run.manifest.execution_id))
+    };
+    let left_out = pieces.iter().max_by_key(|run| run.issued()).and_then(of_piece);
+    let passed_over: Vec<String> = passed_over.into_iter().chain(left_out).collect();
+    let passed_over = (!passed_over.is_empty()).then(|| passed_over.join("; "));
     let at = ranked.iter().position(|run| !run.is_empty() && run.missing.is_empty());
     if first.is_empty() {
         return Choice { note: Some("empty delivery".to_owned()), ..Choice::default() };
@@ -247,7 +266,7 @@ fn best(mut ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let (decision, waits) = wait(first, rules);
     let waiting = format!("{} is still {waits}", first.manifest.execution_id);
     match at {
-        Some(0) => Choice { runs: vec![ranked.swap_remove(0)], ..Choice::default() },
+        Some(0) => Choice { note: passed_over, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
         Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], ..Choice::default() },
         None => {
             let stale = matches!(decision, Decision::Wait { stale: true });
@@ -324,11 +343,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, rules: &Rules) -> Opti
     let scopes = record.scopes.iter().flatten();
     let loaded: BTreeSet<&str> = scopes.map(|scope| scope.execution_id.as_str()).collect();
     for (manifest, files) in united.runs().into_iter().filter(|(run, _)| loaded.contains(run.execution_id.as_str())) {
-        let run = Delivery {
-            manifest: manifest.clone(),
-            files: files.to_vec(),
-            ..united.clone()
-        };
+        let run = Delivery { manifest: manifest.clone(), files: files.to_vec(), ..united.clone() };
         // Where it lies is where it was loaded from: the run is the same.
         let of_run = LoadRecord { manifest_uri: united.manifest_uri.clone(), ..record.clone() };
         if let Some(left) = unreplaced(&run, &of_run)

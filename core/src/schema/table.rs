@@ -1,9 +1,6 @@
 //! One schema per table: the union over the months to load.
 
-use std::{
-    cmp::Reverse,
-    collections::HashMap,
-};
+use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 

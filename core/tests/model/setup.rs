@@ -9,7 +9,7 @@ use finops_core::{
     delivery::{Delivery, StoredFile},
     export::ExportKind,
     manifest::{FileFormat, Manifest, ManifestFile},
-    plan::{Candidate, Decision, Rules, plan},
+    plan::{Candidate, Decision, Rules, Selection, plan},
     state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -106,7 +106,7 @@ impl Setup {
             let standing: BTreeMap<_, _> =
                 standing.into_iter().map(|standing| (standing.record.billing_period, standing)).collect();
             let rules = Rules { force, now: moment(20), wait_max: SignedDuration::from_hours(48) };
-            match plan(candidates, &standing, &rules).pop()?.decision {
+            match plan(candidates, &standing, &Selection::default(), &rules).pop()?.decision {
                 Decision::Load(delivery) | Decision::Reload(delivery) => delivery.manifest.execution_id.parse().ok(),
                 Decision::Skip { empty: false } => None,
                 other => unreachable!("every delivery is complete: {other:?}"),

@@ -7,7 +7,7 @@ use finops_core::{
     delivery::{Delivery, StoredFile},
     export::ExportKind,
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
-    plan::{Candidate, Decision, PlannedMonth, Rules, plan},
+    plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
     state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
@@ -155,9 +155,9 @@ proptest! {
     fn replanning_after_a_plan_was_carried_out_loads_nothing_and_may_wait_for_something_better(
         candidates in candidates(), mut standing in standing(), force: bool,
     ) {
-        let planned = plan(candidates.clone(), &standing, &rules(force));
+        let planned = plan(candidates.clone(), &standing, &Selection::default(), &rules(force));
         apply(&planned, &mut standing);
-        let again = plan(candidates, &standing, &rules(false));
+        let again = plan(candidates, &standing, &Selection::default(), &rules(false));
         prop_assert_eq!(planned.len(), again.len());
         for (before, after) in planned.iter().zip(&again) {
             let as_expected = match (kind(&before.decision), kind(&after.decision)) {
@@ -180,7 +180,7 @@ proptest! {
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..rules(false) };
         let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());
         let candidate = Candidate { billing_period, manifest_uri, delivery: Ok(delivery.clone()) };
-        let planned = plan(vec![candidate], &standing, &rules);
+        let planned = plan(vec![candidate], &standing, &Selection::default(), &rules);
         if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
             let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
             prop_assert!(delivery.manifest.in_place);
@@ -193,7 +193,7 @@ proptest! {
         candidates in candidates(), standing in standing(), force: bool,
     ) {
         let found: HashSet<BillingPeriod> = candidates.iter().map(|c| c.billing_period).collect();
-        let planned = plan(candidates, &standing, &rules(force));
+        let planned = plan(candidates, &standing, &Selection::default(), &rules(force));
         prop_assert!(planned.windows(2).all(|pair| pair[0].billing_period > pair[1].billing_period));
         prop_assert_eq!(planned.iter().map(|month| month.billing_period).collect::<HashSet<_>>(), found);
     }
@@ -202,8 +202,8 @@ proptest! {
     fn of_the_whole_deliveries_with_rows_the_widest_and_then_the_last_is_loaded(
         candidates in candidates(), standing in standing(), force: bool,
     ) {
-        let order = |delivery: &Delivery| (delivery.manifest.until, delivery.issued());
-        for month in plan(candidates.clone(), &standing, &rules(force)) {
+        let order = |delivery: &Delivery| (delivery.reach(), delivery.issued());
+        for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
             if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
                 prop_assert!(delivery.missing.is_empty() && !delivery.is_empty());
                 let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
@@ -218,14 +218,14 @@ proptest! {
     fn what_stands_never_gives_way_to_a_narrower_delivery(
         candidates in candidates(), standing in standing(), force: bool,
     ) {
-        for month in plan(candidates.clone(), &standing, &rules(force)) {
+        for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
             if let (Decision::Reload(delivery), Some(standing)) = (&month.decision, standing.get(&month.billing_period)) {
                 let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
                 let of_record = of_month
                     .filter_map(|c| c.delivery.as_ref().ok())
                     .filter(|d| d.manifest.execution_id == standing.record.execution_id && !d.is_empty());
-                let widest = of_record.map(|d| d.manifest.until).max().flatten();
-                prop_assert!(delivery.manifest.until >= widest, "{}", month.reason);
+                let widest = of_record.map(Delivery::reach).max();
+                prop_assert!(Some(delivery.reach()) >= widest, "{}", month.reason);
                 let record = &standing.record;
                 let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
                 if let (Some(until), Some(covered)) = (delivery.manifest.until, record.covers_until) {

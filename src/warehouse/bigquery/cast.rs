@@ -170,12 +170,7 @@ pub(super) fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub(super) fn month_query(
-    load: &MonthLoad,
-    layout: &TableLayout,
-    fields: &[Field],
-    staging: &str,
-) -> Result<String> {
+pub(super) fn month_query(load: &MonthLoad, layout: &TableLayout, fields: &[Field], staging: &str) -> Result<String> {
     let filled = load.filled_period(layout);
     let loaded: HashMap<String, &LoadColumn> =
         load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
@@ -248,6 +243,8 @@ pub(super) fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fal
 
 #[cfg(test)]
 mod tests {
+    const LAYOUT: TableLayout = finops_core::aws_cur::TABLE_LAYOUT;
+
     use super::{
         super::test::{column, load},
         *,
@@ -278,12 +275,12 @@ mod tests {
             field("list", "INTEGER", Some("REPEATED")),
         ];
         assert_eq!(
-            month_query(&load, &fields, "`s`").unwrap(),
+            month_query(&load, &LAYOUT, &fields, "`s`").unwrap(),
             "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, `A` AS `a`, \
              CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
-        let error = month_query(&load, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
+        let error = month_query(&load, &LAYOUT, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
     }
 
@@ -291,7 +288,7 @@ mod tests {
     fn a_map_becomes_a_text_entry_by_entry() {
         let map = |numbers| FileType::Map(MapForm { numbers, by_the_book: true });
         let load = load_of(&[("tags", map(false), ColumnType::String), ("rates", map(true), ColumnType::String)]);
-        let query = month_query(&load, &[field("tags", "STRING", None)], "`s`").unwrap();
+        let query = month_query(&load, &LAYOUT, &[field("tags", "STRING", None)], "`s`").unwrap();
         assert!(
             query.contains(
                 "IF(`TAGS` IS NULL, NULL, CONCAT('{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', \
@@ -306,7 +303,7 @@ mod tests {
     #[test]
     fn a_double_goes_through_its_text() {
         let load = load_of(&[("cost", FileType::Double, ColumnType::Decimal)]);
-        let query = month_query(&load, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
+        let query = month_query(&load, &LAYOUT, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
         assert!(query.contains("FORMAT('%.17g', `COST`))) AS `COST` FROM `s`)"), "{query}");
     }
 }

@@ -159,7 +159,8 @@ impl Attempt<'_> {
         figures.written = total(|statistics| &statistics.output_rows);
         figures.left_out = loaded.iter().filter_map(|batch| number(&batch.statistics.bad_records)).sum();
         figures.bytes_billed = loaded.iter().map(|batch| batch.billed).sum();
-        let of_batch = |batch: Loaded| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
+        let of_batch =
+            |batch: Loaded| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
         figures.batches = loaded.into_iter().map(of_batch).collect();
         Ok((figures, sum_job))
     }
