@@ -265,14 +265,12 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     }
     let (decision, waits) = wait(first, rules);
     let waiting = format!("{} is still {waits}", first.manifest.execution_id);
+    let stale = matches!(decision, Decision::Wait { stale: true });
+    let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: MIRROR });
     match at {
         Some(0) => Choice { note: passed_over, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
-        Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], ..Choice::default() },
-        None => {
-            let stale = matches!(decision, Decision::Wait { stale: true });
-            let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: MIRROR });
-            Choice { note: Some(waiting), waits: true, failure, ..Choice::default() }
-        }
+        Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], failure, ..Choice::default() },
+        None => Choice { note: Some(waiting), waits: true, failure, ..Choice::default() },
     }
 }
 
@@ -303,7 +301,11 @@ fn less_than_loaded(runs: &[Delivery], loaded: &[&ScopeRecord]) -> Option<String
         (Some(reach), _) if covered.is_some_and(|covered| reach < covered) => {
             Some(format!("run {id}, which is loaded, reaches to {}, and what is there to {reach}", covered?))
         }
-        (_, Some(issued)) if newest.issued_at.is_some_and(|of_loaded| issued < of_loaded) => {
+        // One that reaches further counts whenever it was made.
+        (Some(reach), Some(issued))
+            if covered.is_none_or(|covered| reach == covered)
+                && newest.issued_at.is_some_and(|of_loaded| issued < of_loaded) =>
+        {
             Some(format!("run {id}, which is loaded, is newer than what is there"))
         }
         _ => None,

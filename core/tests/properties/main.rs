@@ -7,6 +7,7 @@ mod manifests;
 mod names;
 mod plans;
 mod schemas;
+mod scopes;
 mod staged;
 
 use finops_core::BillingPeriod;

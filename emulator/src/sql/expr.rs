@@ -232,10 +232,10 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             (format!("bq_timestamp_iso({})", of_type(value, Type::Timestamp)?), Type::String)
         }
         ("FORMAT_TIMESTAMP" | "FORMAT_DATE", [Typed { constant: Constant::Text(format), .. }, value])
-            if format == "%Y-%m" =>
+            if ["%Y-%m", "%Y-%m-%d"].contains(&format.as_str()) =>
         {
             let ty = if name == "FORMAT_DATE" { Type::Date } else { Type::Timestamp };
-            (format!("strftime({}, '%Y-%m')", of_type(value, ty)?), Type::String)
+            (format!("strftime({}, {})", of_type(value, ty)?, literal(format)), Type::String)
         }
         ("MOD" | "DIV", [a, b]) => {
             let (a, b) = (of_type(a, Type::Int64)?, of_type(b, Type::Int64)?);

@@ -1,0 +1,252 @@
+//! Months of several scopes and months in pieces, whatever arrives in whatever order: a month is what the best runs deliver
+//! together, or is refused, and never less than what is loaded.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use finops_core::{
+    BillingPeriod,
+    delivery::{Delivery, StoredFile},
+    export::ExportKind,
+    manifest::{FileFormat, Manifest, ManifestFile},
+    plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
+    state::{LoadRecord, LoadStatus, ScopeRecord, Standing},
+};
+use jiff::{SignedDuration, Timestamp, civil::Date};
+use proptest::{collection, prelude::*};
+
+/// A run of September.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    scope: u8,
+    from: i8,
+    until: i8,
+    /// The day of October on which it was made.
+    made: i8,
+}
+
+fn month() -> BillingPeriod {
+    "2025-09".parse().unwrap()
+}
+
+fn day(day: i8) -> Date {
+    Date::constant(2025, 9, day)
+}
+
+fn october(day: i8) -> Timestamp {
+    Date::constant(2025, 10, day).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+}
+
+/// The run with the number as its id; `whole` where its file is there.
+fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
+    let tail = format!("20250901-20250930/{number}/part.csv");
+    let manifest = Manifest {
+        kind: ExportKind::AzureActual,
+        export_name: "daily".to_owned(),
+        billing_period: month(),
+        execution_id: number.to_string(),
+        issued: Some(october(run.made)),
+        scope: Some(format!("/subscriptions/{}", run.scope)),
+        from: (run.from > 1).then(|| day(run.from)),
+        until: Some(day(run.until)),
+        kept: false,
+        sizes_may_differ: false,
+        runs: Vec::new(),
+        in_place: false,
+        rows: Some(1),
+        format: FileFormat::Csv,
+        columns: Vec::new(),
+        files: vec![ManifestFile { tail: tail.clone(), bytes: None }],
+    };
+    let file = StoredFile {
+        key: format!("daily/{tail}"),
+        bytes: 1,
+        updated: october(run.made),
+        checksum: number.to_string(),
+        version: None,
+    };
+    let stored = if whole { HashMap::from([(tail, file)]) } else { HashMap::new() };
+    Delivery::new(manifest, format!("gs://b/daily/20250901-20250930/{number}/manifest.json"), october(run.made), stored)
+}
+
+/// What is there of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
+    Manifest,
+    All,
+}
+
+fn there() -> impl Strategy<Value = There> {
+    prop_oneof![Just(There::Nothing), Just(There::Manifest), Just(There::All)]
+}
+
+fn decided(runs: &[Run], there: &[There], standing: Option<&Standing>, selection: &Selection) -> Option<PlannedMonth> {
+    let seen = runs.iter().zip(there).enumerate().filter(|(_, (_, there))| **there != There::Nothing);
+    let candidates: Vec<Candidate> = seen
+        .map(|(number, (run, there))| {
+            let delivery = delivery(number, *run, *there == There::All);
+            let manifest_uri = delivery.manifest_uri.clone();
+            Candidate { billing_period: month(), manifest_uri, delivery: Ok(delivery) }
+        })
+        .collect();
+    let months = standing.map(|standing| (month(), standing.clone())).into_iter().collect();
+    let rules = Rules { force: false, now: october(28), wait_max: SignedDuration::from_hours(48) };
+    let mut planned = plan(candidates, &months, selection, &rules);
+    assert!(planned.len() < 2);
+    planned.pop()
+}
+
+/// What is recorded of a load of the delivery.
+fn loaded(delivery: &Delivery) -> Standing {
+    let scopes: Vec<ScopeRecord> = delivery
+        .runs()
+        .iter()
+        .map(|(run, _)| ScopeRecord {
+            scope: run.scope.clone().unwrap_or_default(),
+            execution_id: run.execution_id.clone(),
+            first_day: Some(run.from.unwrap_or(day(1))),
+            last_day: run.until,
+            days: 0,
+            rows: 1,
+            cost: BTreeMap::new(),
+            issued_at: run.issued,
+            covers_until: run.until,
+            kept: run.kept,
+            usage_month: false,
+        })
+        .collect();
+    let rows = scopes.len() as u64;
+    let record = LoadRecord {
+        pipeline: "azure".to_owned(),
+        export_name: "daily".to_owned(),
+        table_name: "t".to_owned(),
+        billing_period: month(),
+        sequence: 1,
+        execution_id: delivery.manifest.execution_id.clone(),
+        fingerprint: delivery.fingerprint.clone(),
+        manifest_uri: delivery.manifest_uri.clone(),
+        job_id: None,
+        status: LoadStatus::Loaded,
+        rows,
+        files: rows,
+        bytes: rows,
+        cost: BTreeMap::new(),
+        previous_execution_id: None,
+        run_id: "r".to_owned(),
+        loaded_at: october(27),
+        kind: None,
+        issued_at: Some(delivery.issued()),
+        covers_until: delivery.manifest.until,
+        cost_net: None,
+        scopes: Some(scopes),
+    };
+    Standing { record, rows_in_table: rows }
+}
+
+fn delivered(month: &PlannedMonth) -> Option<&Delivery> {
+    match &month.decision {
+        Decision::Load(delivery) | Decision::Reload(delivery) => Some(delivery),
+        _ => None,
+    }
+}
+
+/// Of each scope, the run that counts, by its number, and how far it reaches.
+fn reached(delivery: &Delivery) -> BTreeMap<String, Date> {
+    let mut reached = BTreeMap::new();
+    for (run, _) in delivery.runs() {
+        let until: &mut Date = reached.entry(run.scope.clone().unwrap_or_default()).or_insert(Date::MIN);
+        *until = (*until).max(run.until.unwrap_or(Date::MIN));
+    }
+    reached
+}
+
+fn whole_run() -> impl Strategy<Value = Run> {
+    (0..3u8, 1..31i8, 1..20i8).prop_map(|(scope, until, made)| Run { scope, from: 1, until, made })
+}
+
+fn piece() -> impl Strategy<Value = Run> {
+    (0..10i8, 1..4i8, 1..20i8).prop_map(|(start, length, made)| Run {
+        scope: 0,
+        from: 1 + 3 * start,
+        until: 3 * (start + length).min(10),
+        made,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_month_is_the_best_run_of_each_scope_whatever_the_order(
+        runs in collection::vec(whole_run(), 1..8),
+        steps in collection::vec(collection::vec(there(), 8), 0..5),
+    ) {
+        let mut standing: Option<Standing> = None;
+        let mut before: BTreeMap<String, Date> = BTreeMap::new();
+        for step in steps.iter().chain([&vec![There::All; 8]]) {
+            let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
+            let Some(delivery) = delivered(&planned) else { continue };
+            prop_assert!(delivery.missing.is_empty());
+            let now = reached(delivery);
+            for (scope, until) in &before {
+                prop_assert!(now.get(scope) >= Some(until), "{scope}: {}", planned.reason);
+            }
+            before = now;
+            standing = Some(loaded(delivery));
+        }
+        // All is there: each scope is its widest run, of those the newest.
+        let mut best: BTreeMap<u8, (i8, i8, usize)> = BTreeMap::new();
+        for (number, run) in runs.iter().enumerate() {
+            let best = best.entry(run.scope).or_insert((0, 0, 0));
+            *best = (*best).max((run.until, run.made, number));
+        }
+        let expected: BTreeSet<String> = best.values().map(|(.., number)| number.to_string()).collect();
+        let record = standing.unwrap().record;
+        let found: BTreeSet<String> = record.scopes.unwrap().into_iter().map(|scope| scope.execution_id).collect();
+        prop_assert_eq!(found, expected);
+        let last = loaded(&delivered(&decided(&runs, &[There::All; 8], None, &Selection::default()).unwrap()).unwrap().clone());
+        prop_assert_eq!(record.fingerprint, last.record.fingerprint, "the way there has no say");
+    }
+
+    #[test]
+    fn pieces_are_one_month_as_far_as_they_follow_each_other(
+        runs in collection::vec(piece(), 1..8),
+        steps in collection::vec(collection::vec(there(), 8), 0..5),
+    ) {
+        let mut standing: Option<Standing> = None;
+        let mut before = Date::MIN;
+        for step in steps.iter().chain([&vec![There::All; 8]]) {
+            let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
+            let Some(delivery) = delivered(&planned) else { continue };
+            let mut next = day(1);
+            for (run, files) in delivery.runs() {
+                prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{}", planned.reason);
+                prop_assert_eq!(files.len(), 1);
+                next = run.until.unwrap().tomorrow().unwrap();
+            }
+            prop_assert!(next > before, "{}", planned.reason);
+            before = next;
+            standing = Some(loaded(delivery));
+        }
+    }
+
+    #[test]
+    fn what_is_loaded_is_planned_once(runs in collection::vec(prop_oneof![whole_run(), piece()], 1..8), seen in collection::vec(there(), 8)) {
+        let Some(planned) = decided(&runs, &seen, None, &Selection::default()) else { return Ok(()) };
+        if let Some(delivery) = delivered(&planned) {
+            let again = decided(&runs, &seen, Some(&loaded(delivery)), &Selection::default()).unwrap();
+            prop_assert!(delivered(&again).is_none(), "{}", again.reason);
+        }
+    }
+
+    #[test]
+    fn only_scopes_that_count_are_loaded(runs in collection::vec(whole_run(), 1..8), seen in collection::vec(there(), 8)) {
+        let selection = Selection { scopes: ["/subscriptions/1".to_owned()].into(), ..Selection::default() };
+        let Some(planned) = decided(&runs, &seen, None, &selection) else { return Ok(()) };
+        match delivered(&planned) {
+            Some(delivery) => prop_assert_eq!(reached(delivery).into_keys().collect::<Vec<_>>(), ["/subscriptions/1"]),
+            None => {
+                let counts = |(run, there): (&Run, &There)| run.scope == 1 && *there == There::All;
+                prop_assert!(!runs.iter().zip(&seen).any(counts), "{}", planned.reason);
+            }
+        }
+    }
+}
