@@ -100,7 +100,21 @@ pub enum ManifestError {
     /// The manifest contradicts the folder that it lies in, or itself.
     #[error("{0}")]
     Contradiction(String),
+    /// A range of days that is no calendar month.
+    #[error("{what}")]
+    Range {
+        /// Which it is, and what was expected.
+        what: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// Rows of another kind than the table takes.
+    #[error("{0}")]
+    OtherKind(String),
 }
+
+/// What to do about rows of another kind than the table takes.
+pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
 
 impl ManifestError {
     /// What to do about it.
@@ -110,6 +124,8 @@ impl ManifestError {
                 "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
             }
             Self::Unsupported(_) => "change the report's settings at the provider",
+            Self::Range { hint, .. } => hint,
+            Self::OtherKind(_) => OTHER_KIND,
         }
     }
 }

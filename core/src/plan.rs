@@ -68,6 +68,8 @@ pub struct PlannedMonth {
     pub billing_period: BillingPeriod,
     /// The delivery's id, where its manifest could be read.
     pub execution_id: Option<String>,
+    /// Where its manifest lies.
+    pub manifest_uri: String,
     /// What to do.
     pub decision: Decision,
     /// Why, for people.
@@ -111,17 +113,19 @@ fn decide(
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
     let unusable = unusable(&broken);
     let Some(best) = deliveries.first() else {
-        return unusable.map(|(reason, hint)| PlannedMonth {
+        return unusable.map(|Unusable { reason, hint, manifest_uri }| PlannedMonth {
             billing_period,
             execution_id: None,
+            manifest_uri,
             decision: Decision::Refuse { hint },
             reason,
         });
     };
     let planned = |delivery: &Delivery, (decision, mut reason): (Decision, String)| {
-        reason.extend(unusable.as_ref().map(|(broken, _)| format!("; left out: {broken}")));
+        reason.extend(unusable.as_ref().map(|broken| format!("; left out: {}", broken.reason)));
         let execution_id = Some(delivery.manifest.execution_id.clone());
-        PlannedMonth { billing_period, execution_id, decision, reason }
+        let manifest_uri = delivery.manifest_uri.clone();
+        PlannedMonth { billing_period, execution_id, manifest_uri, decision, reason }
     };
     if let Some(stand_in) = stand_in(&deliveries, standing) {
         let (decision, reason) = weigh(stand_in.clone(), standing, rules);
@@ -136,15 +140,22 @@ fn decide(
     Some(planned(best, (decision, reason)))
 }
 
-/// What is wrong with the manifests that cannot be used, and what to do about it. One stands for all: that of the greatest
-/// name, which is the newest where folders are named after times.
-fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)> {
+/// What is wrong with manifests that cannot be used, and what to do about it.
+struct Unusable {
+    reason: String,
+    hint: &'static str,
+    manifest_uri: String,
+}
+
+/// Of several such manifests the one of the greatest name, which is the newest where folders are named after times.
+fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
     let (manifest_uri, error) = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
     let others = match broken.len() - 1 {
         0 => String::new(),
         others => format!(" (and {others} more that cannot be used)"),
     };
-    Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
+    let (reason, manifest_uri) = (format!("manifest {manifest_uri}: {error}{others}"), manifest_uri.clone());
+    Some(Unusable { reason, hint: error.hint(), manifest_uri })
 }
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.

@@ -12,7 +12,9 @@ use std::{ops::RangeInclusive, path::PathBuf};
 
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
-use finops_core::{BillingPeriod, age::MaxAge, export::Provider, shown::shown, staged::Place, state::TableLayout};
+use finops_core::{
+    BillingPeriod, age::MaxAge, export::Provider, leave_out::LeaveOut, shown::shown, staged::Place, state::TableLayout,
+};
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
@@ -128,8 +130,8 @@ pub struct ExportOptions {
     pub scopes: Vec<String>,
     /// Azure: runs that are united with the newest run of their scope, for the days that it lacks.
     pub keep_runs: Vec<String>,
-    /// Deliveries that do not count: execution ids, or patterns of folders below the prefix.
-    pub leave_out: Vec<String>,
+    /// Deliveries that do not count.
+    pub leave_out: LeaveOut,
     /// Texts that mean "no value" in columns of amounts and dates.
     pub null_values: Vec<String>,
 }
@@ -185,6 +187,11 @@ impl Export {
     /// The variable that names it.
     pub fn name_variable(&self) -> String {
         scope::variable(self.provider, self.label.as_deref(), "EXPORT_NAME")
+    }
+
+    /// `hint`, and how to load the export without this delivery.
+    pub fn hint_without(&self, hint: &str, manifest_uri: &str, execution_id: Option<&str>) -> String {
+        self.options.leave_out.hint(hint, self.provider, manifest_uri, execution_id)
     }
 
     /// The export's table, once it is known what stands there.

@@ -17,6 +17,10 @@ use crate::{
     text::short,
 };
 
+/// What to export where billing periods are no calendar months, as of some subscriptions that pay as they go.
+pub const WITHOUT_BILLING_PERIODS: &str = "where billing periods are not calendar months, as with pay-as-you-go, export month to date a data set that has \
+    no billing periods (type Usage, or version 2019-11-01): finops loads it by month of usage";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
@@ -36,6 +40,7 @@ struct Raw {
 struct RawExport {
     export_name: Option<String>,
     r#type: String,
+    time_frame: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -156,13 +161,33 @@ fn until(raw: &Raw, location: &ManifestLocation) -> Result<Option<Date>, Manifes
         return Ok(end);
     }
     let told = |day: Option<Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
-    Err(ManifestError::Contradiction(format!(
-        "it covers {} to {} in folder {}: days of one calendar month from its first day on were expected, the same month in \
-         both; export by calendar month, such as month to date",
-        told(start),
-        told(end),
-        location.period_folder
-    )))
+    let time_frame = raw.export_config.time_frame.as_deref().unwrap_or_default();
+    let of_time_frame = if time_frame.is_empty() { String::new() } else { format!(" ({})", short(time_frame)) };
+    Err(ManifestError::Range {
+        what: format!(
+            "it covers {} to {}{of_time_frame} in folder {}: days of one calendar month from its first day on were \
+             expected, the same month in both",
+            told(start),
+            told(end),
+            location.period_folder
+        ),
+        hint: range_hint(time_frame),
+    })
+}
+
+/// What to do about a range that is no calendar month, given the export's `timeFrame`.
+fn range_hint(time_frame: &str) -> &'static str {
+    match time_frame.to_ascii_lowercase().as_str() {
+        // Microsoft's reference of the Exports API: the billing month, which is a calendar month in most agreements only.
+        "thelastbillingmonth" | "billingmonthtodate" => WITHOUT_BILLING_PERIODS,
+        "custom" => {
+            "run the export once for each month: as dates, choose the first and the last day of one calendar month"
+        }
+        "monthtodate" | "thelastmonth" | "thecurrentmonth" => {
+            "see what changed the manifest or its folder: with this time frame Azure exports one calendar month"
+        }
+        _ => "choose the time frame MonthToDate or TheLastMonth for the export",
+    }
 }
 
 /// A moment with or without a zone, which is UTC then.
@@ -425,15 +450,43 @@ mod tests {
             ("2025-03-01", "2026-03-21"),
         ] {
             let refused = parsed(&run(start, end)).unwrap_err();
-            assert!(matches!(&refused, ManifestError::Contradiction(text) if text.contains("by calendar month")));
+            assert!(
+                matches!(&refused, ManifestError::Range { what, .. } if what.contains(&format!("{start} to {end}")))
+            );
         }
         assert!(parsed(&run("2025-03-01", "2025-03-31")).is_ok());
         for folder in ["20250315-20250331", "20250301-20250415", "20250301-20250228"] {
             let text = manifest().to_string().replace("20250301-20250331", folder);
             let refused =
                 parsed_at(&format!("p/daily/{folder}/5f9a/manifest.json"), &text.parse().unwrap()).unwrap_err();
-            assert!(matches!(&refused, ManifestError::Contradiction(text) if text.contains(folder)), "{refused}");
+            assert!(matches!(&refused, ManifestError::Range { what, .. } if what.contains(folder)), "{refused}");
         }
+    }
+
+    #[test]
+    fn the_hint_about_a_range_never_names_the_time_frame_that_the_export_has() {
+        let hint = |time_frame: Value| {
+            let mut manifest = with("/exportConfig/timeFrame", time_frame);
+            manifest["runInfo"]["startDate"] = json!("2025-02-16");
+            match parsed(&manifest).unwrap_err() {
+                ManifestError::Range { what, hint } => (what, hint),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (time_frame, part) in [
+            ("TheLastBillingMonth", "no billing periods"),
+            ("BillingMonthToDate", "no billing periods"),
+            ("Custom", "once for each month"),
+            ("MonthToDate", "see what changed the manifest"),
+            ("TheLastMonth", "see what changed the manifest"),
+            ("WeekToDate", "the time frame MonthToDate"),
+        ] {
+            let (what, hint) = hint(json!(time_frame));
+            assert!(what.contains(&format!("2025-02-16 to 2025-03-21 ({time_frame}) in folder")), "{what}");
+            assert!(hint.contains(part) && !hint.contains(time_frame), "{time_frame}: {hint}");
+        }
+        let (what, hint) = hint(Value::Null);
+        assert!(what.contains("2025-03-21 in folder") && hint.contains("the time frame MonthToDate"), "{what} {hint}");
     }
 
     #[test]
