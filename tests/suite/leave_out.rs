@@ -147,7 +147,7 @@ async fn of_data_exports_the_newest_execution_that_is_not_left_out_counts() {
     let folder = TempDir::new().unwrap();
     let export = Export::new(Dialect::AwsCur2, Format::CsvGzip);
     let executions = [1, 2, 3].map(|number| export.deliver(folder.path(), &run("2025-09", number)).unwrap());
-    let ids = executions.each_ref().map(|execution| id(execution));
+    let ids = executions.each_ref().map(id);
     let finops = aws(folder.path());
     for (entries, expected) in [(ids[2].to_owned(), ids[1]), (format!("{},{}", ids[1], ids[2]), ids[0])] {
         let report = finops.clone().with("AWS_LEAVE_OUT", &entries).report(0);
