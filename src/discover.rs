@@ -6,18 +6,19 @@ use std::{
 };
 
 use finops_core::{
-    BillingPeriod,
+    BillingPeriod, azure,
     delivery::{Delivery, StoredFile},
     export::{ExportKind, ManifestLocation, Provider},
+    leave_out::LeaveOut,
     manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
     run_id::began,
     staged::{self, Written},
     state::{LoadRecord, Standing},
 };
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, debug, info_span};
 
 use crate::{
     config::{CurVersion, Export, Months},
@@ -66,8 +67,7 @@ pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Resu
 type Records = BTreeMap<BillingPeriod, LoadRecord>;
 
 async fn list(store: &Store, export: &Export, months: &Months, records: &Records) -> Result<Discovered> {
-    let manifests = manifests(store, export).await?;
-    let export_name = manifests.first().map(|(location, _)| location.export_name.clone());
+    let Manifests { export_name, manifests } = manifests(store, export).await?;
     let mut by_month: BTreeMap<BillingPeriod, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
     let (wanted, others): (Vec<_>, Vec<_>) =
         manifests.into_iter().partition(|(location, _)| months.contain(location.billing_period));
@@ -90,8 +90,7 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
         }
     }
     if discovered.unreadable.is_empty() {
-        let newest_other = others.into_iter().max_by_key(listed_at);
-        discovered.newest_at = newest_at(store, export, &discovered.candidates, newest_other).await;
+        discovered.newest_at = newest_at(store, export, &discovered.candidates, others).await;
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
     discovered.kind = kind_of(&discovered.candidates, |_| true);
@@ -105,13 +104,13 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
     Ok(discovered)
 }
 
-/// The months that the export has a manifest of.
+/// The months that the export has a manifest of, but for those that the settings leave out; `None` where it has none.
 ///
 /// # Errors
 /// As [`discover`], and `Configuration` where several exports lie there.
-pub async fn delivered_months(store: &Store, export: &Export) -> Result<BTreeSet<BillingPeriod>> {
-    let manifests = manifests(store, export).await?;
-    Ok(manifests.iter().map(|(location, _)| location.billing_period).collect())
+pub async fn delivered_months(store: &Store, export: &Export) -> Result<Option<BTreeSet<BillingPeriod>>> {
+    let Manifests { export_name, manifests } = manifests(store, export).await?;
+    Ok(export_name.map(|_| manifests.iter().map(|(location, _)| location.billing_period).collect()))
 }
 
 /// Refuses a report of another version than is asked for.
@@ -134,8 +133,11 @@ fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Opti
 }
 
 /// A table takes rows of one kind: the one that the state names, else that of what is loaded as far as its deliveries are
-/// still there, else that of the newest delivery. The others are refused.
-pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<BillingPeriod, Standing>) {
+/// still there, else that of the newest delivery. The others are refused. Gives the table's kind, where it is one that is known.
+pub fn refuse_other_kinds(
+    candidates: &mut [Candidate],
+    standing: &BTreeMap<BillingPeriod, Standing>,
+) -> Option<ExportKind> {
     let recorded = standing.values().rev().filter_map(Standing::visible).find_map(|record| record.kind.clone());
     let stands = |delivery: &Delivery| {
         let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
@@ -144,34 +146,48 @@ pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<Bill
     let named = |kind: ExportKind| kind.as_str().to_owned();
     let of_table = recorded.or_else(|| kind_of(candidates, stands).map(named)).map(|kind| (kind, "the table"));
     let of_newest = || kind_of(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
-    let Some((kind, of)) = of_table.or_else(of_newest) else { return };
+    let (kind, of) = of_table.or_else(of_newest)?;
     for candidate in candidates {
         let other = candidate.delivery.as_ref().ok().map(|delivery| delivery.manifest.kind.as_str());
         if let Some(other) = other.filter(|other| *other != kind) {
-            let what = format!(
-                "it holds rows of another kind than {of} (`{other}`, not `{kind}`): give that kind a table of its own"
-            );
-            candidate.delivery = Err(ManifestError::Contradiction(what));
+            let what = format!("it holds rows of another kind than {of} (`{other}`, not `{kind}`)");
+            candidate.delivery = Err(ManifestError::OtherKind(what));
         }
     }
+    ExportKind::named(&kind)
 }
 
-/// When the newest delivery was issued: of the months that are wanted, whose manifests were read, or of the others, among
-/// which `other` is the newest by the listing.
+/// When the newest delivery was issued: of the months that are wanted, whose manifests were read, or of the `others`.
 async fn newest_at(
     store: &Store,
     export: &Export,
     read: &[Candidate],
-    other: Option<(ManifestLocation, Object)>,
+    mut others: Vec<(ManifestLocation, Object)>,
 ) -> Option<Timestamp> {
     let newest = read.iter().filter_map(|candidate| candidate.delivery.as_ref().ok()).map(Delivery::issued).max();
-    let Some((location, object)) = other.filter(|other| Some(listed_at(other)) > newest) else { return newest };
-    // A mirror may have copied it long after it was issued.
-    let issued = match read_manifest(store, export, &location, &object).await {
-        Ok(Ok((manifest, _))) => manifest.issued,
-        _ => None,
-    };
-    newest.max(Some(issued.unwrap_or(listed_at(&(location, object)))))
+    others.retain(|other| Some(listed_at(other)) > newest);
+    others.sort_by_key(listed_at);
+    while let Some((location, object)) = others.pop() {
+        // A mirror may have copied it long after it was issued.
+        let issued = match read_manifest(store, export, &location, &object).await {
+            Ok(Ok((manifest, _))) if is_left_out(export, &location, &manifest) => continue,
+            Ok(Ok((manifest, _))) => manifest.issued,
+            _ => None,
+        };
+        return newest.max(Some(issued.unwrap_or(listed_at(&(location, object)))));
+    }
+    newest
+}
+
+/// Whether the settings leave out what this manifest delivers.
+fn is_left_out(export: &Export, location: &ManifestLocation, manifest: &Manifest) -> bool {
+    let LeaveOut { setting, .. } = &export.options.leave_out;
+    let folder = &location.export_folder;
+    let is_left_out = export.options.leave_out.has_delivery(export.provider, &export.prefix, folder, manifest);
+    if is_left_out {
+        debug!(manifest = location.key, setting, "left out");
+    }
+    is_left_out
 }
 
 /// When a delivery was issued, as far as the listing tells.
@@ -187,14 +203,18 @@ async fn candidates(
     mut runs: Vec<(ManifestLocation, Object)>,
     record: Option<&LoadRecord>,
 ) -> Result<Vec<Candidate>> {
-    // Where keys tell which is the newest, as AWS's do, the others need not be read.
+    // Where keys tell which is the newest, as AWS's do, the others need not be read, unless the settings leave it out.
+    let mut counted = runs.len();
     if export.provider == Provider::Aws && export.place.is_none() {
         runs.sort_by_key(|run| Reverse(listed_at(run)));
-        runs.truncate(1);
+        counted = 1;
     }
     let mut found: Vec<(String, Known, Candidate)> = stream::iter(runs)
         .map(|(location, object)| async move {
             let manifest = read_manifest(store, export, &location, &object).await?;
+            if manifest.as_ref().is_ok_and(|(manifest, _)| is_left_out(export, &location, manifest)) {
+                return Ok(None);
+            }
             let manifest_uri = store.uri(&location.key);
             let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
             let (manifest, written) = match manifest {
@@ -202,9 +222,15 @@ async fn candidates(
                 Err(error) => (Err(error), Known::new()),
             };
             let delivery = manifest.map(unlisted);
-            Ok::<_, Error>((location.export_folder, written, Candidate { billing_period, manifest_uri, delivery }))
+            Ok::<_, Error>(Some((
+                location.export_folder,
+                written,
+                Candidate { billing_period, manifest_uri, delivery },
+            )))
         })
-        .buffered(REQUESTS)
+        .buffered(REQUESTS.min(counted.max(1)))
+        .try_filter_map(future::ok)
+        .take(counted)
         .try_collect()
         .await?;
     // Of each scope, files are listed from the best run on, until one has all of them.
@@ -270,9 +296,25 @@ async fn list_files(
     Ok(())
 }
 
-/// The manifests of the one export that lies there.
-async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
-    let found = all_manifests(store, export, export.name.as_deref()).await?;
+/// The manifests of the one export that lies there, but for those that the settings leave out.
+struct Manifests {
+    /// `None` where there are none, not even some that are left out.
+    export_name: Option<String>,
+    manifests: Vec<(ManifestLocation, Object)>,
+}
+
+async fn manifests(store: &Store, export: &Export) -> Result<Manifests> {
+    let mut found = all_manifests(store, export, export.name.as_deref()).await?;
+    let name = |found: &[(ManifestLocation, Object)]| found.first().map(|(location, _)| location.export_name.clone());
+    let of_all = name(&found);
+    let leave_out = &export.options.leave_out;
+    found.retain(|(location, _)| {
+        let is_left_out = leave_out.has_folder(export.provider, &export.prefix, &location.key);
+        if is_left_out {
+            debug!(manifest = location.key, setting = leave_out.setting, "left out");
+        }
+        !is_left_out
+    });
     let exports = exports_of(&found);
     if exports.len() > 1 {
         let list: Vec<String> =
@@ -286,7 +328,7 @@ async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocati
             Some(_) => "choose a prefix that holds only one of these folders".to_owned(),
         }));
     }
-    Ok(found)
+    Ok(Manifests { export_name: name(&found).or(of_all), manifests: found })
 }
 
 /// The exports that manifests belong to, each by its name and folder.
@@ -308,17 +350,31 @@ pub async fn all_manifests(
         None => provider.manifest_patterns(export_name),
         Some(place) => place.manifest_patterns(provider, export_name),
     };
-    let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
-    // Of several errors the first pattern's counts, not the quickest.
-    let listed: Result<Vec<Vec<Object>>> = futures::future::join_all(lists).await.into_iter().collect();
-    let mut found: BTreeMap<String, (ManifestLocation, Object)> = BTreeMap::new();
-    for object in listed?.into_iter().flatten() {
-        let location = match export.place {
-            None => provider.locate(prefix, export_name, &object.key),
-            Some(place) => place.locate(provider, prefix, export_name, &object.key),
+    let located = |listed: Vec<Object>| -> BTreeMap<String, (ManifestLocation, Object)> {
+        let locate = |object: Object| {
+            let location = match export.place {
+                None => provider.locate(prefix, export_name, &object.key),
+                Some(place) => place.locate(provider, prefix, export_name, &object.key),
+            };
+            location.map(|location| (object.key.clone(), (location, object)))
         };
-        if let Some(location) = location {
-            found.insert(object.key.clone(), (location, object));
+        listed.into_iter().filter_map(locate).collect()
+    };
+    let mut found = located(store.list_all(prefix, &patterns).await?);
+    if let (Provider::Azure, None, Some(name)) = (provider, export.place, export_name) {
+        if found.is_empty() {
+            found = located(store.list_all(prefix, &azure::any_case(name)).await?);
+        }
+        // Names have no case at Azure. Where a mirror has folders of several, that of the setting's spelling counts.
+        let folder = |location: &ManifestLocation| {
+            let folder = location.export_folder.trim_end_matches('/');
+            folder.rsplit('/').next().unwrap_or_default().to_owned()
+        };
+        if found.values().any(|(location, _)| folder(location) == name) {
+            found.retain(|_, (location, _)| {
+                let folder = folder(location);
+                folder == name || !folder.eq_ignore_ascii_case(name)
+            });
         }
     }
     Ok(found.into_values().collect())

@@ -12,29 +12,33 @@ use finops_core::{
 use jiff::civil::Date;
 
 use crate::{
+    config::Export,
     error::{Error, Kind},
     warehouse::Committed,
 };
 
 /// A month's report as far as the plan goes: months to load have no status yet.
-pub fn planned_report(month: &PlannedMonth) -> MonthReport {
+pub fn planned_report(month: &PlannedMonth, export: &Export) -> MonthReport {
+    let hint = |hint| export.hint_without(hint, &month.manifest_uri, month.execution_id.as_deref());
     let (action, status, error) = match &month.decision {
         Decision::Load(_) => (Action::Load, None, None),
         Decision::Reload(_) => (Action::Reload, None, None),
         Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
-            let hint = month
+            let to_do = month
                 .failure
                 .as_ref()
                 .map_or("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait", |failure| {
                     failure.hint
                 });
-            let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(hint);
+            let stale =
+                Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(hint(to_do));
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }
-        Decision::Refuse { hint } => {
-            let refused = Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(*hint);
+        Decision::Refuse { hint: to_do } => {
+            let refused =
+                Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(hint(to_do));
             (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
         }
     };
@@ -128,6 +132,18 @@ pub fn empty(month: &mut MonthReport, files: usize) {
     month.action = Action::Skip;
     month.result = Some(MonthStatus::Skipped.into());
     month.reason = format!("empty delivery: its {files} files hold headers and no rows");
+}
+
+/// The error of a month with, where the fault is in the delivery itself, the way to go on without it.
+pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
+    match (error.kind(), error.next_step()) {
+        (Kind::Data | Kind::Verification, Some(hint)) => {
+            let id = Some(delivery.manifest.execution_id.as_str());
+            let hint = export.hint_without(hint, &delivery.manifest_uri, id);
+            error.hint(hint)
+        }
+        _ => error,
+    }
 }
 
 /// Completes the report of a month that could not be loaded.

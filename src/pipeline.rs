@@ -139,21 +139,22 @@ async fn round<W: Warehouse>(
     if export.name.is_none() {
         Span::current().record("export", &export_name);
     }
-    let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
     let table_name = warehouse.table_name(&name);
     // Where no manifest can be read, nothing is loaded, and it does not matter what the table is.
     let found = found.filter(|_| kind.is_some());
-    found.as_ref().map_or(Ok(()), |found| check_table(&target, &table_name, found))?;
     let months = loaded_months(&loaded, found.as_ref());
+    // The table is checked for what it holds: deliveries of another kind are refused before that.
+    let kind = refuse_other_kinds(&mut candidates, &months).or(kind);
+    let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
+    found.as_ref().map_or(Ok(()), |found| check_table(&target, &table_name, found))?;
     refuse_another_export(&target, &table_name, &months)?;
 
     // Plan.
-    refuse_other_kinds(&mut candidates, &months);
     let mut planned = plan(candidates, &months, &export.selection(), &run.rules);
     planned.retain(|month| is_wanted(&month.billing_period));
 
     // Schema: what the files of the months to load hold, and what the table gets for it.
-    let (mut reports, mut ready) = read_columns(store, planned).await;
+    let (mut reports, mut ready) = read_columns(store, export, planned).await;
     let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
     reports.extend(unreadable.map(|(period, error)| (*period, outcome::unreadable(*period, error))));
     // Of a month whose manifest went away since the round before, that round's entry stays.
@@ -204,7 +205,9 @@ async fn round<W: Warehouse>(
             // A fault of ours, or of a library, costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
-            (period, previous.and_then(Standing::visible), replaced.unwrap_or_else(|_| Err(ended_early(period))))
+            let replaced = replaced.unwrap_or_else(|_| Err(ended_early(period)));
+            let replaced = replaced.map_err(|error| outcome::of_delivery(error, export, &month.delivery));
+            (period, previous.and_then(Standing::visible), replaced)
         })
         .buffer_unordered(warehouse.limits().months)
         .collect()

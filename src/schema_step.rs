@@ -16,6 +16,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::{
     columns::{BatchColumns, batches},
+    config::Export,
     error::{Error, Kind},
     outcome::{self, not_loaded, planned_report},
     storage::{REQUESTS, Store},
@@ -34,12 +35,13 @@ pub struct Ready {
 /// reported as failed, one whose files hold no rows as skipped: it must not replace what stands.
 pub async fn read_columns(
     store: &Store,
+    export: &Export,
     planned: Vec<PlannedMonth>,
 ) -> (BTreeMap<BillingPeriod, MonthReport>, BTreeMap<BillingPeriod, Ready>) {
     let mut reports = BTreeMap::new();
     let mut deliveries = Vec::new();
     for month in planned {
-        reports.insert(month.billing_period, planned_report(&month));
+        reports.insert(month.billing_period, planned_report(&month, export));
         match month.decision {
             Decision::Load(delivery) | Decision::Reload(delivery) => deliveries.push(delivery),
             Decision::Skip { empty: true } => warn_of_empty(month.billing_period, month.execution_id.as_deref()),
@@ -70,7 +72,10 @@ pub async fn read_columns(
                 }
                 drop(ready.insert(period, Ready { delivery, batches }));
             }
-            Err(error) => not_loaded(report, MonthStatus::Failed, &error),
+            Err(error) => {
+                let error = outcome::of_delivery(error, export, &delivery);
+                not_loaded(report, MonthStatus::Failed, &error);
+            }
         }
     }
     (reports, ready)

@@ -1,7 +1,10 @@
 //! Kinds of exports: how each provider's are found, and what their tables stand on.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error as ValueError},
+};
 
 use crate::{
     aws_cur, aws_data_exports, azure,
@@ -53,6 +56,11 @@ impl ExportKind {
             Self::AzureUsage => "azure_usage",
             Self::Focus => "focus",
         }
+    }
+
+    /// The kind of that name in the state table.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name)).ok()
     }
 
     /// A kind that a table with these columns may be for. Kinds with the same key columns are not told apart.
@@ -152,5 +160,19 @@ impl Provider {
             Self::Aws => aws_cur::parse(location, bytes),
             Self::Azure => azure::parse(location, bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_known_by_its_name_in_the_state_table() {
+        use ExportKind as K;
+        for kind in [K::Cur, K::Cur2, K::AzureActual, K::AzureAmortized, K::Focus] {
+            assert_eq!(K::named(kind.as_str()), Some(kind));
+        }
+        assert_eq!(K::named("of a later version"), None);
     }
 }

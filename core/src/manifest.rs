@@ -122,9 +122,20 @@ pub enum ManifestError {
     #[error("{0}")]
     Contradiction(String),
     /// It covers days of more than one calendar month.
+    #[error("{what}")]
+    Range {
+        /// Which it is, and what was expected.
+        what: String,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// Rows of another kind than the table takes.
     #[error("{0}")]
-    SeveralMonths(String),
+    OtherKind(String),
 }
+
+/// What to do about rows of another kind than the table takes.
+pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
 
 impl ManifestError {
     /// What to do about it.
@@ -134,9 +145,8 @@ impl ManifestError {
                 "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
             }
             Self::Unsupported(_) => "change the report's settings at the provider",
-            Self::SeveralMonths(_) => {
-                "export it by calendar month (month to date, last month), or in pieces that end with the month"
-            }
+            Self::Range { hint, .. } => hint,
+            Self::OtherKind(_) => OTHER_KIND,
         }
     }
 }

@@ -52,9 +52,70 @@ pub(crate) fn as_pattern(name: &str) -> String {
     name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 
+/// Whether `name` matches `pattern`, in which `*` stands for any characters and `?` for one.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut of_name) = (0, 0);
+    // The last `*`, and how far the name is matched by what is before and by it.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = name.get(of_name) {
+        match (pattern.get(at), star) {
+            (Some('*'), _) => {
+                star = Some((at, of_name));
+                at += 1;
+            }
+            (Some(p), _) if *p == '?' || p == c => (at, of_name) = (at + 1, of_name + 1),
+            (_, Some((before, taken))) => {
+                star = Some((before, taken + 1));
+                (at, of_name) = (before + 1, taken + 1);
+            }
+            (_, None) => return false,
+        }
+    }
+    pattern[at..].iter().all(|p| *p == '*')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_has_any_characters_and_single_ones() {
+        for (pattern, name) in [
+            ("", ""),
+            ("a", "a"),
+            ("*", ""),
+            ("*", "abc"),
+            ("a*", "a"),
+            ("*c", "abc"),
+            ("a*c", "ac"),
+            ("?", "é"),
+            ("a?c", "abc"),
+            ("a*b*c", "aXbYc"),
+            ("*b*", "abc"),
+            ("a*bc", "abbc"),
+            ("**", "x"),
+            ("*?", "x"),
+            ("a*?c", "axbc"),
+        ] {
+            assert!(is_like(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("", "a"),
+            ("a", ""),
+            ("a", "ab"),
+            ("?", ""),
+            ("a*c", "abcd"),
+            ("a*a", "a"),
+            ("*b*", "ac"),
+            ("a?", "a"),
+            ("*?", ""),
+            ("A", "a"),
+            ("ab*bc", "abc"),
+        ] {
+            assert!(!is_like(pattern, name), "{pattern} {name}");
+        }
+    }
 
     #[test]
     fn a_message_is_one_line_however_many_a_text_in_it_has() {

@@ -132,10 +132,8 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
     };
     let listed = || Finding::ok(Check::Source, &object, "can be listed");
     let months = match delivered_months(store, export).await {
-        Ok(months) if months.is_empty() => {
-            return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await));
-        }
-        Ok(months) => months,
+        Ok(Some(months)) => months,
+        Ok(None) => return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await)),
         // Several exports lie there.
         Err(error) if error.kind() == Kind::Configuration => {
             return found(listed(), failed(Check::Export, &name, &error));
@@ -143,15 +141,18 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
         Err(error) => return unread(&error),
     };
     let Some(newest) = months.into_iter().rfind(|month| wanted.contain(*month)) else {
-        let hint = "a run has nothing to do: are START_DATE and END_DATE right?";
-        return found(listed(), Finding::warning(Check::Export, &name, "none of the months asked for is there", hint));
+        let mut hint = "a run has nothing to do: are START_DATE and END_DATE right?".to_owned();
+        if !export.options.leave_out.entries.is_empty() {
+            hint = format!("{hint} And {}?", export.options.leave_out.setting);
+        }
+        return found(listed(), Finding::warning(Check::Export, &name, "none of the months asked for is there", &hint));
     };
     let month = Months { start: Some(newest), end: Some(newest) };
     match deliveries(store, export, &month).await {
         Ok(Discovered { unreadable, .. }) if !unreadable.is_empty() => unread(&unreadable[0].1),
         Ok(discovered) => {
             let read = Finding::ok(Check::Source, &object, "can be listed and read");
-            let export = of_export(&name, &discovered, max_age);
+            let export = of_export(&name, export, &discovered, max_age);
             let delivered = discovered.export_name.zip(discovered.kind);
             let delivered = delivered.map(|(export_name, kind)| Delivered { export_name, kind });
             Contents { delivered, ..found(read, export) }
@@ -161,7 +162,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
 }
 
 /// What the deliveries of the newest month say.
-fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding {
+fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: &MaxAge) -> Finding {
     let mut candidates = discovered.candidates.iter();
     let usable =
         candidates.find_map(|candidate| candidate.delivery.as_ref().ok().map(|delivery| (candidate, delivery)));
@@ -187,7 +188,13 @@ fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding
     match broken {
         Some((candidate, error)) => {
             let found = format!("`{export}`: manifest {}: {error}", candidate.manifest_uri);
-            Finding::failed(Check::Export, object, &found, Some(error.hint()))
+            let hint = settings.hint_without(error.hint(), &candidate.manifest_uri, None);
+            Finding::failed(Check::Export, object, &found, Some(&hint))
+        }
+        None if !settings.options.leave_out.entries.is_empty() => {
+            let setting = &settings.options.leave_out.setting;
+            let found = format!("`{export}`: {setting} leaves out all deliveries of its newest month");
+            Finding::warning(Check::Export, object, &found, &format!("see that {setting} names nothing else"))
         }
         None => Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some("check again")),
     }

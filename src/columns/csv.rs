@@ -26,6 +26,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         .buffered(REQUESTS)
         .zip(stream::iter(&delivery.files));
     let (mut columns, mut forms, mut has_rows): (Option<Vec<String>>, Vec<_>, _) = (None, Vec::new(), false);
+    let mut first_row = Vec::new();
     while let Some((header, file)) = headers.next().await {
         let header = header?;
         let expected = columns.get_or_insert_with(|| header.columns.clone());
@@ -39,7 +40,10 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
             .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
         has_rows |= header.has_rows;
-        // The values themselves would fill the memory where many files have long ones.
+        // The values of all files would fill the memory where many have long ones.
+        if first_row.is_empty() {
+            first_row.clone_from(&header.first_row);
+        }
         forms.resize(columns.as_ref().map_or(0, Vec::len), None);
         for (form, value) in forms.iter_mut().zip(&header.first_row) {
             *form = TimeForm::of_both(*form, TimeForm::of(value));
@@ -54,7 +58,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         (name, FileType::Text(named))
     };
     let columns = columns.into_iter().map(typed).collect();
-    Ok(Some(FilesColumns { columns, forms, rows: None }))
+    Ok(Some(FilesColumns { columns, forms, first_row, rows: None }))
 }
 
 async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {

@@ -8,7 +8,7 @@ use finops_core::{
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, known_type},
+    schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, day_first, known_type},
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -21,6 +21,8 @@ use crate::{
 /// Enough for the header or footer of almost every file; a longer one costs more requests.
 const FIRST_READ: u64 = 64 << 10;
 
+const DAY_FIRST: &str = "nothing was changed: read as MM/dd/yyyy, its rows would be of other days; Azure itself writes MM/dd/yyyy or \
+    yyyy-MM-dd: see what rewrote the file, and put the provider's own in its place";
 /// Runs whose files are alike, with their columns.
 #[derive(Clone, Debug)]
 pub struct BatchColumns {
@@ -105,6 +107,8 @@ struct FilesColumns {
     columns: Vec<(String, FileType)>,
     /// In which form the first rows of CSV files have each column, if it were a time.
     forms: Vec<Option<TimeForm>>,
+    /// The first row of CSV files.
+    first_row: Vec<String>,
     /// Rows of all files, where they tell it themselves.
     rows: Option<u64>,
 }
@@ -120,7 +124,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some(FilesColumns { columns, forms, rows }) = read else { return Ok(None) };
+    let Some(FilesColumns { columns, forms, first_row, rows }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
@@ -137,6 +141,10 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
     let names = kind.column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
     let fills_period = lacks_period(kind, &names, &forms);
     require(kind, &names, fills_period).map_err(of_first)?;
+    if let Some(day) = day_first(&names, &first_row, kind.layout().partition, delivery.manifest.billing_period) {
+        let message = format!("{}: {day}", store.uri(&first.key));
+        return Err(Error::new(Kind::Data, message).hint(DAY_FIRST));
+    }
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
     }

@@ -36,7 +36,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
                 .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
     }
-    Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), rows: Some(rows) }))
+    Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), first_row: Vec::new(), rows: Some(rows) }))
 }
 
 /// Refuses names that differ in case only: no warehouse tells such columns apart.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use finops_core::{export::Provider, shown::shown, state::STATE_TABLE, text::is_harmful};
+use finops_core::{export::Provider, leave_out::LeaveOut, shown::shown, state::STATE_TABLE, text::is_harmful};
 
 use super::{
     CurVersion, ENVIRONMENT, Export, ExportOptions, FLAG_OR_ENVIRONMENT, Source, WarehouseConfig, list,
@@ -212,7 +212,10 @@ fn options(scope: &Scope<'_>, problems: &mut Problems) -> ExportOptions {
         cur_version: has(Provider::Aws).then(|| read(scope, "CUR_VERSION", CurVersion::read, problems)).flatten(),
         scopes: of_azure("SCOPES", scopes, problems),
         keep_runs: of_azure("KEEP_RUNS", list, problems),
-        leave_out: read(scope, "LEAVE_OUT", list, problems).unwrap_or_default(),
+        leave_out: LeaveOut {
+            setting: scope.name("LEAVE_OUT"),
+            entries: read(scope, "LEAVE_OUT", list, problems).unwrap_or_default(),
+        },
         null_values: read(scope, "NULL_VALUES", list, problems).unwrap_or_default(),
     }
 }

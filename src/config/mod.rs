@@ -13,8 +13,8 @@ use std::{ops::RangeInclusive, path::PathBuf};
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
 use finops_core::{
-    BillingPeriod, age::MaxAge, azure::scope::normalized, export::Provider, plan::Selection, shown::shown,
-    staged::Place, state::TableLayout,
+    BillingPeriod, age::MaxAge, azure::scope::normalized, export::Provider, leave_out::LeaveOut, plan::Selection,
+    shown::shown, staged::Place, state::TableLayout,
 };
 use jiff::SignedDuration;
 pub use parse::{Choice, parse};
@@ -131,8 +131,8 @@ pub struct ExportOptions {
     pub scopes: Vec<String>,
     /// Azure: runs that are united with the newest run of their scope, for the days that it lacks.
     pub keep_runs: Vec<String>,
-    /// Deliveries that do not count: execution ids, or patterns of folders below the prefix.
-    pub leave_out: Vec<String>,
+    /// Deliveries that do not count.
+    pub leave_out: LeaveOut,
     /// Texts that mean "no value" in columns of amounts and dates.
     pub null_values: Vec<String>,
 }
@@ -198,7 +198,7 @@ impl Export {
         Selection {
             scopes: scopes.iter().filter_map(|scope| normalized(scope)).collect(),
             keep_runs: keep_runs.iter().map(|run| run.to_lowercase()).collect(),
-            leave_out: leave_out.clone(),
+            leave_out: leave_out.entries.clone(),
             are_months: self.place.is_some(),
         }
     }
@@ -206,6 +206,11 @@ impl Export {
     /// The variable that names it.
     pub fn name_variable(&self) -> String {
         scope::variable(self.provider, self.label.as_deref(), "EXPORT_NAME")
+    }
+
+    /// `hint`, and how to load the export without this delivery.
+    pub fn hint_without(&self, hint: &str, manifest_uri: &str, execution_id: Option<&str>) -> String {
+        self.options.leave_out.hint(hint, self.provider, manifest_uri, execution_id)
     }
 
     /// The export's table, once it is known what stands there.

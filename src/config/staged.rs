@@ -5,6 +5,7 @@ use std::{ops::RangeInclusive, path::PathBuf};
 use finops_core::{
     age::MaxAge,
     export::Provider,
+    leave_out::LeaveOut,
     shown::{Secret, shown},
     staged::Place,
 };
@@ -97,7 +98,10 @@ impl Steps<'_> {
             cur_version: self.option("cur_version", CurVersion::read),
             scopes: self.option("scopes", scopes).unwrap_or_default(),
             keep_runs: self.option("keep_runs", list).unwrap_or_default(),
-            leave_out: self.option("leave_out", list).unwrap_or_default(),
+            leave_out: LeaveOut {
+                setting: format!("{}.leave_out", self.provider.as_str()),
+                entries: self.option("leave_out", list).unwrap_or_default(),
+            },
             null_values: self.option("null_values", list).unwrap_or_default(),
         }
     }

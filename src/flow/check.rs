@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    azure::account::{Account, shorter},
+    azure::{
+        self, WITHOUT_BILLING_PERIODS,
+        account::{Account, shorter},
+    },
+    manifest::FileFormat,
     state::Standing,
 };
 use jiff::civil::Date;
@@ -13,6 +17,11 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{Figures, MonthLoad, Target},
 };
+
+const DIFFERENCES: &str = "nothing was changed; where files or manifest were written by hand, correct the counts in the manifest or \
+    leave them out; else compare the files with the provider's, and have the month delivered again where they are not whole";
+
+const STRAY_ROWS: &str = "nothing was changed: a month is replaced as a whole, and takes rows of its own only; compare the files with the provider's";
 
 /// How many months of stray rows a message names.
 const SHOWN: usize = 3;
@@ -37,10 +46,7 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(
-            "nothing was changed; compare the files with the provider's, have the month delivered again where they are not \
-             whole, then run again",
-        ));
+        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(DIFFERENCES));
     }
     if figures.rows() == 0 {
         let hint = "nothing was changed; compare the files with the provider's";
@@ -117,10 +123,9 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
         stray.push(format!("and {more} more months"));
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
-    Err(refused(month, Kind::Data, &stray).hint(
-        "nothing was changed: a month is replaced as a whole, and takes rows of its own only. Where billing cycles do not follow the calendar month, as with some of Azure's agreements, \
-         choose an export by calendar month, such as month to date; else compare the files with the provider's",
-    ))
+    let has_cycles = column == azure::TABLE_LAYOUT.partition;
+    let hint = if has_cycles { format!("{STRAY_ROWS}; {WITHOUT_BILLING_PERIODS}") } else { STRAY_ROWS.to_owned() };
+    Err(refused(month, Kind::Data, &stray).hint(hint))
 }
 
 fn counted(rows: u64) -> String {
@@ -141,8 +146,12 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
         differences.push(format!("expected {files} files, {} were read", number(figures.files)));
     }
     if let Some(expected) = month.rows.filter(|expected| *expected != rows) {
-        differences
-            .push(format!("{expected} rows were expected, as the files or their manifest say, and {rows} were read"));
+        // Only Parquet files count their rows themselves.
+        let told_by = match month.format {
+            FileFormat::Csv => format!("the manifest {} counts", month.manifest_uri),
+            FileFormat::Parquet => "the files say".to_owned(),
+        };
+        differences.push(format!("{expected} rows were expected, as {told_by}, and {rows} were read"));
     }
     if let Some(counted) = figures.counted.filter(|counted| *counted != rows) {
         differences.push(format!(
@@ -180,8 +189,8 @@ mod tests {
         let found = Figures { counted: Some(12), left_out: 3, written: Some(8), ..figures(1, 9) };
         assert_eq!(
             message(&month, &found),
-            "2025-09 cannot be loaded: expected 2 files, 1 were read; 10 rows were expected, as the files or \
-             their manifest say, and 9 were read; 9 of the 12 rows of the files were read: DuckDB skips rows of more than some \
+            "2025-09 cannot be loaded: expected 2 files, 1 were read; 10 rows were expected, as the manifest \
+             gs://b/m counts, and 9 were read; 9 of the 12 rows of the files were read: DuckDB skips rows of more than some \
              32 MB; 3 rows were left out; the load wrote 8 rows, 9 are staged (in 1 or 2)"
         );
         let unknown = Figures { files: None, written: None, ..figures(2, 10) };

@@ -3,6 +3,8 @@
 use finops_core::{
     BillingPeriod,
     age::{MaxAge, issued},
+    azure,
+    export::Provider,
     text::short,
 };
 use jiff::Timestamp;
@@ -16,6 +18,10 @@ use crate::{
 
 /// How many names an error shows.
 const SHOWN: usize = 10;
+
+/// Microsoft's page on exports: only with file partitioning does Azure write a manifest.
+const WITHOUT_MANIFEST: &str = "turn on file partitioning for the export in Azure, and run the export again for each month: without it \
+    Azure writes no manifest; where it is on, let the mirror copy manifest.json too";
 
 /// The remedy for an export that its provider no longer delivers.
 const ENDED: &str = "remove an export that ended from the settings";
@@ -42,6 +48,10 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         [first, .., last] => format!(", and {} months are loaded from there ({first} to {last})", months.len()),
     };
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
+    if let Ok(Some(file)) = azure_without_manifest(store, export).await {
+        message = format!("{message}; there are data files without one, such as {file}");
+        return Error::new(Kind::NotFound, message).hint(WITHOUT_MANIFEST);
+    }
     // Where these cannot be listed, the error is still that there is no manifest.
     if let Ok(Some(there)) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
@@ -58,6 +68,16 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         (None, _) => format!("check the prefix, the export's name and the mirror; {ENDED}"),
     };
     Error::new(Kind::NotFound, message).hint(hint)
+}
+
+/// A data file of an Azure export that has no manifest.
+async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option<String>> {
+    if export.provider != Provider::Azure || export.place.is_some() {
+        return Ok(None);
+    }
+    let mut keys = store.list_all(&export.prefix, &azure::data_patterns()).await?.into_iter().map(|object| object.key);
+    let file = keys.find(|key| azure::is_data_file(&export.prefix, export.name.as_deref(), key));
+    Ok(file.map(|key| short(&store.uri(&key))))
 }
 
 /// The exports below the prefix. Where there are none: the folders in it, or in the nearest folder above that has any.

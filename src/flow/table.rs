@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use finops_core::{
     BillingPeriod,
     export::ExportKind,
+    manifest::OTHER_KIND,
     schema::ColumnType,
     state::{LoadRecord, Standing},
 };
@@ -62,7 +63,12 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
 /// # Errors
 /// `ForeignTable` naming both exports.
 pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, Standing>) -> Result<()> {
-    let is_other = |record: &LoadRecord| record.export_name != target.export_name || record.pipeline != target.pipeline;
+    // Names at Azure have no case.
+    let is_named = |name: &str| match target.pipeline {
+        "azure" => name.eq_ignore_ascii_case(&target.export_name),
+        _ => name == target.export_name,
+    };
+    let is_other = |record: &LoadRecord| !is_named(&record.export_name) || record.pipeline != target.pipeline;
     let Some(record) = months.values().filter_map(Standing::visible).find(|record| is_other(record)) else {
         return Ok(());
     };
@@ -110,12 +116,20 @@ pub struct Delivered {
 /// Whether a run would take the table for what is delivered; where that is not known, what the table's columns tell counts.
 ///
 /// # Errors
-/// As [`check_table`].
+/// As [`check_table`], and `ForeignTable` for rows of another kind, as far as the columns tell kinds apart.
 pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, found: &Found) -> Result<()> {
-    match delivered {
-        Some(Delivered { export_name, kind }) => check_table(&export.target(export_name, kind.layout()), name, found),
-        None => kind_of(export, name, found).map(drop),
-    }
+    let Some(Delivered { export_name, kind }) = delivered else { return kind_of(export, name, found).map(drop) };
+    let other = ExportKind::of_table(|column| found.has(column));
+    let Some(other) = other.filter(|other| other.layout().partition != kind.layout().partition) else {
+        return check_table(&export.target(export_name, kind.layout()), name, found);
+    };
+    kind_of(export, name, found)?;
+    let (other, kind) = (other.as_str(), kind.as_str());
+    let message = format!(
+        "table {name} holds rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
+         `{kind}` is delivered"
+    );
+    Err(Error::new(Kind::ForeignTable, message).hint(OTHER_KIND))
 }
 
 /// The kind for which the table may be, as its columns tell.

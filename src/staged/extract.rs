@@ -81,7 +81,7 @@ async fn extract_months(
     });
     progress(Transfer::Planned(to_fetch.sum()));
     for planned in planned {
-        let mut month = planned_report(&planned);
+        let mut month = planned_report(&planned, export);
         let done = match planned.decision {
             _ if run.dry_run => Ok(()),
             Decision::Load(delivery) | Decision::Reload(delivery) => {

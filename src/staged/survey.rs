@@ -76,7 +76,7 @@ pub async fn survey(places: &Places<'_>, run: &Run, writing: Writing) -> Result<
     };
     let in_staging = there.months(&planned.export_name);
     let broken = planned.unreadable.iter().map(|(period, error)| unreadable(*period, error));
-    let extract = by_month(planned.months.iter().map(planned_report).chain(broken));
+    let extract = by_month(planned.months.iter().map(|month| planned_report(month, places.delivered)).chain(broken));
     let load = load_plan(places.staged, places.staging, places.duckdb, run).await?;
     let write = months(export_parquet(places.staged, places.duckdb, places.parquet, run, writing).await)?;
     let load_remote = match places.bigquery {
@@ -114,7 +114,7 @@ async fn load_plan<W: Warehouse>(
     run: &Run,
 ) -> Result<Months<MonthReport>, ReportedError> {
     let store = Store::Local(Local::new(from));
-    if !from.exists() || delivered_months(&store, export).await?.is_empty() {
+    if !from.exists() || delivered_months(&store, export).await?.is_none_or(|months| months.is_empty()) {
         return Ok(Months::new());
     }
     months(Box::pin(pipeline::run(export, &store, into, run, &|_| {})).await)

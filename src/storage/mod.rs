@@ -114,6 +114,16 @@ impl Store {
         }
     }
 
+    /// The same for several patterns.
+    ///
+    /// # Errors
+    /// As [`Self::list`]. Of several errors the first pattern's, not the quickest.
+    pub async fn list_all(&self, folder: &str, patterns: &[String]) -> Result<Vec<Object>> {
+        let lists = patterns.iter().map(|pattern| self.list(folder, pattern));
+        let listed: Result<Vec<Vec<Object>>> = futures::future::join_all(lists).await.into_iter().collect();
+        Ok(listed?.into_iter().flatten().collect())
+    }
+
     /// The names of some folders in a folder: of the first thousand entries at most.
     ///
     /// # Errors

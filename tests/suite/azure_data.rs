@@ -61,8 +61,10 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     // Where nothing stands, the newest delivery decides.
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), ["loaded", "refused"]);
-    let other = "it holds rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`): give that kind a table of its own";
-    assert_refused(&report, "2025-08", "manifest", &[&august.manifest, other], &[]);
+    let other =
+        "it holds rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`)";
+    let hint = ["export each kind under a name of its own", "add `20250801-20250831/"];
+    assert_refused(&report, "2025-08", "manifest", &[&august.manifest, other], &hint);
     assert_eq!(job.figures(TABLE, COST), expected([&september]));
 
     // What stands decides from then on.
@@ -70,14 +72,14 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     for _ in 0..2 {
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["refused", "skipped", "refused"]);
-        let other = "it holds rows of another kind than the table (`azure_actual`, not `azure_amortized`): give that kind a table of its own";
+        let other = "it holds rows of another kind than the table (`azure_actual`, not `azure_amortized`)";
         assert_refused(&report, "2025-10", "manifest", &[&october.manifest, other], &[]);
         assert_eq!(job.figures(TABLE, COST), expected([&september]));
     }
 }
 
 /// Delivers one file with this text.
-async fn deliver_text(job: &AzureJob, month: &str, text: &str) -> Delivered {
+pub async fn deliver_text(job: &AzureJob, month: &str, text: &str) -> Delivered {
     let delivered = job.deliver(&actual(), &whole(month)).await;
     job.write(&delivered.files[0].path, text).await;
     let counts = |manifest: &mut Value| {
@@ -156,7 +158,13 @@ async fn a_file_with_rows_of_two_billing_periods_is_refused(job: AzureJob) {
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["failed"]);
         let said = ["2025-10 cannot be loaded: ", &again.files[0].path, "belong to 2025-09"];
-        assert_refused(&report, "2025-10", "data", &said, &["Where billing cycles do not follow the calendar month"]);
+        assert_refused(
+            &report,
+            "2025-10",
+            "data",
+            &said,
+            &["export month to date a data set that has no billing periods"],
+        );
         assert_eq!(job.figures(TABLE, COST), expected([&first]));
         let status = job.finops.report_of(&["status", "--output", "json"], 0);
         assert_eq!(status[0]["months"][0]["execution_id"], id(&first));
@@ -170,7 +178,8 @@ async fn a_range_that_is_no_calendar_month_is_refused(job: AzureJob) {
     job.change_manifest(&september, from_15th).await;
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), ["refused", "loaded"]);
-    let said = ["it covers 2025-09-15 to 2025-09-30", "export by calendar month, such as month to date"];
-    assert_refused(&report, "2025-09", "manifest", &said, &[]);
+    let said = ["it covers 2025-09-15 to 2025-09-30 (MonthToDate)"];
+    let to_do = ["with this time frame Azure exports one calendar month", "add `20250901-20250930/"];
+    assert_refused(&report, "2025-09", "manifest", &said, &to_do);
     assert_eq!(job.figures(TABLE, COST), expected([&august]));
 }

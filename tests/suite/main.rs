@@ -9,6 +9,7 @@
 mod azure;
 mod azure_beside_aws;
 mod azure_data;
+mod azure_refusals;
 mod azure_requests;
 mod azure_runs;
 mod azure_versions;
@@ -45,6 +46,7 @@ mod image;
 mod in_flight;
 mod interrupted;
 mod jobs;
+mod leave_out;
 mod left_alone;
 mod live;
 mod local;

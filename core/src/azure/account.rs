@@ -45,8 +45,8 @@ pub struct Part {
 pub struct Account {
     /// Of each run, what is recorded.
     pub scopes: Vec<ScopeRecord>,
-    /// Of each scope, the days of the month with any cost: bit 0 is the first day.
-    pub days_with_cost: BTreeMap<String, u32>,
+    /// Of each scope, the days of the month that have rows: bit 0 is the first day.
+    pub days_with_rows: BTreeMap<String, u32>,
     /// What of it is wrong, in words.
     pub wrong: Vec<String>,
     /// Rows of scopes without billing periods whose day is in no such month, by scope and day.
@@ -89,11 +89,9 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
             ));
         }
         account.scopes.push(recorded(period, part, groups, rows));
-        let with_cost = account.days_with_cost.entry(part.scope.clone()).or_default();
+        let with_rows = account.days_with_rows.entry(part.scope.clone()).or_default();
         for ((_, day), sums) in groups {
-            if has_cost(sums) {
-                *with_cost |= bit(period, *day);
-            }
+            *with_rows |= bit(period, *day);
             if part.usage_month && day.is_none_or(|day| BillingPeriod::containing(day) != period) {
                 account.outside.entry((part.scope.clone(), *day)).or_default().add(sums);
             }
@@ -160,34 +158,34 @@ fn bit(period: BillingPeriod, day: Option<Date>) -> u32 {
     day.map_or(0, |day| 1 << (day.day() - 1))
 }
 
-/// Why the month would be less than what is loaded of a scope, if it would be: its cost begins later, or a day lacks that had
-/// more than a hundredth of it. Subscriptions that moved have such runs (Microsoft: "if a subscription changes offers, costs
+/// Why the month would be less than what is loaded of a scope, if it would be: it begins later, or a day lacks that had more
+/// than a hundredth of its cost. Subscriptions that moved have such runs (Microsoft: "if a subscription changes offers, costs
 /// before the change aren't available").
 pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
     let scopes: BTreeSet<&str> = loaded.iter().map(|record| record.scope.as_str()).collect();
     scopes.into_iter().find_map(|scope| {
-        let of = |records: &[ScopeRecord]| -> Vec<ScopeRecord> {
-            records.iter().filter(|record| record.scope == scope).cloned().collect()
-        };
-        let (now, before) = (of(&new.scopes), of(loaded));
         // What settings set aside is gone on purpose, and so is what they no longer unite.
-        let before: Vec<ScopeRecord> = before.into_iter().filter(|record| !record.kept).collect();
-        let (first, newest) = (now.first()?, before.iter().max_by_key(|record| record.issued_at)?);
-        let begin = |records: &[ScopeRecord]| records.iter().filter_map(|record| record.first_day).min();
-        let with_cost = new.days_with_cost.get(scope).copied().unwrap_or_default();
-        let lacks = before.iter().fold(0, |days, record| days | record.days) & !with_cost;
+        let first = new.scopes.iter().find(|record| record.scope == scope)?;
+        let before: Vec<&ScopeRecord> =
+            loaded.iter().filter(|record| record.scope == scope && !record.kept).collect();
+        let newest = before.iter().max_by_key(|record| record.issued_at)?;
+        let begins = before.iter().filter_map(|record| record.first_day).min();
+        let days = new.days_with_rows.get(scope).copied().unwrap_or_default();
+        let lacks = before.iter().fold(0, |days, record| days | record.days) & !days;
         let (of, was) = (short(&first.execution_id), short(&newest.execution_id));
-        match (begin(&before), begin(&now)) {
-            (Some(old), None) => {
-                Some(format!("run {of} has no cost, and run {was}, which is loaded, has some from {old} on"))
+        let first_of = |days: u32| days.trailing_zeros() + 1;
+        match begins.map(|begins| u32::from(begins.day().unsigned_abs())) {
+            Some(begins) if days == 0 => {
+                Some(format!("run {of} has no rows, and run {was}, which is loaded, has some from day {begins} on"))
             }
-            (Some(old), Some(new)) if old < new => {
-                Some(format!("run {of} begins with {new}, and run {was}, which is loaded, with {old}"))
-            }
-            _ if lacks != 0 => {
-                let day = lacks.trailing_zeros() + 1;
-                Some(format!("run {of} has no cost on day {day} of the month, and run {was}, which is loaded, has"))
-            }
+            Some(begins) if first_of(days) > begins => Some(format!(
+                "run {of} begins with day {}, and run {was}, which is loaded, with day {begins}",
+                first_of(days)
+            )),
+            _ if lacks != 0 => Some(format!(
+                "run {of} has no rows of day {}, and run {was}, which is loaded, has more than a hundredth of its cost there",
+                first_of(lacks)
+            )),
             _ => None,
         }
     })

@@ -65,7 +65,7 @@ pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
 /// [`RepeatedColumn`] where two are the same to the letter.
 pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
     let known = [&DECIMALS[..], &DATES, &OLD_DAYS, TABLE_LAYOUT.currencies].concat();
-    let names = spelled_column_names(file_names, &known)?;
+    let names = spelled_column_names(&without_translation(file_names), &known)?;
     // Names stay apart: they differ by more than case.
     let mut names: Vec<String> = names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect();
     if !names.iter().any(|name| name == TABLE_LAYOUT.cluster)
@@ -74,6 +74,21 @@ pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn
         TABLE_LAYOUT.cluster.clone_into(day);
     }
     Ok(names)
+}
+
+/// Azure's own names of the columns. Some exports of Enterprise Agreements have headers in the portal's language, with that
+/// name behind in brackets: `Kosten in Abrechnungswährung (CostInBillingCurrency)`. Known from public reports of such files.
+fn without_translation(headers: &[String]) -> Vec<String> {
+    let own = |header: &String| {
+        let name = header.strip_suffix(')').and_then(|header| Some(header.rsplit_once(" (")?.1));
+        let name = name.filter(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
+        name.unwrap_or(header).to_owned()
+    };
+    let has_cost = |names: &[String]| {
+        names.iter().any(|name| TABLE_LAYOUT.costs.iter().any(|cost| cost.eq_ignore_ascii_case(name)))
+    };
+    let names: Vec<String> = headers.iter().map(own).collect();
+    if has_cost(&names) && !has_cost(headers) { names } else { headers.to_vec() }
 }
 
 #[cfg(test)]
@@ -114,6 +129,22 @@ mod tests {
         assert_eq!(both[2], "date");
         let turned = names(&["productID", "ProductId"]);
         assert_eq!(both[..2], [turned[1].clone(), turned[0].clone()]);
+    }
+
+    #[test]
+    fn headers_in_the_portals_language_are_known_by_azures_own_name_in_brackets() {
+        let german = [
+            "Kosten in Abrechnungswährung (CostInBillingCurrency)",
+            "Datum (Date)",
+            "Abo (x) (SubscriptionId)",
+            "Tags",
+        ];
+        assert_eq!(names(&german), ["costInBillingCurrency", "date", "subscriptionId", "tags"]);
+        // Other headers with brackets stay as they are.
+        assert_eq!(names(&["Cost", "Price (Cost)", "Size (GB)"]), ["cost", "price__Cost_", "size__GB_"]);
+        assert_eq!(names(&["Size (GB)", "Datum (Date)"]), ["size__GB_", "datum__Date_"]);
+        let twice = ["Kosten (Cost)", "Betrag (Cost)"].map(str::to_owned);
+        assert_eq!(column_names(&twice), Err(RepeatedColumn("Cost".to_owned())));
     }
 
     #[test]

@@ -13,16 +13,39 @@ const MANIFESTS: [&str; 2] = ["manifest.json", "_manifest.json"];
 
 /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest.
 pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
-    let name = export_name.map_or_else(|| "*".to_owned(), as_pattern);
-    let exports = [String::new(), format!("{name}/")];
-    let patterns = exports
-        .iter()
-        .flat_map(|export| ["", "*/", "*/*/"].map(|inner| format!("{export}20??????-20??????/{inner}*manifest.json")));
-    patterns.collect()
+    patterns(&export_name.map_or_else(|| "*".to_owned(), as_pattern), "*manifest.json")
+}
+
+/// Patterns that match the manifests of an export of that name in any case as well: Azure's names have none, the folders of
+/// a mirror do.
+pub fn any_case(export_name: &str) -> Vec<String> {
+    let name = as_pattern(export_name).replace(|c: char| c.is_ascii_alphabetic(), "?");
+    patterns(&name, "*manifest.json")
+}
+
+/// Patterns that match the files where manifests may lie, whatever they are.
+pub fn data_patterns() -> Vec<String> {
+    patterns("*", "*")
+}
+
+fn patterns(export_name: &str, file: &str) -> Vec<String> {
+    let exports = [String::new(), format!("{export_name}/")];
+    let inner = |export: &String| ["", "*/", "*/*/"].map(|inner| format!("{export}20??????-20??????/{inner}{file}"));
+    exports.iter().flat_map(inner).collect()
+}
+
+/// Whether the object at `key` is a data file in a folder of the export's months. Without partitioning of files, Azure
+/// writes such a file, and no manifest.
+pub fn is_data_file(prefix: &str, export_name: Option<&str>, key: &str) -> bool {
+    let Some((folder, file)) = key.rsplit_once('/') else { return false };
+    let file = file.to_ascii_lowercase();
+    [".csv", ".csv.gz", ".parquet"].iter().any(|ending| file.ends_with(ending))
+        && locate(prefix, export_name, &format!("{folder}/{}", MANIFESTS[0])).is_some()
 }
 
 /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`. Where the
-/// prefix is the export's folder and no name is given, the name is that of the folder, or empty at the top of a bucket.
+/// prefix is the export's folder and no name is given, the name is that of the folder, or empty at the top of a bucket. A name
+/// that is given is the export's, in whatever case the folder has it.
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
     let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
     let (folders, file) = below.rsplit_once('/')?;
@@ -40,7 +63,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         return None;
     }
     if let (Some(folder), Some(wanted)) = (folder, export_name)
-        && folder != wanted
+        && !folder.eq_ignore_ascii_case(wanted)
     {
         return None;
     }
@@ -50,7 +73,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         issued: None,
         key: key.to_owned(),
         export_folder: key[..export_folder].to_owned(),
-        export_name: folder.or(export_name).unwrap_or(above).to_owned(),
+        export_name: export_name.or(folder).unwrap_or(above).to_owned(),
         period_folder: range.to_owned(),
         billing_period: BillingPeriod::containing(first),
     })
@@ -60,6 +83,11 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
 pub(super) fn days(folder: &str) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
     let (first, last) = folder.split_once('-')?;
     Some((compact_day(first)?, compact_day(last)?))
+}
+
+/// Whether the folder is named after the days that a run covers.
+pub(crate) fn is_range(folder: &str) -> bool {
+    days(folder).is_some()
 }
 
 /// Whether the folder is named after the minute of a run, `202503212104`.
@@ -104,6 +132,29 @@ mod tests {
         assert_eq!(name("mirror", None, key).as_deref(), Some("mirror"));
         assert_eq!(name("", Some("daily"), key), None);
         assert_eq!(name("", None, "20250301-20250331/manifest.json").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn an_export_is_found_in_whatever_case_its_name_is_written() {
+        let key = "p/Daily-Cost/20250301-20250331/manifest.json";
+        let found = locate("p", Some("daily-COST"), key).unwrap();
+        assert_eq!((found.export_name.as_str(), found.export_folder.as_str()), ("daily-COST", "p/Daily-Cost/"));
+        assert_eq!(locate("p", None, key).unwrap().export_name, "Daily-Cost");
+        assert_eq!(locate("p", Some("daily-cost2"), key), None);
+        assert_eq!(any_case("d*ly-C1")[3], "????-?1/20??????-20??????/*manifest.json");
+    }
+
+    #[test]
+    fn a_data_file_is_one_of_the_exports_months() {
+        for key in ["p/daily/20250901-20250930/daily_c0c0.csv", "p/20250901-20250930/202510010300/x.CSV.GZ"] {
+            assert!(is_data_file("p", Some("Daily"), key) && is_data_file("p", None, key), "{key}");
+        }
+        for key in
+            ["p/weekly/20250901-20250930/x.csv", "p/daily/20250901/x.csv", "p/daily/20250901-20250930/x.txt", "x.csv"]
+        {
+            assert!(!is_data_file("p", Some("daily"), key), "{key}");
+        }
+        assert_eq!(data_patterns()[3], "*/20??????-20??????/*");
     }
 
     #[test]

@@ -21,6 +21,10 @@ use crate::{
     text::short,
 };
 
+/// What to export where billing periods are no calendar months, as of some subscriptions that pay as they go.
+pub const WITHOUT_BILLING_PERIODS: &str = "where billing periods are not calendar months, as with pay-as-you-go, export month to date a data set that has \
+    no billing periods (type Usage, or version 2019-11-01): finops loads it by month of usage";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Raw {
@@ -168,21 +172,37 @@ fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option
     let (first, last) = days(&location.period_folder).unzip();
     let month = location.billing_period;
     let told = |day: Option<Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
+    let time_frame = raw.export_config.time_frame.as_deref().unwrap_or_default();
     let covers = || {
-        let time_frame = raw.export_config.time_frame.as_deref();
-        let time_frame = time_frame.map(|frame| format!(" (time frame {})", short(frame))).unwrap_or_default();
+        let of_time_frame = if time_frame.is_empty() { String::new() } else { format!(" ({})", short(time_frame)) };
         let (start, end) = (told(start.or(first)), told(end.or(last)));
-        format!("it covers {start} to {end}{time_frame} in folder {}", location.period_folder)
+        format!("it covers {start} to {end}{of_time_frame} in folder {}", location.period_folder)
     };
     let months = [first, start, last, end].into_iter().flatten().map(BillingPeriod::containing);
     if !months.into_iter().all(|of| of == month) {
-        return Err(ManifestError::SeveralMonths(format!("{}: days of one calendar month were expected", covers())));
+        let what = format!("{}: days of one calendar month were expected", covers());
+        return Err(ManifestError::Range { what, hint: range_hint(time_frame) });
     }
     let from = start.or(first).filter(|from| *from != month.first_day());
     if end.zip(from).is_some_and(|(end, from)| end < from) {
         return Err(ManifestError::Contradiction(format!("{}, which ends before it begins", covers())));
     }
     Ok((from, end))
+}
+
+/// What to do about a range of several months, given the export's `timeFrame`.
+fn range_hint(time_frame: &str) -> &'static str {
+    match time_frame.to_ascii_lowercase().as_str() {
+        // Microsoft's reference of the Exports API: the billing month, which is a calendar month in most agreements only.
+        "thelastbillingmonth" | "billingmonthtodate" => WITHOUT_BILLING_PERIODS,
+        "custom" => {
+            "run the export once for each month: as dates, choose the first and the last day of one calendar month"
+        }
+        "monthtodate" | "thelastmonth" | "thecurrentmonth" => {
+            "see what changed the manifest or its folder: with this time frame Azure exports one calendar month"
+        }
+        _ => "choose the time frame MonthToDate or TheLastMonth for the export",
+    }
 }
 
 /// A moment with or without a zone, which is UTC then.
@@ -447,14 +467,14 @@ mod tests {
     fn a_range_of_several_months_is_refused() {
         for (start, end) in [("2025-02-01", "2025-03-21"), ("2025-03-01", "2025-04-01"), ("2025-03-01", "2026-03-21")] {
             let refused = parsed(&run_of(start, end)).unwrap_err();
-            let says = format!("it covers {start} to {end} (time frame MonthToDate)");
-            assert!(matches!(&refused, ManifestError::SeveralMonths(text) if text.contains(&says)), "{refused}");
+            let says = format!("it covers {start} to {end} (MonthToDate)");
+            assert!(matches!(&refused, ManifestError::Range { what, .. } if what.contains(&says)), "{refused}");
         }
         for folder in ["20250301-20250415", "20250301-20250228"] {
             let text = manifest().to_string().replace("20250301-20250331", folder);
             let refused =
                 parsed_at(&format!("p/daily/{folder}/5f9a/manifest.json"), &text.parse().unwrap()).unwrap_err();
-            assert!(matches!(&refused, ManifestError::SeveralMonths(text) if text.contains(folder)), "{refused}");
+            assert!(matches!(&refused, ManifestError::Range { what, .. } if what.contains(folder)), "{refused}");
         }
         let backwards = parsed(&run_of("2025-03-21", "2025-03-02")).unwrap_err();
         assert!(matches!(&backwards, ManifestError::Contradiction(text) if text.contains("before it begins")));
@@ -485,6 +505,32 @@ mod tests {
         assert!(!may_differ(&plain));
         plain["deliveryConfig"]["compressionMode"] = Value::Null;
         assert!(!may_differ(&plain));
+    }
+
+    #[test]
+    fn the_hint_about_a_range_never_names_the_time_frame_that_the_export_has() {
+        let hint = |time_frame: Value| {
+            let mut manifest = with("/exportConfig/timeFrame", time_frame);
+            manifest["runInfo"]["startDate"] = json!("2025-02-16");
+            match parsed(&manifest).unwrap_err() {
+                ManifestError::Range { what, hint } => (what, hint),
+                other => panic!("{other:?}"),
+            }
+        };
+        for (time_frame, part) in [
+            ("TheLastBillingMonth", "no billing periods"),
+            ("BillingMonthToDate", "no billing periods"),
+            ("Custom", "once for each month"),
+            ("MonthToDate", "see what changed the manifest"),
+            ("TheLastMonth", "see what changed the manifest"),
+            ("WeekToDate", "the time frame MonthToDate"),
+        ] {
+            let (what, hint) = hint(json!(time_frame));
+            assert!(what.contains(&format!("2025-02-16 to 2025-03-21 ({time_frame}) in folder")), "{what}");
+            assert!(hint.contains(part) && !hint.contains(time_frame), "{time_frame}: {hint}");
+        }
+        let (what, hint) = hint(Value::Null);
+        assert!(what.contains("2025-03-21 in folder") && hint.contains("the time frame MonthToDate"), "{what} {hint}");
     }
 
     #[test]

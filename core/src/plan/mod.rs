@@ -62,7 +62,9 @@ impl Selection {
     }
 
     fn leaves_out(&self, execution_id: &str) -> bool {
-        self.leave_out.iter().any(|entry| entry.eq_ignore_ascii_case(execution_id))
+        // An entry may name the run's folder, which is called after its id.
+        let last = |entry: &String| entry.trim_matches('/').rsplit('/').next().map(str::to_owned);
+        self.leave_out.iter().filter_map(last).any(|last| last.eq_ignore_ascii_case(execution_id))
     }
 }
 
@@ -109,6 +111,8 @@ pub struct PlannedMonth {
     pub billing_period: BillingPeriod,
     /// The delivery's id, where its manifest could be read.
     pub execution_id: Option<String>,
+    /// Where its manifest lies; of several runs that of the newest.
+    pub manifest_uri: String,
     /// What to do.
     pub decision: Decision,
     /// Why, for people.
@@ -170,6 +174,7 @@ fn decide(
     }
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
     let standing = months.get(&billing_period);
+    let manifest_uri = deliveries.first().map(|best| best.manifest_uri.clone()).unwrap_or_default();
     let missing =
         months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
     let decided = if deliveries.is_empty() {
@@ -177,34 +182,42 @@ fn decide(
     } else if scopes::is_plain(&deliveries, standing, selection) {
         one::decide(&deliveries, standing, rules)
     } else {
-        let crossing = broken.iter().find(|(_, error)| matches!(error, ManifestError::SeveralMonths(_)));
+        let crossing = broken.iter().find(|(_, error)| matches!(error, ManifestError::Range { .. }));
         let month = scopes::Month { standing, selection, rules, crossing };
         Some(scopes::decide(deliveries, &month))
     };
     let unusable = unusable(&broken);
     let Some(Decided { execution_id, decision, mut reason, failure }) = decided else {
-        return unusable.map(|(reason, hint)| PlannedMonth {
+        return unusable.map(|Unusable { reason, hint, manifest_uri }| PlannedMonth {
             billing_period,
             execution_id: None,
+            manifest_uri,
             decision: Decision::Refuse { hint },
             reason,
             failure: None,
         });
     };
     reason.extend(missing.map(|missing| format!("; missing, and in the month before: {missing}")));
-    reason.extend(unusable.map(|(broken, _)| format!("; left out: {broken}")));
-    Some(PlannedMonth { billing_period, execution_id, decision, reason, failure })
+    reason.extend(unusable.map(|broken| format!("; left out: {}", broken.reason)));
+    Some(PlannedMonth { billing_period, execution_id, manifest_uri, decision, reason, failure })
 }
 
-/// What is wrong with the manifests that cannot be used, and what to do about it. One stands for all: that of the greatest
-/// name, which is the newest where folders are named after times.
-fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)> {
+/// What is wrong with manifests that cannot be used, and what to do about it.
+struct Unusable {
+    reason: String,
+    hint: &'static str,
+    manifest_uri: String,
+}
+
+/// Of several such manifests the one of the greatest name, which is the newest where folders are named after times.
+fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
     let (manifest_uri, error) = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
     let others = match broken.len() - 1 {
         0 => String::new(),
         others => format!(" (and {others} more that cannot be used)"),
     };
-    Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
+    let (reason, manifest_uri) = (format!("manifest {manifest_uri}: {error}{others}"), manifest_uri.clone());
+    Some(Unusable { reason, hint: error.hint(), manifest_uri })
 }
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
