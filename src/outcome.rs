@@ -4,6 +4,7 @@ use finops_core::{
     BillingPeriod,
     amount::movement,
     delivery::Delivery,
+    hint,
     plan::{Decision, PlannedMonth},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
     state::LoadRecord,
@@ -25,7 +26,7 @@ pub fn planned_report(month: &PlannedMonth) -> MonthReport {
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
             let stale = Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason))
-                .hint("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait");
+                .hint(hint::MIRROR_RUNNING);
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }
         Decision::Refuse { hint } => {

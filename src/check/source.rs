@@ -3,6 +3,7 @@
 use finops_core::{
     age::{MaxAge, age},
     check::{BucketPlace, Check, Finding, Status},
+    hint,
 };
 use futures::future::join3;
 use jiff::Timestamp;
@@ -143,7 +144,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
         Err(error) => return unread(&error),
     };
     let Some(newest) = months.into_iter().rfind(|month| wanted.contain(*month)) else {
-        let hint = "a run has nothing to do: are START_DATE and END_DATE right?";
+        let hint = hint::CHECK_DATES;
         return found(listed(), Finding::warning(Check::Export, &name, "none of the months asked for is there", hint));
     };
     let month = Months { start: Some(newest), end: Some(newest) };
@@ -178,7 +179,7 @@ fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding
             Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}, newest delivery {newest}"))
         } else {
             let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
-            let hint = "is the mirror still running? A run waits for them, and fails after WAIT_MAX_HOURS";
+            let hint = hint::MIRROR_RUNNING;
             Finding::warning(Check::Export, object, &found, hint)
         };
     }
@@ -189,7 +190,9 @@ fn of_export(object: &str, discovered: &Discovered, max_age: &MaxAge) -> Finding
             let found = format!("`{export}`: manifest {}: {error}", candidate.manifest_uri);
             Finding::failed(Check::Export, object, &found, Some(error.hint()))
         }
-        None => Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some("check again")),
+        None => {
+            Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some(hint::CHECK_AGAIN))
+        }
     }
 }
 

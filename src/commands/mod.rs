@@ -132,5 +132,5 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
 #[cfg(not(all(feature = "duckdb", feature = "s3")))]
 fn left_out(what: &str) -> crate::error::Error {
     let message = format!("this build leaves out {what}");
-    crate::error::Error::new(Kind::Configuration, message).hint("use a build with its default features")
+    crate::error::Error::new(Kind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
 }

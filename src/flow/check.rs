@@ -1,6 +1,6 @@
 //! What must hold of a month's staged rows before they may become the month. One place for all warehouses.
 
-use finops_core::BillingPeriod;
+use finops_core::{BillingPeriod, hint};
 
 use crate::{
     error::{Error, Kind, Result},
@@ -18,13 +18,10 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<()
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(
-            "nothing was changed; compare the files with the provider's, have the month delivered again where they are not \
-             whole, then run again",
-        ));
+        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));
     }
     if figures.rows() == 0 {
-        let hint = "nothing was changed; compare the files with the provider's";
+        let hint = hint::COMPARE_FILES;
         return Err(refused(month, Kind::Data, "no rows were read").hint(hint));
     }
     Ok(())
@@ -48,10 +45,7 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
         stray.push(format!("and {more} more months"));
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
-    Err(refused(month, Kind::Data, &stray).hint(
-        "nothing was changed: a month is replaced as a whole, and takes rows of its own only. Where billing cycles do not follow the calendar month, as with some of Azure's agreements, \
-         choose an export by calendar month, such as month to date; else compare the files with the provider's",
-    ))
+    Err(refused(month, Kind::Data, &stray).hint(hint::ROWS_OF_OTHER_MONTHS))
 }
 
 fn counted(rows: u64) -> String {

@@ -1,6 +1,7 @@
 //! Locks on finops's own folders. Files there keep their names when they are replaced, so a run that reads several of them
 //! excludes runs that write.
 
+use finops_core::hint;
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
@@ -35,7 +36,7 @@ fn lock(folder: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>, does: &
     match lock(&opened) {
         Err(TryLockError::WouldBlock) => {
             Err(Error::new(Kind::Busy, format!("another run {does} the folder {}", folder.display()))
-                .hint("wait for its end, and run again"))
+                .hint(hint::WAIT_FOR_RUN))
         }
         // Not every network's file system has locks.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(opened),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use finops_core::{
     BillingPeriod,
     export::{ExportKind, Provider},
+    hint,
     manifest::{FileFormat, Manifest, ManifestFile},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, Verb},
     staged::{StagedManifest, parquet_manifest_name, parquet_name},
@@ -164,7 +165,7 @@ async fn write(
     if rows != standing.rows_in_table {
         let table = duckdb.table_name(&target.name);
         let message = format!("{period} of {table} has {} rows, and {rows} were written", standing.rows_in_table);
-        return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
+        return Err(Error::new(Kind::Verification, message).hint(hint::CHANGED_MEANWHILE));
     }
     let Some(Hashes { written, .. }) = hashes(partial.clone()).await? else {
         return Err(unreadable(&partial, io::ErrorKind::NotFound.into()));

@@ -1,5 +1,6 @@
 //! A folder on this machine.
 
+use finops_core::hint;
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -36,7 +37,7 @@ impl Local {
         self.blocking(move || {
             if !root.is_dir() {
                 return Err(Error::new(Kind::NotFound, format!("there is no folder {}", root.display()))
-                    .hint("name the folder that holds the export, or the one above it"));
+                    .hint(hint::NAME_FOLDER));
             }
             let mut found = Vec::new();
             let parts: Vec<&str> = pattern.split('/').collect();
@@ -207,9 +208,7 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         _ => Kind::Storage,
     };
-    Error::new(kind, format!("cannot read {}", path.display()))
-        .hint("check that the file is there and that the account that runs finops may read it")
-        .cause(error)
+    Error::new(kind, format!("cannot read {}", path.display())).hint(hint::READABLE_FILE).cause(error)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reading an object's bytes over a network: an answer that hangs or breaks off is asked for again, from where it ended.
 
+use finops_core::hint;
 use std::ops::Range;
 
 use backon::BackoffBuilder;
@@ -76,15 +77,13 @@ where
         *from += chunk.len() as u64;
         if *from > end {
             let what = format!("{uri} was answered with more bytes than were asked for");
-            return Err(Failure::Lasting(
-                Error::new(Kind::Storage, what).hint("the server is at fault: report it there"),
-            ));
+            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint(hint::SERVER_AT_FAULT)));
         }
         take(chunk).await.map_err(Failure::Lasting)?;
     }
     if *from < end {
         let what = format!("reading {uri} ended {} bytes early", end - *from);
-        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint("run again later")));
+        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint(hint::RUN_AGAIN_LATER)));
     }
     Ok(())
 }
@@ -95,7 +94,7 @@ async fn in_time<T>(uri: &str, answer: impl Future<Output = T>) -> Result<T, Fai
     tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
         let seconds = http::DEADLINE.as_secs();
         let error = Error::new(Kind::Storage, format!("{uri} did not come within {seconds} s"));
-        Failure::Passing(error.hint("check the network, and the endpoint or emulator that is set, then run again"))
+        Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
     })
 }
 

@@ -3,6 +3,7 @@
 use finops_core::{
     BillingPeriod,
     export::ExportKind,
+    hint,
     manifest::FileFormat,
     schema::{Column, FileType, Reading},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, Standing},
@@ -92,7 +93,7 @@ impl MonthLoad {
                 "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
                  {sequence}, the largest that the column holds"
             );
-            Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
+            Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
         })
     }
 

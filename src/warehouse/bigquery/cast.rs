@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
+use finops_core::{
+    hint,
+    schema::{ColumnType, FileType, MapForm, Reading},
+};
 
 use super::model::Field;
 use crate::{
@@ -194,7 +197,7 @@ fn type_in_sql(field: &Field) -> Result<String> {
     let name = match field.r#type.as_str() {
         "RECORD" | "STRUCT" => {
             let message = format!("column {} of the table is a record, and its month's files lack it", field.name);
-            return Err(Error::new(Kind::Schema, message).hint("drop that column from the table"));
+            return Err(Error::new(Kind::Schema, message).hint(hint::DROP_RECORD));
         }
         "INTEGER" => "INT64",
         "FLOAT" => "FLOAT64",

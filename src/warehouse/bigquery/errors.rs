@@ -7,6 +7,7 @@ use std::{
 };
 
 use finops_core::{
+    hint,
     numbered::{By, Why},
     shown::shown,
     text::{message, short},
@@ -195,15 +196,15 @@ impl Failure {
     /// As an error that says what was being done, such as `reading table p.d.t`.
     pub(super) fn into_error(self, doing: &str) -> Error {
         let message = format!("{doing} failed: {self}");
-        let network = "check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again";
+        let network = hint::check_network("BIGQUERY_EMULATOR_HOST");
         match self {
             Self::Refused { status: 403, .. } if self.is_forbidden_by_policy() => {
-                Error::new(Kind::Permission, message).hint(ASK_ADMINISTRATOR)
+                Error::new(Kind::Permission, message).hint(hint::ASK_ADMINISTRATOR)
             }
             Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
                 match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == Kind::Warehouse) {
-                    Some(wait) => Error::new(kind, message).hint(format!("run again in {} s or later", wait.as_secs())),
+                    Some(wait) => Error::new(kind, message).hint(hint::wait_seconds(wait.as_secs())),
                     None => Error::new(kind, message).hint(hint),
                 }
             }
@@ -217,8 +218,7 @@ impl Failure {
                     io::ErrorKind::PermissionDenied => Kind::Permission,
                     _ => Kind::Storage,
                 };
-                let hint =
-                    "see that the file is there, whole and readable, then run again; export-parquet writes it anew";
+                let hint = hint::PARQUET_FILE;
                 Error::new(kind, message).hint(hint).cause(cause)
             }
         }
@@ -227,21 +227,14 @@ impl Failure {
 
 /// No access token can be had.
 pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(LOG_IN).cause(cause)
+    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
 }
 
 /// The key file is of no use. Of its content nothing is told.
 pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
     Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())))
-        .hint("name another file in database.bigquery.credentials_path, or leave it out and log in with gcloud")
+        .hint(hint::KEY_FILE)
 }
-
-/// The next step where a quota is used up.
-pub(super) const WAIT_FOR_QUOTA: &str =
-    "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
-const LOG_IN: &str = "run `gcloud auth application-default login`, or run the job as a service account";
-
-const ASK_ADMINISTRATOR: &str = "a policy of the organisation or a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator";
 
 const NO_MESSAGE: &str = "BigQuery gives no message";
 
@@ -268,30 +261,16 @@ fn beginning(body: &[u8]) -> String {
 
 fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
     match (status, reason) {
-        (401, _) => (Kind::Credentials, LOG_IN),
-        (_, "accessNotConfigured") => {
-            (Kind::Configuration, "run `gcloud services enable bigquery.googleapis.com` for the project")
-        }
-        (_, "accessDenied") => (
-            Kind::Permission,
-            "give the account roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project",
-        ),
-        (_, "quotaExceeded") => (Kind::Quota, WAIT_FOR_QUOTA),
-        (_, "stopped") => (Kind::Warehouse, "somebody cancelled the job: run again"),
-        (_, "invalid" | "invalidQuery") => (
-            Kind::Warehouse,
-            "BigQuery does not take what finops sends: report it with this message; what is loaded stays",
-        ),
-        (_, "duplicate") | (409, _) => {
-            (Kind::Busy, "something else created it in the meantime: run again, and it is found")
-        }
-        (403, _) if !TRANSIENT.contains(&reason) => {
-            (Kind::Permission, "check the account's roles and the project's billing in the Google Cloud console")
-        }
-        (404, _) | (_, "notFound") => {
-            (Kind::NotFound, "check the names of project, dataset and table, and the dataset's location")
-        }
-        _ => (Kind::Warehouse, "run again: what is loaded stays, and the rest is loaded then"),
+        (401, _) => (Kind::Credentials, hint::LOG_IN),
+        (_, "accessNotConfigured") => (Kind::Configuration, hint::ENABLE_API),
+        (_, "accessDenied") => (Kind::Permission, hint::GRANT_EDITOR),
+        (_, "quotaExceeded") => (Kind::Quota, hint::WAIT_FOR_QUOTA),
+        (_, "stopped") => (Kind::Warehouse, hint::CANCELLED),
+        (_, "invalid" | "invalidQuery") => (Kind::Warehouse, hint::REPORT_REQUEST),
+        (_, "duplicate") | (409, _) => (Kind::Busy, hint::CREATED_MEANWHILE),
+        (403, _) if !TRANSIENT.contains(&reason) => (Kind::Permission, hint::CHECK_ROLES),
+        (404, _) | (_, "notFound") => (Kind::NotFound, hint::CHECK_NAMES),
+        _ => (Kind::Warehouse, hint::RUN_AGAIN),
     }
 }
 
@@ -355,23 +334,12 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         message = format!("{message}; {detail}");
     }
     let (kind, hint) = match error.reason.as_str() {
-        "invalid" if refuses_schema(error) => {
-            (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
-        }
+        "invalid" if refuses_schema(error) => (Kind::Schema, hint::ANOTHER_TABLE),
         // Of a query that converts values, the reason is `invalidQuery`.
-        _ if error.message.contains(NO_VALUE) => {
-            (Kind::Data, "the loaded month is unchanged; run again: the column and its values are named then")
-        }
-        "invalid" => (
-            Kind::Data,
-            "the loaded month is unchanged; have the month delivered again, then run again. Where a column's type \
-             changed at the provider, choose another table name: finops loads all months there",
-        ),
-        "notFound" => (Kind::NotFound, "a file or the table went away while it was needed: run again"),
-        "accessDenied" => (
-            Kind::Permission,
-            "give the account roles/storage.objectViewer on the bucket and roles/bigquery.dataEditor on the dataset",
-        ),
+        _ if error.message.contains(NO_VALUE) => (Kind::Data, hint::NAMED_THEN),
+        "invalid" => (Kind::Data, hint::FILES_REFUSED),
+        "notFound" => (Kind::NotFound, hint::WENT_AWAY),
+        "accessDenied" => (Kind::Permission, hint::GRANT_FOR_LOAD),
         reason => meaning(0, reason),
     };
     Error::new(kind, message).hint(hint).job(job_id)

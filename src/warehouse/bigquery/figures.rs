@@ -8,6 +8,7 @@ use crate::{
         sql::{Dialect, read_costs},
     },
 };
+use finops_core::hint;
 
 impl BigQuery {
     /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
@@ -23,8 +24,7 @@ impl BigQuery {
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let figures = read_costs(&answer.rows).map_err(|found| {
-            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}"))
-                .hint("expected a month, a currency, amounts and counts: report it with this message")
+            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
         })?;
         Ok((figures, answer.job_id))
     }
