@@ -39,6 +39,7 @@ mod formats;
 mod gcs;
 mod google_storage;
 mod harness;
+mod hints;
 mod histories;
 mod hostile;
 mod image;
