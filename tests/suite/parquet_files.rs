@@ -1,5 +1,6 @@
 //! Parquet files that are not as they should be, and what a plan says of those that are.
 
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{
@@ -76,7 +77,7 @@ fn nanoseconds_in_utc_of_which_duckdb_drops_digits_are_refused_with_their_column
     let error = &month(&report, "2025-09")["error"];
     assert_eq!(error["kind"], "data", "{report:#}");
     assert_names(error["message"].as_str().unwrap(), &["column since is TIMESTAMP(NANOS) in UTC", "00001"]);
-    assert_names(error["hint"].as_str().unwrap(), &["write the files with microseconds"]);
+    assert_names(error["hint"].as_str().unwrap(), &[hint::MICROSECONDS]);
 }
 
 #[test]

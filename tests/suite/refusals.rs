@@ -5,6 +5,7 @@ use finops::{
     error::Kind,
     warehouse::{MonthLoad, Warehouse},
 };
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -36,11 +37,11 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     let before = table.snapshot().await;
     for (code, reason, kind, hint) in [
-        (401, "authError", Kind::Credentials, "gcloud auth application-default login"),
-        (403, "accessDenied", Kind::Permission, "roles/bigquery.dataEditor"),
-        (403, "billingNotEnabled", Kind::Permission, "billing"),
-        (403, "accessNotConfigured", Kind::Configuration, "gcloud services enable bigquery.googleapis.com"),
-        (404, "notFound", Kind::NotFound, "location"),
+        (401, "authError", Kind::Credentials, hint::LOG_IN),
+        (403, "accessDenied", Kind::Permission, hint::GRANT_EDITOR),
+        (403, "billingNotEnabled", Kind::Permission, hint::CHECK_ROLES),
+        (403, "accessNotConfigured", Kind::Configuration, hint::ENABLE_API),
+        (404, "notFound", Kind::NotFound, hint::CHECK_NAMES),
     ] {
         // Of the load of the files, and of the swap that follows it.
         for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
@@ -91,7 +92,7 @@ async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
     table.harness.emulator.add_fault(fault("POST", "/jobs", 5, status(503, "backendError")));
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Warehouse);
-    assert!(error.next_step().unwrap().contains("run again"), "{:?}", error.next_step());
+    assert!(error.next_step().unwrap().contains(hint::RUN_AGAIN), "{:?}", error.next_step());
     assert_eq!(table.harness.load_inserts(), sent + 5);
     assert_eq!(table.snapshot().await, before);
 }
@@ -104,7 +105,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
     let error = table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.full_message().contains("demo.billing"), "{}", error.full_message());
-    assert!(error.next_step().unwrap().contains("bq mk --location=US --dataset demo:billing"), "{error:?}");
+    assert!(error.next_step().unwrap().contains(&hint::create_dataset("US", "demo", "billing")), "{error:?}");
 }
 
 #[tokio::test]
@@ -127,7 +128,7 @@ async fn a_job_of_another_account_is_recognised() {
     let before = table.select("*");
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
-    assert!(error.next_step().unwrap().contains("another account"), "{:?}", error.next_step());
+    assert!(error.next_step().unwrap().contains(hint::ONE_ACCOUNT), "{:?}", error.next_step());
     assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
 
@@ -157,7 +158,7 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
     for error in [inspected, prepared, raced] {
         assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());
         assert!(error.full_message().contains("demo.billing.finops_loads"), "{}", error.full_message());
-        assert!(error.next_step().unwrap().contains("another dataset"), "{error:?}");
+        assert!(error.next_step().unwrap().contains(hint::FOREIGN_STATE), "{error:?}");
     }
 }
 
@@ -187,7 +188,7 @@ async fn a_state_table_with_other_columns_or_types_is_named_with_them() {
             assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
             let message = error.full_message();
             assert!(message.contains("demo.billing.finops_loads") && message.contains(named), "{message}");
-            assert!(error.next_step().unwrap().contains("rename that table"), "{error:?}");
+            assert!(error.next_step().unwrap().contains(hint::RESTORE_STATE), "{error:?}");
         }
     }
 }

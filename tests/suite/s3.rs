@@ -1,5 +1,6 @@
 //! `s3://` as a source, with moto_server in the place of S3.
 
+use finops_core::hint;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -251,7 +252,7 @@ async fn a_server_that_does_not_answer_is_an_error_within_seconds() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let finops = finops(&format!("http://127.0.0.1:{port}"), &folder.path().join("finops.duckdb"));
     let start = Instant::now();
-    assert_error(&error(&finops, 1), "storage", &["no answer for s3://", "refused"], "AWS_ENDPOINT_URL");
+    assert_error(&error(&finops, 1), "storage", &["no answer for s3://", "refused"], hint::S3_UNREACHABLE);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
@@ -263,7 +264,7 @@ async fn missing_credentials_are_named_before_anything_is_asked() {
         .with("AWS_EC2_METADATA_DISABLED", "true");
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", "hint: set AWS_PROFILE"]);
+    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", hint::AWS_CREDENTIALS]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,7 +277,7 @@ async fn a_machine_without_root_certificates_is_told_so() {
         .with("SSL_CERT_DIR", folder.path().to_str().unwrap());
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no root certificates", "hint: install the system's ca-certificates"]);
+    assert_names(&outcome.stderr, &["no root certificates", hint::ROOT_CERTIFICATES]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +298,7 @@ async fn the_region_of_a_bucket_elsewhere_is_told() {
     let header = "x-amz-bucket-region: eu-west-1\r\n";
     let url = answering(answer("301 Moved Permanently", header, "PermanentRedirect", "use another endpoint"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 2);
-    assert_error(&error, "configuration", &["another region"], "AWS_REGION=eu-west-1");
+    assert_error(&error, "configuration", &["another region"], &hint::aws_region("eu-west-1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,7 +309,7 @@ async fn a_server_that_has_too_many_requests_is_asked_again() {
     let database = folder.path().join("finops.duckdb");
     assert_error(&error(&finops(&url, &database), 1), "permission", &["AccessDenied"], "s3:ListBucket");
     let error = error(&finops(&answering(busy), &database), 1);
-    assert_error(&error, "storage", &["was answered with status 429"], "run again later");
+    assert_error(&error, "storage", &["was answered with status 429"], hint::RUN_AGAIN_LATER);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,5 +317,5 @@ async fn what_the_role_lacks_is_told() {
     let folder = TempDir::new().unwrap();
     let url = answering(answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 1);
-    assert_error(&error, "permission", &["s3://", "AccessDenied"], "s3:ListBucket and s3:GetObject");
+    assert_error(&error, "permission", &["s3://", "AccessDenied"], "s3:ListBucket and s3:GetObject on bucket");
 }

@@ -1,6 +1,7 @@
 //! The staged pipeline where the machine fails it, and where it is killed: nothing partial has a final name, and the next
 //! run ends as if nothing had happened.
 
+use finops_core::hint;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -92,7 +93,7 @@ fn two_runs_do_not_write_to_one_staging_folder_at_the_same_time() {
     other.lock().unwrap();
     let outcome = pipeline.run("run-pipeline");
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-    assert_names(&outcome.stderr, &["another run uses the folder ./data/staging", "hint: wait for its end"]);
+    assert_names(&outcome.stderr, &["another run uses the folder ./data/staging", hint::WAIT_FOR_RUN]);
     assert!(pipeline.files("data").is_empty(), "nothing was made");
     drop(other);
     pipeline.report("run-pipeline");

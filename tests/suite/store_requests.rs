@@ -1,5 +1,6 @@
 //! What a store asks its server for: how much at once, on which condition, and again where an answer breaks off.
 
+use finops_core::hint;
 use std::{
     fs, io,
     sync::{
@@ -205,7 +206,7 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
             let error = refusal.unwrap_err();
             assert_eq!(error.kind(), Kind::Busy, "{store}: {}", error.full_message());
             assert!(error.full_message().contains("cur/a.csv was replaced"), "{}", error.full_message());
-            assert!(error.next_step().unwrap().contains("mirror"), "{store}");
+            assert!(error.next_step().unwrap().contains(hint::WAIT_FOR_WRITER), "{store}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Uploads that are interrupted, refused, killed, or meet another run's.
 
+use finops_core::hint;
 use std::{
     io::Read,
     process::{Child, Command},
@@ -89,7 +90,7 @@ async fn a_refused_upload_says_what_the_account_needs() {
     assert_eq!(each(&report, "status"), ["failed", "loaded"], "{report:#}");
     let error = &month(&report, "2025-09")["error"];
     assert_eq!(error["kind"], "permission");
-    assert_names(error["hint"].as_str().unwrap(), &["roles/bigquery.jobUser", "roles/bigquery.dataEditor"]);
+    assert_names(error["hint"].as_str().unwrap(), &[hint::GRANT_EDITOR]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
