@@ -160,3 +160,28 @@ fn way_out(change: &SchemaChange) -> &'static str {
         hint::ANOTHER_TABLE
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_column_has_the_way_out_that_helps() {
+        let change = |column: &str, from: FileType, to| SchemaChange {
+            column: column.to_owned(),
+            change: ChangeKind::Refuse,
+            from: Some(from.to_string()),
+            to,
+            billing_periods: Vec::new(),
+            reason: String::new(),
+        };
+        for (column, from, to, hint) in [
+            ("a", FileType::Other, ColumnType::String, hint::WITHOUT_COLUMN),
+            ("line_item_unblended_cost", FileType::Date, ColumnType::Decimal, hint::IS_EXPORT),
+            ("a", FileType::Date, ColumnType::Foreign, hint::DROP_COLUMN_OR_ANOTHER_TABLE),
+            ("a", FileType::Date, ColumnType::Decimal, hint::ANOTHER_TABLE),
+        ] {
+            assert_eq!(way_out(&change(column, from, to)), hint, "{column} {to}");
+        }
+    }
+}

@@ -210,3 +210,20 @@ fn name(export: &Export) -> String {
     let (provider, label) = (export.provider.as_str(), export.label.as_deref().or(export.name.as_deref()));
     label.map_or_else(|| provider.to_owned(), |label| format!("{provider} {label}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_went_away_asks_for_another_check() {
+        let nothing = Discovered {
+            export_name: None,
+            kind: None,
+            candidates: Vec::new(),
+            newest_at: None,
+            unreadable: Vec::new(),
+        };
+        assert_eq!(of_export("aws", &nothing, &MaxAge::default()).hint.as_deref(), Some(hint::CHECK_AGAIN));
+    }
+}

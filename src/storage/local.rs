@@ -241,4 +241,10 @@ mod tests {
         join_all(work).await.into_iter().for_each(|done| done.unwrap());
         assert_eq!(shared.1.load(Ordering::SeqCst), REQUESTS);
     }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_what_to_check() {
+        let error = unreadable(Path::new("a"), io::ErrorKind::NotFound.into());
+        assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::READABLE_FILE)));
+    }
 }

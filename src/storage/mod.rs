@@ -290,3 +290,14 @@ fn names_in<'a>(prefix: &str, listed: impl Iterator<Item = &'a str>) -> Vec<Stri
     let name = |listed: &str| Some(listed.strip_prefix(prefix)?.trim_end_matches('/').to_owned());
     listed.filter_map(name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_written_says_so() {
+        let error = unwritable(Path::new("a"), std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!((error.kind(), error.next_step()), (Kind::Permission, Some(hint::MAY_NOT_WRITE)));
+    }
+}

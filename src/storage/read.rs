@@ -147,7 +147,8 @@ mod tests {
     async fn what_gives_nothing_is_given_up_and_named_and_bytes_that_came_give_it_new_attempts() {
         for hangs in [true, false] {
             let (read, asked) = reads(&[(0, hangs); 20], 0..10).await;
-            assert!(read.is_err());
+            let hint = hangs.then_some(hint::NETWORK_OR_ENDPOINT);
+            assert_eq!(read.unwrap_err().next_step(), hint);
             assert_eq!(asked, vec![0..10; 5]);
             let mut slow = vec![(0, hangs); 4];
             slow.push((1, hangs));
@@ -162,6 +163,13 @@ mod tests {
         let (read, asked) = reads(&[(10, false)], 0..10).await;
         assert!(read.is_err());
         assert_eq!(asked, vec![0..10]);
+    }
+
+    #[tokio::test]
+    async fn more_than_was_asked_for_is_the_servers_fault() {
+        let open = |_| async { Ok(stream::once(future::ready(Ok(Bytes::from_static(b"0123456789")))).boxed()) };
+        let read = read(&Limit::new(), "s3://b/k", 0..4, open, async |_| Ok(())).await;
+        assert_eq!(read.unwrap_err().next_step(), Some(hint::SERVER_AT_FAULT));
     }
 
     #[tokio::test]

@@ -77,6 +77,8 @@ fn a_truncated_file_fails_its_month_alone() {
         let september = bad_september(&job, "failed");
         assert_eq!(september["error"]["kind"], "data");
         assert_names(message(&september), &[path.to_str().unwrap(), "truncated"]);
+        let hint = if rows > 3 { hint::FETCH_FILE } else { hint::FETCH_AGAIN };
+        assert_eq!(september["error"]["hint"], hint);
     }
 }
 
@@ -301,6 +303,16 @@ fn without_any_manifest_a_run_fails_and_where_no_month_is_asked_for_it_does_not(
     let none = job.finops.run(&["run", "--start-date", "2030-01"]);
     assert_eq!(none.code, 0, "{}", none.stderr);
     assert_names(&none.stdout, &["nothing to do: none of the months asked for is there"]);
+}
+
+#[test]
+fn exports_of_one_name_in_two_folders_are_refused_with_what_tells_them_apart() {
+    let job = LocalJob::new(&[september()]);
+    let folder = job.source.join("20250901-20251001");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("report-Manifest.json"), "{}").unwrap();
+    let report = job.finops.clone().with("AWS_EXPORT_NAME", REPORT).report(2);
+    assert_eq!(report["pipelines"][0]["error"]["hint"], hint::NARROWER_PREFIX, "{report:#}");
 }
 
 #[test]

@@ -197,6 +197,23 @@ async fn a_dataset_that_may_not_load_from_where_the_bucket_is_fails() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_in_two_regions_may_or_may_not_do() {
+    let checked = Checked::new().await;
+    checked.create("/datasets", json!({"datasetReference": {"datasetId": DATASET}, "location": "europe-west4"})).await;
+    checked.storage.answer(GoogleStorage::BUCKET, 200, json!({"location": "EUR4", "locationType": "dual-region"}));
+    let report = checked.report(0);
+    assert_told(finding(&report, "location", BUCKET), &["not known", "two regions"], &[hint::LOAD_ONE_MONTH]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_comes_back_to_the_same_page_ends() {
+    let checked = Checked::new().await;
+    checked.storage.answer(GoogleStorage::LISTING, 200, json!({"items": [], "nextPageToken": "again"}));
+    let report = checked.report(1);
+    assert_told(finding(&report, "source", BUCKET), &["the same page"], &[hint::SERVER_MAY_BE_AT_FAULT]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn expirations_that_new_tables_would_inherit_are_a_warning() {
     let checked = Checked::new().await;
     let dataset = json!({
@@ -405,6 +422,9 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
         &["report-Manifest.json: it is not a manifest"],
         &[hint::COMPARE_MANIFEST],
     );
+
+    let report = check("START_DATE", "2030-01", 0);
+    assert_told(finding(&report, "export", "aws"), &["none of the months asked for"], &[hint::CHECK_DATES]);
 
     checked.job.storage.put(BUCKET, "cur/daily/20251101-20251201/daily-Manifest.json", "{}").await;
     let report = checked.report(1);

@@ -299,6 +299,8 @@ async fn a_bucket_loads_into_duckdb_too() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("finops.duckdb");
     let finops = job.finops.clone().with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", database.to_str().unwrap());
+    let report = finops.clone().with("TMPDIR", "/no/such/folder").report(1);
+    assert_eq!(month(&report, "2025-09")["error"]["hint"], hint::SET_TMPDIR, "{report:#}");
     let finops = finops.with("TMPDIR", folder.path().to_str().unwrap());
     assert_eq!(each(&finops.report(0), "status"), ["loaded", "loaded"]);
     assert_eq!(in_duckdb(&database), both());

@@ -1,4 +1,4 @@
-//! Every hint is in the registry (`core/src/hint/`), is shown somewhere, and is documented.
+//! Every hint is in the registry (`core/src/hint/`), is shown somewhere, is reached by a test, and is documented.
 
 use std::{
     fmt::Write,
@@ -8,10 +8,14 @@ use std::{
 
 use finops_core::hint::{ALL, Hint};
 
+/// The test itself names no hint.
+const THIS: &str = "tests/suite/hints.rs";
 const REGISTRY: &str = "core/src/hint/";
 const DOCUMENT: &str = "docs/troubleshooting.md";
 /// Set to rewrite the table of the document.
 const REWRITE: &str = "FINOPS_REWRITE_DOCS";
+/// More than the run fills in at any place of a hint.
+const LONGEST_FILLED: usize = 200;
 
 /// A file of the repository.
 struct File {
@@ -69,6 +73,24 @@ fn names(code: &str, hint: &Hint) -> bool {
     })
 }
 
+/// Whether a hint's text is there, with anything short in its places.
+fn shows(flat_text: &str, hint: &Hint) -> bool {
+    let text = flat(hint.text);
+    let mut parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, fixed)| fixed));
+    let first = parts.next().unwrap();
+    let rest: Vec<&str> = parts.collect();
+    flat_text.match_indices(first).any(|(at, _)| {
+        let mut left = &flat_text[at + first.len()..];
+        rest.iter().all(|part| match left.find(part) {
+            Some(at) if at <= LONGEST_FILLED => {
+                left = &left[at + part.len()..];
+                true
+            }
+            _ => false,
+        })
+    })
+}
+
 /// The literals that a piece of code gives as hints, or that it keeps for that.
 fn literals(code: &str) -> Vec<String> {
     let code = flat(code);
@@ -122,6 +144,18 @@ fn every_hint_is_said_once_and_shown_somewhere() {
         assert_eq!(all().filter(|other| flat(other.text) == flat(hint.text)).count(), 1, "{hint:?}");
         assert!(sources.iter().any(|file| names(file.halves().0, hint)), "nothing shows {hint:?}");
     }
+}
+
+/// A test reaches a hint if it names the hint's constant, or has its text: in a snapshot or of its own.
+#[test]
+fn every_hint_is_reached_by_a_test() {
+    let tests = files("tests", &["rs", "snap"]).into_iter().chain(files("core/tests", &["rs", "snap"]));
+    let tests = tests.filter(|file| file.path != THIS).map(|file| file.text);
+    let beside = sources().into_iter().map(|file| file.halves().1.to_owned());
+    let tests: Vec<(String, String)> = tests.chain(beside).map(|text| (flat(&text), text)).collect();
+    let is_reached = |hint: &Hint| tests.iter().any(|(flat, text)| names(text, hint) || shows(flat, hint));
+    let unreached: Vec<&str> = all().filter(|hint| !is_reached(hint)).map(|hint| hint.name).collect();
+    assert!(unreached.is_empty(), "no test reaches {} hints: {}", unreached.len(), unreached.join(" "));
 }
 
 /// The table of the document.

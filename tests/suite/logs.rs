@@ -217,12 +217,16 @@ fn a_filter_that_is_empty_or_none_hides_no_summary_and_a_plan_is_summed_up_as_on
 }
 
 #[test]
-fn a_log_that_cannot_be_written_ends_no_run() {
+fn a_log_that_cannot_be_written_ends_no_run_and_a_lost_report_does() {
     let job = LocalJob::new(&[september()]);
     let finops = job.finops.clone().with("RUST_LOG", "info");
     for finops in [finops.clone(), in_cloud_run(&finops)] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         assert_eq!(finops.command(&["run"]).stderr(full).status().unwrap().code(), Some(0));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = finops.command(&["run"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_names(&String::from_utf8_lossy(&output.stderr), &[hint::OUTPUT_FULL]);
     }
 }
 

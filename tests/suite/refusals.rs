@@ -5,7 +5,10 @@ use finops::{
     error::Kind,
     warehouse::{MonthLoad, Warehouse},
 };
-use finops_core::hint;
+use finops_core::{
+    hint,
+    schema::{Column, ColumnType, additions},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -218,4 +221,51 @@ async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
     }
     table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
     assert_eq!(expirations().await, [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn a_table_that_goes_away_while_it_is_prepared_says_to_run_again() {
+    let table = with_a_month().await;
+    let gone = status(404, "notFound");
+    table.harness.emulator.add_fault(Fault { after: 1, ..fault("GET", "/tables/aws_cur", usize::MAX, gone) });
+    let columns = Delivery::of_costs("2025-08", "a", &["1"]).table_columns();
+    let added = Column { name: "added".to_owned(), column_type: ColumnType::String };
+    let change = additions(&columns, &[added], &[]);
+    let error = table.harness.warehouse().prepare(&table.target, &columns, &change).await.unwrap_err();
+    assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::TABLE_GONE)), "{error:?}");
+
+    let table = Table::<BigQueryHarness>::new().await;
+    table.harness.emulator.add_fault(fault("POST", "/tables", 2, status(409, "duplicate")));
+    let error = table.harness.warehouse().prepare(&table.target, &columns, &[]).await.unwrap_err();
+    assert_eq!((error.kind(), error.next_step()), (Kind::Busy, Some(hint::TABLE_COMES_AND_GOES)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_number_or_time_that_is_needed_says_to_report_it() {
+    let answer = |body: Value| FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
+    let rows = |row: &[&str]| {
+        let cells: Vec<Value> = row.iter().map(|value| json!({"v": value})).collect();
+        let fields: Vec<Value> = row.iter().map(|_| json!({"name": "a", "type": "STRING"})).collect();
+        answer(json!({
+            "jobComplete": true, "jobReference": {"projectId": PROJECT, "jobId": "j", "location": "US"},
+            "schema": {"fields": fields}, "rows": [{"f": cells}], "totalRows": "1",
+        }))
+    };
+    let table = with_a_month().await;
+    let (warehouse, name) = (table.harness.warehouse(), &table.target.name);
+    let loaded = warehouse.loaded(name).await.unwrap();
+    table.harness.emulator.add_fault(fault("POST", "/queries", 1, rows(&["202508", "many"])));
+    let error = warehouse.inspect(name, &loaded).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT), "{}", error.full_message());
+
+    let mut found = table.harness.call(Method::GET, &format!("/datasets/{DATASET}/tables/aws_cur"), Value::Null).await;
+    found["creationTime"] = "soon".into();
+    table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, answer(found)));
+    let error = warehouse.inspect(name, &loaded).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT_IF_IT_STAYS), "{}", error.full_message());
+
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
+    table.harness.emulator.add_fault(fault("POST", "/queries", 1, rows(&["?"])));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT_SUM), "{}", error.full_message());
 }

@@ -16,8 +16,9 @@ use aws_sdk_s3::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
 };
-use finops::storage::{S3, S3Options, Store};
+use finops::storage::{Object, Part, S3, S3Options, Store};
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -301,6 +302,28 @@ async fn the_region_of_a_bucket_elsewhere_is_told() {
     assert_error(&error, "configuration", &["another region"], &hint::aws_region("eu-west-1"));
 }
 
+#[test]
+fn a_refusal_of_s3_says_what_to_change() {
+    let folder = TempDir::new().unwrap();
+    for (status, code, exit, kind, hint) in [
+        ("301 Moved Permanently", "PermanentRedirect", 2, "configuration", hint::AWS_REGION),
+        ("403 Forbidden", "InvalidAccessKeyId", 1, "credentials", hint::RENEW_CREDENTIALS),
+    ] {
+        let url = answering(answer(status, "", code, "no"));
+        assert_error(&error(&finops(&url, &folder.path().join("finops.duckdb")), exit), kind, &[code], hint);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_gives_a_whole_object_for_a_range_is_refused() {
+    let head = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 10\r\nConnection: close\r\n\r\n";
+    let store = store(&answering(format!("{head}0123456789"))).await;
+    let (checksum, version) = (None, Some("e".to_owned()));
+    let object = Object { key: "k".to_owned(), bytes: 10, updated: Timestamp::UNIX_EPOCH, checksum, version };
+    let error = store.read(&object, Part::Head(4)).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::NEEDS_RANGES), "{}", error.full_message());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_has_too_many_requests_is_asked_again() {
     let folder = TempDir::new().unwrap();
@@ -317,5 +340,5 @@ async fn what_the_role_lacks_is_told() {
     let folder = TempDir::new().unwrap();
     let url = answering(answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 1);
-    assert_error(&error, "permission", &["s3://", "AccessDenied"], "s3:ListBucket and s3:GetObject on bucket");
+    assert_error(&error, "permission", &["s3://", "AccessDenied"], &hint::allow_s3(BUCKET));
 }

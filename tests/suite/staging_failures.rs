@@ -356,3 +356,15 @@ async fn a_staging_load_bears_what_goes_away_of_its_requests() {
         assert_eq!(staging_tables(&table.harness).await, [""; 0]);
     }
 }
+
+#[tokio::test]
+async fn columns_that_bigquery_refuses_on_the_way_say_what_helps() {
+    for (struck, hint) in [(STAGING, hint::REPORT_OR_CSV), ("-query-1", hint::COLUMNS_CHANGED)] {
+        let table = with_a_month().await;
+        let load = table.prepare(&floating("new", &["3", "4"])).await;
+        let refused = "Provided Schema does not match Table t. Field a is missing in new schema";
+        table.harness.emulator.add_job_fault(job_fault(struck, "invalid", refused));
+        let error = assert_fails(&table, &load, 2).await;
+        assert_eq!(error.next_step(), Some(hint), "{}", error.full_message());
+    }
+}

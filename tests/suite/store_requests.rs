@@ -274,7 +274,10 @@ async fn an_etag_is_an_md5_only_where_the_answer_allows_it() {
         // As if other bytes had arrived.
         let other = Object { checksum: Some("0".repeat(32)), ..object.clone() };
         match store.fetch(&other, &copy, &|_| {}).await {
-            Err(error) if is_md5 => assert_names(&error.full_message(), &["cur/a.csv did not arrive as it is listed"]),
+            Err(error) if is_md5 => {
+                assert_names(&error.full_message(), &["cur/a.csv did not arrive as it is listed"]);
+                assert_eq!(error.next_step(), Some(hint::REPLACED_MEANWHILE));
+            }
             fetched => assert!(fetched.is_ok() && !is_md5, "{fetched:?}"),
         }
         etags.push(object.version.unwrap());

@@ -299,6 +299,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
     let error = swap_after(&table, &prepared, &loads[0], fewer).await.unwrap_err();
     assert_eq!((error.kind(), error.job_id()), (Kind::Verification, Some(job(1).as_str())));
     assert_names(&error.full_message(), &["2 rows were staged", "copied 1"]);
+    assert_eq!(error.next_step(), Some(hint::MONTH_CHANGED));
     assert_eq!(table.recorded(), 0);
 }
 

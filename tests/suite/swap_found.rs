@@ -222,3 +222,16 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
     assert_eq!(error.next_step(), Some(hint::ONE_ACCOUNT));
     assert_eq!((error.kind(), table.recorded()), (Kind::Permission, 0));
 }
+
+#[tokio::test]
+async fn rows_of_a_found_swap_that_the_account_does_not_see_are_no_success() {
+    let table = with_an_unrecorded_swap().await;
+    let load = prepare(&table).await;
+    // The partition is counted first, which no policy hides, and then its rows are summed.
+    let body = json!({"jobComplete": true, "jobReference": {"jobId": "j"}, "schema": {"fields": []}, "rows": []});
+    let none = FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
+    table.harness.emulator.add_fault(Fault { after: 1, ..fault("POST", "/queries", 1, none) });
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!((error.kind(), table.recorded()), (Kind::Permission, 0), "{}", error.full_message());
+    assert_eq!(error.next_step(), Some(hint::ROW_ACCESS));
+}

@@ -276,6 +276,7 @@ mod tests {
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
         let error = month_query(&load, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
+        assert_eq!(error.next_step(), Some(hint::DROP_RECORD));
     }
 
     #[test]

@@ -194,6 +194,7 @@ mod tests {
         let error = job(&["/data/a", "/data/b"]).unwrap_err();
         assert_eq!(error.kind(), Kind::Configuration);
         assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::USE_BUCKET));
     }
 
     #[test]
@@ -202,6 +203,7 @@ mod tests {
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
     }
     #[test]
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
@@ -209,5 +211,6 @@ mod tests {
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::NO_STAR));
     }
 }

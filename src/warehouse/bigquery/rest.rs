@@ -244,4 +244,10 @@ mod tests {
         assert!(error.full_message().starts_with("loading failed: no usable answer: "), "{error:?}");
         assert!(!error.full_message().contains("secret"), "{error:?}");
     }
+
+    #[test]
+    fn a_host_that_is_no_url_says_how_to_give_it() {
+        let rest = Rest::new(Client::new(), ExponentialBuilder::default(), Some("127.0.0.1:9050"), None);
+        assert_eq!(rest.err().unwrap().next_step(), Some(hint::EMULATOR_URL));
+    }
 }

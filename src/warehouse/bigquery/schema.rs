@@ -102,7 +102,7 @@ mod tests {
         let columns: Vec<Column> =
             columns(&TableSchema { fields: fields.into() }).into_iter().map(|found| found.column).collect();
         assert!(columns.iter().all(|column| column.column_type == ColumnType::Foreign));
-        assert!(table_schema(&columns).is_err());
+        assert_eq!(table_schema(&columns).unwrap_err().next_step(), Some(hint::DROP_COLUMN));
         assert!(sql_type(&columns[0]).is_err());
     }
 }

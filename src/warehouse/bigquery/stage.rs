@@ -367,3 +367,19 @@ fn check_names(load: &MonthLoad) -> Result<()> {
     );
     Err(Error::new(Kind::Schema, message).hint(hint::RENAME_COLUMN))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_bigquery_does_not_take_says_what_to_change() {
+        use super::super::test::{column, load};
+        use finops_core::schema::ColumnType;
+        let columns = vec![column("a", FileType::String, ColumnType::String)];
+        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
+        let columns = vec![column("a-b", FileType::String, ColumnType::String)];
+        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
+        assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
+    }
+}

@@ -239,3 +239,14 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(duckdb::Error) -> Error {
         if full { failed.hint(hint::DISK_OF_FILE_FULL) } else { failed }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_where_to_make_room() {
+        let full = || duckdb::Error::InvalidParameterName("No space left on device".to_owned());
+        assert_eq!(failed("writing")(full()).next_step(), Some(hint::DISK_OF_FILE_FULL));
+    }
+}
