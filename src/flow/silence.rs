@@ -18,8 +18,6 @@ use crate::{
 /// How many names an error shows.
 const SHOWN: usize = 10;
 
-/// The remedy for an export that its provider no longer delivers.
-
 /// Refuses a newest delivery that is older than the setting allows.
 ///
 /// # Errors

@@ -1,11 +1,12 @@
 //! Locks on finops's own folders. Files there keep their names when they are replaced, so a run that reads several of them
 //! excludes runs that write.
 
-use finops_core::hint;
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
 };
+
+use finops_core::hint;
 
 use crate::{
     error::{Error, Kind, Result},

@@ -5,11 +5,11 @@
 
 mod probe;
 
-use finops_core::hint;
 use std::ops::Range;
 
 use ::http::{Extensions, HeaderMap};
 use backon::Retryable;
+use finops_core::hint;
 use futures::{StreamExt, stream};
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;

@@ -1,6 +1,5 @@
 //! A folder on this machine.
 
-use finops_core::hint;
 use std::{
     fs::{self, File, Metadata},
     io::{self, Read, Seek, SeekFrom, Write},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use finops_core::hint;
 use jiff::Timestamp;
 
 use super::{MOST_ENTRIES, Object, limit::Limit, replaced, unwritable};

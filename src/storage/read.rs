@@ -1,10 +1,10 @@
 //! Reading an object's bytes over a network: an answer that hangs or breaks off is asked for again, from where it ended.
 
-use finops_core::hint;
 use std::ops::Range;
 
 use backon::BackoffBuilder;
 use bytes::Bytes;
+use finops_core::hint;
 use futures::{StreamExt, stream::BoxStream};
 
 use super::limit::Limit;

@@ -1,6 +1,5 @@
 //! An S3 bucket, through AWS's own client: its credentials, endpoints and retries are those that every AWS tool has.
 
-use finops_core::hint;
 use std::{cell::Cell, env, ops::Range};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
@@ -16,6 +15,7 @@ use aws_sdk_s3::{
     types::ServerSideEncryption,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use finops_core::hint;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 

@@ -1,8 +1,8 @@
 //! Bad input gets an error that names the object and the month, and costs nothing that is loaded.
 
-use finops_core::hint;
 use std::fs;
 
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,8 +1,8 @@
 //! AWS Data Exports: CUR 2.0 and FOCUS, each format and layout, in both warehouses.
 
-use finops_core::hint;
 use std::{fs, path::Path};
 
+use finops_core::hint;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

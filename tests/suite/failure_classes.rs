@@ -1,6 +1,5 @@
 //! Each way in which BigQuery, or what lies between, can fail, and how the load ends then.
 
-use finops_core::hint;
 use std::time::{Duration, Instant};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
@@ -9,6 +8,7 @@ use finops::{
     flow::replace::{self, Replaced},
     warehouse::Warehouse,
 };
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::Value;
 

@@ -173,8 +173,7 @@ fn troubleshooting_lists_every_hint() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
     let document = fs::read_to_string(&path).unwrap();
     let at = document.find("| About |").unwrap();
-    let written: String =
-        document[at..].lines().take_while(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    let written: String = document[at..].split_inclusive('\n').take_while(|line| line.starts_with('|')).collect();
     let wanted = table();
     if std::env::var_os(REWRITE).is_some() {
         fs::write(&path, document.replacen(&written, &wanted, 1)).unwrap();

@@ -1,6 +1,5 @@
 //! What the program may not touch: tables of others, and what permissions keep from it.
 
-use finops_core::hint;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -10,6 +9,7 @@ use std::{
 };
 
 use bigquery_emulator::{Fault, FaultKind, LoggedRequest, When};
+use finops_core::hint;
 use serde_json::json;
 
 use crate::{

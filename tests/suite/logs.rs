@@ -1,9 +1,9 @@
 //! What Cloud Logging gets of a run in a Cloud Run job: a JSON object a line, with labels by which lines can be found.
 
-use finops_core::hint;
 use std::{io::Read, process::Command};
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{

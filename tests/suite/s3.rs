@@ -1,6 +1,5 @@
 //! `s3://` as a source, with moto_server in the place of S3.
 
-use finops_core::hint;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -17,6 +16,7 @@ use aws_sdk_s3::{
     config::{BehaviorVersion, Credentials, Region},
 };
 use finops::storage::{Object, Part, S3, S3Options, Store};
+use finops_core::hint;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! Several exports in one deployment, each with a table of its own.
 
-use finops_core::hint;
 use std::{fs, path::PathBuf};
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use serde_json::Value;
 use tempfile::TempDir;
 

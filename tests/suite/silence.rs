@@ -1,9 +1,9 @@
 //! No deliveries, or no new ones: nothing is wrong with any month, and the run fails.
 
-use finops_core::hint;
 use std::fs;
 
 use billing_exports::{Dialect, Export, Format, Run};
+use finops_core::hint;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -1,7 +1,6 @@
 //! The staged pipeline where the machine fails it, and where it is killed: nothing partial has a final name, and the next
 //! run ends as if nothing had happened.
 
-use finops_core::hint;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -12,6 +11,7 @@ use std::{
 
 use assert_cmd::cargo::cargo_bin;
 use billing_exports::{Delivered, Dialect, Export, Format};
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{

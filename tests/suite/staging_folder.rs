@@ -1,6 +1,5 @@
 //! What is finops's own in its folders: who may be at work there, what it reads again, and what it removes.
 
-use finops_core::hint;
 use std::{
     fs,
     os::unix::fs::symlink,
@@ -8,6 +7,7 @@ use std::{
 };
 
 use billing_exports::{Dialect, Export, Format};
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{

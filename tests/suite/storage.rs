@@ -1,6 +1,5 @@
 //! Buckets and folders, as the flow lists and reads them.
 
-use finops_core::hint;
 use std::{
     fs,
     io::{Read, Write},
@@ -13,6 +12,7 @@ use finops::{
     error::Kind,
     storage::{Gcs, Local, Object, Part, Store},
 };
+use finops_core::hint;
 use jiff::Timestamp;
 use tempfile::TempDir;
 

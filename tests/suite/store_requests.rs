@@ -1,6 +1,5 @@
 //! What a store asks its server for: how much at once, on which condition, and again where an answer breaks off.
 
-use finops_core::hint;
 use std::{
     fs, io,
     sync::{
@@ -19,6 +18,7 @@ use finops::{
     error::Kind,
     storage::{Gcs, Object, Part, REQUESTS, Store},
 };
+use finops_core::hint;
 use futures::{StreamExt, future::join_all, stream};
 use tokio::sync::{Barrier, Notify};
 

@@ -1,12 +1,12 @@
 //! Uploads that are interrupted, refused, killed, or meet another run's.
 
-use finops_core::hint;
 use std::{
     io::Read,
     process::{Child, Command},
 };
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::{Value, json};
 

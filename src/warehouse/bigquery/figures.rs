@@ -1,5 +1,7 @@
 //! What rows hold, counted and summed by one query.
 
+use finops_core::hint;
+
 use super::BigQuery;
 use crate::{
     error::{Error, Kind, Result},
@@ -8,7 +10,6 @@ use crate::{
         sql::{Dialect, read_costs},
     },
 };
-use finops_core::hint;
 
 impl BigQuery {
     /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.

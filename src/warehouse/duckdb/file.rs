@@ -1,12 +1,13 @@
 //! The database file: where it is, and whether it can be written.
 
-use finops_core::hint;
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
 };
+
+use finops_core::hint;
 
 use crate::error::{Error, Kind, Result};
 
