@@ -9,6 +9,7 @@ use finops_core::{
     BillingPeriod, azure,
     delivery::{Delivery, StoredFile},
     export::{ExportKind, ManifestLocation, Provider},
+    hint,
     leave_out::LeaveOut,
     manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
@@ -120,7 +121,7 @@ fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
         Some(wanted) if wanted != found => {
             let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
             let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");
-            Err(Error::new(Kind::Configuration, message).hint("leave cur_version out, or name another export"))
+            Err(Error::new(Kind::Configuration, message).hint(hint::CUR_VERSION))
         }
         _ => Ok(()),
     }
@@ -324,8 +325,8 @@ async fn manifests(store: &Store, export: &Export) -> Result<Manifests> {
             format!("several exports lie below {}: {}", store.uri(&export.prefix), list.join(", ")),
         )
         .hint(match &export.name {
-            None => format!("name one with {}, or choose a prefix that holds only one", export.name_variable()),
-            Some(_) => "choose a prefix that holds only one of these folders".to_owned(),
+            None => hint::name_export(export.name_variable()),
+            Some(_) => hint::NARROWER_PREFIX.to_owned(),
         }));
     }
     Ok(Manifests { export_name: name(&found).or(of_all), manifests: found })

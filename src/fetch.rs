@@ -1,6 +1,6 @@
 //! A delivery's files where the warehouse can read them.
 
-use finops_core::delivery::Delivery;
+use finops_core::{delivery::Delivery, hint};
 use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 
@@ -32,7 +32,7 @@ impl Fetched {
             return Ok(Self { files: files.map(literal).collect(), _folder: None });
         }
         let folder = tempfile::tempdir().map_err(|error| {
-            Error::new(Kind::Storage, "cannot make a folder for downloads").hint("set TMPDIR").cause(error)
+            Error::new(Kind::Storage, "cannot make a folder for downloads").hint(hint::SET_TMPDIR).cause(error)
         })?;
         let path = folder.path();
         let files = stream::iter(delivery.files.iter().enumerate())

@@ -4,6 +4,7 @@ use finops_core::{
     BillingPeriod,
     amount::movement,
     delivery::Delivery,
+    hint,
     plan::{Decision, PlannedMonth},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
     state::LoadRecord,
@@ -19,26 +20,21 @@ use crate::{
 
 /// A month's report as far as the plan goes: months to load have no status yet.
 pub fn planned_report(month: &PlannedMonth, export: &Export) -> MonthReport {
-    let hint = |hint| export.hint_without(hint, &month.manifest_uri, month.execution_id.as_deref());
+    let without = |hint| export.hint_without(hint, &month.manifest_uri, month.execution_id.as_deref());
     let (action, status, error) = match &month.decision {
         Decision::Load(_) => (Action::Load, None, None),
         Decision::Reload(_) => (Action::Reload, None, None),
         Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
-            let to_do = month
-                .failure
-                .as_ref()
-                .map_or("is the mirror still running? WAIT_MAX_HOURS says how long a month may wait", |failure| {
-                    failure.hint
-                });
+            let to_do = month.failure.as_ref().map_or(hint::MIRROR_RUNNING, |failure| failure.hint);
             let stale =
-                Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(hint(to_do));
+                Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(without(to_do));
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }
         Decision::Refuse { hint: to_do } => {
             let refused =
-                Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(hint(to_do));
+                Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(without(to_do));
             (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
         }
     };

@@ -9,6 +9,7 @@ use finops_core::{
     BillingPeriod,
     age::MaxAge,
     export::ExportKind,
+    hint,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
     schema::{Column, SchemaChange, respell},
@@ -220,7 +221,7 @@ async fn round<W: Warehouse>(
             Ok(Replaced::Committed(committed, notes)) => outcome::loaded(month, previous, *committed, &notes),
             Ok(Replaced::Superseded) => {
                 let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
-                let again = Error::new(Kind::Busy, message).hint("run again when its mirror and other runs are done");
+                let again = Error::new(Kind::Busy, message).hint(hint::SUPERSEDED);
                 not_loaded(month, MonthStatus::Failed, &again);
                 superseded.insert(period);
             }
@@ -236,8 +237,7 @@ async fn round<W: Warehouse>(
 }
 
 fn ended_early(period: BillingPeriod) -> Error {
-    Error::new(Kind::Warehouse, format!("loading {period} ended early, by a fault of finops"))
-        .hint("no month is left half loaded: run again, and report it with the lines above")
+    Error::new(Kind::Warehouse, format!("loading {period} ended early, by a fault of finops")).hint(hint::REPORT_LINES)
 }
 
 #[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]

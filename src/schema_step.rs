@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use finops_core::{
     BillingPeriod,
     delivery::Delivery,
+    hint,
     manifest::Manifest,
     plan::{Decision, PlannedMonth},
     report::{MonthReport, MonthStatus},
@@ -155,7 +156,7 @@ pub fn refuse_required(
             continue;
         };
         let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
-        let way_out = format!("let it take NULL: ALTER TABLE `{table}` ALTER COLUMN {column} DROP NOT NULL");
+        let way_out = hint::take_null(table, column);
         not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out));
     }
     accepted
@@ -164,12 +165,37 @@ pub fn refuse_required(
 /// What helps against a column that is refused.
 fn way_out(change: &SchemaChange) -> &'static str {
     if change.from.as_ref() == Some(&FileType::Other.to_string()) {
-        "have the report delivered without that column, or as CSV"
+        hint::WITHOUT_COLUMN
     } else if known_type(&change.column) == Some(change.to) {
-        "is this a billing export, as its provider wrote it?"
+        hint::IS_EXPORT
     } else if change.to == ColumnType::Foreign {
-        "drop or rename that column of the table, or choose another table name: the first run loads all months there"
+        hint::DROP_COLUMN_OR_ANOTHER_TABLE
     } else {
-        "choose another table name: the first run loads all months there"
+        hint::ANOTHER_TABLE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_column_has_the_way_out_that_helps() {
+        let change = |column: &str, from: FileType, to| SchemaChange {
+            column: column.to_owned(),
+            change: ChangeKind::Refuse,
+            from: Some(from.to_string()),
+            to,
+            billing_periods: Vec::new(),
+            reason: String::new(),
+        };
+        for (column, from, to, hint) in [
+            ("a", FileType::Other, ColumnType::String, hint::WITHOUT_COLUMN),
+            ("line_item_unblended_cost", FileType::Date, ColumnType::Decimal, hint::IS_EXPORT),
+            ("a", FileType::Date, ColumnType::Foreign, hint::DROP_COLUMN_OR_ANOTHER_TABLE),
+            ("a", FileType::Date, ColumnType::Decimal, hint::ANOTHER_TABLE),
+        ] {
+            assert_eq!(way_out(&change(column, from, to)), hint, "{column} {to}");
+        }
     }
 }

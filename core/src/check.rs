@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::text::message;
+use crate::{hint, text::message};
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -156,7 +156,7 @@ pub fn clock(service: &str, ahead: SignedDuration) -> Finding {
         return Finding::ok(Check::Clock, service, "within a minute of the service's");
     }
     let found = format!("this machine's clock is {} s {way} the service's", off.as_secs());
-    let hint = "set the machine's clock (NTP): tokens signed a few minutes off are refused";
+    let hint = hint::SET_CLOCK;
     if off <= HARMFUL {
         Finding::warning(Check::Clock, service, &found, hint)
     } else {

@@ -12,6 +12,7 @@ pub mod csv_rows;
 pub mod delivery;
 pub mod export;
 pub mod groups;
+pub mod hint;
 pub mod leave_out;
 pub mod manifest;
 pub mod numbered;

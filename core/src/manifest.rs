@@ -3,7 +3,7 @@
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{export::ExportKind, period::BillingPeriod, schema::ColumnType, text::short};
+use crate::{export::ExportKind, hint, period::BillingPeriod, schema::ColumnType, text::short};
 
 /// A column as the manifest names it; its type where the manifest gives one that is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,10 +141,8 @@ impl ManifestError {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed(_) | Self::Contradiction(_) => {
-                "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
-            }
-            Self::Unsupported(_) => "change the report's settings at the provider",
+            Self::Malformed(_) | Self::Contradiction(_) => hint::COMPARE_MANIFEST,
+            Self::Unsupported(_) => hint::CHANGE_REPORT,
             Self::Range { hint, .. } => hint,
             Self::OtherKind(_) => OTHER_KIND,
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     check::{Check, Finding, Status},
+    hint,
     state::STATE_TABLE,
 };
 use futures::future::{join, join_all, join3};
@@ -108,10 +109,7 @@ async fn staging_dataset(
         Ok(None) => {
             let place = place.unwrap_or(default_location);
             let found = "not there, and STAGING_DATASET names it for staging tables";
-            let hint = format!(
-                "check the name, or create it: bq mk --dataset --location={place} {project}:{name}; without \
-                 STAGING_DATASET, staging tables are made beside the export's table"
-            );
+            let hint = hint::staging_dataset(place, project, name);
             without(Finding::failed(Check::Dataset, &object, found, Some(&hint)), "the dataset")
         }
         Err(error) => without(failed(Check::Dataset, &object, &error), "the dataset"),
@@ -130,10 +128,7 @@ fn staging_location(options: &Options, name: &str, of: &str, locations: &BTreeMa
     }
     let found = format!("staging tables would be in {staging}, the tables are in {tables}: both must be in one place");
     let other = format!("{name}_{}", tables.to_ascii_lowercase().replace('-', "_"));
-    let hint = format!(
-        "bq mk --dataset --location={tables} {project}:{other}, and set STAGING_DATASET={other}; or leave \
-         STAGING_DATASET out"
-    );
+    let hint = hint::other_staging(tables, project, other);
     Finding::failed(Check::Location, &object, &found, Some(&hint))
 }
 
@@ -149,8 +144,7 @@ async fn creation(warehouse: &BigQuery, options: &Options, name: &str, location:
             if error.kind() == Kind::Permission && options.staging_dataset.as_deref().is_some_and(|s| s != name) =>
         {
             let found = "tables may not be created: those of the exports, and finops_loads, must be there";
-            let hint = "whether BigQuery then takes a staging table's copy is not known; \
-                        roles/bigquery.dataEditor on the dataset has all that is needed";
+            let hint = hint::COPY_UNKNOWN;
             Finding::warning(Check::Permissions, &object, found, hint)
         }
         Err(error) => failed(Check::Permissions, &object, &error),
@@ -209,11 +203,7 @@ async fn dataset(warehouse: Option<&BigQuery>, options: &Options, name: &str) ->
         Finding::ok(Check::Dataset, &object, &format!("in {location}"))
     } else {
         let found = format!("in {location}; by default it drops {}", drops.join(", and "));
-        let hint = format!(
-            "finops takes that away from its own tables when it loads; to end it for all: bq update {} {}:{name}",
-            options_of_bq.join(" "),
-            options.project
-        );
+        let hint = hint::end_expiration(options_of_bq.join(" "), &options.project, name);
         Finding::warning(Check::Dataset, &object, &found, &hint)
     };
     (finding, Some(facts))
@@ -222,20 +212,14 @@ async fn dataset(warehouse: Option<&BigQuery>, options: &Options, name: &str) ->
 /// A dataset that is not there, which a run creates if it may.
 async fn absent(warehouse: &BigQuery, options: &Options, name: &str, object: &str) -> Finding {
     let Options { project, default_location, .. } = options;
-    let create = format!("bq mk --dataset --location={default_location} {project}:{name}");
     match warehouse.may_create_dataset(name).await {
         Ok(()) => {
             let found = format!("not there: a run creates it in {default_location}");
-            Finding::warning(
-                Check::Dataset,
-                object,
-                &found,
-                &format!("is the name right? To create it yourself: {create}"),
-            )
+            Finding::warning(Check::Dataset, object, &found, &hint::new_dataset(default_location, project, name))
         }
         Err(error) if error.kind() == Kind::Permission => {
             let found = "not there, and the account may not create datasets";
-            let hint = format!("check the name, or create it as one who may: {create}");
+            let hint = hint::have_dataset_created(default_location, project, name);
             Finding::failed(Check::Dataset, object, found, Some(&hint))
         }
         Err(error) => failed(Check::Dataset, object, &error),
@@ -307,15 +291,13 @@ fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
                 "has row access policies ({}): months are replaced by a query that keeps them, billed for their bytes",
                 ids.join(", ")
             );
-            let hint = "the account must see all rows, by a policy FILTER USING (TRUE); or put the policies on a view that \
-                        readers use instead";
+            let hint = hint::POLICIES_FOUND;
             Finding::warning(Check::RowAccess, object, &found, hint)
         }
         Ok(None) => {
             let found =
                 "not known: the account may not see whether the table has row access policies, which a copy may remove";
-            let hint = "bigquery.rowAccessPolicies.list shows them, which roles/bigquery.dataEditor does not have: give it \
-                        in a role of your own, or ask somebody who may list them";
+            let hint = hint::POLICIES_UNKNOWN;
             Finding::warning(Check::RowAccess, object, found, hint)
         }
         Err(error) => failed(Check::RowAccess, object, &error),

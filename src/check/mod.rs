@@ -10,7 +10,10 @@ mod bigquery;
 mod duckdb;
 mod source;
 
-use finops_core::check::{Check, CheckReport, Finding, Loading, clock, loading};
+use finops_core::{
+    check::{Check, CheckReport, Finding, Loading, clock, loading},
+    hint,
+};
 #[cfg(feature = "duckdb")]
 use futures::future::join;
 use futures::future::join_all;
@@ -81,8 +84,7 @@ fn failed(check: Check, object: &str, error: &Error) -> Finding {
 /// What the service's clock tells.
 fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
     let unknown = || {
-        let hint =
-            "if the other checks fail too, check the network, and this machine's date: far off, no certificate holds";
+        let hint = hint::CLOCK_UNKNOWN;
         Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
     };
     ahead.map_or_else(unknown, |ahead| clock(service, ahead))
@@ -94,11 +96,7 @@ fn location_finding(export: &Export, project: &str, place: &Place, location: Opt
     let bucket = match place {
         Place::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
         Place::Untold => {
-            let hint = format!(
-                "give the account roles/storage.legacyBucketReader on the bucket, or look yourself: gcloud storage buckets \
-                 describe {} --format='value(location)'",
-                source::bucket(export)
-            );
+            let hint = hint::bucket_location(source::bucket(export));
             let found = "not known: the account may not see where the bucket is";
             return Finding::warning(Check::Location, &object, found, &hint);
         }
@@ -113,13 +111,10 @@ fn location_finding(export: &Export, project: &str, place: &Place, location: Opt
         Loading::Possible => Finding::ok(Check::Location, &object, &found),
         Loading::Unknown => {
             let found = format!("not known: {found}, and a bucket in two regions may or may not do");
-            Finding::warning(Check::Location, &object, &found, "load one month, and see")
+            Finding::warning(Check::Location, &object, &found, hint::LOAD_ONE_MONTH)
         }
         Loading::Impossible => {
-            let hint = format!(
-                "mirror the export into a bucket in {location}, or use a dataset in {} or in US; neither can be moved",
-                bucket.location
-            );
+            let hint = hint::move_bucket(location, &bucket.location);
             let found = format!("{found}: BigQuery cannot load from there");
             Finding::failed(Check::Location, &object, &found, Some(&hint))
         }
@@ -131,11 +126,11 @@ fn permissions(object: &str, missing: Result<Option<Vec<&'static str>>>, role: &
     match missing {
         Ok(Some(missing)) if missing.is_empty() => Finding::ok(Check::Permissions, object, "all that is needed"),
         Ok(Some(missing)) => {
-            let hint = format!("give the account {role}");
+            let hint = hint::give_role(role);
             Finding::failed(Check::Permissions, object, &format!("lacks {}", missing.join(", ")), Some(&hint))
         }
         Ok(None) => {
-            let hint = format!("Google's own server tells; see that the account has {role}");
+            let hint = hint::look_for_role(role);
             Finding::warning(Check::Permissions, object, "not known: this server does not tell permissions", &hint)
         }
         Err(error) => failed(Check::Permissions, object, &error),

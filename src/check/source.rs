@@ -3,6 +3,7 @@
 use finops_core::{
     age::{MaxAge, age},
     check::{BucketPlace, Check, Finding, Status},
+    hint,
 };
 use futures::future::join3;
 use jiff::Timestamp;
@@ -141,7 +142,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
         Err(error) => return unread(&error),
     };
     let Some(newest) = months.into_iter().rfind(|month| wanted.contain(*month)) else {
-        let mut hint = "a run has nothing to do: are START_DATE and END_DATE right?".to_owned();
+        let mut hint = hint::CHECK_DATES.to_owned();
         if !export.options.leave_out.entries.is_empty() {
             hint = format!("{hint} And {}?", export.options.leave_out.setting);
         }
@@ -179,7 +180,7 @@ fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: 
             Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}, newest delivery {newest}"))
         } else {
             let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
-            let hint = "is the mirror still running? A run waits for them, and fails after WAIT_MAX_HOURS";
+            let hint = hint::MIRROR_RUNNING;
             Finding::warning(Check::Export, object, &found, hint)
         };
     }
@@ -196,7 +197,9 @@ fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: 
             let found = format!("`{export}`: {setting} leaves out all deliveries of its newest month");
             Finding::warning(Check::Export, object, &found, &format!("see that {setting} names nothing else"))
         }
-        None => Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some("check again")),
+        None => {
+            Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some(hint::CHECK_AGAIN))
+        }
     }
 }
 
@@ -213,4 +216,21 @@ fn source(export: &Export) -> String {
 fn name(export: &Export) -> String {
     let (provider, label) = (export.provider.as_str(), export.label.as_deref().or(export.name.as_deref()));
     label.map_or_else(|| provider.to_owned(), |label| format!("{provider} {label}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_that_went_away_asks_for_another_check() {
+        let nothing = Discovered {
+            export_name: None,
+            kind: None,
+            candidates: Vec::new(),
+            newest_at: None,
+            unreadable: Vec::new(),
+        };
+        assert_eq!(of_export("aws", &export, &nothing, &MaxAge::default()).hint.as_deref(), Some(hint::CHECK_AGAIN));
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use finops_core::{
     csv_header::{CsvHeader, HeaderError, is_gzip, read_header},
     delivery::{Delivery, StoredFile},
+    hint,
     schema::{ColumnType, FileType, TimeForm},
     text::short,
 };
@@ -37,7 +38,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
                 Kind::Data,
                 format!("the header of {file} is unlike that of {sibling}: {difference}"),
             )
-            .hint("a part of another delivery may lie among the files: fetch the month again"));
+            .hint(hint::MIXED_DELIVERIES));
         }
         has_rows |= header.has_rows;
         // The values of all files would fill the memory where many have long ones.
@@ -75,7 +76,7 @@ async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
             _ if is_cut && length < file.bytes && length < LONGEST_READ => length *= 4,
             Ok(header) => return Ok(header),
             Err(error) => {
-                return Err(Error::new(Kind::Data, format!("{}: {error}", store.uri(key))).hint("fetch the file again"));
+                return Err(Error::new(Kind::Data, format!("{}: {error}", store.uri(key))).hint(hint::FETCH_AGAIN));
             }
         }
     }

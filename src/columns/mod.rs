@@ -7,6 +7,7 @@ use finops_core::{
     azure,
     delivery::Delivery,
     export::ExportKind,
+    hint,
     manifest::FileFormat,
     schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, day_first, known_type},
 };
@@ -132,7 +133,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
             Kind::Data,
             format!("the files of {period} hold {rows} rows, and {manifest} counts {counted}"),
         )
-        .hint("a part of another delivery may lie among the files: fetch the month again"));
+        .hint(hint::MIXED_DELIVERIES));
     }
     let rows = rows.or(counted);
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
@@ -181,5 +182,5 @@ fn require(kind: ExportKind, names: &[String], fills_period: bool) -> Result<(),
 }
 
 fn not_a_report(file: &str, message: &str) -> Error {
-    Error::new(Kind::Data, format!("{file}: {message}")).hint("is this a billing export, as its provider wrote it?")
+    Error::new(Kind::Data, format!("{file}: {message}")).hint(hint::IS_EXPORT)
 }

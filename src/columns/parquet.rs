@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use finops_core::{
     delivery::{Delivery, StoredFile},
+    hint,
     parquet_footer::{FooterError, ParquetFooter, read_footer},
     schema::FileType,
     text::short,
@@ -32,8 +33,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         if let Some(difference) = difference(&known, &footer.columns) {
             let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
             let message = format!("the columns of {file} are unlike those of {sibling}: {difference}");
-            return Err(Error::new(Kind::Data, message)
-                .hint("a part of another delivery may lie among the files: fetch the month again"));
+            return Err(Error::new(Kind::Data, message).hint(hint::MIXED_DELIVERIES));
         }
     }
     Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), first_row: Vec::new(), rows: Some(rows) }))
@@ -72,7 +72,5 @@ async fn footer(store: &Store, file: &StoredFile) -> Result<ParquetFooter> {
         }
         read => read,
     };
-    read.map_err(|error| {
-        Error::new(Kind::Data, format!("{}: {error}", store.uri(&file.key))).hint("fetch the file again")
-    })
+    read.map_err(|error| Error::new(Kind::Data, format!("{}: {error}", store.uri(&file.key))).hint(hint::FETCH_AGAIN))
 }

@@ -129,8 +129,18 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
 }
 
 /// The error for what this build was made without. Configurations that ask for it are refused before.
-#[cfg(not(all(feature = "duckdb", feature = "s3")))]
+#[cfg(any(test, not(all(feature = "duckdb", feature = "s3"))))]
 fn left_out(what: &str) -> crate::error::Error {
     let message = format!("this build leaves out {what}");
-    crate::error::Error::new(Kind::Configuration, message).hint("use a build with its default features")
+    crate::error::Error::new(Kind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_build_leaves_out_says_which_has_it() {
+        assert_eq!(left_out("S3").next_step(), Some(finops_core::hint::DEFAULT_FEATURES));
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use finops_core::{
     export::Provider,
+    hint,
     plan::Rules,
     report::{PipelineReport, PipelineStatus, Report, ReportedError},
     staged::Place,
@@ -286,7 +287,7 @@ impl Staged {
         }
         let (provider, step) = (self.local.provider.as_str(), place.written_by());
         let message = format!("there is no folder {}", folder.display());
-        Err(Error::new(Kind::NotFound, message).hint(format!("run `finops {provider} {step}` first, which makes it")))
+        Err(Error::new(Kind::NotFound, message).hint(hint::run_step(provider, step)))
     }
 
     /// The report of a step, also of one that could not be begun.

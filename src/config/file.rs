@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use finops_core::{
     export::Provider,
+    hint,
     shown::{Secret, shown},
 };
 use toml::{Table, Value};
@@ -168,7 +169,7 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
         }
         Err(error) => {
             return Err(Error::new(Kind::Configuration, format!("cannot read {file}"))
-                .hint("copy config.toml.example, or name another file with --config")
+                .hint(hint::COPY_CONFIG)
                 .cause(error));
         }
     };
@@ -177,7 +178,7 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
         let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
         let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
         Error::new(Kind::Configuration, format!("{file}{place} is not TOML: {}", error.message()))
-            .hint("compare it with config.toml.example")
+            .hint(hint::COMPARE_CONFIG)
     })?;
     Ok((Some(file), table))
 }

@@ -8,6 +8,7 @@ use finops_core::{
         self, WITHOUT_BILLING_PERIODS,
         account::{Account, shorter},
     },
+    hint,
     manifest::FileFormat,
     state::Standing,
 };
@@ -49,7 +50,7 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
         return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(DIFFERENCES));
     }
     if figures.rows() == 0 {
-        let hint = "nothing was changed; compare the files with the provider's";
+        let hint = hint::COMPARE_FILES;
         return Err(refused(month, Kind::Data, "no rows were read").hint(hint));
     }
     check_parts(month, figures)

@@ -5,6 +5,7 @@ use finops_core::{
     age::{MaxAge, issued},
     azure,
     export::Provider,
+    hint,
     text::short,
 };
 use jiff::Timestamp;
@@ -23,9 +24,6 @@ const SHOWN: usize = 10;
 const WITHOUT_MANIFEST: &str = "turn on file partitioning for the export in Azure, and run the export again for each month: without it \
     Azure writes no manifest; where it is on, let the mirror copy manifest.json too";
 
-/// The remedy for an export that its provider no longer delivers.
-const ENDED: &str = "remove an export that ended from the settings";
-
 /// Refuses a newest delivery that is older than the setting allows.
 ///
 /// # Errors
@@ -34,8 +32,7 @@ pub fn check_age(newest: Option<Timestamp>, max_age: &MaxAge, now: Timestamp) ->
     let exceeded = newest.and_then(|newest| Some((issued(newest, now), max_age.exceeded(newest, now)?.as_hours())));
     let Some((issued, hours)) = exceeded else { return Ok(()) };
     let message = format!("the newest delivery is of {issued}, and {} allows {hours} h", max_age.setting);
-    let hint = format!("check that the provider still exports and the mirror still runs; {ENDED}");
-    Err(Error::new(Kind::Stale, message).hint(hint))
+    Err(Error::new(Kind::Stale, message).hint(hint::EXPORT_SILENT))
 }
 
 /// The error for a place without any manifest, from which `months` are loaded: a name or a prefix may be misspelt, or a
@@ -59,13 +56,10 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     let hint = match (export.place, months) {
         (Some(place), _) => {
             let (provider, step) = (export.provider.as_str(), place.written_by());
-            format!("run `finops {provider} {step}`, which writes there")
+            hint::run_step(provider, step)
         }
-        (None, []) => {
-            "check the prefix and the export's name, and that the provider has delivered and the mirror has run"
-                .to_owned()
-        }
-        (None, _) => format!("check the prefix, the export's name and the mirror; {ENDED}"),
+        (None, []) => hint::NO_MANIFEST.to_owned(),
+        (None, _) => hint::MANIFESTS_GONE.to_owned(),
     };
     Error::new(Kind::NotFound, message).hint(hint)
 }

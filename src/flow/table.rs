@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use finops_core::{
     BillingPeriod,
     export::ExportKind,
+    hint,
     manifest::OTHER_KIND,
     schema::ColumnType,
     state::{LoadRecord, Standing},
@@ -15,8 +16,6 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{Found, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
 };
-
-const ANOTHER_TABLE: &str = "choose another table name: the first run loads all months there";
 
 /// Refuses a table that finops did not create, that it writes in its other way, that is partitioned for another kind of
 /// export, or whose key columns are gone or have another type: added again, they would be empty in the months that are
@@ -35,7 +34,7 @@ pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
         let expected = target.layout.partition;
         if (column, unit) != (expected, "MONTH") {
             let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
-            return Err(Error::new(Kind::ForeignTable, message).hint(ANOTHER_TABLE));
+            return Err(Error::new(Kind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
         }
     }
     check_key_columns(target, name, found)
@@ -51,8 +50,7 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
             let there = there.map_or("no such column", |there| there.sql_type.as_str());
             let expected = (found.type_name)(expected);
             let message = format!("the table {name} needs the column {column} of type {expected}, found {there}");
-            return Err(Error::new(Kind::Schema, message)
-                .hint("restore the column, or choose another table name: the first run loads all months there"));
+            return Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_COLUMN));
         }
     }
     Ok(())
@@ -76,7 +74,7 @@ pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<Bill
         "the table {name} holds export `{}` of pipeline {}, and export `{}` of pipeline {} would erase its months",
         record.export_name, record.pipeline, target.export_name, target.pipeline
     );
-    Err(Error::new(Kind::ForeignTable, message).hint("give each export a table of its own"))
+    Err(Error::new(Kind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
 }
 
 /// A table as a reader finds it, who knows of no delivery.

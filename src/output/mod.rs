@@ -10,6 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
     Costs,
     age::issued,
+    hint,
     report::ReportedError,
     shown::without_credentials,
     text::{harmless_lines, short},
@@ -39,7 +40,7 @@ fn print(text: &str) {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
             let lost = Error::new(Kind::Storage, format!("cannot write to standard output: {cause}"));
-            error(&lost.hint("give it a place with room; `finops status` shows what is loaded").reported());
+            error(&lost.hint(hint::OUTPUT_FULL).reported());
             std::process::exit(1);
         }
         _ => {}
@@ -99,14 +100,14 @@ pub fn usage(message: &str) {
         print_aside(&message);
         return;
     }
-    error(&ReportedError { kind, message, hint: Some("`finops --help` shows what there is".to_owned()) });
+    error(&ReportedError { kind, message, hint: Some(hint::SHOW_HELP.to_owned()) });
 }
 
 /// Prints what is wrong with the configuration.
 pub fn problems(problems: &[Problem]) {
     let lines: Vec<String> =
         problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
-    let hint = "`finops config` shows what counts; .env.example and config.toml.example document every setting";
+    let hint = hint::SHOW_CONFIG;
     error(&ReportedError {
         kind: "configuration".to_owned(),
         message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),

@@ -6,6 +6,7 @@ use comfy_table::Table;
 use finops_core::{
     Costs,
     amount::total,
+    hint,
     report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
     schema::{ChangeKind, SchemaChange},
     text::harmless,
@@ -206,7 +207,7 @@ pub fn end_of_run(report: &Report, seconds: u64) {
     let exports = report.pipelines.iter().map(of_export).collect::<Vec<_>>().join("; ");
     let put = if rows == 0 { String::new() } else { format!("; {rows} rows, {cost}") };
     macro_rules! log {
-        ($level:ident, $ended:literal $(, $name:ident = $value:literal)*) => {
+        ($level:ident, $ended:literal $(, $name:ident = $value:expr)*) => {
             tracing::$level!(
                 $($name = $value,)*
                 loaded,
@@ -224,12 +225,7 @@ pub fn end_of_run(report: &Report, seconds: u64) {
         };
     }
     if report.failed() {
-        log!(
-            error,
-            "failed",
-            kind = "run",
-            hint = "the lines before this one with severity ERROR say what failed, and what to do"
-        );
+        log!(error, "failed", kind = "run", hint = hint::SEE_LINES_BEFORE);
     } else {
         log!(info, "ended well");
     }

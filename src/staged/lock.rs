@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use finops_core::hint;
+
 use crate::{
     error::{Error, Kind, Result},
     storage::{unreadable, unwritable},
@@ -35,7 +37,7 @@ fn lock(folder: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>, does: &
     match lock(&opened) {
         Err(TryLockError::WouldBlock) => {
             Err(Error::new(Kind::Busy, format!("another run {does} the folder {}", folder.display()))
-                .hint("wait for its end, and run again"))
+                .hint(hint::WAIT_FOR_RUN))
         }
         // Not every network's file system has locks.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(opened),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 use finops_core::{
     BillingPeriod,
     export::{ExportKind, Provider},
+    hint,
     manifest::{FileFormat, Manifest, ManifestFile},
     report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, Verb},
     staged::{StagedManifest, parquet_manifest_name, parquet_name},
@@ -159,6 +160,15 @@ pub(super) fn written(folder: &Path, provider: Provider, period: BillingPeriod) 
     (file.bytes == Some(size)).then_some(found)
 }
 
+/// All of the month's rows must have been written.
+fn check_rows(table: &str, period: BillingPeriod, expected: u64, written: u64) -> Result<()> {
+    if written == expected {
+        return Ok(());
+    }
+    let message = format!("{period} of {table} has {expected} rows, and {written} were written");
+    Err(Error::new(Kind::Verification, message).hint(hint::CHANGED_MEANWHILE))
+}
+
 /// Writes the month and its manifest; gives the file's size. Under its name there is always a whole file.
 async fn write(
     duckdb: &DuckDb,
@@ -173,11 +183,7 @@ async fn write(
     let manifest = folder.join(parquet_manifest_name(wanted.provider, period));
     let partial = with_suffix(&to, PARTIAL);
     let rows = duckdb.export(target, period, &partial, writing.compression).await?;
-    if rows != standing.rows_in_table {
-        let table = duckdb.table_name(&target.name);
-        let message = format!("{period} of {table} has {} rows, and {rows} were written", standing.rows_in_table);
-        return Err(Error::new(Kind::Verification, message).hint("another run changed it meanwhile: run again"));
-    }
+    check_rows(&duckdb.table_name(&target.name), period, standing.rows_in_table, rows)?;
     let Some(Hashes { written, .. }) = hashes(partial.clone()).await? else {
         return Err(unreadable(&partial, io::ErrorKind::NotFound.into()));
     };
@@ -188,4 +194,17 @@ async fn write(
     rename(&partial, &to)?;
     write_manifest(&manifest, &wanted)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_that_changed_during_its_export_is_refused() {
+        let period = "2025-09".parse().unwrap();
+        assert!(check_rows("main.t", period, 2, 2).is_ok());
+        let error = check_rows("main.t", period, 2, 1).unwrap_err();
+        assert_eq!((error.kind(), error.next_step()), (Kind::Verification, Some(hint::CHANGED_MEANWHILE)));
+    }
 }

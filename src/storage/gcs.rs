@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use ::http::{Extensions, HeaderMap};
 use backon::Retryable;
+use finops_core::hint;
 use futures::{StreamExt, stream};
 use google_cloud_auth::credentials::{self, CacheableResource, Credentials, anonymous};
 use google_cloud_gax::retry_policy::RetryPolicyExt;
@@ -36,8 +37,6 @@ const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 const PAGE: &str = "1000";
 /// A page of such objects has a few megabytes at most: names have 1 KiB.
 const LONGEST_ANSWER: usize = 64 << 20;
-
-const UNREACHABLE: &str = "check the network (and STORAGE_EMULATOR_HOST where it is set), then run again";
 
 /// A bucket.
 #[derive(Clone, Debug)]
@@ -126,7 +125,7 @@ impl Gcs {
             match page.next_page_token {
                 Some(next) if token.as_ref() == Some(&next) => {
                     let what = format!("the listing of {} comes back to the same page", self.uri(&prefix));
-                    return Err(Error::new(Kind::Storage, what).hint("run again; if it stays, the server is at fault"));
+                    return Err(Error::new(Kind::Storage, what).hint(hint::SERVER_MAY_BE_AT_FAULT));
                 }
                 Some(next) => token = Some(next),
                 None => return Ok(objects),
@@ -158,7 +157,9 @@ impl Gcs {
         key: &str,
     ) -> Result<T, Refusal> {
         let failed = |what: &str, cause: Cause| {
-            let error = Error::new(Kind::Storage, format!("cannot {doing}: {what}")).hint(UNREACHABLE).cause(cause);
+            let error = Error::new(Kind::Storage, format!("cannot {doing}: {what}"))
+                .hint(hint::check_network("STORAGE_EMULATOR_HOST"))
+                .cause(cause);
             Refusal { error, status: None }
         };
         let _permit = self.limit.permit().await;
@@ -228,7 +229,9 @@ impl Gcs {
     fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
         match error.http_status_code() {
             Some(status) => self.refused(status, key, "").cause(error),
-            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key))).hint(UNREACHABLE).cause(error),
+            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key)))
+                .hint(hint::check_network("STORAGE_EMULATOR_HOST"))
+                .cause(error),
         }
     }
 
@@ -236,13 +239,13 @@ impl Gcs {
         let object = self.uri(key);
         match status {
             401 => Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}"))
-                .hint("run `gcloud auth application-default login`, or use another service account"),
+                .hint(hint::LOG_IN),
             403 => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
-                .hint(format!("grant roles/storage.objectViewer on bucket {} to the job's account", self.bucket)),
+                .hint(hint::grant_viewer(&self.bucket)),
             404 => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
-                .hint(format!("check the bucket's name, `{}`, and the prefix", self.bucket)),
+                .hint(hint::check_bucket(&self.bucket)),
             _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
-                .hint("run again later: nothing that is loaded was changed"),
+                .hint(hint::RUN_AGAIN_LATER),
         }
     }
 }
@@ -272,7 +275,5 @@ fn said(body: &[u8]) -> String {
 }
 
 fn no_credentials(error: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Credentials, "no usable Google Cloud credentials")
-        .hint("run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS")
-        .cause(error.to_string())
+    Error::new(Kind::Credentials, "no usable Google Cloud credentials").hint(hint::LOG_IN).cause(error.to_string())
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use finops_core::hint;
 use jiff::Timestamp;
 
 use super::{MOST_ENTRIES, Object, limit::Limit, replaced, unwritable};
@@ -36,7 +37,7 @@ impl Local {
         self.blocking(move || {
             if !root.is_dir() {
                 return Err(Error::new(Kind::NotFound, format!("there is no folder {}", root.display()))
-                    .hint("name the folder that holds the export, or the one above it"));
+                    .hint(hint::NAME_FOLDER));
             }
             let mut found = Vec::new();
             let parts: Vec<&str> = pattern.split('/').collect();
@@ -207,9 +208,7 @@ pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         _ => Kind::Storage,
     };
-    Error::new(kind, format!("cannot read {}", path.display()))
-        .hint("check that the file is there and that the account that runs finops may read it")
-        .cause(error)
+    Error::new(kind, format!("cannot read {}", path.display())).hint(hint::READABLE_FILE).cause(error)
 }
 
 #[cfg(test)]
@@ -241,5 +240,11 @@ mod tests {
         });
         join_all(work).await.into_iter().for_each(|done| done.unwrap());
         assert_eq!(shared.1.load(Ordering::SeqCst), REQUESTS);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_says_what_to_check() {
+        let error = unreadable(Path::new("a"), io::ErrorKind::NotFound.into());
+        assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::READABLE_FILE)));
     }
 }

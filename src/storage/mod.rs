@@ -11,7 +11,7 @@ mod s3;
 use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
-use finops_core::{delivery::StoredFile, shown::Secret, staged::Written};
+use finops_core::{delivery::StoredFile, hint, shown::Secret, staged::Written};
 pub use gcs::Gcs;
 use hashes::ChecksumKind;
 pub use hashes::{Hashes, hashes};
@@ -218,7 +218,7 @@ impl Store {
             _ => {
                 let (uri, bytes) = (self.uri(&object.key), object.bytes);
                 let message = format!("{uri} did not arrive as it is listed: {bytes} bytes, {checksum}");
-                Err(Error::new(Kind::Storage, message).hint("it may have been replaced meanwhile: run again"))
+                Err(Error::new(Kind::Storage, message).hint(hint::REPLACED_MEANWHILE))
             }
         }
     }
@@ -276,18 +276,15 @@ impl fmt::Display for Store {
 
 /// The error for an object that is not the one that was listed any more.
 fn replaced(uri: &str) -> Error {
-    Error::new(Kind::Busy, format!("{uri} was replaced or removed after it was listed"))
-        .hint("run again when whatever writes there (a mirror, the provider) is done")
+    Error::new(Kind::Busy, format!("{uri} was replaced or removed after it was listed")).hint(hint::WAIT_FOR_WRITER)
 }
 
 /// The error for a file or folder here that cannot be written.
 pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Error {
     let (kind, hint) = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            (Kind::Storage, "make room on that disk, and run again: what is there is kept")
-        }
-        std::io::ErrorKind::PermissionDenied => (Kind::Permission, "let the account that runs finops write there"),
-        _ => (Kind::Storage, "check that the folder is there and can be written to"),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => (Kind::Storage, hint::DISK_FULL),
+        std::io::ErrorKind::PermissionDenied => (Kind::Permission, hint::MAY_NOT_WRITE),
+        _ => (Kind::Storage, hint::CANNOT_WRITE),
     };
     Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
 }
@@ -302,4 +299,15 @@ fn inside(folder: &str) -> String {
 fn names_in<'a>(prefix: &str, listed: impl Iterator<Item = &'a str>) -> Vec<String> {
     let name = |listed: &str| Some(listed.strip_prefix(prefix)?.trim_end_matches('/').to_owned());
     listed.filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_written_says_so() {
+        let error = unwritable(Path::new("a"), std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!((error.kind(), error.next_step()), (Kind::Permission, Some(hint::MAY_NOT_WRITE)));
+    }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use backon::BackoffBuilder;
 use bytes::Bytes;
+use finops_core::hint;
 use futures::{StreamExt, stream::BoxStream};
 
 use super::limit::Limit;
@@ -76,15 +77,13 @@ where
         *from += chunk.len() as u64;
         if *from > end {
             let what = format!("{uri} was answered with more bytes than were asked for");
-            return Err(Failure::Lasting(
-                Error::new(Kind::Storage, what).hint("the server is at fault: report it there"),
-            ));
+            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint(hint::SERVER_AT_FAULT)));
         }
         take(chunk).await.map_err(Failure::Lasting)?;
     }
     if *from < end {
         let what = format!("reading {uri} ended {} bytes early", end - *from);
-        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint("run again later")));
+        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint(hint::RUN_AGAIN_LATER)));
     }
     Ok(())
 }
@@ -95,7 +94,7 @@ async fn in_time<T>(uri: &str, answer: impl Future<Output = T>) -> Result<T, Fai
     tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
         let seconds = http::DEADLINE.as_secs();
         let error = Error::new(Kind::Storage, format!("{uri} did not come within {seconds} s"));
-        Failure::Passing(error.hint("check the network, and the endpoint or emulator that is set, then run again"))
+        Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
     })
 }
 
@@ -148,7 +147,8 @@ mod tests {
     async fn what_gives_nothing_is_given_up_and_named_and_bytes_that_came_give_it_new_attempts() {
         for hangs in [true, false] {
             let (read, asked) = reads(&[(0, hangs); 20], 0..10).await;
-            assert!(read.is_err());
+            let hint = hangs.then_some(hint::NETWORK_OR_ENDPOINT);
+            assert_eq!(read.unwrap_err().next_step(), hint);
             assert_eq!(asked, vec![0..10; 5]);
             let mut slow = vec![(0, hangs); 4];
             slow.push((1, hangs));
@@ -163,6 +163,13 @@ mod tests {
         let (read, asked) = reads(&[(10, false)], 0..10).await;
         assert!(read.is_err());
         assert_eq!(asked, vec![0..10]);
+    }
+
+    #[tokio::test]
+    async fn more_than_was_asked_for_is_the_servers_fault() {
+        let open = |_| async { Ok(stream::once(future::ready(Ok(Bytes::from_static(b"0123456789")))).boxed()) };
+        let read = read(&Limit::new(), "s3://b/k", 0..4, open, async |_| Ok(())).await;
+        assert_eq!(read.unwrap_err().next_step(), Some(hint::SERVER_AT_FAULT));
     }
 
     #[tokio::test]

@@ -15,6 +15,7 @@ use aws_sdk_s3::{
     types::ServerSideEncryption,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use finops_core::hint;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -50,7 +51,7 @@ impl S3 {
         // aws-smithy-http-client 1.5 panics without them, for any endpoint.
         if rustls_native_certs::load_native_certs().certs.is_empty() {
             return Err(Error::new(Kind::Storage, "no root certificates are found, which HTTPS needs")
-                .hint("install the system's ca-certificates, or set SSL_CERT_FILE"));
+                .hint(hint::ROOT_CERTIFICATES));
         }
         let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
         let timeouts =
@@ -75,9 +76,7 @@ impl S3 {
         if let Some(provider) = aws.credentials_provider() {
             provider.provide_credentials().await.map_err(|error| {
                 Error::new(Kind::Credentials, format!("no usable AWS credentials for s3://{bucket}/"))
-                    .hint(
-                        "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is given",
-                    )
+                    .hint(hint::AWS_CREDENTIALS)
                     .cause(error)
             })?;
         }
@@ -171,7 +170,7 @@ impl S3 {
         if is_part && !given.is_some_and(|given| given.starts_with(&format!("bytes {start}-"))) {
             let given = given.unwrap_or("all of it");
             let what = format!("{} was asked for bytes {start} to {end}, and gave {given}", self.uri(&object.key));
-            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint("use a server that answers to ranges")));
+            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint(hint::NEEDS_RANGES)));
         }
         kind.set(checksum_kind(&output));
         let key = object.key.clone();
@@ -179,15 +178,14 @@ impl S3 {
             stream::unfold(output.body, |mut body| async move { body.next().await.map(|chunk| (chunk, body)) });
         let broken_off = move |error| {
             let error = Error::new(Kind::Storage, format!("reading {} broke off", self.uri(&key))).cause(error);
-            Failure::Passing(error.hint("check the network, and run again"))
+            Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
         };
         Ok(chunks.map(move |chunk| chunk.map_err(&broken_off)).boxed())
     }
 
     /// The error for an object without the ETag that every object has.
     pub(super) fn without_etag(&self, key: &str) -> Error {
-        Error::new(Kind::Storage, format!("{} is listed without an ETag", self.uri(key)))
-            .hint("the server is at fault: report it there")
+        Error::new(Kind::Storage, format!("{} is listed without an ETag", self.uri(key))).hint(hint::SERVER_AT_FAULT)
     }
 
     fn refused<E>(&self, key: &str, error: SdkError<E>) -> Error
@@ -197,7 +195,7 @@ impl S3 {
         let object = self.uri(key);
         let Some(response) = error.raw_response() else {
             return Error::new(Kind::Storage, format!("no answer for {object}"))
-                .hint("check the network, AWS_REGION, and AWS_ENDPOINT_URL where one is set")
+                .hint(hint::S3_UNREACHABLE)
                 .cause(error);
         };
         let code = error.code().unwrap_or_default();
@@ -205,21 +203,19 @@ impl S3 {
         match (response.status().as_u16(), code) {
             (301 | 307, _) | (_, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
                 let region = response.headers().get("x-amz-bucket-region");
-                let hint = region.map_or("set AWS_REGION to the bucket's region".to_owned(), |region| {
-                    format!("the bucket lies in {region}: set AWS_REGION={region}")
-                });
+                let hint = region.map_or(hint::AWS_REGION.to_owned(), hint::aws_region);
                 Error::new(Kind::Configuration, format!("{object} is in another region: {said}")).hint(hint)
             }
             (401, _) | (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken") => {
                 Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}: {said}"))
-                    .hint("renew them, or choose others with AWS_PROFILE")
+                    .hint(hint::RENEW_CREDENTIALS)
             }
             (403, _) => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
-                .hint(format!("allow s3:ListBucket and s3:GetObject on bucket {} to the job's role", self.bucket)),
+                .hint(hint::allow_s3(&self.bucket)),
             (404, _) => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
-                .hint(format!("check the bucket's name, `{}`, and the prefix", self.bucket)),
+                .hint(hint::check_bucket(&self.bucket)),
             (status, _) => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
-                .hint("run again later: nothing that is loaded was changed")
+                .hint(hint::RUN_AGAIN_LATER)
                 .cause(error),
         }
     }

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use finops_core::{
     BillingPeriod, Costs,
     groups::{BatchFigures, Groups},
+    hint,
     schema::{Column, SchemaChange, known_type},
     state::LoadRecord,
     text::short,
@@ -196,19 +197,14 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
             },
         )
     };
-    let hint = if failed.iter().any(would_change) {
-        "nothing was changed; compare the files with the provider's, or choose another table name: finops creates that \
-         table and loads all months there"
-    } else {
-        "nothing was changed; compare the files with the provider's, or report the values"
-    };
+    let hint = if failed.iter().any(would_change) { hint::COMPARE_OR_ANOTHER_TABLE } else { hint::COMPARE_VALUES };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
 }
 
 /// The error for a table that finops did not create.
 pub(crate) fn not_ours(table: &str) -> Error {
     Error::new(Kind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
-        .hint("choose another table name: the first run loads all months there")
+        .hint(hint::ANOTHER_TABLE)
 }
 
 /// The error for a table that finops writes in its other way.
@@ -216,7 +212,7 @@ pub(crate) fn another_way(table: &str, target: &Target) -> Error {
     let (job, pipeline) = ("the job", "the staged pipeline");
     let (written, asked) = if target.staged { (job, pipeline) } else { (pipeline, job) };
     let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
-    Error::new(Kind::ForeignTable, message).hint("give each way a table of its own")
+    Error::new(Kind::ForeignTable, message).hint(hint::TABLE_PER_WAY)
 }
 
 #[cfg(test)]

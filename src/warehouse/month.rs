@@ -4,6 +4,7 @@ use finops_core::{
     BillingPeriod,
     azure::account::{Account, Part, account},
     export::ExportKind,
+    hint,
     manifest::FileFormat,
     schema::{Column, FileType, Reading},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, ScopeRecord, Standing, TableLayout},
@@ -161,7 +162,7 @@ impl MonthLoad {
                 "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
                  {sequence}, the largest that the column holds"
             );
-            Error::new(Kind::Warehouse, message).hint(format!("repair or delete that row of {STATE_TABLE}"))
+            Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
         })
     }
 

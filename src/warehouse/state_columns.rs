@@ -3,7 +3,7 @@
 use std::{fmt::Display, str::FromStr};
 
 use finops_core::{
-    BillingPeriod, Costs,
+    BillingPeriod, Costs, hint,
     state::{LoadRecord, LoadStatus, STATE_TABLE},
     text::short,
 };
@@ -91,10 +91,7 @@ pub(super) fn check_columns(
     wrong.truncate(NAMED);
     wrong.extend((more > 0).then(|| format!("and {more} more")));
     let message = format!("the state table {table} is not as finops creates it: {}", wrong.join("; "));
-    let hint = format!(
-        "restore the columns, or rename that table: finops then creates {STATE_TABLE} and loads all months again"
-    );
-    Err(Error::new(Kind::Schema, message).hint(hint))
+    Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_STATE))
 }
 
 /// Amounts as a JSON object of texts, so that no reader makes floating numbers of them.
@@ -179,7 +176,6 @@ impl StateRow<'_> {
              `{}`, which finops does not write there: {why}",
             value(name)
         );
-        let hint = format!("repair or delete that row of {STATE_TABLE}");
-        Error::new(Kind::Warehouse, message).hint(hint)
+        Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -76,6 +77,8 @@ fn a_truncated_file_fails_its_month_alone() {
         let september = bad_september(&job, "failed");
         assert_eq!(september["error"]["kind"], "data");
         assert_names(message(&september), &[path.to_str().unwrap(), "truncated"]);
+        let hint = if rows > 3 { hint::FETCH_FILE } else { hint::FETCH_AGAIN };
+        assert_eq!(september["error"]["hint"], hint);
     }
 }
 
@@ -123,7 +126,7 @@ fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_costs_its_own_mont
         let manifest = folder.join("report-Manifest.json");
         let expected = "one whole calendar month was expected";
         assert_names(message(&september), &["2025-09", manifest.to_str().unwrap(), start, end, expected]);
-        assert_names(september["error"]["hint"].as_str().unwrap(), &["compare the object", "stays as it is"]);
+        assert_names(september["error"]["hint"].as_str().unwrap(), &[hint::COMPARE_MANIFEST]);
     }
 }
 
@@ -295,10 +298,7 @@ fn without_any_manifest_a_run_fails_and_where_no_month_is_asked_for_it_does_not(
     for command in ["plan", "run"] {
         let outcome = misspelt.run(&[command]);
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-        assert_names(
-            &outcome.stderr,
-            &["there is no manifest of export `raport` below ", "hint: check the prefix and the export's name"],
-        );
+        assert_names(&outcome.stderr, &["there is no manifest of export `raport` below ", hint::NO_MANIFEST]);
     }
     assert_eq!(job.finops.report(1)["pipelines"][0]["error"]["kind"], "not_found");
 
@@ -306,6 +306,16 @@ fn without_any_manifest_a_run_fails_and_where_no_month_is_asked_for_it_does_not(
     let none = job.finops.run(&["run", "--start-date", "2030-01"]);
     assert_eq!(none.code, 0, "{}", none.stderr);
     assert_names(&none.stdout, &["nothing to do: none of the months asked for is there"]);
+}
+
+#[test]
+fn exports_of_one_name_in_two_folders_are_refused_with_what_tells_them_apart() {
+    let job = LocalJob::new(&[september()]);
+    let folder = job.source.join("20250901-20251001");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("report-Manifest.json"), "{}").unwrap();
+    let report = job.finops.clone().with("AWS_EXPORT_NAME", REPORT).report(2);
+    assert_eq!(report["pipelines"][0]["error"]["hint"], hint::NARROWER_PREFIX, "{report:#}");
 }
 
 #[test]
@@ -325,7 +335,7 @@ async fn the_bucket_that_is_wrong_is_named() {
     let error = &report["pipelines"][0]["error"];
     assert_eq!(error["kind"], "not_found");
     assert_names(error["message"].as_str().unwrap(), &["gs://billing-miror"]);
-    assert_names(error["hint"].as_str().unwrap(), &["`billing-miror`"]);
+    assert_names(error["hint"].as_str().unwrap(), &[&hint::check_bucket("billing-miror")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

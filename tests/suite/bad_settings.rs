@@ -13,7 +13,7 @@ use std::{
 
 use assert_cmd::cargo::cargo_bin;
 use bigquery_emulator::{Fault, FaultKind, When};
-use finops_core::state::STATE_TABLE;
+use finops_core::{hint, state::STATE_TABLE};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -375,7 +375,7 @@ fn a_first_load_onto_a_full_disk_leaves_no_file_that_is_no_database() {
             eprintln!("skipped: a disk of one megabyte cannot be mounted here");
             return;
         };
-        assert_names(&printed, &["No space left on device", "hint: make room on the disk of the database"]);
+        assert_names(&printed, &["No space left on device", hint::DATABASE_DISK_FULL]);
         assert_names(&printed, &["| 2025-09 | loaded |"]);
         assert!(!printed.contains("finops.duckdb\n"), "{free} KB: {printed}");
     }

@@ -1,6 +1,7 @@
 //! `finops check`: each thing that can be wrong with the settings is found, is told with how to mend it, and hides nothing.
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -132,8 +133,8 @@ async fn an_account_that_may_not_run_jobs_nor_create_the_dataset_is_told_so() {
     ];
     assert_not_ok(&report, &expected);
     assert_told(finding(&report, "jobs", PROJECT), &["accessDenied"], &["roles/bigquery.jobUser"]);
-    let create = "bq mk --dataset --location=US demo:billing";
-    assert_told(finding(&report, "dataset", DATASET), &["not there", "may not create"], &[create]);
+    let create = hint::have_dataset_created("US", PROJECT, DATASET);
+    assert_told(finding(&report, "dataset", DATASET), &["not there", "may not create"], &[&create]);
     assert_told(finding(&report, "location", BUCKET), &["needs the dataset"], &[]);
 }
 
@@ -154,9 +155,16 @@ async fn a_bucket_that_may_not_be_listed_and_permissions_that_lack_are_told_with
     checked.storage.answer(GoogleStorage::PERMISSIONS, 200, json!({"permissions": ["storage.objects.get"]}));
     let report = checked.report(1);
     assert_not_ok(&report, &[("source", "failed"), ("permissions", "failed"), ("export", "not_checked")]);
-    let role = ["roles/storage.objectViewer"];
-    assert_told(finding(&report, "source", BUCKET), &["no permission to read gs://billing-mirror/cur"], &role);
-    assert_told(finding(&report, "permissions", BUCKET), &["lacks storage.objects.list"], &role);
+    assert_told(
+        finding(&report, "source", BUCKET),
+        &["no permission to read gs://billing-mirror/cur"],
+        &[&hint::grant_viewer(BUCKET)],
+    );
+    assert_told(
+        finding(&report, "permissions", BUCKET),
+        &["lacks storage.objects.list"],
+        &[&hint::give_role("roles/storage.objectViewer on the bucket")],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,11 +174,15 @@ async fn what_a_server_or_an_account_does_not_tell_is_a_warning() {
     checked.fault("POST", ":testIamPermissions", 1, FaultKind::Status(501, "notImplemented".to_owned()));
     let report = checked.report(0);
     assert_not_ok(&report, &[("location", "warning"), ("permissions", "warning")]);
-    let hint = ["roles/storage.legacyBucketReader", "gcloud storage buckets describe gs://billing-mirror"];
-    assert_told(finding(&report, "location", BUCKET), &["not known"], &hint);
+    let hint = hint::bucket_location("gs://billing-mirror");
+    assert_told(finding(&report, "location", BUCKET), &["not known"], &[&hint]);
     // fake-gcs-server itself does not know the call.
     let report = checked.job.finops.report_of(&["check", "--output", "json"], 0);
-    assert_told(finding(&report, "permissions", BUCKET), &["not known: this server"], &["roles/storage.objectViewer"]);
+    assert_told(
+        finding(&report, "permissions", BUCKET),
+        &["not known: this server"],
+        &[&hint::look_for_role("roles/storage.objectViewer on the bucket")],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +193,24 @@ async fn a_dataset_that_may_not_load_from_where_the_bucket_is_fails() {
     let report = checked.report(1);
     assert_not_ok(&report, &[("location", "failed")]);
     let location = finding(&report, "location", BUCKET);
-    assert_told(location, &["the bucket is in US-EAST1, the dataset in EU"], &["mirror the export", "in EU"]);
+    assert_told(location, &["the bucket is in US-EAST1, the dataset in EU"], &[&hint::move_bucket("EU", "US-EAST1")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_in_two_regions_may_or_may_not_do() {
+    let checked = Checked::new().await;
+    checked.create("/datasets", json!({"datasetReference": {"datasetId": DATASET}, "location": "europe-west4"})).await;
+    checked.storage.answer(GoogleStorage::BUCKET, 200, json!({"location": "EUR4", "locationType": "dual-region"}));
+    let report = checked.report(0);
+    assert_told(finding(&report, "location", BUCKET), &["not known", "two regions"], &[hint::LOAD_ONE_MONTH]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_comes_back_to_the_same_page_ends() {
+    let checked = Checked::new().await;
+    checked.storage.answer(GoogleStorage::LISTING, 200, json!({"items": [], "nextPageToken": "again"}));
+    let report = checked.report(1);
+    assert_told(finding(&report, "source", BUCKET), &["the same page"], &[hint::SERVER_MAY_BE_AT_FAULT]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,8 +224,9 @@ async fn expirations_that_new_tables_would_inherit_are_a_warning() {
     let report = checked.report(0);
     assert_not_ok(&report, &[("dataset", "warning")]);
     let found = "drops the months of new tables after 60 days, and new tables after 90 days";
-    let command = "bq update --default_partition_expiration 0 --default_table_expiration 0 demo:billing";
-    assert_told(finding(&report, "dataset", DATASET), &[found], &[command]);
+    let options = "--default_partition_expiration 0 --default_table_expiration 0";
+    let command = hint::end_expiration(options, PROJECT, DATASET);
+    assert_told(finding(&report, "dataset", DATASET), &[found], &[&command]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,7 +234,7 @@ async fn an_api_that_is_not_enabled_is_told_with_the_command_that_enables_it() {
     let checked = Checked::loaded("US-EAST1").await;
     checked.fault("", "/bigquery/", 99, FaultKind::Status(403, "accessNotConfigured".to_owned()));
     let report = checked.report(1);
-    let enable = ["gcloud services enable bigquery.googleapis.com"];
+    let enable = [hint::ENABLE_API];
     assert_told(finding(&report, "jobs", PROJECT), &["accessNotConfigured"], &enable);
     assert_told(finding(&report, "dataset", DATASET), &["accessNotConfigured"], &enable);
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
@@ -224,8 +254,8 @@ async fn tables_of_others_fail_under_either_name() {
     let report = checked.report(1);
     assert_not_ok(&report, &[("state_table", "failed"), ("table", "failed"), ("permissions", "not_checked")]);
     let table = finding(&report, "table", TABLE);
-    assert_told(table, &["finops did not create it"], &["choose another table name"]);
-    assert_told(finding(&report, "state_table", "finops_loads"), &["finops did not create it"], &["another dataset"]);
+    assert_told(table, &["finops did not create it"], &[hint::ANOTHER_TABLE]);
+    assert_told(finding(&report, "state_table", "finops_loads"), &["finops did not create it"], &[hint::FOREIGN_STATE]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,8 +278,8 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     let report = checked.report(1);
     assert_not_ok(&report, &[("dataset", "failed"), ("permissions", "not_checked"), ("location", "not_checked")]);
     let dataset = finding(&report, "dataset", "demo.staging");
-    let create = "bq mk --dataset --location=US demo:staging";
-    assert_told(dataset, &["not there", "STAGING_DATASET"], &["check the name", create]);
+    let create = hint::staging_dataset("US", PROJECT, "staging");
+    assert_told(dataset, &["not there", "STAGING_DATASET"], &[&create]);
 
     // That its tables expire does no harm: staging tables do so anyway.
     let dataset = |name: &str, location: &str| {
@@ -269,9 +299,9 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     let finops = checked.finops.clone().with("STAGING_DATASET", "staging_eu");
     let report = finops.report_of(&["check", "--output", "json"], 1);
     assert_not_ok(&report, &[("location", "failed")]);
-    let create = "bq mk --dataset --location=US demo:staging_eu_us";
+    let create = hint::other_staging("US", PROJECT, "staging_eu_us");
     let location = finding(&report, "location", "demo.staging_eu into demo.billing");
-    assert_told(location, &["would be in EU, the tables are in US"], &[create, "set STAGING_DATASET=staging_eu_us"]);
+    assert_told(location, &["would be in EU, the tables are in US"], &[&create]);
 
     // The first query is that of the jobs, the second that of the tables' own dataset.
     let refused = Fault {
@@ -286,7 +316,7 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     let report = checked.report(1);
     assert_not_ok(&report, &[("permissions", "warning"), ("permissions", "failed")]);
     let permissions = finding(&report, "permissions", "dataset demo.billing");
-    assert_told(permissions, &["may not be created", "finops_loads"], &["roles/bigquery.dataEditor on the dataset"]);
+    assert_told(permissions, &["may not be created", "finops_loads"], &[hint::COPY_UNKNOWN]);
     let permissions = finding(&report, "permissions", "demo.staging");
     assert_told(
         permissions,
@@ -329,7 +359,7 @@ async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_
     let report = checked.report(0);
     assert_not_ok(&report, &[("row_access", "warning")]);
     let unknown = ["not known", "whether the table has row access policies, which a copy may remove"];
-    assert_told(finding(&report, "row_access", TABLE), &unknown, &["bigquery.rowAccessPolicies.list shows them"]);
+    assert_told(finding(&report, "row_access", TABLE), &unknown, &[hint::POLICIES_UNKNOWN]);
 
     let page = |id: &str, next: &str| {
         let reference = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE, "policyId": id});
@@ -342,7 +372,7 @@ async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_
     let report = checked.report(0);
     assert_not_ok(&report, &[("row_access", "warning")]);
     let has = ["has row access policies (finance, teams): months are replaced by a query that keeps them"];
-    assert_told(finding(&report, "row_access", TABLE), &has, &["FILTER USING (TRUE)", "on a view"]);
+    assert_told(finding(&report, "row_access", TABLE), &has, &[hint::POLICIES_FOUND]);
 
     // The table went away in the meantime.
     answer(FaultKind::Status(404, "notFound".to_owned()));
@@ -362,7 +392,7 @@ async fn a_clock_that_is_off_fails_whoever_asks() {
     checked.fault("GET", "/datasets", 1, FaultKind::Answer { status: 401, headers, body: "{}".to_owned() });
     let report = checked.report(1);
     assert_not_ok(&report, &[("clock", "failed")]);
-    assert_told(finding(&report, "clock", "BigQuery"), &["ahead of the service's"], &["NTP"]);
+    assert_told(finding(&report, "clock", "BigQuery"), &["ahead of the service's"], &[hint::SET_CLOCK]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -373,7 +403,7 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
     };
     let report = check("AWS_GCS_PREFIX", "curr", 1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["there is no manifest"], &["prefix"]);
+    assert_told(finding(&report, "export", "aws"), &["there is no manifest"], &[hint::NO_MANIFEST]);
     assert_eq!(finding(&report, "source", "gs://billing-mirror/curr")["found"], "can be listed");
 
     let october = Delivery::new("2025-10", "first", &["1"]).in_parts(2);
@@ -382,17 +412,24 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
     checked.job.storage.delete(BUCKET, &format!("cur/report/{key}")).await;
     let report = checked.report(0);
     assert_not_ok(&report, &[("export", "warning")]);
-    assert_told(finding(&report, "export", "aws"), &["2025-10: 1 of 2 files are not there"], &["mirror"]);
+    assert_told(finding(&report, "export", "aws"), &["2025-10: 1 of 2 files are not there"], &[hint::MIRROR_RUNNING]);
 
     checked.job.storage.put(BUCKET, "cur/report/20251101-20251201/report-Manifest.json", "broken").await;
     let report = checked.report(1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["report-Manifest.json: it is not a manifest"], &["compare"]);
+    assert_told(
+        finding(&report, "export", "aws"),
+        &["report-Manifest.json: it is not a manifest"],
+        &[hint::COMPARE_MANIFEST],
+    );
+
+    let report = check("START_DATE", "2030-01", 0);
+    assert_told(finding(&report, "export", "aws"), &["none of the months asked for"], &[hint::CHECK_DATES]);
 
     checked.job.storage.put(BUCKET, "cur/daily/20251101-20251201/daily-Manifest.json", "{}").await;
     let report = checked.report(1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["several exports"], &["AWS_EXPORT_NAME"]);
+    assert_told(finding(&report, "export", "aws"), &["several exports"], &[&hint::name_export("AWS_EXPORT_NAME")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -416,7 +453,7 @@ async fn without_credentials_what_needs_them_is_not_checked_and_the_rest_is() {
     assert_eq!(finding(&report, "clock", "BigQuery")["status"], "warning");
     let credentials = finding(&report, "credentials", "BigQuery");
     assert_eq!(credentials["status"], "failed");
-    assert_told(credentials, &["no usable Google credentials"], &["gcloud auth application-default login"]);
+    assert_told(credentials, &["no usable Google credentials"], &[hint::LOG_IN]);
     assert_eq!(finding(&report, "jobs", PROJECT)["status"], "not_checked");
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
     assert!(!report.to_string().contains("sesame"), "{report:#}");
@@ -456,7 +493,7 @@ fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_made() {
     let held = duckdb::Connection::open(&job.database).unwrap();
     let report = check(&job.finops, 1);
     assert_not_ok(&report, &[("database", "failed"), ("table", "not_checked")]);
-    assert_told(finding(&report, "database", "finops.duckdb"), &["cannot open"], &["another process has it open"]);
+    assert_told(finding(&report, "database", "finops.duckdb"), &["cannot open"], &[hint::DATABASE_OPEN]);
     drop(held);
 
     let below_a_file = job.database.join("other.duckdb");
@@ -464,7 +501,7 @@ fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_made() {
     let report = check(&finops, 1);
     let expected = [("source", "failed"), ("export", "not_checked"), ("database", "failed"), ("table", "not_checked")];
     assert_not_ok(&report, &expected);
-    assert_told(finding(&report, "database", "other.duckdb"), &["cannot open"], &["DUCKDB_PATH"]);
+    assert_told(finding(&report, "database", "other.duckdb"), &["cannot open"], &[hint::DATABASE_PATH]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

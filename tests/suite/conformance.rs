@@ -9,6 +9,7 @@ use finops::{
 use finops_core::{
     amount::Costs,
     export::ExportKind,
+    hint,
     schema::{Column, ColumnType},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE},
 };
@@ -311,7 +312,7 @@ async fn a_table_of_somebody_else_is_refused_and_left_alone<H: Harness>() {
     let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
     assert_eq!(error.kind(), Kind::ForeignTable);
     assert!(error.full_message().contains(TABLE), "{}", error.full_message());
-    assert!(error.next_step().unwrap().contains("another table name"));
+    assert!(error.next_step().unwrap().contains(hint::ANOTHER_TABLE));
     assert_eq!(table.select("*"), Rows::new());
 }
 
@@ -526,7 +527,8 @@ async fn a_key_column_that_is_gone_or_has_another_type_is_named<H: Harness>() {
             let message = error.full_message();
             assert!(kinds.contains(&error.kind()), "{change:?}: {message}");
             assert!(message.contains(column) && message.contains(TABLE), "{change:?}: {message}");
-            assert!(error.next_step().unwrap().contains("choose another table name"), "{change:?}: {error:?}");
+            let hint = if error.kind() == Kind::Schema { hint::RESTORE_COLUMN } else { hint::ANOTHER_TABLE };
+            assert_eq!(error.next_step(), Some(hint), "{change:?}");
             assert_eq!(table.recorded(), 1);
         }
     }
@@ -624,7 +626,7 @@ async fn a_state_table_without_a_column_that_every_version_wrote_is_named_with_t
         let message = error.full_message();
         assert!(message.contains(STATE_TABLE), "{message}");
         assert!(message.contains(&format!("the column {missing} is missing")), "{message}");
-        assert!(error.next_step().unwrap().contains("restore the columns, or rename that table"), "{error:?}");
+        assert!(error.next_step().unwrap().contains(hint::RESTORE_STATE), "{error:?}");
     }
 }
 

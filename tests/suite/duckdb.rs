@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use duckdb::Connection;
 use finops::{error::Kind, warehouse::duckdb::DuckDb};
-use finops_core::{BillingPeriod, state::STATE_TABLE};
+use finops_core::{BillingPeriod, hint, state::STATE_TABLE};
 use tempfile::TempDir;
 
 use crate::{
@@ -139,7 +139,7 @@ async fn a_month_that_needs_more_memory_than_there_is_leaves_what_stood_and_says
     let error = table.load(&Delivery::of_costs("2025-09", "e2", &["1", "2"])).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Warehouse, "{}", error.full_message());
     assert_eq!(error.reported().message.split(':').next(), Some("the memory is used up while loading 2025-09"));
-    assert!(error.next_step().unwrap().contains("where there is more"));
+    assert!(error.next_step().unwrap().contains(hint::MORE_MEMORY));
     table.harness.execute("SET memory_limit = '1GB'");
     assert_eq!(table.snapshot().await, before);
 }
@@ -244,7 +244,7 @@ fn an_empty_file_is_no_database_and_may_be_deleted() {
     for opened in [DuckDb::open(&path), DuckDb::open_to_read(&path)] {
         let error = opened.err().unwrap();
         assert!(error.full_message().contains("finops.duckdb"), "{error:?}");
-        assert!(error.next_step().unwrap().contains("delete it"), "{error:?}");
+        assert!(error.next_step().unwrap().contains(hint::DATABASE_EMPTY), "{error:?}");
     }
     assert_eq!(fs::read(&path).unwrap(), b"");
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use finops::error::{Error, Kind};
-use finops_core::state::STATE_TABLE;
+use finops_core::{hint, state::STATE_TABLE};
 
 use crate::{
     delivery::Delivery,
@@ -158,6 +158,7 @@ fn another_export_s_months_are_not_erased_by_way_of_another_case() {
         let error = &report["pipelines"][0]["error"];
         assert_eq!(error["kind"], "foreign_table", "{report:#}");
         assert_names(error["message"].as_str().unwrap(), &[table, "`report`", "`legacy`"]);
+        assert_eq!(error["hint"], hint::TABLE_PER_EXPORT);
         assert_eq!((job.figures(), recorded(&job).as_str()), (before.clone(), "aws_cur: 1"));
     }
 }

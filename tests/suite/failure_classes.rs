@@ -8,6 +8,7 @@ use finops::{
     flow::replace::{self, Replaced},
     warehouse::Warehouse,
 };
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -275,14 +276,14 @@ async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
     use Struck::{Load, Swap};
     let ends = [
         // A copy that is invalid is repeated by a query.
-        (&[Load][..], "invalid", Kind::Data, "delivered again"),
-        (&[Load, Swap], "invalidQuery", Kind::Warehouse, "report it"),
-        (&[Load, Swap], "notFound", Kind::NotFound, "run again"),
-        (&[Load, Swap], "accessDenied", Kind::Permission, "roles/storage.objectViewer"),
-        (&[Load, Swap], "duplicate", Kind::Busy, "run again"),
-        (&[Load, Swap], "stopped", Kind::Warehouse, "cancelled"),
-        (&[Load, Swap], "quotaExceeded", Kind::Quota, "quota is used up"),
-        (&[Load, Swap], "somethingNew", Kind::Warehouse, "run again"),
+        (&[Load][..], "invalid", Kind::Data, hint::FILES_REFUSED),
+        (&[Load, Swap], "invalidQuery", Kind::Warehouse, hint::REPORT_REQUEST),
+        (&[Load, Swap], "notFound", Kind::NotFound, hint::WENT_AWAY),
+        (&[Load, Swap], "accessDenied", Kind::Permission, hint::GRANT_FOR_LOAD),
+        (&[Load, Swap], "duplicate", Kind::Busy, hint::CREATED_MEANWHILE),
+        (&[Load, Swap], "stopped", Kind::Warehouse, hint::CANCELLED),
+        (&[Load, Swap], "quotaExceeded", Kind::Quota, hint::WAIT_FOR_QUOTA),
+        (&[Load, Swap], "somethingNew", Kind::Warehouse, hint::RUN_AGAIN),
     ];
     let cases = ends.iter().flat_map(|end| end.0.iter().map(move |struck| (*struck, end.1, end.2, end.3)));
     futures::future::join_all(cases.map(async |(struck, reason, kind, hint)| {
@@ -405,7 +406,7 @@ async fn assert_ends_the_run(strike: impl FnOnce(&CloudJob)) {
         assert_eq!(error["kind"], "quota", "{report:#}");
         let message = error["message"].as_str().unwrap();
         assert!(message.contains("quotaExceeded") && message.contains(billing_period), "{message}");
-        assert!(error["hint"].as_str().unwrap().contains("quota is used up"), "{report:#}");
+        assert!(error["hint"].as_str().unwrap().contains(hint::WAIT_FOR_QUOTA), "{report:#}");
     }
     let first = load_jobs(&job.emulator)[1].1.clone();
     assert_eq!(load_jobs(&job.emulator).len(), 2, "one of the three was tried");

@@ -25,6 +25,7 @@ use finops::{
     },
 };
 use finops_core::{
+    hint,
     report::{MonthStatus, PipelineReport},
     schema::{Column, SchemaChange},
 };
@@ -277,6 +278,7 @@ async fn a_panic_in_one_month_does_not_stop_the_others() {
     let expected = [("2025-10", loaded), ("2025-09", failed), ("2025-08", loaded)];
     assert_eq!(statuses(&report), expected.map(|(month, status)| (month.to_owned(), status)));
     assert_names(&report.months[1].error.as_ref().unwrap().message, &["2025-09", "by a fault of finops"]);
+    assert_eq!(report.months[1].error.as_ref().unwrap().hint.as_deref(), Some(hint::REPORT_LINES));
     assert_eq!(job.figures().into_keys().collect::<Vec<_>>(), ["2025-08", "2025-10"]);
     // Nothing of it is in the way of the next run.
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "loaded", "skipped"]);
@@ -308,6 +310,7 @@ async fn a_month_whose_manifest_goes_away_after_it_was_superseded_stays_in_the_r
         let error = report.months.last().unwrap().error.as_ref().unwrap();
         assert_eq!(error.kind, "busy");
         assert_names(&error.message, &["2025-09 was replaced by other runs"]);
+        assert_eq!(error.hint.as_deref(), Some(hint::SUPERSEDED));
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole job from a bucket into BigQuery: what it finds, what it makes of it, and what it leaves alone.
 
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -210,7 +211,7 @@ async fn the_exports_name_is_only_needed_where_several_lie_below_the_prefix() {
     let error = job.finops.report(2)["pipelines"][0]["error"].clone();
     assert_eq!(error["kind"], "configuration");
     assert_names(error["message"].as_str().unwrap(), &["`daily`", "`report`", "gs://billing-mirror/cur"]);
-    assert_names(error["hint"].as_str().unwrap(), &["AWS_EXPORT_NAME"]);
+    assert_names(error["hint"].as_str().unwrap(), &[&hint::name_export("AWS_EXPORT_NAME")]);
     assert_eq!(load_jobs(&job.emulator), []);
 
     let named = job.finops.clone().with("AWS_EXPORT_NAME", REPORT).report(0);
@@ -298,6 +299,8 @@ async fn a_bucket_loads_into_duckdb_too() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("finops.duckdb");
     let finops = job.finops.clone().with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", database.to_str().unwrap());
+    let report = finops.clone().with("TMPDIR", "/no/such/folder").report(1);
+    assert_eq!(month(&report, "2025-09")["error"]["hint"], hint::SET_TMPDIR, "{report:#}");
     let finops = finops.with("TMPDIR", folder.path().to_str().unwrap());
     assert_eq!(each(&finops.report(0), "status"), ["loaded", "loaded"]);
     assert_eq!(in_duckdb(&database), both());

@@ -9,6 +9,7 @@ use std::{
 };
 
 use bigquery_emulator::{Fault, FaultKind, LoggedRequest, When};
+use finops_core::hint;
 use serde_json::json;
 
 use crate::{
@@ -33,7 +34,7 @@ fn a_table_in_duckdb_that_finops_did_not_create_is_left_alone() {
         let error = &report["pipelines"][0]["error"];
         assert_eq!(error["kind"], "foreign_table");
         assert_names(error["message"].as_str().unwrap(), &[TABLE, "did not create"]);
-        assert_names(error["hint"].as_str().unwrap(), &["another table name"]);
+        assert_names(error["hint"].as_str().unwrap(), &[hint::ANOTHER_TABLE]);
         assert_eq!(duckdb_value(&job.database, &format!("SELECT mine FROM {DATASET}.{TABLE}")), "42");
     }
 }
@@ -115,8 +116,8 @@ fn storage_that_answers(status: &'static str, message: &str) -> String {
 #[test]
 fn a_bucket_that_may_not_be_read_is_named_with_what_to_do() {
     for (status, kind, hint) in [
-        ("401 Unauthorized", "credentials", "gcloud auth application-default login"),
-        ("403 Forbidden", "permission", "roles/storage.objectViewer on bucket billing-mirror"),
+        ("401 Unauthorized", "credentials", hint::LOG_IN.to_owned()),
+        ("403 Forbidden", "permission", hint::grant_viewer("billing-mirror")),
     ] {
         let job = LocalJob::new(&[]);
         let storage = storage_that_answers(status, "you shall not pass");
@@ -124,7 +125,7 @@ fn a_bucket_that_may_not_be_read_is_named_with_what_to_do() {
         let error = finops.report(1)["pipelines"][0]["error"].clone();
         assert_eq!(error["kind"], kind);
         assert_names(error["message"].as_str().unwrap(), &["gs://billing-mirror/cur"]);
-        assert_names(error["hint"].as_str().unwrap(), &[hint]);
+        assert_names(error["hint"].as_str().unwrap(), &[&hint]);
     }
 }
 
@@ -169,6 +170,6 @@ fn a_file_that_is_no_duckdb_database_is_left_alone() {
     fs::write(&job.database, "somebody's notes, which are long enough to be looked at as a database").unwrap();
     let outcome = job.finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["error: ", job.database.to_str().unwrap(), "hint: DUCKDB_PATH"]);
+    assert_names(&outcome.stderr, &["error: ", job.database.to_str().unwrap(), hint::DATABASE_PATH]);
     assert!(fs::read_to_string(&job.database).unwrap().starts_with("somebody's notes"));
 }

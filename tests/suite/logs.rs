@@ -3,6 +3,7 @@
 use std::{io::Read, process::Command};
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -95,7 +96,8 @@ async fn a_run_in_which_a_month_fails_is_told_with_labels_and_summed_up_in_a_las
     assert_names(message, &["run failed after ", "aws report: months: 1 loaded, 1 failed; 2 rows, 4.5 USD"]);
     assert_eq!((&last["loaded"], &last["failed"], &last["skipped"]), (&json!(1), &json!(1), &json!(0)));
     assert_eq!((&last["rows"], &last["cost"], last["seconds"].is_u64()), (&json!(2), &json!("4.5 USD"), true));
-    assert!(last["kind"].is_string() && last["hint"].is_string(), "{last}");
+    assert!(last["kind"].is_string(), "{last}");
+    assert_eq!(last["hint"], hint::SEE_LINES_BEFORE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,27 +217,32 @@ fn a_filter_that_is_empty_or_none_hides_no_summary_and_a_plan_is_summed_up_as_on
 }
 
 #[test]
-fn a_log_that_cannot_be_written_ends_no_run() {
+fn a_log_that_cannot_be_written_ends_no_run_and_a_lost_report_does() {
     let job = LocalJob::new(&[september()]);
     let finops = job.finops.clone().with("RUST_LOG", "info");
     for finops in [finops.clone(), in_cloud_run(&finops)] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         assert_eq!(finops.command(&["run"]).stderr(full).status().unwrap().code(), Some(0));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = finops.command(&["run"]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert_names(&String::from_utf8_lossy(&output.stderr), &[hint::OUTPUT_FULL]);
     }
 }
 
 #[test]
 fn problems_of_the_configuration_and_of_the_command_line_are_entries_too() {
     let finops = in_cloud_run(&Finops::unconfigured());
-    for (arguments, kind, says) in
-        [(&["run"][..], "configuration", "PIPELINE is not set"), (&["run", "--al"], "usage", "'--al'")]
-    {
+    for (arguments, kind, says, hint) in [
+        (&["run"][..], "configuration", "PIPELINE is not set", hint::SHOW_CONFIG),
+        (&["run", "--al"], "usage", "'--al'", hint::SHOW_HELP),
+    ] {
         let outcome = finops.run(arguments);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""));
         let entries = entries(&outcome.stderr);
         assert_eq!((entries.len(), &entries[0]["severity"], &entries[0]["kind"]), (1, &json!("ERROR"), &json!(kind)));
         assert_names(entries[0]["message"].as_str().unwrap(), &[says]);
-        assert!(entries[0]["hint"].is_string());
+        assert_eq!(entries[0]["hint"], hint);
     }
     assert_names(&finops.run(&["--help"]).stdout, &["Usage: finops"]);
 }

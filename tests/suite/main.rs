@@ -40,6 +40,7 @@ mod formats;
 mod gcs;
 mod google_storage;
 mod harness;
+mod hints;
 mod histories;
 mod hostile;
 mod image;

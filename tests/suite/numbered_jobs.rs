@@ -11,7 +11,7 @@ use finops::{
     flow::replace::Replaced,
     warehouse::{MonthLoad, Swap, Warehouse},
 };
-use finops_core::state::LoadStatus;
+use finops_core::{hint, state::LoadStatus};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -382,7 +382,7 @@ async fn a_swap_that_keeps_failing_is_given_up_and_the_next_run_goes_on_from_the
     (1..=5).for_each(|number| table.harness.emulator.add_job_fault(job_fault(number, "backendError")));
     let error = table.load(&delivery("a")).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Warehouse);
-    assert!(error.next_step().unwrap().contains("run again"), "{error:?}");
+    assert!(error.next_step().unwrap().contains(hint::RUN_AGAIN), "{error:?}");
     assert_eq!(table.harness.swaps().len(), 5);
     assert_eq!(table.load(&delivery("a")).await.unwrap().record.sequence, 6);
 }

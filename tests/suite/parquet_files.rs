@@ -1,5 +1,6 @@
 //! Parquet files that are not as they should be, and what a plan says of those that are.
 
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{
@@ -24,11 +25,11 @@ fn fails(delivery: &Delivery, status: &str) -> Value {
     month(&report, "2025-09")["error"].clone()
 }
 
-fn assert_refused(delivery: &Delivery, kind: &str, parts: &[&str]) {
+fn assert_refused(delivery: &Delivery, kind: &str, parts: &[&str], hint: &str) {
     let error = fails(delivery, "failed");
     assert_eq!(error["kind"], kind, "{error:#}");
     assert_names(error["message"].as_str().unwrap(), parts);
-    assert!(error["hint"].is_string());
+    assert_eq!(error["hint"], hint);
 }
 
 #[test]
@@ -39,7 +40,7 @@ fn files_that_disagree_on_a_column_are_refused_with_both() {
         ("1 AS n, 2 AS m", "1 AS n", ["00002", "00001", "it lacks the column `m`"]),
     ] {
         let (one, other) = (format!("SELECT {{base}}, {one}"), format!("SELECT {{base}}, {other}"));
-        assert_refused(&september(&[&one, &other]), "data", &parts);
+        assert_refused(&september(&[&one, &other]), "data", &parts, hint::MIXED_DELIVERIES);
     }
 }
 
@@ -51,9 +52,19 @@ fn decimals_that_duckdb_would_round_fail_the_month() {
         september(&queries.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let unlike = parts(&["0.1234567890123456789::DECIMAL(38,19)", "1.5::DECIMAL(38,5)"]);
-    assert_refused(&unlike, "data", &["2025-09", "column rate is DECIMAL(38,19) and DECIMAL(38,5)", "00001"]);
+    assert_refused(
+        &unlike,
+        "data",
+        &["2025-09", "column rate is DECIMAL(38,19) and DECIMAL(38,5)", "00001"],
+        hint::CSV_OR_BIGQUERY,
+    );
     let longer = parts(&["0.123456789012345678::DECIMAL(38,18)", "1.5::DECIMAL(38,10)"]);
-    assert_refused(&longer, "data", &["column `rate` is DECIMAL beyond (38,18), expected DECIMAL", "00002"]);
+    assert_refused(
+        &longer,
+        "data",
+        &["column `rate` is DECIMAL beyond (38,18), expected DECIMAL", "00002"],
+        hint::MIXED_DELIVERIES,
+    );
 
     let job = LocalJob::new(&[]);
     parts(&["0.123456789012345678::DECIMAL(18,18)", "12345.67::DECIMAL(9,2)"]).write(&job.source);
@@ -76,15 +87,20 @@ fn nanoseconds_in_utc_of_which_duckdb_drops_digits_are_refused_with_their_column
     let error = &month(&report, "2025-09")["error"];
     assert_eq!(error["kind"], "data", "{report:#}");
     assert_names(error["message"].as_str().unwrap(), &["column since is TIMESTAMP(NANOS) in UTC", "00001"]);
-    assert_names(error["hint"].as_str().unwrap(), &["write the files with microseconds"]);
+    assert_names(error["hint"].as_str().unwrap(), &[hint::MICROSECONDS]);
 }
 
 #[test]
 fn every_file_needs_what_the_table_stands_on() {
     for column in ["line_item_unblended_cost", "bill_billing_period_start_date"] {
         let without = format!("SELECT * EXCLUDE {column} FROM (SELECT {{base}})");
-        assert_refused(&september(&[&without]), "data", &["00001", "no column that gives", column]);
-        assert_refused(&september(&["SELECT {base}", &without]), "data", &["00002", "it lacks the column", column]);
+        assert_refused(&september(&[&without]), "data", &["00001", "no column that gives", column], hint::IS_EXPORT);
+        assert_refused(
+            &september(&["SELECT {base}", &without]),
+            "data",
+            &["00002", "it lacks the column", column],
+            hint::MIXED_DELIVERIES,
+        );
     }
 }
 
@@ -176,4 +192,13 @@ fn a_footer_of_more_than_the_first_read_is_read_whole() {
     let job = LocalJob::new(&[]);
     delivery.write(&job.source);
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
+}
+
+#[test]
+fn a_file_without_a_footer_says_to_fetch_it_again() {
+    let job = LocalJob::new(&[]);
+    let delivery = september(&["SELECT {base}"]);
+    delivery.write(&job.source);
+    write(&delivery.data_path(&job.source, 0), b"PAR1, cut off");
+    assert_eq!(month(&job.finops.report(1), "2025-09")["error"]["hint"], hint::FETCH_AGAIN);
 }

@@ -5,6 +5,10 @@ use finops::{
     error::Kind,
     warehouse::{MonthLoad, Warehouse},
 };
+use finops_core::{
+    hint,
+    schema::{Column, ColumnType, additions},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -36,11 +40,11 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     let before = table.snapshot().await;
     for (code, reason, kind, hint) in [
-        (401, "authError", Kind::Credentials, "gcloud auth application-default login"),
-        (403, "accessDenied", Kind::Permission, "roles/bigquery.dataEditor"),
-        (403, "billingNotEnabled", Kind::Permission, "billing"),
-        (403, "accessNotConfigured", Kind::Configuration, "gcloud services enable bigquery.googleapis.com"),
-        (404, "notFound", Kind::NotFound, "location"),
+        (401, "authError", Kind::Credentials, hint::LOG_IN),
+        (403, "accessDenied", Kind::Permission, hint::GRANT_EDITOR),
+        (403, "billingNotEnabled", Kind::Permission, hint::CHECK_ROLES),
+        (403, "accessNotConfigured", Kind::Configuration, hint::ENABLE_API),
+        (404, "notFound", Kind::NotFound, hint::CHECK_NAMES),
     ] {
         // Of the load of the files, and of the swap that follows it.
         for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
@@ -91,7 +95,7 @@ async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
     table.harness.emulator.add_fault(fault("POST", "/jobs", 5, status(503, "backendError")));
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Warehouse);
-    assert!(error.next_step().unwrap().contains("run again"), "{:?}", error.next_step());
+    assert!(error.next_step().unwrap().contains(hint::RUN_AGAIN), "{:?}", error.next_step());
     assert_eq!(table.harness.load_inserts(), sent + 5);
     assert_eq!(table.snapshot().await, before);
 }
@@ -104,7 +108,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
     let error = table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
     assert!(error.full_message().contains("demo.billing"), "{}", error.full_message());
-    assert!(error.next_step().unwrap().contains("bq mk --location=US --dataset demo:billing"), "{error:?}");
+    assert!(error.next_step().unwrap().contains(&hint::create_dataset("US", "demo", "billing")), "{error:?}");
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn a_job_of_another_account_is_recognised() {
     let before = table.select("*");
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Permission);
-    assert!(error.next_step().unwrap().contains("another account"), "{:?}", error.next_step());
+    assert!(error.next_step().unwrap().contains(hint::ONE_ACCOUNT), "{:?}", error.next_step());
     assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
 
@@ -157,7 +161,7 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
     for error in [inspected, prepared, raced] {
         assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());
         assert!(error.full_message().contains("demo.billing.finops_loads"), "{}", error.full_message());
-        assert!(error.next_step().unwrap().contains("another dataset"), "{error:?}");
+        assert!(error.next_step().unwrap().contains(hint::FOREIGN_STATE), "{error:?}");
     }
 }
 
@@ -187,7 +191,7 @@ async fn a_state_table_with_other_columns_or_types_is_named_with_them() {
             assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
             let message = error.full_message();
             assert!(message.contains("demo.billing.finops_loads") && message.contains(named), "{message}");
-            assert!(error.next_step().unwrap().contains("rename that table"), "{error:?}");
+            assert!(error.next_step().unwrap().contains(hint::RESTORE_STATE), "{error:?}");
         }
     }
 }
@@ -217,4 +221,51 @@ async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
     }
     table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
     assert_eq!(expirations().await, [Value::Null, Value::Null]);
+}
+
+#[tokio::test]
+async fn a_table_that_goes_away_while_it_is_prepared_says_to_run_again() {
+    let table = with_a_month().await;
+    let gone = status(404, "notFound");
+    table.harness.emulator.add_fault(Fault { after: 1, ..fault("GET", "/tables/aws_cur", usize::MAX, gone) });
+    let columns = Delivery::of_costs("2025-08", "a", &["1"]).table_columns();
+    let added = Column { name: "added".to_owned(), column_type: ColumnType::String };
+    let change = additions(&columns, &[added], &[]);
+    let error = table.harness.warehouse().prepare(&table.target, &columns, &change).await.unwrap_err();
+    assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::TABLE_GONE)), "{error:?}");
+
+    let table = Table::<BigQueryHarness>::new().await;
+    table.harness.emulator.add_fault(fault("POST", "/tables", 2, status(409, "duplicate")));
+    let error = table.harness.warehouse().prepare(&table.target, &columns, &[]).await.unwrap_err();
+    assert_eq!((error.kind(), error.next_step()), (Kind::Busy, Some(hint::TABLE_COMES_AND_GOES)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_answer_without_the_number_or_time_that_is_needed_says_to_report_it() {
+    let answer = |body: Value| FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
+    let rows = |row: &[&str]| {
+        let cells: Vec<Value> = row.iter().map(|value| json!({"v": value})).collect();
+        let fields: Vec<Value> = row.iter().map(|_| json!({"name": "a", "type": "STRING"})).collect();
+        answer(json!({
+            "jobComplete": true, "jobReference": {"projectId": PROJECT, "jobId": "j", "location": "US"},
+            "schema": {"fields": fields}, "rows": [{"f": cells}], "totalRows": "1",
+        }))
+    };
+    let table = with_a_month().await;
+    let (warehouse, name) = (table.harness.warehouse(), &table.target.name);
+    let loaded = warehouse.loaded(name).await.unwrap();
+    table.harness.emulator.add_fault(fault("POST", "/queries", 1, rows(&["202508", "many"])));
+    let error = warehouse.inspect(name, &loaded).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT), "{}", error.full_message());
+
+    let mut found = table.harness.call(Method::GET, &format!("/datasets/{DATASET}/tables/aws_cur"), Value::Null).await;
+    found["creationTime"] = "soon".into();
+    table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, answer(found)));
+    let error = warehouse.inspect(name, &loaded).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT_IF_IT_STAYS), "{}", error.full_message());
+
+    let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
+    table.harness.emulator.add_fault(fault("POST", "/queries", 1, rows(&["?"])));
+    let error = table.replace(&load).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::REPORT_SUM), "{}", error.full_message());
 }

@@ -15,8 +15,10 @@ use aws_sdk_s3::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
 };
-use finops::storage::{S3, S3Options, Store};
+use finops::storage::{Object, Part, S3, S3Options, Store};
+use finops_core::hint;
 use futures::{StreamExt, stream};
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -251,7 +253,7 @@ async fn a_server_that_does_not_answer_is_an_error_within_seconds() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let finops = finops(&format!("http://127.0.0.1:{port}"), &folder.path().join("finops.duckdb"));
     let start = Instant::now();
-    assert_error(&error(&finops, 1), "storage", &["no answer for s3://", "refused"], "AWS_ENDPOINT_URL");
+    assert_error(&error(&finops, 1), "storage", &["no answer for s3://", "refused"], hint::S3_UNREACHABLE);
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
@@ -263,7 +265,7 @@ async fn missing_credentials_are_named_before_anything_is_asked() {
         .with("AWS_EC2_METADATA_DISABLED", "true");
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", "hint: set AWS_PROFILE"]);
+    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", hint::AWS_CREDENTIALS]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,7 +278,7 @@ async fn a_machine_without_root_certificates_is_told_so() {
         .with("SSL_CERT_DIR", folder.path().to_str().unwrap());
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no root certificates", "hint: install the system's ca-certificates"]);
+    assert_names(&outcome.stderr, &["no root certificates", hint::ROOT_CERTIFICATES]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +299,29 @@ async fn the_region_of_a_bucket_elsewhere_is_told() {
     let header = "x-amz-bucket-region: eu-west-1\r\n";
     let url = answering(answer("301 Moved Permanently", header, "PermanentRedirect", "use another endpoint"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 2);
-    assert_error(&error, "configuration", &["another region"], "AWS_REGION=eu-west-1");
+    assert_error(&error, "configuration", &["another region"], &hint::aws_region("eu-west-1"));
+}
+
+#[test]
+fn a_refusal_of_s3_says_what_to_change() {
+    let folder = TempDir::new().unwrap();
+    for (status, code, exit, kind, hint) in [
+        ("301 Moved Permanently", "PermanentRedirect", 2, "configuration", hint::AWS_REGION),
+        ("403 Forbidden", "InvalidAccessKeyId", 1, "credentials", hint::RENEW_CREDENTIALS),
+    ] {
+        let url = answering(answer(status, "", code, "no"));
+        assert_error(&error(&finops(&url, &folder.path().join("finops.duckdb")), exit), kind, &[code], hint);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_gives_a_whole_object_for_a_range_is_refused() {
+    let head = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 10\r\nConnection: close\r\n\r\n";
+    let store = store(&answering(format!("{head}0123456789"))).await;
+    let (checksum, version) = (None, Some("e".to_owned()));
+    let object = Object { key: "k".to_owned(), bytes: 10, updated: Timestamp::UNIX_EPOCH, checksum, version };
+    let error = store.read(&object, Part::Head(4)).await.unwrap_err();
+    assert_eq!(error.next_step(), Some(hint::NEEDS_RANGES), "{}", error.full_message());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -308,7 +332,7 @@ async fn a_server_that_has_too_many_requests_is_asked_again() {
     let database = folder.path().join("finops.duckdb");
     assert_error(&error(&finops(&url, &database), 1), "permission", &["AccessDenied"], "s3:ListBucket");
     let error = error(&finops(&answering(busy), &database), 1);
-    assert_error(&error, "storage", &["was answered with status 429"], "run again later");
+    assert_error(&error, "storage", &["was answered with status 429"], hint::RUN_AGAIN_LATER);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -316,5 +340,5 @@ async fn what_the_role_lacks_is_told() {
     let folder = TempDir::new().unwrap();
     let url = answering(answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 1);
-    assert_error(&error, "permission", &["s3://", "AccessDenied"], "s3:ListBucket and s3:GetObject");
+    assert_error(&error, "permission", &["s3://", "AccessDenied"], &hint::allow_s3(BUCKET));
 }

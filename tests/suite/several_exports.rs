@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -171,7 +172,7 @@ fn an_export_that_is_broken_does_not_stop_the_others_in_duckdb() {
         assert_eq!(error["kind"], kind);
         assert_names(error["message"].as_str().unwrap(), &[said]);
         if kind == "configuration" {
-            assert_names(error["hint"].as_str().unwrap(), &["AWS_LEGACY_EXPORT_NAME"]);
+            assert_names(error["hint"].as_str().unwrap(), &[&hint::name_export("AWS_LEGACY_EXPORT_NAME")]);
         }
         assert_eq!(two.held("aws_prod"), PROD);
         let outcome = two.finops.run(&["run"]);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use billing_exports::{Dialect, Export, Format, Run};
+use finops_core::hint;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -45,7 +46,8 @@ async fn no_manifest_where_months_are_loaded_fails_unless_the_dates_leave_none_o
     for (finops, figures) in [(&local.finops, local.figures()), (&cloud.finops, cloud.figures())] {
         for verb in ["run", "plan"] {
             let said = ["there is no manifest below ", "2 months are loaded from there (2025-09 to 2025-10)"];
-            assert_fails(finops, verb, "not_found", &said);
+            let report = assert_fails(finops, verb, "not_found", &said);
+            assert_eq!(report["pipelines"][0]["error"]["hint"], hint::MANIFESTS_GONE);
         }
         for (start, end, code) in [("2025-11", "2025-12", 0), ("2025-10", "2025-12", 1), ("2025-01", "2025-08", 0)] {
             let finops = finops.clone().with("START_DATE", start).with("END_DATE", end);
@@ -107,6 +109,7 @@ async fn deliveries_older_than_max_age_fail_the_run_after_their_months_were_load
     let report = assert_fails(&limited, "run", "stale", &said);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"]);
     assert_eq!(report["pipelines"][0]["status"], "failed");
+    assert_eq!(report["pipelines"][0]["error"]["hint"], hint::EXPORT_SILENT);
     let newest = &report["pipelines"][0]["newest_delivery_at"];
     assert!(newest.as_str().unwrap().starts_with("2025-"), "{report:#}");
     assert_eq!(each(&assert_fails(&limited, "run", "stale", &said), "status"), ["skipped", "skipped"]);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use billing_exports::{Delivered, Dialect, Export, Format, Layout, Run};
-use finops_core::Amount;
+use finops_core::{Amount, hint};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -212,7 +212,7 @@ fn a_table_that_the_job_writes_is_refused_by_the_staged_pipeline_and_the_other_w
     pipeline.report("extract-billing");
     let outcome = pipeline.run("load-billing-local");
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["main.aws_billing_data is written by the job", "a table of its own"]);
+    assert_names(&outcome.stderr, &["main.aws_billing_data is written by the job", hint::TABLE_PER_WAY]);
 
     fs::remove_file(path("data/finops.duckdb")).unwrap();
     pipeline.report("load-billing-local");
@@ -258,9 +258,13 @@ fn what_is_wrong_with_the_settings_is_said_at_once_and_no_secret_is_shown() {
     assert_names(&shown.stdout, &["from-environment", "(set)"]);
     assert!(!shown.stdout.contains("hush") && !outcome.stderr.contains("hush"));
 
+    let outcome = finops.run(&["--config", "nowhere.toml", "aws", "extract-billing"]);
+    assert_eq!(outcome.code, 2);
+    assert_names(&outcome.stderr, &["cannot read nowhere.toml", hint::COPY_CONFIG]);
+
     fs::write(folder.path().join("config.toml"), "[aws]\naws_secret_access_key = \"hush\nbucket = 1\n").unwrap();
     let outcome = finops.run(&["aws", "extract-billing"]);
     assert_eq!(outcome.code, 2);
-    assert_names(&outcome.stderr, &["config.toml, line 2 is not TOML"]);
+    assert_names(&outcome.stderr, &["config.toml, line 2 is not TOML", hint::COMPARE_CONFIG]);
     assert!(!outcome.stderr.contains("hush"), "{}", outcome.stderr);
 }

@@ -11,6 +11,7 @@ use std::{
 
 use assert_cmd::cargo::cargo_bin;
 use billing_exports::{Delivered, Dialect, Export, Format};
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{
@@ -72,14 +73,24 @@ fn a_step_whose_forerunner_did_not_run_names_it() {
     let remote = pipeline.finops.clone().with("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", "demo");
     let remote = remote.with("FINOPS_DATABASE_BIGQUERY_DATASET_ID", "billing");
     for (finops, step, folder, before) in [
-        (&pipeline.finops, "load-billing-local", "./data/staging", "finops aws extract-billing"),
-        (&remote, "load-billing-remote", "./data/exports", "finops aws export-parquet"),
+        (&pipeline.finops, "load-billing-local", "./data/staging", "extract-billing"),
+        (&remote, "load-billing-remote", "./data/exports", "export-parquet"),
     ] {
         let outcome = finops.run(&["aws", step]);
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-        assert_names(&outcome.stderr, &[&format!("there is no folder {folder}"), &format!("run `{before}` first")]);
+        assert_names(&outcome.stderr, &[&format!("there is no folder {folder}"), &hint::run_step("aws", before)]);
     }
     assert!(pipeline.files("data").is_empty(), "nothing was made");
+}
+
+#[test]
+fn an_export_of_another_version_than_the_settings_name_is_refused() {
+    let pipeline = of_rows(20, 1);
+    pipeline.deliver(1);
+    for (version, code) in [("v1", 0), ("v2", 2)] {
+        let outcome = pipeline.finops.clone().with("FINOPS_AWS_CUR_VERSION", version).run(&["aws", STEPS[0]]);
+        assert_eq!((outcome.code, outcome.stderr.contains(hint::CUR_VERSION)), (code, code == 2), "{}", outcome.stderr);
+    }
 }
 
 #[test]
@@ -92,7 +103,7 @@ fn two_runs_do_not_write_to_one_staging_folder_at_the_same_time() {
     other.lock().unwrap();
     let outcome = pipeline.run("run-pipeline");
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-    assert_names(&outcome.stderr, &["another run uses the folder ./data/staging", "hint: wait for its end"]);
+    assert_names(&outcome.stderr, &["another run uses the folder ./data/staging", hint::WAIT_FOR_RUN]);
     assert!(pipeline.files("data").is_empty(), "nothing was made");
     drop(other);
     pipeline.report("run-pipeline");
@@ -107,7 +118,7 @@ fn a_file_where_a_folder_should_be_is_named() {
     for (variable, step) in [("FINOPS_STAGING_DIR", STEPS[0]), ("FINOPS_PARQUET_DIR", STEPS[2])] {
         let outcome = pipeline.finops.clone().with(variable, "taken").run(&["aws", step]);
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-        assert_names(&outcome.stderr, &["cannot write taken", "check that the folder is there"]);
+        assert_names(&outcome.stderr, &["cannot write taken", hint::CANNOT_WRITE]);
         pipeline.report(STEPS[0]);
         pipeline.report(STEPS[1]);
     }
@@ -129,7 +140,7 @@ fn a_full_disk_during_a_download_leaves_no_final_name() {
     symlink("/dev/full", &partial).unwrap();
     let outcome = pipeline.run("extract-billing");
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-    assert_names(&outcome.stderr, &["cannot write", name, "make room"]);
+    assert_names(&outcome.stderr, &["cannot write", name, hint::DISK_FULL]);
     let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(statuses(report["pipelines"].as_array().unwrap()), [["failed", "loaded"]]);
     let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

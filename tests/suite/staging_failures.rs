@@ -7,6 +7,7 @@ use finops::{
     flow::replace::Replaced,
     warehouse::MonthLoad,
 };
+use finops_core::hint;
 use serde_json::json;
 
 use crate::harness::ReplaceMonth;
@@ -64,7 +65,7 @@ async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example_and
         assert!(message.contains(MONTH) && message.contains(&what), "{message}");
         assert!(message.contains(&format!("such as `{example}`")), "{message}");
         assert!(message.contains(&load.files[0]), "{message}");
-        assert!(error.next_step().unwrap().contains("nothing was changed"), "{error:?}");
+        assert!(error.next_step().unwrap().contains(hint::COMPARE_VALUES), "{error:?}");
     }
 }
 
@@ -264,7 +265,7 @@ async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number(
         let error = assert_fails(&table, &load, 2).await;
         assert_eq!(error.kind(), Kind::Verification, "{error:?}");
         assert!(error.full_message().contains(&what), "{error:?}");
-        assert!(error.next_step().unwrap().contains("nothing was changed"), "{error:?}");
+        assert_eq!(error.next_step(), Some(hint::DELIVER_AGAIN));
     }
 }
 
@@ -353,5 +354,17 @@ async fn a_staging_load_bears_what_goes_away_of_its_requests() {
         let load = table.replace(&load).await.unwrap_or_else(|error| panic!("{kind:?}: {error:?}"));
         assert_eq!((load.record.sequence, load.record.rows), (2, 2), "{kind:?}");
         assert_eq!(staging_tables(&table.harness).await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn columns_that_bigquery_refuses_on_the_way_say_what_helps() {
+    for (struck, hint) in [(STAGING, hint::REPORT_OR_CSV), ("-query-1", hint::COLUMNS_CHANGED)] {
+        let table = with_a_month().await;
+        let load = table.prepare(&floating("new", &["3", "4"])).await;
+        let refused = "Provided Schema does not match Table t. Field a is missing in new schema";
+        table.harness.emulator.add_job_fault(job_fault(struck, "invalid", refused));
+        let error = assert_fails(&table, &load, 2).await;
+        assert_eq!(error.next_step(), Some(hint), "{}", error.full_message());
     }
 }

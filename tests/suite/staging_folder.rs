@@ -7,6 +7,7 @@ use std::{
 };
 
 use billing_exports::{Dialect, Export, Format};
+use finops_core::hint;
 use serde_json::Value;
 
 use crate::{
@@ -184,7 +185,7 @@ async fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
         let busy = |step: &str, does: &str| {
             let outcome = pipeline.run(step);
             assert_eq!(outcome.code, 1, "{}", outcome.stdout);
-            assert_names(&outcome.stderr, &[&format!("another run {does} the folder ./{folder}"), "hint: wait"]);
+            assert_names(&outcome.stderr, &[&format!("another run {does} the folder ./{folder}"), hint::WAIT_FOR_RUN]);
             let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
             assert_eq!(report["pipelines"][0]["error"]["kind"], "busy");
         };

@@ -6,6 +6,7 @@ use finops::{
     flow::replace::{self, Replaced},
     warehouse::{MonthLoad, Warehouse},
 };
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -136,14 +137,14 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
                    1::DOUBLE AS line_item_unblended_cost";
     let error = table.load(&Delivery::new("2023-08", "doubles").parquet(doubles)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
-    assert_names(error.next_step().unwrap(), &["ALTER TABLE `demo.billing.aws_cur`", "DROP NOT NULL"]);
+    assert_names(error.next_step().unwrap(), &[&hint::take_null("demo.billing.aws_cur", "...")]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
     // A load takes that column, and no NULL in it.
     let nulls = doubles.replace("'1' AS", "NULL::VARCHAR AS").replace("1::DOUBLE", "1::DECIMAL(38,18)");
     let error = table.load(&Delivery::new("2023-08", "nulls").parquet(&nulls)).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
-    assert_names(error.next_step().unwrap(), &["ALTER TABLE `demo.billing.aws_cur`", "DROP NOT NULL"]);
+    assert_names(error.next_step().unwrap(), &[&hint::take_null("demo.billing.aws_cur", "...")]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
     let load: MonthLoad = table.prepare(&Delivery::of_costs("2023-08", "a", &["1"])).await;
@@ -187,6 +188,7 @@ async fn staging_tables_are_made_in_the_staging_dataset_which_must_be_there_and_
     let changes: Vec<_> = job.emulator.requests().into_iter().filter(is_write).map(|request| request.path).collect();
     assert_eq!(changes, [""; 0], "nothing is changed");
 
+    assert_eq!(error["hint"], hint::create_staging("US", PROJECT, "staging"));
     assert_eq!(follow(&job, error["hint"].as_str().unwrap()).await, "staging");
     assert_eq!(each(&finops.report(0), "status"), ["loaded"]);
     let requests = job.emulator.requests();
@@ -204,6 +206,7 @@ async fn staging_tables_are_made_in_the_staging_dataset_which_must_be_there_and_
     assert!(!job.emulator.requests()[before..].iter().any(is_write), "nothing is changed");
     assert_eq!(job.figures()["2025-09"], (2, "4.5".to_owned()));
 
+    assert_eq!(error["hint"], hint::move_staging("US", PROJECT));
     let other = follow(&job, error["hint"].as_str().unwrap()).await;
     assert_eq!(each(&job.finops.clone().with("STAGING_DATASET", &other).report(0), "status"), ["loaded"]);
     assert_eq!(job.figures()["2025-09"], (1, "7".to_owned()));

@@ -12,6 +12,7 @@ use finops::{
     error::Kind,
     storage::{Gcs, Local, Object, Part, Store},
 };
+use finops_core::hint;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
@@ -87,7 +88,7 @@ async fn a_bucket_that_is_not_there_is_named() {
     let error = bucket(&server, "biling").await.list("", "*.csv").await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
     assert!(error.full_message().contains("gs://biling/"), "{}", error.full_message());
-    assert!(error.next_step().unwrap().contains("`biling`"), "{:?}", error.next_step());
+    assert!(error.next_step().unwrap().contains(&hint::check_bucket("biling")), "{:?}", error.next_step());
 }
 
 #[tokio::test]

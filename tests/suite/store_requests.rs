@@ -18,6 +18,7 @@ use finops::{
     error::Kind,
     storage::{Gcs, Object, Part, REQUESTS, Store},
 };
+use finops_core::hint;
 use futures::{StreamExt, future::join_all, stream};
 use tokio::sync::{Barrier, Notify};
 
@@ -205,7 +206,7 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
             let error = refusal.unwrap_err();
             assert_eq!(error.kind(), Kind::Busy, "{store}: {}", error.full_message());
             assert!(error.full_message().contains("cur/a.csv was replaced"), "{}", error.full_message());
-            assert!(error.next_step().unwrap().contains("mirror"), "{store}");
+            assert!(error.next_step().unwrap().contains(hint::WAIT_FOR_WRITER), "{store}");
         }
     }
 
@@ -273,7 +274,10 @@ async fn an_etag_is_an_md5_only_where_the_answer_allows_it() {
         // As if other bytes had arrived.
         let other = Object { checksum: Some("0".repeat(32)), ..object.clone() };
         match store.fetch(&other, &copy, &|_| {}).await {
-            Err(error) if is_md5 => assert_names(&error.full_message(), &["cur/a.csv did not arrive as it is listed"]),
+            Err(error) if is_md5 => {
+                assert_names(&error.full_message(), &["cur/a.csv did not arrive as it is listed"]);
+                assert_eq!(error.next_step(), Some(hint::REPLACED_MEANWHILE));
+            }
             fetched => assert!(fetched.is_ok() && !is_md5, "{fetched:?}"),
         }
         etags.push(object.version.unwrap());

@@ -8,6 +8,7 @@ use finops::{
         bigquery::{BigQuery, Prepared, Staged},
     },
 };
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -249,7 +250,7 @@ async fn what_the_first_swap_takes_away_is_named_and_no_later_month_is_swapped()
     assert_eq!(error["kind"], "schema");
     let lost = ["description of column line_item_product_code"];
     assert_names(error["message"].as_str().unwrap(), &lost);
-    assert_names(error["hint"].as_str().unwrap(), &["the month itself is loaded"]);
+    assert_names(error["hint"].as_str().unwrap(), &[hint::RESTORE_TABLE]);
     // All are under way at once, and those that follow end before their swap.
     for delivery in &deliveries {
         assert_names(month(&report, &delivery.month)["error"]["message"].as_str().unwrap(), &lost);
@@ -298,6 +299,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
     let error = swap_after(&table, &prepared, &loads[0], fewer).await.unwrap_err();
     assert_eq!((error.kind(), error.job_id()), (Kind::Verification, Some(job(1).as_str())));
     assert_names(&error.full_message(), &["2 rows were staged", "copied 1"]);
+    assert_eq!(error.next_step(), Some(hint::MONTH_CHANGED));
     assert_eq!(table.recorded(), 0);
 }
 

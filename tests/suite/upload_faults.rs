@@ -6,6 +6,7 @@ use std::{
 };
 
 use bigquery_emulator::{Fault, FaultKind, When};
+use finops_core::hint;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -89,7 +90,7 @@ async fn a_refused_upload_says_what_the_account_needs() {
     assert_eq!(each(&report, "status"), ["failed", "loaded"], "{report:#}");
     let error = &month(&report, "2025-09")["error"];
     assert_eq!(error["kind"], "permission");
-    assert_names(error["hint"].as_str().unwrap(), &["roles/bigquery.jobUser", "roles/bigquery.dataEditor"]);
+    assert_names(error["hint"].as_str().unwrap(), &[hint::GRANT_EDITOR]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

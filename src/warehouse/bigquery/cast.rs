@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use finops_core::{
+    hint,
     schema::{ColumnType, FileType, MapForm, Reading},
     state::TableLayout,
 };
@@ -201,7 +202,7 @@ fn type_in_sql(field: &Field) -> Result<String> {
     let name = match field.r#type.as_str() {
         "RECORD" | "STRUCT" => {
             let message = format!("column {} of the table is a record, and its month's files lack it", field.name);
-            return Err(Error::new(Kind::Schema, message).hint("drop that column from the table"));
+            return Err(Error::new(Kind::Schema, message).hint(hint::DROP_RECORD));
         }
         "INTEGER" => "INT64",
         "FLOAT" => "FLOAT64",
@@ -282,6 +283,7 @@ mod tests {
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
         let error = month_query(&load, &LAYOUT, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
+        assert_eq!(error.next_step(), Some(hint::DROP_RECORD));
     }
 
     #[test]

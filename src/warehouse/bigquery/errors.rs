@@ -7,6 +7,7 @@ use std::{
 };
 
 use finops_core::{
+    hint,
     numbered::{By, Why},
     shown::shown,
     text::{message, short},
@@ -195,15 +196,15 @@ impl Failure {
     /// As an error that says what was being done, such as `reading table p.d.t`.
     pub(super) fn into_error(self, doing: &str) -> Error {
         let message = format!("{doing} failed: {self}");
-        let network = "check the network (and BIGQUERY_EMULATOR_HOST where it is set), then run again";
+        let network = hint::check_network("BIGQUERY_EMULATOR_HOST");
         match self {
             Self::Refused { status: 403, .. } if self.is_forbidden_by_policy() => {
-                Error::new(Kind::Permission, message).hint(ASK_ADMINISTRATOR)
+                Error::new(Kind::Permission, message).hint(hint::ASK_ADMINISTRATOR)
             }
             Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
                 match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == Kind::Warehouse) {
-                    Some(wait) => Error::new(kind, message).hint(format!("run again in {} s or later", wait.as_secs())),
+                    Some(wait) => Error::new(kind, message).hint(hint::wait_seconds(wait.as_secs())),
                     None => Error::new(kind, message).hint(hint),
                 }
             }
@@ -217,8 +218,7 @@ impl Failure {
                     io::ErrorKind::PermissionDenied => Kind::Permission,
                     _ => Kind::Storage,
                 };
-                let hint =
-                    "see that the file is there, whole and readable, then run again; export-parquet writes it anew";
+                let hint = hint::PARQUET_FILE;
                 Error::new(kind, message).hint(hint).cause(cause)
             }
         }
@@ -227,21 +227,14 @@ impl Failure {
 
 /// No access token can be had.
 pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(LOG_IN).cause(cause)
+    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
 }
 
 /// The key file is of no use. Of its content nothing is told.
 pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
     Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())))
-        .hint("name another file in database.bigquery.credentials_path, or leave it out and log in with gcloud")
+        .hint(hint::KEY_FILE)
 }
-
-/// The next step where a quota is used up.
-pub(super) const WAIT_FOR_QUOTA: &str =
-    "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
-const LOG_IN: &str = "run `gcloud auth application-default login`, or run the job as a service account";
-
-const ASK_ADMINISTRATOR: &str = "a policy of the organisation or a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator";
 
 const NO_MESSAGE: &str = "BigQuery gives no message";
 
@@ -268,30 +261,16 @@ fn beginning(body: &[u8]) -> String {
 
 fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
     match (status, reason) {
-        (401, _) => (Kind::Credentials, LOG_IN),
-        (_, "accessNotConfigured") => {
-            (Kind::Configuration, "run `gcloud services enable bigquery.googleapis.com` for the project")
-        }
-        (_, "accessDenied") => (
-            Kind::Permission,
-            "give the account roles/bigquery.dataEditor on the dataset and roles/bigquery.jobUser on the project",
-        ),
-        (_, "quotaExceeded") => (Kind::Quota, WAIT_FOR_QUOTA),
-        (_, "stopped") => (Kind::Warehouse, "somebody cancelled the job: run again"),
-        (_, "invalid" | "invalidQuery") => (
-            Kind::Warehouse,
-            "BigQuery does not take what finops sends: report it with this message; what is loaded stays",
-        ),
-        (_, "duplicate") | (409, _) => {
-            (Kind::Busy, "something else created it in the meantime: run again, and it is found")
-        }
-        (403, _) if !TRANSIENT.contains(&reason) => {
-            (Kind::Permission, "check the account's roles and the project's billing in the Google Cloud console")
-        }
-        (404, _) | (_, "notFound") => {
-            (Kind::NotFound, "check the names of project, dataset and table, and the dataset's location")
-        }
-        _ => (Kind::Warehouse, "run again: what is loaded stays, and the rest is loaded then"),
+        (401, _) => (Kind::Credentials, hint::LOG_IN),
+        (_, "accessNotConfigured") => (Kind::Configuration, hint::ENABLE_API),
+        (_, "accessDenied") => (Kind::Permission, hint::GRANT_EDITOR),
+        (_, "quotaExceeded") => (Kind::Quota, hint::WAIT_FOR_QUOTA),
+        (_, "stopped") => (Kind::Warehouse, hint::CANCELLED),
+        (_, "invalid" | "invalidQuery") => (Kind::Warehouse, hint::REPORT_REQUEST),
+        (_, "duplicate") | (409, _) => (Kind::Busy, hint::CREATED_MEANWHILE),
+        (403, _) if !TRANSIENT.contains(&reason) => (Kind::Permission, hint::CHECK_ROLES),
+        (404, _) | (_, "notFound") => (Kind::NotFound, hint::CHECK_NAMES),
+        _ => (Kind::Warehouse, hint::RUN_AGAIN),
     }
 }
 
@@ -355,23 +334,12 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         message = format!("{message}; {detail}");
     }
     let (kind, hint) = match error.reason.as_str() {
-        "invalid" if refuses_schema(error) => {
-            (Kind::Schema, "choose another table name: finops creates that table and loads all months there")
-        }
+        "invalid" if refuses_schema(error) => (Kind::Schema, hint::ANOTHER_TABLE),
         // Of a query that converts values, the reason is `invalidQuery`.
-        _ if error.message.contains(NO_VALUE) => {
-            (Kind::Data, "the loaded month is unchanged; run again: the column and its values are named then")
-        }
-        "invalid" => (
-            Kind::Data,
-            "the loaded month is unchanged; have the month delivered again, then run again. Where a column's type \
-             changed at the provider, choose another table name: finops loads all months there",
-        ),
-        "notFound" => (Kind::NotFound, "a file or the table went away while it was needed: run again"),
-        "accessDenied" => (
-            Kind::Permission,
-            "give the account roles/storage.objectViewer on the bucket and roles/bigquery.dataEditor on the dataset",
-        ),
+        _ if error.message.contains(NO_VALUE) => (Kind::Data, hint::NAMED_THEN),
+        "invalid" => (Kind::Data, hint::FILES_REFUSED),
+        "notFound" => (Kind::NotFound, hint::WENT_AWAY),
+        "accessDenied" => (Kind::Permission, hint::GRANT_FOR_LOAD),
         reason => meaning(0, reason),
     };
     Error::new(kind, message).hint(hint).job(job_id)
@@ -394,34 +362,34 @@ mod tests {
     fn each_refusal_of_a_request_has_its_class_and_the_kind_that_a_person_acts_on() {
         use Kind::{Busy, Configuration, Credentials, NotFound, Permission, Quota, Warehouse};
         for (status, reason, again, kind, hint) in [
-            (403, "rateLimitExceeded", true, Warehouse, "run again"),
-            (400, "backendError", true, Warehouse, "run again"),
-            (400, "internalError", true, Warehouse, "run again"),
-            (400, "badGateway", true, Warehouse, "run again"),
-            (408, "", true, Warehouse, "run again"),
-            (429, "", true, Warehouse, "run again"),
-            (500, "", true, Warehouse, "run again"),
-            (502, "", true, Warehouse, "run again"),
-            (503, "", true, Warehouse, "run again"),
-            (504, "", true, Warehouse, "run again"),
-            (501, "", false, Warehouse, "run again"),
-            (503, "jobBackendError", false, Warehouse, "run again"),
-            (400, "jobInternalError", false, Warehouse, "run again"),
-            (400, "jobRateLimitExceeded", false, Warehouse, "run again"),
-            (400, "tableUnavailable", false, Warehouse, "run again"),
-            (400, "invalid", false, Warehouse, "report it"),
-            (400, "invalidQuery", false, Warehouse, "report it"),
-            (400, "stopped", false, Warehouse, "cancelled"),
-            (401, "authError", false, Credentials, "gcloud auth"),
-            (401, "", false, Credentials, "gcloud auth"),
-            (403, "accessDenied", false, Permission, "roles/bigquery.dataEditor"),
-            (403, "billingNotEnabled", false, Permission, "billing"),
-            (403, "", false, Permission, "roles"),
-            (403, "accessNotConfigured", false, Configuration, "gcloud services enable"),
-            (403, "quotaExceeded", false, Quota, "quota"),
-            (404, "notFound", false, NotFound, "location"),
-            (404, "", false, NotFound, "location"),
-            (409, "duplicate", false, Busy, "run again"),
+            (403, "rateLimitExceeded", true, Warehouse, hint::RUN_AGAIN),
+            (400, "backendError", true, Warehouse, hint::RUN_AGAIN),
+            (400, "internalError", true, Warehouse, hint::RUN_AGAIN),
+            (400, "badGateway", true, Warehouse, hint::RUN_AGAIN),
+            (408, "", true, Warehouse, hint::RUN_AGAIN),
+            (429, "", true, Warehouse, hint::RUN_AGAIN),
+            (500, "", true, Warehouse, hint::RUN_AGAIN),
+            (502, "", true, Warehouse, hint::RUN_AGAIN),
+            (503, "", true, Warehouse, hint::RUN_AGAIN),
+            (504, "", true, Warehouse, hint::RUN_AGAIN),
+            (501, "", false, Warehouse, hint::RUN_AGAIN),
+            (503, "jobBackendError", false, Warehouse, hint::RUN_AGAIN),
+            (400, "jobInternalError", false, Warehouse, hint::RUN_AGAIN),
+            (400, "jobRateLimitExceeded", false, Warehouse, hint::RUN_AGAIN),
+            (400, "tableUnavailable", false, Warehouse, hint::RUN_AGAIN),
+            (400, "invalid", false, Warehouse, hint::REPORT_REQUEST),
+            (400, "invalidQuery", false, Warehouse, hint::REPORT_REQUEST),
+            (400, "stopped", false, Warehouse, hint::CANCELLED),
+            (401, "authError", false, Credentials, hint::LOG_IN),
+            (401, "", false, Credentials, hint::LOG_IN),
+            (403, "accessDenied", false, Permission, hint::GRANT_EDITOR),
+            (403, "billingNotEnabled", false, Permission, hint::CHECK_ROLES),
+            (403, "", false, Permission, hint::CHECK_ROLES),
+            (403, "accessNotConfigured", false, Configuration, hint::ENABLE_API),
+            (403, "quotaExceeded", false, Quota, hint::WAIT_FOR_QUOTA),
+            (404, "notFound", false, NotFound, hint::CHECK_NAMES),
+            (404, "", false, NotFound, hint::CHECK_NAMES),
+            (409, "duplicate", false, Busy, hint::CREATED_MEANWHILE),
         ] {
             let failure = refused(status, reason);
             assert_eq!(failure.is_transient(), again, "{status} {reason}");
@@ -429,7 +397,7 @@ mod tests {
             let error = failure.into_error("reading table p.d.t");
             assert_eq!(error.kind(), kind, "{status} {reason}");
             assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
-            assert!(error.next_step().unwrap().contains(hint), "{status} {reason}: {error:?}");
+            assert_eq!(error.next_step(), Some(hint), "{status} {reason}");
         }
     }
 
@@ -449,28 +417,28 @@ mod tests {
 
     #[test]
     fn each_end_of_a_job_has_its_class_and_the_kind_that_a_person_acts_on() {
-        for (reason, again, kind) in [
-            ("jobBackendError", true, Kind::Warehouse),
-            ("jobInternalError", true, Kind::Warehouse),
-            ("jobRateLimitExceeded", true, Kind::Warehouse),
-            ("tableUnavailable", true, Kind::Warehouse),
-            ("rateLimitExceeded", true, Kind::Warehouse),
-            ("backendError", true, Kind::Warehouse),
-            ("internalError", true, Kind::Warehouse),
-            ("invalid", false, Kind::Data),
-            ("invalidQuery", false, Kind::Warehouse),
-            ("notFound", false, Kind::NotFound),
-            ("accessDenied", false, Kind::Permission),
-            ("duplicate", false, Kind::Busy),
-            ("stopped", false, Kind::Warehouse),
-            ("quotaExceeded", false, Kind::Quota),
-            ("", false, Kind::Warehouse),
+        for (reason, again, kind, hint) in [
+            ("jobBackendError", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("jobInternalError", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("jobRateLimitExceeded", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("tableUnavailable", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("rateLimitExceeded", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("backendError", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("internalError", true, Kind::Warehouse, hint::RUN_AGAIN),
+            ("invalid", false, Kind::Data, hint::FILES_REFUSED),
+            ("invalidQuery", false, Kind::Warehouse, hint::REPORT_REQUEST),
+            ("notFound", false, Kind::NotFound, hint::WENT_AWAY),
+            ("accessDenied", false, Kind::Permission, hint::GRANT_FOR_LOAD),
+            ("duplicate", false, Kind::Busy, hint::CREATED_MEANWHILE),
+            ("stopped", false, Kind::Warehouse, hint::CANCELLED),
+            ("quotaExceeded", false, Kind::Quota, hint::WAIT_FOR_QUOTA),
+            ("", false, Kind::Warehouse, hint::RUN_AGAIN),
         ] {
             let end = proto(reason, "why", None);
             assert_eq!(is_transient_job(&end), again, "{reason}");
             let error = load_error("loading 2025-09 into p.d.t", "j", &end, &[]);
             assert_eq!(error.kind(), kind, "{reason}");
-            assert!(error.next_step().is_some(), "{reason}");
+            assert_eq!(error.next_step(), Some(hint), "{reason}");
         }
     }
 
@@ -503,8 +471,7 @@ mod tests {
             let seconds = failure.retry_after().as_secs();
             let error = failure.into_error("loading");
             assert!(error.full_message().contains("asks to wait"), "{error:?}");
-            assert!(error.next_step().unwrap().starts_with("run again in"), "{error:?}");
-            assert!(error.next_step().unwrap().contains(&seconds.to_string()), "{error:?}");
+            assert_eq!(error.next_step(), Some(hint::wait_seconds(seconds).as_str()));
         }
     }
 
@@ -525,7 +492,7 @@ mod tests {
     fn a_value_that_a_query_cannot_convert_is_a_fault_of_the_data() {
         let error = load_error("loading", "j", &proto("invalidQuery", NO_VALUE, None), &[]);
         assert_eq!(error.kind(), Kind::Data);
-        assert!(error.next_step().unwrap().contains("run again"), "{error:?}");
+        assert_eq!(error.next_step(), Some(hint::NAMED_THEN));
     }
 
     #[test]
@@ -534,7 +501,17 @@ mod tests {
             let result = proto("invalid", &format!("Provided Schema does not match Table p:d.t. {what}"), None);
             let error = load_error("loading", "j", &result, &[]);
             assert_eq!(error.kind(), Kind::Schema, "{what}");
-            assert!(error.next_step().unwrap().contains("choose another table name"), "{what}: {error:?}");
+            assert_eq!(error.next_step(), Some(hint::ANOTHER_TABLE), "{what}");
         }
+    }
+
+    #[test]
+    fn what_is_no_answer_of_bigquery_says_what_to_check() {
+        let cause = serde_json::from_slice::<ErrorBody>(b"<html>").err().unwrap();
+        let error = Failure::unreadable(200, b"<html>", cause).into_error("loading");
+        assert_eq!(error.next_step(), Some(hint::check_network("BIGQUERY_EMULATOR_HOST").as_str()));
+        let gone = Failure::File("a.parquet".into(), io::ErrorKind::NotFound.into()).into_error("loading");
+        assert_eq!((gone.kind(), gone.next_step()), (Kind::NotFound, Some(hint::PARQUET_FILE)));
+        assert_eq!(unusable(Path::new("key.json"), "it is no key").next_step(), Some(hint::KEY_FILE));
     }
 }

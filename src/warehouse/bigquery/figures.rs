@@ -1,5 +1,7 @@
 //! What rows hold, counted and summed by one query.
 
+use finops_core::hint;
+
 use super::BigQuery;
 use crate::{
     error::{Error, Kind, Result},
@@ -23,8 +25,7 @@ impl BigQuery {
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {
-            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}"))
-                .hint("expected a month, a currency, amounts and counts: report it with this message")
+            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
         })?;
         Ok((figures, answer.job_id))
     }

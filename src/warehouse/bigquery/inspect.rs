@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use finops_core::BillingPeriod;
+use finops_core::{BillingPeriod, hint};
 use futures::future::try_join;
 use jiff::Timestamp;
 
@@ -72,7 +72,7 @@ impl BigQuery {
                 let count: u64 = count.parse().map_err(|_| {
                     let message = format!("{} rows in partition {partition} of {}", count, self.table_name(name));
                     Error::new(Kind::Warehouse, format!("BigQuery reports {message}, which is no count"))
-                        .hint("report it with this message")
+                        .hint(hint::REPORT)
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
             }
@@ -85,7 +85,7 @@ impl BigQuery {
         milliseconds(Some(&table.creation_time)).ok_or_else(|| {
             let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(name));
-            Error::new(Kind::Warehouse, message).hint("run again; if it stays, report it with this message")
+            Error::new(Kind::Warehouse, message).hint(hint::REPORT_IF_IT_STAYS)
         })
     }
 }

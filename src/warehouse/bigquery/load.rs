@@ -4,6 +4,7 @@ use std::path::Path;
 
 use finops_core::{
     delivery::hash,
+    hint,
     manifest::FileFormat,
     schema::{ColumnType, FileType, Reading, TimeForm},
 };
@@ -56,19 +57,17 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
-        let hint = "have the export delivered in fewer, larger files";
+        let hint = hint::FEWER_FILES;
         return Err(Error::new(Kind::Data, message).hint(hint));
     }
     if local_file(load).is_some() && load.files.len() > 1 {
         let (period, files) = (load.billing_period, load.one_of_files());
         let message = format!("{period} comes in several local files, and a load job takes one: {files}");
-        return Err(
-            Error::new(Kind::Configuration, message).hint("put the files into a bucket, or load the month as one")
-        );
+        return Err(Error::new(Kind::Configuration, message).hint(hint::USE_BUCKET));
     }
     if let Some(file) = load.files.iter().find(|file| local_file(load).is_none() && file.contains('*')) {
         let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
-        let hint = "no name of a folder or file of the export may have a `*`: other files would be loaded with it";
+        let hint = hint::NO_STAR;
         return Err(Error::new(Kind::Data, what).hint(hint));
     }
     let mut configuration = match load.format {
@@ -197,6 +196,7 @@ mod tests {
         let error = job(&["/data/a", "/data/b"]).unwrap_err();
         assert_eq!(error.kind(), Kind::Configuration);
         assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::USE_BUCKET));
     }
 
     #[test]
@@ -205,6 +205,7 @@ mod tests {
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
     }
     #[test]
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
@@ -212,5 +213,6 @@ mod tests {
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
         assert_eq!(error.kind(), Kind::Data);
         assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::NO_STAR));
     }
 }

@@ -32,14 +32,12 @@ use std::{
 };
 
 use backon::ExponentialBuilder;
-use finops_core::schema::{Column, SchemaChange};
-
-use self::{
-    client::Client,
-    errors::{Failure, WAIT_FOR_QUOTA},
-    model::Dataset,
-    pace::Pace,
+use finops_core::{
+    hint,
+    schema::{Column, SchemaChange},
 };
+
+use self::{client::Client, errors::Failure, model::Dataset, pace::Pace};
 use super::{Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse, sql::Dialect};
 use crate::error::{Error, Kind, Result};
 
@@ -155,7 +153,7 @@ impl BigQuery {
     async fn within_quota<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         if let Some(first) = self.quota_used_up.get() {
             let message = format!("{what} was not begun, since a quota is used up: {first}");
-            return Err(Error::new(Kind::Quota, message).hint(WAIT_FOR_QUOTA));
+            return Err(Error::new(Kind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
         }
         self.noting_quota(work).await
     }

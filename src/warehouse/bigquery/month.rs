@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::PoisonError, sync::atomic::Ordering};
 
 use backon::{BackoffBuilder, Retryable};
-use finops_core::numbered::{By, Do, Month, Seen, Whose, Why};
+use finops_core::{
+    hint,
+    numbered::{By, Do, Month, Seen, Whose, Why},
+};
 use futures::future::try_join;
 use jiff::Timestamp;
 
@@ -297,10 +300,7 @@ impl<'a> MonthJobs<'a> {
     /// The error for rows that this account does not see.
     fn filtered(&self, there: u64, seen: u64) -> Error {
         let message = format!("{}: the month has {there} rows, and the account sees {seen} of them", self.doing());
-        Error::new(Kind::Permission, message).hint(
-            "is there a row access policy on the table? Give finops's account access to all rows: CREATE ROW ACCESS POLICY \
-             ... FILTER USING (TRUE)",
-        )
+        Error::new(Kind::Permission, message).hint(hint::ROW_ACCESS)
     }
 
     /// A swap must have written what was staged.
@@ -313,9 +313,7 @@ impl<'a> MonthJobs<'a> {
                     self.doing(),
                     self.id(n)
                 );
-                Err(Error::new(Kind::Verification, message)
-                    .hint("run again: the month is loaded again")
-                    .job(self.id(n)))
+                Err(Error::new(Kind::Verification, message).hint(hint::MONTH_CHANGED).job(self.id(n)))
             }
             _ => Ok(()),
         }
@@ -338,9 +336,9 @@ impl<'a> MonthJobs<'a> {
     }
 
     fn failed(&mut self) -> Error {
-        self.failure.take().unwrap_or_else(|| {
-            Error::new(Kind::Warehouse, format!("{} failed", self.doing())).hint("run again: what is loaded stays")
-        })
+        self.failure
+            .take()
+            .unwrap_or_else(|| Error::new(Kind::Warehouse, format!("{} failed", self.doing())).hint(hint::RUN_AGAIN))
     }
 
     fn id(&self, n: i64) -> String {
@@ -359,10 +357,7 @@ impl<'a> MonthJobs<'a> {
         if !another_account {
             return error;
         }
-        error.hint(
-            "the job was started by another account: run finops under one account only, \
-             or give this one bigquery.jobs.get (roles/bigquery.resourceViewer) on the project",
-        )
+        error.hint(hint::ONE_ACCOUNT)
     }
 }
 

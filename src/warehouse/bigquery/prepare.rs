@@ -3,6 +3,7 @@
 use std::sync::{OnceLock, atomic::AtomicBool};
 
 use finops_core::{
+    hint,
     schema::{ChangeKind, Column, SchemaChange, additions},
     state::STATE_TABLE,
 };
@@ -143,7 +144,7 @@ impl BigQuery {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
             Error::new(Kind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
-                .hint("run again: finops creates it anew")
+                .hint(hint::TABLE_GONE)
         })
     }
 
@@ -153,17 +154,13 @@ impl BigQuery {
             return Ok(());
         }
         let project = self.client.project();
-        let create = format!("bq mk --dataset --location={location} {project}:{staging}");
         let (problem, hint) = match self.location(staging).await? {
             Some(found) if found.eq_ignore_ascii_case(location) => return Ok(()),
             Some(found) => (
                 format!("is in {found}, and dataset {dataset} in {location}: a copy needs both in one location"),
-                format!(
-                    "leave STAGING_DATASET out, or name a dataset in {location}: \
-                     bq mk --dataset --location={location} {project}:finops_staging"
-                ),
+                hint::move_staging(location, project),
             ),
-            None => ("does not exist".to_owned(), format!("create it: {create}")),
+            None => ("does not exist".to_owned(), hint::create_staging(location, project, staging)),
         };
         let message = format!("dataset {project}.{staging} (STAGING_DATASET) {problem}");
         Err(Error::new(Kind::Configuration, message).hint(hint))
@@ -190,11 +187,7 @@ impl BigQuery {
             Err(failure) if failure.is_status(409) => self.location(dataset).await?,
             Err(failure) => {
                 let error = failure.into_error(&format!("creating dataset {name}"));
-                let hint = format!(
-                    "the account may not create datasets: run `bq mk --location={} --dataset {}:{dataset}` as one that may",
-                    self.default_location,
-                    self.client.project()
-                );
+                let hint = hint::create_dataset(&self.default_location, self.client.project(), dataset);
                 return Err(if error.kind() == Kind::Permission { error.hint(hint) } else { error });
             }
         };
@@ -252,7 +245,7 @@ impl BigQuery {
     async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
         self.find_table(dataset, table).await?.ok_or_else(|| {
             let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
-            Error::new(Kind::Busy, message).hint("find out what else creates and drops it, then run again")
+            Error::new(Kind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
         })
     }
 

@@ -3,7 +3,7 @@
 use std::{mem, path::PathBuf};
 
 use backon::{ExponentialBuilder, Retryable};
-use finops_core::shown::shown;
+use finops_core::{hint, shown::shown};
 use google_cloud_auth::credentials::{CacheableResource, Credentials, anonymous};
 use http::{Extensions, HeaderMap};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFTER};
@@ -77,7 +77,7 @@ impl Rest {
         let host = emulator_host.unwrap_or(HOST);
         let host = Url::parse(host).map_err(|error| {
             Error::new(Kind::Configuration, format!("BIGQUERY_EMULATOR_HOST is no URL: {}", shown(host)))
-                .hint("give it as http://127.0.0.1:9050")
+                .hint(hint::EMULATOR_URL)
                 .cause(error)
         })?;
         Ok(Self { http, host, credentials, key_file, backoff })
@@ -243,5 +243,11 @@ mod tests {
         let error = failure.into_error("loading");
         assert!(error.full_message().starts_with("loading failed: no usable answer: "), "{error:?}");
         assert!(!error.full_message().contains("secret"), "{error:?}");
+    }
+
+    #[test]
+    fn a_host_that_is_no_url_says_how_to_give_it() {
+        let rest = Rest::new(Client::new(), ExponentialBuilder::default(), Some("127.0.0.1:9050"), None);
+        assert_eq!(rest.err().unwrap().next_step(), Some(hint::EMULATOR_URL));
     }
 }

@@ -1,6 +1,9 @@
 //! Columns as BigQuery writes them.
 
-use finops_core::schema::{Column, ColumnType};
+use finops_core::{
+    hint,
+    schema::{Column, ColumnType},
+};
 use serde_json::{Value, json};
 
 use super::model::{Field, TableSchema};
@@ -69,7 +72,7 @@ pub(super) fn type_name(column_type: ColumnType) -> &'static str {
 
 fn unwritable(column: &Column) -> Error {
     let message = format!("column {} has a type that finops does not write", column.name);
-    Error::new(Kind::Schema, message).hint("drop or rename that column in the table")
+    Error::new(Kind::Schema, message).hint(hint::DROP_COLUMN)
 }
 
 #[cfg(test)]
@@ -99,7 +102,7 @@ mod tests {
         let columns: Vec<Column> =
             columns(&TableSchema { fields: fields.into() }).into_iter().map(|found| found.column).collect();
         assert!(columns.iter().all(|column| column.column_type == ColumnType::Foreign));
-        assert!(table_schema(&columns).is_err());
+        assert_eq!(table_schema(&columns).unwrap_err().next_step(), Some(hint::DROP_COLUMN));
         assert!(sql_type(&columns[0]).is_err());
     }
 }

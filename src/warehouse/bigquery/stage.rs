@@ -12,6 +12,7 @@ use std::{
 use backon::BackoffBuilder;
 use finops_core::{
     groups::{BatchFigures, Groups, added},
+    hint,
     schema::{FileType, MapForm},
     text::short,
 };
@@ -238,7 +239,7 @@ impl Attempt<'_> {
         if let Some(error) = &job.status.error_result {
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
             // The table is new, so that no other name would help.
-            let way_out = "report it with this message, or have the report delivered as CSV";
+            let way_out = hint::REPORT_OR_CSV;
             return Err(if refuses_schema(error) { failed.hint(way_out) } else { failed });
         }
         let query = json!({"query": {
@@ -261,7 +262,7 @@ impl Attempt<'_> {
                 // What a query gives may be NULL.
                 error if is_about_null(error, &converted.status.errors) => failed.hint(self.let_it_take_null()),
                 // The query had every column of the table when it was prepared.
-                _ => failed.hint(COLUMNS_CHANGED),
+                _ => failed.hint(hint::COLUMNS_CHANGED),
             });
         }
         let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
@@ -380,7 +381,7 @@ impl Attempt<'_> {
 
     fn let_it_take_null(&self) -> String {
         let table = self.bigquery.table_name(&self.table.target.name);
-        format!("let that column of the table take NULL: ALTER TABLE `{table}` ALTER COLUMN ... DROP NOT NULL")
+        hint::take_null(table, "...")
     }
 
     fn doing(&self) -> String {
@@ -388,8 +389,6 @@ impl Attempt<'_> {
         format!("staging the files of {} for {table}", self.load.billing_period)
     }
 }
-
-const COLUMNS_CHANGED: &str = "the table's columns changed in the meantime: run again";
 
 /// The column that BigQuery makes of a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {
@@ -409,7 +408,7 @@ fn check_names(load: &MonthLoad) -> Result<()> {
              `key_value`, `key` and `value`",
             load.billing_period, column.name
         );
-        return Err(Error::new(Kind::Schema, message).hint("have the export delivered as CSV"));
+        return Err(Error::new(Kind::Schema, message).hint(hint::DELIVER_CSV));
     }
     let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
@@ -418,6 +417,21 @@ fn check_names(load: &MonthLoad) -> Result<()> {
         load.billing_period,
         short(column)
     );
-    Err(Error::new(Kind::Schema, message)
-        .hint("have the report delivered as CSV, or with another name for that column"))
+    Err(Error::new(Kind::Schema, message).hint(hint::RENAME_COLUMN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_bigquery_does_not_take_says_what_to_change() {
+        use super::super::test::{column, load};
+        use finops_core::schema::ColumnType;
+        let columns = vec![column("a", FileType::String, ColumnType::String)];
+        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
+        let columns = vec![column("a-b", FileType::String, ColumnType::String)];
+        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
+        assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
+    }
 }

@@ -3,6 +3,7 @@
 use backon::Retryable;
 use finops_core::{
     amount::Amount,
+    hint,
     state::{LoadRecord, STATE_TABLE},
 };
 use jiff::Timestamp;
@@ -116,8 +117,7 @@ impl BigQuery {
         if table.is_ours() {
             return Ok(());
         }
-        let hint = format!("choose another dataset, or rename that table: finops keeps its state in {STATE_TABLE}");
-        Err(not_ours(&self.state_table(dataset)).hint(hint))
+        Err(not_ours(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
     }
 
     /// Adds the row that tells of a load, unless it is there already.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use finops_core::{delivery::hash, numbered::By};
+use finops_core::{delivery::hash, hint, numbered::By};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
@@ -194,10 +194,7 @@ impl BigQuery {
         let Some(lost) = table.lost.get() else { return Ok(()) };
         let name = self.table_name(&table.target.name);
         let message = format!("the swap of a month took something away from table {name}: {lost}");
-        Err(Error::new(Kind::Schema, message).hint(
-            "the month itself is loaded; no further month is replaced in this run. Put back what is gone before others read \
-             the table, and report it with this message",
-        ))
+        Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_TABLE))
     }
 }
 

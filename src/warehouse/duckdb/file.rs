@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use finops_core::hint;
+
 use crate::error::{Error, Kind, Result};
 
 /// The file that a setting names.
@@ -113,18 +115,15 @@ pub fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
     // DuckDB gives no code for it: the text is that of 1.5.
     if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
-        return Error::new(Kind::Busy, message)
-            .hint("another process has it open: close that one, or wait for the other run to end")
-            .cause(cause);
+        return Error::new(Kind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
     let hint = if cause.contains("No space left on device") {
-        "make room on the disk of the database, then run again"
+        hint::DATABASE_DISK_FULL
     } else if is_empty() {
-        "the file is empty, which no database is: delete it, and the next run creates it anew"
+        hint::DATABASE_EMPTY
     } else {
-        "DUCKDB_PATH, in the staged pipeline database.duckdb.database_path, must name a DuckDB file that you may write, in \
-         a folder where you may create files"
+        hint::DATABASE_PATH
     };
     Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
 }

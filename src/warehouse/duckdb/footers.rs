@@ -6,7 +6,7 @@
 //! marked as UTC it drops the last three digits before anybody sees them (all seen on 1.5.6).
 
 use duckdb::Connection;
-use finops_core::text::short;
+use finops_core::{hint, text::short};
 
 use super::failed;
 use crate::{
@@ -37,7 +37,7 @@ fn check_decimals(connection: &Connection, load: &MonthLoad, files: &str) -> Res
     let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some((name, types)) = found else { return Ok(()) };
     let what = format!("{types} in its files, and DuckDB holds at most 38 digits of a column");
-    Err(refused(load, &name, &what, "have the report delivered as CSV, or load it into BigQuery"))
+    Err(refused(load, &name, &what, hint::CSV_OR_BIGQUERY))
 }
 
 fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
@@ -50,11 +50,10 @@ fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Resu
         .map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some(name) = found else { return Ok(()) };
     let what = "TIMESTAMP(NANOS) in UTC in its files, and DuckDB would drop its last digits";
-    Err(refused(load, &name, what, "write the files with microseconds, or load them into BigQuery"))
+    Err(refused(load, &name, what, hint::MICROSECONDS))
 }
 
 fn refused(load: &MonthLoad, column: &str, what: &str, way_out: &str) -> Error {
     let (period, column, files) = (load.billing_period, short(column), load.one_of_files());
-    Error::new(Kind::Data, format!("{period} cannot be loaded: column {column} is {what} (in {files})"))
-        .hint(format!("nothing was changed; {way_out}"))
+    Error::new(Kind::Data, format!("{period} cannot be loaded: column {column} is {what} (in {files})")).hint(way_out)
 }

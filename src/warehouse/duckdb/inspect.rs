@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::{Connection, OptionalExt};
-use finops_core::{BillingPeriod, export::ExportKind, schema::Column, state::STATE_TABLE};
+use finops_core::{BillingPeriod, export::ExportKind, hint, schema::Column, state::STATE_TABLE};
 use jiff::civil::Date;
 
 use super::{DIALECT, OURS, OURS_STAGED, cast, failed, path, state};
@@ -21,7 +21,7 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
             state::check(connection, &state)?;
             state::latest(connection, name).map(Loaded::new)
         }
-        Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint("choose another dataset")),
+        Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
     }
 }
 

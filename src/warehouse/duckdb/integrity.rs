@@ -9,7 +9,7 @@ use std::{
     io::{self, BufReader, Read, Write},
 };
 
-use finops_core::{csv_header::is_gzip, csv_rows::RowCounter, manifest::FileFormat};
+use finops_core::{csv_header::is_gzip, csv_rows::RowCounter, hint, manifest::FileFormat};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Kind, Result};
@@ -61,9 +61,7 @@ fn rows_of(path: &str) -> Result<u64> {
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "is corrupt: its gzip data does not add up",
                 _ => "cannot be read",
             };
-            Err(Error::new(Kind::Data, format!("{path} {what}"))
-                .hint("delete the file and fetch it again; a staging folder gets it back from extract-billing")
-                .cause(error))
+            Err(Error::new(Kind::Data, format!("{path} {what}")).hint(hint::FETCH_FILE).cause(error))
         }
     }
 }

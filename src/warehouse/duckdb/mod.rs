@@ -14,7 +14,7 @@ use std::{path::Path, sync::Arc};
 
 use duckdb::{AccessMode, Config, Connection};
 use finops_core::{
-    BillingPeriod,
+    BillingPeriod, hint,
     schema::{Column, SchemaChange},
 };
 
@@ -236,10 +236,17 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(duckdb::Error) -> Error {
     move |error| {
         let full = error.to_string().contains("No space left on device");
         let failed = Error::new(Kind::Warehouse, doing).cause(error);
-        if full {
-            failed.hint("make room on the disk of the file that is named, or else of the database; what was loaded is still there")
-        } else {
-            failed
-        }
+        if full { failed.hint(hint::DISK_OF_FILE_FULL) } else { failed }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_where_to_make_room() {
+        let full = || duckdb::Error::InvalidParameterName("No space left on device".to_owned());
+        assert_eq!(failed("writing")(full()).next_step(), Some(hint::DISK_OF_FILE_FULL));
     }
 }

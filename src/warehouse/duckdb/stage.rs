@@ -7,6 +7,7 @@ use finops_core::{
     BillingPeriod,
     csv_header::is_gzip,
     groups::{BatchFigures, Groups, added},
+    hint,
     manifest::FileFormat,
     state::{EXECUTION_ID, LoadRecord},
 };
@@ -154,7 +155,7 @@ fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: 
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(load, &rows).map_err(|found| {
         Error::new(Kind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
-            .hint("expected a month, a currency, amounts and counts: report it with this message")
+            .hint(hint::REPORT_SUM)
     })
 }
 
@@ -247,12 +248,12 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = error.to_string();
     if text.contains("No space left on device") {
         return Error::new(Kind::Warehouse, format!("the disk is full while loading {}", load.billing_period))
-            .hint("make room on the disk that holds the database; what was loaded is still there")
+            .hint(hint::DATABASE_DISK_FULL)
             .cause(text);
     }
     if text.starts_with("Out of Memory Error") {
         return Error::new(Kind::Warehouse, format!("the memory is used up while loading {}", load.billing_period))
-            .hint("nothing was changed; run it where there is more: rows of thousands of columns need gigabytes")
+            .hint(hint::MORE_MEMORY)
             .cause(text);
     }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
@@ -260,7 +261,7 @@ fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
     let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
     Error::new(Kind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
-        .hint("nothing was changed; compare the file with the provider's, or report the value")
+        .hint(hint::COMPARE_VALUES)
 }
 
 /// How DuckDB 1.5.6 begins to say what is wrong with a row.

@@ -1,0 +1,19 @@
+//! Hints about DuckDB.
+
+super::hints! {
+    "DuckDB";
+
+    /// Another process has the database open.
+    DATABASE_OPEN = "another process has it open: close that one, or wait for the other run to end";
+    /// The disk of the database is full.
+    DATABASE_DISK_FULL = "make room on the disk of the database, then run again; what was loaded is still there";
+    /// A disk is full while DuckDB writes a file.
+    DISK_OF_FILE_FULL = "make room on the disk of the file that is named, or else of the database; what was loaded is still there";
+    /// The database's file is empty.
+    DATABASE_EMPTY = "the file is empty, which no database is: delete it, and the next run creates it anew";
+    /// The database cannot be opened.
+    DATABASE_PATH = "DUCKDB_PATH, in the staged pipeline database.duckdb.database_path, must name a DuckDB file that you may \
+                     write, in a folder where you may create files";
+    /// The memory is used up while a month is loaded.
+    MORE_MEMORY = "nothing was changed; run it where there is more: rows of thousands of columns need gigabytes";
+}

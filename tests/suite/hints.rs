@@ -1,0 +1,186 @@
+//! Every hint is in the registry (`core/src/hint/`), is shown somewhere, is reached by a test, and is documented.
+
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use finops_core::hint::{ALL, Hint};
+
+/// The test itself names no hint.
+const THIS: &str = "tests/suite/hints.rs";
+const REGISTRY: &str = "core/src/hint/";
+const DOCUMENT: &str = "docs/troubleshooting.md";
+/// Set to rewrite the table of the document.
+const REWRITE: &str = "FINOPS_REWRITE_DOCS";
+/// More than the run fills in at any place of a hint.
+const LONGEST_FILLED: usize = 200;
+
+/// A file of the repository.
+struct File {
+    path: String,
+    text: String,
+}
+
+impl File {
+    /// What runs, and the tests beside it.
+    fn halves(&self) -> (&str, &str) {
+        self.text.split_at(self.text.find("#[cfg(test)]").unwrap_or(self.text.len()))
+    }
+}
+
+/// The files with one of the `extensions` below a folder.
+fn files(folder: &str, extensions: &[&str]) -> Vec<File> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut folders, mut found): (Vec<PathBuf>, Vec<File>) = (vec![root.join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|found| extensions.iter().any(|wanted| found == *wanted)) {
+                let relative = path.strip_prefix(root).unwrap().display().to_string();
+                found.push(File { path: relative, text: fs::read_to_string(&path).unwrap() });
+            }
+        }
+    }
+    found
+}
+
+/// The program's own code, without the registry.
+fn sources() -> Vec<File> {
+    let all = files("src", &["rs"]).into_iter().chain(files("core/src", &["rs"]));
+    all.filter(|file| !file.path.starts_with(REGISTRY)).collect()
+}
+
+fn all() -> impl Iterator<Item = &'static Hint> {
+    ALL.into_iter().flatten()
+}
+
+/// A text without line breaks and without what Rust and JSON write around them and around quotes.
+fn flat(text: &str) -> String {
+    let joined = text.replace("\\\n", " ").replace("\\\"", "\"").replace("\\n", "\n");
+    joined.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a hint's constant or function is named.
+fn names(code: &str, hint: &Hint) -> bool {
+    let path = format!("hint::{}", hint.name);
+    code.match_indices(&path).any(|(at, _)| {
+        let after = code[at + path.len()..].chars().next();
+        after.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+    })
+}
+
+/// Whether a hint's text is there, with anything short in its places.
+fn shows(flat_text: &str, hint: &Hint) -> bool {
+    let text = flat(hint.text);
+    let mut parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, fixed)| fixed));
+    let first = parts.next().unwrap();
+    let rest: Vec<&str> = parts.collect();
+    flat_text.match_indices(first).any(|(at, _)| {
+        let mut left = &flat_text[at + first.len()..];
+        rest.iter().all(|part| match left.find(part) {
+            Some(at) if at <= LONGEST_FILLED => {
+                left = &left[at + part.len()..];
+                true
+            }
+            _ => false,
+        })
+    })
+}
+
+/// The literals that a piece of code gives as hints, or that it keeps for that.
+fn literals(code: &str) -> Vec<String> {
+    let code = flat(code);
+    // A constant that is not of the registry would be one of its own file.
+    let is_constant = |rest: &str| {
+        let name = rest.split(')').next().unwrap_or_default();
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    };
+    let is_literal = |rest: &str| {
+        let rest = rest.trim_start().trim_start_matches("Some(").trim_start_matches('&');
+        rest.starts_with('"') || rest.starts_with("format!")
+    };
+    let starts = [".hint(", "let hint = ", "hint: "]
+        .into_iter()
+        .flat_map(|start| code.match_indices(start).map(move |(at, start)| (at, at + start.len())).collect::<Vec<_>>());
+    let wrong = starts.filter(|(_, end)| is_literal(&code[*end..]) || is_constant(&code[*end..]));
+    wrong.map(|(at, _)| code[at..].chars().take(80).collect()).collect()
+}
+
+#[test]
+fn no_hint_is_written_outside_the_registry() {
+    let wrong: Vec<String> = sources()
+        .iter()
+        .flat_map(|file| literals(file.halves().0).into_iter().map(|found| format!("{}: {found}", file.path)))
+        .collect();
+    assert!(wrong.is_empty(), "{REGISTRY} is the place for hints:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn literals_are_found_in_every_form_of_a_hint() {
+    for code in [
+        "error.hint(\"run\")",
+        "error.hint(\n    \"run\",\n)",
+        "error.hint(format!(\"run {x}\"))",
+        "error.hint(RUN)",
+        "let hint =\n    \"run\";",
+        "let hint = format!(\"run {x}\");",
+        "Error { hint: Some(\"run\".to_owned()) }",
+    ] {
+        assert_eq!(literals(code).len(), 1, "{code}");
+    }
+    for code in ["error.hint(hint::RUN)", "error.hint(hint::run(\"x\"))", "error.hint(way_out)", "error.hint()"] {
+        assert!(literals(code).is_empty(), "{code}");
+    }
+}
+
+#[test]
+fn every_hint_is_said_once_and_shown_somewhere() {
+    let sources = sources();
+    for hint in all() {
+        assert_eq!(all().filter(|other| flat(other.text) == flat(hint.text)).count(), 1, "{hint:?}");
+        assert!(sources.iter().any(|file| names(file.halves().0, hint)), "nothing shows {hint:?}");
+    }
+}
+
+/// A test reaches a hint if it names the hint's constant, or has its text: in a snapshot or of its own.
+#[test]
+fn every_hint_is_reached_by_a_test() {
+    let tests = files("tests", &["rs", "snap"]).into_iter().chain(files("core/tests", &["rs", "snap"]));
+    let tests = tests.filter(|file| file.path != THIS).map(|file| file.text);
+    let beside = sources().into_iter().map(|file| file.halves().1.to_owned());
+    let tests: Vec<(String, String)> = tests.chain(beside).map(|text| (flat(&text), text)).collect();
+    let is_reached = |hint: &Hint| tests.iter().any(|(flat, text)| names(text, hint) || shows(flat, hint));
+    let unreached: Vec<&str> = all().filter(|hint| !is_reached(hint)).map(|hint| hint.name).collect();
+    assert!(unreached.is_empty(), "no test reaches {} hints: {}", unreached.len(), unreached.join(" "));
+}
+
+/// The table of the document.
+fn table() -> String {
+    let mut table = "| About | What happened | What finops says to do |\n|---|---|---|\n".to_owned();
+    for Hint { area, when, text, .. } in all() {
+        let when = flat(when);
+        writeln!(table, "| {area} | {} | {} |", when.trim_end_matches('.'), flat(text).replace('|', "\\|")).unwrap();
+    }
+    table
+}
+
+#[test]
+fn troubleshooting_lists_every_hint() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
+    let document = fs::read_to_string(&path).unwrap();
+    let at = document.find("| About |").unwrap();
+    let written: String = document[at..].split_inclusive('\n').take_while(|line| line.starts_with('|')).collect();
+    let wanted = table();
+    if std::env::var_os(REWRITE).is_some() {
+        fs::write(&path, document.replacen(&written, &wanted, 1)).unwrap();
+    } else {
+        assert_eq!(
+            written, wanted,
+            "{REWRITE}=1 cargo nextest run troubleshooting writes the table of {DOCUMENT} anew"
+        );
+    }
+}
