@@ -7,13 +7,15 @@ use std::{
 
 use finops_core::{
     BillingPeriod,
+    aws_data_exports::is_data_export,
     delivery::{Delivery, StoredFile},
     export::{ExportKind, ManifestLocation, Provider},
+    kinds::newest_kind,
     manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
     run_id::began,
     staged::{self, Written},
-    state::{LoadRecord, Standing},
+    state::LoadRecord,
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -94,8 +96,9 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
         discovered.newest_at = newest_at(store, export, &discovered.candidates, newest_other).await;
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
-    discovered.kind = kind_of(&discovered.candidates, |_| true);
-    discovered.kind.map_or(Ok(()), |kind| check_version(export, kind))?;
+    discovered.kind = newest_kind(&discovered.candidates, |_| true);
+    let version = |kind| if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
+    discovered.kind.map_or(Ok(()), |kind| check_version(export, version(kind)))?;
     // Where folders do not tell it, as at the top of a bucket, the newest manifest does.
     if discovered.export_name.as_deref() == Some("")
         && let Some(newest) = discovered.candidates.iter().find_map(|candidate| candidate.delivery.as_ref().ok())
@@ -114,45 +117,32 @@ pub async fn delivered_months(store: &Store, export: &Export) -> Result<BTreeSet
     Ok(manifests.iter().map(|(location, _)| location.billing_period).collect())
 }
 
-/// Refuses a report of another version than is asked for.
-fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
-    let found = if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
+/// Refuses deliveries of another version than is asked for.
+fn check_version(export: &Export, found: CurVersion) -> Result<()> {
     match export.options.cur_version {
         Some(wanted) if wanted != found => {
             let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
             let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");
-            Err(Error::new(Kind::Configuration, message).hint("leave cur_version out, or name another export"))
+            let variable = export.variable("CUR_VERSION");
+            let hint = format!("leave {variable} (aws.cur_version) out, or name another export");
+            Err(Error::new(Kind::Configuration, message).hint(hint))
         }
         _ => Ok(()),
     }
 }
 
-/// The kind of the newest delivery that is `wanted`.
-fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Option<ExportKind> {
-    let mut deliveries = candidates.iter().filter_map(|candidate| candidate.delivery.as_ref().ok());
-    deliveries.find(|delivery| wanted(delivery)).map(|delivery| delivery.manifest.kind)
-}
-
-/// A table takes rows of one kind: the one that the state names, else that of what is loaded as far as its deliveries are
-/// still there, else that of the newest delivery. The others are refused.
-pub fn refuse_other_kinds(candidates: &mut [Candidate], standing: &BTreeMap<BillingPeriod, Standing>) {
-    let recorded = standing.values().rev().filter_map(Standing::visible).find_map(|record| record.kind.clone());
-    let stands = |delivery: &Delivery| {
-        let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
-        standing.is_some_and(|standing| standing.record.fingerprint == delivery.fingerprint)
-    };
-    let named = |kind: ExportKind| kind.as_str().to_owned();
-    let of_table = recorded.or_else(|| kind_of(candidates, stands).map(named)).map(|kind| (kind, "the table"));
-    let of_newest = || kind_of(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
-    let Some((kind, of)) = of_table.or_else(of_newest) else { return };
-    for candidate in candidates {
-        let other = candidate.delivery.as_ref().ok().map(|delivery| delivery.manifest.kind.as_str());
-        if let Some(other) = other.filter(|other| *other != kind) {
-            let what = format!(
-                "it holds rows of another kind than {of} (`{other}`, not `{kind}`): give that kind a table of its own"
-            );
-            candidate.delivery = Err(ManifestError::Contradiction(what));
-        }
+/// The manifests of the version that the setting names; what lies in folders of finops's own does not tell it.
+///
+/// # Errors
+/// `Configuration` where only the other version is there.
+fn of_version(export: &Export, mut found: Vec<(ManifestLocation, Object)>) -> Result<Vec<(ManifestLocation, Object)>> {
+    let Some(wanted) = export.options.cur_version.filter(|_| export.place.is_none()) else { return Ok(found) };
+    let version = |location: &ManifestLocation| if is_data_export(location) { CurVersion::V2 } else { CurVersion::V1 };
+    let other = found.first().map(|(location, _)| version(location));
+    found.retain(|(location, _)| version(location) == wanted);
+    match other {
+        Some(other) if found.is_empty() => check_version(export, other).map(|()| found),
+        _ => Ok(found),
     }
 }
 
@@ -187,10 +177,11 @@ async fn candidates(
     mut runs: Vec<(ManifestLocation, Object)>,
     record: Option<&LoadRecord>,
 ) -> Result<Vec<Candidate>> {
-    // Where keys tell which is the newest, as AWS's do, the others need not be read.
+    // Where keys tell which is the newest of each version, as AWS's do, the others need not be read.
     if export.provider == Provider::Aws && export.place.is_none() {
         runs.sort_by_key(|run| Reverse(listed_at(run)));
-        runs.truncate(1);
+        let mut versions = BTreeSet::new();
+        runs.retain(|(location, _)| versions.insert(is_data_export(location)));
     }
     let mut found: Vec<(String, Known, Candidate)> = stream::iter(runs)
         .map(|(location, object)| async move {
@@ -207,13 +198,17 @@ async fn candidates(
         .buffered(REQUESTS)
         .try_collect()
         .await?;
-    // Files are listed from the best on, until one has all of them.
+    // Files are listed from the best on, until one of each kind has all of them.
+    let mut whole: Vec<ExportKind> = Vec::new();
     found.sort_by(|(.., a), (.., b)| match (&a.delivery, &b.delivery) {
         (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
         (a, b) => a.is_err().cmp(&b.is_err()),
     });
     for (export_folder, written, candidate) in &mut found {
         let Ok(delivery) = &mut candidate.delivery else { break };
+        if whole.contains(&delivery.manifest.kind) {
+            continue;
+        }
         let listed = listed_files(store, export_folder, &delivery.manifest).await?;
         let recorded = unread(store, delivery, &listed, record).await;
         let stored = match recorded {
@@ -226,7 +221,7 @@ async fn candidates(
             fingerprint.clone_into(&mut delivery.fingerprint);
         }
         if delivery.missing.is_empty() && !delivery.files.is_empty() {
-            break;
+            whole.push(delivery.manifest.kind);
         }
     }
     Ok(found.into_iter().map(|(.., candidate)| candidate).collect())
@@ -234,7 +229,7 @@ async fn candidates(
 
 /// The manifests of the one export that lies there.
 async fn manifests(store: &Store, export: &Export) -> Result<Vec<(ManifestLocation, Object)>> {
-    let found = all_manifests(store, export, export.name.as_deref()).await?;
+    let found = of_version(export, all_manifests(store, export, export.name.as_deref()).await?)?;
     let exports = exports_of(&found);
     if exports.len() > 1 {
         let list: Vec<String> =
@@ -265,11 +260,28 @@ pub async fn all_manifests(
     export: &Export,
     export_name: Option<&str>,
 ) -> Result<Vec<(ManifestLocation, Object)>> {
-    let (provider, prefix) = (export.provider, export.prefix.as_str());
+    let provider = export.provider;
     let patterns = match export.place {
         None => provider.manifest_patterns(export_name),
         Some(place) => place.manifest_patterns(provider, export_name),
     };
+    let found = located(store, export, export_name, &patterns).await?;
+    if !found.is_empty() || provider != Provider::Aws || export.place.is_some() || store.is_local() {
+        return Ok(found);
+    }
+    // AWS's path prefix may have had a `/` at its end, or be one: in keys an empty folder is there.
+    let below_empty: Vec<String> = patterns.iter().map(|pattern| format!("/{pattern}")).collect();
+    located(store, export, export_name, &below_empty).await
+}
+
+/// The manifests that match the patterns.
+async fn located(
+    store: &Store,
+    export: &Export,
+    export_name: Option<&str>,
+    patterns: &[String],
+) -> Result<Vec<(ManifestLocation, Object)>> {
+    let (provider, prefix) = (export.provider, export.prefix.as_str());
     let lists = patterns.iter().map(|pattern| store.list(prefix, pattern));
     // Of several errors the first pattern's counts, not the quickest.
     let listed: Result<Vec<Vec<Object>>> = futures::future::join_all(lists).await.into_iter().collect();
@@ -300,7 +312,12 @@ async fn read_manifest(
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = store.read(object, Part::Head(LARGEST_MANIFEST)).await?;
+    let bytes = match store.read(object, Part::Head(LARGEST_MANIFEST)).await {
+        Err(error) if error.kind() == Kind::Archived => {
+            return Ok(Err(ManifestError::Archived { written: object.updated }));
+        }
+        read => read?,
+    };
     Ok(match export.place {
         None => export.provider.parse(location, &bytes).map(|manifest| (manifest, Known::new())),
         Some(_) => staged::parse(export.provider, location, &bytes).map(|staged| (staged.manifest, staged.written)),

@@ -65,6 +65,7 @@ pub async fn read_columns(
                 warn_of_empty(period, Some(&report.execution_id));
                 outcome::empty(report, delivery.files.len());
             }
+            Err(error) if error.kind() == Kind::Schema => not_loaded(report, MonthStatus::Refused, &error),
             Err(error) => not_loaded(report, MonthStatus::Failed, &error),
         }
     }

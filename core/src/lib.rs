@@ -11,6 +11,7 @@ pub mod csv_header;
 pub mod csv_rows;
 pub mod delivery;
 pub mod export;
+pub mod kinds;
 pub mod manifest;
 pub mod numbered;
 pub mod parquet_footer;

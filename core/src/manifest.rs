@@ -100,7 +100,37 @@ pub enum ManifestError {
     /// The manifest contradicts the folder that it lies in, or itself.
     #[error("{0}")]
     Contradiction(String),
+    /// Its rows are of another kind than those that the table takes.
+    #[error(
+        "it holds rows of another kind than {of} (`{}`, not `{kind}`): give that kind a table of its own",
+        .found.as_str()
+    )]
+    OtherKind {
+        /// Its kind.
+        found: ExportKind,
+        /// The kind that counts, as the state names it.
+        kind: String,
+        /// Of what that is the kind.
+        of: &'static str,
+    },
+    /// It is in a class of storage from which nothing is read before it is restored.
+    #[error("it is archived")]
+    Archived {
+        /// When the manifest was written there.
+        written: Timestamp,
+    },
 }
+
+/// The remedy for a file or manifest that is archived.
+pub const RESTORE: &str = "restore the month's objects from the archive (a restored copy is read), or leave its folder out \
+                           with AWS_LEAVE_OUT (aws.leave_out)";
+
+/// The remedy where a legacy Cost and Usage Report and a data export have one name.
+const CHOOSE_VERSION: &str = "set AWS_CUR_VERSION (aws.cur_version) to the one that this table takes, v1 or v2; give the \
+                              other an export of its own in AWS_EXPORTS, with its version and its table";
+
+/// The remedy for another kind.
+const OTHER_TABLE: &str = "give that kind an export and a table of its own; what is loaded stays as it is";
 
 impl ManifestError {
     /// What to do about it.
@@ -110,6 +140,13 @@ impl ManifestError {
                 "compare the object with the one in the provider's bucket; the month that is loaded stays as it is"
             }
             Self::Unsupported(_) => "change the report's settings at the provider",
+            Self::OtherKind { found, kind, .. }
+                if (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
+            {
+                CHOOSE_VERSION
+            }
+            Self::OtherKind { .. } => OTHER_TABLE,
+            Self::Archived { .. } => RESTORE,
         }
     }
 }

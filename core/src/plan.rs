@@ -111,6 +111,10 @@ fn decide(
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
     let unusable = unusable(&broken);
     let Some(best) = deliveries.first() else {
+        if let Some(reason) = loaded_before_archived(&broken, standing).filter(|_| !rules.force) {
+            let decision = Decision::Skip { empty: false };
+            return Some(PlannedMonth { billing_period, execution_id: None, decision, reason });
+        }
         return unusable.map(|(reason, hint)| PlannedMonth {
             billing_period,
             execution_id: None,
@@ -145,6 +149,21 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<(String, &'static str)
         others => format!(" (and {others} more that cannot be used)"),
     };
     Some((format!("manifest {manifest_uri}: {error}{others}"), error.hint()))
+}
+
+/// Why a month without a readable manifest stays as it is: the table has what was delivered before all that is there was
+/// archived. A copy in an archive keeps its time.
+fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&Standing>) -> Option<String> {
+    let record = &standing.filter(|standing| is_whole(standing))?.record;
+    let looked_at = began(&record.run_id).unwrap_or(record.loaded_at);
+    let is_archived = |(_, error): &(String, ManifestError)| matches!(error, ManifestError::Archived { .. });
+    let does_not_count = |(_, error): &(String, ManifestError)| match error {
+        ManifestError::Archived { written } => *written <= looked_at,
+        ManifestError::OtherKind { .. } => true,
+        _ => false,
+    };
+    (broken.iter().any(is_archived) && broken.iter().all(does_not_count))
+        .then(|| format!("already loaded on {}; its delivery was archived since", minute(record.loaded_at)))
 }
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.

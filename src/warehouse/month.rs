@@ -4,7 +4,7 @@ use finops_core::{
     BillingPeriod,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{Column, FileType, Reading},
+    schema::{Column, FileType, Reading, may_be_code},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, Standing},
 };
 use jiff::{Timestamp, civil::Date};
@@ -26,7 +26,16 @@ pub struct LoadColumn {
 impl LoadColumn {
     /// How the files' values become the table's.
     pub fn reading(&self) -> Reading {
-        self.file_type.reading(self.column.column_type)
+        match self.file_type.reading(self.column.column_type) {
+            // A load would take `007` for 7.
+            Reading::AsIs if self.may_be_code() => Reading::Cast,
+            reading => reading,
+        }
+    }
+
+    /// Whether only texts that come back the same may go into the table's column of numbers.
+    pub(super) fn may_be_code(&self) -> bool {
+        may_be_code(&self.column.name, self.file_type, self.column.column_type)
     }
 }
 
