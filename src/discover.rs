@@ -6,16 +6,19 @@ use std::{
 };
 
 use finops_core::{
-    BillingPeriod, azure,
+    BillingPeriod,
+    aws_data_exports::is_data_export,
+    azure,
     delivery::{Delivery, StoredFile},
     export::{ExportKind, ManifestLocation, Provider},
     hint,
+    kinds::newest_kind,
     leave_out::LeaveOut,
     manifest::{Manifest, ManifestError, ManifestFile},
     plan::{Candidate, rank},
     run_id::began,
     staged::{self, Written},
-    state::{LoadRecord, Standing},
+    state::LoadRecord,
 };
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
@@ -94,8 +97,9 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
         discovered.newest_at = newest_at(store, export, &discovered.candidates, others).await;
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
-    discovered.kind = kind_of(&discovered.candidates, |_| true);
-    discovered.kind.map_or(Ok(()), |kind| check_version(export, kind))?;
+    discovered.kind = newest_kind(&discovered.candidates, |_| true);
+    let version = |kind| if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
+    discovered.kind.map_or(Ok(()), |kind| check_version(export, version(kind)))?;
     // Where folders do not tell it, as at the top of a bucket, the newest manifest does.
     if discovered.export_name.as_deref() == Some("")
         && let Some(newest) = discovered.candidates.iter().find_map(|candidate| candidate.delivery.as_ref().ok())
@@ -114,9 +118,8 @@ pub async fn delivered_months(store: &Store, export: &Export) -> Result<Option<B
     Ok(export_name.map(|_| manifests.iter().map(|(location, _)| location.billing_period).collect()))
 }
 
-/// Refuses a report of another version than is asked for.
-fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
-    let found = if kind == ExportKind::Cur { CurVersion::V1 } else { CurVersion::V2 };
+/// Refuses deliveries of another version than is asked for.
+fn check_version(export: &Export, found: CurVersion) -> Result<()> {
     match export.options.cur_version {
         Some(wanted) if wanted != found => {
             let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
@@ -127,35 +130,19 @@ fn check_version(export: &Export, kind: ExportKind) -> Result<()> {
     }
 }
 
-/// The kind of the newest delivery that is `wanted`.
-fn kind_of(candidates: &[Candidate], wanted: impl Fn(&Delivery) -> bool) -> Option<ExportKind> {
-    let mut deliveries = candidates.iter().filter_map(|candidate| candidate.delivery.as_ref().ok());
-    deliveries.find(|delivery| wanted(delivery)).map(|delivery| delivery.manifest.kind)
-}
-
-/// A table takes rows of one kind: the one that the state names, else that of what is loaded as far as its deliveries are
-/// still there, else that of the newest delivery. The others are refused. Gives the table's kind, where it is one that is known.
-pub fn refuse_other_kinds(
-    candidates: &mut [Candidate],
-    standing: &BTreeMap<BillingPeriod, Standing>,
-) -> Option<ExportKind> {
-    let recorded = standing.values().rev().filter_map(Standing::visible).find_map(|record| record.kind.clone());
-    let stands = |delivery: &Delivery| {
-        let standing = standing.get(&delivery.manifest.billing_period).filter(|standing| standing.rows_in_table > 0);
-        standing.is_some_and(|standing| standing.record.fingerprint == delivery.fingerprint)
-    };
-    let named = |kind: ExportKind| kind.as_str().to_owned();
-    let of_table = recorded.or_else(|| kind_of(candidates, stands).map(named)).map(|kind| (kind, "the table"));
-    let of_newest = || kind_of(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
-    let (kind, of) = of_table.or_else(of_newest)?;
-    for candidate in candidates {
-        let other = candidate.delivery.as_ref().ok().map(|delivery| delivery.manifest.kind.as_str());
-        if let Some(other) = other.filter(|other| *other != kind) {
-            let what = format!("it holds rows of another kind than {of} (`{other}`, not `{kind}`)");
-            candidate.delivery = Err(ManifestError::OtherKind(what));
-        }
+/// The manifests of the version that the setting names; what lies in folders of finops's own does not tell it.
+///
+/// # Errors
+/// `Configuration` where only the other version is there.
+fn of_version(export: &Export, mut found: Vec<(ManifestLocation, Object)>) -> Result<Vec<(ManifestLocation, Object)>> {
+    let Some(wanted) = export.options.cur_version.filter(|_| export.place.is_none()) else { return Ok(found) };
+    let version = |location: &ManifestLocation| if is_data_export(location) { CurVersion::V2 } else { CurVersion::V1 };
+    let other = found.first().map(|(location, _)| version(location));
+    found.retain(|(location, _)| version(location) == wanted);
+    match other {
+        Some(other) if found.is_empty() => check_version(export, other).map(|()| found),
+        _ => Ok(found),
     }
-    ExportKind::named(&kind)
 }
 
 /// When the newest delivery was issued: of the months that are wanted, whose manifests were read, or of the `others`.
@@ -204,45 +191,54 @@ async fn candidates(
     mut runs: Vec<(ManifestLocation, Object)>,
     record: Option<&LoadRecord>,
 ) -> Result<Vec<Candidate>> {
-    // Where keys tell which is the newest, as AWS's do, the others need not be read, unless the settings leave it out.
+    // Where keys tell which is the newest of each version, as AWS's do, the others need not be read, unless the settings leave
+    // it out.
     let mut counted = runs.len();
+    let mut versions: BTreeMap<bool, Vec<(ManifestLocation, Object)>> = BTreeMap::new();
     if export.provider == Provider::Aws && export.place.is_none() {
         runs.sort_by_key(|run| Reverse(listed_at(run)));
         counted = 1;
     }
-    let mut found: Vec<(String, Known, Candidate)> = stream::iter(runs)
-        .map(|(location, object)| async move {
-            let manifest = read_manifest(store, export, &location, &object).await?;
-            if manifest.as_ref().is_ok_and(|(manifest, _)| is_left_out(export, &location, manifest)) {
-                return Ok(None);
-            }
-            let manifest_uri = store.uri(&location.key);
-            let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
-            let (manifest, written) = match manifest {
-                Ok((manifest, written)) => (Ok(manifest), written),
-                Err(error) => (Err(error), Known::new()),
-            };
-            let delivery = manifest.map(unlisted);
-            Ok::<_, Error>(Some((
-                location.export_folder,
-                written,
-                Candidate { billing_period, manifest_uri, delivery },
-            )))
-        })
-        .buffered(REQUESTS.min(counted.max(1)))
-        .try_filter_map(future::ok)
-        .take(counted)
-        .try_collect()
-        .await?;
-    // Of each scope, files are listed from the best run on, until one has all of them.
+    for run in runs {
+        versions.entry(is_data_export(&run.0)).or_default().push(run);
+    }
+    let mut found: Vec<(String, Known, Candidate)> = Vec::new();
+    for runs in versions.into_values() {
+        let of_version: Vec<_> = stream::iter(runs)
+            .map(|(location, object)| async move {
+                let manifest = read_manifest(store, export, &location, &object).await?;
+                if manifest.as_ref().is_ok_and(|(manifest, _)| is_left_out(export, &location, manifest)) {
+                    return Ok(None);
+                }
+                let manifest_uri = store.uri(&location.key);
+                let unlisted = |manifest| Delivery::new(manifest, manifest_uri.clone(), object.updated, HashMap::new());
+                let (manifest, written) = match manifest {
+                    Ok((manifest, written)) => (Ok(manifest), written),
+                    Err(error) => (Err(error), Known::new()),
+                };
+                let delivery = manifest.map(unlisted);
+                Ok::<_, Error>(Some((
+                    location.export_folder,
+                    written,
+                    Candidate { billing_period, manifest_uri, delivery },
+                )))
+            })
+            .buffered(REQUESTS.min(counted.max(1)))
+            .try_filter_map(future::ok)
+            .take(counted)
+            .try_collect()
+            .await?;
+        found.extend(of_version);
+    }
+    // Of each scope and kind, files are listed from the best run on, until one has all of them.
     found.sort_by(|(.., a), (.., b)| match (&a.delivery, &b.delivery) {
         (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
         (a, b) => a.is_err().cmp(&b.is_err()),
     });
-    let mut by_scope: BTreeMap<Option<String>, Vec<(String, Known, Candidate)>> = BTreeMap::new();
+    let mut by_scope: BTreeMap<_, Vec<(String, Known, Candidate)>> = BTreeMap::new();
     for run in found {
-        let scope = run.2.delivery.as_ref().ok().and_then(|delivery| delivery.manifest.scope.clone());
-        by_scope.entry(scope).or_default().push(run);
+        let of = |delivery: &Delivery| (delivery.manifest.kind.as_str(), delivery.manifest.scope.clone());
+        by_scope.entry(run.2.delivery.as_ref().ok().map(of)).or_default().push(run);
     }
     let listed: Vec<Vec<Candidate>> = stream::iter(by_scope.into_values())
         .map(|runs| with_files(store, export, runs, record))
@@ -305,7 +301,7 @@ struct Manifests {
 }
 
 async fn manifests(store: &Store, export: &Export) -> Result<Manifests> {
-    let mut found = all_manifests(store, export, export.name.as_deref()).await?;
+    let mut found = of_version(export, all_manifests(store, export, export.name.as_deref()).await?)?;
     let name = |found: &[(ManifestLocation, Object)]| found.first().map(|(location, _)| location.export_name.clone());
     let of_all = name(&found);
     let leave_out = &export.options.leave_out;
@@ -362,6 +358,11 @@ pub async fn all_manifests(
         listed.into_iter().filter_map(locate).collect()
     };
     let mut found = located(store.list_all(prefix, &patterns).await?);
+    // AWS's path prefix may have had a `/` at its end, or be one: in keys an empty folder is there.
+    if found.is_empty() && provider == Provider::Aws && export.place.is_none() && !store.is_local() {
+        let below_empty: Vec<String> = patterns.iter().map(|pattern| format!("/{pattern}")).collect();
+        found = located(store.list_all(prefix, &below_empty).await?);
+    }
     if let (Provider::Azure, None, Some(name)) = (provider, export.place, export_name) {
         if found.is_empty() {
             found = located(store.list_all(prefix, &azure::any_case(name)).await?);
@@ -395,7 +396,12 @@ async fn read_manifest(
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = store.read(object, Part::Head(LARGEST_MANIFEST)).await?;
+    let bytes = match store.read(object, Part::Head(LARGEST_MANIFEST)).await {
+        Err(error) if error.kind() == Kind::Archived => {
+            return Ok(Err(ManifestError::Archived { written: object.updated }));
+        }
+        read => read?,
+    };
     Ok(match export.place {
         None => export.provider.parse(location, &bytes).map(|manifest| (manifest, Known::new())),
         Some(_) => staged::parse(export.provider, location, &bytes).map(|staged| (staged.manifest, staged.written)),

@@ -17,6 +17,8 @@ pub enum Kind {
     NotFound,
     /// Listing or reading failed.
     Storage,
+    /// An object is in an archive, from which nothing is read before it is restored.
+    Archived,
     /// A manifest that cannot be used.
     Manifest,
     /// A data file that is not what its delivery says.
@@ -46,6 +48,7 @@ impl Kind {
             Self::Permission => "permission",
             Self::NotFound => "not_found",
             Self::Storage => "storage",
+            Self::Archived => "archived",
             Self::Manifest => "manifest",
             Self::Data => "data",
             Self::Schema => "schema",

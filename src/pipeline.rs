@@ -10,6 +10,7 @@ use finops_core::{
     age::MaxAge,
     export::ExportKind,
     hint,
+    kinds::keep_one_kind,
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
     schema::{Column, SchemaChange, respell},
@@ -21,7 +22,7 @@ use tracing::{Instrument, Span, info, info_span};
 
 use crate::{
     config::{Export, Months},
-    discover::{Discovered, discover, is_unchanged, refuse_other_kinds},
+    discover::{Discovered, discover, is_unchanged},
     error::{Error, Kind, Result},
     fetch::Fetched,
     flow::{
@@ -122,7 +123,7 @@ async fn round<W: Warehouse>(
     // Discover what was delivered, beside a look at the table.
     let (discovered, found) =
         try_join(discover(store, export, &run.months, &loaded), warehouse.inspect(&name, &loaded)).await?;
-    let Discovered { export_name, kind, mut candidates, newest_at, unreadable } = discovered;
+    let Discovered { export_name, mut candidates, newest_at, unreadable, .. } = discovered;
     let Some(export_name) = export_name else {
         let months = loaded_months(&loaded, found.as_ref());
         let months: Vec<_> = months.into_iter().filter(|(_, month)| month.rows_in_table > 0).map(|(p, _)| p).collect();
@@ -140,13 +141,13 @@ async fn round<W: Warehouse>(
     if export.name.is_none() {
         Span::current().record("export", &export_name);
     }
-    let table_name = warehouse.table_name(&name);
-    // Where no manifest can be read, nothing is loaded, and it does not matter what the table is.
-    let found = found.filter(|_| kind.is_some());
     let months = loaded_months(&loaded, found.as_ref());
-    // The table is checked for what it holds: deliveries of another kind are refused before that.
-    let kind = refuse_other_kinds(&mut candidates, &months).or(kind);
+    let of_columns = found.as_ref().and_then(|found| ExportKind::of_loaded(|column| found.has(column)));
+    let kind = keep_one_kind(&mut candidates, &months, of_columns);
     let target = export.target(&export_name, kind.unwrap_or(ExportKind::Cur).layout());
+    let table_name = warehouse.table_name(&name);
+    // Where no manifest can be used, nothing is loaded, and it does not matter what the table is.
+    let found = found.filter(|_| kind.is_some());
     found.as_ref().map_or(Ok(()), |found| check_table(&target, &table_name, found))?;
     refuse_another_export(&target, &table_name, &months)?;
 

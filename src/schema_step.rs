@@ -74,8 +74,8 @@ pub async fn read_columns(
                 drop(ready.insert(period, Ready { delivery, batches }));
             }
             Err(error) => {
-                let error = outcome::of_delivery(error, export, &delivery);
-                not_loaded(report, MonthStatus::Failed, &error);
+                let status = if error.kind() == Kind::Schema { MonthStatus::Refused } else { MonthStatus::Failed };
+                not_loaded(report, status, &outcome::of_delivery(error, export, &delivery));
             }
         }
     }

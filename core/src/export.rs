@@ -10,7 +10,7 @@ use crate::{
     aws_cur, aws_data_exports, azure,
     manifest::{Manifest, ManifestError},
     period::BillingPeriod,
-    schema::{ColumnType, RepeatedColumn, column_names, spelled_column_names},
+    schema::{ColumnType, RepeatedColumn, column_names, lower_column_names, spelled_column_names},
     state::TableLayout,
 };
 
@@ -58,14 +58,22 @@ impl ExportKind {
         }
     }
 
-    /// The kind of that name in the state table.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::deserialize(IntoDeserializer::<ValueError>::into_deserializer(name)).ok()
-    }
-
     /// A kind that a table with these columns may be for. Kinds with the same key columns are not told apart.
     pub fn of_table(has_column: impl Fn(&str) -> bool) -> Option<Self> {
         Self::EACH_TABLE.into_iter().find(|kind| has_column(kind.layout().partition))
+    }
+
+    /// The kind of rows that a table with these columns holds, where they tell: kinds with the same key columns are told
+    /// apart by columns that only one of them has. AWS's legacy report spells its maps out, a column for each key.
+    pub fn of_loaded(has_column: impl Fn(&str) -> bool) -> Option<Self> {
+        match Self::of_table(&has_column)? {
+            Self::Focus => Some(Self::Focus),
+            Self::Cur if ["product", "resource_tags", "cost_category", "discount"].into_iter().any(&has_column) => {
+                Some(Self::Cur2)
+            }
+            Self::Cur => has_column("product_product_name").then_some(Self::Cur),
+            _ => None,
+        }
     }
 
     /// What its table stands on.
@@ -83,7 +91,8 @@ impl ExportKind {
     /// [`RepeatedColumn`] where two are the same to the letter.
     pub fn column_names(self, file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
         match self {
-            Self::Cur | Self::Cur2 => column_names(file_names),
+            Self::Cur => column_names(file_names),
+            Self::Cur2 => lower_column_names(file_names),
             Self::AzureActual | Self::AzureAmortized | Self::AzureUsage => azure::column_names(file_names),
             Self::Focus => spelled_column_names(file_names, &FOCUS_LAYOUT.pillars(|_| true)),
         }
@@ -165,14 +174,20 @@ impl Provider {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::ExportKind as K;
 
     #[test]
-    fn a_kind_is_known_by_its_name_in_the_state_table() {
-        use ExportKind as K;
-        for kind in [K::Cur, K::Cur2, K::AzureActual, K::AzureAmortized, K::Focus] {
-            assert_eq!(K::named(kind.as_str()), Some(kind));
+    fn a_loaded_tables_columns_tell_its_kind_where_only_one_has_them() {
+        for (columns, kind) in [
+            (&["bill_billing_period_start_date", "product"][..], Some(K::Cur2)),
+            (&["bill_billing_period_start_date", "resource_tags"], Some(K::Cur2)),
+            (&["bill_billing_period_start_date", "product_product_name", "resource_tags_user_n"], Some(K::Cur)),
+            (&["bill_billing_period_start_date"], None),
+            (&["BillingPeriodStart"], Some(K::Focus)),
+            (&["billingPeriodStartDate"], None),
+            (&["product"], None),
+        ] {
+            assert_eq!(K::of_loaded(|name| columns.contains(&name)), kind, "{columns:?}");
         }
-        assert_eq!(K::named("of a later version"), None);
     }
 }

@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod export;
 pub mod groups;
 pub mod hint;
+pub mod kinds;
 pub mod leave_out;
 pub mod manifest;
 pub mod numbered;

@@ -129,13 +129,37 @@ pub enum ManifestError {
         /// What to do about it.
         hint: &'static str,
     },
-    /// Rows of another kind than the table takes.
-    #[error("{0}")]
-    OtherKind(String),
+    /// Its rows are of another kind than those that the table takes.
+    #[error("it holds rows of another kind than {of} (`{}`, not `{kind}`)", .found.as_str())]
+    OtherKind {
+        /// Its kind.
+        found: ExportKind,
+        /// The kind that counts, as the state names it.
+        kind: String,
+        /// Of what that is the kind.
+        of: &'static str,
+    },
+    /// It is in a class of storage from which nothing is read before it is restored.
+    #[error("it is archived")]
+    Archived {
+        /// When the manifest was written there.
+        written: Timestamp,
+    },
 }
+
+/// The remedy for a file or manifest that is archived.
+pub const RESTORE: &str = "restore the month's objects from the archive (a restored copy is read)";
+
+/// The remedy where a legacy Cost and Usage Report and a data export have one name.
+const CHOOSE_VERSION: &str = "set AWS_CUR_VERSION (aws.cur_version) to the one that this table takes, v1 or v2; give the \
+                              other an export of its own in AWS_EXPORTS, with its version and its table";
 
 /// What to do about rows of another kind than the table takes.
 pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
+
+fn is_aws(kind: &str) -> bool {
+    [ExportKind::Cur, ExportKind::Cur2].iter().any(|of_aws| of_aws.as_str() == kind)
+}
 
 impl ManifestError {
     /// What to do about it.
@@ -144,7 +168,11 @@ impl ManifestError {
             Self::Malformed(_) | Self::Contradiction(_) => hint::COMPARE_MANIFEST,
             Self::Unsupported(_) => hint::CHANGE_REPORT,
             Self::Range { hint, .. } => hint,
-            Self::OtherKind(_) => OTHER_KIND,
+            Self::OtherKind { found, kind, .. } if is_aws(found.as_str()) && is_aws(kind) && (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) => {
+                CHOOSE_VERSION
+            }
+            Self::OtherKind { .. } => OTHER_KIND,
+            Self::Archived { .. } => RESTORE,
         }
     }
 }

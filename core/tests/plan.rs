@@ -390,3 +390,39 @@ fn what_lies_in_folders_of_its_own_is_asked_for_or_repairs_a_month_does_not_wait
     let missing = Delivery { missing: vec!["3.csv".to_owned()], ..in_flight };
     assert!(decided_over_first(missing).contains("waiting for 1 of 2 files for "));
 }
+
+#[test]
+fn a_month_whose_manifest_was_archived_after_its_load_stays() {
+    let archived = |day: i8| Candidate {
+        billing_period: "2025-03".parse().unwrap(),
+        manifest_uri: "s3://b/m".to_owned(),
+        delivery: Err(ManifestError::Archived { written: moment(day) }),
+    };
+    let other = Candidate {
+        delivery: Err(ManifestError::OtherKind { found: ExportKind::Cur2, kind: "cur".to_owned(), of: "the table" }),
+        ..archived(4)
+    };
+    let decided = |candidates: &[Candidate], loaded: Option<Standing>, rules: &Rules| {
+        let standing = loaded.map(|loaded| (loaded.record.billing_period, loaded)).into_iter().collect();
+        told(&plan(candidates.to_vec(), &standing, rules))
+    };
+    let skipped = "skip -: already loaded on 2025-04-05 00:00 UTC; its delivery was archived since";
+    assert_eq!(decided(&[archived(4)], Some(standing(FIRST)), &RULES), skipped);
+    assert_eq!(decided(&[archived(4), other.clone()], Some(standing(FIRST)), &RULES), skipped);
+    // Written after the load, or there is nothing or not all of it, or it is to be loaded again: it must be restored.
+    let part = Standing { rows_in_table: 4, ..standing(FIRST) };
+    let malformed = Candidate { delivery: Err(ManifestError::Malformed("no JSON".to_owned())), ..archived(6) };
+    for (candidates, loaded, rules) in [
+        (vec![archived(6)], Some(standing(FIRST)), RULES),
+        (vec![archived(4)], None, RULES),
+        (vec![archived(4)], Some(part), RULES),
+        (vec![archived(4)], Some(standing(FIRST)), Rules { force: true, ..RULES }),
+        (vec![archived(4), malformed], Some(standing(FIRST)), RULES),
+        (vec![other], Some(standing(FIRST)), RULES),
+    ] {
+        let decided = decided(&candidates, loaded, &rules);
+        assert!(decided.starts_with("refuse -: manifest s3://b/m: "), "{decided}");
+    }
+    let refused = plan(vec![archived(4)], &BTreeMap::new(), &RULES);
+    assert!(matches!(refused[0].decision, Decision::Refuse { hint } if hint.contains("AWS_LEAVE_OUT")));
+}

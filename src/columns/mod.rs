@@ -10,6 +10,7 @@ use finops_core::{
     hint,
     manifest::FileFormat,
     schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, day_first, known_type},
+    text::short,
 };
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -118,7 +119,7 @@ struct FilesColumns {
 ///
 /// # Errors
 /// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
-/// a column that the table stands on.
+/// a column that the table stands on; `Schema` for the last where a query decides on the columns.
 async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(MonthColumns, bool)>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
@@ -141,7 +142,10 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
     let kind = delivery.manifest.kind;
     let names = kind.column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
     let fills_period = lacks_period(kind, &names, &forms);
-    require(kind, &names, fills_period).map_err(of_first)?;
+    require(kind, &names, fills_period).map_err(|message| match kind {
+        ExportKind::Cur2 | ExportKind::Focus => not_selected(&store.uri(&first.key), &message, &names),
+        _ => of_first(message),
+    })?;
     if let Some(day) = day_first(&names, &first_row, kind.layout().partition, delivery.manifest.billing_period) {
         let message = format!("{}: {day}", store.uri(&first.key));
         return Err(Error::new(Kind::Data, message).hint(DAY_FIRST));
@@ -180,6 +184,23 @@ fn require(kind: ExportKind, names: &[String], fills_period: bool) -> Result<(),
         None => Err(format!("it has no column that gives a cost: `{}` was expected", layout.costs.join("` or `"))),
     }
 }
+
+/// How many of the columns found an error shows.
+const SHOWN: usize = 10;
+
+/// The error for a data export whose query leaves a required column out, or gives it another name.
+fn not_selected(file: &str, message: &str, found: &[String]) -> Error {
+    let is_likely = |name: &&String| ["cost", "period"].iter().any(|part| name.to_ascii_lowercase().contains(part));
+    let (likely, others): (Vec<_>, Vec<_>) = found.iter().partition(is_likely);
+    let shown: Vec<String> = likely.into_iter().chain(others).take(SHOWN).map(|name| short(name)).collect();
+    let more = found.len().saturating_sub(SHOWN);
+    let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+    let message = format!("{file}: {message}; found {}{more}", shown.join(", "));
+    Error::new(Kind::Schema, message).hint(SELECT_IT)
+}
+
+/// The remedy for a required column that a query does not give.
+const SELECT_IT: &str = "have the export's query select that column under its own name, not under an alias";
 
 fn not_a_report(file: &str, message: &str) -> Error {
     Error::new(Kind::Data, format!("{file}: {message}")).hint(hint::IS_EXPORT)

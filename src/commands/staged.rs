@@ -11,7 +11,7 @@ use finops_core::{
     export::Provider,
     hint,
     plan::Rules,
-    report::{PipelineReport, PipelineStatus, Report, ReportedError},
+    report::{MonthReport, MonthStatus, PipelineReport, PipelineStatus, Report, ReportedError},
     staged::Place,
 };
 use jiff::Timestamp;
@@ -120,6 +120,24 @@ enum Needed {
     Yes,
 }
 
+/// Gives the months that were staged the rows and the cost that the step after it, which counts them, found in them.
+fn count_staged(steps: &mut [PipelineReport]) {
+    let [staged, loaded, ..] = steps else { return };
+    for month in &mut staged.months {
+        let is_same = |loaded: &&MonthReport| {
+            (loaded.billing_period, &loaded.execution_id) == (month.billing_period, &month.execution_id)
+        };
+        let result = loaded.months.iter().find(is_same).and_then(|loaded| loaded.result.as_ref());
+        let counted = result.filter(|result| result.status == MonthStatus::Loaded);
+        if let Some((staged, counted)) = month.result.as_mut().zip(counted)
+            && staged.status == MonthStatus::Loaded
+        {
+            staged.rows = counted.rows;
+            staged.cost.clone_from(&counted.cost);
+        }
+    }
+}
+
 /// One provider's staged pipeline, with its settings checked.
 struct Staged {
     run: Run,
@@ -215,6 +233,7 @@ impl Staged {
         if goes_on && let Some(report) = self.load_remote().await {
             done(report);
         }
+        count_staged(&mut pipelines);
         let report = Report { run_id: self.run.run_id.clone(), pipelines };
         if !is_table {
             output::json(&report);

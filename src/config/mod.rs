@@ -205,7 +205,12 @@ impl Export {
 
     /// The variable that names it.
     pub fn name_variable(&self) -> String {
-        scope::variable(self.provider, self.label.as_deref(), "EXPORT_NAME")
+        self.variable("EXPORT_NAME")
+    }
+
+    /// Its variable that ends so.
+    pub fn variable(&self, suffix: &str) -> String {
+        scope::variable(self.provider, self.label.as_deref(), suffix)
     }
 
     /// `hint`, and how to load the export without this delivery.

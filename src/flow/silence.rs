@@ -50,10 +50,13 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         return Error::new(Kind::NotFound, message).hint(WITHOUT_MANIFEST);
     }
     // Where these cannot be listed, the error is still that there is no manifest.
-    if let Ok(Some(there)) = what_is_there(store, export).await {
+    let mut found_hint = None;
+    if let Ok(Some((there, hint))) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
+        found_hint = hint;
     }
     let hint = match (export.place, months) {
+        _ if found_hint.is_some() => found_hint.unwrap_or_default().to_owned(),
         (Some(place), _) => {
             let (provider, step) = (export.provider.as_str(), place.written_by());
             hint::run_step(provider, step)
@@ -75,25 +78,69 @@ async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option
 }
 
 /// The exports below the prefix. Where there are none: the folders in it, or in the nearest folder above that has any.
-async fn what_is_there(store: &Store, export: &Export) -> Result<Option<String>> {
+async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String, Option<&'static str>)>> {
     let manifests = all_manifests(store, export, None).await?;
     let exports = exports_of(&manifests);
     if !exports.is_empty() {
         let names = exports.iter().map(|(name, folder)| format!("`{}` in {}", short(name), short(&store.uri(folder))));
-        return Ok(Some(format!("the exports there: {}", some_of(names.collect()))));
+        return Ok(Some((format!("the exports there: {}", some_of(names.collect())), None)));
+    }
+    if export.place.is_none()
+        && let Some((there, hint)) = deeper_or_without_metadata(store, export).await?
+    {
+        return Ok(Some((there, Some(hint))));
     }
     let mut folder = export.prefix.as_str();
     loop {
         let there = store.folders(folder).await?;
         if !there.is_empty() {
             let names = there.iter().map(|name| format!("`{}`", short(name)));
-            return Ok(Some(format!("the folders in {}: {}", short(&store.uri(folder)), some_of(names.collect()))));
+            let there = format!("the folders in {}: {}", short(&store.uri(folder)), some_of(names.collect()));
+            return Ok(Some((there, None)));
         }
         if folder.is_empty() {
             return Ok(None);
         }
         folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
     }
+}
+
+/// The remedy for a prefix that is a folder too high.
+const CHOOSE_FOLDER: &str = "let the prefix name one of these folders; several of them are an export and a table each (AWS_EXPORTS, AZURE_EXPORTS)";
+
+/// The remedy for a copy of a data export's `data/` alone.
+const COPY_METADATA: &str =
+    "have the replication or the mirror copy `metadata/` beside `data/` too: the manifests are there";
+
+/// Folders one deeper than the prefix that hold manifests of the export; or a folder `data` of one of AWS's data exports
+/// without its `metadata`, as where a replication copies what queries read and no more. Of many folders the first are
+/// looked into.
+async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Option<(String, &'static str)>> {
+    let prefix = &export.prefix;
+    let below = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+    let mut names = store.folders(prefix).await?;
+    names.truncate(SHOWN);
+    let mut deeper = Vec::new();
+    for name in &names {
+        let there = Export { prefix: below(name), ..export.clone() };
+        if !all_manifests(store, &there, export.name.as_deref()).await?.is_empty() {
+            deeper.push(format!("`{}`", short(&store.uri(&there.prefix))));
+        }
+    }
+    if !deeper.is_empty() {
+        return Ok(Some((format!("manifests lie a folder deeper, in {}", some_of(deeper)), CHOOSE_FOLDER)));
+    }
+    let is_named = |name: &&String| export.name.as_ref().is_none_or(|wanted| wanted == *name);
+    let of_export = names.iter().filter(is_named).map(|name| below(name)).chain([prefix.clone()]);
+    for folder in of_export.filter(|_| export.provider == Provider::Aws) {
+        let there = store.folders(&folder).await?;
+        let has = |name: &str| there.iter().any(|there| there == name);
+        if has("data") && !has("metadata") {
+            let folder = short(&store.uri(&folder));
+            return Ok(Some((format!("{folder} has a folder `data` and no `metadata`"), COPY_METADATA)));
+        }
+    }
+    Ok(None)
 }
 
 fn some_of(names: Vec<String>) -> String {

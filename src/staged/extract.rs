@@ -4,6 +4,7 @@ use std::path::Path;
 
 use finops_core::{
     BillingPeriod,
+    kinds::keep_one_kind,
     plan::{Decision, PlannedMonth, plan},
     report::{MonthResult, MonthStatus, PipelineReport, Verb},
     staged::StagedManifest,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     config::Export,
-    discover::{Discovered, discover, refuse_other_kinds},
+    discover::{Discovered, discover},
     error::{Error, Result},
     flow::silence::{check_age, no_manifest},
     outcome::{self, not_loaded, planned_report},
@@ -117,7 +118,7 @@ pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, 
         discover(store, export, &run.months, &there.loaded()).await?;
     let Some(export_name) = export_name else { return Ok(None) };
     let standing = there.months(&export_name);
-    refuse_other_kinds(&mut candidates, &standing);
+    keep_one_kind(&mut candidates, &standing, None);
     let mut months = plan(candidates, &standing, &export.selection(), &run.rules);
     for month in &mut months {
         reword(month, standing.get(&month.billing_period));

@@ -289,16 +289,15 @@ pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Error {
     Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
 }
 
-/// What the keys of all objects in a folder begin with.
+/// What the keys of all objects in a folder begin with. A bucket may have `/` at the beginning of keys, and two in a row.
 fn inside(folder: &str) -> String {
-    let folder = folder.trim_matches('/');
-    if folder.is_empty() { String::new() } else { format!("{folder}/") }
+    if folder.is_empty() || folder.ends_with('/') { folder.to_owned() } else { format!("{folder}/") }
 }
 
 /// The names of folders that a bucket lists in the folder whose keys begin with `prefix`.
 fn names_in<'a>(prefix: &str, listed: impl Iterator<Item = &'a str>) -> Vec<String> {
     let name = |listed: &str| Some(listed.strip_prefix(prefix)?.trim_end_matches('/').to_owned());
-    listed.filter_map(name).collect()
+    listed.filter_map(name).filter(|name| !name.is_empty()).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use finops_core::{
     export::ExportKind,
     hint,
     manifest::FileFormat,
-    schema::{Column, FileType, Reading},
+    schema::{Column, FileType, Reading, may_be_code},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, ScopeRecord, Standing, TableLayout},
 };
 use jiff::{Timestamp, civil::Date};
@@ -28,7 +28,16 @@ pub struct LoadColumn {
 impl LoadColumn {
     /// How the files' values become the table's.
     pub fn reading(&self) -> Reading {
-        self.file_type.reading(self.column.column_type)
+        match self.file_type.reading(self.column.column_type) {
+            // A load would take `007` for 7.
+            Reading::AsIs if self.may_be_code() => Reading::Cast,
+            reading => reading,
+        }
+    }
+
+    /// Whether only texts that come back the same may go into the table's column of numbers.
+    pub(super) fn may_be_code(&self) -> bool {
+        may_be_code(&self.column.name, self.file_type, self.column.column_type)
     }
 }
 

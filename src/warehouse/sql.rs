@@ -20,8 +20,20 @@ const MOST_PARTS: usize = 100_000;
 /// The texts of which both warehouses make moments, as a regular expression: a year of four digits, no hour 24, and no digit
 /// but zeros behind the microseconds, which DuckDB would drop (seen on 1.5.6). What a zone is, the warehouse says.
 pub(super) const MOMENT: &str = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ]([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}([.][0-9]{1,6}0*)?)?)?( ?([+-][0-9:]+|[A-Za-z][A-Za-z_/]*))?";
+/// How a text begins that a column of numbers does not give back: with a zero or a plus sign in front of the number.
+pub(super) const CODE: &str = "[+]|-?0[0-9]";
 /// What a moment must be.
 pub(super) const EXPECTED_MOMENT: &str = "a timestamp of at most six decimals";
+
+/// What a text that may be a code must be for a column of that type of numbers.
+pub(super) fn expected_no_code(to: ColumnType) -> &'static str {
+    match to {
+        ColumnType::Int64 => {
+            "a whole number of 64 bits without zeros or a plus sign in front, which the column would lose"
+        }
+        _ => "a decimal without zeros or a plus sign in front, which the column would lose",
+    }
+}
 
 /// How a warehouse writes names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

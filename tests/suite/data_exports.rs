@@ -265,9 +265,58 @@ fn a_table_of_one_kind_takes_no_other() {
     let focus = Export { kind: Focus, parquet: false, run: None, month: "2025-09", costs: &["1"], map: None };
     focus.write(&source);
     let report = finops.report(1);
-    assert!(report["pipelines"][0]["error"].is_object(), "{report:#}");
+    let error = &month(&report, "2025-09")["error"];
+    assert_names(error["message"].as_str().unwrap(), &["another kind than the table (`focus`, not `cur2`)"]);
+    assert_names(error["hint"].as_str().unwrap(), &["a table of its own"]);
     let rows = duckdb_value(&database, &format!("SELECT count(*) FROM {DATASET}.{TABLE}"));
     assert_eq!(rows, "1", "what stands is left alone");
+}
+
+/// CUR 2.0 of one month as CSV, with this header.
+fn queried(above: &Path, month: &str, header: &str, row: &str) {
+    let export = Export { kind: Cur2, parquet: false, run: None, month, costs: &["1"], map: None };
+    export.write(above);
+    let csv = format!("{header}\n{row}\n");
+    write(&above.join(format!("{NAME}/data/BILLING_PERIOD={month}/{NAME}-00001.csv.gz")), &gzip(csv.as_bytes()));
+}
+
+const OF_QUERY: &str = "bill_billing_period_start_date,line_item_usage_start_date,line_item_currency_code";
+
+#[test]
+fn a_column_that_a_query_hides_under_an_alias_is_named_in_the_plan_with_what_was_found() {
+    let folder = TempDir::new().unwrap();
+    let source = folder.path().join("exports");
+    let finops = Finops::local(&source, &folder.path().join("f.duckdb"));
+    let row = "2025-09-01T00:00:00Z,2025-09-02T00:00:00Z,USD,1.5";
+    queried(&source, "2025-09", &format!("{OF_QUERY},my_cost"), row);
+    let plan: Value = serde_json::from_str(&finops.run(&["plan", "--output", "json"]).stdout).unwrap();
+    for report in [&plan, &finops.report(1)] {
+        let month = month(report, "2025-09");
+        assert_eq!((month["action"].as_str(), month["error"]["kind"].as_str()), (Some("refuse"), Some("schema")));
+        let found =
+            "found bill_billing_period_start_date, my_cost, line_item_usage_start_date, line_item_currency_code";
+        assert_names(month["error"]["message"].as_str().unwrap(), &["`line_item_unblended_cost` was expected", found]);
+        assert_names(month["error"]["hint"].as_str().unwrap(), &["not under an alias"]);
+    }
+}
+
+#[test]
+fn a_table_keeps_the_name_that_an_older_version_gave_a_column_of_cur_2() {
+    let folder = TempDir::new().unwrap();
+    let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
+    let finops = Finops::local(&source, &database);
+    let header = format!("{OF_QUERY},line_item_unblended_cost,product_instanceSKU");
+    queried(&source, "2025-08", &header, "2025-08-01T00:00:00Z,2025-08-02T00:00:00Z,USD,1,SKU1");
+    finops.report(0);
+    let values = |column: &str| {
+        duckdb_value(&database, &format!("SELECT string_agg({column}, ',' ORDER BY {column}) FROM {DATASET}.{TABLE}"))
+    };
+    assert_eq!(values("product_instancesku"), "SKU1");
+    let rename = format!("ALTER TABLE {DATASET}.{TABLE} RENAME product_instancesku TO product_instance_s_k_u");
+    duckdb::Connection::open(&database).unwrap().execute_batch(&rename).unwrap();
+    queried(&source, "2025-09", &header, "2025-09-01T00:00:00Z,2025-09-02T00:00:00Z,USD,2,SKU2");
+    finops.report(0);
+    assert_eq!(values("product_instance_s_k_u"), "SKU1,SKU2");
 }
 
 /// A FOCUS export of one month as CSV, of these columns beside those that every one has.

@@ -21,6 +21,8 @@ for_each_warehouse!(
     nanoseconds_at_midnight_become_a_day,
     a_table_that_began_as_csv_takes_parquet,
     a_table_that_began_as_parquet_takes_csv,
+    ids_are_text_whatever_the_files_have,
+    a_text_that_a_column_of_numbers_does_not_give_back_is_refused_in_each_format,
     whole_numbers_widen_to_decimals_for_doubles,
     empty_text_is_no_value_where_the_column_is_no_text,
     values_without_a_counterpart_fail_their_month_with_column_count_and_example,
@@ -214,6 +216,35 @@ async fn a_table_that_began_as_parquet_takes_csv<H: Harness>() {
     assert_eq!(table.inspect().await.columns.unwrap(), before, "every column keeps its name and type");
     assert_eq!(amounts(&table), ["0.123456789012345678", "0.25"], "no digit is lost");
     assert_eq!(table.select("product_seats, product_free"), some(&[&["7", "true"], &["8", "false"]]));
+}
+
+async fn ids_are_text_whatever_the_files_have<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let numbers = ["12345678901::BIGINT AS bill_payer_account_id", "1000000001::DOUBLE AS bill_invoice_id"];
+    table.load(&parquet("2025-08", "a", &["'1'"], &numbers)).await.unwrap();
+    let texts = ["'012345678901' AS bill_payer_account_id", "'0000000042' AS bill_invoice_id"];
+    table.load(&parquet("2025-09", "b", &["'2'"], &texts)).await.unwrap();
+    assert_eq!(
+        table.select("bill_payer_account_id, bill_invoice_id"),
+        some(&[&["012345678901", "0000000042"], &["12345678901", "1000000001"]])
+    );
+}
+
+async fn a_text_that_a_column_of_numbers_does_not_give_back_is_refused_in_each_format<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&parquet("2025-08", "a", &["'1'"], &["7::BIGINT AS product_seats"])).await.unwrap();
+    let row = line("2025-09", "csv", "USD", "2");
+    let csv =
+        |text: &str| Delivery::new("2025-09", "b").csv(&format!("{HEADER},product_seats\n{},{text}\n", row.trim_end()));
+    for text in ["007", "+7"] {
+        for month in [csv(text), parquet("2025-09", "b", &["'2'"], &[&format!("'{text}' AS product_seats")])] {
+            let message = table.load(&month).await.unwrap_err().full_message();
+            let said = "column product_seats: 1 value is not a whole number of 64 bits without zeros";
+            assert!(message.contains(said) && message.contains(text), "{message}");
+        }
+    }
+    table.load(&csv("-8")).await.unwrap();
+    assert_eq!(table.select("product_seats"), some(&[&["-8"], &["7"]]));
 }
 
 async fn whole_numbers_widen_to_decimals_for_doubles<H: Harness>() {

@@ -342,3 +342,51 @@ async fn what_the_role_lacks_is_told() {
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 1);
     assert_error(&error, "permission", &["s3://", "AccessDenied"], &hint::allow_s3(BUCKET));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_told_by_its_code() {
+    let folder = TempDir::new().unwrap();
+    let database = folder.path().join("finops.duckdb");
+    for (code, message, kind, said, hint) in [
+        (
+            "AccessDenied",
+            "not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111111111111:key/1",
+            "permission",
+            "no permission to decrypt",
+            "allow kms:Decrypt on the key",
+        ),
+        (
+            "AccessDenied",
+            "The ciphertext refers to a customer master key that does not exist",
+            "permission",
+            "no permission to decrypt",
+            "allow kms:Decrypt on the key",
+        ),
+        ("AccessDenied", "Access Denied", "permission", "no permission to read", "Requester Pays is off"),
+        ("RequestTimeTooSkewed", "The difference is too large", "credentials", "the clock", "set this machine's clock"),
+        ("ExpiredToken", "The provided token has expired.", "credentials", "are not accepted", "aws sso login"),
+        ("InvalidObjectState", "storage class", "archived", "is archived", "AWS_LEAVE_OUT"),
+    ] {
+        let url = answering(answer("403 Forbidden", "", code, message));
+        assert_error(&error(&finops(&url, &database), 1), kind, &[said, code], hint);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_that_ended_is_told_with_the_command_that_renews_it() {
+    let folder = TempDir::new().unwrap();
+    let profile = "[profile billing]\nsso_session = s\nsso_account_id = 111111111111\nsso_role_name = r\nregion = us-east-1\n\
+                   [sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.com/start\n";
+    let path = folder.path().join("config");
+    fs::write(&path, profile).unwrap();
+    let finops = finops("http://127.0.0.1:9", &folder.path().join("finops.duckdb"))
+        .without("AWS_ACCESS_KEY_ID")
+        .without("AWS_SECRET_ACCESS_KEY")
+        .with("AWS_EC2_METADATA_DISABLED", "true")
+        .with("HOME", folder.path().to_str().unwrap())
+        .with("AWS_CONFIG_FILE", path.to_str().unwrap())
+        .with("AWS_PROFILE", "billing");
+    let outcome = finops.run(&["run"]);
+    assert_eq!(outcome.code, 1);
+    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", "hint: sign in again (`aws sso login`"]);
+}

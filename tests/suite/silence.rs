@@ -187,3 +187,27 @@ fn the_steps_after_one_that_finds_old_deliveries_go_on_and_the_program_fails() {
         assert_names(&refused.stderr, &[&expected]);
     }
 }
+
+#[test]
+fn what_a_replication_left_out_and_a_prefix_that_is_too_high_are_named() {
+    let folder = TempDir::new().unwrap();
+    let payers = ["111111111111", "222222222222"];
+    for payer in payers {
+        let export = Export { rows: 5, ..Export::new(Dialect::AwsCur2, Format::Parquet) };
+        export.deliver(&folder.path().join("cur2").join(payer), &Run::of("2025-09".parse().unwrap())).unwrap();
+    }
+    let finops = |source: &str| {
+        Finops::local(&folder.path().join(source), &folder.path().join("f.duckdb")).without("AWS_EXPORT_NAME")
+    };
+    let hint = |report: &Value| report["pipelines"][0]["error"]["hint"].as_str().unwrap().to_owned();
+    let high = assert_fails(&finops("cur2"), "run", "not_found", &[&["a folder deeper"], &payers[..]].concat());
+    assert_names(&hint(&high), &["let the prefix name one of these folders"]);
+
+    let name = fs::read_dir(folder.path().join("cur2/111111111111")).unwrap().next().unwrap().unwrap().file_name();
+    let copied = folder.path().join("cur2/111111111111").join(&name);
+    fs::remove_dir_all(copied.join("metadata")).unwrap();
+    for source in ["cur2/111111111111".to_owned(), format!("cur2/111111111111/{}", name.display())] {
+        let said = ["has a folder `data` and no `metadata`"];
+        assert_names(&hint(&assert_fails(&finops(&source), "run", "not_found", &said)), &["copy `metadata/`"]);
+    }
+}

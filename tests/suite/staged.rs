@@ -128,6 +128,9 @@ fn walks(dialect: Dialect, format: Format, layout: Layout) {
     let later = pipeline.deliver(2);
     let report = pipeline.report("run-pipeline");
     assert_eq!(statuses(&report), [["loaded", "skipped"]; 3], "{report:#?}");
+    let counted = |step: &Value| (step["months"][0]["rows"].clone(), step["months"][0]["cost"].clone());
+    assert_eq!(counted(&report[0]), counted(&report[1]), "what is staged is counted by the step that loads it");
+    assert_ne!(report[0]["months"][0]["rows"], 0);
     pipeline.assert_holds(&later);
     assert_eq!(pipeline.files("data").len(), all.len(), "what was replaced is gone");
 }

@@ -12,7 +12,8 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    response::Response,
+    http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use finops::{
     error::Kind,
@@ -46,6 +47,8 @@ enum Does {
     Replace(Arc<tokio::sync::Mutex<Objects>>),
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
     Encrypt,
+    /// Answers as S3 does for objects in an archive: those with this in their key are listed and not given.
+    Archive(&'static str),
 }
 
 #[derive(Clone)]
@@ -123,6 +126,15 @@ async fn answer(State(front): State<Front>, mut request: Request) -> Response {
             }
             drop(objects);
             pass_on(&client(), &front.server, request).await
+        }
+        Does::Archive(part) => {
+            let is_listing = request.uri().query().unwrap_or_default().contains("list-type");
+            if is_listing || !request.uri().path().contains(part) {
+                return pass_on(&client(), &front.server, request).await;
+            }
+            let body = "<Error><Code>InvalidObjectState</Code><Message>The operation is not valid for the object's storage \
+                        class</Message></Error>";
+            (StatusCode::FORBIDDEN, body).into_response()
         }
         Does::Encrypt => {
             let wanted = header(&request, "if-match");
@@ -316,4 +328,9 @@ async fn a_month_that_is_removed_while_its_headers_are_read_stays_in_the_report_
 /// A server before the S3 server that answers as a bucket with SSE-KMS does.
 pub async fn encrypting(s3: &str) -> String {
     Front::before(s3, Does::Encrypt).await.1
+}
+
+/// A server before the S3 server that has the objects with this in their key in an archive.
+pub async fn archiving(s3: &str, part: &'static str) -> String {
+    Front::before(s3, Does::Archive(part)).await.1
 }

@@ -26,9 +26,16 @@ pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     vec![format!("*/{name}{MANIFEST_SUFFIX}"), format!("{name}/*/{name}{MANIFEST_SUFFIX}")]
 }
 
+/// The part of `key` below `prefix` (without a `/` at its end). Where the path prefix was given to AWS with a `/` at its end,
+/// or as `/`, as reports of 2019 and 2020 have it, its keys have an empty folder there: `cur//name/...`, `/name/...`.
+pub(crate) fn below<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
+    let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
+    Some(below.strip_prefix('/').unwrap_or(below))
+}
+
 /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
-    let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
+    let below = below(prefix, key)?;
     let parts: Vec<&str> = below.split('/').collect();
     let (folder, period_folder, file) = match parts.as_slice() {
         [period, file] => (None, *period, *file),
@@ -66,6 +73,9 @@ mod tests {
             ("a/b/cur", "a/b/cur/20250901-20251001/cur-Manifest.json"),
             ("", "cur/20250901-20251001/cur-Manifest.json"),
             ("", "20250901-20251001/cur-Manifest.json"),
+            ("", "/cur/20250901-20251001/cur-Manifest.json"),
+            ("a/b", "a/b//cur/20250901-20251001/cur-Manifest.json"),
+            ("a//b", "a//b//20250901-20251001/cur-Manifest.json"),
         ] {
             for name in [Some("cur"), None] {
                 let found = locate(prefix, name, key).unwrap();
@@ -87,6 +97,7 @@ mod tests {
             "p/other/20250901-20251001/cur-Manifest.json",
             "p/cur/20250901-20251001/-Manifest.json",
             "pq/cur/20250901-20251001/cur-Manifest.json",
+            "p///cur/20250901-20251001/cur-Manifest.json",
         ] {
             assert_eq!(locate("p", None, key), None, "{key}");
         }

@@ -3,7 +3,7 @@
 mod layout;
 mod parse;
 
-pub(crate) use layout::{MANIFEST_SUFFIX, export_of};
+pub(crate) use layout::{MANIFEST_SUFFIX, below, export_of};
 pub use layout::{locate, manifest_patterns};
 pub use parse::parse;
 

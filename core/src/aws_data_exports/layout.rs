@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    aws_cur::{MANIFEST_SUFFIX, export_of},
+    aws_cur::{MANIFEST_SUFFIX, below, export_of},
     export::ManifestLocation,
     period::BillingPeriod,
     text::as_pattern,
@@ -24,7 +24,7 @@ pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
 
 /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
-    let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
+    let below = below(prefix, key)?;
     let parts: Vec<&str> = below.split('/').collect();
     let (folder, period_folder, run, file) = match parts.as_slice() {
         ["metadata", period, file] => (None, *period, None, *file),
@@ -72,9 +72,15 @@ mod tests {
     #[test]
     fn every_layout_is_found() {
         let began = Some("2025-04-11T16:16:37.516Z".parse().unwrap());
-        for (prefix, folder) in
-            [("a/b", "a/b/cur2/"), ("a/b/cur2", "a/b/cur2/"), ("a/b", "a/b/"), ("", "cur2/"), ("", "")]
-        {
+        for (prefix, folder) in [
+            ("a/b", "a/b/cur2/"),
+            ("a/b/cur2", "a/b/cur2/"),
+            ("a/b", "a/b/"),
+            ("", "cur2/"),
+            ("", ""),
+            ("", "/cur2/"),
+            ("a", "a//"),
+        ] {
             for period in ["BILLING_PERIOD=2025-04", "billing_period=2025-04"] {
                 for (run, issued) in [(String::new(), None), (format!("{RUN}/"), began), ("a-run/".to_owned(), None)] {
                     for name in [Some("cur2"), None] {

@@ -12,6 +12,7 @@ use crate::{
     delivery::Delivery,
     manifest::ManifestError,
     period::BillingPeriod,
+    run_id::began,
     state::{LoadStatus, ScopeRecord, Standing},
     text::message,
 };
@@ -177,7 +178,8 @@ fn decide(
     let manifest_uri = deliveries.first().map(|best| best.manifest_uri.clone()).unwrap_or_default();
     let missing =
         months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
-    let decided = if deliveries.is_empty() {
+    let deliveries_are_none = deliveries.is_empty();
+    let decided = if deliveries_are_none {
         None
     } else if scopes::is_plain(&deliveries, standing, selection) {
         one::decide(&deliveries, standing, rules)
@@ -186,7 +188,12 @@ fn decide(
         let month = scopes::Month { standing, selection, rules, crossing };
         Some(scopes::decide(deliveries, &month))
     };
+    let archived = loaded_before_archived(&broken, standing).filter(|_| deliveries_are_none && !rules.force);
     let unusable = unusable(&broken);
+    if let (Some(reason), Some(Unusable { manifest_uri, .. })) = (archived, &unusable) {
+        let (decision, manifest_uri) = (Decision::Skip { empty: false }, manifest_uri.clone());
+        return Some(PlannedMonth { billing_period, execution_id: None, manifest_uri, decision, reason, failure: None });
+    }
     let Some(Decided { execution_id, decision, mut reason, failure }) = decided else {
         return unusable.map(|Unusable { reason, hint, manifest_uri }| PlannedMonth {
             billing_period,
@@ -218,6 +225,21 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
     };
     let (reason, manifest_uri) = (format!("manifest {manifest_uri}: {error}{others}"), manifest_uri.clone());
     Some(Unusable { reason, hint: error.hint(), manifest_uri })
+}
+
+/// Why a month without a readable manifest stays as it is: the table has what was delivered before all that is there was
+/// archived. A copy in an archive keeps its time.
+fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&Standing>) -> Option<String> {
+    let record = &standing.filter(|standing| is_whole(standing))?.record;
+    let looked_at = began(&record.run_id).unwrap_or(record.loaded_at);
+    let is_archived = |(_, error): &(String, ManifestError)| matches!(error, ManifestError::Archived { .. });
+    let does_not_count = |(_, error): &(String, ManifestError)| match error {
+        ManifestError::Archived { written } => *written <= looked_at,
+        ManifestError::OtherKind { .. } => true,
+        _ => false,
+    };
+    (broken.iter().any(is_archived) && broken.iter().all(does_not_count))
+        .then(|| format!("already loaded on {}; its delivery was archived since", minute(record.loaded_at)))
 }
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.

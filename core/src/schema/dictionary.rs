@@ -2,11 +2,11 @@
 //!
 //! Sources: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0; the column libraries of the FOCUS
 //! specification, 1.0 and 1.2 (`UsageQuantity` is of its preview), and Microsoft's page on its FOCUS dataset. Only amounts,
-//! quantities, moments and maps are listed, and text that a file may have as a number; what is not listed is text unless
-//! the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
+//! quantities, moments and maps are listed, and text that a file may have as a number; ids are known by the end of their
+//! name; what is not listed is text unless the manifest says otherwise. Rates such as `lineItem/UnblendedRate` are text at AWS.
 //! Azure's columns have names of another form, and stand with the rest that is known of them.
 
-use super::ColumnType;
+use super::{ColumnType, FileType};
 use crate::azure;
 
 const TIMESTAMPS: &[&str] = &[
@@ -94,8 +94,24 @@ const DECIMALS: &[&str] = &[
 const MAPS: &[&str] =
     &["cost_category", "discount", "product", "resource_tags", "tags", "SkuPriceDetails", "x_Discounts"];
 
-/// Text that looks like a number: Azure's FOCUS has had this one as text since 1.0, and as a decimal in the preview.
-const TEXTS: &[&str] = &["x_PartnerCreditRate"];
+/// Text that looks like a number: Azure's FOCUS has had the rate as text since 1.0, and as a decimal in the preview. The ids
+/// of FOCUS are here for producers that change their case.
+const TEXTS: &[&str] = &[
+    "BillingAccountId",
+    "CapacityReservationId",
+    "CommitmentDiscountId",
+    "InvoiceId",
+    "RegionId",
+    "ResourceId",
+    "SkuId",
+    "SkuPriceId",
+    "SubAccountId",
+    "x_PartnerCreditRate",
+];
+
+/// What the names of ids end with, at AWS, Azure and in FOCUS. A column of numbers would take the zeros in front of
+/// `012345678901`, as where a data frame library has rewritten the files.
+const ID_ENDINGS: &[&str] = &["_id", "Id", "ID"];
 
 /// Name prefixes of columns whose keys the customer chooses: always text, whatever a manifest says.
 const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
@@ -108,10 +124,30 @@ pub fn known_type(name: &str) -> Option<ColumnType> {
         Some(ColumnType::Decimal)
     } else if is_in(TIMESTAMPS) {
         Some(ColumnType::Timestamp)
-    } else if is_in(MAPS) || is_in(TEXTS) || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    } else if is_in(MAPS)
+        || is_in(TEXTS)
+        || ID_ENDINGS.iter().any(|ending| name.ends_with(ending))
+        || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    {
         Some(ColumnType::String)
     } else {
         azure::known_type(name)
+    }
+}
+
+/// Whether texts of the column, on their way into a column of numbers, may be codes such as `012345678901`, which do not come
+/// back the same. Ids are, and whole numbers unless the manifest says that they are numbers. Decimals are not: CSV files
+/// have rates as text that Parquet files have as numbers.
+pub fn may_be_code(name: &str, file_type: FileType, to: ColumnType) -> bool {
+    let named = match file_type {
+        FileType::Text(named) => named,
+        FileType::String | FileType::TimeText(_) => None,
+        _ => return false,
+    };
+    match (to, known_type(name)) {
+        (ColumnType::Int64 | ColumnType::Decimal, Some(ColumnType::String)) => true,
+        (ColumnType::Int64, None) => !matches!(named, Some(ColumnType::Int64 | ColumnType::Decimal)),
+        _ => false,
     }
 }
 
@@ -128,5 +164,40 @@ mod tests {
         assert_eq!(known_type("Tags"), Some(ColumnType::String));
         assert_eq!(known_type("X_PartnerCreditRate"), Some(ColumnType::String));
         assert_eq!(known_type("BilledCosts"), None);
+    }
+
+    #[test]
+    fn ids_are_text_whoever_names_them() {
+        for name in [
+            "bill_payer_account_id",
+            "line_item_usage_account_id",
+            "bill_invoice_id",
+            "BillingAccountId",
+            "subaccountid",
+            "invoiceId",
+            "productID",
+        ] {
+            assert_eq!(known_type(name), Some(ColumnType::String), "{name}");
+        }
+        for name in ["line_item_usage_amount", "bid", "x_paid"] {
+            assert_ne!(known_type(name), Some(ColumnType::String), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_may_be_codes_and_whole_numbers_unless_the_manifest_calls_them_so() {
+        use ColumnType::{Decimal, Int64, String};
+        for (name, file_type, to, expected) in [
+            ("bill_invoice_id", FileType::String, Int64, true),
+            ("bill_invoice_id", FileType::Text(Some(Int64)), Decimal, true),
+            ("product_seats", FileType::String, Int64, true),
+            ("product_seats", FileType::Text(None), Decimal, false),
+            ("product_seats", FileType::Text(Some(Int64)), Int64, false),
+            ("line_item_unblended_cost", FileType::String, Decimal, false),
+            ("bill_invoice_id", FileType::Text(None), String, false),
+            ("bill_invoice_id", FileType::Int64, Int64, false),
+        ] {
+            assert_eq!(may_be_code(name, file_type, to), expected, "{name} {file_type} {to}");
+        }
     }
 }

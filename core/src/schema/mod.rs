@@ -13,8 +13,8 @@ pub const MOST_COLUMNS: usize = 10_000;
 
 pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
 pub use day_first::{DayFirst, day_first};
-pub use dictionary::known_type;
+pub use dictionary::{known_type, may_be_code};
 pub use file_type::{FileType, MapForm, Reading, TimeForm};
-pub use names::{RepeatedColumn, column_names, spelled_column_names};
+pub use names::{RepeatedColumn, column_names, lower_column_names, spelled_column_names};
 pub use table::{Column, FileColumn, MonthColumns, prepared, respell, union};
 pub use types::ColumnType;

@@ -1,4 +1,4 @@
-//! Column names, by AWS's own rule for Athena, Parquet and CUR 2.0, or as FOCUS spells them.
+//! Column names, by AWS's own rule for Athena and Parquet, or as CUR 2.0 and FOCUS spell them.
 //!
 //! AWS's rule:
 //!
@@ -12,6 +12,8 @@
 //!
 //! FOCUS's names keep their letters and underscores as they are (`BilledCost`, `x_Discounts`), but for underscores in
 //! front, behind which BigQuery's reserved names lie; rule 3 holds, and rule 4 where names are the same but for case.
+//! CUR 2.0's names are the same in lower case, as Athena and Glue spell them: AWS itself calls a column
+//! `product_instanceSKU`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,6 +45,19 @@ pub fn spelled_column_names(headers: &[String], fixed: &[&str]) -> Result<Vec<St
         let name = spelled_name(header);
         fixed.iter().find(|fixed| fixed.eq_ignore_ascii_case(&name)).map_or(name, |fixed| (*fixed).to_owned())
     })
+}
+
+/// The table's column name for each header, in the headers' order: the header's own spelling in lower case.
+///
+/// # Errors
+/// [`RepeatedColumn`] where two headers are the same to the letter.
+pub fn lower_column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
+    distinct(headers, |header| spelled_name(header).to_ascii_lowercase())
+}
+
+/// The name that versions before gave the header's column in a table of CUR 2.0.
+pub(super) fn former_name(header: &str) -> String {
+    bare_name(header)
 }
 
 /// Names by `bare`, with a suffix where they are the same but for case: warehouses take no such two columns.
@@ -150,6 +165,18 @@ mod tests {
         assert!(!both[0].eq_ignore_ascii_case(&both[1]), "{both:?}");
         assert_eq!(both[2], "BilledCost");
         assert_eq!(spelled(&["x_a", "x_a"]), Err(RepeatedColumn("x_a".to_owned())));
+    }
+
+    #[test]
+    fn names_of_cur_2_are_those_of_aws_in_lower_case() {
+        let names = |headers: &[&str]| {
+            let headers: Vec<String> = headers.iter().map(|h| (*h).to_owned()).collect();
+            lower_column_names(&headers).unwrap()
+        };
+        let plain = names(&["line_item_unblended_cost", "product_instanceSKU", "myCost", "a b", "_x", "3d"]);
+        assert_eq!(plain, ["line_item_unblended_cost", "product_instancesku", "mycost", "a_b", "x", "_3d"]);
+        let both = names(&["my_Cost", "my_cost"]);
+        assert!(both[0] != both[1] && both.iter().all(|name| name.starts_with("my_cost_")), "{both:?}");
     }
 
     #[test]

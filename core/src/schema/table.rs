@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeKind, ColumnType, FileType, SchemaChange, known_type};
+use super::{ChangeKind, ColumnType, FileType, SchemaChange, known_type, names::former_name};
 use crate::period::BillingPeriod;
 
 /// A column of a table.
@@ -69,6 +69,23 @@ pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
         .collect()
 }
 
+/// Gives a month's columns that the table lacks the names that an older version gave them (those of CUR 2.0, which are in
+/// lower case now), where the table `existing` has those: one column is not split over two.
+fn keep_former_names(existing: &HashMap<String, String>, month: &mut MonthColumns) {
+    let delivered: Vec<String> = month.columns.iter().map(|column| column.name.to_ascii_lowercase()).collect();
+    for column in &mut month.columns {
+        let former = former_name(&column.file_name);
+        let is_lower = !column.name.contains(|c: char| c.is_ascii_uppercase());
+        if is_lower
+            && !existing.contains_key(&column.name)
+            && existing.contains_key(&former)
+            && !delivered.contains(&former)
+        {
+            column.name = former;
+        }
+    }
+}
+
 /// Gives the months' columns the spelling that the table `existing` has for them, or else the newest month's. Warehouses do
 /// not tell names apart by case, and producers of FOCUS change it from one version to the next.
 pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut MonthColumns>) {
@@ -76,6 +93,9 @@ pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut
     let mut spelled: HashMap<String, String> = spelled.collect();
     let mut newest_first: Vec<&mut MonthColumns> = months.into_iter().collect();
     newest_first.sort_unstable_by_key(|month| Reverse(month.billing_period));
+    for month in &mut newest_first {
+        keep_former_names(&spelled, month);
+    }
     for column in newest_first.into_iter().flat_map(|month| &mut month.columns) {
         let known = spelled.entry(column.name.to_ascii_lowercase()).or_insert_with(|| column.name.clone());
         column.name.clone_from(known);
@@ -128,6 +148,30 @@ mod tests {
         let text = |name| column(name, ColumnType::String);
         assert_eq!(union(&months, &[]), [text("x_SkuId"), text("Tags"), text("x_old")]);
         assert_eq!(months[0].columns[0].file_name, "x_skuid");
+    }
+
+    #[test]
+    fn a_column_keeps_the_name_that_an_older_version_gave_it() {
+        let delivered = |names: &[(&str, &str)]| {
+            let columns = names.iter().map(|(name, file_name)| FileColumn {
+                name: (*name).to_owned(),
+                file_name: (*file_name).to_owned(),
+                file_type: FileType::String,
+            });
+            MonthColumns { billing_period: "2025-09".parse().unwrap(), columns: columns.collect(), rows: None }
+        };
+        let sku = ("product_instancesku", "product_instanceSKU");
+        let former = ("product_instance_s_k_u", "product_instance_s_k_u");
+        let named = |existing: &[&str], months: &[(&str, &str)]| {
+            let existing: Vec<Column> = existing.iter().map(|name| column(name, ColumnType::String)).collect();
+            let mut months = [delivered(months)];
+            respell(&existing, &mut months);
+            months[0].columns[0].name.clone()
+        };
+        assert_eq!(named(&[former.0], &[sku]), former.0);
+        assert_eq!(named(&[], &[sku]), sku.0);
+        assert_eq!(named(&[former.0, sku.0], &[sku]), sku.0);
+        assert_eq!(named(&[former.0], &[sku, former]), sku.0, "another column of the files has that name");
     }
 
     #[test]

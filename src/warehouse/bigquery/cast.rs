@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Kind, Result},
     warehouse::{
         LoadColumn, MonthLoad,
-        sql::{Dialect::BigQuery, EXPECTED_MOMENT, MOMENT, NO_VALUE},
+        sql::{CODE, Dialect::BigQuery, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
     },
 };
 
@@ -74,6 +74,10 @@ impl Cast {
             ColumnType::Timestamp => (moment(&name), Some(EXPECTED_MOMENT)),
             ColumnType::Date => (day(&name), Some(EXPECTED_DAY)),
         };
+        if column.may_be_code() {
+            let value = format!("IF(REGEXP_CONTAINS({name}, '^({CODE})'), NULL, {value})");
+            return Self { name, staged, value, expected: Some(expected_no_code(to)) };
+        }
         Self { name, staged, value, expected }
     }
 

@@ -5,7 +5,7 @@ use finops_core::schema::{ColumnType, FileType, MapForm, Reading};
 use super::DIALECT;
 use crate::warehouse::{
     LoadColumn,
-    sql::{EXPECTED_MOMENT, MOMENT, NO_VALUE},
+    sql::{CODE, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
 };
 
 /// DuckDB's name of the type.
@@ -49,7 +49,7 @@ impl Cast {
     pub fn new(column: &LoadColumn) -> Self {
         let name = DIALECT.quote(&column.file_name);
         let to = column.column.column_type;
-        match (column.file_type, column.reading()) {
+        let cast = match (column.file_type, column.reading()) {
             // CSV is read by position, under the table's names.
             (FileType::Text(_) | FileType::TimeText(_), _) => Self::from_text(DIALECT.quote(&column.column.name), to),
             (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name),
@@ -61,7 +61,15 @@ impl Cast {
                 let value = format!("CAST({name} AS {})", sql_type(to));
                 Self { text: name.clone(), given: name, value, expected: None }
             }
-        }
+        };
+        if column.may_be_code() { cast.without_codes(to) } else { cast }
+    }
+
+    /// The same without a value where a column of numbers would not give the text back.
+    fn without_codes(self, to: ColumnType) -> Self {
+        let Self { text, value, .. } = &self;
+        let value = format!("CASE WHEN NOT regexp_matches({text}, '^({CODE})') THEN {value} END");
+        Self { value, expected: Some(expected_no_code(to)), ..self }
     }
 
     fn from_text(text: String, to: ColumnType) -> Self {
@@ -245,7 +253,7 @@ mod tests {
         let column = LoadColumn {
             column: Column { name: "amount".to_owned(), column_type },
             file_name: "amount".to_owned(),
-            file_type: FileType::Text(None),
+            file_type: FileType::Text(Some(column_type).filter(|named| *named == ColumnType::Decimal)),
         };
         let value = Cast::new(&column).checked();
         let sql = format!("SELECT CAST({value} AS VARCHAR) FROM (SELECT {} AS amount)", DIALECT.literal(text));
@@ -301,9 +309,24 @@ mod tests {
 
     #[test]
     fn whole_numbers_are_whole() {
-        assert_eq!(cast("-007", ColumnType::Int64).unwrap().as_deref(), Some("-7"));
-        for text in ["1.5", "1.0", "1e3", "1_000", "9223372036854775808"] {
+        assert_eq!(cast("-70", ColumnType::Int64).unwrap().as_deref(), Some("-70"));
+        for text in ["1.5", "1.0", "1e3", "1_000", "9223372036854775808", "007", "-007", "+7"] {
             assert!(cast(text, ColumnType::Int64).unwrap_err().contains(NO_VALUE), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_a_column_of_numbers_does_not_give_back_is_refused() {
+        let connection = connection();
+        for column_type in [ColumnType::Int64, ColumnType::Decimal] {
+            for (text, fits) in [("1000000001", true), ("0", true), ("0000000042", false), ("+42", false)] {
+                let column = Column { name: "bill_invoice_id".to_owned(), column_type };
+                let (file_name, file_type) = (column.name.clone(), FileType::Text(None));
+                let value = Cast::new(&LoadColumn { column, file_name, file_type }).checked();
+                let sql = format!("SELECT {value} IS NOT NULL FROM (SELECT '{text}' AS bill_invoice_id)");
+                let kept = connection.query_row(&sql, [], |row| row.get::<_, bool>(0));
+                assert_eq!(kept.ok(), fits.then_some(true), "{text} {column_type}");
+            }
         }
     }
 
