@@ -5,6 +5,11 @@ import re
 PIPELINES = ("aws", "azure")
 # As in src/config/scope.rs.
 SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME")
+# What an export may have besides, by pipeline.
+OPTIONAL = {
+    "aws": ("LEAVE_OUT", "NULL_VALUES", "CUR_VERSION"),
+    "azure": ("LEAVE_OUT", "NULL_VALUES", "SCOPES", "KEEP_RUNS"),
+}
 # What the job reads for all pipelines, beside PIPELINE. Where it runs there is BigQuery only, which is the default.
 SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "STAGING_DATASET", "LOAD_CONCURRENCY", "START_DATE", "END_DATE",
           "WAIT_MAX_HOURS", "MAX_AGE_HOURS")
@@ -41,6 +46,11 @@ CRON_NAMES = {
     3: "jan feb mar apr may jun jul aug sep oct nov dec".split(),
     4: "sun mon tue wed thu fri sat".split(),
 }
+
+
+def suffixes(pipeline):
+    """What the variables of an export of the pipeline end with."""
+    return (*SUFFIXES, *OPTIONAL[pipeline])
 
 
 class Export:
@@ -124,7 +134,7 @@ class Settings:
 
     def is_configured(self, pipeline):
         """Whether anything is said of the pipeline's exports."""
-        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*SUFFIXES, "EXPORTS"))
+        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*suffixes(pipeline), "EXPORTS"))
 
     def exports(self, pipeline):
         """The exports of a pipeline."""
@@ -208,7 +218,7 @@ class Settings:
                                   f"{other.variable('TABLE_NAME')}, and each would erase the other's months")
             if listed in self.values:
                 for name in sorted(self.values):
-                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(SUFFIXES)})", name)
+                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(suffixes(pipeline))})", name)
                     if found and found[1] not in begins:
                         self._problem(name, f"belongs to no export: {listed} is `{self.values[listed]}`")
 
@@ -219,7 +229,7 @@ class Settings:
         if f"{begins[0]}EXPORTS" in self.values:
             names.append(f"{begins[0]}EXPORTS")
             begins += [export.begin for export in self.exports(pipeline)]
-        names += [begin + suffix for begin in begins for suffix in SUFFIXES]
+        names += [begin + suffix for begin in begins for suffix in suffixes(pipeline)]
         set_names = [name for name in names if name in self.values]
         return {"PIPELINE": pipeline} | {name: self.values[name] for name in set_names}
 
