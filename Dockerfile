@@ -3,9 +3,17 @@
 #     docker build --build-arg VERSION=0.1.0 --build-arg REVISION=1a2b3c4 .
 #     docker build --build-arg FEATURES=duckdb .    # with DuckDB and its library, 70 MB more
 #
-# Layers alone keep the dependencies, no cache mounts: docker without BuildKit, as on Google's Cloud Build, has none.
+# Layers alone keep the dependencies, no cache mounts: docker without BuildKit has none.
 
-FROM rust:1.95-bookworm AS build
+# The images that it begins from. Docker Hub refuses anonymous pulls beyond ten an hour and address, which many builds of a
+# cloud share, so that the compiler comes from Google's copy of it. By tag, so that it gets its security updates; for builds
+# that are the same each time, name digests:
+#
+#     docker build --build-arg RUST=docker.io/library/rust@sha256:... --build-arg RUNTIME=gcr.io/distroless/cc-debian12@sha256:... .
+ARG RUST=mirror.gcr.io/library/rust:1.95-bookworm
+ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
+
+FROM $RUST AS build
 WORKDIR /build
 
 # Cargo's features, with commas between them.
@@ -42,7 +50,7 @@ RUN find src core -name '*.rs' -exec touch {} + \
         cargo build --locked --release --package finops --bin finops --no-default-features --features "$FEATURES" \
     && cp target/release/finops bin/
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+FROM $RUNTIME
 COPY --from=build /build/bin/ /usr/local/bin/
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/finops"]

@@ -86,10 +86,10 @@ clean: ## Remove what was built, fetched and made by the demo
 check-env: ## Say what is wrong with .env, all of it at once; every command below does so first
 	@deploy/check-env.sh
 
-setup-gcp: ## Enable the APIs, and make the image repository and the datasets
+setup-gcp: ## Enable the APIs, and create the image repository, the bucket for builds and the datasets
 	@deploy/setup-gcp.sh
 
-setup-permissions: ## Make the service accounts of job and scheduler, and give them the little they need
+setup-permissions: ## Create the service accounts of job, scheduler and builder, and give them the little they need
 	@deploy/setup-permissions.sh
 
 build: ## Have Cloud Build build this commit's image, unless it is there

@@ -36,40 +36,53 @@ for pipeline in aws azure; do
     remove "job finops-$pipeline" gcloud run jobs delete "finops-$pipeline" --region "$region" --project "$project"
 done
 
-# While the account is there: afterwards its rights would stay behind, under a name that no command takes.
+# unbind_bucket <bucket> <account>
+unbind_bucket() {
+    if lookup gcloud storage buckets describe "gs://$1" --project "$project" --format 'value(name)'; then
+        read_policy gcloud storage buckets get-iam-policy "gs://$1" --project "$project"
+        unbind "bucket $1" roles/storage.objectViewer "serviceAccount:$2" \
+            gcloud storage buckets remove-iam-policy-binding "gs://$1" --project "$project" --condition None
+    fi
+}
+
+# While the accounts are there: afterwards their rights would stay behind, under names that no command takes.
 read_policy gcloud projects get-iam-policy "$project"
 unbind "project $project" roles/bigquery.jobUser "serviceAccount:$job_account" \
     gcloud projects remove-iam-policy-binding "$project" --condition None
+unbind "project $project" roles/logging.logWriter "serviceAccount:$builder_account" \
+    gcloud projects remove-iam-policy-binding "$project" --condition None
 for bucket in $all_buckets; do
-    if lookup gcloud storage buckets describe "gs://$bucket" --project "$project" --format 'value(name)'; then
-        read_policy gcloud storage buckets get-iam-policy "gs://$bucket" --project "$project"
-        unbind "bucket $bucket" roles/storage.objectViewer "serviceAccount:$job_account" \
-            gcloud storage buckets remove-iam-policy-binding "gs://$bucket" --project "$project" --condition None
-    fi
+    unbind_bucket "$bucket" "$job_account"
 done
+unbind_bucket "$source_bucket" "$builder_account"
 for dataset in $all_datasets; do
     if lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset" &&
         python3 deploy/dataset.py grants "$found" "$job_account"; then
-        call bq --headless --project_id "$project" query --use_legacy_sql=false \
+        call bq --headless --project_id "$project" --location "$location" query --use_legacy_sql=false \
             "REVOKE \`roles/bigquery.dataEditor\` ON SCHEMA \`$project.$dataset\` FROM 'serviceAccount:$job_account'"
         say "dataset $dataset: roles/bigquery.dataEditor for $job_account" removed
     fi
-done
-for account in "$job_account" "$scheduler_account"; do
-    remove "service account ${account%@*}" gcloud iam service-accounts delete "$account" --project "$project"
 done
 
 if lookup gcloud artifacts repositories describe "$repository" --location "$region" --project "$project" \
     --format 'value(labels.managed-by)'; then
     if [[ $(<"$found") == finops ]]; then
+        # With the repository go the rights on it.
         remove "repository $repository in $region" \
             gcloud artifacts repositories delete "$repository" --location "$region" --project "$project"
     else
         say "repository $repository in $region" "stays, since finops did not make it; its images named $image_name stay too"
+        read_policy gcloud artifacts repositories get-iam-policy "$repository" --location "$region" --project "$project"
+        unbind "repository $repository" roles/artifactregistry.writer "serviceAccount:$builder_account" \
+            gcloud artifacts repositories remove-iam-policy-binding "$repository" --location "$region" --project "$project"
     fi
 else
     say "repository $repository in $region" "not there"
 fi
 
+for account in "$job_account" "$scheduler_account" "$builder_account"; do
+    remove "service account ${account%@*}" gcloud iam service-accounts delete "$account" --project "$project"
+done
+
 echo "What stays: the datasets ($all_datasets) with all tables, the buckets ($all_buckets), the APIs that are enabled,"
-echo "what Cloud Build was given in the project, and the sources of builds in gs://${project}_cloudbuild."
+echo "and the sources of builds in gs://$source_bucket."

@@ -39,18 +39,28 @@ render() {
     eval "$settings"
     job_account=finops-job@$project.iam.gserviceaccount.com
     scheduler_account=finops-scheduler@$project.iam.gserviceaccount.com
+    builder_account=finops-builder@$project.iam.gserviceaccount.com
+    # Where `gcloud builds submit` uploads the source, unless it is given another place.
+    source_bucket=${project}_cloudbuild
 }
+
+# How often a command is tried that a service refuses because it does not know a new account yet, and how many seconds
+# apart: BigQuery knows one after 30 to 120 s (hashicorp/terraform-provider-google#26430). Tests set both.
+tries=${FINOPS_DEPLOY_TRIES:-30} pause=${FINOPS_DEPLOY_PAUSE:-5}
 
 # say <thing> <what became of it>
 say() {
     printf '%s: %s\n' "$1" "$2"
 }
 
+# said: what the command printed, in one line, since bq breaks its messages into lines.
+said() {
+    cat "$found" "$work/stderr" 2>/dev/null | tr '\n' ' '
+}
+
 # hint: the next step for what the failed command said.
 hint() {
-    local said
-    said=$(cat "$found" "$work/stderr" 2>/dev/null)
-    case $said in
+    case $(said) in
     *"installation of components"*)
         echo "gcloud components install alpha: alert policies are in that part of gcloud" ;;
     *BILLING_DISABLED* | *"billing to be enabled"* | *"nable billing"* | *"illing account"* | *"illing must be enabled"*)
@@ -59,7 +69,7 @@ hint() {
         echo "make setup-gcp enables the APIs; a new one takes some minutes until every server knows of it" ;;
     *RESOURCE_EXHAUSTED* | *"uota exceeded"* | *"xceeded quota"* | *"HTTPError 429"*)
         echo "wait and run it again, or ask for more: https://console.cloud.google.com/iam-admin/quotas?project=$project" ;;
-    *actAs*)
+    *actAs* | *"act as service account"*)
         echo "make setup-permissions makes the account; who deploys needs roles/iam.serviceAccountUser on it" ;;
     *PERMISSION_DENIED* | *"HTTPError 403"* | *"Access Denied"* | *"does not have permission"*)
         echo "gcloud auth list shows who you are; DEPLOYMENT.md lists the roles that who deploys needs" ;;
@@ -67,6 +77,8 @@ hint() {
         echo "the name is taken, perhaps by something deleted lately or by another call: run it again, or choose another name in $env_file" ;;
     *UNAUTHENTICATED* | *"gcloud auth login"*)
         echo "sign in: gcloud auth login" ;;
+    *"does not exist"*)
+        echo "an account is known everywhere some minutes after it was created: wait, and run it again; what is done already is not repeated" ;;
     *NOT_FOUND* | *"ot found"* | *"annot find"*)
         echo "make setup-gcp, make setup-permissions and make deploy make what is needed, in this order; buckets must exist" ;;
     *)
@@ -91,7 +103,7 @@ lookup() {
     if "$@" >"$found" 2>"$work/stderr"; then
         return 0
     fi
-    grep -qE 'NOT_FOUND|Not found: |Cannot find |could not be found|not found: 404' "$found" "$work/stderr" || failed "$@"
+    [[ $(said) =~ NOT_FOUND|"Not found: "|"Cannot find "|"could not be found"|"not found: 404" ]] || failed "$@"
     return 1
 }
 
@@ -104,18 +116,25 @@ watch() {
 # bind <on what> <role> <member> <command>...: gives the role by the command, where the policy in $policy has it not.
 policy=$work/policy
 bind() {
-    local what="$1: $2 for ${3##*:}" role=$2 member=$3 tries=0
+    local what=$1 role=$2 member=$3
     shift 3
     if bound "$role" "$member"; then
-        say "$what" unchanged
-        return
+        say "$what: $role for ${member##*:}" unchanged
+    else
+        grant "$what" "$role" "${member##*:}" "$@" --role "$role" --member "$member"
     fi
-    # A new account is not known everywhere at once.
-    until "$@" --role "$role" --member "$member" >"$found" 2>"$work/stderr"; do
-        if ((tries++ == 15)) || ! grep -q 'does not exist' "$work/stderr"; then
+}
+
+# grant <on what> <role> <account> <command>...: gives the role by the command, as soon as the account is known there.
+grant() {
+    local what="$1: $2 for $3" try=1
+    shift 3
+    until "$@" >"$found" 2>"$work/stderr"; do
+        if ((try++ >= tries)) || [[ $(said) != *"does not exist"* ]]; then
             failed "$@"
         fi
-        sleep 2
+        ((try > 2)) || say "$what" "the account is not known there yet; tried again for up to $(((tries - 1) * pause)) s"
+        sleep "$pause"
     done
     say "$what" granted
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Enables the APIs, and makes the image repository and the datasets.
+# Enables the APIs, and creates the image repository, the bucket for the sources of builds, and the datasets.
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -24,6 +24,15 @@ else
     call gcloud artifacts repositories create "$repository" --location "$region" --project "$project" \
         --repository-format docker --labels managed-by=finops
     say "repository $repository in $region" created
+fi
+
+# `gcloud builds submit` would create it, but then finops-builder could not be allowed to read it before the first build.
+if lookup gcloud storage buckets describe "gs://$source_bucket" --project "$project" --format 'value(name)'; then
+    say "bucket $source_bucket" unchanged
+else
+    call gcloud storage buckets create "gs://$source_bucket" --location "$region" --project "$project" \
+        --uniform-bucket-level-access --public-access-prevention
+    say "bucket $source_bucket in $region" created
 fi
 
 for dataset in $datasets; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes the two service accounts, and gives the job's what it needs: to run jobs in the project, to edit the datasets, to
-# read the buckets. The scheduler's may start the jobs, which is given with each job (deploy.sh).
+# Creates the service accounts. The job's gets what it needs: to run jobs in the project, to edit the datasets, to read the
+# buckets. The builder's: to read the source, to write its log, to push the image. The scheduler's may start the jobs, which
+# is given with each job (deploy.sh).
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -14,39 +15,42 @@ account() {
         say "service account $1" created
     fi
 }
+
+# bind_bucket <bucket> <account>: lets the account read the bucket.
+bind_bucket() {
+    read_policy gcloud storage buckets get-iam-policy "gs://$1" --project "$project"
+    bind "bucket $1" roles/storage.objectViewer "serviceAccount:$2" \
+        gcloud storage buckets add-iam-policy-binding "gs://$1" --project "$project" --condition None
+}
+
 account finops-job "finops: runs the jobs"
 account finops-scheduler "finops: starts the jobs"
+account finops-builder "finops: builds the image"
 
 read_policy gcloud projects get-iam-policy "$project"
 bind "project $project" roles/bigquery.jobUser "serviceAccount:$job_account" \
     gcloud projects add-iam-policy-binding "$project" --condition None
 
-# Whose account builds the image depends on the project's age and the organization's policies. It may have the right
-# already, through a broader role.
-call gcloud builds get-default-service-account --project "$project" --format 'value(serviceAccountEmail)'
-builder=serviceAccount:$(sed 's|.*/||' "$found")
-if bound roles/editor "$builder" || bound roles/owner "$builder"; then
-    say "project $project: roles/cloudbuild.builds.builder for ${builder#*:}" "not needed, it may edit the project"
-else
-    bind "project $project" roles/cloudbuild.builds.builder "$builder" \
-        gcloud projects add-iam-policy-binding "$project" --condition None
-fi
+bind "project $project" roles/logging.logWriter "serviceAccount:$builder_account" \
+    gcloud projects add-iam-policy-binding "$project" --condition None
+
+read_policy gcloud artifacts repositories get-iam-policy "$repository" --location "$region" --project "$project"
+bind "repository $repository" roles/artifactregistry.writer "serviceAccount:$builder_account" \
+    gcloud artifacts repositories add-iam-policy-binding "$repository" --location "$region" --project "$project"
+bind_bucket "$source_bucket" "$builder_account"
 
 for dataset in $datasets; do
-    what="dataset $dataset: roles/bigquery.dataEditor for $job_account"
     lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset" ||
         fail "dataset $project:$dataset is not there" "make setup-gcp makes it"
     if python3 deploy/dataset.py grants "$found" "$job_account"; then
-        say "$what" unchanged
+        say "dataset $dataset: roles/bigquery.dataEditor for $job_account" unchanged
     else
-        call bq --headless --project_id "$project" query --use_legacy_sql=false \
+        grant "dataset $dataset" roles/bigquery.dataEditor "$job_account" \
+            bq --headless --project_id "$project" --location "$location" query --use_legacy_sql=false \
             "GRANT \`roles/bigquery.dataEditor\` ON SCHEMA \`$project.$dataset\` TO 'serviceAccount:$job_account'"
-        say "$what" granted
     fi
 done
 
 for bucket in $buckets; do
-    read_policy gcloud storage buckets get-iam-policy "gs://$bucket" --project "$project"
-    bind "bucket $bucket" roles/storage.objectViewer "serviceAccount:$job_account" \
-        gcloud storage buckets add-iam-policy-binding "gs://$bucket" --project "$project" --condition None
+    bind_bucket "$bucket" "$job_account"
 done

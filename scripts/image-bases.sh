@@ -8,6 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 builder=$1 runtime=$2
+[[ $builder$runtime != *@* ]] || {
+    echo "image-bases: the Dockerfile names digests, of which there are no stand-ins: $builder, $runtime" >&2
+    echo "hint: give the digests as build arguments, and leave tags in the Dockerfile" >&2
+    exit 1
+}
 # The Debian release, as in rust:1.95-bookworm.
 release=${builder##*-}
 made_from="$(rustc --version), $(sha256sum <"$0")"
@@ -48,7 +53,7 @@ debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$release"
 mkdir -p "$root/usr/local/bin" "$root/usr/local/lib"
 cp "$toolchain/bin/cargo" "$toolchain/bin/rustc" "$root/usr/local/bin/"
 cp -R "$toolchain"/lib/*.so* "$toolchain/lib/rustlib" "$root/usr/local/lib/"
-commit "docker.io/library/$builder" --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+commit "$builder" --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 echo "image-bases: making a stand-in for $runtime, once" >&2
 packages=$root/var/cache/runtime

@@ -65,7 +65,7 @@ work=$(mktemp -d "$cache/test.XXXXXX")
 trap clean EXIT
 
 step "stand-ins for the bases"
-mapfile -t bases < <(awk '$1 == "FROM" { print $2 }' Dockerfile)
+mapfile -t bases < <(sed -n 's/^ARG \(RUST\|RUNTIME\)=//p' Dockerfile)
 scripts/image-bases.sh "${bases[@]}"
 buildah images --format '{{.Name}}:{{.Tag}}  {{.Size}}'
 

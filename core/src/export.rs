@@ -1,10 +1,7 @@
 //! Kinds of exports: how each provider's are found, and what their tables stand on.
 
 use jiff::Timestamp;
-use serde::{
-    Deserialize, Serialize,
-    de::{IntoDeserializer, value::Error as ValueError},
-};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     aws_cur, aws_data_exports, azure,

@@ -131,7 +131,7 @@ def create_repository(state, request):
 @route("DELETE", f"{REPOSITORIES}/{{}}")
 def delete_repository(state, request):
     name = "/".join(request.parts)
-    for each in [each for each in state.things if each.startswith(f"{name}/")]:
+    for each in [each for each in state.things if each.startswith(f"{name}/") or each == f"policy of repository {request.parts[1]}"]:
         del state.things[each]
     return state.delete(name, done({}, operation(request)))
 
@@ -139,7 +139,21 @@ def delete_repository(state, request):
 @route("GET", f"{REPOSITORIES}/{{}}/packages/{{}}/tags")
 def list_tags(state, request):
     name = "{}/{}/packages/{}".format(*request.parts)
-    return {"tags": [{"name": f"{name}/tags/{tag}"} for tag in state.things[name]]} if name in state.things else missing(name)
+    if name not in state.things:
+        return missing(name)
+    return {"tags": [{"name": f"{name}/tags/{tag}", "version": f"{name}/versions/{version}"}
+                     for tag, version in state.things[name].items()]}
+
+
+@route("GET", f"{REPOSITORIES}/{{}}:getIamPolicy")
+def get_repository_policy(state, request):
+    repository = state.get("/".join(request.parts))
+    return repository if isinstance(repository, tuple) else get_policy(state, f"repository {request.parts[1]}")
+
+
+@route("POST", f"{REPOSITORIES}/{{}}:setIamPolicy")
+def set_repository_policy(state, request):
+    return set_policy(state, f"repository {request.parts[1]}", request.json["policy"])
 
 
 # --- IAM -------------------------------------------------------------------------------------------------------------
@@ -171,8 +185,28 @@ def get_policy(state, name):
     return state.things.get(f"policy of {name}", {"version": 1, "etag": etag(0), "bindings": []})
 
 
+def is_unknown(state, place, account):
+    """Whether a place does not know an account yet: the first requests about it, as many as the state holds for
+    `new accounts are unknown`, are refused."""
+    times = state.things.get("new accounts are unknown")
+    if not times:
+        return False
+    asked = state.things.setdefault("asked for accounts", {})
+    asked[f"{account} at {place}"] = asked.get(f"{account} at {place}", 0) + 1
+    return asked[f"{account} at {place}"] <= times
+
+
+def unknown(account):
+    """As in hashicorp/terraform-provider-google#26429."""
+    return error(400, "INVALID_ARGUMENT", f"Service account {account} does not exist.", reason="invalid")
+
+
 def set_policy(state, name, policy):
     """Puts it in place of the one that its etag is of."""
+    members = sorted({member for binding in policy.get("bindings", []) for member in binding["members"]})
+    for account in (member.removeprefix("serviceAccount:") for member in members):
+        if is_unknown(state, name, account):
+            return unknown(account)
     if policy["etag"] != get_policy(state, name)["etag"]:
         return error(409, "ABORTED", "There were concurrent policy changes.")
     number = int.from_bytes(base64.b64decode(policy["etag"]), "big") + 1
@@ -256,38 +290,50 @@ def upload(state, request):
     return found | {"name": about.get("name") or request.query["name"][0]}
 
 
-@route("GET", "storage.googleapis.com/build-logs/log-build-1.txt")
-def get_build_log(state, request):
-    log, begin = b"Step #0: built\n", int(re.search("[0-9]+|$", request.headers.get("Range", ""))[0] or 0)
-    return 206 if begin < len(log) else 416, {"Content-Type": "text/plain"}, log[begin:]
-
-
 # --- Cloud Build -----------------------------------------------------------------------------------------------------
 
 BUILD = "cloudbuild.googleapis.com/v1/projects/{}"
 
 
-@route("GET", f"{BUILD}/locations/global/defaultServiceAccount")
-def get_builder(state, request):
-    account = state.things.get("builder", f"{NUMBER}-compute@developer.gserviceaccount.com")
-    return {"name": f"projects/{NUMBER}/locations/global/defaultServiceAccount",
-            "serviceAccountEmail": f"projects/{request.parts[0]}/serviceAccounts/{account}"}
+def may(state, name, role, account):
+    """Whether a policy gives the account the role."""
+    return any(each["role"] == role and f"serviceAccount:{account}" in each["members"] and "condition" not in each
+               for each in get_policy(state, name)["bindings"])
+
+
+def unreadable(account):
+    """As in DefangLabs/pulumi-defang#115."""
+    return error(400, "INVALID_ARGUMENT", f"could not resolve source: googleapi: Error 403: {account} does not have "
+                 "storage.objects.get access to the Google Cloud Storage object. Permission 'storage.objects.get' denied on "
+                 "resource (or it may not exist)., forbidden")
 
 
 @route("POST", f"{BUILD}/(?:locations/global/)?builds")
 def create_build(state, request):
-    """A build, which is done by the time that someone looks."""
+    """A build, which is done by the time that someone looks; as the account that it names, which must be there and have
+    the roles that a build needs. What is said where they lack is ours, but for the source."""
     build, values = request.json, request.json.get("substitutions", {})
+    project, bucket = request.parts[0], build["source"]["storageSource"]["bucket"]
+    account = build["serviceAccount"].replace("$PROJECT_ID", project).split("/")[-1]
+    if f"serviceAccounts/{account}" not in state.things:
+        return error(404, "NOT_FOUND", f"Service account {account} was not found.")
+    if not may(state, f"buckets/{bucket}", "roles/storage.objectViewer", account):
+        return unreadable(account)
+    if not may(state, f"projects/{project}", "roles/logging.logWriter", account):
+        return error(400, "INVALID_ARGUMENT", f"{account} may not write logs")
+    status = "SUCCESS"
     for image in build.get("images", []):
         image = re.sub(r"\$\{?(_[A-Z]+)\}?", lambda found: values[found[1]], image)
         host, project, repository, name, tag = re.fullmatch("([^/]+)/([^/]+)/([^/]+)/([^:]+):(.+)", image).groups()
         place = f"projects/{project}/locations/{host.removesuffix('-docker.pkg.dev')}/repositories/{repository}"
-        tags = state.things.setdefault(f"{place}/packages/{name}", [])
-        if tag not in tags:
-            tags.append(tag)
-    build |= {"id": "build-1", "projectId": request.parts[0], "status": "SUCCESS", "createTime": MOMENT,
+        if may(state, f"repository {repository}", "roles/artifactregistry.writer", account) and "builds fail" not in state.things:
+            tags = state.things.setdefault(f"{place}/packages/{name}", {})
+            # Another one each time, as times in an image have it.
+            tags[tag] = f"sha256:{1 + sum(int(version[7:], 16) for version in tags.values()):064x}"
+        else:
+            status = "FAILURE"
+    build |= {"id": "build-1", "projectId": request.parts[0], "status": status, "createTime": MOMENT,
               "startTime": MOMENT, "finishTime": MOMENT, "logUrl": "https://console.cloud.google.com/build-1",
-              "logsBucket": "gs://build-logs",
               "name": f"projects/{request.parts[0]}/locations/global/builds/build-1"}
     state.things["build"] = build
     return {"name": "operations/build/1", "metadata": {
@@ -331,15 +377,23 @@ def insert_job(state, request):
     thing = state.get(f"datasets/{project}:{dataset}")
     if isinstance(thing, tuple):
         return thing
+    if request.json["jobReference"].get("location", "").upper() != thing["location"].upper():
+        return error(404, "NOT_FOUND", f"Not found: Dataset {project}:{dataset} was not found in that location", reason="notFound")
+    job = request.json | {"kind": "bigquery#job", "id": f"{project}:US.job", "status": {"state": "DONE"}, "statistics": {
+        "query": {"statementType": verb, "totalBytesProcessed": "0"}, "totalBytesProcessed": "0"}}
+    job["jobReference"]["location"] = thing["location"]
+    state.things["job"] = job
+    if is_unknown(state, dataset, account):
+        # Whether the service says so at once or in the job, nobody reports: now one, now the other.
+        if len(state.things["asked for accounts"]) % 2:
+            return unknown(account)
+        job["status"]["errorResult"] = {"reason": "invalid", "message": f"Service account {account} does not exist."}
+        return job
     # The service reads the role back under its older name.
     others = [each for each in thing["access"] if each not in (
         {"role": role, "userByEmail": account} for role in ("WRITER", "roles/bigquery.dataEditor"))]
     thing["access"] = others + ([{"role": "WRITER", "userByEmail": account}] if verb == "GRANT" else [])
-    state.things["job"] = request.json | {
-        "kind": "bigquery#job", "id": f"{project}:US.job", "status": {"state": "DONE"},
-        "statistics": {"query": {"statementType": verb, "totalBytesProcessed": "0"}, "totalBytesProcessed": "0"}}
-    state.things["job"]["jobReference"]["location"] = thing["location"]
-    return state.things["job"]
+    return job
 
 
 @route("GET", "bigquery.googleapis.com/bigquery/v2/projects/{}/jobs/{}")

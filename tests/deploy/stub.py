@@ -32,6 +32,11 @@ FAILURES = {
     "actas": lambda where: error(
         403, "PERMISSION_DENIED", f"Permission 'iam.serviceaccounts.actAs' denied on service account finops-job@{services.PROJECT}"
         ".iam.gserviceaccount.com (or it may not exist).", reason="forbidden"),
+    # As in kohei321dev/spot-diggz#164.
+    "act_as": lambda where: error(
+        403, "PERMISSION_DENIED", "caller does not have permission to act as service account 109095503163182759798"),
+    "source": lambda where: services.unreadable(f"finops-builder@{services.PROJECT}.iam.gserviceaccount.com"),
+    "unknown_account": lambda where: services.unknown(f"finops-job@{services.PROJECT}.iam.gserviceaccount.com"),
     "api_disabled": lambda where: error(
         403, "PERMISSION_DENIED", f"This API has not been used in project {services.PROJECT} before or it is disabled. Enable it, "
         "then retry.", detail("SERVICE_DISABLED"), reason="accessNotConfigured"),
@@ -41,9 +46,6 @@ FAILURES = {
     "quota": lambda where: error(
         429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'Write requests'.", reason="quotaExceeded"),
     "taken": lambda where: error(409, "ALREADY_EXISTS", f"Requested entity already exists: {where}", reason="duplicate"),
-    # What a service says that does not know a new account yet.
-    "unknown_account": lambda where: error(
-        400, "INVALID_ARGUMENT", f"Service account finops-job@{services.PROJECT}.iam.gserviceaccount.com does not exist."),
 }
 
 

@@ -140,6 +140,7 @@ impl Deployment {
         command.envs([("GCP_PROJECT_ID", "stray-project"), ("PIPELINE", "azure"), ("AWS_TABLE_NAME", "stray")]);
         // It holds a folder `deploy`, too.
         command.env("CDPATH", root());
+        command.env("FINOPS_DEPLOY_PAUSE", "0");
         command.envs([("IMAGE_TAG", "stray"), ("YES", "yes"), ("CLOUDSDK_CORE_PROJECT", "stray-project")]);
         let output = tokio::task::block_in_place(|| command.output()).unwrap();
         Outcome {
@@ -202,6 +203,23 @@ impl Deployment {
         fs::write(file, state.to_string()).unwrap();
     }
 
+    /// Lets images be built, as `make setup-permissions` would.
+    pub fn let_images_be_built(&self) {
+        let account = "finops-builder@my-project.iam.gserviceaccount.com";
+        self.change(|state| {
+            state.insert(format!("serviceAccounts/{account}"), json!({"email": account}));
+            for (on, role) in [
+                ("projects/my-project", "roles/logging.logWriter"),
+                ("repository finops", "roles/artifactregistry.writer"),
+                ("buckets/my-project_cloudbuild", "roles/storage.objectViewer"),
+            ] {
+                let bindings = json!([{"role": role, "members": [format!("serviceAccount:{account}")]}]);
+                state
+                    .insert(format!("policy of {on}"), json!({"version": 1, "etag": "AAAAAAAA", "bindings": bindings}));
+            }
+        });
+    }
+
     /// What there is, by its full name.
     pub fn state(&self) -> BTreeMap<String, Value> {
         let file = self.folder.path().join("stub/state.json");
@@ -225,7 +243,7 @@ impl Outcome {
     }
 }
 
-/// Requests as a person reads them: method and address, and below it what was sent.
+/// Requests as a person reads them: method and address, and below it what was sent. What is sent again is there once.
 pub fn told(requests: &[Value]) -> String {
     let one = |request: &Value| {
         let (method, host, path) = (&request["method"], &request["host"], &request["path"]);
@@ -247,5 +265,16 @@ pub fn told(requests: &[Value]) -> String {
         let body = if body.is_null() { String::new() } else { format!("{body:#}\n") };
         format!("{} {}{}\n{body}", address[0], address[1], address[2])
     };
-    requests.iter().map(one).collect::<Vec<_>>().join("\n")
+    let mut told: Vec<(String, usize)> = Vec::new();
+    for request in requests.iter().map(one) {
+        match told.last_mut() {
+            Some((last, times)) if *last == request => *times += 1,
+            _ => told.push((request, 1)),
+        }
+    }
+    let with_times = |(request, times): (String, usize)| match times {
+        1 => request,
+        _ => request.replacen('\n', &format!(" ({times} times)\n"), 1),
+    };
+    told.into_iter().map(with_times).collect::<Vec<_>>().join("\n")
 }

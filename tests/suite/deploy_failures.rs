@@ -15,6 +15,12 @@ fn fails(deployment: &Deployment, arguments: &[&str]) -> String {
     format!("$ make {}\n{}{}", arguments.join(" "), outcome.stdout, outcome.errors())
 }
 
+/// How many requests there were since the last time, of those that change something, to addresses that end so.
+fn asked(deployment: &Deployment, address: &str) -> usize {
+    let changes = deployment.changes();
+    changes.iter().filter(|request| request["path"].as_str().unwrap().ends_with(address)).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     let Some(deployment) = Deployment::new(AWS) else { return };
@@ -34,17 +40,21 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     deployment.fail(&[]);
     seen.push(fails(&deployment, &["setup-permissions"]));
     deployment.prints(&["setup-gcp"]);
+    deployment.changes();
+    // An account that stays unknown.
+    deployment.fail(&[("POST", "bigquery.*/jobs$", "unknown_account", 100)]);
+    seen.push(fails(&deployment, &["setup-permissions", "FINOPS_DEPLOY_TRIES=2"]));
+    assert_eq!(asked(&deployment, "projects/my-project/jobs"), 2);
     for (method, path, error, target) in [
         ("PUT", "b/my-billing-bucket/iam", "permission", "setup-permissions"),
         ("POST", "cloudbuild.*builds", "api_disabled", "build"),
+        ("POST", "cloudbuild.*builds", "act_as", "build"),
         ("POST", "run.*namespaces.*jobs", "actas", "deploy"),
     ] {
         deployment.fail(&[(method, path, error, 100)]);
         seen.push(fails(&deployment, &[target]));
     }
-    // A service that does not know the new account yet is asked again.
-    deployment.change(|state| drop(state.remove("policy of run job finops-aws")));
-    deployment.fail(&[("POST", "run.*setIamPolicy", "unknown_account", 1)]);
+    deployment.fail(&[]);
     assert_names(&deployment.prints(&["deploy"]), &["roles/run.invoker", "granted", "schedule finops-aws: created"]);
     for part in ["run.*executions", "cloudscheduler.*jobs"] {
         deployment.fail(&[("GET", part, "permission", 100)]);
@@ -114,7 +124,15 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
         fails(&deployment, &["logs-aws"]),
     ];
     deployment.prints(&["setup-gcp"]);
+    seen.push(fails(&deployment, &["build"]));
+    deployment.let_images_be_built();
+    // A role that was given just now counts a little later.
+    deployment.fail(&[("POST", "cloudbuild.*builds", "source", 2)]);
+    deployment.changes();
+    seen.push(fails(&deployment, &["build"]));
+    deployment.fail(&[("POST", "cloudbuild.*builds", "source", 1)]);
     seen.push(deployment.prints(&["build", "build"]));
+    assert_eq!(asked(&deployment, "/builds"), 4);
     seen.push(fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]));
     // A tag is no option of grep's.
     assert_names(&fails(&deployment, &["deploy", "IMAGE_TAG=-vex"]), &["there is no image", "finops:-vex"]);
@@ -127,7 +145,14 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(deployment.prints(&["update"]));
     assert_eq!(deployment.changes().len(), 0);
     deployment.write("src/main.rs", "// changed");
+    // gcloud fails, and what it had built is there; the second time there are two builds under one tag.
+    deployment.fail(&[("GET", "cloudbuild.*builds/", "permission", 100)]);
     seen.push(deployment.prints(&["update", "update"]));
+    deployment.fail(&[]);
+    // An image of that tag is there, but not of this build.
+    deployment.change(|state| drop(state.insert("builds fail".to_owned(), true.into())));
+    seen.push(fails(&deployment, &["update"]));
+    deployment.change(|state| drop(state.remove("builds fail")));
     deployment.write(".env", &AWS.replace("aws_cur", "aws_other").replace("0 6 * * *", "0 5 * * *"));
     deployment.commit();
     seen.push(deployment.prints(&["update"]));

@@ -159,6 +159,37 @@ print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).proble
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_some_exports_have_reaches_the_job_of_their_pipeline() {
+    let program = "
+import sys, settings
+values = dict(pair.split('=') for pair in sys.argv[1:])
+all = settings.Settings(values)
+assert not all.unused, all.unused
+print(*(problem for problem in all.problems if 'belongs to no export' in problem), sep='\\n', end='')
+for pipeline in settings.PIPELINES:
+    print(pipeline, *(f'{name}={value}' for name, value in all.environment(pipeline).items() if value.startswith('own')))
+";
+    let shared = [
+        "AWS_CUR_VERSION=own-1",
+        "AWS_LEAVE_OUT=own-2",
+        "AWS_NULL_VALUES=own-3",
+        "AZURE_KEEP_RUNS=own-4",
+        "AZURE_LEAVE_OUT=own-5",
+        "AZURE_NULL_VALUES=own-6",
+        "AZURE_SCOPES=own-7",
+    ];
+    let printed = python(program, &shared);
+    let of = |pipeline: &str| printed.lines().find_map(|line| line.strip_prefix(pipeline)).unwrap().to_owned();
+    for (pipeline, begin) in [("aws ", "AWS_"), ("azure ", "AZURE_")] {
+        let mut sent: Vec<_> = of(pipeline).split(' ').map(str::to_owned).collect();
+        sent.sort();
+        assert_eq!(sent, shared.into_iter().filter(|name| name.starts_with(begin)).collect::<Vec<_>>());
+    }
+    let of_one = ["AZURE_EXPORTS=prod", "AZURE_PROD_SCOPES=own-1", "AWS_EXPORTS=a", "AWS_A_CUR_VERSION=own-2"];
+    assert_eq!(python(program, &of_one).trim(), "aws AWS_A_CUR_VERSION=own-2\nazure AZURE_PROD_SCOPES=own-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn another_file_is_named_by_env_file_and_may_come_from_windows() {
     let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
     let windows = format!("\u{feff}{AWS}").replace('\n', "\r\n");

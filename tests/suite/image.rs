@@ -1,6 +1,11 @@
 //! The recipe of the container image. `make image-test` follows it.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -84,4 +89,20 @@ fn the_context_lets_in_what_the_image_copies_and_nothing_else() {
     let instructions = instructions();
     let needed: BTreeSet<&str> = instructions.iter().filter_map(copied).flat_map(|(sources, _)| sources).collect();
     assert_eq!(let_in, needed);
+}
+
+#[test]
+fn the_images_it_begins_from_are_arguments_and_docker_hub_is_not_asked() {
+    let instructions = instructions();
+    let of = |wanted: &'static str| {
+        instructions.iter().filter(move |(name, _)| name == wanted).map(|(_, rest)| rest.as_str())
+    };
+    let defaults: BTreeMap<&str, &str> = of("ARG").filter_map(|argument| argument.split_once('=')).collect();
+    let begins: Vec<&str> = of("FROM").map(|from| from.split(' ').next().unwrap()).collect();
+    assert_eq!(begins.len(), 2);
+    for begin in begins {
+        let image = defaults[begin.strip_prefix('$').unwrap()];
+        let (registry, name) = image.split_once('/').unwrap();
+        assert!(registry.ends_with("gcr.io") && name.contains(':') && !name.contains('@'), "{image}");
+    }
 }
