@@ -198,7 +198,7 @@ async fn round<W: Warehouse>(
             let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(store, warehouse, target, table, run, &month, columns, previous.cloned());
+            let replaced = replace(export, store, warehouse, target, table, run, &month, columns, previous.cloned());
             // A fault of ours, or of a library, costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
@@ -237,6 +237,7 @@ fn ended_early(period: BillingPeriod) -> Error {
 
 #[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
 async fn replace<W: Warehouse>(
+    export: &Export,
     store: &Store,
     warehouse: &W,
     target: &Target,
@@ -277,6 +278,7 @@ async fn replace<W: Warehouse>(
         columns: columns.collect(),
         cost,
         currency,
+        no_value: export.no_value(),
         net_cost,
         kind: delivery.manifest.kind,
         issued_at: delivery.issued(),

@@ -25,7 +25,7 @@ use jiff::civil::Date;
 
 use crate::error::{Error, Kind, Result};
 
-pub use month::{LoadColumn, MonthLoad, NewRecord};
+pub use month::{LoadColumn, MonthLoad, NewRecord, NoValue};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
 
 /// What a warehouse can do at once, and with which files.
@@ -191,13 +191,26 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
             },
         )
     };
-    let hint = if failed.iter().any(would_change) {
+    // An amount or a date has digits.
+    let means_none = |failure: &&CastFailure| !failure.example.contains(|c: char| c.is_ascii_digit());
+    let hint = if failed.iter().any(means_none) && load.no_value.texts.is_empty() {
+        return Some(Error::new(Kind::Data, message).hint(name_no_value(load)));
+    } else if failed.iter().any(would_change) {
         "nothing was changed; compare the files with the provider's, or choose another table name: finops creates that \
          table and loads all months there"
     } else {
         "nothing was changed; compare the files with the provider's, or report the values"
     };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
+}
+
+/// What helps where texts such as `NULL` stand in columns of amounts or dates.
+fn name_no_value(load: &MonthLoad) -> String {
+    format!(
+        "nothing was changed; where such a text means that there is no value, list it in {}, as in `None,NULL`, or compare \
+         the files with the provider's",
+        load.no_value.setting
+    )
 }
 
 /// The error for a table that finops did not create.
@@ -223,7 +236,7 @@ pub(crate) mod test {
     };
     use jiff::Timestamp;
 
-    use super::{LoadColumn, MonthLoad, TableName, Target};
+    use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
 
     pub fn target() -> Target {
         Target {
@@ -248,6 +261,7 @@ pub(crate) mod test {
             columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
             cost: "cost",
             currency: "currency",
+            no_value: NoValue::default(),
             net_cost: None,
             kind: ExportKind::Cur,
             issued_at: Timestamp::UNIX_EPOCH,

@@ -11,7 +11,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, state};
+use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, scales::Scales, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -25,14 +25,18 @@ const LONGEST_REASON: usize = 400;
 
 /// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
 pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    // One that a panic left open.
-    roll_back(connection);
-    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))?;
+    begin(connection, table, load)?;
     let staged = stage_in_transaction(connection, table, load);
     if staged.is_err() {
         roll_back(connection);
     }
     staged
+}
+
+fn begin(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<()> {
+    // One that a panic or a failed statement left open.
+    roll_back(connection);
+    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))
 }
 
 /// Ends the transaction, whatever its state is.
@@ -60,7 +64,7 @@ fn doing(table: &Prepared, period: BillingPeriod) -> String {
 }
 
 fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    let (counted, written) = thread::scope(|scope| {
+    let (counted, (written, source)) = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
         let counted = scope.spawn(|| integrity::rows(&load.files, load.format));
         let written = replace(connection, table, load);
@@ -74,43 +78,76 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     figures.files = Some(load.files.len() as u64);
     (figures.written, figures.counted) = (Some(written), counted);
     if figures.rows() < written {
-        figures.rows_by_month = rows_by_month(connection, table, load)?;
+        figures.rows_by_month = rows_by_month(connection, table, load, &source)?;
     }
     Ok(figures)
 }
 
-/// Deletes the month and loads the files; gives the number of rows loaded.
-fn replace(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
-    let period = load.billing_period;
+/// Deletes the month and loads the files; gives the number of rows loaded, and what they were read from. Where a column
+/// needs more decimals than it has, it gets them in the same transaction, and keeps its values.
+fn replace(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<(u64, String)> {
+    let (period, Prepared { target, path }) = (load.billing_period, table);
     if load.format == FileFormat::Parquet {
         footers::check(connection, load, &files(load))?;
     }
+    let (mut scales, mut parallel) = (Scales::of_table(connection, &target.name)?, true);
+    loop {
+        let source = source(load, parallel);
+        let casts: Vec<Cast> = load.columns.iter().map(|column| cast(column, load, &scales)).collect();
+        scales.widen(connection, path)?;
+        let error = match delete_and_insert(connection, table, load, &casts, &source)? {
+            Ok(rows) => return Ok((rows, source)),
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        if parallel && text.contains(PARALLEL) {
+            parallel = false;
+        } else if text.contains(NO_VALUE) {
+            // The transaction is spent; the files can be read without it.
+            let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
+            match scales.needed(&reader, table, load, &casts, &source)? {
+                Some(wider) => scales = wider,
+                None => {
+                    return Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)));
+                }
+            }
+        } else {
+            return Err(refused(load, &error));
+        }
+        begin(connection, table, load)?;
+    }
+}
+
+fn cast(column: &LoadColumn, load: &MonthLoad, scales: &Scales) -> Cast {
+    Cast::new(column, load, scales.of(&column.column.name))
+}
+
+/// Deletes the month and inserts the rows of `source`; the inner error is DuckDB's about these.
+fn delete_and_insert(
+    connection: &Connection,
+    Prepared { target, path }: &Prepared,
+    load: &MonthLoad,
+    casts: &[Cast],
+    source: &str,
+) -> Result<Result<u64, DuckDbError>> {
+    let period = load.billing_period;
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
-    let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
     let mut values: Vec<String> = casts.iter().map(Cast::checked).collect();
     if target.staged {
         names.push(DIALECT.quote(EXECUTION_ID));
         values.push(DIALECT.literal(&load.execution_id));
     }
-    let source = source(load);
     let insert = format!("INSERT INTO {path} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
-    match connection.execute(&insert, []) {
-        Ok(rows) => Ok(rows as u64),
-        Err(error) if error.to_string().contains(NO_VALUE) => {
-            // The transaction is spent; the files can be read without it.
-            let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
-            Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))
-        }
-        Err(error) => Err(refused(load, &error)),
-    }
+    Ok(connection.execute(&insert, []).map(|rows| rows as u64))
 }
 
 /// Rows and cost of the month as it is now in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    let sql = DIALECT.cost_query(path, &target.layout, load, true);
-    let columns = if load.net_cost.is_some() { 6 } else { 4 };
+    let scales = Scales::of_table(connection, &target.name)?;
+    let sql = DIALECT.cost_query(path, &target.layout, load, true, |amount, column| scales.sum(amount, column));
+    let columns = if load.net_cost.is_some() { 7 } else { 4 };
     let rows = texts(connection, &sql, columns)
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(&rows).map_err(|found| {
@@ -124,14 +161,15 @@ fn rows_by_month(
     connection: &Connection,
     Prepared { target, .. }: &Prepared,
     load: &MonthLoad,
+    source: &str,
 ) -> Result<BTreeMap<Option<BillingPeriod>, u64>> {
     let doing = || format!("cannot count the rows of the files of {}", load.billing_period);
     let mut months = BTreeMap::new();
     let Some(column) = load.columns.iter().find(|column| column.column.name == target.layout.partition) else {
         return Ok([(None, 1)].into());
     };
-    let value = Cast::new(column).checked();
-    let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {} GROUP BY 1", source(load));
+    let value = cast(column, load, &Scales::default()).checked();
+    let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {source} GROUP BY 1");
     for row in texts(connection, &sql, 2).map_err(failed(doing()))? {
         let month = row[0].as_deref().and_then(|month| month.parse().ok());
         let rows: u64 = row[1].as_deref().and_then(|rows| rows.parse().ok()).unwrap_or_default();
@@ -152,8 +190,8 @@ fn files(load: &MonthLoad) -> String {
     format!("[{}]", files.join(", "))
 }
 
-/// The rows of the files.
-fn source(load: &MonthLoad) -> String {
+/// The rows of the files. Only where CSV files are not read `parallel`, any number of empty lines may follow the rows.
+fn source(load: &MonthLoad, parallel: bool) -> String {
     let files = files(load);
     // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
     // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
@@ -165,7 +203,7 @@ fn source(load: &MonthLoad) -> String {
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     format!(
         "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
-         strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
+         strict_mode = true, hive_partitioning = false, compression = '{compression}', parallel = {parallel}, columns = {{{}}})",
         types.join(", ")
     )
 }
@@ -233,7 +271,8 @@ const ROW_ERRORS: [&str; 5] = [
     "The CSV Parser state machine",
 ];
 
-/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are. What it advises is an option of its own.
+/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are, as where empty lines of many megabytes follow
+/// them.
 const PARALLEL: &str = "The Parallel CSV Reader";
 
 /// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
@@ -241,9 +280,6 @@ const PARALLEL: &str = "The Parallel CSV Reader";
 fn reason(text: &str) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
-        if text.contains(PARALLEL) {
-            return "DuckDB cannot read the file to its end, as where many empty lines follow the rows".to_owned();
-        }
         let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
         return one_line(&text[..end]);
     };
@@ -258,9 +294,6 @@ mod tests {
 
     #[test]
     fn what_duckdb_advises_on_its_own_options_is_left_out() {
-        let text = "The Parallel CSV Reader currently does not support a full read on this file.\nTo correctly parse this \
-                    file, please run with the single threaded error (i.e., parallel = false)";
-        assert_eq!(reason(text), "DuckDB cannot read the file to its end, as where many empty lines follow the rows");
         assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
     }
 }
