@@ -203,7 +203,7 @@ async fn round<W: Warehouse>(
             let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(store, warehouse, target, table, run, &month, columns, months);
+            let replaced = replace(export, store, warehouse, target, table, run, &month, columns, months);
             // A fault of ours, or of a library, costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
@@ -243,6 +243,7 @@ fn ended_early(period: BillingPeriod) -> Error {
 
 #[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
 async fn replace<W: Warehouse>(
+    export: &Export,
     store: &Store,
     warehouse: &W,
     target: &Target,
@@ -254,7 +255,7 @@ async fn replace<W: Warehouse>(
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
     let fetched = Fetched::new(store, delivery, warehouse.limits().reads_buckets).await?;
-    let load = month_load(target, run, month, fetched.files(), table_columns, months)?;
+    let load = month_load(export, target, run, month, fetched.files(), table_columns, months)?;
     let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;
     if let Replaced::Committed(committed, _) = &replaced {
         info!(job_id = committed.record.job_id, rows = committed.record.rows, "month replaced");

@@ -55,6 +55,14 @@ impl ExportKind {
         }
     }
 
+    /// Yes and no, as its CSV files have them, and so what a BOOLEAN of its Parquet files is as text.
+    pub fn booleans(self) -> [&'static str; 2] {
+        match self {
+            Self::AzureActual | Self::AzureAmortized | Self::AzureUsage => ["True", "False"],
+            Self::Cur | Self::Cur2 | Self::Focus => ["true", "false"],
+        }
+    }
+
     /// A kind that a table with these columns may be for. Kinds with the same key columns are not told apart.
     pub fn of_table(has_column: impl Fn(&str) -> bool) -> Option<Self> {
         Self::EACH_TABLE.into_iter().find(|kind| has_column(kind.layout().partition))

@@ -168,7 +168,11 @@ impl ManifestError {
             Self::Malformed(_) | Self::Contradiction(_) => hint::COMPARE_MANIFEST,
             Self::Unsupported(_) => hint::CHANGE_REPORT,
             Self::Range { hint, .. } => hint,
-            Self::OtherKind { found, kind, .. } if is_aws(found.as_str()) && is_aws(kind) && (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) => {
+            Self::OtherKind { found, kind, .. }
+                if is_aws(found.as_str())
+                    && is_aws(kind)
+                    && (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
+            {
                 CHOOSE_VERSION
             }
             Self::OtherKind { .. } => OTHER_KIND,

@@ -404,7 +404,7 @@ fn a_month_whose_manifest_was_archived_after_its_load_stays() {
     };
     let decided = |candidates: &[Candidate], loaded: Option<Standing>, rules: &Rules| {
         let standing = loaded.map(|loaded| (loaded.record.billing_period, loaded)).into_iter().collect();
-        told(&plan(candidates.to_vec(), &standing, rules))
+        told(&plan(candidates.to_vec(), &standing, &Selection::default(), rules))
     };
     let skipped = "skip -: already loaded on 2025-04-05 00:00 UTC; its delivery was archived since";
     assert_eq!(decided(&[archived(4)], Some(standing(FIRST)), &RULES), skipped);
@@ -423,6 +423,6 @@ fn a_month_whose_manifest_was_archived_after_its_load_stays() {
         let decided = decided(&candidates, loaded, &rules);
         assert!(decided.starts_with("refuse -: manifest s3://b/m: "), "{decided}");
     }
-    let refused = plan(vec![archived(4)], &BTreeMap::new(), &RULES);
+    let refused = plan(vec![archived(4)], &BTreeMap::new(), &Selection::default(), &RULES);
     assert!(matches!(refused[0].decision, Decision::Refuse { hint } if hint.contains("AWS_LEAVE_OUT")));
 }

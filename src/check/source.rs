@@ -220,7 +220,12 @@ fn name(export: &Export) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use finops_core::export::Provider;
+
     use super::*;
+    use crate::config::{ExportOptions, Source};
 
     #[test]
     fn a_manifest_that_went_away_asks_for_another_check() {
@@ -230,6 +235,17 @@ mod tests {
             candidates: Vec::new(),
             newest_at: None,
             unreadable: Vec::new(),
+        };
+        let export = Export {
+            provider: Provider::Aws,
+            place: None,
+            options: ExportOptions::default(),
+            label: None,
+            name: None,
+            source: Source::Local(PathBuf::new()),
+            prefix: String::new(),
+            dataset: String::new(),
+            table: String::new(),
         };
         assert_eq!(of_export("aws", &export, &nothing, &MaxAge::default()).hint.as_deref(), Some(hint::CHECK_AGAIN));
     }

@@ -21,7 +21,7 @@ pub use parse::{Choice, parse};
 pub use problem::{Problem, Problems};
 pub use staged::Steps;
 
-use crate::warehouse::{TableName, Target, bigquery};
+use crate::warehouse::{NoValue, TableName, Target, bigquery};
 
 /// Everything that a run needs to know.
 #[derive(Clone, Debug)]
@@ -227,6 +227,15 @@ impl Export {
             layout,
             staged: self.place.is_some(),
         }
+    }
+
+    /// What means "no value" in its files.
+    pub fn no_value(&self) -> NoValue {
+        let setting = match self.place {
+            Some(_) => format!("{}.null_values", self.provider.as_str()),
+            None => scope::variable(self.provider, self.label.as_deref(), "NULL_VALUES"),
+        };
+        NoValue { texts: self.options.null_values.clone(), setting }
     }
 
     /// The table's name.

@@ -15,6 +15,7 @@ use finops_core::{
 
 use crate::{
     columns::BatchColumns,
+    config::Export,
     error::{Error, Kind, Result},
     pipeline::Run,
     schema_step::Ready,
@@ -29,6 +30,7 @@ const FILES_OF_A_JOB: usize = 10_000;
 /// # Errors
 /// `Schema` where its runs have their cost in different columns.
 pub fn month_load(
+    export: &Export,
     target: &Target,
     run: &Run,
     ready: &Ready,
@@ -87,6 +89,7 @@ pub fn month_load(
         neighbours,
         cost,
         currency,
+        no_value: export.no_value(),
         net_cost,
         kind: delivery.manifest.kind,
         issued_at: delivery.issued(),

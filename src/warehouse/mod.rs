@@ -27,7 +27,7 @@ use jiff::civil::Date;
 
 use crate::error::{Error, Kind, Result};
 
-pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord};
+pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
 
 /// What a warehouse can do at once, and with which files.
@@ -197,8 +197,25 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
             },
         )
     };
-    let hint = if failed.iter().any(would_change) { hint::COMPARE_OR_ANOTHER_TABLE } else { hint::COMPARE_VALUES };
+    // An amount or a date has digits.
+    let means_none = |failure: &&CastFailure| !failure.example.contains(|c: char| c.is_ascii_digit());
+    let hint = if failed.iter().any(means_none) && load.no_value.texts.is_empty() {
+        return Some(Error::new(Kind::Data, message).hint(name_no_value(load)));
+    } else if failed.iter().any(would_change) {
+        hint::COMPARE_OR_ANOTHER_TABLE
+    } else {
+        hint::COMPARE_VALUES
+    };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
+}
+
+/// What helps where texts such as `NULL` stand in columns of amounts or dates.
+fn name_no_value(load: &MonthLoad) -> String {
+    format!(
+        "nothing was changed; where such a text means that there is no value, list it in {}, as in `None,NULL`, or compare \
+         the files with the provider's",
+        load.no_value.setting
+    )
 }
 
 /// The error for a table that finops did not create.
@@ -224,7 +241,7 @@ pub(crate) mod test {
     };
     use jiff::Timestamp;
 
-    use super::{LoadColumn, MonthLoad, TableName, Target};
+    use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
 
     pub fn target() -> Target {
         Target {
@@ -255,6 +272,7 @@ pub(crate) mod test {
             neighbours: Vec::new(),
             cost: "cost",
             currency: "currency",
+            no_value: NoValue::default(),
             net_cost: None,
             kind: ExportKind::Cur,
             issued_at: Timestamp::UNIX_EPOCH,

@@ -65,6 +65,15 @@ pub struct GroupBy {
     pub day: &'static str,
 }
 
+/// What means "no value" in text for columns of amounts, whole numbers, days or moments.
+#[derive(Clone, Debug, Default)]
+pub struct NoValue {
+    /// The texts.
+    pub texts: Vec<String>,
+    /// The setting that lists them.
+    pub setting: String,
+}
+
 /// One month to put in place of what is loaded.
 #[derive(Clone, Debug)]
 pub struct MonthLoad {
@@ -100,6 +109,8 @@ pub struct MonthLoad {
     pub cost: &'static str,
     /// The table's column with the cost's currency.
     pub currency: &'static str,
+    /// What means "no value" in the files.
+    pub no_value: NoValue,
     /// Where the cost after discounts is, if the files have it.
     pub net_cost: Option<NetCost>,
     /// What the rows are.

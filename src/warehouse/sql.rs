@@ -7,7 +7,7 @@ use finops_core::{
     state::{NetCost, TableLayout},
 };
 
-use super::{Figures, MonthLoad};
+use super::{Figures, MonthLoad, NoValue};
 
 /// What a statement says that met a value without a counterpart in the table.
 pub(super) const NO_VALUE: &str = "a value cannot be converted";
@@ -76,37 +76,59 @@ impl Dialect {
         format!("{column} >= {start} AND {column} < {end}")
     }
 
+    /// `text`, and NULL where it is one of those that mean "no value"; `None` where no text does.
+    pub(super) fn given(self, text: &str, NoValue { texts, .. }: &NoValue) -> Option<String> {
+        let trimmed = match self {
+            Self::BigQuery => format!("REGEXP_REPLACE({text}, '^[ \\t]+|[ \\t]+$', '')"),
+            Self::DuckDb => format!("trim({text}, ' \t')"),
+        };
+        let is_one = texts.iter().map(|no_value| format!("{trimmed} = {}", self.literal(no_value)));
+        let is_one = is_one.collect::<Vec<_>>().join(" OR ");
+        (!is_one.is_empty()).then(|| format!("IF({is_one}, NULL, {text})"))
+    }
+
     /// A query for the rows and costs of `table`, or only of the load's month there, by month and currency (`unknown` where
     /// it is missing). [`read_costs`] reads what it gives.
     ///
     /// The cost after discounts follows the FinOps rule for EDP and the like: the net cost where there is one; else nothing
     /// of a discount line, which the net costs of other lines hold already, and the cost of any other.
-    pub fn cost_query(self, table: &str, layout: &TableLayout, load: &MonthLoad, of_month: bool) -> String {
+    ///
+    /// `sum` writes the exact sum of an expression, which has the type of the column that is named with it, as text.
+    pub fn cost_query(
+        self,
+        table: &str,
+        layout: &TableLayout,
+        load: &MonthLoad,
+        of_month: bool,
+        sum: impl Fn(&str, &str) -> String,
+    ) -> String {
         let [cost, currency, partition] = [load.cost, load.currency, layout.partition].map(|name| self.quote(name));
-        let text = match self {
-            Self::BigQuery => "STRING",
-            Self::DuckDb => "VARCHAR",
-        };
         let month = match (self, layout.time) {
             (Self::DuckDb, _) => format!("strftime({partition}, '%Y-%m')"),
             (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m', {partition})"),
             (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m', {partition})"),
         };
-        let sum = |amount: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS {text})");
         // BigQuery gives numbers as text by itself.
         let count = |of: &str| match self {
             Self::BigQuery => format!("COUNT({of})"),
             Self::DuckDb => format!("CAST(COUNT({of}) AS VARCHAR)"),
         };
         let net_columns = load.net_cost.map(|NetCost { net, line_type }| {
-            let [net, line_type] = [net, line_type].map(|name| self.quote(name));
-            let (is_discount, zero) = match self {
-                Self::BigQuery => (format!("REGEXP_CONTAINS({line_type}, 'Discount$')"), "CAST(0 AS BIGNUMERIC)"),
-                Self::DuckDb => (format!("{line_type} LIKE '%Discount'"), "0"),
+            let [value, line_type] = [net, line_type].map(|name| self.quote(name));
+            let is_discount = match self {
+                Self::BigQuery => format!("REGEXP_CONTAINS({line_type}, 'Discount$')"),
+                Self::DuckDb => format!("{line_type} LIKE '%Discount'"),
             };
-            let net_cost = sum(&format!("COALESCE({net}, IF({is_discount}, {zero}, {cost}))"));
-            format!(", {} AS {}, {net_cost} AS {}", count(&net), self.quote("net_count"), self.quote("net_cost"))
+            // Apart, as the columns may differ in scale: in one expression, DuckDB would round (seen on 1.5.6).
+            let other_cost = sum(&format!("IF({value} IS NOT NULL OR {is_discount}, NULL, {cost})"), load.cost);
+            let [as_count, as_net, as_other] = ["net_count", "net_cost", "other_cost"].map(|name| self.quote(name));
+            let (count, net_cost) = (count(&value), sum(&value, net));
+            format!(", {count} AS {as_count}, {net_cost} AS {as_net}, {other_cost} AS {as_other}")
         });
+        let text = match self {
+            Self::BigQuery => "STRING",
+            Self::DuckDb => "VARCHAR",
+        };
         let as_text = |column: &str| format!("COALESCE(CAST({} AS {text}), '')", self.quote(column));
         let day = |column: &str| match (self, layout.time) {
             (Self::DuckDb, _) => format!("strftime({}, '%Y-%m-%d')", self.quote(column)),
@@ -130,7 +152,7 @@ impl Dialect {
         format!(
             "SELECT {month} AS {as_month}, COALESCE(NULLIF({currency}, ''), 'unknown') AS {as_currency}, {} AS {as_cost}, \
              {} AS {as_count}{selected}{} FROM {table}{condition} GROUP BY 1, 2{grouped} LIMIT {}",
-            sum(&cost),
+            sum(&cost, load.cost),
             count("*"),
             net_columns.unwrap_or_default(),
             most_rows(load) + 1
@@ -145,7 +167,7 @@ fn most_rows(load: &MonthLoad) -> usize {
 
 /// How many columns the answer to [`Dialect::cost_query`] has.
 pub(super) fn cost_columns(load: &MonthLoad) -> usize {
-    4 + group_columns(load) + if load.net_cost.is_some() { 2 } else { 0 }
+    4 + group_columns(load) + if load.net_cost.is_some() { 3 } else { 0 }
 }
 
 fn group_columns(load: &MonthLoad) -> usize {
@@ -178,9 +200,10 @@ pub(super) fn read_costs(load: &MonthLoad, rows: &[Vec<Option<String>>]) -> Resu
                 sums.rows += count;
                 add(&mut sums.cost, currency, cost)?;
             }
-            if let [Some(count), Some(cost)] = of_net {
+            if let [Some(count), Some(net_cost), Some(other_cost)] = of_net {
                 has_net |= count != "0";
-                add(&mut net, currency, cost)?;
+                add(&mut net, currency, net_cost)?;
+                add(&mut net, currency, other_cost)?;
             }
             Some(())
         };

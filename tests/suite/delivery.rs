@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use finops::warehouse::{LoadColumn, MonthLoad};
+use finops::warehouse::{LoadColumn, MonthLoad, NoValue};
 use finops_core::{
     delivery::hash,
     export::ExportKind,
@@ -34,6 +34,7 @@ pub struct Delivery {
     format: FileFormat,
     columns: Vec<FileColumn>,
     rows: Option<u64>,
+    no_value: Vec<String>,
     /// Name and bytes.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -42,7 +43,15 @@ impl Delivery {
     /// A delivery without files.
     pub fn new(month: &str, execution_id: &str) -> Self {
         let (month, execution_id) = (month.to_owned(), execution_id.to_owned());
-        Self { month, execution_id, format: FileFormat::Csv, columns: Vec::new(), rows: None, files: Vec::new() }
+        Self {
+            month,
+            execution_id,
+            format: FileFormat::Csv,
+            columns: Vec::new(),
+            rows: None,
+            no_value: Vec::new(),
+            files: Vec::new(),
+        }
     }
 
     /// A delivery of one compressed file, with a row in USD for each of `costs`.
@@ -88,6 +97,12 @@ impl Delivery {
         self.rows = Some(self.rows.unwrap_or_default() + footer.rows);
         self.format = FileFormat::Parquet;
         self.file(bytes)
+    }
+
+    /// With these texts set to mean "no value".
+    #[must_use]
+    pub fn no_value(self, texts: &[&str]) -> Self {
+        Self { no_value: texts.iter().map(|text| (*text).to_owned()).collect(), ..self }
     }
 
     /// With the files' column `file_name` going to the table's column `name`.
@@ -150,6 +165,7 @@ impl Delivery {
             neighbours: Vec::new(),
             cost: "line_item_unblended_cost",
             currency: "line_item_currency_code",
+            no_value: NoValue { texts: self.no_value.clone(), setting: "AWS_NULL_VALUES".to_owned() },
             net_cost: None,
             kind: ExportKind::Cur,
             issued_at: Timestamp::UNIX_EPOCH,

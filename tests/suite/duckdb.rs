@@ -3,11 +3,19 @@
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use duckdb::Connection;
-use finops::{error::Kind, warehouse::duckdb::DuckDb};
-use finops_core::{BillingPeriod, hint, state::STATE_TABLE};
+use finops::{
+    error::Kind,
+    warehouse::{MonthLoad, duckdb::DuckDb},
+};
+use finops_core::{
+    BillingPeriod, hint,
+    schema::ColumnType,
+    state::{NetCost, STATE_TABLE},
+};
 use tempfile::TempDir;
 
 use crate::{
+    conformance::amounts,
     delivery::{Delivery, HEADER, line},
     harness::{ByHand, DATASET, Harness, Rows, TABLE, Table, target},
 };
@@ -144,18 +152,124 @@ async fn a_month_that_needs_more_memory_than_there_is_leaves_what_stood_and_says
     assert_eq!(table.snapshot().await, before);
 }
 
+/// The type of the cost column.
+fn cost_type(table: &Table<DuckDbHarness>) -> String {
+    let sql = format!("SELECT typeof(line_item_unblended_cost) FROM {DATASET}.{TABLE} LIMIT 1");
+    table.harness.rows(&sql).unwrap()[0][0].clone().unwrap()
+}
+
 #[tokio::test]
-async fn an_amount_with_more_decimals_than_the_column_is_refused_with_its_column() {
+async fn a_column_gets_the_fewest_decimals_that_do_and_keeps_its_values() {
     let table = Table::<DuckDbHarness>::new().await;
-    table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
+    table.load(&Delivery::of_costs("2025-07", "a", &["9999999999.5"])).await.unwrap();
+    assert_eq!(cost_type(&table), "DECIMAL(38,18)");
+    for (cost, expected) in [
+        ("0.0000000000000000019", "DECIMAL(38,19)"),
+        ("1.5e-18", "DECIMAL(38,19)"),
+        ("0.12345678901234567890123456780", "DECIMAL(38,28)"),
+        ("2", "DECIMAL(38,28)"),
+    ] {
+        table.load(&Delivery::of_costs("2025-08", cost, &[cost, "7"])).await.unwrap();
+        assert_eq!(cost_type(&table), expected, "{cost}");
+    }
+    assert_eq!(amounts(&table), ["2", "7", "9999999999.5"]);
+    assert_eq!(table.standing("2025-07").await.unwrap().rows_in_table, 1);
+}
+
+#[tokio::test]
+async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_what_helps() {
+    let table = Table::<DuckDbHarness>::new().await;
+    table.load(&Delivery::of_costs("2025-07", "a", &["1234567890123"])).await.unwrap();
+    table.load(&Delivery::of_costs("2025-08", "b", &["0.12345678901234567890"])).await.unwrap();
     let before = table.snapshot().await;
-    for cost in ["0.0000000000000000019", "1.9e-18", "1_000"] {
-        let error = table.load(&Delivery::of_costs("2025-08", "b", &["2", cost])).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
+    let of_table = "needs 13 digits before the point for rows of the table and 26 behind it";
+    let exact = "SELECT * REPLACE (12345678901234567890::DECIMAL(38,18) AS line_item_unblended_cost) FROM (";
+    let decimals = format!("{exact}{})", parquet_row("2025-08"));
+    for (delivery, says, hint) in [
+        (Delivery::of_costs("2025-08", "c", &["0.12345678901234567890123456"]), of_table, "another table name"),
+        (
+            Delivery::of_costs("2025-08", "d", &["0.12345678901234567890123456", "1234567890123"]),
+            "needs 13 digits before the point and 26 behind it",
+            "into BigQuery",
+        ),
+        (
+            Delivery::of_costs("2025-08", "e", &["12345678901234567890"]),
+            "needs 20 digits before the point and 19 behind it",
+            "into BigQuery",
+        ),
+        (
+            Delivery::new("2025-08", "f").parquet(&decimals),
+            "needs 20 digits before the point and 19 behind it",
+            "into BigQuery",
+        ),
+    ] {
+        let error = table.load(&delivery).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Data, "{error:?}");
         let message = error.full_message();
-        assert!(message.contains("line_item_unblended_cost") && message.contains(&format!("`{cost}`")), "{message}");
+        assert!(message.contains(&format!("column line_item_unblended_cost {says}")), "{message}");
+        assert!(error.next_step().unwrap().contains(hint), "{error:?}");
+        assert_eq!(table.snapshot().await, before);
+        assert_eq!(cost_type(&table), "DECIMAL(38,19)", "it is as it was");
+    }
+    for cost in ["1_000", "1.5e-60", "123456789012345678901234567890.123456789"] {
+        let error = table.load(&Delivery::of_costs("2025-08", "g", &["2", cost])).await.unwrap_err();
+        let message = error.full_message();
+        let says = "line_item_unblended_cost: 1 value is not a decimal of at most 38 digits";
+        assert!(message.contains(says) && message.contains(&format!("`{cost}`")), "{message}");
         assert_eq!(table.snapshot().await, before);
     }
+}
+
+/// A row of a report in Parquet, as DuckDB's query.
+fn parquet_row(month: &str) -> String {
+    format!(
+        "SELECT 'x' AS identity_line_item_id, TIMESTAMP '{month}-01' AS bill_billing_period_start_date, \
+         TIMESTAMP '{month}-02' AS line_item_usage_start_date, 'USD' AS line_item_currency_code, \
+         1::DECIMAL(38,18) AS line_item_unblended_cost"
+    )
+}
+
+#[tokio::test]
+async fn a_column_that_got_more_decimals_for_a_month_that_is_not_loaded_is_as_it_was() {
+    let table = Table::<DuckDbHarness>::new().await;
+    table.load(&Delivery::of_costs("2025-07", "a", &["1"])).await.unwrap();
+    let before = table.snapshot().await;
+    let mut load = table.prepare(&Delivery::of_costs("2025-08", "b", &["1e-28"])).await;
+    load.rows = Some(2);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Verification);
+    assert_eq!((table.snapshot().await, cost_type(&table).as_str()), (before, "DECIMAL(38,18)"));
+    table.harness.execute(&format!("CREATE INDEX of_account ON {DATASET}.{TABLE} (line_item_usage_account_id)"));
+    load.rows = None;
+    let error = table.replace(&load).await.unwrap_err();
+    assert!(error.next_step().unwrap().contains("drop the table's indexes"), "{error:?}");
+}
+
+#[tokio::test]
+async fn sums_are_exact_whatever_the_columns_have_room_for() {
+    let table = Table::<DuckDbHarness>::new().await;
+    let columns = "line_item_line_item_type,line_item_net_unblended_cost";
+    let row = |id: usize, cost: &str, net: &str| {
+        format!("{},Usage,{net}\n", line("2025-08", &id.to_string(), "USD", cost).trim_end())
+    };
+    // One column of 28 decimals and one of 18, in sums that 38 digits do not hold.
+    let mut rows: String = (0..40).map(|id| row(id, "9999999999.0000000000000000000000000001", "")).collect();
+    rows += &row(40, "-1", "99999999999999999999.000000000000000001").repeat(40);
+    let delivery = Delivery::new("2025-08", "a").csv(&format!("{HEADER},{columns}\n{rows}"));
+    let delivery = delivery.typed("line_item_net_unblended_cost", ColumnType::Decimal);
+    let net_cost = Some(NetCost { net: "line_item_net_unblended_cost", line_type: "line_item_line_item_type" });
+    let load = MonthLoad { net_cost, ..table.prepare(&delivery).await };
+    let record = table.replace(&load).await.unwrap().record;
+    assert_eq!(record.cost["USD"].to_string(), "399999999920.000000000000000000000000004");
+    // 40 of the net costs, and the costs of those without.
+    let net = &record.cost_net.unwrap()["USD"];
+    assert_eq!(net.to_string(), "4000000000399999999920.000000000000000040000000004");
+}
+
+#[tokio::test]
+async fn empty_lines_of_many_megabytes_are_no_rows_either() {
+    let table = Table::<DuckDbHarness>::new().await;
+    let text = format!("{HEADER}\n{}{}", line("2025-08", "a", "USD", "1"), "\n".repeat(40_000_000));
+    assert_eq!(table.load(&Delivery::new("2025-08", "a").csv(&text)).await.unwrap().record.rows, 1);
 }
 
 #[tokio::test]

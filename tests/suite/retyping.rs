@@ -2,6 +2,7 @@
 
 use finops::error::Kind;
 use finops_core::{
+    export::ExportKind,
     hint,
     schema::{Column, ColumnType},
 };
@@ -31,6 +32,11 @@ for_each_warehouse!(
     a_row_of_another_month_fails_the_month,
     columns_that_some_files_lack_are_null_in_their_rows,
     exact_decimals_stay_exact,
+    decimals_of_any_length_are_kept_to_the_last_digit,
+    texts_that_mean_no_value_are_null_where_the_column_is_no_text,
+    a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_setting,
+    booleans_are_the_text_that_csv_files_of_their_kind_have,
+    lines_with_nothing_on_them_are_no_rows,
     files_that_hold_other_rows_than_their_footers_tell_are_not_taken,
 );
 
@@ -418,6 +424,105 @@ async fn exact_decimals_stay_exact<H: Harness>() {
     let load = table.load(&Delivery::new("2025-08", "a").parquet(&query)).await.unwrap();
     assert_eq!(amounts(&table), ["0.123456789012345678", "12345678901234567890.000000000000000001"]);
     assert_eq!(load.record.cost["USD"].to_string(), "12345678901234567890.123456789012345679");
+}
+
+async fn decimals_of_any_length_are_kept_to_the_last_digit<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&Delivery::of_costs("2025-07", "a", &["1.000000000000000001"])).await.unwrap();
+    // Shares of a reservation, as Azure writes them; a ratio, as Java writes a double.
+    let amounts_of_csv =
+        ["0.0000000064381927710542360001", "0.0003371148205916627419", "1.388888888888889E-5", "-3.25"];
+    let load = table.load(&Delivery::of_costs("2025-08", "b", &amounts_of_csv)).await.unwrap();
+    assert_eq!(load.record.cost["USD"].to_string(), "-3.2496489898523266773138639999");
+    let load = table.load(&parquet("2025-09", "c", &["'1.736111111111111e-4'", "'1.6666666666666667e-5'"], &[])).await;
+    assert_eq!(load.unwrap().record.cost["USD"].to_string(), "0.000190277777777777767");
+    let text = rows("2025-10", &["'0.00069444444444444451'"], "VARCHAR", &[]);
+    table.load(&Delivery::new("2025-10", "d").parquet(&text)).await.unwrap();
+    let exact = rows("2025-11", &["'0.1234567890123456789012345678'", "'2'"], "DECIMAL(38,28)", &[]);
+    table.load(&Delivery::new("2025-11", "e").parquet(&exact)).await.unwrap();
+    assert_eq!(
+        amounts(&table),
+        [
+            "-3.25",
+            "0.0000000064381927710542360001",
+            "0.00001388888888888889",
+            "0.000016666666666666667",
+            "0.0001736111111111111",
+            "0.0003371148205916627419",
+            "0.00069444444444444451",
+            "0.1234567890123456789012345678",
+            "1.000000000000000001",
+            "2",
+        ]
+    );
+}
+
+/// Rows of August whose rate, moment, day, seats and note are these.
+fn noted(notes: &[&str]) -> Delivery {
+    let row = |text: &&str| format!("{},{text}\n", line("2025-08", "x", "USD", "1").trim_end());
+    let rows: String = notes.iter().map(row).collect();
+    let csv = format!("{HEADER},product_rate,product_since,product_day,product_seats,product_note\n{rows}");
+    let csv = Delivery::new("2025-08", "a").csv(&csv).typed("product_rate", ColumnType::Decimal);
+    let csv = csv.typed("product_since", ColumnType::Timestamp).typed("product_day", ColumnType::Date);
+    csv.typed("product_seats", ColumnType::Int64)
+}
+
+async fn texts_that_mean_no_value_are_null_where_the_column_is_no_text<H: Harness>() {
+    let table = Table::<H>::new().await;
+    let delivery = noted(&["0.5,2025-08-02T10:00:00Z,2025-08-02,7,None", "None,NULL,None, NULL ,NULL", ",,,,it's"]);
+    table.load(&delivery.no_value(&["None", "NULL", "it's"])).await.unwrap();
+    let query = rows("2025-09", &["'1'"], "DOUBLE", &["'None' AS product_rate", "'None' AS product_note"]);
+    table.load(&Delivery::new("2025-09", "b").parquet(&query).no_value(&["None"])).await.unwrap();
+    let found = table.select(
+        "product_note, product_rate IS NULL, product_since IS NULL, product_day IS NULL, product_seats IS NULL",
+    );
+    let (all, none) = (["true"; 4], ["false"; 4]);
+    let row = |note: &str, are_null: [&str; 4]| {
+        [&[note], &are_null[..]].concat().into_iter().map(|text| Some(text.to_owned())).collect::<Vec<_>>()
+    };
+    assert_eq!(found, [row("NULL", all), row("None", none), row("None", all), row("it's", all)]);
+}
+
+async fn a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_setting<H: Harness>() {
+    let table = Table::<H>::new().await;
+    table.load(&noted(&["0.5,,,,"])).await.unwrap();
+    let before = table.snapshot().await;
+    let failed = async |delivery: &Delivery| {
+        let error = table.load(delivery).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Data, "{error:?}");
+        assert_eq!(table.snapshot().await, before);
+        let names_setting = error.next_step().unwrap().contains("list it in AWS_NULL_VALUES");
+        (error.full_message(), names_setting)
+    };
+    let (message, names_setting) = failed(&noted(&["NULL,,,,"])).await;
+    assert!(message.contains("product_rate") && message.contains("NULL") && names_setting, "{message}");
+    // Another text, and a number that does not fit, need another way out.
+    let (message, names_setting) = failed(&noted(&["free,,,,"]).no_value(&["NULL"])).await;
+    assert!(message.contains("product_rate: 1 value is not a decimal") && !names_setting, "{message}");
+    let (message, names_setting) = failed(&noted(&[",,,1.5,"])).await;
+    assert!(message.contains("product_seats") && message.contains("1.5") && !names_setting, "{message}");
+}
+
+async fn booleans_are_the_text_that_csv_files_of_their_kind_have<H: Harness>() {
+    for (kind, expected) in [(ExportKind::AzureActual, ["False", "True"]), (ExportKind::Focus, ["false", "true"])] {
+        let table = Table::<H>::new().await;
+        let flag = "CASE id WHEN 'li-0' THEN true WHEN 'li-1' THEN false END AS product_free";
+        let mut load = table.prepare(&parquet("2025-08", "a", &["'1'", "'2'", "'3'"], &[flag])).await;
+        load.kind = kind;
+        table.replace(&load).await.unwrap();
+        let expected = expected.map(|text| Some(text.to_owned()));
+        assert_eq!(table.select("product_free").concat(), [&expected[..], &[None]].concat());
+    }
+}
+
+async fn lines_with_nothing_on_them_are_no_rows<H: Harness>() {
+    for end in ["\n", "\r\n"] {
+        let table = Table::<H>::new().await;
+        let [one, two] = ["1", "2"].map(|cost| line("2025-08", cost, "USD", cost));
+        let text = format!("{HEADER}\n{one}\n{two}\n\n\n").replace('\n', end);
+        assert_eq!(table.load(&Delivery::new("2025-08", "a").csv(&text)).await.unwrap().record.rows, 2);
+        assert_eq!(amounts(&table), ["1", "2"]);
+    }
 }
 
 async fn files_that_hold_other_rows_than_their_footers_tell_are_not_taken<H: Harness>() {

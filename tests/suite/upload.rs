@@ -14,6 +14,7 @@ use crate::{
     program::{DATASET, Finops, TABLE, assert_names, each, month},
     servers::{BigQueryServer, PROJECT, bigquery_alone, client},
     staging::{column, costs, fills, floating, staging_tables},
+    tree,
 };
 
 /// August and September.
@@ -38,6 +39,17 @@ impl Pipeline {
 
     /// The same, with so many rows a month.
     pub async fn of_rows(rows: usize) -> Self {
+        let currencies = ["EUR", "USD"].map(str::to_owned).into();
+        let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
+        let pipeline = Self::empty(export).await;
+        pipeline.deliver(MONTHS[0], 1);
+        pipeline.deliver(MONTHS[1], 1);
+        pipeline.write_parquet();
+        pipeline
+    }
+
+    /// With nothing delivered.
+    async fn empty(export: Export) -> Self {
         let (folder, emulator) = (TempDir::new().unwrap(), bigquery_alone().await);
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let finops = Finops::unconfigured()
@@ -50,13 +62,7 @@ impl Pipeline {
             .with("FINOPS_DATABASE_BIGQUERY_DATASET_ID", DATASET)
             .with("FINOPS_DATABASE_BIGQUERY_TABLE_ID", TABLE)
             .with("BIGQUERY_EMULATOR_HOST", &emulator.url());
-        let currencies = ["EUR", "USD"].map(str::to_owned).into();
-        let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
-        let pipeline = Self { folder, emulator, finops, export };
-        pipeline.deliver(MONTHS[0], 1);
-        pipeline.deliver(MONTHS[1], 1);
-        pipeline.write_parquet();
-        pipeline
+        Self { folder, emulator, finops, export }
     }
 
     /// Delivers a month's run of that number.
@@ -209,6 +215,23 @@ async fn parquet_reaches_bigquery_with_every_digit_once_and_month_by_month() {
     pipeline.assert_holds([1, 2]);
     assert_eq!(pipeline.uploads(), 3);
     assert_eq!(pipeline.recorded(), ["2025-08", "2025-09", "2025-09"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn decimals_of_any_length_reach_bigquery_to_the_last_digit() {
+    let pipeline = Pipeline::empty(Export::new(Dialect::AwsCur, Format::CsvGzip)).await;
+    let source = pipeline.folder.path().join("source");
+    let long = ["0.0000000064381927710542360001", "3.25"];
+    tree::Delivery::new("2025-08", "august", &["1.000000000000000001"]).write(&source);
+    tree::Delivery::new("2025-09", "september", &long).write(&source);
+    pipeline.write_parquet();
+    let report = pipeline.load(0);
+    assert_eq!(month(&report, "2025-09")["cost"], json!({"USD": "3.2500000064381927710542360001"}), "{report:#}");
+    let sql = format!(
+        "SELECT bq_bignumeric_text(line_item_unblended_cost) FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" ORDER BY 1"
+    );
+    let costs = pipeline.emulator.query(&sql).unwrap().concat();
+    assert_eq!(costs, [long[0], "1.000000000000000001", "3.25"].map(|cost| Some(cost.to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

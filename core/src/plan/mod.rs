@@ -192,7 +192,14 @@ fn decide(
     let unusable = unusable(&broken);
     if let (Some(reason), Some(Unusable { manifest_uri, .. })) = (archived, &unusable) {
         let (decision, manifest_uri) = (Decision::Skip { empty: false }, manifest_uri.clone());
-        return Some(PlannedMonth { billing_period, execution_id: None, manifest_uri, decision, reason, failure: None });
+        return Some(PlannedMonth {
+            billing_period,
+            execution_id: None,
+            manifest_uri,
+            decision,
+            reason,
+            failure: None,
+        });
     }
     let Some(Decided { execution_id, decision, mut reason, failure }) = decided else {
         return unusable.map(|Unusable { reason, hint, manifest_uri }| PlannedMonth {

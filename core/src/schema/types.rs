@@ -12,7 +12,7 @@ pub enum ColumnType {
     String,
     /// A whole number of 64 bits.
     Int64,
-    /// An exact decimal: BIGNUMERIC in BigQuery, DECIMAL(38,18) in DuckDB.
+    /// An exact decimal: BIGNUMERIC in BigQuery; in DuckDB DECIMAL(38,18), or with more decimals where values need them.
     Decimal,
     /// A moment, in UTC.
     Timestamp,

@@ -15,6 +15,13 @@ pub struct Row {
     pub cells: Vec<Cell>,
 }
 
+impl Row {
+    /// Whether there is nothing on its line.
+    pub fn is_empty_line(&self) -> bool {
+        matches!(self.cells.as_slice(), [cell] if cell.text.is_empty() && !cell.quoted)
+    }
+}
+
 /// A row that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Malformed {

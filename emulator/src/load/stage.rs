@@ -108,7 +108,8 @@ fn read_csv(
     let mut rows = 0;
     for (uri, bytes) in files {
         let bytes = source::unpack(&uri, bytes)?;
-        for row in Reader::new(&bytes, csv.allow_quoted_newlines).skip(csv.skip_leading_rows) {
+        let is_row = |row: &Result<Row, _>| fields.len() == 1 || !row.as_ref().is_ok_and(Row::is_empty_line);
+        for row in Reader::new(&bytes, csv.allow_quoted_newlines).skip(csv.skip_leading_rows).filter(is_row) {
             let values = row
                 .map_err(|malformed| {
                     let (start, message) = (malformed.start, malformed.message);

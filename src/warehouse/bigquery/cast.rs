@@ -33,12 +33,12 @@ struct Cast {
 }
 
 impl Cast {
-    fn new(column: &LoadColumn) -> Self {
+    fn new(column: &LoadColumn, load: &MonthLoad) -> Self {
         let name = BigQuery.quote(staged_name(column));
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
-            _ if column.reading() == Reading::AsIs && !is_staged_as_text(column) => return itself(name.clone()),
+            _ if column.reading() == Reading::AsIs && !is_staged_as_text(column, load) => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             // BigQuery makes whole numbers of them.
             (FileType::Nanos, _) => {
@@ -57,7 +57,14 @@ impl Cast {
             // What CSV files have where they would hold the moment.
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
             // CSV files have nothing between the commas where there is no value.
-            FileType::String | FileType::Text(_) | FileType::TimeText(_) => format!("NULLIF({name}, '')"),
+            FileType::String | FileType::Text(_) | FileType::TimeText(_) => {
+                let given = BigQuery.given(&name, &load.no_value).unwrap_or_else(|| name.clone());
+                format!("NULLIF({given}, '')")
+            }
+            FileType::Boolean => {
+                let [yes, no] = load.kind.booleans().map(|text| BigQuery.literal(text));
+                format!("IF({name} IS NULL, NULL, IF({name}, {yes}, {no}))")
+            }
             FileType::Double => shortest(&name),
             FileType::Map(form) => json_object(&name, form),
             _ => format!("CAST({name} AS STRING)"),
@@ -156,11 +163,20 @@ fn moment(text: &str) -> String {
     )
 }
 
-/// Whether a CSV column becomes a day or moment by the query: one load reads days in one form, and not every form of
-/// moments.
-pub(super) fn is_staged_as_text(column: &LoadColumn) -> bool {
+/// Whether a CSV column gets its values by the query: one load reads days in one form, and not every form of moments; and it
+/// takes no text in place of an amount.
+pub(super) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
-    is_text && (column.column.column_type == ColumnType::Date || column.reading() == Reading::Cast)
+    is_text
+        && (column.column.column_type == ColumnType::Date
+            || column.reading() == Reading::Cast
+            || may_have_no_value(column, load))
+}
+
+/// Whether a text of the column may be one that means "no value".
+pub(super) fn may_have_no_value(column: &LoadColumn, load: &MonthLoad) -> bool {
+    let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
+    is_text && column.column.column_type != ColumnType::String && !load.no_value.texts.is_empty()
 }
 
 /// What a staging table calls the column: CSV has no names of its own there.
@@ -182,8 +198,8 @@ pub(super) fn month_query(load: &MonthLoad, layout: &TableLayout, fields: &[Fiel
     let value = |field: &Field| {
         let day = filled.as_ref().filter(|_| field.name.eq_ignore_ascii_case(layout.partition));
         let value = match (loaded.get(&field.name.to_ascii_lowercase()), day) {
-            (Some(loaded), Some(day)) => format!("IFNULL({}, {day})", Cast::new(loaded).checked()),
-            (Some(loaded), None) => Cast::new(loaded).checked(),
+            (Some(loaded), Some(day)) => format!("IFNULL({}, {day})", Cast::new(loaded, load).checked()),
+            (Some(loaded), None) => Cast::new(loaded, load).checked(),
             (None, Some(day)) => day.clone(),
             (None, None) => null_of(field)?,
         };
@@ -221,7 +237,7 @@ fn texts(load: &MonthLoad, staging: &str) -> String {
     let columns = load
         .columns
         .iter()
-        .map(Cast::new)
+        .map(|column| Cast::new(column, load))
         .map(|Cast { name, staged, .. }| if staged == name { name } else { format!("{staged} AS {name}") });
     format!("(SELECT {} FROM {staging})", columns.collect::<Vec<_>>().join(", "))
 }
@@ -233,7 +249,7 @@ pub(super) type Fallible = (String, &'static str);
 /// gives one of them.
 pub(super) fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
     let casts = load.columns.iter().filter_map(|column| {
-        let cast = Cast::new(column);
+        let cast = Cast::new(column, load);
         Some((cast.expected?, cast, column))
     });
     let (columns, counts): (Vec<_>, Vec<_>) = casts

@@ -321,6 +321,12 @@ pub(super) fn is_about_null(error: &ErrorProto, all: &[ErrorProto]) -> bool {
     says(error) || all.iter().any(says)
 }
 
+/// Whether a load met a text where a value has digits, such as `NULL`.
+pub(super) fn is_about_text(error: &ErrorProto) -> bool {
+    let text = error.message.split_once("Could not parse '").and_then(|(_, rest)| rest.split_once("' as "));
+    text.is_some_and(|(text, _)| !text.contains(|c: char| c.is_ascii_digit()))
+}
+
 /// A load job's end as an error; `doing` says what it was to load.
 pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
     let text = or(&error.message, NO_MESSAGE);

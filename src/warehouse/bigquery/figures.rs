@@ -21,7 +21,8 @@ impl BigQuery {
         location: &str,
     ) -> Result<(Figures, String)> {
         let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
-        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month);
+        let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
+        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month, sum);
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {

@@ -10,7 +10,7 @@ use finops_core::{
 };
 use serde_json::{Value, json};
 
-use super::cast::staged_name;
+use super::cast::{may_have_no_value, staged_name};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{LoadColumn, MonthLoad, Target},
@@ -102,7 +102,11 @@ pub(super) fn local_file(load: &MonthLoad) -> Option<&Path> {
 /// Whether the files can be loaded straight into a table of the target's types: every value is of the table's type and under
 /// the table's name, and a load reads days in one form only.
 pub(super) fn is_direct(load: &MonthLoad) -> bool {
-    let as_it_is = |column: &LoadColumn| column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
+    let as_it_is = |column: &LoadColumn| {
+        column.reading() == Reading::AsIs
+            && staged_name(column) == column.column.name
+            && !may_have_no_value(column, load)
+    };
     !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
 

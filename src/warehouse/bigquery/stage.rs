@@ -23,14 +23,14 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{is_about_null, is_transient_job, load_error, refuses_schema},
+    errors::{is_about_null, is_about_text, is_transient_job, load_error, refuses_schema},
     load::{configuration, is_direct, job_id_prefix, local_file},
     model::{Field, Job, LoadStatistics},
     prepare::Prepared,
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
+    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, name_no_value, sql::NO_VALUE},
 };
 
 /// So many batches of a month are added at once.
@@ -205,6 +205,10 @@ impl Attempt<'_> {
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+                let is_text = std::iter::once(error).chain(&job.status.errors).any(is_about_text);
+                if is_text && self.load.no_value.texts.is_empty() {
+                    return Err(failed.hint(name_no_value(self.load)));
+                }
                 Err(if is_about_null(error, &job.status.errors) {
                     failed.hint(self.let_it_take_null())
                 } else {
@@ -339,7 +343,7 @@ impl Attempt<'_> {
             let name = staged_name(column);
             let field_type = match column.file_type {
                 FileType::Map(form) => return map(name, form),
-                FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column) => "STRING",
+                FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, self.load) => "STRING",
                 FileType::Text(_) | FileType::TimeText(_) => {
                     super::schema::sql_type(&column.column).unwrap_or("STRING")
                 }

@@ -7,6 +7,7 @@ mod footers;
 mod inspect;
 mod integrity;
 mod prepare;
+mod scales;
 mod stage;
 mod state;
 

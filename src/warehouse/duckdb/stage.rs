@@ -13,7 +13,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, state};
+use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, scales::Scales, state};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{
@@ -27,14 +27,18 @@ const LONGEST_REASON: usize = 400;
 
 /// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
 pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    // One that a panic left open.
-    roll_back(connection);
-    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))?;
+    begin(connection, table, load)?;
     let staged = stage_in_transaction(connection, table, load);
     if staged.is_err() {
         roll_back(connection);
     }
     staged
+}
+
+fn begin(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<()> {
+    // One that a panic or a failed statement left open.
+    roll_back(connection);
+    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))
 }
 
 /// Ends the transaction, whatever its state is.
@@ -63,7 +67,7 @@ fn doing(table: &Prepared, period: BillingPeriod) -> String {
 
 fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let batches = load.batches();
-    let (counted, of_batches) = thread::scope(|scope| {
+    let (counted, (of_batches, sources)) = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
         let counted = scope.spawn(|| {
             let counted = batches.iter().map(|batch| integrity::rows(&batch.files, batch.format));
@@ -83,8 +87,8 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     figures.batches = of_batches;
     if figures.rows() < written {
         figures.rows_by_month = BTreeMap::new();
-        for batch in &batches {
-            for (month, rows) in rows_by_month(connection, table, batch)? {
+        for (batch, source) in batches.iter().zip(&sources) {
+            for (month, rows) in rows_by_month(connection, table, batch, source)? {
                 *figures.rows_by_month.entry(month).or_default() += rows;
             }
         }
@@ -92,19 +96,77 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     Ok(figures)
 }
 
-/// Deletes the month and loads the files; gives what was loaded of each batch.
-fn replace(connection: &Connection, table: &Prepared, batches: &[MonthLoad]) -> Result<Vec<BatchFigures>> {
-    let Prepared { target, path } = table;
+/// Deletes the month and loads the files; gives what was loaded of each batch, and what it was read from. Where a column
+/// needs more decimals than it has, it gets them in the same transaction, and keeps its values.
+fn replace(
+    connection: &Connection,
+    table: &Prepared,
+    batches: &[MonthLoad],
+) -> Result<(Vec<BatchFigures>, Vec<String>)> {
     for load in batches.iter().filter(|load| load.format == FileFormat::Parquet) {
         footers::check(connection, load, &files(load))?;
     }
-    let Some(period) = batches.first().map(|load| load.billing_period) else { return Ok(Vec::new()) };
+    let (mut scales, mut parallel) = (Scales::of_table(connection, &table.target.name)?, true);
+    loop {
+        let sources: Vec<String> = batches.iter().map(|load| source(load, parallel)).collect();
+        scales.widen(connection, &table.path)?;
+        let Refused { at, error } = match delete_and_insert(connection, table, batches, &scales, &sources)? {
+            Ok(of_batches) => return Ok((of_batches, sources)),
+            Err(refused) => refused,
+        };
+        let (load, source, text) = (&batches[at], &sources[at], error.to_string());
+        if parallel && text.contains(PARALLEL) {
+            parallel = false;
+        } else if text.contains(NO_VALUE) {
+            // The transaction is spent; the files can be read without it.
+            let reader =
+                connection.try_clone().map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
+            let casts = casts(load, &scales);
+            match scales.needed(&reader, table, load, &casts, source)? {
+                Some(wider) => scales = wider,
+                None => {
+                    return Err(without_value(&reader, load, &casts, source)?.unwrap_or_else(|| refused(load, &error)));
+                }
+            }
+        } else {
+            return Err(refused(load, &error));
+        }
+        begin(connection, table, load)?;
+    }
+}
+
+fn cast(column: &LoadColumn, load: &MonthLoad, scales: &Scales) -> Cast {
+    Cast::new(column, load, scales.of(&column.column.name))
+}
+
+fn casts(load: &MonthLoad, scales: &Scales) -> Vec<Cast> {
+    load.columns.iter().map(|column| cast(column, load, scales)).collect()
+}
+
+/// What DuckDB says of the rows of a batch.
+struct Refused {
+    at: usize,
+    error: DuckDbError,
+}
+
+/// Deletes the month and inserts the rows of the `sources`, one of each batch.
+fn delete_and_insert(
+    connection: &Connection,
+    table: &Prepared,
+    batches: &[MonthLoad],
+    scales: &Scales,
+    sources: &[String],
+) -> Result<Result<Vec<BatchFigures>, Refused>> {
+    let Prepared { target, path } = table;
+    let Some(period) = batches.first().map(|load| load.billing_period) else { return Ok(Ok(Vec::new())) };
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
-    let mut before = Groups::new();
-    let mut of_batches = Vec::with_capacity(batches.len());
-    for load in batches {
-        let written = Some(insert(connection, table, load)?);
+    let (mut before, mut of_batches) = (Groups::new(), Vec::with_capacity(batches.len()));
+    for (at, (load, source)) in batches.iter().zip(sources).enumerate() {
+        let written = match connection.execute(&insert(table, load, scales, source), []) {
+            Ok(rows) => Some(rows as u64),
+            Err(error) => return Ok(Err(Refused { at, error })),
+        };
         let mut groups = None;
         if load.is_own {
             let after = figures(connection, table, load)?.groups;
@@ -113,15 +175,13 @@ fn replace(connection: &Connection, table: &Prepared, batches: &[MonthLoad]) -> 
         }
         of_batches.push(BatchFigures { written, groups });
     }
-    Ok(of_batches)
+    Ok(Ok(of_batches))
 }
 
-/// Loads the files of one batch; gives the number of rows loaded.
-fn insert(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<u64> {
-    let period = load.billing_period;
-    let casts: Vec<Cast> = load.columns.iter().map(Cast::new).collect();
+/// The statement that adds a batch to the month.
+fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scales, source: &str) -> String {
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
-    let mut values: Vec<String> = casts.iter().map(Cast::checked).collect();
+    let mut values: Vec<String> = casts(load, scales).iter().map(Cast::checked).collect();
     if let Some(day) = load.filled_period(&target.layout) {
         match load.columns.iter().position(|column| column.column.name == target.layout.partition) {
             Some(at) => values[at] = format!("COALESCE({}, {day})", values[at]),
@@ -135,22 +195,13 @@ fn insert(connection: &Connection, Prepared { target, path }: &Prepared, load: &
         names.push(DIALECT.quote(EXECUTION_ID));
         values.push(DIALECT.literal(&load.execution_id));
     }
-    let source = source(load);
-    let insert = format!("INSERT INTO {path} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "));
-    match connection.execute(&insert, []) {
-        Ok(rows) => Ok(rows as u64),
-        Err(error) if error.to_string().contains(NO_VALUE) => {
-            // The transaction is spent; the files can be read without it.
-            let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
-            Err(without_value(&reader, load, &casts, &source)?.unwrap_or_else(|| refused(load, &error)))
-        }
-        Err(error) => Err(refused(load, &error)),
-    }
+    format!("INSERT INTO {path} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "))
 }
 
 /// Rows and cost of the month as it is now in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    let sql = DIALECT.cost_query(path, &target.layout, load, true);
+    let scales = Scales::of_table(connection, &target.name)?;
+    let sql = DIALECT.cost_query(path, &target.layout, load, true, |amount, column| scales.sum(amount, column));
     let rows = texts(connection, &sql, cost_columns(load))
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(load, &rows).map_err(|found| {
@@ -164,14 +215,15 @@ fn rows_by_month(
     connection: &Connection,
     Prepared { target, .. }: &Prepared,
     load: &MonthLoad,
+    source: &str,
 ) -> Result<BTreeMap<Option<BillingPeriod>, u64>> {
     let doing = || format!("cannot count the rows of the files of {}", load.billing_period);
     let mut months = BTreeMap::new();
     let Some(column) = load.columns.iter().find(|column| column.column.name == target.layout.partition) else {
         return Ok([(None, 1)].into());
     };
-    let value = Cast::new(column).checked();
-    let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {} GROUP BY 1", source(load));
+    let value = cast(column, load, &Scales::default()).checked();
+    let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {source} GROUP BY 1");
     for row in texts(connection, &sql, 2).map_err(failed(doing()))? {
         let month = row[0].as_deref().and_then(|month| month.parse().ok());
         let rows: u64 = row[1].as_deref().and_then(|rows| rows.parse().ok()).unwrap_or_default();
@@ -192,8 +244,8 @@ fn files(load: &MonthLoad) -> String {
     format!("[{}]", files.join(", "))
 }
 
-/// The rows of the files.
-fn source(load: &MonthLoad) -> String {
+/// The rows of the files. Only where CSV files are not read `parallel`, any number of empty lines may follow the rows.
+fn source(load: &MonthLoad, parallel: bool) -> String {
     let files = files(load);
     // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
     // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
@@ -205,7 +257,7 @@ fn source(load: &MonthLoad) -> String {
     let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
     format!(
         "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
-         strict_mode = true, hive_partitioning = false, compression = '{compression}', columns = {{{}}})",
+         strict_mode = true, hive_partitioning = false, compression = '{compression}', parallel = {parallel}, columns = {{{}}})",
         types.join(", ")
     )
 }
@@ -273,7 +325,8 @@ const ROW_ERRORS: [&str; 5] = [
     "The CSV Parser state machine",
 ];
 
-/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are. What it advises is an option of its own.
+/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are, as where empty lines of many megabytes follow
+/// them.
 const PARALLEL: &str = "The Parallel CSV Reader";
 
 /// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
@@ -281,9 +334,6 @@ const PARALLEL: &str = "The Parallel CSV Reader";
 fn reason(text: &str) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
-        if text.contains(PARALLEL) {
-            return "DuckDB cannot read the file to its end, as where many empty lines follow the rows".to_owned();
-        }
         let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
         return one_line(&text[..end]);
     };
@@ -298,9 +348,6 @@ mod tests {
 
     #[test]
     fn what_duckdb_advises_on_its_own_options_is_left_out() {
-        let text = "The Parallel CSV Reader currently does not support a full read on this file.\nTo correctly parse this \
-                    file, please run with the single threaded error (i.e., parallel = false)";
-        assert_eq!(reason(text), "DuckDB cannot read the file to its end, as where many empty lines follow the rows");
         assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
     }
 }
