@@ -282,6 +282,7 @@ async fn replace<W: Warehouse>(
         issued_at: delivery.issued(),
         covers_until: delivery.manifest.until,
         rows: month.columns.rows,
+        values: month.columns.values.clone(),
         previous,
         force: run.rules.force,
         run_id: run.run_id.clone(),

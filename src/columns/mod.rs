@@ -3,11 +3,13 @@
 mod csv;
 mod parquet;
 
+use std::collections::HashMap;
+
 use finops_core::{
     delivery::Delivery,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, known_type},
+    schema::{ColumnType, ColumnValues, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, known_type},
 };
 
 use crate::{
@@ -26,6 +28,8 @@ struct FilesColumns {
     forms: Vec<Option<TimeForm>>,
     /// Rows of all files, where they tell it themselves.
     rows: Option<u64>,
+    /// What footers tell of the values of a column, by its name in the files.
+    values: HashMap<String, ColumnValues>,
 }
 
 /// The month's columns; `None` where its files hold no rows.
@@ -39,7 +43,7 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some(FilesColumns { columns, forms, rows }) = read else { return Ok(None) };
+    let Some(FilesColumns { columns, forms, rows, values }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
@@ -64,7 +68,8 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         let form = forms.get(at).copied().flatten().filter(|_| is_time);
         FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
-    Ok(Some(MonthColumns { billing_period: delivery.manifest.billing_period, columns: columns.collect(), rows }))
+    let billing_period = delivery.manifest.billing_period;
+    Ok(Some(MonthColumns { billing_period, columns: columns.collect(), rows, values }))
 }
 
 /// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a

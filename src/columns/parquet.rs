@@ -28,6 +28,11 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
     let Some((first, first_file)) = footers.next() else { return Ok(None) };
     check_case(&first).map_err(|message| not_a_report(&store.uri(&first_file.key), &message))?;
     let known: HashMap<&str, FileType> = first.columns.iter().map(|(name, t)| (name.as_str(), *t)).collect();
+    let of_footer = |footer: &ParquetFooter| {
+        let names = footer.columns.iter().map(|(name, _)| name.clone());
+        names.zip(footer.values.iter().copied()).collect::<HashMap<_, _>>()
+    };
+    let mut values = of_footer(&first);
     for (footer, file) in footers {
         if let Some(difference) = difference(&known, &footer.columns) {
             let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
@@ -35,8 +40,11 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
             return Err(Error::new(Kind::Data, message)
                 .hint("a part of another delivery may lie among the files: fetch the month again"));
         }
+        for (name, of_file) in of_footer(&footer) {
+            values.entry(name).and_modify(|of_all| *of_all = of_all.and(of_file));
+        }
     }
-    Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), rows: Some(rows) }))
+    Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), rows: Some(rows), values }))
 }
 
 /// Refuses names that differ in case only: no warehouse tells such columns apart.

@@ -1,10 +1,12 @@
 //! One month on its way into a table.
 
+use std::collections::HashMap;
+
 use finops_core::{
     BillingPeriod,
     export::ExportKind,
     manifest::FileFormat,
-    schema::{Column, FileType, Reading},
+    schema::{Column, ColumnValues, FileType, Reading},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, Standing},
 };
 use jiff::{Timestamp, civil::Date};
@@ -63,6 +65,8 @@ pub struct MonthLoad {
     pub covers_until: Option<Date>,
     /// The files' rows, where they or their manifest tell it.
     pub rows: Option<u64>,
+    /// What Parquet footers tell of the values of a column, by its name in the files.
+    pub values: HashMap<String, ColumnValues>,
     /// The last record, and what the table holds of it now.
     pub previous: Option<Standing>,
     /// Load although the same work may be done already.

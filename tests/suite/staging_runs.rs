@@ -147,12 +147,7 @@ async fn a_service_that_refuses_months_without_all_columns_takes_them_as_they_ar
     std::fs::create_dir(seed.path().join(BUCKET)).unwrap();
     let storage = StorageServer::start(seed.path());
     let storage_url = Some(storage.url().to_owned());
-    let options = Options {
-        project: PROJECT.to_owned(),
-        storage: storage_url,
-        strict_missing_columns: true,
-        ..Options::default()
-    };
+    let options = Options { project: PROJECT.to_owned(), storage: storage_url, ..Options::default() };
     let emulator = Emulator::start(options).await.unwrap();
     let finops = Finops::cloud(&storage, &emulator);
     let with_column = Delivery::new("2025-08", "first", &["1.25"]).with_column("resourceTags/user:team", "blue");

@@ -34,6 +34,8 @@ impl Cast {
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
+            // An empty text is no value. A load of CSV has made it NULL.
+            (FileType::String, ColumnType::String) => return itself(format!("NULLIF({name}, '')")),
             _ if column.reading() == Reading::AsIs && !is_staged_as_text(column) => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             // BigQuery makes whole numbers of them.

@@ -333,13 +333,27 @@ pub(super) fn refuses_schema(error: &ErrorProto) -> bool {
     error.reason == "invalid" && (of_parquet || SCHEMA_REFUSED.iter().any(|sign| error.message.contains(sign)))
 }
 
+/// Whether a load failed since Parquet fields are REQUIRED and the schema's are not (googleapis/java-bigquery#13, 2019).
+pub(super) fn refuses_modes(error: &ErrorProto, all: &[ErrorProto]) -> bool {
+    says(error, all, &["is not compatible with the file"])
+}
+
+/// Whether a load of CSV failed for the text of an amount, as it might for one with an exponent.
+pub(super) fn refuses_amounts(error: &ErrorProto, all: &[ErrorProto]) -> bool {
+    says(error, all, &["as BIGNUMERIC", "Invalid BIGNUMERIC"])
+}
+
+fn says(error: &ErrorProto, all: &[ErrorProto], signs: &[&str]) -> bool {
+    let says = |error: &ErrorProto| signs.iter().any(|sign| error.message.contains(sign));
+    says(error) || all.iter().any(says)
+}
+
 /// What is said of a REQUIRED column and a NULL, or a query's column that may be one.
 const TAKES_NO_NULL: [&str; 3] = ["has changed mode", "Required column value", "Required field"];
 
 /// Whether a job failed since a column of the table takes no NULL.
 pub(super) fn is_about_null(error: &ErrorProto, all: &[ErrorProto]) -> bool {
-    let says = |error: &ErrorProto| TAKES_NO_NULL.iter().any(|sign| error.message.contains(sign));
-    says(error) || all.iter().any(says)
+    says(error, all, &TAKES_NO_NULL)
 }
 
 /// A load job's end as an error; `doing` says what it was to load.

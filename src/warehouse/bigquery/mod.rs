@@ -16,6 +16,7 @@ mod pace;
 mod prepare;
 mod probe;
 mod query;
+mod raw;
 mod rest;
 mod run_job;
 mod schema;

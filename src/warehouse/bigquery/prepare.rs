@@ -1,6 +1,6 @@
 //! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
 
-use std::sync::{OnceLock, atomic::AtomicBool};
+use std::sync::{Mutex, OnceLock, atomic::AtomicBool};
 
 use finops_core::{
     schema::{ChangeKind, Column, SchemaChange, additions},
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY, STAGED,
     model::{Field, Table},
+    raw::RawForm,
     schema::{sql_type, table_schema},
     state::{missing_columns, state_schema},
 };
@@ -36,6 +37,8 @@ pub struct Prepared {
     pub(super) has_row_policies: bool,
     /// A copy was refused for what the table is: the other months need not try.
     pub(super) copies_refused: AtomicBool,
+    /// How files are loaded as they are, after what this run saw.
+    pub(super) raw_form: Mutex<RawForm>,
     /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
     /// table on which others put something.
     pub(super) was_compared: tokio::sync::Mutex<bool>,
@@ -130,6 +133,7 @@ impl BigQuery {
             staging_dataset: staging_dataset.to_owned(),
             has_row_policies,
             copies_refused: AtomicBool::new(false),
+            raw_form: Mutex::default(),
             was_compared: tokio::sync::Mutex::new(false),
             lost: OnceLock::new(),
         })

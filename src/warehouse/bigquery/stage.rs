@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
+    sync::PoisonError,
 };
 
 use backon::BackoffBuilder;
@@ -20,10 +21,11 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{is_about_null, is_transient_job, load_error, refuses_schema},
+    errors::{is_about_null, is_transient_job, load_error, refuses_modes, refuses_schema},
     load::{configuration, is_direct, job_id_prefix, local_file},
     model::{Field, Job, LoadStatistics},
     prepare::Prepared,
+    raw::RawForm,
 };
 use crate::{
     error::{Error, Kind, Result},
@@ -57,6 +59,14 @@ impl StagingTable {
     pub(super) fn set_in_use(&mut self, in_use: bool) {
         self.in_use = in_use;
     }
+}
+
+/// What became of a load.
+enum Loaded {
+    /// The rows are in the staging table: what the load reported, and what BigQuery bills for it.
+    Rows(LoadStatistics, u64),
+    /// BigQuery does not take the files so; in this form it may.
+    Refused(RawForm),
 }
 
 /// One attempt to stage a month.
@@ -119,10 +129,12 @@ impl Attempt<'_> {
     /// Creates the staging table, fills it, and counts and sums what is in it.
     async fn fill(&self, staging: &StagingTable) -> Result<(Figures, String)> {
         self.create(&staging.name, self.typed(), staging.expires).await?;
-        let loaded = if is_direct(self.load) { self.append().await? } else { None };
+        let form = self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner).of(self.load.format);
+        let is_direct = form == RawForm::Plain && is_direct(self.load, &self.table.fields);
+        let loaded = if is_direct { self.append().await? } else { Loaded::Refused(form) };
         let (statistics, billed) = match loaded {
-            Some(statistics) => (statistics, 0),
-            None => self.convert(staging).await?,
+            Loaded::Rows(statistics, billed) => (statistics, billed),
+            Loaded::Refused(form) => self.convert(form, staging).await?,
         };
         let Prepared { target, location, .. } = self.table;
         let of_all = (staging.dataset.as_str(), staging.name.as_str(), false);
@@ -132,11 +144,14 @@ impl Attempt<'_> {
         figures.written = number(statistics.output_rows);
         figures.left_out = number(statistics.bad_records).unwrap_or_default();
         figures.bytes_billed = billed;
+        let of_files = columns_with_values(self.load);
+        figures.lost =
+            self.bigquery.lost_columns(target, &of_files, (&staging.dataset, &staging.name), location).await?;
         Ok((figures, sum_job))
     }
 
-    /// Appends the files to the staging table; `None` where BigQuery does not take their columns as they are.
-    async fn append(&self) -> Result<Option<LoadStatistics>> {
+    /// Appends the files to the staging table.
+    async fn append(&self) -> Result<Loaded> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
         let mut schema = super::schema::table_schema(&columns)?;
         // A column that takes no NULL must be said to take none.
@@ -150,10 +165,11 @@ impl Attempt<'_> {
         let load = json!({"load": configuration(self.load, &schema, &self.reference(&self.name))?});
         let (id, job) = self.run(&load, "load", local_file(self.load).is_some()).await?;
         match &job.status.error_result {
-            None => Ok(Some(job.statistics.load.unwrap_or_default())),
+            None => Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), 0)),
+            Some(error) if let Some(form) = self.form_after(RawForm::Plain, &job, &id) => Ok(Loaded::Refused(form)),
             Some(error) if refuses_schema(error) => {
                 tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
-                Ok(None)
+                Ok(Loaded::Refused(RawForm::Plain))
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
@@ -168,26 +184,39 @@ impl Attempt<'_> {
 
     /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
     /// reported and what BigQuery bills for the conversion.
-    async fn convert(&self, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+    async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
         check_names(self.load)?;
-        let raw = format!("{}_files", self.name);
-        let converted = self.convert_by(&raw, staging).await;
-        self.bigquery.remove_table(&staging.dataset, &raw).await;
-        converted
+        let mut form = form;
+        loop {
+            let raw = format!("{}_{}", self.name, form.name());
+            let converted = self.convert_by(form, &raw, staging).await;
+            self.bigquery.remove_table(&staging.dataset, &raw).await;
+            match converted? {
+                Loaded::Rows(statistics, billed) => {
+                    // Only what worked is worth it for other months.
+                    *self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner) = form;
+                    return Ok((statistics, billed));
+                }
+                Loaded::Refused(next) => form = next,
+            }
+        }
     }
 
-    async fn convert_by(&self, raw: &str, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+    async fn convert_by(&self, form: RawForm, raw: &str, staging: &StagingTable) -> Result<Loaded> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
-        let query = month_query(self.load, &self.table.fields, &raw_path)?;
-        let schema = self.schema();
-        let load = json!({"load": configuration(self.load, &schema, &self.reference(raw))?});
+        let raw_load = form.load(self.load);
+        let query = month_query(&raw_load, &self.table.fields, &raw_path)?;
+        let schema = schema(&raw_load, form);
+        let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
-        let (id, job) = self.run(&load, "files", local_file(self.load).is_some()).await?;
+        let (id, job) = self.run(&load, form.name(), local_file(self.load).is_some()).await?;
         if let Some(error) = &job.status.error_result {
+            if let Some(form) = self.form_after(form, &job, &id) {
+                return Ok(Loaded::Refused(form));
+            }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-            // The table is new, so that no other name would help.
-            let way_out = "report it with this message, or have the report delivered as CSV";
-            return Err(if refuses_schema(error) { failed.hint(way_out) } else { failed });
+            let is_refused = refuses_schema(error) || refuses_modes(error, &job.status.errors);
+            return Err(if is_refused { failed.hint(REPORT_THE_SCHEMA) } else { failed });
         }
         let query = json!({"query": {
             "query": query,
@@ -199,7 +228,7 @@ impl Attempt<'_> {
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
             if error.message.contains(NO_VALUE)
-                && let Some(refused) = self.refused(&raw_path).await
+                && let Some(refused) = self.refused(&raw_load, &raw_path).await
             {
                 return Err(refused.job(query_id));
             }
@@ -214,7 +243,19 @@ impl Attempt<'_> {
         }
         let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
         let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
-        Ok((job.statistics.load.unwrap_or_default(), billed))
+        Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
+    }
+
+    /// The form to try after the job's failure, if one may help.
+    fn form_after(&self, form: RawForm, job: &Job, id: &str) -> Option<RawForm> {
+        let error = job.status.error_result.as_ref()?;
+        let next = form.after(self.load, error, &job.status.errors)?;
+        tracing::info!(
+            job_id = id,
+            message = error.message,
+            "the files are not taken so: loading them in another form"
+        );
+        Some(next)
     }
 
     /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
@@ -280,33 +321,9 @@ impl Attempt<'_> {
         }
     }
 
-    /// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
-    fn schema(&self) -> Value {
-        let fields = self.load.columns.iter().map(|column| {
-            let name = staged_name(column);
-            let field_type = match column.file_type {
-                FileType::Map(form) => return map(name, form),
-                FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column) => "STRING",
-                FileType::Text(_) | FileType::TimeText(_) => {
-                    super::schema::sql_type(&column.column).unwrap_or("STRING")
-                }
-                FileType::String | FileType::Other => "STRING",
-                // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
-                FileType::Int64 | FileType::Nanos => "INT64",
-                FileType::Double => "FLOAT64",
-                FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
-                FileType::Timestamp => "TIMESTAMP",
-                FileType::Date => "DATE",
-                FileType::Boolean => "BOOL",
-            };
-            json!({"name": name, "type": field_type})
-        });
-        json!({"fields": fields.collect::<Vec<_>>()})
-    }
-
     /// The values that made the conversion fail, if it failed for such.
-    async fn refused(&self, raw: &str) -> Option<Error> {
-        let (sql, columns) = refused_query(self.load, raw);
+    async fn refused(&self, raw_load: &MonthLoad, raw: &str) -> Option<Error> {
+        let (sql, columns) = refused_query(raw_load, raw);
         let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
@@ -338,6 +355,43 @@ impl Attempt<'_> {
 }
 
 const COLUMNS_CHANGED: &str = "the table's columns changed in the meantime: run again";
+
+/// The table of files that are loaded as they are is new, so that another name would not help.
+const REPORT_THE_SCHEMA: &str = "report it with this message, or have the report delivered as CSV";
+
+/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
+fn schema(load: &MonthLoad, form: RawForm) -> Value {
+    let field = |column: &LoadColumn| {
+        let name = staged_name(column);
+        let field_type = match column.file_type {
+            FileType::Map(form) => return map(name, form),
+            FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column) => "STRING",
+            FileType::Text(_) | FileType::TimeText(_) => super::schema::sql_type(&column.column).unwrap_or("STRING"),
+            FileType::String | FileType::Other => "STRING",
+            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+            FileType::Int64 | FileType::Nanos => "INT64",
+            FileType::Double => "FLOAT64",
+            FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
+            FileType::Timestamp => "TIMESTAMP",
+            FileType::Date => "DATE",
+            FileType::Boolean => "BOOL",
+        };
+        json!({"name": name, "type": field_type})
+    };
+    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
+    form.set_modes(load, &mut fields);
+    json!({ "fields": fields })
+}
+
+/// The columns of which the files surely have values, and which a load may leave without any and say nothing
+/// (python-bigquery#2370, PostHog#45417).
+fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
+    let has_values = |column: &&LoadColumn| {
+        matches!(column.file_type, FileType::Map(_))
+            && load.values.get(&column.file_name).is_some_and(|values| values.has_values)
+    };
+    load.columns.iter().filter(has_values).map(|column| column.column.name.as_str()).collect()
+}
 
 /// The column that BigQuery makes of a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {

@@ -57,6 +57,11 @@ impl Cast {
             (FileType::LongDecimal, _) | (_, Reading::Cast | Reading::Never) => {
                 Self::from_text(as_text(&name, column.file_type, to), to)
             }
+            // An empty text is no value. DuckDB reads those of CSV as NULL.
+            (FileType::String, Reading::AsIs) => {
+                let value = format!("NULLIF({name}, '')");
+                Self { text: name.clone(), given: name, value, expected: None }
+            }
             (_, Reading::AsIs) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
                 Self { text: name.clone(), given: name, value, expected: None }

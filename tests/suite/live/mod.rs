@@ -122,8 +122,8 @@ async fn a_service_that_does_otherwise_is_seen() {
     let options = Options {
         project: PROJECT.to_owned(),
         storage: storage_url,
-        strict_missing_columns: true,
-        empty_string_as_null: true,
+        allow_missing_columns: true,
+        empty_fields_as_text: true,
         ..Options::default()
     };
     let emulator = Emulator::start(options).await.unwrap();
