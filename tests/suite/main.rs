@@ -86,3 +86,4 @@ mod upload_faults;
 mod witness_bq;
 mod witness_gcloud;
 mod witness_python;
+mod worlds;

@@ -49,7 +49,8 @@ fn staged_and_converted(emulator: &Emulator) -> (usize, usize) {
         let table = &job["configuration"]["load"]["destinationTable"]["tableId"];
         table.as_str().is_some_and(|table| table.starts_with(STAGING) && table.ends_with("_files"))
     };
-    let converted = jobs.iter().filter(|job| job["configuration"]["query"].is_object()).count();
+    let converts = |job: &&Value| job["configuration"]["query"].is_object() && job["configuration"]["dryRun"] != true;
+    let converted = jobs.iter().filter(converts).count();
     (jobs.iter().filter(fills).count(), converted)
 }
 

@@ -269,7 +269,7 @@ mod tests {
         ];
         assert_eq!(
             month_query(&load, &fields, "`s`").unwrap(),
-            "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, `A` AS `a`, \
+            "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, NULLIF(`A`, '') AS `a`, \
              CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");

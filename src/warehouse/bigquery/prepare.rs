@@ -1,6 +1,6 @@
 //! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
 
-use std::sync::{Mutex, OnceLock, atomic::AtomicBool};
+use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 
 use finops_core::{
     schema::{ChangeKind, Column, SchemaChange, additions},
@@ -88,7 +88,8 @@ impl BigQuery {
             };
             self.check_state(dataset, &table)?;
             self.keep(dataset, STATE_TABLE, &table, &location).await?;
-            self.add_state_columns(dataset, &table, &location).await
+            self.add_state_columns(dataset, &table, &location).await?;
+            self.see_that_it_may_record(dataset, &location).await
         };
         let has_row_policies = async {
             // One that is created now has none.
@@ -177,6 +178,17 @@ impl BigQuery {
         let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
         let altered = self.client.query(location, &sql, &[]).await;
         altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
+    }
+
+    /// Before anything is staged: a month that cannot be recorded is loaded again by each run.
+    async fn see_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
+        let recordable = || self.recordable.lock().unwrap_or_else(PoisonError::into_inner);
+        if recordable().contains(dataset) {
+            return Ok(());
+        }
+        self.try_recording(dataset, location, |_| true).await?;
+        recordable().insert(dataset.to_owned());
+        Ok(())
     }
 
     /// Creates the dataset and returns its location.

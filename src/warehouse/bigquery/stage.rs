@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{is_about_null, is_transient_job, load_error, refuses_modes, refuses_schema},
+    errors::{is_about_null, is_not_there_yet, is_transient_job, load_error, refuses_modes, refuses_schema},
     load::{configuration, is_direct, job_id_prefix, local_file},
     model::{Field, Job, LoadStatistics},
     prepare::Prepared,
@@ -309,14 +309,18 @@ impl Attempt<'_> {
         let client = &self.bigquery.client;
         let file = local_file(self.load).filter(|_| sends_file);
         let job = json!({ "configuration": configuration });
-        let mut pauses = client.job_backoff().build();
+        let (mut pauses, mut while_new) = (client.job_backoff().build(), client.new_backoff().build());
         let mut attempt = 0;
         loop {
             attempt += 1;
             let id = format!("{}{}-{what}-{attempt}", job_id_prefix(target, self.load), self.name);
             let job = client.run_job(&job, &id, location, file).await.map_err(|f| f.into_error(&self.doing()))?;
-            let transient = job.status.error_result.as_ref().is_some_and(is_transient_job);
-            let Some(pause) = pauses.next().filter(|_| transient) else { return Ok((id, job)) };
+            let pause = match &job.status.error_result {
+                Some(error) if is_transient_job(error) => pauses.next(),
+                Some(error) if is_not_there_yet(error) => while_new.next(),
+                _ => None,
+            };
+            let Some(pause) = pause else { return Ok((id, job)) };
             tokio::time::sleep(pause).await;
         }
     }
