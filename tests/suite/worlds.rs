@@ -109,7 +109,6 @@ async fn a_map_that_bigquery_loads_as_null_fails_its_month() {
     while let Some(at) = bytes.windows(9).position(|name| name == b"key_value") {
         bytes[at..at + 9].copy_from_slice(b"old_names");
     }
-    eprintln!("DEBUG {:?}", delivery.columns());
     let error = table.load(&delivery).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Verification);
     assert_names(&error.full_message(), &["the files have values of tags, and none of them was read"]);

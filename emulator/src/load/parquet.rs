@@ -26,8 +26,8 @@ struct Column {
     utc: bool,
     digits: usize,
     scale: usize,
-    repeated: bool,
-    required: bool,
+    /// `REQUIRED`, `OPTIONAL` or `REPEATED`.
+    repetition: String,
     /// Of a group, what is in it, depth first.
     below: Vec<Self>,
 }
@@ -79,13 +79,11 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
             element.try_into().unwrap_or_else(|_| std::array::from_fn(|_| None));
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
-        let is = |what: &str| repetition.as_deref() == Some(what);
-        let (repeated, required) = (is("REPEATED"), is("REQUIRED"));
+        let repetition = repetition.unwrap_or_default();
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
         let says = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
         let (nanos, utc) = (says("NANOS=NanoSeconds"), says("isAdjustedToUTC=1"));
-        let column =
-            Column { name, physical, annotation, nanos, utc, digits, scale, repeated, required, below: vec![] };
+        let column = Column { name, physical, annotation, nanos, utc, digits, scale, repetition, below: vec![] };
         (children, column)
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
@@ -126,15 +124,23 @@ impl Column {
         })
     }
 
+    fn is_repeated(&self) -> bool {
+        self.repetition == "REPEATED"
+    }
+
+    fn is_required(&self) -> bool {
+        self.repetition == "REQUIRED"
+    }
+
     fn is_nested(&self) -> bool {
-        self.repeated || !self.below.is_empty()
+        self.is_repeated() || !self.below.is_empty()
     }
 
     /// The type of a map of texts or doubles.
     fn map(&self) -> Option<Type> {
         let [entries, key, value] = self.below.as_slice() else { return None };
         let is_map = matches!(self.annotation.as_deref(), Some("MAP" | "MapType"))
-            && (self.repeated, entries.repeated) == (false, true)
+            && (self.is_repeated(), entries.is_repeated()) == (false, true)
             && [&entries.name, &key.name, &value.name] == ["key_value", "key", "value"]
             && key.ty(false) == Some(Type::String);
         Type::map_of(value.ty(false)?).filter(|_| is_map)
@@ -148,10 +154,10 @@ fn modes(fields: &[Field], columns: &[Column], uri: &str, reading: Reading) -> O
             continue;
         };
         let [of_key, of_value] = field.required_parts;
-        let mut pairs = vec![(&column.name, column.required, field.required)];
+        let mut pairs = vec![(&column.name, column.is_required(), field.required)];
         // Its entries, a key and a value.
         if let ([_, key, value], true) = (column.below.as_slice(), field.ty.of_values().is_some()) {
-            pairs.extend([(&key.name, key.required, of_key), (&value.name, value.required, of_value)]);
+            pairs.extend([(&key.name, key.is_required(), of_key), (&value.name, value.is_required(), of_value)]);
         }
         for (name, in_file, in_schema) in pairs {
             // As in 2019 (googleapis/java-bigquery#13).

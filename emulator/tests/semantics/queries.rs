@@ -402,6 +402,7 @@ async fn q13_failed_casts_are_counted_with_an_example() {
          FROM `demo`.`d`.`t`"
     );
     assert_eq!(h.rows(&sql).await, [["2", "abc", "4"]]);
+    assert_eq!(h.rows("SELECT COUNTIF(cost > 1), COUNTIF(note = 'none') FROM d.t").await, [["0", "0"]]);
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ impl BigQuery {
             return Ok(Vec::new());
         }
         let count =
-            |(at, name): (usize, &&str)| format!("COUNTIF({} <> '{{}}') AS n{at}", Dialect::BigQuery.quote(name));
+            |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
         let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
         let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
         let answer = self.client.query(location, &sql, &[]).await;
