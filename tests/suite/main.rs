@@ -91,3 +91,4 @@ mod upload_faults;
 mod witness_bq;
 mod witness_gcloud;
 mod witness_python;
+mod worlds;
