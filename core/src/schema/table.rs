@@ -165,7 +165,12 @@ mod tests {
                 file_name: (*file_name).to_owned(),
                 file_type: FileType::String,
             });
-            MonthColumns { billing_period: "2025-09".parse().unwrap(), columns: columns.collect(), rows: None }
+            MonthColumns {
+                billing_period: "2025-09".parse().unwrap(),
+                columns: columns.collect(),
+                rows: None,
+                values: HashMap::new(),
+            }
         };
         let sku = ("product_instancesku", "product_instanceSKU");
         let former = ("product_instance_s_k_u", "product_instance_s_k_u");
