@@ -206,6 +206,7 @@ fn whose(
         parts.extend(of_batch.into_iter().map(|part| Part { batch: number, ..part }));
         loads.push(batch);
     }
+    parts.sort_by(|a, b| (&a.scope, a.days, &a.execution_id).cmp(&(&b.scope, b.days, &b.execution_id)));
     if target.pipeline != Provider::Azure.as_str() {
         return (Vec::new(), None, loads);
     }

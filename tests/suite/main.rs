@@ -12,6 +12,7 @@ mod azure_data;
 mod azure_refusals;
 mod azure_requests;
 mod azure_runs;
+mod azure_scopes;
 mod azure_versions;
 mod bad_input;
 mod bad_settings;
