@@ -120,7 +120,7 @@ pub async fn delivered_months(store: &Store, export: &Export) -> Result<Option<B
 
 /// Refuses deliveries of another version than is asked for.
 fn check_version(export: &Export, found: CurVersion) -> Result<()> {
-    match export.options.cur_version {
+    match export.options.cur_version.filter(|_| export.place.is_none()) {
         Some(wanted) if wanted != found => {
             let (wanted, found) = (format!("{wanted:?}").to_lowercase(), format!("{found:?}").to_lowercase());
             let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");

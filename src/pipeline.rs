@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     panic::AssertUnwindSafe,
+    sync::{Mutex, PoisonError},
 };
 
 use finops_core::{
@@ -14,7 +15,7 @@ use finops_core::{
     plan::{Rules, plan},
     report::{MonthStatus, PipelineReport},
     schema::{Column, SchemaChange, respell},
-    state::Standing,
+    state::{ScopeRecord, Standing},
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
 use jiff::Timestamp;
@@ -198,14 +199,16 @@ async fn round<W: Warehouse>(
         }
     };
     progress(Progress::Planned(ready.len()));
-    let (target, table, columns, months) = (&target, &table, &columns, &months);
+    // What months have of days beside them counts in the months that follow in this run.
+    let loaded_now = Mutex::new(BTreeMap::new());
+    let (target, table, columns, months, loaded_now) = (&target, &table, &columns, &months, &loaded_now);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
             let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(export, store, warehouse, target, table, run, &month, columns, months);
+            let replaced = replace(export, store, warehouse, target, table, run, &month, columns, months, loaded_now);
             // A fault of ours, or of a library, costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
@@ -254,13 +257,17 @@ async fn replace<W: Warehouse>(
     month: &Ready,
     table_columns: &[Column],
     months: &BTreeMap<BillingPeriod, Standing>,
+    loaded_now: &Mutex<BTreeMap<BillingPeriod, Vec<ScopeRecord>>>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
     let fetched = Fetched::new(store, delivery, warehouse.limits().reads_buckets).await?;
-    let load = month_load(export, target, run, month, fetched.files(), table_columns, months)?;
+    let now = loaded_now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let load = month_load(export, target, run, month, fetched.files(), table_columns, months, &now)?;
     let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;
     if let Replaced::Committed(committed, _) = &replaced {
         info!(job_id = committed.record.job_id, rows = committed.record.rows, "month replaced");
+        let scopes = committed.record.scopes.clone().unwrap_or_default();
+        loaded_now.lock().unwrap_or_else(PoisonError::into_inner).insert(load.billing_period, scopes);
     }
     Ok(replaced)
 }

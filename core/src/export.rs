@@ -172,7 +172,7 @@ impl Provider {
         match self {
             Self::Aws if aws_data_exports::is_data_export(location) => aws_data_exports::parse(location, bytes),
             Self::Aws => aws_cur::parse(location, bytes),
-            Self::Azure => azure::parse(location, bytes),
+            Self::Azure => azure::parse(location, bytes).map_err(|error| error.of_scope(azure::scope_of(bytes))),
         }
     }
 }

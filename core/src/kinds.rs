@@ -34,7 +34,10 @@ pub fn keep_one_kind(
     for candidate in candidates {
         match candidate.delivery.as_ref().map(|delivery| delivery.manifest.kind) {
             Ok(found) if found.as_str() == kind => kept = Some(found),
-            Ok(found) => candidate.delivery = Err(ManifestError::OtherKind { found, kind: kind.clone(), of }),
+            Ok(found) => {
+                let scope = candidate.delivery.as_ref().ok().and_then(|delivery| delivery.manifest.scope.clone());
+                candidate.delivery = Err(ManifestError::OtherKind { found, kind: kind.clone(), of }.of_scope(scope));
+            }
             Err(_) => {}
         }
     }

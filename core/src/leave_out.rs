@@ -40,6 +40,10 @@ impl LeaveOut {
 
     /// `hint`, and how to go on without the delivery that cannot be loaded.
     pub fn hint(&self, hint: &str, provider: Provider, manifest_uri: &str, execution_id: Option<&str>) -> String {
+        // Of several runs, nobody knows which is to be left out.
+        if manifest_uri.is_empty() {
+            return hint.to_owned();
+        }
         let entry = entry(provider, manifest_uri, execution_id);
         format!("{hint}. To load the export without this delivery, add `{entry}` to {}", self.setting)
     }

@@ -128,6 +128,8 @@ pub enum ManifestError {
         what: String,
         /// What to do about it.
         hint: &'static str,
+        /// Its first day.
+        from: Option<Date>,
     },
     /// Its rows are of another kind than those that the table takes.
     #[error("it holds rows of another kind than {of} (`{}`, not `{kind}`)", .found.as_str())]
@@ -138,6 +140,14 @@ pub enum ManifestError {
         kind: String,
         /// Of what that is the kind.
         of: &'static str,
+    },
+    /// What is wrong with a manifest that tells of what it is.
+    #[error("{error}")]
+    OfScope {
+        /// As [`Manifest::scope`].
+        scope: String,
+        /// What is wrong.
+        error: Box<ManifestError>,
     },
     /// It is in a class of storage from which nothing is read before it is restored.
     #[error("it is archived")]
@@ -157,11 +167,21 @@ const CHOOSE_VERSION: &str = "set AWS_CUR_VERSION (aws.cur_version) to the one t
 /// What to do about rows of another kind than the table takes.
 pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
 
-fn is_aws(kind: &str) -> bool {
-    [ExportKind::Cur, ExportKind::Cur2].iter().any(|of_aws| of_aws.as_str() == kind)
-}
-
 impl ManifestError {
+    /// The same of a manifest of that scope.
+    #[must_use]
+    pub fn of_scope(self, scope: Option<String>) -> Self {
+        scope.map_or_else(|| self.clone(), |scope| Self::OfScope { scope, error: Box::new(self.clone()) })
+    }
+
+    /// The scope, and what is wrong.
+    pub fn parts(&self) -> (Option<&str>, &Self) {
+        match self {
+            Self::OfScope { scope, error } => (Some(scope), error),
+            error => (None, error),
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -169,14 +189,13 @@ impl ManifestError {
             Self::Unsupported(_) => hint::CHANGE_REPORT,
             Self::Range { hint, .. } => hint,
             Self::OtherKind { found, kind, .. }
-                if is_aws(found.as_str())
-                    && is_aws(kind)
-                    && (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
+                if (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
             {
                 CHOOSE_VERSION
             }
             Self::OtherKind { .. } => OTHER_KIND,
             Self::Archived { .. } => RESTORE,
+            Self::OfScope { error, .. } => error.hint(),
         }
     }
 }

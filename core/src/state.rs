@@ -153,6 +153,12 @@ pub struct ScopeRecord {
     /// The last day that the run covers, where its manifest says so.
     #[serde(default)]
     pub covers_until: Option<Date>,
+    /// The folder of its files, below the export's.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub folder: String,
+    /// Of a usage month, the days of its rows that are not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<Date>,
     /// It is an older run that settings united with the newest one of its scope.
     #[serde(default, skip_serializing_if = "is_false")]
     pub kept: bool,

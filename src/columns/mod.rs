@@ -135,8 +135,16 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some(FilesColumns { columns, forms, first_row, rows, values }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;
+    let Some(FilesColumns { columns, forms, first_row, rows, values }) = read else {
+        let (Some(counted), files) = (counted.filter(|counted| *counted > 0), delivery.files.len()) else {
+            return Ok(None);
+        };
+        let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
+        let message =
+            format!("the {files} files of {period} hold headers and no rows, and {manifest} counts {counted}");
+        return Err(Error::new(Kind::Data, message).hint(hint::MIXED_DELIVERIES));
+    };
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
         return Err(Error::new(
@@ -150,7 +158,12 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
     let (file_names, types): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
     let kind = delivery.manifest.kind;
     let names = kind.column_names(&file_names).map_err(|error| of_first(error.to_string()))?;
-    let fills_period = lacks_period(kind, &names, &forms);
+    let of_footer =
+        |at: usize| file_names.get(at).and_then(|name| values.get(name)).is_some_and(|values| values.is_null);
+    let fills_period = lacks_period(kind, &names, |at| match delivery.manifest.format {
+        FileFormat::Csv => forms.get(at).is_some_and(Option::is_none),
+        FileFormat::Parquet => of_footer(at),
+    });
     require(kind, &names, fills_period).map_err(|message| match kind {
         ExportKind::Cur2 | ExportKind::Focus => not_selected(&store.uri(&first.key), &message, &names),
         _ => of_first(message),
@@ -174,10 +187,10 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
 
 /// Whether Azure's files have no billing period: older schemas lack the column, and Customer Agreements at subscription scope
 /// leave it empty.
-fn lacks_period(kind: ExportKind, names: &[String], forms: &[Option<TimeForm>]) -> bool {
+fn lacks_period(kind: ExportKind, names: &[String], is_empty: impl Fn(usize) -> bool) -> bool {
     let is_cost = kind.layout() == azure::TABLE_LAYOUT && names.iter().any(|name| name == azure::TABLE_LAYOUT.cluster);
     let at = names.iter().position(|name| name == azure::TABLE_LAYOUT.partition);
-    is_cost && at.is_none_or(|at| forms.get(at).is_some_and(Option::is_none))
+    is_cost && at.is_none_or(is_empty)
 }
 
 /// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a

@@ -162,7 +162,7 @@ fn list(text: &str) -> Result<Vec<String>, String> {
 /// What was expected instead.
 fn scopes(text: &str) -> Result<Vec<String>, String> {
     let scopes = list(text)?;
-    match scopes.iter().find(|scope| !scope.starts_with('/')) {
+    match scopes.iter().find(|scope| !scope.starts_with('/') || normalized(scope).is_none()) {
         None => Ok(scopes),
         Some(scope) => Err(format!("names `{}`: a path such as /subscriptions/... was expected", shown(scope))),
     }
@@ -198,7 +198,7 @@ impl Export {
         Selection {
             scopes: scopes.iter().filter_map(|scope| normalized(scope)).collect(),
             keep_runs: keep_runs.iter().map(|run| run.to_lowercase()).collect(),
-            leave_out: leave_out.entries.clone(),
+            leave_out: leave_out.clone(),
             are_months: self.place.is_some(),
         }
     }

@@ -6,11 +6,10 @@ use finops_core::{
     BillingPeriod,
     azure::{
         self, WITHOUT_BILLING_PERIODS,
-        account::{Account, shorter},
+        account::{Account, lost, shorter},
     },
     hint,
     manifest::FileFormat,
-    state::Standing,
 };
 use jiff::civil::Date;
 
@@ -70,8 +69,8 @@ fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
         let wrong = some_of(&account.wrong, SHOWN);
         return Err(refused(month, Kind::Verification, &wrong).hint(NOT_WHOSE));
     }
-    let loaded = month.previous.as_ref().and_then(Standing::visible).and_then(|record| record.scopes.as_deref());
-    if let Some(why) = loaded.filter(|_| !month.force).and_then(|loaded| shorter(&account, loaded)) {
+    let lost = lost(&account, &month.loaded_scopes);
+    if let Some(why) = lost.or_else(|| shorter(&account, &month.loaded_scopes).filter(|_| !month.force)) {
         let message = format!("{} is not replaced: {why}", month.billing_period);
         return Err(Error::new(Kind::Data, message).hint(SHORTER));
     }
@@ -85,6 +84,7 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
         let mut ranges = of_scope.filter_map(|record| record.first_day.zip(record.last_day));
         ranges.any(|(first, last)| first <= day && day <= last)
     };
+    let beside = [month.billing_period.before(), month.billing_period.after()];
     let (mut days, mut notes) = (BTreeMap::new(), Vec::new());
     for ((scope, day), sums) in &account.outside {
         let rows = counted(sums.rows);
@@ -92,6 +92,7 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
         *of_scope += 1;
         let wrong = match day {
             None => format!("{rows} without a day"),
+            Some(day) if !beside.contains(&BillingPeriod::containing(*day)) => format!("{rows} of {day}"),
             Some(day) if holds(scope, *day) => format!("{rows} of {day}, a day that the month beside it has already"),
             Some(day) if *of_scope > MOST_DAYS_OUTSIDE => {
                 format!("rows of more than {MOST_DAYS_OUTSIDE} days outside of the month, such as {day}")

@@ -9,6 +9,8 @@ use finops_core::{
         scope::{self, values},
     },
     export::Provider,
+    manifest::Manifest,
+    plan::recorded,
     schema::{Column, ColumnType},
     state::{ScopeRecord, Standing},
 };
@@ -25,7 +27,8 @@ use crate::{
 /// A load job takes no more files.
 const FILES_OF_A_JOB: usize = 10_000;
 
-/// The month's load. `files` are the delivery's, where the warehouse can read them; `months` is what is loaded.
+/// The month's load. `files` are the delivery's, where the warehouse can read them; `months` is what was loaded before this run,
+/// and `loaded_now` what it has loaded.
 ///
 /// # Errors
 /// `Schema` where its runs have their cost in different columns.
@@ -37,6 +40,7 @@ pub fn month_load(
     files: &[String],
     table_columns: &[Column],
     months: &BTreeMap<BillingPeriod, Standing>,
+    loaded_now: &BTreeMap<BillingPeriod, Vec<ScopeRecord>>,
 ) -> Result<MonthLoad> {
     let Ready { delivery, batches } = ready;
     let period = delivery.manifest.billing_period;
@@ -70,9 +74,13 @@ pub fn month_load(
         values: HashMap::new(),
     });
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
-    let visible = |period| months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
+    let visible = |period| {
+        let before = || months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
+        loaded_now.get(&period).cloned().or_else(before)
+    };
     let neighbours: Vec<ScopeRecord> =
         [period.before(), period.after()].into_iter().filter_map(visible).flatten().collect();
+    let loaded_scopes = recorded(months.get(&period), &export.selection()).into_iter().cloned().collect();
     Ok(MonthLoad {
         billing_period: period,
         execution_id: delivery.manifest.execution_id.clone(),
@@ -88,6 +96,7 @@ pub fn month_load(
         others: loads,
         parts,
         group_by,
+        loaded_scopes,
         neighbours,
         cost,
         currency,
@@ -157,6 +166,7 @@ fn whose(
                 covers_until: manifest.until,
                 kept: manifest.kept,
                 usage_month: batch.fills_period,
+                folder: folder(manifest),
                 values: manifest.scope.as_deref().filter(|_| several && !is_own).map(values),
                 days: manifest.until.filter(|_| is_piece).map(|until| (first, until)),
                 rows: *rows,
@@ -188,7 +198,7 @@ fn whose(
     // Runs whose files hold no rows are told of, too.
     for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
         let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
-        let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), Some(0));
+        let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), manifest.rows.or(Some(0)));
         let covers_until = runs[at].0.until;
         parts.push(Part {
             scope,
@@ -210,7 +220,21 @@ fn whose(
     if target.pipeline != Provider::Azure.as_str() {
         return (Vec::new(), None, loads);
     }
+    // Where no column tells the scopes apart, the subscription's shows whether they overlap.
+    let of_subscriptions = || {
+        let kind = delivery.manifest.kind;
+        let names = scope::columns("/subscriptions/x", kind)?.iter().flat_map(|names| names.iter());
+        let mut there = names.filter(|name| types.contains_key(**name));
+        there.next().map(|name| vec![(*name).to_owned()])
+    };
+    let columns = columns.or_else(|| of_subscriptions().filter(|_| several));
     (parts, Some(GroupBy { columns: columns.unwrap_or_default(), day: target.layout.cluster }), loads)
+}
+
+/// The folder of a run's files, below the export's.
+fn folder(manifest: &Manifest) -> String {
+    let first = manifest.files.first().and_then(|file| file.tail.rsplit_once('/'));
+    first.map(|(folder, _)| folder.to_owned()).unwrap_or_default()
 }
 
 fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<LoadColumn> {

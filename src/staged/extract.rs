@@ -129,7 +129,8 @@ pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, 
 /// The plan speaks of tables: says the same of a folder.
 fn reword(planned: &mut PlannedMonth, standing: Option<&Standing>) {
     let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
-    planned.reason = match (&planned.decision, standing) {
+    let rest = planned.reason.split_once("; ").map(|(_, rest)| format!("; {rest}")).unwrap_or_default();
+    let begins = match (&planned.decision, standing) {
         (Decision::Load(_), None) => "not staged yet".to_owned(),
         (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
         (Decision::Skip { empty: false }, Some(Standing { record, .. })) if is_same(record) => {
@@ -137,4 +138,5 @@ fn reword(planned: &mut PlannedMonth, standing: Option<&Standing>) {
         }
         _ => return,
     };
+    planned.reason = begins + &rest;
 }

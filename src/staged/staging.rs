@@ -158,6 +158,8 @@ fn scope_record(run: &Manifest) -> ScopeRecord {
         cost: BTreeMap::new(),
         issued_at: run.issued,
         covers_until: run.until,
+        folder: String::new(),
+        outside: Vec::new(),
         kept: run.kept,
         usage_month: false,
     }

@@ -273,6 +273,7 @@ pub(crate) mod test {
             others: Vec::new(),
             parts: Vec::new(),
             group_by: None,
+            loaded_scopes: Vec::new(),
             neighbours: Vec::new(),
             cost: "cost",
             currency: "currency",

@@ -107,6 +107,8 @@ pub struct MonthLoad {
     pub parts: Vec<Part>,
     /// How the rows are summed for that.
     pub group_by: Option<GroupBy>,
+    /// What is loaded of the month, as far as the settings do not set it aside.
+    pub loaded_scopes: Vec<ScopeRecord>,
     /// What is loaded of the months beside this one.
     pub neighbours: Vec<ScopeRecord>,
     /// The table's column whose sum is the month's cost.

@@ -167,6 +167,7 @@ impl Delivery {
             others: Vec::new(),
             parts: Vec::new(),
             group_by: None,
+            loaded_scopes: Vec::new(),
             neighbours: Vec::new(),
             cost: "line_item_unblended_cost",
             currency: "line_item_currency_code",

@@ -28,6 +28,8 @@ pub struct Part {
     pub kept: bool,
     /// Its files lack the billing period.
     pub usage_month: bool,
+    /// The folder of its files, below the export's.
+    pub folder: String,
     /// What the columns by which scopes are known hold in its rows; `None` where any rows may be its.
     pub values: Option<Vec<String>>,
     /// The days of its rows, where it is a piece.
@@ -102,7 +104,7 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
             }
         }
     }
-    account.wrong.extend(doubled(parts, &of_part));
+    account.wrong.extend(doubled(parts, &of_part).or_else(|| overlap(parts, &of_part)));
     account
 }
 
@@ -120,6 +122,24 @@ fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
     None
 }
 
+/// Rows of one subscription and day that come from two scopes: one contains the other, whatever the settings say.
+fn overlap(parts: &[Part], of_part: &[Groups]) -> Option<String> {
+    let mut first: BTreeMap<(Vec<String>, Date), &str> = BTreeMap::new();
+    for (part, groups) in parts.iter().zip(of_part) {
+        for (values, day) in groups.keys() {
+            let values: Vec<String> = values.iter().map(|value| id(value)).collect();
+            let (Some(day), true) = (*day, values.iter().any(|value| !value.is_empty())) else { continue };
+            let of = values.join(", ");
+            let other = *first.entry((values, day)).or_insert(&part.scope);
+            if other != part.scope {
+                let (other, scope) = (short(other), short(&part.scope));
+                return Some(format!("{other} and {scope} both have rows of {of} on {day}: one contains the other"));
+            }
+        }
+    }
+    None
+}
+
 fn is_of(part: &Part, (values, day): &Group) -> bool {
     let of_scope = part
         .values
@@ -130,11 +150,13 @@ fn is_of(part: &Part, (values, day): &Group) -> bool {
 
 fn recorded(period: BillingPeriod, part: &Part, groups: &Groups, rows: u64) -> ScopeRecord {
     let mut by_day: BTreeMap<Date, Sums> = BTreeMap::new();
-    let mut all = Sums::default();
+    let (mut all, mut outside) = (Sums::default(), BTreeSet::new());
     for ((_, day), sums) in groups {
         all.add(sums);
-        if let Some(day) = day.filter(|day| BillingPeriod::containing(*day) == period) {
-            by_day.entry(day).or_default().add(sums);
+        match day {
+            Some(day) if BillingPeriod::containing(*day) == period => by_day.entry(*day).or_default().add(sums),
+            Some(day) => drop(outside.insert(*day)),
+            None => {}
         }
     }
     let with_cost = || by_day.iter().filter(|(_, sums)| has_cost(sums)).map(|(day, _)| *day);
@@ -149,6 +171,8 @@ fn recorded(period: BillingPeriod, part: &Part, groups: &Groups, rows: u64) -> S
         cost: all.cost,
         issued_at: part.issued_at,
         covers_until: part.covers_until,
+        folder: part.folder.clone(),
+        outside: if part.usage_month { outside.into_iter().collect() } else { Vec::new() },
         kept: part.kept,
         usage_month: part.usage_month,
     }
@@ -161,6 +185,18 @@ fn has_cost(sums: &Sums) -> bool {
 fn bit(period: BillingPeriod, day: Option<Date>) -> u32 {
     let day = day.filter(|day| BillingPeriod::containing(*day) == period);
     day.map_or(0, |day| 1 << (day.day() - 1))
+}
+
+/// Why the month would be without a scope that is loaded.
+pub fn lost(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
+    // A scope that nobody told may be any.
+    let is_told = !new.scopes.is_empty() && new.scopes.iter().all(|record| !record.scope.is_empty());
+    let is_there = |scope: &str| new.scopes.iter().any(|record| record.scope == scope);
+    let lost = loaded
+        .iter()
+        .filter(|_| is_told)
+        .find(|record| !record.scope.is_empty() && record.rows > 0 && !is_there(&record.scope))?;
+    Some(format!("{}, which is loaded by run {}, is not in it", short(&lost.scope), short(&lost.execution_id)))
 }
 
 /// Why the month would be less than what is loaded of a scope, if it would be: it begins later, or a day lacks that had more
@@ -178,7 +214,9 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
         let days = new.days_with_rows.get(scope).copied().unwrap_or_default();
         let lacks = before.iter().fold(0, |days, record| days | record.days) & !days;
         let (of, was) = (short(&first.execution_id), short(&newest.execution_id));
-        let first_of = |days: u32| days.trailing_zeros() + 1;
+        let ends = before.iter().filter_map(|record| record.last_day).max();
+        let ends = ends.map(|ends| u32::from(ends.day().unsigned_abs()));
+        let (first_of, last_of) = (|days: u32| days.trailing_zeros() + 1, |days: u32| 32 - days.leading_zeros());
         match begins.map(|begins| u32::from(begins.day().unsigned_abs())) {
             Some(begins) if days == 0 => {
                 Some(format!("run {of} has no rows, and run {was}, which is loaded, has some from day {begins} on"))
@@ -186,6 +224,11 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
             Some(begins) if first_of(days) > begins => Some(format!(
                 "run {of} begins with day {}, and run {was}, which is loaded, with day {begins}",
                 first_of(days)
+            )),
+            _ if ends.is_some_and(|ends| last_of(days) < ends) => Some(format!(
+                "run {of} ends with day {}, and run {was}, which is loaded, with day {}",
+                last_of(days),
+                ends.unwrap_or_default()
             )),
             _ if lacks != 0 => Some(format!(
                 "run {of} has no rows of day {}, and run {was}, which is loaded, has more than a hundredth of its cost there",
@@ -283,7 +326,7 @@ mod tests {
     #[test]
     fn what_nothing_tells_apart_goes_by_the_sums_of_its_own_batch() {
         let own = groups(&[("x", day(1), 1, "2")]);
-        let all = groups(&[("x", day(1), 2, "5"), ("y", day(2), 1, "7")]);
+        let all = groups(&[("x", day(1), 1, "2"), ("z", day(1), 1, "3"), ("y", day(2), 1, "7")]);
         let batch = |groups| BatchFigures { written: None, groups: Some(groups) };
         let parts = [
             Part { is_own: true, values: None, ..part("a", Some(1)) },
@@ -293,6 +336,35 @@ mod tests {
         assert_eq!(account.wrong, Vec::<String>::new());
         let costs: Vec<String> = account.scopes.iter().map(|scope| scope.cost["EUR"].to_string()).collect();
         assert_eq!(costs, ["2", "10"]);
+    }
+
+    #[test]
+    fn rows_of_one_subscription_and_day_that_two_scopes_have_fail_the_month() {
+        let one = groups(&[("Sub", day(1), 1, "2")]);
+        let batch = |groups| BatchFigures { written: None, groups: Some(groups) };
+        let own = |id: &str, batch| Part { is_own: true, values: None, batch, ..part(id, None) };
+        let wrong = account(
+            september(),
+            &[own("a", 0), own("b", 1)],
+            &one,
+            &[batch(one.clone()), batch(groups(&[("sub", day(1), 1, "2")]))],
+        )
+        .wrong;
+        assert_eq!(
+            wrong,
+            ["/subscriptions/a and /subscriptions/b both have rows of sub on 2025-09-01: one contains the other"]
+        );
+    }
+
+    #[test]
+    fn a_scope_that_is_loaded_is_not_left_away() {
+        let staged = groups(&[("a", day(1), 1, "1"), ("b", day(1), 1, "1")]);
+        let both = account(september(), &[part("a", None), part("b", None)], &staged, &[written(2)]);
+        let one = account(september(), &[part("a", None)], &groups(&[("a", day(1), 1, "1")]), &[written(1)]);
+        assert_eq!(lost(&both, &both.scopes), None);
+        assert!(lost(&one, &both.scopes).unwrap().contains("/subscriptions/b, which is loaded by run run-b"));
+        let untold = Account { scopes: vec![ScopeRecord { scope: String::new(), ..one.scopes[0].clone() }], ..one };
+        assert_eq!(lost(&untold, &both.scopes), None, "it may be any");
     }
 
     #[test]
@@ -319,7 +391,8 @@ mod tests {
         assert_eq!(why(&[("a", day(1), 1, "1"), ("a", day(3), 1, "1"), ("a", day(4), 1, "1")]), None, "a small day");
         for (staged, said) in [
             (&[("a", day(3), 1, "1"), ("a", day(4), 1, "1")][..], "begins with day 3"),
-            (&[("a", day(1), 1, "1"), ("a", day(3), 1, "1")], "has no rows of day 4"),
+            (&[("a", day(1), 1, "1"), ("a", day(3), 1, "1")], "ends with day 3"),
+            (&[("a", day(1), 1, "1"), ("a", day(4), 1, "1")], "has no rows of day 3"),
             (&[], "has no rows, and"),
         ] {
             let why = why(staged).unwrap();

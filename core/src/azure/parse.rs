@@ -121,6 +121,12 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     .bounded()
 }
 
+/// The scope that a manifest tells, whatever else is wrong with it.
+pub fn scope_of(bytes: &[u8]) -> Option<String> {
+    let raw: serde_json::Value = read(bytes).ok()?;
+    scope::normalized(raw.get("exportConfig")?.get("resourceId")?.as_str()?)
+}
+
 fn overwrites(raw: &Raw) -> bool {
     let behavior = raw.delivery_config.data_overwrite_behavior.as_deref();
     behavior.is_some_and(|behavior| behavior.trim().eq_ignore_ascii_case("OverwritePreviousReport"))
@@ -133,7 +139,7 @@ fn kind(name: &str) -> Result<ExportKind, ManifestError> {
         "usage" => Ok(ExportKind::AzureUsage),
         "focuscost" => Ok(ExportKind::Focus),
         _ => Err(ManifestError::Unsupported(format!(
-            "it is of type `{}`, which is not cost data: choose an export of type ActualCost, AmortizedCost or FocusCost",
+            "it is of type `{}`, which is not cost data: choose an export of type ActualCost, AmortizedCost, Usage or FocusCost",
             short(name)
         ))),
     }
@@ -183,13 +189,14 @@ fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option
     let is_elsewhere = first.zip(start).is_some_and(|(first, start)| first != start);
     if is_elsewhere || !months.into_iter().all(|of| of == month) {
         let what = format!("{}: days of one calendar month were expected", covers());
-        return Err(ManifestError::Range { what, hint: range_hint(time_frame) });
+        return Err(ManifestError::Range { what, hint: range_hint(time_frame), from: first.or(start) });
     }
     let from = first.or(start).filter(|from| *from != month.first_day());
     if end.zip(from).is_some_and(|(end, from)| end < from) {
         return Err(ManifestError::Contradiction(format!("{}, which ends before it begins", covers())));
     }
-    Ok((from, end))
+    // Where it does not tell its last day, a folder that ends before the month does.
+    Ok((from, end.or(last.filter(|last| *last != month.last_day()))))
 }
 
 /// What to do about a range that is neither a month's nor within one, given the export's `timeFrame`.
@@ -231,7 +238,7 @@ fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
     let end_with = |endings: &[&str]| names.iter().all(|name| ends(name, endings));
     if compression == "zip" || names.iter().any(|name| ends(name, &[".zip"])) {
         return Err(ManifestError::Unsupported(
-            "the export is compressed as ZIP, which BigQuery cannot load: choose gzip, or no compression".to_owned(),
+            "the export is compressed as ZIP, which finops does not load: choose gzip, or no compression".to_owned(),
         ));
     }
     let format = match format.as_str() {
@@ -478,7 +485,8 @@ mod tests {
                 parsed_at(&format!("p/daily/{folder}/5f9a/manifest.json"), &text.parse().unwrap()).unwrap_err();
             assert!(matches!(&refused, ManifestError::Range { what, .. } if what.contains(folder)), "{refused}");
         }
-        let backwards = parsed(&run_of("2025-03-21", "2025-03-02")).unwrap_err();
+        let text = run_of("2025-03-15", "2025-03-02").to_string().replace("20250301-20250331", "20250315-20250331");
+        let backwards = parsed_at("p/daily/20250315-20250331/5f9a/manifest.json", &text.parse().unwrap()).unwrap_err();
         assert!(matches!(&backwards, ManifestError::Contradiction(text) if text.contains("before it begins")));
     }
 
@@ -493,6 +501,10 @@ mod tests {
         untold = text.parse().unwrap();
         let piece = parsed_at("p/daily/20250315-20250331/5f9a/manifest.json", &untold).unwrap();
         assert_eq!(piece.from.unwrap().to_string(), "2025-03-15");
+        let mut week = without("/runInfo", "endDate");
+        week = week.to_string().replace("20250301-20250331", "20250301-20250307").parse().unwrap();
+        let week = parsed_at("p/daily/20250301-20250307/5f9a/manifest.json", &week).unwrap();
+        assert_eq!(week.until.unwrap().to_string(), "2025-03-07", "the folder tells it");
     }
 
     #[test]
@@ -515,7 +527,7 @@ mod tests {
             let mut manifest = with("/exportConfig/timeFrame", time_frame);
             manifest["runInfo"]["startDate"] = json!("2025-02-16");
             match parsed(&manifest).unwrap_err() {
-                ManifestError::Range { what, hint } => (what, hint),
+                ManifestError::Range { what, hint, .. } => (what, hint),
                 other => panic!("{other:?}"),
             }
         };

@@ -37,6 +37,7 @@ fn of_column(field: &Type, chunks: &[&ColumnChunkMetaData]) -> ColumnValues {
         required: is_required(field),
         required_parts: parts(field).map_or([false; 2], |[key, value]| [is_required(key), is_required(value)]),
         has_values: chunks.iter().any(|chunk| smallest(chunk).is_some()),
+        is_null: chunks.iter().all(|chunk| has_no_value(chunk)),
         may_be_empty: !chunks.iter().all(|chunk| has_no_empty_text(chunk)),
     }
 }
@@ -61,6 +62,10 @@ fn has_no_empty_text(chunk: &ColumnChunkMetaData) -> bool {
     if let Some(smallest) = smallest(chunk) {
         return !smallest.is_empty();
     }
+    has_no_value(chunk)
+}
+
+fn has_no_value(chunk: &ColumnChunkMetaData) -> bool {
     let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
     nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(chunk.num_values()))
 }
@@ -129,6 +134,7 @@ mod tests {
             required,
             required_parts: [required, true],
             has_values,
+            is_null: false,
             may_be_empty,
         };
         let both = file(true, true, false).and(file(false, false, true));

@@ -10,6 +10,8 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::{
     delivery::Delivery,
+    export::Provider,
+    leave_out::LeaveOut,
     manifest::ManifestError,
     period::BillingPeriod,
     run_id::began,
@@ -47,8 +49,8 @@ pub struct Selection {
     pub scopes: BTreeSet<String>,
     /// Runs to unite with the newest one of their scope, in lower case.
     pub keep_runs: BTreeSet<String>,
-    /// Runs and folders to leave out; whoever finds deliveries leaves them out, so that here only what is loaded counts.
-    pub leave_out: Vec<String>,
+    /// Runs and folders to leave out; discovery leaves them out, so that here only what is loaded counts.
+    pub leave_out: LeaveOut,
     /// Each delivery is a whole month: finops put it where it was found.
     pub are_months: bool,
 }
@@ -62,10 +64,10 @@ impl Selection {
         self.scopes.is_empty() || self.scopes.contains(scope)
     }
 
-    fn leaves_out(&self, execution_id: &str) -> bool {
-        // An entry may name the run's folder, which is called after its id.
-        let last = |entry: &String| entry.trim_matches('/').rsplit('/').next().map(str::to_owned);
-        self.leave_out.iter().filter_map(last).any(|last| last.eq_ignore_ascii_case(execution_id))
+    fn leaves_out(&self, run: &ScopeRecord) -> bool {
+        let is_id = |entry: &String| entry.eq_ignore_ascii_case(&run.execution_id);
+        self.leave_out.entries.iter().any(is_id)
+            || self.leave_out.has_folder(Provider::Azure, "", &format!("{}/", run.folder))
     }
 }
 
@@ -152,10 +154,17 @@ pub fn plan(
     for candidate in candidates {
         months.entry(candidate.billing_period).or_default().push(candidate);
     }
+    let all = months.values().flatten();
+    let unknown = scopes::unknown(all.filter_map(|candidate| candidate.delivery.as_ref().ok()), standing, selection);
     let newest_first = months.into_iter().rev();
     let decide = |(month, candidates)| decide(month, candidates, standing, selection, rules);
     // Reasons name manifests, and a folder on this machine may have any name.
-    newest_first.filter_map(decide).map(|month| PlannedMonth { reason: message(&month.reason), ..month }).collect()
+    let worded = newest_first.filter_map(decide).map(|month| PlannedMonth { reason: message(&month.reason), ..month });
+    let mut planned: Vec<PlannedMonth> = worded.collect();
+    if let Some(newest) = planned.first_mut() {
+        newest.failure = newest.failure.take().or(unknown);
+    }
+    planned
 }
 
 /// `None` without candidates.
@@ -175,17 +184,21 @@ fn decide(
     }
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
     let standing = months.get(&billing_period);
-    let manifest_uri = deliveries.first().map(|best| best.manifest_uri.clone()).unwrap_or_default();
+    let crossing = crossing(billing_period, &deliveries, &broken);
+    let doubled = months_beside(billing_period, months).find_map(|other| scopes::doubled(standing?, other));
+    // Of several runs, none is named as the one to leave out.
+    let is_plain = scopes::is_plain(&deliveries, &broken, standing, selection);
+    let best = deliveries.first().filter(|_| is_plain);
+    let manifest_uri = best.map(|best| best.manifest_uri.clone()).unwrap_or_default();
     let missing =
         months.get(&billing_period.before()).and_then(|last| scopes::missing(&deliveries, standing, last, selection));
     let deliveries_are_none = deliveries.is_empty();
     let decided = if deliveries_are_none {
         None
-    } else if scopes::is_plain(&deliveries, standing, selection) {
+    } else if is_plain {
         one::decide(&deliveries, standing, rules)
     } else {
-        let crossing = broken.iter().find(|(_, error)| matches!(error, ManifestError::Range { .. }));
-        let month = scopes::Month { standing, selection, rules, crossing };
+        let month = scopes::Month { standing, selection, rules, broken: &broken };
         Some(scopes::decide(deliveries, &month))
     };
     let archived = loaded_before_archived(&broken, standing).filter(|_| deliveries_are_none && !rules.force);
@@ -211,9 +224,26 @@ fn decide(
             failure: None,
         });
     };
+    let failure = failure.or(crossing).or(doubled);
     reason.extend(missing.map(|missing| format!("; missing, and in the month before: {missing}")));
     reason.extend(unusable.map(|broken| format!("; left out: {}", broken.reason)));
     Some(PlannedMonth { billing_period, execution_id, manifest_uri, decision, reason, failure })
+}
+
+/// What fails a month that is delivered in pieces of which one reaches over its end.
+fn crossing(period: BillingPeriod, deliveries: &[Delivery], broken: &[(String, ManifestError)]) -> Option<Failure> {
+    let crosses = |(uri, error): &(String, ManifestError)| {
+        let (scope, ManifestError::Range { from: Some(from), hint, .. }) = error.parts() else { return None };
+        let same = |run: &&Delivery| !run.is_empty() && run.manifest.scope.as_deref() == scope;
+        let reach = deliveries.iter().filter(same).map(Delivery::reach).max()?;
+        let reason = format!("it is delivered in pieces, and one reaches beyond it: manifest {uri}: {error}");
+        (*from > period.first_day() && reach < period.last_day()).then_some(Failure { stale: false, reason, hint })
+    };
+    broken.iter().find_map(crosses)
+}
+
+fn months_beside(period: BillingPeriod, months: &BTreeMap<BillingPeriod, Standing>) -> impl Iterator<Item = &Standing> {
+    [period.before(), period.after()].into_iter().filter_map(|month| months.get(&month))
 }
 
 /// What is wrong with manifests that cannot be used, and what to do about it.
@@ -239,8 +269,8 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
 fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&Standing>) -> Option<String> {
     let record = &standing.filter(|standing| is_whole(standing))?.record;
     let looked_at = began(&record.run_id).unwrap_or(record.loaded_at);
-    let is_archived = |(_, error): &(String, ManifestError)| matches!(error, ManifestError::Archived { .. });
-    let does_not_count = |(_, error): &(String, ManifestError)| match error {
+    let is_archived = |(_, error): &(String, ManifestError)| matches!(error.parts().1, ManifestError::Archived { .. });
+    let does_not_count = |(_, error): &(String, ManifestError)| match error.parts().1 {
         ManifestError::Archived { written } => *written <= looked_at,
         ManifestError::OtherKind { .. } => true,
         _ => false,
@@ -259,11 +289,11 @@ pub fn is_whole(standing: &Standing) -> bool {
     standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
 }
 
-/// What is recorded of a month's scopes, as far as it still counts: the table has it, and the settings have not set it aside.
-fn recorded<'a>(standing: Option<&'a Standing>, selection: &Selection) -> Vec<&'a ScopeRecord> {
-    let of_standing =
-        standing.filter(|standing| is_whole(standing)).and_then(|standing| standing.record.scopes.as_ref());
-    let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(&scope.execution_id);
+/// What is recorded of a month's scopes, as far as it still counts: the table has rows of the month, and the settings have not
+/// set it aside.
+pub fn recorded<'a>(standing: Option<&'a Standing>, selection: &Selection) -> Vec<&'a ScopeRecord> {
+    let of_standing = standing.and_then(Standing::visible).and_then(|record| record.scopes.as_ref());
+    let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(scope);
     of_standing.into_iter().flatten().filter(counts).collect()
 }
 

@@ -48,6 +48,19 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
             pieces.push(run);
         }
     }
+    // What lies within a newer run that begins with the month adds nothing.
+    let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued()));
+    pieces.retain(|run| {
+        whole.is_none_or(|(reach, issued)| run.manifest.from.is_none_or(|from| from > reach || run.issued() > issued))
+    });
+    let ranges: Vec<(Date, Date, Timestamp)> =
+        pieces.iter().map(|run| (first(run), run.reach(), run.issued())).collect();
+    pieces.retain(|run| {
+        let within = |(start, end, issued): &(Date, Date, Timestamp)| {
+            *start <= first(run) && run.reach() <= *end && *issued > run.issued()
+        };
+        !ranges.iter().any(within)
+    });
     pieces.sort_by(|a, b| (first(a), rank(a)).cmp(&(first(b), rank(b))));
     let mut tiled = Tiled { runs: Vec::new(), note: String::new(), failure: None, waits_since: None };
     if let Some((a, b)) = pieces.iter().zip(pieces.iter().skip(1)).find(|(a, b)| first(b) <= a.reach()) {

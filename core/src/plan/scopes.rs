@@ -16,6 +16,7 @@ use crate::{
     azure::scope::{conflict, listed},
     delivery::Delivery,
     manifest::ManifestError,
+    period::BillingPeriod,
     state::{LoadRecord, ScopeRecord, Standing},
     text::short,
 };
@@ -27,6 +28,8 @@ pub(super) const MIRROR: &str = "is the mirror still running? WAIT_MAX_HOURS say
 const NAME_SCOPES: &str =
     "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
 const OTHER_SCOPES: &str = "AZURE_SCOPES names other scopes: correct it, or remove it";
+const TWICE: &str = "compare the rows of that day in both months; where some are in both, have the month exported again without them, \
+                     or leave its run out with AZURE_LEAVE_OUT";
 const GONE: &str = "bring the files back, or set the scope aside: AZURE_SCOPES names those that count, AZURE_LEAVE_OUT runs \
                     that do not";
 
@@ -35,17 +38,24 @@ pub(super) struct Month<'a> {
     pub standing: Option<&'a Standing>,
     pub selection: &'a Selection,
     pub rules: &'a Rules,
-    /// A manifest whose days are of several months.
-    pub crossing: Option<&'a (String, ManifestError)>,
+    /// Manifests that cannot be used.
+    pub broken: &'a [(String, ManifestError)],
 }
 
 /// Whether the month is one run of one scope, as most are.
-pub(super) fn is_plain(deliveries: &[Delivery], standing: Option<&Standing>, selection: &Selection) -> bool {
+pub(super) fn is_plain(
+    deliveries: &[Delivery],
+    broken: &[(String, ManifestError)],
+    standing: Option<&Standing>,
+    selection: &Selection,
+) -> bool {
     if selection.are_months {
         return true;
     }
     let recorded = recorded(standing, selection);
     let scopes: BTreeSet<&str> = deliveries.iter().filter_map(|run| run.manifest.scope.as_deref()).collect();
+    let of_broken = broken.iter().filter_map(|(_, error)| error.parts().0);
+    let scopes: BTreeSet<&str> = scopes.into_iter().chain(of_broken).collect();
     let of_record: BTreeSet<&str> =
         recorded.iter().map(|scope| scope.scope.as_str()).filter(|s| !s.is_empty()).collect();
     let is_special = |run: &Delivery| run.manifest.from.is_some() || selection.keeps(&run.manifest.execution_id);
@@ -75,7 +85,12 @@ pub(super) fn missing(
 struct Scope<'a> {
     runs: Vec<Delivery>,
     recorded: Vec<&'a ScopeRecord>,
+    /// A manifest of it that cannot be used.
+    broken: Option<&'a (String, ManifestError)>,
 }
+
+/// A month's scopes, and those that settings leave out, in words.
+type Scopes<'a> = (BTreeMap<String, Scope<'a>>, Option<String>);
 
 /// What a scope gives to the month.
 #[derive(Default)]
@@ -98,7 +113,9 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
         reason,
         failure: None,
     };
-    let scopes = match by_scope(ranked, month) {
+    let loaded_at = month.standing.map(|standing| standing.record.loaded_at);
+    let first_new = ranked.iter().map(|run| run.delivered_at).filter(|at| Some(*at) > loaded_at).min();
+    let (scopes, set_aside) = match by_scope(ranked, month) {
         Ok(scopes) => scopes,
         Err((reason, hint)) => return refuse(reason, hint),
     };
@@ -115,14 +132,17 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
         })
         .collect();
     let runs: Vec<Delivery> = choices.iter_mut().flat_map(|(_, choice)| std::mem::take(&mut choice.runs)).collect();
-    let said = said(&names, &runs, &choices);
+    let mut said = said(&names, &runs, &choices);
+    said.extend(set_aside.map(|scopes| format!("AZURE_SCOPES leaves out {scopes}")));
+    let said = said.join("; ");
     let failure = choices.iter().find_map(|(_, choice)| choice.failure.clone());
     let waits = choices.iter().any(|(_, choice)| choice.waits);
     let gone = choices.iter().filter_map(|(scope, choice)| Some((scope, choice.gone.as_ref()?)));
     let gone: Vec<String> = gone
         .map(|(scope, gone)| if scope.is_empty() { gone.clone() } else { format!("{}: {gone}", short(scope)) })
         .collect();
-    let newest = newest_of_new(&runs, month);
+    // From the first delivery on that could have replaced what is loaded.
+    let newest = newest_of_new(&runs, month).map(|newest| first_new.map_or(newest, |first| first.min(newest)));
     let decided = |united: Option<&Delivery>, decision, reason: String| Decided {
         execution_id: united.map(|united| united.manifest.execution_id.clone()),
         decision,
@@ -141,6 +161,9 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
             }
         };
     };
+    if !gone.is_empty() {
+        return without(gone, newest, &united, month, decided);
+    }
     let whole = month.standing.filter(|standing| is_whole(standing));
     match (month.standing, whole) {
         (None, _) => decided(Some(&united), Decision::Load(united.clone()), "not loaded yet".to_owned()),
@@ -149,9 +172,6 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
             decided(Some(&united), decision(united.clone()), damage(standing))
         }
         (_, Some(Standing { record, .. })) => {
-            if !gone.is_empty() {
-                return without(gone, newest, &united, month, decided);
-            }
             if record.fingerprint == united.fingerprint && !month.rules.force {
                 let reason = format!("already loaded on {}", minute(record.loaded_at));
                 return decided(Some(&united), Decision::Skip { empty: false }, reason);
@@ -170,18 +190,21 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
 }
 
 /// The month's scopes; or why they cannot be told apart.
-fn by_scope<'a>(
-    ranked: Vec<Delivery>,
-    month: &Month<'a>,
-) -> Result<BTreeMap<String, Scope<'a>>, (String, &'static str)> {
+/// Gives those that settings leave out, too.
+fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, (String, &'static str)> {
     let recorded = recorded(month.standing, month.selection);
     let told = |run: &Delivery| run.manifest.scope.clone();
     let mut named: BTreeSet<String> = ranked.iter().filter_map(told).collect();
     named.extend(recorded.iter().map(|scope| scope.scope.clone()).filter(|scope| !scope.is_empty()));
     let found = listed(named.iter().map(String::as_str));
-    named.retain(|scope| month.selection.has_scope(scope));
     // Older APIs do not tell the scope: it is the one that there is.
     let only = if named.len() < 2 { named.iter().next().cloned() } else { None };
+    let broken: Vec<(&str, &(String, ManifestError))> =
+        month.broken.iter().filter_map(|broken| Some((broken.1.parts().0?, broken))).collect();
+    named.extend(broken.iter().map(|(scope, _)| (*scope).to_owned()));
+    let set_aside: Vec<String> = named.iter().filter(|scope| !month.selection.has_scope(scope)).cloned().collect();
+    let set_aside = (!set_aside.is_empty()).then(|| listed(set_aside.iter().map(String::as_str)));
+    named.retain(|scope| month.selection.has_scope(scope));
     let mut scopes: BTreeMap<String, Scope<'a>> = BTreeMap::new();
     for run in ranked {
         match told(&run).or(only.clone()) {
@@ -201,30 +224,36 @@ fn by_scope<'a>(
         let scope = if record.scope.is_empty() { only.clone().unwrap_or_default() } else { record.scope.clone() };
         scopes.entry(scope).or_default().recorded.push(record);
     }
+    for (scope, broken) in broken.into_iter().filter(|(scope, _)| named.contains(*scope)) {
+        scopes.entry(scope.to_owned()).or_default().broken = Some(broken);
+    }
     if scopes.is_empty() {
         return Err((format!("none of its scopes counts: {found}"), OTHER_SCOPES));
     }
-    Ok(scopes)
+    Ok((scopes, set_aside))
 }
 
 /// What a scope gives: the best that is complete, unless that is less than what is loaded of it.
 fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
-    let Scope { runs, recorded } = scope;
+    let Scope { runs, recorded, broken } = scope;
     let rows: u64 = recorded.iter().map(|record| record.rows).sum();
     let (mut kept, mut others): (Vec<_>, Vec<_>) =
         runs.into_iter().partition(|run| month.selection.keeps(&run.manifest.execution_id));
-    if others.iter().all(Delivery::is_empty) {
-        others.append(&mut kept);
+    if others.iter().all(Delivery::is_empty)
+        && let Some(best) = kept.iter().position(|run| !run.is_empty())
+    {
+        others.push(kept.remove(best));
     }
     let loaded: Vec<&ScopeRecord> =
         recorded.iter().copied().filter(|record| !record.kept || month.selection.keeps(&record.execution_id)).collect();
     let in_pieces = others.iter().any(|run| run.manifest.from.is_some()) && !pieces::are_covered(&others);
     let all = if in_pieces { others.clone() } else { Vec::new() };
     let mut choice = if in_pieces { tiled(others, month) } else { best(others, month.rules) };
-    if !month.rules.force
-        && let Some(less) = less_than_loaded(&choice.runs, &loaded)
-    {
-        let is_loaded = |run: &Delivery| loaded.iter().any(|record| record.execution_id == run.manifest.execution_id);
+    let is_loaded = |run: &Delivery| loaded.iter().any(|record| record.execution_id == run.manifest.execution_id);
+    // What is asked for with --force may be less, but it never takes away what cannot be loaded again.
+    let are_there = all.iter().filter(|run| is_loaded(run) && run.missing.is_empty()).count() == loaded.len();
+    let is_forced = month.rules.force && !choice.runs.is_empty() && (!in_pieces || are_there);
+    if !is_forced && let Some(less) = less_than_loaded(&choice.runs, &loaded) {
         choice.runs = all.into_iter().filter(|run| is_loaded(run) && run.missing.is_empty()).collect();
         if choice.runs.len() < loaded.len() {
             choice.runs.clear();
@@ -235,7 +264,12 @@ fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
         if choice.runs.is_empty() || choice.runs.iter().any(|r| r.manifest.execution_id == run.manifest.execution_id) {
             continue;
         }
-        if run.missing.is_empty() && !run.is_empty() {
+        if !run.missing.is_empty() {
+            let id = &run.manifest.execution_id;
+            choice.note = Some(format!("run {id}, which AZURE_KEEP_RUNS names, waits for its files"));
+            choice.waits = true;
+            choice.runs.clear();
+        } else if !run.is_empty() {
             run.manifest.kept = true;
             choice.runs.push(run);
         }
@@ -243,6 +277,11 @@ fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
     let lost = loaded
         .iter()
         .find(|record| record.kept && !choice.runs.iter().any(|run| run.manifest.execution_id == record.execution_id));
+    let is_explained = choice.waits || choice.failure.is_some();
+    if let (Some((uri, error)), true, false) = (broken, choice.runs.is_empty(), is_explained) {
+        let reason = format!("manifest {uri}: {error}");
+        choice.failure = Some(Failure { stale: false, reason, hint: error.hint() });
+    }
     if let (Some(lost), false) = (lost, choice.runs.is_empty()) {
         choice.runs.clear();
         choice.gone = Some(format!("run {}, which AZURE_KEEP_RUNS names, is not there any more", lost.execution_id));
@@ -279,11 +318,7 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
 
 /// The pieces that follow each other.
 fn tiled(ranked: Vec<Delivery>, month: &Month<'_>) -> Choice {
-    let Tiled { runs, note, mut failure, waits_since } = pieces::tile(ranked, month.rules);
-    if let (None, Some((manifest_uri, error))) = (&failure, month.crossing) {
-        let reason = format!("it is delivered in pieces, and one reaches beyond it: manifest {manifest_uri}: {error}");
-        failure = Some(Failure { stale: false, reason, hint: error.hint() });
-    }
+    let Tiled { runs, note, failure, waits_since } = pieces::tile(ranked, month.rules);
     let waits = runs.is_empty() && waits_since.is_some();
     Choice { runs, note: (!note.is_empty()).then_some(note), waits, failure, ..Choice::default() }
 }
@@ -292,9 +327,7 @@ fn tiled(ranked: Vec<Delivery>, month: &Month<'_>) -> Choice {
 fn less_than_loaded(runs: &[Delivery], loaded: &[&ScopeRecord]) -> Option<String> {
     let of_newest = || loaded.iter().copied().filter(|record| !record.kept);
     let newest = of_newest().max_by_key(|record| record.issued_at)?;
-    if runs.iter().any(|run| run.manifest.execution_id == newest.execution_id) {
-        return None;
-    }
+    let is_there = runs.iter().any(|run| run.manifest.execution_id == newest.execution_id);
     let covered: Option<Date> = of_newest().filter_map(|record| record.covers_until.or(record.last_day)).max();
     let reach = runs.iter().map(Delivery::reach).max();
     let issued: Option<Timestamp> = runs.iter().map(Delivery::issued).max();
@@ -306,7 +339,8 @@ fn less_than_loaded(runs: &[Delivery], loaded: &[&ScopeRecord]) -> Option<String
         }
         // One that reaches further counts whenever it was made.
         (Some(reach), Some(issued))
-            if covered.is_none_or(|covered| reach == covered)
+            if !is_there
+                && covered.is_none_or(|covered| reach == covered)
                 && newest.issued_at.is_some_and(|of_loaded| issued < of_loaded) =>
         {
             Some(format!("run {id}, which is loaded, is newer than what is there"))
@@ -331,7 +365,8 @@ fn without(
     decided: impl Fn(Option<&Delivery>, Decision, String) -> Decided,
 ) -> Decided {
     let gone = gone.join("; ");
-    let Some(since) = newest else {
+    let is_damaged = month.standing.is_some_and(|standing| !is_whole(standing));
+    let Some(since) = newest.or(is_damaged.then_some(united.delivered_at)) else {
         return decided(Some(united), Decision::Skip { empty: false }, format!("already loaded; {gone}"));
     };
     let stale = month.rules.now.duration_since(since) > month.rules.wait_max;
@@ -362,7 +397,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, rules: &Rules) -> Opti
 }
 
 /// What is to be said of the month's scopes.
-fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)]) -> String {
+fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)]) -> Vec<String> {
     let mut parts = Vec::new();
     let of_several = names.len() > 1;
     if of_several {
@@ -386,5 +421,41 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
     if more > 0 {
         parts.push(format!("and {more} more scopes"));
     }
-    parts.join("; ")
+    parts
+}
+
+/// What fails an export whose settings name a scope of which nothing is there, in any month: a name may be misspelt.
+pub(super) fn unknown<'a>(
+    deliveries: impl Iterator<Item = &'a Delivery>,
+    months: &BTreeMap<BillingPeriod, Standing>,
+    selection: &Selection,
+) -> Option<Failure> {
+    let mut unknown: BTreeSet<&str> = selection.scopes.iter().map(String::as_str).collect();
+    if selection.are_months || unknown.is_empty() {
+        return None;
+    }
+    for run in deliveries {
+        // It may be of any scope.
+        let scope = run.manifest.scope.as_deref()?;
+        unknown.remove(scope);
+    }
+    let recorded = months.values().filter_map(|month| month.record.scopes.as_ref()).flatten();
+    unknown.retain(|scope| !recorded.clone().any(|run| run.scope == **scope));
+    let reason = format!("AZURE_SCOPES names scopes of which nothing is there: {}", listed(unknown.iter().copied()));
+    (!unknown.is_empty()).then_some(Failure { stale: false, reason, hint: OTHER_SCOPES })
+}
+
+/// What fails a usage month that is loaded with days of the month beside it, once that month is there and has these days.
+pub(super) fn doubled(month: &Standing, beside: &Standing) -> Option<Failure> {
+    let runs = |standing: &'_ Standing| standing.visible().and_then(|record| record.scopes.clone()).unwrap_or_default();
+    let (own, others) = (runs(month), runs(beside));
+    let has = |run: &ScopeRecord, day: Date| {
+        let range = |other: &ScopeRecord| Some(other.first_day? <= day && day <= other.last_day?);
+        others.iter().filter(|other| other.scope == run.scope).any(|other| range(other) == Some(true))
+    };
+    let (run, day) = own.iter().find_map(|run| Some((run, *run.outside.iter().find(|day| has(run, **day))?)))?;
+    let (id, period) = (short(&run.execution_id), beside.record.billing_period);
+    let reason =
+        format!("run {id} has rows of {day}, and {period}, which has that day too, is loaded: they may be there twice");
+    Some(Failure { stale: false, reason, hint: TWICE })
 }

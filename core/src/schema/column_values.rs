@@ -9,6 +9,8 @@ pub struct ColumnValues {
     pub required_parts: [bool; 2],
     /// Statistics show a value; of a map, a key. Without statistics nothing is shown.
     pub has_values: bool,
+    /// Statistics show that there is no value at all.
+    pub is_null: bool,
     /// A text of it may be empty: statistics do not exclude it.
     pub may_be_empty: bool,
 }
@@ -22,6 +24,7 @@ impl ColumnValues {
             required: self.required && other.required,
             required_parts: [key && other_key, value && other_value],
             has_values: self.has_values || other.has_values,
+            is_null: self.is_null && other.is_null,
             may_be_empty: self.may_be_empty || other.may_be_empty,
         }
     }

@@ -255,7 +255,8 @@ mod tests {
     #[test]
     fn parquet_goes_straight_into_the_table_where_no_text_may_be_empty_and_no_value_missing_that_must_be_there() {
         let of = |required, may_be_empty, mode: &str| {
-            let values = ColumnValues { required, required_parts: [false; 2], has_values: true, may_be_empty };
+            let values =
+                ColumnValues { required, required_parts: [false; 2], has_values: true, is_null: false, may_be_empty };
             let mut column = column("a", FileType::String, ColumnType::String);
             column.file_name = "a".to_owned();
             let load = MonthLoad {

@@ -219,6 +219,9 @@ fn rows_by_month(
 ) -> Result<BTreeMap<Option<BillingPeriod>, u64>> {
     let doing = || format!("cannot count the rows of the files of {}", load.billing_period);
     let mut months = BTreeMap::new();
+    if load.fills_period {
+        return Ok(months);
+    }
     let Some(column) = load.columns.iter().find(|column| column.column.name == target.layout.partition) else {
         return Ok([(None, 1)].into());
     };
