@@ -22,6 +22,12 @@ in_each_warehouse!(
     a_run_that_begins_later_does_not_replace_the_month,
     a_usage_month_takes_a_few_days_outside,
     a_hundred_scopes_are_one_month,
+    files_without_the_rows_that_are_counted_fail_the_month,
+    neither_force_nor_a_damaged_month_loses_a_scope,
+    a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export,
+    a_run_is_left_out_by_its_folder_too,
+    the_first_piece_and_one_over_the_months_end_are_no_month,
+    a_day_that_two_usage_months_have_is_named,
 );
 
 const GUID: &str = "aaaaaaaa-0000-4000-8000-00000000000";
@@ -243,7 +249,7 @@ async fn scopes_that_no_column_tells_are_summed_by_themselves(job: AzureJob) {
     assert_eq!(costs, [json!("200"), json!("14")]);
     Run { scope: &research, id: 3, made: 2, rows: &[(1, "2", "7")], ..RUN }.deliver(&job).await;
     let report = job.finops.report(1);
-    assert_names(&said(&report), &["has no rows of day 30", &TWO.name(), "--force"]);
+    assert_names(&said(&report), &["ends with day 1", "with day 30", &TWO.name(), "--force"]);
 }
 
 async fn runs_of_other_columns_are_one_month(job: AzureJob) {
@@ -312,6 +318,95 @@ async fn a_usage_month_takes_a_few_days_outside(job: AzureJob) {
     assert_eq!(recorded(&job)[0]["usage_month"], true);
     let status = job.finops.report_of(&["status", "--output", "json"], 0);
     assert_eq!(status[0]["months"][0]["kind"], "azure_usage");
+}
+
+async fn files_without_the_rows_that_are_counted_fail_the_month(job: AzureJob) {
+    ONE.deliver(&job).await;
+    TWO.deliver(&job).await;
+    let header = TWO.text().lines().next().unwrap().to_owned() + "\n";
+    let mut manifest = TWO.manifest();
+    manifest["blobs"][0]["byteCount"] = json!(header.len());
+    job.write(&format!("{}/manifest.json", TWO.folder()), &manifest.to_string()).await;
+    job.write(&format!("{}/part.csv", TWO.folder()), &header).await;
+    let report = job.finops.report(1);
+    assert_names(&said(&report), &["hold headers and no rows", "counts 2"]);
+}
+
+async fn neither_force_nor_a_damaged_month_loses_a_scope(job: AzureJob) {
+    ONE.deliver(&job).await;
+    TWO.deliver(&job).await;
+    job.finops.report(0);
+    TWO.remove(&job).await;
+    job.finops.report_of(&["run", "--force", "--output", "json"], 0);
+    holds(&job, 4, "214");
+    if job.storage().is_none() {
+        let database = duckdb::Connection::open(job.source().parent().unwrap().join("finops.duckdb")).unwrap();
+        let of_the_first =
+            format!("DELETE FROM {} WHERE costInBillingCurrency = 100 AND date = '2025-09-01'", job.table(TABLE));
+        database.execute_batch(&of_the_first).unwrap();
+        drop(database);
+        let report = job.finops.clone().with("WAIT_MAX_HOURS", "100000").report(0);
+        assert_eq!(each(&report, "status"), ["waiting"], "{report:#}");
+        holds(&job, 3, "114");
+    }
+}
+
+async fn a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export(job: AzureJob) {
+    ONE.deliver(&job).await;
+    Run { kind: "PriceSheet", ..TWO }.deliver(&job).await;
+    let report = job.finops.report(1);
+    assert_names(&said(&report), &["1 of 2 scopes", "PriceSheet"]);
+    holds(&job, 2, "200");
+    // Its kind is another one.
+    Run { kind: "AmortizedCost", id: 3, made: 2, scope: "/subscriptions/3", ..TWO }.deliver(&job).await;
+    assert_names(&said(&job.finops.report(1)), &["1 of 3 scopes"]);
+    let misspelt = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1,/subscriptions/b-typo");
+    let report = misspelt.report(1);
+    assert_names(&said(&report), &["names scopes of which nothing is there: /subscriptions/b-typo", "AZURE_SCOPES"]);
+    let only = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1").report(0);
+    assert_names(&said(&only), &["AZURE_SCOPES leaves out /subscriptions/2, /subscriptions/3"]);
+}
+
+async fn a_run_is_left_out_by_its_folder_too(job: AzureJob) {
+    ONE.deliver(&job).await;
+    Run { made: 2, ..TWO }.deliver(&job).await;
+    job.finops.report(0);
+    let left_out = job.finops.clone().with("AZURE_LEAVE_OUT", "202510020300");
+    let report = left_out.report(0);
+    assert_eq!(each(&report, "status"), ["loaded"], "{report:#}");
+    holds(&job, 2, "200");
+}
+
+async fn the_first_piece_and_one_over_the_months_end_are_no_month(job: AzureJob) {
+    let first = Run { days: [1, 7], rows: &[(1, "1", "10")], ..RUN };
+    first.deliver(&job).await;
+    let crossing = Run { id: 2, days: [29, 30], rows: &[(29, "1", "10")], ..RUN };
+    let folder = crossing.folder().replace("20250929-20250930", "20250929-20251005");
+    fs::create_dir_all(job.source().join(&folder)).unwrap();
+    let manifest = crossing.manifest().to_string().replace("20250929-20250930", "20250929-20251005");
+    let manifest = manifest.replace("2025-09-30T00", "2025-10-05T00");
+    job.write(&format!("{folder}/part.csv"), &crossing.text()).await;
+    job.write(&format!("{folder}/manifest.json"), &manifest).await;
+    let report = job.finops.report(1);
+    assert_names(&said(&report), &["delivered in pieces, and one reaches beyond it", "2025-09-29 to 2025-10-05"]);
+    holds(&job, 1, "10");
+}
+
+async fn a_day_that_two_usage_months_have_is_named(job: AzureJob) {
+    let september = Run { columns: ["SubscriptionId", "Tags"], rows: &[(1, "1", "2"), (31, "1", "0.5")], ..RUN };
+    september.deliver(&job).await;
+    job.finops.report(0);
+    let october = |text: String| {
+        text.replace("202509", "202510").replace("2025-09", "2025-10").replace("09/01/2025", "10/01/2025")
+    };
+    let run = Run { id: 2, made: 2, rows: &[(1, "1", "2")], ..september };
+    let folder = october(run.folder());
+    fs::create_dir_all(job.source().join(&folder)).unwrap();
+    job.write(&format!("{folder}/part.csv"), &october(run.text())).await;
+    job.write(&format!("{folder}/manifest.json"), &october(run.manifest().to_string())).await;
+    job.finops.report(0);
+    let report = job.finops.report(1);
+    assert_names(&said(&report), &["has rows of 2025-10-01, and 2025-10, which has that day too, is loaded"]);
 }
 
 async fn a_hundred_scopes_are_one_month(job: AzureJob) {
