@@ -147,16 +147,6 @@ pub enum ManifestError {
     },
 }
 
-/// The remedy for a file or manifest that is archived.
-pub const RESTORE: &str = "restore the month's objects from the archive (a restored copy is read)";
-
-/// The remedy where a legacy Cost and Usage Report and a data export have one name.
-const CHOOSE_VERSION: &str = "set AWS_CUR_VERSION (aws.cur_version) to the one that this table takes, v1 or v2; give the \
-                              other an export of its own in AWS_EXPORTS, with its version and its table";
-
-/// What to do about rows of another kind than the table takes.
-pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
-
 fn is_aws(kind: &str) -> bool {
     [ExportKind::Cur, ExportKind::Cur2].iter().any(|of_aws| of_aws.as_str() == kind)
 }
@@ -173,10 +163,10 @@ impl ManifestError {
                     && is_aws(kind)
                     && (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
             {
-                CHOOSE_VERSION
+                hint::CHOOSE_VERSION
             }
-            Self::OtherKind { .. } => OTHER_KIND,
-            Self::Archived { .. } => RESTORE,
+            Self::OtherKind { .. } => hint::OTHER_KIND,
+            Self::Archived { .. } => hint::RESTORE_ARCHIVED,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use finops_core::{
     BillingPeriod,
     azure::{
-        self, WITHOUT_BILLING_PERIODS,
+        self,
         account::{Account, shorter},
     },
     hint,
@@ -19,24 +19,9 @@ use crate::{
     warehouse::{Figures, MonthLoad, Target},
 };
 
-const DIFFERENCES: &str = "nothing was changed; where files or manifest were written by hand, correct the counts in the manifest or \
-    leave them out; else compare the files with the provider's, and have the month delivered again where they are not whole";
-
-const STRAY_ROWS: &str = "nothing was changed: a month is replaced as a whole, and takes rows of its own only; compare the files with the provider's";
-
-/// What helps where a warehouse does not find what is in a column.
-const DELIVER_AS_CSV: &str =
-    "nothing was changed; have the export delivered as CSV, and report it with the first kilobytes of a file's footer";
 /// How many months of stray rows a message names.
 const SHOWN: usize = 3;
 
-/// What else helps against runs that a month would be less with.
-const SHORTER: &str = "what is loaded stays. Where the new run is right, take it with --force; where both are right for their days, \
-                       as after a subscription was moved, name the older one in AZURE_KEEP_RUNS";
-const NOT_WHOSE: &str = "nothing was changed; compare the files with the provider's; AZURE_SCOPES names the scopes that count, and \
-                         AZURE_LEAVE_OUT runs that do not";
-const OUTSIDE: &str = "nothing was changed: the files have no billing period, so that a row's day says which month it is of. \
-                       Compare the files with the provider's, or leave the run out with AZURE_LEAVE_OUT";
 /// So many days outside of the month a run without billing periods may have: those of another time zone, and late ones.
 const MOST_DAYS_OUTSIDE: usize = 3;
 
@@ -50,11 +35,11 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(DIFFERENCES));
+        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));
     }
     if !figures.lost.is_empty() {
         let why = format!("the files have values of {}, and none of them was read", figures.lost.join(", "));
-        return Err(refused(month, Kind::Verification, &why).hint(DELIVER_AS_CSV));
+        return Err(refused(month, Kind::Verification, &why).hint(hint::DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
         let hint = hint::COMPARE_FILES;
@@ -68,12 +53,12 @@ fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     let account = month.account(figures);
     if !account.wrong.is_empty() {
         let wrong = some_of(&account.wrong, SHOWN);
-        return Err(refused(month, Kind::Verification, &wrong).hint(NOT_WHOSE));
+        return Err(refused(month, Kind::Verification, &wrong).hint(hint::ROWS_OF_OTHER_SCOPES));
     }
     let loaded = month.previous.as_ref().and_then(Standing::visible).and_then(|record| record.scopes.as_deref());
     if let Some(why) = loaded.filter(|_| !month.force).and_then(|loaded| shorter(&account, loaded)) {
         let message = format!("{} is not replaced: {why}", month.billing_period);
-        return Err(Error::new(Kind::Data, message).hint(SHORTER));
+        return Err(Error::new(Kind::Data, message).hint(hint::LESS_THAN_LOADED));
     }
     outside(month, &account)
 }
@@ -102,7 +87,7 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
                 continue;
             }
         };
-        return Err(refused(month, Kind::Data, &wrong).hint(OUTSIDE));
+        return Err(refused(month, Kind::Data, &wrong).hint(hint::ROWS_OUTSIDE));
     }
     Ok(notes)
 }
@@ -132,7 +117,8 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
     let has_cycles = column == azure::TABLE_LAYOUT.partition;
-    let hint = if has_cycles { format!("{STRAY_ROWS}; {WITHOUT_BILLING_PERIODS}") } else { STRAY_ROWS.to_owned() };
+    let alone = hint::ROWS_OF_OTHER_MONTHS;
+    let hint = if has_cycles { hint::both(alone, hint::WITHOUT_BILLING_PERIODS) } else { alone.to_owned() };
     Err(refused(month, Kind::Data, &stray).hint(hint))
 }
 

@@ -202,22 +202,13 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
     // An amount or a date has digits.
     let means_none = |failure: &&CastFailure| !failure.example.contains(|c: char| c.is_ascii_digit());
     let hint = if failed.iter().any(means_none) && load.no_value.texts.is_empty() {
-        return Some(Error::new(Kind::Data, message).hint(name_no_value(load)));
+        return Some(Error::new(Kind::Data, message).hint(hint::name_no_value(&load.no_value.setting)));
     } else if failed.iter().any(would_change) {
         hint::COMPARE_OR_ANOTHER_TABLE
     } else {
         hint::COMPARE_VALUES
     };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
-}
-
-/// What helps where texts such as `NULL` stand in columns of amounts or dates.
-fn name_no_value(load: &MonthLoad) -> String {
-    format!(
-        "nothing was changed; where such a text means that there is no value, list it in {}, as in `None,NULL`, or compare \
-         the files with the provider's",
-        load.no_value.setting
-    )
 }
 
 /// The error for a table that finops did not create.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     azure::scope::{conflict, listed},
     delivery::Delivery,
+    hint,
     manifest::ManifestError,
     state::{LoadRecord, ScopeRecord, Standing},
     text::short,
@@ -22,13 +23,6 @@ use crate::{
 
 /// A scope's run that is older than the newest one by more than this is named.
 const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
-
-pub(super) const MIRROR: &str = "is the mirror still running? WAIT_MAX_HOURS says how long a month may wait";
-const NAME_SCOPES: &str =
-    "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
-const OTHER_SCOPES: &str = "AZURE_SCOPES names other scopes: correct it, or remove it";
-const GONE: &str = "bring the files back, or set the scope aside: AZURE_SCOPES names those that count, AZURE_LEAVE_OUT runs \
-                    that do not";
 
 /// What a month's decision goes by, beside its deliveries.
 pub(super) struct Month<'a> {
@@ -104,7 +98,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
     };
     let names: BTreeSet<&str> = scopes.keys().map(String::as_str).filter(|name| !name.is_empty()).collect();
     if let Some(conflict) = conflict(&names, !month.selection.scopes.is_empty()) {
-        return refuse(format!("{conflict}: their rows cannot be added up"), NAME_SCOPES);
+        return refuse(format!("{conflict}: their rows cannot be added up"), hint::NAME_SCOPES);
     }
     let names: BTreeSet<String> = scopes.keys().cloned().collect();
     let mut choices: Vec<(String, Choice)> = scopes
@@ -199,7 +193,7 @@ fn by_scope<'a>(
         scopes.entry(scope).or_default().recorded.push(record);
     }
     if scopes.is_empty() {
-        return Err((format!("none of its scopes counts: {found}"), OTHER_SCOPES));
+        return Err((format!("none of its scopes counts: {found}"), hint::OTHER_SCOPES));
     }
     Ok(scopes)
 }
@@ -266,7 +260,7 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let (decision, waits) = wait(first, rules);
     let waiting = format!("{} is still {waits}", first.manifest.execution_id);
     let stale = matches!(decision, Decision::Wait { stale: true });
-    let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: MIRROR });
+    let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: hint::MIRROR_RUNNING });
     match at {
         Some(0) => Choice { note: passed_over, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
         Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], failure, ..Choice::default() },
@@ -335,7 +329,7 @@ fn without(
     let reason = format!("waiting for a scope that is loaded, since the month would be less without it: {gone}");
     let mut waits = decided(Some(united), Decision::Wait { stale }, reason.clone());
     if stale {
-        waits.failure = Some(Failure { stale, reason, hint: GONE });
+        waits.failure = Some(Failure { stale, reason, hint: hint::FILES_OF_SCOPE_GONE });
     }
     waits
 }
