@@ -190,3 +190,23 @@ pub(crate) fn safe_path(parts: &[&str]) -> Option<String> {
     let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
     parts.iter().all(is_safe).then(|| parts.join("/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_about_another_kind_names_the_version_only_between_the_two_reports_of_aws() {
+        use ExportKind::{AzureActual, AzureAmortized, Cur, Cur2, Focus};
+        for (found, kind, hint) in [
+            (Cur, Cur2, hint::CHOOSE_VERSION),
+            (Cur2, Cur, hint::CHOOSE_VERSION),
+            (Focus, Cur2, hint::OTHER_KIND),
+            (Cur, Focus, hint::OTHER_KIND),
+            (AzureActual, AzureAmortized, hint::OTHER_KIND),
+        ] {
+            let error = ManifestError::OtherKind { found, kind: kind.as_str().to_owned(), of: "the table" };
+            assert_eq!(error.hint(), hint, "{error}");
+        }
+    }
+}

@@ -163,8 +163,13 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use finops_core::{
+        azure::account::Part,
+        groups::{Groups, Sums},
+    };
+
     use super::*;
-    use crate::warehouse::test::{load, target};
+    use crate::warehouse::test::{load, standing, target};
 
     fn figures(files: u64, rows: u64) -> Figures {
         let rows_by_month = [(Some("2025-09".parse().unwrap()), rows)].into();
@@ -173,6 +178,23 @@ mod tests {
 
     fn message(month: &MonthLoad, figures: &Figures) -> String {
         check(&target(), month, figures).unwrap_err().full_message()
+    }
+
+    #[track_caller]
+    fn assert_hint(month: &MonthLoad, figures: &Figures, hint: &str) {
+        let error = check(&target(), month, figures).unwrap_err();
+        assert_eq!(error.next_step(), Some(hint), "{error:?}");
+    }
+
+    /// One row of each of the days.
+    fn of_days(days: impl IntoIterator<Item = &'static str>) -> Figures {
+        let sums = Sums { rows: 1, cost: [("USD".to_owned(), "1".parse().unwrap())].into() };
+        let groups: Groups = days.into_iter().map(|day| ((vec![], Some(day.parse().unwrap())), sums.clone())).collect();
+        Figures { groups: groups.clone(), ..figures(1, groups.len() as u64) }
+    }
+
+    fn of_part(part: Part) -> MonthLoad {
+        MonthLoad { parts: vec![Part { execution_id: "run".to_owned(), ..part }], ..load() }
     }
 
     #[test]
@@ -217,6 +239,34 @@ mod tests {
             message(&load(), &found),
             "2025-09 cannot be loaded: the files have values of resource_tags, and none of them was read (in gs://b/1)"
         );
+        assert_hint(&load(), &found, hint::DELIVER_AS_CSV);
+    }
+
+    #[test]
+    fn a_row_of_a_day_that_no_run_covers_is_never_swapped() {
+        let days = Some(("2025-09-01".parse().unwrap(), "2025-09-10".parse().unwrap()));
+        let month = of_part(Part { days, ..Part::default() });
+        check(&target(), &month, &of_days(["2025-09-10"])).unwrap();
+        assert_hint(&month, &of_days(["2025-09-10", "2025-09-11"]), hint::ROWS_OF_OTHER_SCOPES);
+    }
+
+    #[test]
+    fn a_usage_month_takes_rows_of_a_few_days_outside_and_not_of_more() {
+        let month = of_part(Part { usage_month: true, ..Part::default() });
+        let days = ["2025-09-01", "2025-08-31", "2025-10-01", "2025-10-02", "2025-10-03"];
+        assert_eq!(check(&target(), &month, &of_days(days.into_iter().take(4))).unwrap().len(), 3);
+        assert_hint(&month, &of_days(days), hint::ROWS_OUTSIDE);
+    }
+
+    #[test]
+    fn a_run_without_a_day_that_is_loaded_takes_its_place_only_by_force() {
+        let month = of_part(Part::default());
+        let whole = of_days(["2025-09-01", "2025-09-02"]);
+        let again = MonthLoad { previous: Some(standing(&month, &whole)), ..month };
+        check(&target(), &again, &whole).unwrap();
+        let less = of_days(["2025-09-02"]);
+        assert_hint(&again, &less, hint::LESS_THAN_LOADED);
+        check(&target(), &MonthLoad { force: true, ..again }, &less).unwrap();
     }
 
     #[test]

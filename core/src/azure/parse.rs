@@ -512,20 +512,21 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for (time_frame, part) in [
-            ("TheLastBillingMonth", "no billing periods"),
-            ("BillingMonthToDate", "no billing periods"),
-            ("Custom", "once for each month"),
-            ("MonthToDate", "see what changed the manifest"),
-            ("TheLastMonth", "see what changed the manifest"),
-            ("WeekToDate", "the time frame MonthToDate"),
+        for (time_frame, expected) in [
+            ("TheLastBillingMonth", hint::WITHOUT_BILLING_PERIODS),
+            ("BillingMonthToDate", hint::WITHOUT_BILLING_PERIODS),
+            ("Custom", hint::ONCE_FOR_EACH_MONTH),
+            ("MonthToDate", hint::CHANGED_MANIFEST),
+            ("TheLastMonth", hint::CHANGED_MANIFEST),
+            ("WeekToDate", hint::CHOOSE_TIME_FRAME),
         ] {
             let (what, hint) = hint(json!(time_frame));
             assert!(what.contains(&format!("2025-02-16 to 2025-03-21 ({time_frame}) in folder")), "{what}");
-            assert!(hint.contains(part) && !hint.contains(time_frame), "{time_frame}: {hint}");
+            assert_eq!(hint, expected, "{time_frame}");
+            assert!(!hint.contains(time_frame), "{time_frame}: {hint}");
         }
         let (what, hint) = hint(Value::Null);
-        assert!(what.contains("2025-03-21 in folder") && hint.contains("the time frame MonthToDate"), "{what} {hint}");
+        assert!(what.contains("2025-03-21 in folder") && hint == hint::CHOOSE_TIME_FRAME, "{what} {hint}");
     }
 
     #[test]

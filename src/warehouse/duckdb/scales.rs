@@ -67,8 +67,9 @@ impl Scales {
             let sql = format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {decimal}", DIALECT.quote(column));
             tracing::info!(column, to = decimal, "the column gets more decimals");
             connection.execute_batch(&sql).map_err(|error| {
-                // An index (seen on 1.5.6).
-                let is_indexed = error.to_string().contains("entries that depend on it");
+                // An index of another column, and of this one (seen on 1.5.6).
+                let signs = ["entries that depend on it", "an index depends on it"];
+                let is_indexed = signs.iter().any(|sign| error.to_string().contains(sign));
                 let failed = failed(format!("cannot make column {column} of {table} {decimal}"))(error);
                 if is_indexed { failed.hint(hint::DROP_INDEXES) } else { failed }
             })?;
