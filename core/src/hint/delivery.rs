@@ -87,6 +87,8 @@ super::hints! {
     NAME_SCOPES = "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
     /// `AZURE_SCOPES` names none of the scopes that are delivered.
     OTHER_SCOPES = "AZURE_SCOPES names other scopes: correct it, or remove it";
+    /// The manifest of a run does not name its scope, and there are runs of several.
+    RUN_WITHOUT_SCOPE = "leave the run out with AZURE_LEAVE_OUT, or give its manifest a resourceId";
     /// The files of a scope that is loaded are gone, and the month cannot be loaded without them.
     FILES_OF_SCOPE_GONE = "bring the files back, or set the scope aside: AZURE_SCOPES names those that count, AZURE_LEAVE_OUT \
                            runs that do not";

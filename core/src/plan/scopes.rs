@@ -184,7 +184,7 @@ fn by_scope<'a>(
                     "run {} does not tell its scope, and there are runs of several: {found}",
                     short(&run.manifest.execution_id)
                 );
-                return Err((reason, "leave the run out with AZURE_LEAVE_OUT, or give its manifest a resourceId"));
+                return Err((reason, hint::RUN_WITHOUT_SCOPE));
             }
         }
     }

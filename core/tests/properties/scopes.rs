@@ -279,6 +279,11 @@ fn scopes_that_cannot_be_united_have_the_hint_that_helps() {
     let subscription = delivery(0, of(0, 1, 30), true);
     assert_eq!(hint_of(planned([subscription.clone(), group], None, &all)), Some(hint::NAME_SCOPES));
 
+    let mut silent = delivery(2, of(0, 1, 30), true);
+    silent.manifest.scope = None;
+    let several = [subscription.clone(), delivery(1, of(1, 1, 30), true), silent];
+    assert_eq!(hint_of(planned(several, None, &all)), Some(hint::RUN_WITHOUT_SCOPE));
+
     let others = Selection { scopes: ["/subscriptions/9".to_owned()].into(), ..Selection::default() };
     assert_eq!(hint_of(planned([subscription.clone()], None, &others)), Some(hint::OTHER_SCOPES));
 
