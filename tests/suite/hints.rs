@@ -96,20 +96,29 @@ fn shows(flat_text: &str, hint: &Hint) -> bool {
 fn expression(code: &str) -> &str {
     let mut depth = 0;
     let mut is_text = false;
-    let end = code.char_indices().find(|(at, c)| {
+    let end = code.char_indices().find(|(_, c)| {
         match c {
             '"' => is_text = !is_text,
             _ if is_text => {}
             '(' | '{' | '[' => depth += 1,
             ')' | '}' | ']' => depth -= 1,
-            // The end of `let hint = ...;`, and of a field or an argument.
-            ';' => return depth == 0,
-            ',' => return depth == 0 && *at > 0,
+            ';' | ',' => return depth == 0,
             _ => {}
         }
         depth < 0
     });
     &code[..end.map_or(code.len(), |(at, _)| at)]
+}
+
+/// The last argument of a call, given what follows its opening parenthesis.
+fn last_argument(mut code: &str) -> &str {
+    loop {
+        let argument = expression(code);
+        match code[argument.len()..].strip_prefix(',') {
+            Some(after) if !after.trim_start().starts_with(')') => code = after,
+            _ => return argument,
+        }
+    }
 }
 
 /// The literals that a piece of code gives as hints, or that it keeps for that.
@@ -134,11 +143,15 @@ fn literals(code: &str) -> Vec<String> {
         let words = given.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '"'));
         words.into_iter().any(is_constant)
     };
+    // What `finops check` finds has its hint at the end.
+    let findings = ["Finding::warning(", "Finding::failed("];
     let starts = [".hint(", "let hint = ", "hint: "]
         .into_iter()
+        .chain(findings)
         .flat_map(|start| code.match_indices(start).map(move |(at, start)| (at, at + start.len())).collect::<Vec<_>>());
     let wrong = starts.filter(|(_, end)| {
-        let given = expression(&code[*end..]);
+        let is_finding = findings.iter().any(|finding| code[..*end].ends_with(finding));
+        let given = if is_finding { last_argument(&code[*end..]) } else { expression(&code[*end..]) };
         // The text `hint: {hint}`.
         let is_in_text = given.starts_with('{');
         !is_in_text && (is_literal(given) || has_literal(given) || has_constant(given))
@@ -169,6 +182,8 @@ fn literals_are_found_in_every_form_of_a_hint() {
         "let hint = if x { RUN } else { hint::ASK };",
         "let hint = match x { Some(_) => hint::ASK, None => \"run\" };",
         "error.hint(if x { hint::ASK } else { \"run\" })",
+        "Finding::warning(check, \"a, b\", &format!(\"run {x}\"))",
+        "Finding::failed(\n    check,\n    &found,\n    Some(\"run\"),\n)",
     ] {
         assert_eq!(literals(code).len(), 1, "{code}");
     }
@@ -179,6 +194,7 @@ fn literals_are_found_in_every_form_of_a_hint() {
         "error.hint()",
         "pub hint: Option<String>, }; const RUN",
         "Failure { hint: hint::RUN }; RUN",
+        "Finding::warning(check, \"found\", hint::RUN)",
     ] {
         assert!(literals(code).is_empty(), "{code}");
     }
