@@ -1,6 +1,6 @@
 //! Deliveries that do not count, as a setting names them: by execution id, or by a pattern of their folder.
 
-use crate::{azure, export::Provider, manifest::Manifest, text::is_like};
+use crate::{azure, export::Provider, hint, manifest::Manifest, text::is_like};
 
 /// What a setting such as `AZURE_LEAVE_OUT` holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,7 @@ impl LeaveOut {
         if manifest_uri.is_empty() {
             return hint.to_owned();
         }
-        let entry = entry(provider, manifest_uri, execution_id);
-        format!("{hint}. To load the export without this delivery, add `{entry}` to {}", self.setting)
+        hint::or_leave_out(hint, entry(provider, manifest_uri, execution_id), &self.setting)
     }
 }
 

@@ -157,16 +157,6 @@ pub enum ManifestError {
     },
 }
 
-/// The remedy for a file or manifest that is archived.
-pub const RESTORE: &str = "restore the month's objects from the archive (a restored copy is read)";
-
-/// The remedy where a legacy Cost and Usage Report and a data export have one name.
-const CHOOSE_VERSION: &str = "set AWS_CUR_VERSION (aws.cur_version) to the one that this table takes, v1 or v2; give the \
-                              other an export of its own in AWS_EXPORTS, with its version and its table";
-
-/// What to do about rows of another kind than the table takes.
-pub const OTHER_KIND: &str = "export each kind under a name of its own, and give each a table of its own";
-
 impl ManifestError {
     /// The same of a manifest of that scope.
     #[must_use]
@@ -191,10 +181,10 @@ impl ManifestError {
             Self::OtherKind { found, kind, .. }
                 if (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
             {
-                CHOOSE_VERSION
+                hint::CHOOSE_VERSION
             }
-            Self::OtherKind { .. } => OTHER_KIND,
-            Self::Archived { .. } => RESTORE,
+            Self::OtherKind { .. } => hint::OTHER_KIND,
+            Self::Archived { .. } => hint::RESTORE_ARCHIVED,
             Self::OfScope { error, .. } => error.hint(),
         }
     }
@@ -218,4 +208,24 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError
 pub(crate) fn safe_path(parts: &[&str]) -> Option<String> {
     let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
     parts.iter().all(is_safe).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_about_another_kind_names_the_version_only_between_the_two_reports_of_aws() {
+        use ExportKind::{AzureActual, AzureAmortized, Cur, Cur2, Focus};
+        for (found, kind, hint) in [
+            (Cur, Cur2, hint::CHOOSE_VERSION),
+            (Cur2, Cur, hint::CHOOSE_VERSION),
+            (Focus, Cur2, hint::OTHER_KIND),
+            (Cur, Focus, hint::OTHER_KIND),
+            (AzureActual, AzureAmortized, hint::OTHER_KIND),
+        ] {
+            let error = ManifestError::OtherKind { found, kind: kind.as_str().to_owned(), of: "the table" };
+            assert_eq!(error.hint(), hint, "{error}");
+        }
+    }
 }

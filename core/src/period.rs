@@ -36,11 +36,13 @@ impl BillingPeriod {
     }
 
     /// The month before.
+    #[must_use]
     pub fn before(self) -> Self {
         Self::containing(self.first_day.yesterday().unwrap_or(Date::MIN))
     }
 
     /// The month after.
+    #[must_use]
     pub fn after(self) -> Self {
         Self::containing(self.end())
     }

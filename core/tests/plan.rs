@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use finops_core::{
     delivery::{Delivery, StoredFile},
     export::ExportKind,
+    hint,
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
     state::{LoadRecord, LoadStatus, Standing},
@@ -424,5 +425,5 @@ fn a_month_whose_manifest_was_archived_after_its_load_stays() {
         assert!(decided.starts_with("refuse -: manifest s3://b/m: "), "{decided}");
     }
     let refused = plan(vec![archived(4)], &BTreeMap::new(), &Selection::default(), &RULES);
-    assert!(matches!(refused[0].decision, Decision::Refuse { hint } if hint.contains("restore")));
+    assert!(matches!(refused[0].decision, Decision::Refuse { hint } if hint == hint::RESTORE_ARCHIVED));
 }

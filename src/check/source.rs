@@ -195,7 +195,7 @@ fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: 
         None if !settings.options.leave_out.entries.is_empty() => {
             let setting = &settings.options.leave_out.setting;
             let found = format!("`{export}`: {setting} leaves out all deliveries of its newest month");
-            Finding::warning(Check::Export, object, &found, &format!("see that {setting} names nothing else"))
+            Finding::warning(Check::Export, object, &found, &hint::names_nothing_else(setting))
         }
         None => {
             Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some(hint::CHECK_AGAIN))

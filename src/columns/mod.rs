@@ -27,8 +27,6 @@ use crate::{
 /// Enough for the header or footer of almost every file; a longer one costs more requests.
 const FIRST_READ: u64 = 64 << 10;
 
-const DAY_FIRST: &str = "nothing was changed: read as MM/dd/yyyy, its rows would be of other days; Azure itself writes MM/dd/yyyy or \
-    yyyy-MM-dd: see what rewrote the file, and put the provider's own in its place";
 /// Runs whose files are alike, with their columns.
 #[derive(Clone, Debug)]
 pub struct BatchColumns {
@@ -170,7 +168,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
     })?;
     if let Some(day) = day_first(&names, &first_row, kind.layout().partition, delivery.manifest.billing_period) {
         let message = format!("{}: {day}", store.uri(&first.key));
-        return Err(Error::new(Kind::Data, message).hint(DAY_FIRST));
+        return Err(Error::new(Kind::Data, message).hint(hint::DAY_FIRST));
     }
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
@@ -218,11 +216,8 @@ fn not_selected(file: &str, message: &str, found: &[String]) -> Error {
     let more = found.len().saturating_sub(SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let message = format!("{file}: {message}; found {}{more}", shown.join(", "));
-    Error::new(Kind::Schema, message).hint(SELECT_IT)
+    Error::new(Kind::Schema, message).hint(hint::SELECT_COLUMN)
 }
-
-/// The remedy for a required column that a query does not give.
-const SELECT_IT: &str = "have the export's query select that column under its own name, not under an alias";
 
 fn not_a_report(file: &str, message: &str) -> Error {
     Error::new(Kind::Data, format!("{file}: {message}")).hint(hint::IS_EXPORT)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use finops_core::{
     BillingPeriod,
     azure::{
-        self, WITHOUT_BILLING_PERIODS,
+        self,
         account::{Account, lost, shorter},
     },
     hint,
@@ -18,24 +18,9 @@ use crate::{
     warehouse::{Figures, MonthLoad, Target},
 };
 
-const DIFFERENCES: &str = "nothing was changed; where files or manifest were written by hand, correct the counts in the manifest or \
-    leave them out; else compare the files with the provider's, and have the month delivered again where they are not whole";
-
-const STRAY_ROWS: &str = "nothing was changed: a month is replaced as a whole, and takes rows of its own only; compare the files with the provider's";
-
-/// What helps where a warehouse does not find what is in a column.
-const DELIVER_AS_CSV: &str =
-    "nothing was changed; have the export delivered as CSV, and report it with the first kilobytes of a file's footer";
 /// How many months of stray rows a message names.
 const SHOWN: usize = 3;
 
-/// What else helps against runs that a month would be less with.
-const SHORTER: &str = "what is loaded stays. Where the new run is right, take it with --force; where both are right for their days, \
-                       as after a subscription was moved, name the older one in AZURE_KEEP_RUNS";
-const NOT_WHOSE: &str = "nothing was changed; compare the files with the provider's; AZURE_SCOPES names the scopes that count, and \
-                         AZURE_LEAVE_OUT runs that do not";
-const OUTSIDE: &str = "nothing was changed: the files have no billing period, so that a row's day says which month it is of. \
-                       Compare the files with the provider's, or leave the run out with AZURE_LEAVE_OUT";
 /// So many days outside of the month a run without billing periods may have: those of another time zone, and late ones.
 const MOST_DAYS_OUTSIDE: usize = 3;
 
@@ -49,11 +34,11 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(DIFFERENCES));
+        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));
     }
     if !figures.lost.is_empty() {
         let why = format!("the files have values of {}, and none of them was read", figures.lost.join(", "));
-        return Err(refused(month, Kind::Verification, &why).hint(DELIVER_AS_CSV));
+        return Err(refused(month, Kind::Verification, &why).hint(hint::DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
         let hint = hint::COMPARE_FILES;
@@ -67,12 +52,12 @@ fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     let account = month.account(figures);
     if !account.wrong.is_empty() {
         let wrong = some_of(&account.wrong, SHOWN);
-        return Err(refused(month, Kind::Verification, &wrong).hint(NOT_WHOSE));
+        return Err(refused(month, Kind::Verification, &wrong).hint(hint::ROWS_OF_OTHER_SCOPES));
     }
     let lost = lost(&account, &month.loaded_scopes);
     if let Some(why) = lost.or_else(|| shorter(&account, &month.loaded_scopes).filter(|_| !month.force)) {
         let message = format!("{} is not replaced: {why}", month.billing_period);
-        return Err(Error::new(Kind::Data, message).hint(SHORTER));
+        return Err(Error::new(Kind::Data, message).hint(hint::LESS_THAN_LOADED));
     }
     outside(month, &account)
 }
@@ -103,7 +88,7 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
                 continue;
             }
         };
-        return Err(refused(month, Kind::Data, &wrong).hint(OUTSIDE));
+        return Err(refused(month, Kind::Data, &wrong).hint(hint::ROWS_OUTSIDE));
     }
     Ok(notes)
 }
@@ -133,7 +118,8 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
     let has_cycles = column == azure::TABLE_LAYOUT.partition;
-    let hint = if has_cycles { format!("{STRAY_ROWS}; {WITHOUT_BILLING_PERIODS}") } else { STRAY_ROWS.to_owned() };
+    let alone = hint::ROWS_OF_OTHER_MONTHS;
+    let hint = if has_cycles { hint::both(alone, hint::WITHOUT_BILLING_PERIODS) } else { alone.to_owned() };
     Err(refused(month, Kind::Data, &stray).hint(hint))
 }
 
@@ -178,8 +164,13 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use finops_core::{
+        azure::account::Part,
+        groups::{Groups, Sums},
+    };
+
     use super::*;
-    use crate::warehouse::test::{load, target};
+    use crate::warehouse::test::{load, standing, target};
 
     fn figures(files: u64, rows: u64) -> Figures {
         let rows_by_month = [(Some("2025-09".parse().unwrap()), rows)].into();
@@ -188,6 +179,23 @@ mod tests {
 
     fn message(month: &MonthLoad, figures: &Figures) -> String {
         check(&target(), month, figures).unwrap_err().full_message()
+    }
+
+    #[track_caller]
+    fn assert_hint(month: &MonthLoad, figures: &Figures, hint: &str) {
+        let error = check(&target(), month, figures).unwrap_err();
+        assert_eq!(error.next_step(), Some(hint), "{error:?}");
+    }
+
+    /// One row of each of the days.
+    fn of_days(days: impl IntoIterator<Item = &'static str>) -> Figures {
+        let sums = Sums { rows: 1, cost: [("USD".to_owned(), "1".parse().unwrap())].into() };
+        let groups: Groups = days.into_iter().map(|day| ((vec![], Some(day.parse().unwrap())), sums.clone())).collect();
+        Figures { groups: groups.clone(), ..figures(1, groups.len() as u64) }
+    }
+
+    fn of_part(part: Part) -> MonthLoad {
+        MonthLoad { parts: vec![Part { execution_id: "run".to_owned(), ..part }], ..load() }
     }
 
     #[test]
@@ -232,6 +240,34 @@ mod tests {
             message(&load(), &found),
             "2025-09 cannot be loaded: the files have values of resource_tags, and none of them was read (in gs://b/1)"
         );
+        assert_hint(&load(), &found, hint::DELIVER_AS_CSV);
+    }
+
+    #[test]
+    fn a_row_of_a_day_that_no_run_covers_is_never_swapped() {
+        let days = Some(("2025-09-01".parse().unwrap(), "2025-09-10".parse().unwrap()));
+        let month = of_part(Part { days, ..Part::default() });
+        check(&target(), &month, &of_days(["2025-09-10"])).unwrap();
+        assert_hint(&month, &of_days(["2025-09-10", "2025-09-11"]), hint::ROWS_OF_OTHER_SCOPES);
+    }
+
+    #[test]
+    fn a_usage_month_takes_rows_of_a_few_days_outside_and_not_of_more() {
+        let month = of_part(Part { usage_month: true, ..Part::default() });
+        let days = ["2025-09-01", "2025-08-31", "2025-10-01", "2025-10-02", "2025-10-03"];
+        assert_eq!(check(&target(), &month, &of_days(days.into_iter().take(4))).unwrap().len(), 3);
+        assert_hint(&month, &of_days(days), hint::ROWS_OUTSIDE);
+    }
+
+    #[test]
+    fn a_run_without_a_day_that_is_loaded_takes_its_place_only_by_force() {
+        let month = of_part(Part::default());
+        let whole = of_days(["2025-09-01", "2025-09-02"]);
+        let again = MonthLoad { previous: Some(standing(&month, &whole)), ..month };
+        check(&target(), &again, &whole).unwrap();
+        let less = of_days(["2025-09-02"]);
+        assert_hint(&again, &less, hint::LESS_THAN_LOADED);
+        check(&target(), &MonthLoad { force: true, ..again }, &less).unwrap();
     }
 
     #[test]

@@ -9,6 +9,7 @@ use finops_core::{
         scope::{self, values},
     },
     export::Provider,
+    hint,
     manifest::Manifest,
     plan::recorded,
     schema::{Column, ColumnType},
@@ -32,6 +33,7 @@ const FILES_OF_A_JOB: usize = 10_000;
 ///
 /// # Errors
 /// `Schema` where its runs have their cost in different columns.
+#[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
 pub fn month_load(
     export: &Export,
     target: &Target,
@@ -56,8 +58,7 @@ pub fn month_load(
         let lacks = if has(other, cost) { currency } else { cost };
         let id = other.runs.first().map(|run| delivery.runs()[*run].0.execution_id.as_str()).unwrap_or_default();
         let message = format!("{period} cannot be loaded: run {id} has no column {lacks}, which its other runs have");
-        return Err(Error::new(Kind::Schema, message)
-            .hint("give the exports of all scopes the same dataset version, or leave runs out with AZURE_LEAVE_OUT"));
+        return Err(Error::new(Kind::Schema, message).hint(hint::SAME_VERSION));
     }
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost = layout

@@ -20,10 +20,6 @@ use crate::{
 /// How many names an error shows.
 const SHOWN: usize = 10;
 
-/// Microsoft's page on exports: only with file partitioning does Azure write a manifest.
-const WITHOUT_MANIFEST: &str = "turn on file partitioning for the export in Azure, and run the export again for each month: without it \
-    Azure writes no manifest; where it is on, let the mirror copy manifest.json too";
-
 /// Refuses a newest delivery that is older than the setting allows.
 ///
 /// # Errors
@@ -47,7 +43,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
     if let Ok(Some(file)) = azure_without_manifest(store, export).await {
         message = format!("{message}; there are data files without one, such as {file}");
-        return Error::new(Kind::NotFound, message).hint(WITHOUT_MANIFEST);
+        return Error::new(Kind::NotFound, message).hint(hint::FILE_PARTITIONING);
     }
     // Where these cannot be listed, the error is still that there is no manifest.
     let mut found_hint = None;
@@ -67,7 +63,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     Error::new(Kind::NotFound, message).hint(hint)
 }
 
-/// A data file of an Azure export that has no manifest.
+/// A data file of an Azure export that has no manifest: Azure writes one only with file partitioning (Microsoft's page on exports).
 async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option<String>> {
     if export.provider != Provider::Azure || export.place.is_some() {
         return Ok(None);
@@ -105,13 +101,6 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
     }
 }
 
-/// The remedy for a prefix that is a folder too high.
-const CHOOSE_FOLDER: &str = "let the prefix name one of these folders; several of them are an export and a table each (AWS_EXPORTS, AZURE_EXPORTS)";
-
-/// The remedy for a copy of a data export's `data/` alone.
-const COPY_METADATA: &str =
-    "have the replication or the mirror copy `metadata/` beside `data/` too: the manifests are there";
-
 /// Folders one deeper than the prefix that hold manifests of the export; or a folder `data` of one of AWS's data exports
 /// without its `metadata`, as where a replication copies what queries read and no more. Of many folders the first are
 /// looked into.
@@ -128,7 +117,7 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
         }
     }
     if !deeper.is_empty() {
-        return Ok(Some((format!("manifests lie a folder deeper, in {}", some_of(deeper)), CHOOSE_FOLDER)));
+        return Ok(Some((format!("manifests lie a folder deeper, in {}", some_of(deeper)), hint::CHOOSE_FOLDER)));
     }
     let is_named = |name: &&String| export.name.as_ref().is_none_or(|wanted| wanted == *name);
     let of_export = names.iter().filter(is_named).map(|name| below(name)).chain([prefix.clone()]);
@@ -137,7 +126,7 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
         let has = |name: &str| there.iter().any(|there| there == name);
         if has("data") && !has("metadata") {
             let folder = short(&store.uri(&folder));
-            return Ok(Some((format!("{folder} has a folder `data` and no `metadata`"), COPY_METADATA)));
+            return Ok(Some((format!("{folder} has a folder `data` and no `metadata`"), hint::COPY_METADATA)));
         }
     }
     Ok(None)

@@ -6,7 +6,6 @@ use finops_core::{
     BillingPeriod,
     export::ExportKind,
     hint,
-    manifest::OTHER_KIND,
     schema::ColumnType,
     state::{LoadRecord, Standing},
 };
@@ -127,7 +126,7 @@ pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, fou
         "table {name} holds rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
          `{kind}` is delivered"
     );
-    Err(Error::new(Kind::ForeignTable, message).hint(OTHER_KIND))
+    Err(Error::new(Kind::ForeignTable, message).hint(hint::OTHER_KIND))
 }
 
 /// The kind for which the table may be, as its columns tell.

@@ -15,7 +15,7 @@ use aws_sdk_s3::{
     types::ServerSideEncryption,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use finops_core::{hint, manifest::RESTORE};
+use finops_core::hint;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -203,27 +203,25 @@ impl S3 {
                 Error::new(Kind::Configuration, format!("{object} is in another region: {said}")).hint(hint)
             }
             (401, _) | (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken") => {
-                let hint = if code == "ExpiredToken" { SIGN_IN } else { OTHER_CREDENTIALS };
+                let hint = if code == "ExpiredToken" { hint::SIGN_IN } else { hint::RENEW_CREDENTIALS };
                 Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}: {said}"))
                     .hint(hint)
             }
             (_, "RequestTimeTooSkewed") => {
                 let what = format!("the clock of this machine is not that of S3, which refuses {object}: {said}");
-                Error::new(Kind::Credentials, what).hint(SET_CLOCK)
+                Error::new(Kind::Credentials, what).hint(hint::SET_CLOCK)
             }
             // The class that a listing gives does not tell: a restored copy keeps it, and is read.
             (_, "InvalidObjectState") => {
-                Error::new(Kind::Archived, format!("{object} is archived: {said}")).hint(RESTORE)
+                Error::new(Kind::Archived, format!("{object} is archived: {said}")).hint(hint::RESTORE_ARCHIVED)
             }
             (_, "AccessDenied" | "KMS.DisabledException") if is_of_key(&said) => {
-                Error::new(Kind::Permission, format!("no permission to decrypt {object}: {said}")).hint(DECRYPT)
+                Error::new(Kind::Permission, format!("no permission to decrypt {object}: {said}"))
+                    .hint(hint::ALLOW_DECRYPT)
             }
             // A bucket that lets the requester pay says no more than this (seen by others: aws/aws-cli#2557).
-            (403, _) => Error::new(Kind::Permission, format!("no permission to read {object}: {said}")).hint(format!(
-                "allow s3:ListBucket and s3:GetObject on bucket {} to the job's role; where it has both, check that it may \
-                 use the key (kms:Decrypt), and that Requester Pays is off, as finops sends no requests at your cost",
-                self.bucket
-            )),
+            (403, _) => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
+                .hint(hint::allow_s3(&self.bucket)),
             (404, _) => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
                 .hint(hint::check_bucket(&self.bucket)),
             (status, _) => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
@@ -232,24 +230,6 @@ impl S3 {
         }
     }
 }
-
-/// The remedy for credentials that ended.
-const SIGN_IN: &str =
-    "sign in again (`aws sso login`, with --profile where AWS_PROFILE is set), or set a new session token";
-
-/// The remedy for credentials that are wrong.
-const OTHER_CREDENTIALS: &str = "renew them, or choose others with AWS_PROFILE";
-
-/// The remedy for a machine where none are found.
-const NO_CREDENTIALS: &str =
-    "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is given";
-
-/// The remedy for a clock that is wrong.
-const SET_CLOCK: &str = "set this machine's clock, as by NTP, and run again";
-
-/// The remedy for objects that the role cannot decrypt.
-const DECRYPT: &str = "allow kms:Decrypt on the key to the job's role, in the role's policy and in the key's own, and check that \
-                       the key is enabled";
 
 /// Whether a refusal is about the key that encrypts the object.
 fn is_of_key(said: &str) -> bool {
@@ -262,7 +242,7 @@ fn no_credentials(bucket: &str, error: impl std::error::Error + Send + Sync + 's
     // Such as `the SSO token has expired and cannot be refreshed` (seen on aws-config 1.13).
     let of_sso = causes.map(ToString::to_string).any(|text| text.to_ascii_lowercase().contains("sso"));
     Error::new(Kind::Credentials, format!("no usable AWS credentials for s3://{bucket}/"))
-        .hint(if of_sso { SIGN_IN } else { NO_CREDENTIALS })
+        .hint(if of_sso { hint::SIGN_IN } else { hint::AWS_CREDENTIALS })
         .cause(error)
 }
 

@@ -19,7 +19,7 @@ use finops_core::{
     BillingPeriod, Costs,
     groups::{BatchFigures, Groups},
     hint,
-    schema::{Column, SchemaChange, known_type},
+    schema::{Column, FileType, SchemaChange, known_type},
     state::LoadRecord,
     text::short,
 };
@@ -200,24 +200,22 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
         )
     };
     // An amount or a date has digits.
-    let means_none = |failure: &&CastFailure| !failure.example.contains(|c: char| c.is_ascii_digit());
+    let is_text = |name: &str| {
+        let column = load.columns.iter().find(|column| column.column.name == name);
+        column.is_some_and(|column| {
+            matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_) | FileType::String)
+        })
+    };
+    let means_none =
+        |failure: &&CastFailure| is_text(&failure.column) && !failure.example.contains(|c: char| c.is_ascii_digit());
     let hint = if failed.iter().any(means_none) && load.no_value.texts.is_empty() {
-        return Some(Error::new(Kind::Data, message).hint(name_no_value(load)));
+        return Some(Error::new(Kind::Data, message).hint(hint::name_no_value(&load.no_value.setting)));
     } else if failed.iter().any(would_change) {
         hint::COMPARE_OR_ANOTHER_TABLE
     } else {
         hint::COMPARE_VALUES
     };
     (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
-}
-
-/// What helps where texts such as `NULL` stand in columns of amounts or dates.
-fn name_no_value(load: &MonthLoad) -> String {
-    format!(
-        "nothing was changed; where such a text means that there is no value, list it in {}, as in `None,NULL`, or compare \
-         the files with the provider's",
-        load.no_value.setting
-    )
 }
 
 /// The error for a table that finops did not create.
@@ -242,10 +240,11 @@ pub(crate) mod test {
         export::ExportKind,
         manifest::FileFormat,
         schema::{Column, ColumnType, FileType},
+        state::Standing,
     };
     use jiff::Timestamp;
 
-    use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
+    use super::{Figures, LoadColumn, MonthLoad, NoValue, TableName, Target};
 
     pub fn target() -> Target {
         Target {
@@ -255,6 +254,12 @@ pub(crate) mod test {
             layout: ExportKind::Cur.layout(),
             staged: false,
         }
+    }
+
+    /// What is recorded of the month once these figures are loaded.
+    pub fn standing(month: &MonthLoad, figures: &Figures) -> Standing {
+        let record = month.record(&target(), figures).numbered(1, None, Timestamp::UNIX_EPOCH);
+        Standing { record, rows_in_table: figures.rows() }
     }
 
     pub fn load() -> MonthLoad {

@@ -1,6 +1,7 @@
 //! What Azure's files may hold: cost data of one kind, a cost column and a billing period, of one calendar month.
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -15,6 +16,7 @@ in_each_warehouse!(
     files_without_a_cost_or_a_billing_period_are_refused,
     a_file_with_rows_of_two_billing_periods_is_refused,
     a_range_that_is_no_calendar_month_is_refused,
+    scopes_with_their_cost_in_different_columns_are_refused,
 );
 
 fn actual() -> Export {
@@ -80,7 +82,11 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
 
 /// Delivers one file with this text.
 pub async fn deliver_text(job: &AzureJob, month: &str, text: &str) -> Delivered {
-    let delivered = job.deliver(&actual(), &whole(month)).await;
+    deliver_run(job, &whole(month), text).await
+}
+
+async fn deliver_run(job: &AzureJob, run: &Run, text: &str) -> Delivered {
+    let delivered = job.deliver(&actual(), run).await;
     job.write(&delivered.files[0].path, text).await;
     let counts = |manifest: &mut Value| {
         let rows = text.lines().count() - 1;
@@ -182,4 +188,16 @@ async fn a_range_that_is_no_calendar_month_is_refused(job: AzureJob) {
     let to_do = ["with this time frame Azure exports one calendar month", "add `20250901-20250930/"];
     assert_refused(&report, "2025-09", "manifest", &said, &to_do);
     assert_eq!(job.figures(TABLE, COST), expected([&august]));
+}
+
+async fn scopes_with_their_cost_in_different_columns_are_refused(job: AzureJob) {
+    let header = "BillingPeriodStartDate,Date,SubscriptionId";
+    for (number, columns) in [(1, "Cost,BillingCurrencyCode"), (2, "PreTaxCost,Currency")] {
+        let text = format!("{header},{columns}\n09/01/2025,09/03/2025,{number},1,USD\n");
+        let run = deliver_run(&job, &Run::again("2025-09".parse().unwrap(), number), &text).await;
+        let scope = json!(format!("/subscriptions/{number}"));
+        job.change_manifest(&run, |manifest| manifest["exportConfig"]["resourceId"] = scope).await;
+    }
+    let report = job.finops.report(1);
+    assert_refused(&report, "2025-09", "schema", &["which its other runs have"], &[hint::SAME_VERSION]);
 }

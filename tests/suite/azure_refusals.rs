@@ -3,6 +3,7 @@
 use std::fs;
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -66,7 +67,7 @@ async fn data_files_without_a_manifest_are_named_with_the_setting_in_azure(job: 
         let [message, hint] = ["message", "hint"].map(|key| error[key].as_str().unwrap());
         assert_names(message, &["there is no manifest of export"]);
         assert_eq!(message.contains(file), found, "{message}");
-        assert_eq!(hint.contains("turn on file partitioning"), found, "{hint}");
+        assert_eq!(hint.contains(hint::FILE_PARTITIONING), found, "{hint}");
         let checked = finops.run(&["check"]);
         assert_eq!((checked.code, checked.stdout.contains("partitioning")), (1, found), "{}", checked.stdout);
     }
@@ -100,14 +101,14 @@ async fn days_of_another_locale_are_refused_by_their_form(job: AzureJob) {
     let [message, hint] = refused(&job);
     let form = "its days have the form dd/MM/yyyy, as `01/09/2025` in column billingPeriodStartDate";
     assert_names(&message, &[&delivered.files[0].path, form]);
-    assert_names(&hint, &["Azure itself writes MM/dd/yyyy", "add `20250901-20250930/"]);
+    assert_names(&hint, &[hint::DAY_FIRST, "add `20250901-20250930/"]);
 
     // Of the cycle that begins with the 9th, the days read well either way.
     let rows = "08/09/2025,09/08/2025,09/01/2025,1,USD\n09/09/2025,10/08/2025,09/10/2025,2,USD\n";
     deliver_text(&job, "2025-09", &format!("{header}\n{rows}")).await;
     let [message, hint] = refused(&job);
     assert_names(&message, &["1 row belongs to 2025-08"]);
-    assert_names(&hint, &["where billing periods are not calendar months"]);
+    assert_names(&hint, &[hint::ROWS_OF_OTHER_MONTHS, hint::WITHOUT_BILLING_PERIODS]);
     assert_lacks(&(message + &hint), &["dd/MM", "such as month to date"]);
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 
+use finops_core::hint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -406,7 +407,10 @@ async fn a_day_that_two_usage_months_have_is_named(job: AzureJob) {
     job.write(&format!("{folder}/manifest.json"), &october(run.manifest().to_string())).await;
     job.finops.report(0);
     let report = job.finops.report(1);
-    assert_names(&said(&report), &["has rows of 2025-10-01, and 2025-10, which has that day too, is loaded"]);
+    assert_names(
+        &said(&report),
+        &["has rows of 2025-10-01, and 2025-10, which has that day too, is loaded", hint::DAY_TWICE],
+    );
 }
 
 async fn a_hundred_scopes_are_one_month(job: AzureJob) {

@@ -296,7 +296,7 @@ fn a_column_that_a_query_hides_under_an_alias_is_named_in_the_plan_with_what_was
         let found =
             "found bill_billing_period_start_date, my_cost, line_item_usage_start_date, line_item_currency_code";
         assert_names(month["error"]["message"].as_str().unwrap(), &["`line_item_unblended_cost` was expected", found]);
-        assert_names(month["error"]["hint"].as_str().unwrap(), &["not under an alias"]);
+        assert_names(month["error"]["hint"].as_str().unwrap(), &[hint::SELECT_COLUMN]);
     }
 }
 

@@ -77,7 +77,8 @@ fn names(code: &str, hint: &Hint) -> bool {
 fn shows(flat_text: &str, hint: &Hint) -> bool {
     let text = flat(hint.text);
     let mut parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, fixed)| fixed));
-    let first = parts.next().unwrap();
+    // A place at the beginning may be anything.
+    let first = parts.find(|part| !part.is_empty()).unwrap();
     let rest: Vec<&str> = parts.collect();
     flat_text.match_indices(first).any(|(at, _)| {
         let mut left = &flat_text[at + first.len()..];
@@ -91,22 +92,70 @@ fn shows(flat_text: &str, hint: &Hint) -> bool {
     })
 }
 
+/// What is written from here on, up to where its statement, its argument or its field ends.
+fn expression(code: &str) -> &str {
+    let mut depth = 0;
+    let mut is_text = false;
+    let end = code.char_indices().find(|(_, c)| {
+        match c {
+            '"' => is_text = !is_text,
+            _ if is_text => {}
+            '(' | '{' | '[' => depth += 1,
+            ')' | '}' | ']' => depth -= 1,
+            ';' | ',' => return depth == 0,
+            _ => {}
+        }
+        depth < 0
+    });
+    &code[..end.map_or(code.len(), |(at, _)| at)]
+}
+
+/// The last argument of a call, given what follows its opening parenthesis.
+fn last_argument(mut code: &str) -> &str {
+    loop {
+        let argument = expression(code);
+        match code[argument.len()..].strip_prefix(',') {
+            Some(after) if !after.trim_start().starts_with(')') => code = after,
+            _ => return argument,
+        }
+    }
+}
+
 /// The literals that a piece of code gives as hints, or that it keeps for that.
 fn literals(code: &str) -> Vec<String> {
     let code = flat(code);
-    // A constant that is not of the registry would be one of its own file.
-    let is_constant = |rest: &str| {
-        let name = rest.split(')').next().unwrap_or_default();
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
-    };
     let is_literal = |rest: &str| {
         let rest = rest.trim_start().trim_start_matches("Some(").trim_start_matches('&');
         rest.starts_with('"') || rest.starts_with("format!")
     };
+    // In a branch.
+    let has_literal = |given: &str| {
+        ["{ ", "=> "]
+            .iter()
+            .any(|start| given.match_indices(start).any(|(at, _)| is_literal(&given[at + start.len()..])))
+    };
+    // A constant that is not of the registry would be one of its own file.
+    let is_constant = |word: &str| {
+        let is_of_constant = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        word.len() > 1 && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(is_of_constant)
+    };
+    let has_constant = |given: &str| {
+        let words = given.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '"'));
+        words.into_iter().any(is_constant)
+    };
+    // What `finops check` finds has its hint at the end.
+    let findings = ["Finding::warning(", "Finding::failed("];
     let starts = [".hint(", "let hint = ", "hint: "]
         .into_iter()
+        .chain(findings)
         .flat_map(|start| code.match_indices(start).map(move |(at, start)| (at, at + start.len())).collect::<Vec<_>>());
-    let wrong = starts.filter(|(_, end)| is_literal(&code[*end..]) || is_constant(&code[*end..]));
+    let wrong = starts.filter(|(_, end)| {
+        let is_finding = findings.iter().any(|finding| code[..*end].ends_with(finding));
+        let given = if is_finding { last_argument(&code[*end..]) } else { expression(&code[*end..]) };
+        // The text `hint: {hint}`.
+        let is_in_text = given.starts_with('{');
+        !is_in_text && (is_literal(given) || has_literal(given) || has_constant(given))
+    });
     wrong.map(|(at, _)| code[at..].chars().take(80).collect()).collect()
 }
 
@@ -129,10 +178,24 @@ fn literals_are_found_in_every_form_of_a_hint() {
         "let hint =\n    \"run\";",
         "let hint = format!(\"run {x}\");",
         "Error { hint: Some(\"run\".to_owned()) }",
+        "Failure { stale, hint: RUN }",
+        "let hint = if x { RUN } else { hint::ASK };",
+        "let hint = match x { Some(_) => hint::ASK, None => \"run\" };",
+        "error.hint(if x { hint::ASK } else { \"run\" })",
+        "Finding::warning(check, \"a, b\", &format!(\"run {x}\"))",
+        "Finding::failed(\n    check,\n    &found,\n    Some(\"run\"),\n)",
     ] {
         assert_eq!(literals(code).len(), 1, "{code}");
     }
-    for code in ["error.hint(hint::RUN)", "error.hint(hint::run(\"x\"))", "error.hint(way_out)", "error.hint()"] {
+    for code in [
+        "error.hint(hint::RUN)",
+        "error.hint(hint::run(\"x\"))",
+        "error.hint(way_out)",
+        "error.hint()",
+        "pub hint: Option<String>, }; const RUN",
+        "Failure { hint: hint::RUN }; RUN",
+        "Finding::warning(check, \"found\", hint::RUN)",
+    ] {
         assert!(literals(code).is_empty(), "{code}");
     }
 }

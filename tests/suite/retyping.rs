@@ -491,7 +491,7 @@ async fn a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_set
         let error = table.load(delivery).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Data, "{error:?}");
         assert_eq!(table.snapshot().await, before);
-        let names_setting = error.next_step().unwrap().contains("list it in AWS_NULL_VALUES");
+        let names_setting = error.next_step().unwrap() == hint::name_no_value("AWS_NULL_VALUES");
         (error.full_message(), names_setting)
     };
     let (message, names_setting) = failed(&noted(&["NULL,,,,"])).await;

@@ -353,19 +353,19 @@ async fn a_refusal_is_told_by_its_code() {
             "not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111111111111:key/1",
             "permission",
             "no permission to decrypt",
-            "allow kms:Decrypt on the key",
+            hint::ALLOW_DECRYPT,
         ),
         (
             "AccessDenied",
             "The ciphertext refers to a customer master key that does not exist",
             "permission",
             "no permission to decrypt",
-            "allow kms:Decrypt on the key",
+            hint::ALLOW_DECRYPT,
         ),
         ("AccessDenied", "Access Denied", "permission", "no permission to read", "Requester Pays is off"),
-        ("RequestTimeTooSkewed", "The difference is too large", "credentials", "the clock", "set this machine's clock"),
-        ("ExpiredToken", "The provided token has expired.", "credentials", "are not accepted", "aws sso login"),
-        ("InvalidObjectState", "storage class", "archived", "is archived", "AWS_LEAVE_OUT"),
+        ("RequestTimeTooSkewed", "The difference is too large", "credentials", "the clock", hint::SET_CLOCK),
+        ("ExpiredToken", "The provided token has expired.", "credentials", "are not accepted", hint::SIGN_IN),
+        ("InvalidObjectState", "storage class", "archived", "is archived", hint::RESTORE_ARCHIVED),
     ] {
         let url = answering(answer("403 Forbidden", "", code, message));
         assert_error(&error(&finops(&url, &database), 1), kind, &[said, code], hint);
@@ -388,5 +388,5 @@ async fn a_sign_in_that_ended_is_told_with_the_command_that_renews_it() {
         .with("AWS_PROFILE", "billing");
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", "hint: sign in again (`aws sso login`"]);
+    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", hint::SIGN_IN]);
 }

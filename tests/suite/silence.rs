@@ -201,13 +201,13 @@ fn what_a_replication_left_out_and_a_prefix_that_is_too_high_are_named() {
     };
     let hint = |report: &Value| report["pipelines"][0]["error"]["hint"].as_str().unwrap().to_owned();
     let high = assert_fails(&finops("cur2"), "run", "not_found", &[&["a folder deeper"], &payers[..]].concat());
-    assert_names(&hint(&high), &["let the prefix name one of these folders"]);
+    assert_names(&hint(&high), &[hint::CHOOSE_FOLDER]);
 
     let name = fs::read_dir(folder.path().join("cur2/111111111111")).unwrap().next().unwrap().unwrap().file_name();
     let copied = folder.path().join("cur2/111111111111").join(&name);
     fs::remove_dir_all(copied.join("metadata")).unwrap();
     for source in ["cur2/111111111111".to_owned(), format!("cur2/111111111111/{}", name.display())] {
         let said = ["has a folder `data` and no `metadata`"];
-        assert_names(&hint(&assert_fails(&finops(&source), "run", "not_found", &said)), &["copy `metadata/`"]);
+        assert_names(&hint(&assert_fails(&finops(&source), "run", "not_found", &said)), &[hint::COPY_METADATA]);
     }
 }

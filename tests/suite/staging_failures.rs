@@ -251,7 +251,7 @@ async fn a_removal_whose_answer_is_lost_is_no_failure() {
 
 #[tokio::test]
 async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number() {
-    let none = "2 rows were expected, as the files or their manifest say, and 0 were read";
+    let none = "2 rows were expected, as the files say, and 0 were read";
     for (files, rows, what) in [
         ("1", "1", format!("{none}; the load wrote 1 rows, 0 are staged (")),
         ("2", "0", format!("expected 1 files, 2 were read; {none} (")),

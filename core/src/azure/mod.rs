@@ -10,4 +10,4 @@ pub(crate) use columns::known_type;
 pub use columns::{TABLE_LAYOUT, column_names};
 pub(crate) use layout::is_range;
 pub use layout::{any_case, data_patterns, is_data_file, locate, manifest_patterns};
-pub use parse::{WITHOUT_BILLING_PERIODS, parse, scope_of};
+pub use parse::{parse, scope_of};

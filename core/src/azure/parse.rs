@@ -16,14 +16,11 @@ use super::{
 use crate::{
     csv_header::is_gzip,
     export::{ExportKind, ManifestLocation},
+    hint,
     manifest::{FileFormat, Manifest, ManifestError, ManifestFile, read, safe_path},
     period::BillingPeriod,
     text::short,
 };
-
-/// What to export where billing periods are no calendar months, as of some subscriptions that pay as they go.
-pub const WITHOUT_BILLING_PERIODS: &str = "where billing periods are not calendar months, as with pay-as-you-go, export month to date a data set that has \
-    no billing periods (type Usage, or version 2019-11-01): finops loads it by month of usage";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -203,14 +200,10 @@ fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option
 fn range_hint(time_frame: &str) -> &'static str {
     match time_frame.to_ascii_lowercase().as_str() {
         // Microsoft's reference of the Exports API: the billing month, which is a calendar month in most agreements only.
-        "thelastbillingmonth" | "billingmonthtodate" => WITHOUT_BILLING_PERIODS,
-        "custom" => {
-            "run the export once for each month: as dates, choose the first and the last day of one calendar month"
-        }
-        "monthtodate" | "thelastmonth" | "thecurrentmonth" => {
-            "see what changed the manifest or its folder: with this time frame Azure exports one calendar month"
-        }
-        _ => "choose the time frame MonthToDate or TheLastMonth for the export",
+        "thelastbillingmonth" | "billingmonthtodate" => hint::WITHOUT_BILLING_PERIODS,
+        "custom" => hint::ONCE_FOR_EACH_MONTH,
+        "monthtodate" | "thelastmonth" | "thecurrentmonth" => hint::CHANGED_MANIFEST,
+        _ => hint::CHOOSE_TIME_FRAME,
     }
 }
 
@@ -531,20 +524,21 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        for (time_frame, part) in [
-            ("TheLastBillingMonth", "no billing periods"),
-            ("BillingMonthToDate", "no billing periods"),
-            ("Custom", "once for each month"),
-            ("MonthToDate", "see what changed the manifest"),
-            ("TheLastMonth", "see what changed the manifest"),
-            ("WeekToDate", "the time frame MonthToDate"),
+        for (time_frame, expected) in [
+            ("TheLastBillingMonth", hint::WITHOUT_BILLING_PERIODS),
+            ("BillingMonthToDate", hint::WITHOUT_BILLING_PERIODS),
+            ("Custom", hint::ONCE_FOR_EACH_MONTH),
+            ("MonthToDate", hint::CHANGED_MANIFEST),
+            ("TheLastMonth", hint::CHANGED_MANIFEST),
+            ("WeekToDate", hint::CHOOSE_TIME_FRAME),
         ] {
             let (what, hint) = hint(json!(time_frame));
             assert!(what.contains(&format!("2025-02-16 to 2025-03-21 ({time_frame}) in folder")), "{what}");
-            assert!(hint.contains(part) && !hint.contains(time_frame), "{time_frame}: {hint}");
+            assert_eq!(hint, expected, "{time_frame}");
+            assert!(!hint.contains(time_frame), "{time_frame}: {hint}");
         }
         let (what, hint) = hint(Value::Null);
-        assert!(what.contains("2025-03-21 in folder") && hint.contains("the time frame MonthToDate"), "{what} {hint}");
+        assert!(what.contains("2025-03-21 in folder") && hint == hint::CHOOSE_TIME_FRAME, "{what} {hint}");
     }
 
     #[test]

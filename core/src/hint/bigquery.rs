@@ -13,9 +13,19 @@ super::hints! {
     GRANT_FOR_LOAD = "give the account roles/storage.objectViewer on the bucket and roles/bigquery.dataEditor on the dataset";
     /// BigQuery refuses a request for another reason than a permission that it names.
     CHECK_ROLES = "check the account's roles and the project's billing in the Google Cloud console";
-    /// A policy of the organisation or VPC Service Controls refuse a request.
+    /// A policy of the organisation refuses a request.
     ASK_ADMINISTRATOR = "a policy of the organisation or a VPC service perimeter refuses it, whatever the account's roles are: \
                          ask its administrator";
+    /// VPC Service Controls refuse a request.
+    LET_INTO_THE_PERIMETER = "a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator to let \
+                              the account in from where finops runs (vpcServiceControlsUniqueIdentifier finds the refusal)";
+    /// A policy of the organisation requires customer-managed keys.
+    SET_A_DEFAULT_KEY = "a policy of the organisation requires a key of your own: set the project's default key, ALTER PROJECT \
+                         `my-project` SET OPTIONS (`region-us.default_kms_key_name` = 'projects/.../cryptoKeys/my-key'), with the \
+                         dataset's region, then run again";
+    /// The project has no billing account.
+    LINK_BILLING = "the project has no billing account, and without one BigQuery takes no INSERT, by which finops records what is \
+                    loaded: link one (gcloud billing projects link my-project --billing-account=...), then run again";
     /// The account may not read a job that another account started.
     ONE_ACCOUNT = "the job was started by another account: run finops under one account only, or give this one \
                    bigquery.jobs.get (roles/bigquery.resourceViewer) on the project";
@@ -24,6 +34,9 @@ super::hints! {
                   POLICY ... FILTER USING (TRUE)";
     /// A quota is used up.
     WAIT_FOR_QUOTA = "a BigQuery quota is used up: run again when it is renewed, or have it raised; what is loaded stays";
+    /// An object has `//` in its name.
+    SET_A_PREFIX = "the export has no path prefix, or one that begins or ends with `/`: set a path prefix for the destination in \
+                    the Storage Transfer job, or another one in the export, have the files copied again, then run again";
     /// The project, the dataset or the table is not there.
     CHECK_NAMES = "check the names of project, dataset and table, and the dataset's location";
     /// The account may not create the dataset.

@@ -3,12 +3,12 @@
 super::hints! {
     "`finops check`";
 
-    /// This machine's clock is wrong.
-    SET_CLOCK = "set the machine's clock (NTP): tokens signed a few minutes off are refused";
     /// The service does not give its time.
     CLOCK_UNKNOWN = "if the other checks fail too, check the network, and this machine's date: far off, no certificate holds";
     /// No month from `START_DATE` to `END_DATE` is there.
     CHECK_DATES = "a run has nothing to do: are START_DATE and END_DATE right?";
+    /// `AWS_LEAVE_OUT` or `AZURE_LEAVE_OUT` leaves out the newest month.
+    names_nothing_else(setting) = "see that {setting} names nothing else";
     /// The newest manifest was removed during the check.
     CHECK_AGAIN = "check again";
     /// The account may not see where the bucket is.

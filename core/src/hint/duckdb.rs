@@ -16,4 +16,11 @@ super::hints! {
                      write, in a folder where you may create files";
     /// The memory is used up while a month is loaded.
     MORE_MEMORY = "nothing was changed; run it where there is more: rows of thousands of columns need gigabytes";
+    /// An index keeps a column from getting more decimals.
+    DROP_INDEXES = "nothing was changed; drop the table's indexes, then run again";
+    /// A column's values need more digits than DuckDB holds.
+    LOAD_INTO_BIGQUERY = "nothing was changed; load the export into BigQuery, which holds 38 digits on either side";
+    /// A column's values in the files and in the table together need more digits than DuckDB holds.
+    BIGQUERY_OR_ANOTHER_TABLE = "nothing was changed; load the export into BigQuery, which holds 38 digits on either side, or \
+                                 choose another table name: the months that fit are loaded there";
 }

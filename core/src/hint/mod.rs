@@ -28,6 +28,11 @@ pub struct Hint {
 pub const ALL: [&[Hint]; 8] =
     [settings::ALL, source::ALL, delivery::ALL, table::ALL, bigquery::ALL, duckdb::ALL, run::ALL, check::ALL];
 
+/// Two hints about one failure.
+pub fn both(one: &str, other: &str) -> String {
+    format!("{one}; {other}")
+}
+
 /// Declares the hints of one area: a constant each, or a function where the text has places that only the run knows.
 macro_rules! hints {
     (@item $(#[$doc:meta])+ $name:ident = $text:literal) => {

@@ -5,6 +5,8 @@ super::hints! {
 
     /// Other runs replaced the month while it was loaded, or its files changed.
     SUPERSEDED = "run again when its mirror and other runs are done";
+    /// This machine's clock is wrong.
+    SET_CLOCK = "set this machine's clock (NTP): requests and tokens signed a few minutes off are refused";
     /// finops itself is at fault.
     REPORT_LINES = "no month is left half loaded: run again, and report it with the lines above";
     /// The last line of a failed run.

@@ -14,7 +14,7 @@ super::hints! {
     /// `BIGQUERY_EMULATOR_HOST` is no URL.
     EMULATOR_URL = "give it as http://127.0.0.1:9050";
     /// `cur_version` names another version than that of the export.
-    CUR_VERSION = "leave cur_version out, or name another export";
+    CUR_VERSION = "leave AWS_CUR_VERSION (aws.cur_version) out, or name another export";
     /// Several exports lie below the prefix.
     name_export(variable) = "name one with {variable}, or choose a prefix that holds only one";
     /// Exports of the same name lie in several folders below the prefix.

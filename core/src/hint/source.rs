@@ -31,10 +31,26 @@ super::hints! {
     check_bucket(bucket) = "check the bucket's name, `{bucket}`, and the prefix";
     /// There are no usable AWS credentials.
     AWS_CREDENTIALS = "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where a role is given";
+    /// There is no manifest beside the data files of an Azure export.
+    FILE_PARTITIONING = "turn on file partitioning for the export in Azure, and run the export again for each month: without it \
+                         Azure writes no manifest; where it is on, let the mirror copy manifest.json too";
+    /// The manifests are in a folder below the prefix.
+    CHOOSE_FOLDER = "let the prefix name one of these folders; several of them are an export and a table each (AWS_EXPORTS, \
+                     AZURE_EXPORTS)";
+    /// The folder `data` of a data export is there, and its folder `metadata` is not.
+    COPY_METADATA = "have the replication or the mirror copy `metadata/` beside `data/` too: the manifests are there";
+    /// The AWS credentials have expired.
+    SIGN_IN = "sign in again (`aws sso login`, with --profile where AWS_PROFILE is set), or set a new session token";
     /// S3 does not accept the credentials.
     RENEW_CREDENTIALS = "renew them, or choose others with AWS_PROFILE";
     /// The role may not list or read the S3 bucket.
-    allow_s3(bucket) = "allow s3:ListBucket and s3:GetObject on bucket {bucket} to the job's role";
+    allow_s3(bucket) = "allow s3:ListBucket and s3:GetObject on bucket {bucket} to the job's role; where it has both, check that it may \
+                        use the key (kms:Decrypt), and that Requester Pays is off, as finops sends no requests at your cost";
+    /// The role may not decrypt the S3 object.
+    ALLOW_DECRYPT = "allow kms:Decrypt on the key to the job's role, in the role's policy and in the key's own, and check that \
+                     the key is enabled";
+    /// Objects are in a class of storage from which they must be restored before they are read.
+    RESTORE_ARCHIVED = "restore the month's objects from the archive (a restored copy is read)";
     /// The S3 bucket is in another region.
     aws_region(region) = "the bucket lies in {region}: set AWS_REGION={region}";
     /// The S3 bucket is in another region, and S3 does not say in which.

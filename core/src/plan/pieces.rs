@@ -4,15 +4,10 @@
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{Failure, Rules, one::wait, rank};
-use crate::delivery::Delivery;
+use crate::{delivery::Delivery, hint};
 
 /// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
-
-const BY_MONTH: &str = "have it delivered by month: choose a time frame such as month to date or last month for the export; \
-                        AZURE_LEAVE_OUT sets single runs aside";
-const MISSING_PIECE: &str =
-    "have the missing days exported, or choose a time frame by month for the export, such as month to date";
 
 /// What pieces make of a month.
 pub(super) struct Tiled {
@@ -66,7 +61,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
     if let Some((a, b)) = pieces.iter().zip(pieces.iter().skip(1)).find(|(a, b)| first(b) <= a.reach()) {
         let of = |run: &Delivery| format!("{} to {} (run {})", first(run), run.reach(), run.manifest.execution_id);
         let reason = format!("it is delivered in pieces that overlap, such as {} and {}", of(a), of(b));
-        tiled.failure = Some(Failure { stale: false, reason, hint: BY_MONTH });
+        tiled.failure = Some(Failure { stale: false, reason, hint: hint::BY_MONTH });
         return tiled;
     }
     let mut next: Option<Date> = pieces.first().map(|run| run.manifest.billing_period.first_day());
@@ -81,7 +76,8 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
                 piece.manifest.execution_id
             );
             let since = piece.delivered_at;
-            tiled.failure = stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: MISSING_PIECE });
+            tiled.failure =
+                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: hint::MISSING_PIECE });
             tiled.note = reason;
             tiled.waits_since = Some(since);
             break;
@@ -91,7 +87,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
             let reason = format!("the piece from {} on is {waits}", first(&piece));
             let since = piece.delivered_at;
             tiled.failure =
-                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: super::scopes::MIRROR });
+                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: hint::MIRROR_RUNNING });
             tiled.note = reason;
             tiled.waits_since = Some(since);
             break;

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     azure::scope::{conflict, listed},
     delivery::Delivery,
+    hint,
     manifest::ManifestError,
     period::BillingPeriod,
     state::{LoadRecord, ScopeRecord, Standing},
@@ -23,15 +24,6 @@ use crate::{
 
 /// A scope's run that is older than the newest one by more than this is named.
 const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
-
-pub(super) const MIRROR: &str = "is the mirror still running? WAIT_MAX_HOURS says how long a month may wait";
-const NAME_SCOPES: &str =
-    "name the scopes that count with AZURE_SCOPES, or give each export a folder and a table of its own";
-const OTHER_SCOPES: &str = "AZURE_SCOPES names other scopes: correct it, or remove it";
-const TWICE: &str = "compare the rows of that day in both months; where some are in both, have the month exported again without them, \
-                     or leave its run out with AZURE_LEAVE_OUT";
-const GONE: &str = "bring the files back, or set the scope aside: AZURE_SCOPES names those that count, AZURE_LEAVE_OUT runs \
-                    that do not";
 
 /// What a month's decision goes by, beside its deliveries.
 pub(super) struct Month<'a> {
@@ -121,7 +113,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
     };
     let names: BTreeSet<&str> = scopes.keys().map(String::as_str).filter(|name| !name.is_empty()).collect();
     if let Some(conflict) = conflict(&names, !month.selection.scopes.is_empty()) {
-        return refuse(format!("{conflict}: their rows cannot be added up"), NAME_SCOPES);
+        return refuse(format!("{conflict}: their rows cannot be added up"), hint::NAME_SCOPES);
     }
     let names: BTreeSet<String> = scopes.keys().cloned().collect();
     let mut choices: Vec<(String, Choice)> = scopes
@@ -162,7 +154,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
         };
     };
     if !gone.is_empty() {
-        return without(gone, newest, &united, month, decided);
+        return without(&gone, newest, &united, month, decided);
     }
     let whole = month.standing.filter(|standing| is_whole(standing));
     match (month.standing, whole) {
@@ -216,7 +208,7 @@ fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, 
                     "run {} does not tell its scope, and there are runs of several: {found}",
                     short(&run.manifest.execution_id)
                 );
-                return Err((reason, "leave the run out with AZURE_LEAVE_OUT, or give its manifest a resourceId"));
+                return Err((reason, hint::RUN_WITHOUT_SCOPE));
             }
         }
     }
@@ -228,7 +220,7 @@ fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, 
         scopes.entry(scope.to_owned()).or_default().broken = Some(broken);
     }
     if scopes.is_empty() {
-        return Err((format!("none of its scopes counts: {found}"), OTHER_SCOPES));
+        return Err((format!("none of its scopes counts: {found}"), hint::OTHER_SCOPES));
     }
     Ok((scopes, set_aside))
 }
@@ -308,7 +300,7 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let (decision, waits) = wait(first, rules);
     let waiting = format!("{} is still {waits}", first.manifest.execution_id);
     let stale = matches!(decision, Decision::Wait { stale: true });
-    let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: MIRROR });
+    let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: hint::MIRROR_RUNNING });
     match at {
         Some(0) => Choice { note: passed_over, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
         Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], failure, ..Choice::default() },
@@ -358,7 +350,7 @@ fn newest_of_new(runs: &[Delivery], month: &Month<'_>) -> Option<Timestamp> {
 
 /// A month of which some scopes cannot be loaded again: it stays as it is, and waits for them where others are new.
 fn without(
-    gone: Vec<String>,
+    gone: &[String],
     newest: Option<Timestamp>,
     united: &Delivery,
     month: &Month<'_>,
@@ -373,7 +365,7 @@ fn without(
     let reason = format!("waiting for a scope that is loaded, since the month would be less without it: {gone}");
     let mut waits = decided(Some(united), Decision::Wait { stale }, reason.clone());
     if stale {
-        waits.failure = Some(Failure { stale, reason, hint: GONE });
+        waits.failure = Some(Failure { stale, reason, hint: hint::FILES_OF_SCOPE_GONE });
     }
     waits
 }
@@ -405,11 +397,9 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
         let newest = runs.iter().map(Delivery::issued).max();
         let is_old = |run: &&Delivery| newest.is_some_and(|newest| newest.duration_since(run.issued()) > OLD_AFTER);
         let old: BTreeSet<&str> = runs.iter().filter(is_old).filter_map(|run| run.manifest.scope.as_deref()).collect();
-        let mut count = format!("{} of {} scopes", used.len(), names.len());
-        if !old.is_empty() {
-            count.push_str(&format!(", {} older than 36 h: {}", old.len(), listed(old.into_iter())));
-        }
-        parts.push(count);
+        let (used, all, late) = (used.len(), names.len(), old.len());
+        let late = (late > 0).then(|| format!(", {late} older than 36 h: {}", listed(old.into_iter())));
+        parts.push(format!("{used} of {all} scopes{}", late.unwrap_or_default()));
     }
     let noted = choices.iter().filter_map(|(name, choice)| Some((name, choice.note.as_ref()?)));
     let note = |(name, note): (&String, &String)| {
@@ -442,7 +432,7 @@ pub(super) fn unknown<'a>(
     let recorded = months.values().filter_map(|month| month.record.scopes.as_ref()).flatten();
     unknown.retain(|scope| !recorded.clone().any(|run| run.scope == **scope));
     let reason = format!("AZURE_SCOPES names scopes of which nothing is there: {}", listed(unknown.iter().copied()));
-    (!unknown.is_empty()).then_some(Failure { stale: false, reason, hint: OTHER_SCOPES })
+    (!unknown.is_empty()).then_some(Failure { stale: false, reason, hint: hint::OTHER_SCOPES })
 }
 
 /// What fails a usage month that is loaded with days of the month beside it, once that month is there and has these days.
@@ -457,5 +447,5 @@ pub(super) fn doubled(month: &Standing, beside: &Standing) -> Option<Failure> {
     let (id, period) = (short(&run.execution_id), beside.record.billing_period);
     let reason =
         format!("run {id} has rows of {day}, and {period}, which has that day too, is loaded: they may be there twice");
-    Some(Failure { stale: false, reason, hint: TWICE })
+    Some(Failure { stale: false, reason, hint: hint::DAY_TWICE })
 }

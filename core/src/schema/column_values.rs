@@ -2,6 +2,7 @@
 
 /// What the footers of all files tell of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "each says another thing of the files")]
 pub struct ColumnValues {
     /// All files say REQUIRED of it.
     pub required: bool,

@@ -7,6 +7,7 @@ use finops_core::{
     BillingPeriod,
     delivery::{Delivery, StoredFile},
     export::ExportKind,
+    hint,
     manifest::{FileFormat, Manifest, ManifestFile},
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
     state::{LoadRecord, LoadStatus, ScopeRecord, Standing},
@@ -82,13 +83,19 @@ fn there() -> impl Strategy<Value = There> {
 
 fn decided(runs: &[Run], there: &[There], standing: Option<&Standing>, selection: &Selection) -> Option<PlannedMonth> {
     let seen = runs.iter().zip(there).enumerate().filter(|(_, (_, there))| **there != There::Nothing);
-    let candidates: Vec<Candidate> = seen
-        .map(|(number, (run, there))| {
-            let delivery = delivery(number, *run, *there == There::All);
-            let manifest_uri = delivery.manifest_uri.clone();
-            Candidate { billing_period: month(), manifest_uri, delivery: Ok(delivery) }
-        })
-        .collect();
+    planned(seen.map(|(number, (run, there))| delivery(number, *run, *there == There::All)), standing, selection)
+}
+
+fn planned(
+    deliveries: impl IntoIterator<Item = Delivery>,
+    standing: Option<&Standing>,
+    selection: &Selection,
+) -> Option<PlannedMonth> {
+    let candidate = |delivery: Delivery| {
+        let manifest_uri = delivery.manifest_uri.clone();
+        Candidate { billing_period: month(), manifest_uri, delivery: Ok(delivery) }
+    };
+    let candidates: Vec<Candidate> = deliveries.into_iter().map(candidate).collect();
     let months = standing.map(|standing| (month(), standing.clone())).into_iter().collect();
     let rules = Rules { force: false, now: october(28), wait_max: SignedDuration::from_hours(48) };
     let mut planned = plan(candidates, &months, selection, &rules);
@@ -243,12 +250,53 @@ proptest! {
     fn only_scopes_that_count_are_loaded(runs in collection::vec(whole_run(), 1..8), seen in collection::vec(there(), 8)) {
         let selection = Selection { scopes: ["/subscriptions/1".to_owned()].into(), ..Selection::default() };
         let Some(planned) = decided(&runs, &seen, None, &selection) else { return Ok(()) };
-        match delivered(&planned) {
-            Some(delivery) => prop_assert_eq!(reached(delivery).into_keys().collect::<Vec<_>>(), ["/subscriptions/1"]),
-            None => {
-                let counts = |(run, there): (&Run, &There)| run.scope == 1 && *there == There::All;
-                prop_assert!(!runs.iter().zip(&seen).any(counts), "{}", planned.reason);
-            }
+        if let Some(delivery) = delivered(&planned) {
+            prop_assert_eq!(reached(delivery).into_keys().collect::<Vec<_>>(), ["/subscriptions/1"]);
+        } else {
+            let counts = |(run, there): (&Run, &There)| run.scope == 1 && *there == There::All;
+            prop_assert!(!runs.iter().zip(&seen).any(counts), "{}", planned.reason);
         }
     }
+}
+
+/// The hint of a month that is refused, or of which a part fails.
+fn hint_of(planned: Option<PlannedMonth>) -> Option<&'static str> {
+    let planned = planned?;
+    if let Decision::Refuse { hint } = planned.decision {
+        return Some(hint);
+    }
+    planned.failure.map(|failure| failure.hint)
+}
+
+const fn of(scope: u8, from: i8, until: i8) -> Run {
+    Run { scope, from, until, made: 10 }
+}
+
+#[test]
+fn scopes_that_cannot_be_united_have_the_hint_that_helps() {
+    let all = Selection::default();
+    let mut group = delivery(1, of(0, 1, 30), true);
+    group.manifest.scope = Some("/subscriptions/0/resourcegroups/a".to_owned());
+    let subscription = delivery(0, of(0, 1, 30), true);
+    assert_eq!(hint_of(planned([subscription.clone(), group], None, &all)), Some(hint::NAME_SCOPES));
+
+    let mut silent = delivery(2, of(0, 1, 30), true);
+    silent.manifest.scope = None;
+    let several = [subscription.clone(), delivery(1, of(1, 1, 30), true), silent];
+    assert_eq!(hint_of(planned(several, None, &all)), Some(hint::RUN_WITHOUT_SCOPE));
+
+    let others = Selection { scopes: ["/subscriptions/9".to_owned()].into(), ..Selection::default() };
+    assert_eq!(hint_of(planned([subscription.clone()], None, &others)), Some(hint::OTHER_SCOPES));
+
+    let both = planned([subscription, delivery(1, of(1, 1, 30), true)], None, &all).unwrap();
+    let standing = loaded(delivered(&both).unwrap());
+    let newer = delivery(2, Run { made: 20, ..of(0, 1, 30) }, true);
+    assert_eq!(hint_of(planned([newer], Some(&standing), &all)), Some(hint::FILES_OF_SCOPE_GONE));
+}
+
+#[test]
+fn pieces_that_do_not_follow_each_other_have_the_hint_that_helps() {
+    let decided = |runs: [Run; 2]| decided(&runs, &[There::All; 2], None, &Selection::default());
+    assert_eq!(hint_of(decided([of(0, 1, 6), of(0, 5, 9)])), Some(hint::BY_MONTH));
+    assert_eq!(hint_of(decided([of(0, 1, 6), of(0, 10, 12)])), Some(hint::MISSING_PIECE));
 }

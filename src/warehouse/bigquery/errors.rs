@@ -32,12 +32,12 @@ const TOO_OFTEN: &str = "Exceeded rate limits";
 const POLICY_SIGNS: [&str; 2] = ["vpcServiceControls", "organization's policy"];
 /// What BigQuery says where a setting of the project or organisation refuses it, and what helps.
 const SETTINGS: [(&str, Kind, &str); 6] = [
-    ("restrictNonCmekServices", Kind::Configuration, SET_A_DEFAULT_KEY),
-    ("requires that you specify an encryption key", Kind::Configuration, SET_A_DEFAULT_KEY),
-    (POLICY_SIGNS[0], Kind::Permission, LET_INTO_THE_PERIMETER),
+    ("restrictNonCmekServices", Kind::Configuration, hint::SET_A_DEFAULT_KEY),
+    ("requires that you specify an encryption key", Kind::Configuration, hint::SET_A_DEFAULT_KEY),
+    (POLICY_SIGNS[0], Kind::Permission, hint::LET_INTO_THE_PERIMETER),
     (POLICY_SIGNS[1], Kind::Permission, hint::ASK_ADMINISTRATOR),
-    ("Billing has not been enabled", Kind::Configuration, LINK_BILLING),
-    ("not allowed in the free tier", Kind::Configuration, LINK_BILLING),
+    ("Billing has not been enabled", Kind::Configuration, hint::LINK_BILLING),
+    ("not allowed in the free tier", Kind::Configuration, hint::LINK_BILLING),
 ];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
@@ -245,14 +245,6 @@ pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
         .hint(hint::KEY_FILE)
 }
 
-const LET_INTO_THE_PERIMETER: &str = "a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator to let \
-                                      the account in from where finops runs (vpcServiceControlsUniqueIdentifier finds the refusal)";
-const SET_A_DEFAULT_KEY: &str = "a policy of the organisation requires a key of your own: set the project's default key, ALTER PROJECT `my-project` \
-                                 SET OPTIONS (`region-us.default_kms_key_name` = 'projects/.../cryptoKeys/my-key'), with the dataset's region, then \
-                                 run again";
-const LINK_BILLING: &str = "the project has no billing account, and without one BigQuery takes no INSERT, by which finops records what is loaded: \
-                            link one (gcloud billing projects link my-project --billing-account=...), then run again";
-
 /// Kind and hint where the message tells of a setting.
 fn by_setting(message: &str) -> Option<(Kind, &'static str)> {
     SETTINGS.iter().find(|(sign, ..)| message.contains(sign)).map(|(_, kind, hint)| (*kind, *hint))
@@ -455,11 +447,11 @@ mod tests {
         let constraint = "Operation denied by org policy: [\"constraints/gcp.restrictNonCmekServices\"]";
         let sandbox = "Billing has not been enabled for this project. DML queries are not allowed in the free tier.";
         for (text, kind, hint) in [
-            (vpc, Kind::Permission, LET_INTO_THE_PERIMETER),
+            (vpc, Kind::Permission, hint::LET_INTO_THE_PERIMETER),
             ("prohibited by organization's policy", Kind::Permission, hint::ASK_ADMINISTRATOR),
-            (cmek, Kind::Configuration, SET_A_DEFAULT_KEY),
-            (constraint, Kind::Configuration, SET_A_DEFAULT_KEY),
-            (sandbox, Kind::Configuration, LINK_BILLING),
+            (cmek, Kind::Configuration, hint::SET_A_DEFAULT_KEY),
+            (constraint, Kind::Configuration, hint::SET_A_DEFAULT_KEY),
+            (sandbox, Kind::Configuration, hint::LINK_BILLING),
         ] {
             for status in [400, 403, 412] {
                 let body = serde_json::json!({"error": {"message": text, "errors": [{"reason": "accessDenied"}]}});

@@ -21,9 +21,6 @@ use crate::{
 
 /// BigQuery's limit of source URIs a job.
 const MAX_FILES: usize = 10_000;
-/// BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
-const SET_A_PREFIX: &str = "the export has no path prefix, or one that begins or ends with `/`: set a path prefix for the destination in the \
-                            Storage Transfer job, or another one in the export, have the files copied again, then run again";
 /// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
 const MAX_TABLE: usize = 900;
 
@@ -76,12 +73,13 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         let hint = hint::NO_STAR;
         return Err(Error::new(Kind::Data, what).hint(hint));
     }
+    // BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =
         load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
     {
         let what =
             format!("{} cannot be loaded: BigQuery reads no object with `//` in its name: {file}", load.billing_period);
-        return Err(Error::new(Kind::Data, what).hint(SET_A_PREFIX));
+        return Err(Error::new(Kind::Data, what).hint(hint::SET_A_PREFIX));
     }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
@@ -246,7 +244,7 @@ mod tests {
             let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
             assert_eq!(error.kind(), Kind::Data);
             assert!(error.full_message().ends_with(file), "{}", error.full_message());
-            assert_eq!(error.next_step(), Some(SET_A_PREFIX));
+            assert_eq!(error.next_step(), Some(hint::SET_A_PREFIX));
         }
         let files = vec!["/data//a.csv".to_owned()];
         assert!(configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).is_ok(), "a local file");

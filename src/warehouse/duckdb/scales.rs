@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::Connection;
-use finops_core::schema::ColumnType;
+use finops_core::{hint, schema::ColumnType};
 
 use super::{
     DIALECT, Prepared,
@@ -67,14 +67,11 @@ impl Scales {
             let sql = format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {decimal}", DIALECT.quote(column));
             tracing::info!(column, to = decimal, "the column gets more decimals");
             connection.execute_batch(&sql).map_err(|error| {
-                // An index (seen on 1.5.6).
-                let is_indexed = error.to_string().contains("entries that depend on it");
+                // An index of another column, and of this one (seen on 1.5.6).
+                let signs = ["entries that depend on it", "an index depends on it"];
+                let is_indexed = signs.iter().any(|sign| error.to_string().contains(sign));
                 let failed = failed(format!("cannot make column {column} of {table} {decimal}"))(error);
-                if is_indexed {
-                    failed.hint("nothing was changed; drop the table's indexes, then run again")
-                } else {
-                    failed
-                }
+                if is_indexed { failed.hint(hint::DROP_INDEXES) } else { failed }
             })?;
         }
         Ok(())
@@ -137,10 +134,6 @@ fn whole_digits(reader: &Connection, Prepared { path, .. }: &Prepared, column: &
     Ok(i64::try_from(whole.len()).unwrap_or(i64::MAX))
 }
 
-const TO_BIGQUERY: &str = "nothing was changed; load the export into BigQuery, which holds 38 digits on either side";
-const TO_ANOTHER_TABLE: &str = "nothing was changed; load the export into BigQuery, which holds 38 digits on either side, \
-                                or choose another table name: the months that fit are loaded there";
-
 fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64) -> Error {
     let period = load.billing_period;
     let (before, whose) = if of_table > whole { (of_table, " for rows of the table") } else { (whole, "") };
@@ -149,7 +142,11 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
          DuckDB's decimals have {DIGITS} in all (in {})",
         load.one_of_files()
     );
-    Error::new(Kind::Data, message).hint(if of_table > whole { TO_ANOTHER_TABLE } else { TO_BIGQUERY })
+    Error::new(Kind::Data, message).hint(if of_table > whole {
+        hint::BIGQUERY_OR_ANOTHER_TABLE
+    } else {
+        hint::LOAD_INTO_BIGQUERY
+    })
 }
 
 #[cfg(test)]

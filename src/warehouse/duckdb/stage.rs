@@ -183,12 +183,11 @@ fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scale
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
     let mut values: Vec<String> = casts(load, scales).iter().map(Cast::checked).collect();
     if let Some(day) = load.filled_period(&target.layout) {
-        match load.columns.iter().position(|column| column.column.name == target.layout.partition) {
-            Some(at) => values[at] = format!("COALESCE({}, {day})", values[at]),
-            None => {
-                names.push(DIALECT.quote(target.layout.partition));
-                values.push(day);
-            }
+        if let Some(at) = load.columns.iter().position(|column| column.column.name == target.layout.partition) {
+            values[at] = format!("COALESCE({}, {day})", values[at]);
+        } else {
+            names.push(DIALECT.quote(target.layout.partition));
+            values.push(day);
         }
     }
     if target.staged {
