@@ -28,6 +28,9 @@ pub enum Way {
     Staged,
 }
 
+/// The texts that a query gives.
+type Query<'a> = dyn Fn(&str) -> Result<Rows, String> + 'a;
+
 pub struct Place {
     way: Way,
     folder: TempDir,
@@ -94,45 +97,46 @@ impl Place {
 
     /// Runs once, into a table.
     pub async fn run(&self, run: &Run, table: &str) -> Outcome {
-        match self.way {
-            Way::Staged => self.staged(run, table).await.run(&[&run.pipeline, "run-pipeline", "--output", "json"]),
-            _ => self.job(run, table).await.run(&["run", "--output", "json"]),
+        let (provider, is_staged) = (run.pipeline.to_uppercase(), self.way == Way::Staged);
+        let set = |finops: Finops, name: &str, value: &str| {
+            finops.with(&format!("{}{provider}_{name}", if is_staged { "FINOPS_" } else { "" }), value)
+        };
+        let finops = run
+            .settings
+            .iter()
+            .fold(self.program(&run.pipeline, table), |finops, (name, value)| set(finops, name, value));
+        let finops = set(finops, "EXPORT_NAME", &run.export);
+        if is_staged {
+            let (finops, source) = self.source(set(finops, "TABLE_ID", table), run).await;
+            return set(finops, "SOURCE", &source).run(&[&run.pipeline, "run-pipeline", "--output", "json"]);
         }
+        let finops = set(set(finops, "DATASET", DATASET), "TABLE_NAME", table);
+        let finops = if self.cloud.is_some() {
+            set(set(finops, "GCS_BUCKET", BUCKET), "GCS_PREFIX", &run.source)
+        } else {
+            let (finops, source) = self.source(finops, run).await;
+            set(finops, "SOURCE", &source)
+        };
+        finops.run(&["run", "--output", "json"])
     }
 
-    async fn job(&self, run: &Run, table: &str) -> Finops {
-        let above = run.pipeline.to_uppercase();
-        let set = |finops: Finops, name: &str, value: &str| finops.with(&format!("{above}_{name}"), value);
-        let finops = Finops::unconfigured().with("PIPELINE", &run.pipeline);
-        let finops = set(set(finops, "DATASET", DATASET), "TABLE_NAME", table);
-        let finops = run.settings.iter().fold(finops, |finops, (name, value)| set(finops, name, value));
-        let finops = set(finops, "EXPORT_NAME", &run.export);
-        if let Some((storage, emulator)) = &self.cloud {
-            let finops = finops
+    /// The program with the settings of a table's warehouse.
+    fn program(&self, pipeline: &str, table: &str) -> Finops {
+        let work = |name: &str| self.work(table, name).to_str().unwrap().to_owned();
+        let (finops, database) = (Finops::unconfigured(), work("finops.duckdb"));
+        match (&self.cloud, self.way) {
+            (Some((storage, emulator)), _) => finops
+                .with("PIPELINE", pipeline)
                 .with("GCP_PROJECT_ID", PROJECT)
                 .with("STORAGE_EMULATOR_HOST", storage.url())
-                .with("BIGQUERY_EMULATOR_HOST", &emulator.url());
-            return set(set(finops, "GCS_BUCKET", BUCKET), "GCS_PREFIX", &run.source);
+                .with("BIGQUERY_EMULATOR_HOST", &emulator.url()),
+            (None, Way::Staged) => finops
+                .with("FINOPS_DATABASE_DUCKDB_DATABASE_PATH", &database)
+                .with("FINOPS_DATABASE_DUCKDB_SCHEMA", DATASET)
+                .with("FINOPS_STAGING_DIR", &work("staging"))
+                .with("FINOPS_PARQUET_DIR", &work("parquet")),
+            (None, _) => finops.with("PIPELINE", pipeline).with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", &database),
         }
-        let database = self.work(table, "finops.duckdb");
-        let finops = finops.with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", database.to_str().unwrap());
-        let (finops, source) = self.source(finops, run).await;
-        set(finops, "SOURCE", &source)
-    }
-
-    async fn staged(&self, run: &Run, table: &str) -> Finops {
-        let above = format!("FINOPS_{}", run.pipeline.to_uppercase());
-        let set = |finops: Finops, name: &str, value: &str| finops.with(&format!("{above}_{name}"), value);
-        let work = |name: &str| self.work(table, name).to_str().unwrap().to_owned();
-        let finops = Finops::unconfigured()
-            .with("FINOPS_DATABASE_DUCKDB_DATABASE_PATH", &work("finops.duckdb"))
-            .with("FINOPS_DATABASE_DUCKDB_SCHEMA", DATASET)
-            .with("FINOPS_STAGING_DIR", &work("staging"))
-            .with("FINOPS_PARQUET_DIR", &work("parquet"));
-        let finops = set(set(finops, "EXPORT_NAME", &run.export), "TABLE_ID", table);
-        let finops = run.settings.iter().fold(finops, |finops, (name, value)| set(finops, name, value));
-        let (finops, source) = self.source(finops, run).await;
-        set(finops, "SOURCE", &source)
     }
 
     /// The source's address, and what finops needs to read it.
@@ -154,7 +158,7 @@ impl Place {
         (finops, format!("s3://{BUCKET}/{}", run.source))
     }
 
-    /// What holds a table's rows, for [`Place::query`]; one that is not there has no columns.
+    /// What holds a table's rows, for [`Place::reader`]; one that is not there has no columns.
     pub fn relations(&self, table: &str) -> Vec<String> {
         let parquet = self.work(table, "parquet/*.parquet");
         match self.way {
@@ -167,7 +171,7 @@ impl Place {
         }
     }
 
-    /// A value as text, in [`Place::query`]: of a column of a type as DuckDB calls it.
+    /// A value as text, in [`Place::reader`]: of a column of a type as DuckDB calls it.
     pub fn text(&self, column: &str, held: &str) -> String {
         let column = format!("\"{}\"", column.replace('"', "\"\""));
         match (&self.cloud, held) {
@@ -178,19 +182,19 @@ impl Place {
         }
     }
 
-    /// Texts that a query in DuckDB's SQL gives of what a table's runs left, past the program.
-    pub fn query(&self, table: &str, sql: &str) -> Result<Rows, String> {
+    /// For queries in DuckDB's SQL of what a table's runs left, past the program; they give texts.
+    pub fn reader(&self, table: &str) -> Box<Query<'_>> {
         if let Some((_, emulator)) = &self.cloud {
-            return emulator.query(sql);
+            return Box::new(|sql| emulator.query(sql));
         }
         let path = self.work(table, "finops.duckdb");
         let open = if path.exists() { duckdb::Connection::open(path) } else { duckdb::Connection::open_in_memory() };
         let connection = open.unwrap();
         connection.execute_batch("SET TimeZone = 'UTC'").unwrap();
-        crate::duckdb::rows(&connection, sql).map_err(|error| error.to_string())
+        Box::new(move |sql| crate::duckdb::rows(&connection, sql).map_err(|error| error.to_string()))
     }
 
-    /// What people are told, without the name of the temporary folder.
+    /// What is said, without the name of the temporary folder.
     pub fn without_folder(&self, text: &str) -> String {
         text.replace(self.folder.path().to_str().unwrap(), "")
     }

@@ -39,26 +39,28 @@ fn month(row: &Row) -> String {
     first(row, &MONTH).map_or("none", |day| &day[..7]).to_owned()
 }
 
-/// The rows of a table; none where there is no such table.
-pub fn rows(place: &Place, table: &str, relation: &str) -> Vec<Row> {
-    let described = format!("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {relation})");
-    let columns: Vec<[String; 2]> = match place.query(table, &described) {
-        Ok(columns) => columns.into_iter().map(|row| <[_; 2]>::try_from(row).unwrap().map(Option::unwrap)).collect(),
-        Err(error) if error.contains("does not exist") || error.contains("No files found") => return Vec::new(),
-        Err(error) => panic!("{error}"),
+/// The rows of a table in each of its places; none where there is no such table.
+pub fn rows(place: &Place, table: &str) -> Vec<Vec<Row>> {
+    let read = place.reader(table);
+    let rows = |relation: &String| {
+        let described = read(&format!("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {relation})"));
+        let described = match described {
+            Ok(columns) => columns,
+            Err(error) if error.contains("does not exist") || error.contains("No files found") => return Vec::new(),
+            Err(error) => panic!("{error}"),
+        };
+        let (mut names, mut texts) = (Vec::new(), Vec::new());
+        for column in described {
+            let [column, held] = <[_; 2]>::try_from(column).unwrap().map(Option::unwrap);
+            let (name, text) = (column.to_lowercase(), place.text(&column, &held));
+            assert!(!COST.contains(&&*name) || !["DOUBLE", "FLOAT"].contains(&&*held), "{column} is a {held}");
+            texts.push(format!("if(length({text}) > {LONGEST_TEXT}, 'sha256:' || sha256({text}), {text})"));
+            names.push(name);
+        }
+        let rows = read(&format!("SELECT {} FROM {relation}", texts.join(", "))).unwrap();
+        rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
     };
-    let text = |[name, held]: &[String; 2]| {
-        assert!(
-            !COST.contains(&&*name.to_lowercase()) || !["DOUBLE", "FLOAT"].contains(&&**held),
-            "{name} is a {held}"
-        );
-        let text = place.text(name, held);
-        format!("if(length({text}) > {LONGEST_TEXT}, 'sha256:' || sha256({text}), {text})")
-    };
-    let texts: Vec<String> = columns.iter().map(text).collect();
-    let names = || columns.iter().map(|[name, _]| name.to_lowercase());
-    let rows = place.query(table, &format!("SELECT {} FROM {relation}", texts.join(", "))).unwrap();
-    rows.into_iter().map(|row| names().zip(row).collect()).collect()
+    place.relations(table).iter().map(rows).collect()
 }
 
 /// Rows and exact costs of each month.
