@@ -5,8 +5,9 @@ use finops_core::{
     amount::movement,
     delivery::Delivery,
     hint,
+    manifest::Manifest,
     plan::{Decision, PlannedMonth},
-    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus},
+    report::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus, ScopeRun},
     state::LoadRecord,
 };
 
@@ -53,12 +54,22 @@ pub fn planned_report(month: &PlannedMonth, export: &Export) -> MonthReport {
         execution_id: month.execution_id.clone().unwrap_or_default(),
         action,
         reason: month.reason.clone(),
+        scopes: delivery.map(scopes).unwrap_or_default(),
         files: delivery.map_or(0, |delivery| delivery.files.len() as u64),
         bytes: delivery.map_or(0, Delivery::bytes),
         result: status.map(MonthResult::from),
         error,
         fingerprint: delivery.map(|delivery| delivery.fingerprint.clone()),
     }
+}
+
+/// The runs of a delivery, as far as their scopes are told.
+fn scopes(delivery: &Delivery) -> Vec<ScopeRun> {
+    let of_run = |run: &Manifest| {
+        let (scope, execution_id) = (run.scope.clone()?, run.execution_id.clone());
+        Some(ScopeRun { scope, execution_id })
+    };
+    delivery.runs().into_iter().filter_map(|(run, _)| of_run(run)).collect()
 }
 
 /// The report of a month of which the store would not tell.
@@ -68,6 +79,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
         execution_id: String::new(),
         action: Action::Refuse,
         reason: "its manifest or the list of its files cannot be read".to_owned(),
+        scopes: Vec::new(),
         files: 0,
         bytes: 0,
         result: Some(MonthStatus::Failed.into()),

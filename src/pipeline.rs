@@ -29,7 +29,7 @@ use crate::{
         load::month_load,
         replace::{Replaced, replace_month},
         silence::{check_age, no_manifest},
-        table::{check_table, refuse_another_export},
+        table::{Delivered, check_for, refuse_another_export},
     },
     outcome::{self, not_loaded},
     schema_step::{Ready, read_columns, refuse_columns, refuse_required, table_schema},
@@ -148,8 +148,10 @@ async fn round<W: Warehouse>(
     let table_name = warehouse.table_name(&name);
     // Where no manifest can be used, nothing is loaded, and it does not matter what the table is.
     let found = found.filter(|_| kind.is_some());
-    found.as_ref().map_or(Ok(()), |found| check_table(&target, &table_name, found))?;
-    refuse_another_export(&target, &table_name, &months)?;
+    if let (Some(found), Some(kind)) = (&found, kind) {
+        check_for(Some(&Delivered { export_name: export_name.clone(), kind }), export, &table_name, found)?;
+        refuse_another_export(&target, &table_name, &months)?;
+    }
 
     // Plan.
     let mut planned = plan(candidates, &months, &export.selection(), &run.rules);

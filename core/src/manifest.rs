@@ -121,7 +121,7 @@ pub enum ManifestError {
     /// The manifest contradicts the folder that it lies in, or itself.
     #[error("{0}")]
     Contradiction(String),
-    /// It covers days of more than one calendar month.
+    /// It covers days of more than one calendar month, or others than its folder says.
     #[error("{what}")]
     Range {
         /// Which it is, and what was expected.

@@ -151,6 +151,9 @@ pub struct MonthReport {
     pub action: Action,
     /// Why.
     pub reason: String,
+    /// The runs that it is made of, where the provider tells of what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeRun>,
     /// Data files that are loaded, or are to be loaded.
     pub files: u64,
     /// Their bytes, as stored.
@@ -163,6 +166,15 @@ pub struct MonthReport {
     /// Of the delivery that is to be loaded, for what comes after this plan; no part of the report.
     #[serde(skip)]
     pub fingerprint: Option<String>,
+}
+
+/// A run of one scope that is part of a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScopeRun {
+    /// Such as `/subscriptions/...`, without case.
+    pub scope: String,
+    /// The run.
+    pub execution_id: String,
 }
 
 /// What came of a month.

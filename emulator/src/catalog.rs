@@ -28,6 +28,8 @@ pub struct Dataset {
     /// Milliseconds; inherited by new tables that set none and whose partitions do not expire.
     pub default_table_expiration: Option<i64>,
     pub created: i64,
+    /// No job finds it yet.
+    pub hidden: bool,
     pub tables: BTreeMap<String, Table>,
 }
 
@@ -161,6 +163,7 @@ impl Dataset {
             default_partition_expiration: None,
             default_table_expiration: None,
             created: now_ms(),
+            hidden: false,
             tables: BTreeMap::new(),
         }
     }

@@ -130,7 +130,7 @@ impl JobError {
     pub fn to_api(&self) -> ApiError {
         let code = match self.reason.as_str() {
             "notFound" => 404,
-            "accessDenied" | "rateLimitExceeded" => 403,
+            "accessDenied" | "rateLimitExceeded" | "billingNotEnabled" => 403,
             "duplicate" => 409,
             "notImplemented" => 501,
             "internalError" => 500,

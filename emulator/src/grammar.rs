@@ -26,10 +26,28 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
     parsed.ok_or_else(unable)
 }
 
-/// A date in exactly that form, as [`parse`] returns it.
-pub fn date_in(format: &str, text: &str) -> Result<String, String> {
-    let date = civil::Date::strptime(format, text).ok().filter(|date| date.strftime(format).to_string() == text);
-    date.map(|date| date.to_string()).ok_or_else(unable)
+/// A `dateFormat`: day, month and year as numbers.
+#[derive(Debug, Clone, Copy)]
+pub struct DateFormat {
+    pub separator: char,
+    pub year_first: bool,
+}
+
+/// A date in that form, as [`parse`] returns it. Month and day have one or two digits, the year one to five
+/// (`ComputeDigitCountRanges` in GoogleSQL's `cast_date_time.cc`).
+pub fn date_in(DateFormat { separator, year_first }: DateFormat, text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split(separator).collect();
+    let number = |text: &str, most: usize| {
+        let is_one = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i16>().ok().filter(|_| is_one)
+    };
+    let date = || {
+        let [first, second, third] = parts.as_slice() else { return None };
+        let (year, month, day) = if year_first { (first, second, third) } else { (third, first, second) };
+        let [year, month, day] = [number(year, 5)?, number(month, 2)?, number(day, 2)?];
+        civil::Date::new(year, month.try_into().ok()?, day.try_into().ok()?).ok().filter(|_| year > 0)
+    };
+    date().map(|date| date.to_string()).ok_or_else(unable)
 }
 
 fn unable() -> String {

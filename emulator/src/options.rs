@@ -40,12 +40,24 @@ pub struct Options {
     /// Milliseconds that a job that writes a table by load or query runs at least
     #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
     pub job_duration: Duration,
-    /// Refuse a partition truncate whose schema lacks columns of the table, in case the real service does
+    /// Take a partition truncate whose schema lacks columns of the table, in case the real service does
     #[arg(long)]
-    pub strict_missing_columns: bool,
-    /// Load empty unquoted CSV fields of STRING columns as NULL, not as empty strings
+    pub allow_missing_columns: bool,
+    /// Load empty unquoted CSV fields of STRING columns as empty strings, not as NULL, where no nullMarkers are given
     #[arg(long)]
-    pub empty_string_as_null: bool,
+    pub empty_fields_as_text: bool,
+    /// Refuse exponents in CSV fields of BIGNUMERIC columns
+    #[arg(long)]
+    pub refuse_exponents: bool,
+    /// Refuse REQUIRED Parquet fields, keys of maps included, where the schema says NULLABLE
+    #[arg(long)]
+    pub refuse_required_fields: bool,
+    /// Answer 404 to the first job in each dataset that a request made
+    #[arg(long)]
+    pub hide_new_datasets: bool,
+    /// Refuse INSERT and DELETE, also in a dry run, as in a project without billing
+    #[arg(long)]
+    pub sandbox: bool,
     /// Let a WRITE_TRUNCATE, by copy, load or query, keep column descriptions, policy tags and row access policies
     #[arg(long)]
     pub truncates_keep_annotations: bool,
@@ -74,13 +86,34 @@ impl Default for Options {
             storage: None,
             latency: Duration::ZERO,
             job_duration: Duration::ZERO,
-            strict_missing_columns: false,
-            empty_string_as_null: false,
+            allow_missing_columns: false,
+            empty_fields_as_text: false,
+            refuse_exponents: false,
+            refuse_required_fields: false,
+            hide_new_datasets: false,
+            sandbox: false,
             truncates_keep_annotations: false,
             refused_copies_free_their_id: false,
             tables_per_second: None,
             limit_table_updates: false,
             log: false,
+        }
+    }
+}
+
+impl Options {
+    /// The other world: whatever nobody is sure of is the other way round.
+    #[must_use]
+    pub fn turned() -> Self {
+        Self {
+            allow_missing_columns: true,
+            empty_fields_as_text: true,
+            refuse_exponents: true,
+            refuse_required_fields: true,
+            hide_new_datasets: true,
+            truncates_keep_annotations: true,
+            refused_copies_free_their_id: true,
+            ..Self::default()
         }
     }
 }

@@ -66,17 +66,18 @@ impl Type {
         [Self::StringMap, Self::Float64Map].into_iter().find(|map| map.of_values() == Some(values))
     }
 
-    /// The type of that name with these fields; `None` for all but maps.
-    fn of_record(name: &str, fields: &[Value]) -> Option<Self> {
+    /// The type of that name with these fields, and whether they are required; `None` for all but maps.
+    fn of_record(name: &str, fields: &[Value]) -> Option<(Self, [bool; 2])> {
         let [entries] = fields else { return None };
         let [key, value] = entries["fields"].as_array()?.as_slice() else { return None };
         only_keys(entries, "", "name type mode fields").ok()?;
         let given = ["name", "type", "mode"].map(|key| entries[key].as_str().unwrap_or_default());
         let (key, value) = (Field::from_rest(key).ok()?, Field::from_rest(value).ok()?);
+        let plain =
+            |part: &Field, name: &str| *part == Field { required: part.required, ..Field::nullable(name, part.ty) };
         let is_map = matches!((name, given), ("RECORD" | "STRUCT", ["key_value", "RECORD" | "STRUCT", "REPEATED"]))
-            && key == Field::nullable("key", Self::String)
-            && value == Field::nullable("value", value.ty);
-        Self::map_of(value.ty).filter(|_| is_map)
+            && (key.ty, plain(&key, "key"), plain(&value, "value")) == (Self::String, true, true);
+        Self::map_of(value.ty).filter(|_| is_map).map(|map| (map, [key.required, value.required]))
     }
 
     /// The type of a name in REST schemas or SQL; `None` where the emulator lacks it.
@@ -118,6 +119,8 @@ pub struct Field {
     pub name: String,
     pub ty: Type,
     pub required: bool,
+    /// Of a map, whether its keys and its values are required.
+    pub required_parts: [bool; 2],
     pub description: Option<String>,
     /// `policyTags`, as given.
     pub policy_tags: Option<Value>,
@@ -126,7 +129,14 @@ pub struct Field {
 impl Field {
     /// A nullable column.
     pub fn nullable(name: impl Into<String>, ty: Type) -> Self {
-        Self { name: name.into(), ty, required: false, description: None, policy_tags: None }
+        Self {
+            name: name.into(),
+            ty,
+            required: false,
+            required_parts: [false; 2],
+            description: None,
+            policy_tags: None,
+        }
     }
 
     /// Reads a `TableFieldSchema`.
@@ -144,9 +154,10 @@ impl Field {
             text("type").ok_or_else(|| ApiError::invalid(format!("Field {name} is missing its type in the schema")))?;
         let ty = match value["fields"].as_array() {
             Some(fields) if !fields.is_empty() => Type::of_record(type_name, fields),
-            _ => Type::from_name(type_name),
+            _ => Type::from_name(type_name).map(|ty| (ty, [false; 2])),
         };
-        let ty = ty.ok_or_else(|| ApiError::not_implemented(format!("schema field {name}: type {type_name}")))?;
+        let (ty, required_parts) =
+            ty.ok_or_else(|| ApiError::not_implemented(format!("schema field {name}: type {type_name}")))?;
         let required = match text("mode").unwrap_or("NULLABLE") {
             "" | "NULLABLE" => false,
             "REQUIRED" => true,
@@ -155,15 +166,17 @@ impl Field {
         only_keys(&value["policyTags"], "schema.fields.policyTags", "names")?;
         let policy_tags = value.get("policyTags").filter(|tags| tags.is_object()).cloned();
         let description = text("description").map(str::to_owned);
-        Ok(Self { name: name.to_owned(), ty, required, description, policy_tags })
+        Ok(Self { name: name.to_owned(), ty, required, required_parts, description, policy_tags })
     }
 
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
         let (name, ty, mode) = (&self.name, self.ty.rest_name(), self.mode());
         let fields = self.ty.of_values().map(|value| {
-            let entry = [Self::nullable("key", Type::String), Self::nullable("value", value)];
-            json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry.map(|part| part.to_rest())}])
+            let parts = [("key", Type::String), ("value", value)].into_iter().zip(self.required_parts);
+            let entry = parts.map(|((name, ty), required)| Self { required, ..Self::nullable(name, ty) }.to_rest());
+            let entry: Vec<Value> = entry.collect();
+            json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}])
         });
         without_nulls(json!({
             "name": name,
@@ -232,7 +245,7 @@ pub fn added_fields(old: &[Field], new: &[Field], allow: &Allow) -> Result<Vec<F
                 let (from, to) = (old.ty.rest_name(), new.ty.rest_name());
                 return Err(format!("Field {name} has changed type from {from} to {to}"));
             }
-            Some(new) if new.required != old.required => {
+            Some(new) if (new.required, new.required_parts) != (old.required, old.required_parts) => {
                 return Err(format!("Field {name} has changed mode from {} to {}", old.mode(), new.mode()));
             }
             _ => {}

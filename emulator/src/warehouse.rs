@@ -19,7 +19,7 @@ CREATE MACRO bq_bignumeric_text(x) AS
             '^0*([0-9]+)([0-9]{38})$', '\1.\2'),
         '\.?0*$', '');
 CREATE MACRO bq_float_text(x) AS list_transform([x], lambda t:
-    CASE WHEN isnan(t) THEN 'NaN' WHEN t = 0 THEN '0'
+    CASE WHEN isnan(t) THEN 'nan' WHEN t = 0 THEN '0'
          WHEN printf('%.15g', t)::DOUBLE = t THEN printf('%.15g', t) ELSE printf('%.17g', t) END)[1];
 CREATE MACRO bq_timestamp_text(x) AS
     regexp_replace(strftime(x, '%Y-%m-%d %H:%M:%S.%f'), '(\.000000|000)$', '') || '+00';

@@ -248,7 +248,8 @@ async fn contents(
     };
     let creation = creation(warehouse, options, name, &facts.location, may_run_jobs);
     let state = async {
-        match warehouse.read_state(name).await {
+        match warehouse.try_state(name, &facts.location, may_run_jobs).await {
+            Ok(true) if may_run_jobs => Finding::ok(Check::StateTable, &state_table, "can be read and written"),
             Ok(true) => Finding::ok(Check::StateTable, &state_table, "can be read"),
             Ok(false) => Finding::ok(Check::StateTable, &state_table, "not there yet: the first load creates it"),
             Err(error) => failed(Check::StateTable, &state_table, &error),

@@ -59,7 +59,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         (name, FileType::Text(named))
     };
     let columns = columns.into_iter().map(typed).collect();
-    Ok(Some(FilesColumns { columns, forms, first_row, rows: None }))
+    Ok(Some(FilesColumns { columns, forms, first_row, rows: None, values: HashMap::new() }))
 }
 
 async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {

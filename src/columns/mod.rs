@@ -3,13 +3,17 @@
 mod csv;
 mod parquet;
 
+use std::collections::HashMap;
+
 use finops_core::{
     azure,
     delivery::Delivery,
     export::ExportKind,
     hint,
     manifest::FileFormat,
-    schema::{ColumnType, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, day_first, known_type},
+    schema::{
+        ColumnType, ColumnValues, FileColumn, FileType, MOST_COLUMNS, MonthColumns, TimeForm, day_first, known_type,
+    },
     text::short,
 };
 
@@ -50,6 +54,9 @@ impl BatchColumns {
             return false;
         };
         self.columns.columns = columns;
+        for (name, of_other) in &other.columns.values {
+            self.columns.values.entry(name.clone()).and_modify(|values| *values = values.and(*of_other));
+        }
         self.columns.rows = self.columns.rows.zip(other.columns.rows).map(|(a, b)| a.saturating_add(b));
         self.runs.extend(&other.runs);
         self.rows.extend(&other.rows);
@@ -113,6 +120,8 @@ struct FilesColumns {
     first_row: Vec<String>,
     /// Rows of all files, where they tell it themselves.
     rows: Option<u64>,
+    /// What footers tell of the values of a column, by its name in the files.
+    values: HashMap<String, ColumnValues>,
 }
 
 /// The month's columns, and whether its rows lack the billing period; `None` where its files hold no rows.
@@ -126,7 +135,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let Some(FilesColumns { columns, forms, first_row, rows }) = read else { return Ok(None) };
+    let Some(FilesColumns { columns, forms, first_row, rows, values }) = read else { return Ok(None) };
     let counted = delivery.manifest.rows;
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
@@ -160,7 +169,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
     let billing_period = delivery.manifest.billing_period;
-    Ok(Some((MonthColumns { billing_period, columns: columns.collect(), rows }, fills_period)))
+    Ok(Some((MonthColumns { billing_period, columns: columns.collect(), rows, values }, fills_period)))
 }
 
 /// Whether Azure's files have no billing period: older schemas lack the column, and Customer Agreements at subscription scope

@@ -29,14 +29,23 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
     let Some((first, first_file)) = footers.next() else { return Ok(None) };
     check_case(&first).map_err(|message| not_a_report(&store.uri(&first_file.key), &message))?;
     let known: HashMap<&str, FileType> = first.columns.iter().map(|(name, t)| (name.as_str(), *t)).collect();
+    let of_footer = |footer: &ParquetFooter| {
+        let names = footer.columns.iter().map(|(name, _)| name.clone());
+        names.zip(footer.values.iter().copied()).collect::<HashMap<_, _>>()
+    };
+    let mut values = of_footer(&first);
     for (footer, file) in footers {
         if let Some(difference) = difference(&known, &footer.columns) {
             let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
             let message = format!("the columns of {file} are unlike those of {sibling}: {difference}");
             return Err(Error::new(Kind::Data, message).hint(hint::MIXED_DELIVERIES));
         }
+        for (name, of_file) in of_footer(&footer) {
+            values.entry(name).and_modify(|of_all| *of_all = of_all.and(of_file));
+        }
     }
-    Ok(Some(FilesColumns { columns: first.columns, forms: Vec::new(), first_row: Vec::new(), rows: Some(rows) }))
+    let (forms, first_row) = (Vec::new(), Vec::new());
+    Ok(Some(FilesColumns { columns: first.columns, forms, first_row, rows: Some(rows), values }))
 }
 
 /// Refuses names that differ in case only: no warehouse tells such columns apart.

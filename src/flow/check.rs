@@ -24,6 +24,9 @@ const DIFFERENCES: &str = "nothing was changed; where files or manifest were wri
 
 const STRAY_ROWS: &str = "nothing was changed: a month is replaced as a whole, and takes rows of its own only; compare the files with the provider's";
 
+/// What helps where a warehouse does not find what is in a column.
+const DELIVER_AS_CSV: &str =
+    "nothing was changed; have the export delivered as CSV, and report it with the first kilobytes of a file's footer";
 /// How many months of stray rows a message names.
 const SHOWN: usize = 3;
 
@@ -48,6 +51,10 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     let differences = differences(month, figures);
     if !differences.is_empty() {
         return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(DIFFERENCES));
+    }
+    if !figures.lost.is_empty() {
+        let why = format!("the files have values of {}, and none of them was read", figures.lost.join(", "));
+        return Err(refused(month, Kind::Verification, &why).hint(DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
         let hint = hint::COMPARE_FILES;
@@ -215,6 +222,15 @@ mod tests {
             found.rows_by_month.insert(Some(format!("2024-0{other}").parse().unwrap()), 1);
         }
         assert!(message(&month, &found).contains("and 8 more months"));
+    }
+
+    #[test]
+    fn a_column_whose_values_were_not_found_is_never_swapped() {
+        let found = Figures { lost: vec!["resource_tags".to_owned()], ..figures(1, 10) };
+        assert_eq!(
+            message(&load(), &found),
+            "2025-09 cannot be loaded: the files have values of resource_tags, and none of them was read (in gs://b/1)"
+        );
     }
 
     #[test]

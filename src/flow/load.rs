@@ -61,12 +61,13 @@ pub fn month_load(
         .filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
     let (parts, group_by, mut loads) = whose(target, ready, files, &types);
     let first = if loads.is_empty() { None } else { Some(loads.remove(0)) };
-    let Batch { files, format, columns, fills_period, is_own } = first.unwrap_or_else(|| Batch {
+    let Batch { files, format, columns, fills_period, is_own, values } = first.unwrap_or_else(|| Batch {
         files: Vec::new(),
         format: delivery.manifest.format,
         columns: Vec::new(),
         fills_period: false,
         is_own: false,
+        values: HashMap::new(),
     });
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
     let visible = |period| months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
@@ -83,6 +84,7 @@ pub fn month_load(
         columns,
         fills_period,
         is_own,
+        values,
         others: loads,
         parts,
         group_by,
@@ -140,6 +142,7 @@ fn whose(
             columns: load_columns(batch, types),
             fills_period: batch.fills_period,
             is_own,
+            values: batch.columns.values.clone(),
         };
         let mut together = Vec::new();
         for (run, rows) in batch.runs.iter().zip(&batch.rows) {
@@ -203,6 +206,7 @@ fn whose(
         parts.extend(of_batch.into_iter().map(|part| Part { batch: number, ..part }));
         loads.push(batch);
     }
+    parts.sort_by(|a, b| (&a.scope, a.days, &a.execution_id).cmp(&(&b.scope, b.days, &b.execution_id)));
     if target.pipeline != Provider::Azure.as_str() {
         return (Vec::new(), None, loads);
     }

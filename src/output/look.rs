@@ -1,11 +1,14 @@
 //! What is there: settings, what was checked of them, and how far months have come.
 
+use std::collections::BTreeSet;
+
 #[cfg(feature = "duckdb")]
 use finops_core::report::Action;
 use finops_core::{
+    azure::scope::excludes,
     check::{CheckReport, Finding, Status},
     report::TableStatus,
-    state::LoadStatus,
+    state::{LoadRecord, LoadStatus},
     text::{harmless, short},
 };
 #[cfg(feature = "duckdb")]
@@ -122,6 +125,17 @@ pub fn failed_checks(report: &CheckReport) {
     }
 }
 
+/// What a loaded month is.
+fn loaded(record: &LoadRecord) -> String {
+    let runs = record.scopes.as_deref().unwrap_or_default();
+    let scopes: BTreeSet<&str> = runs.iter().map(|run| run.scope.as_str()).collect();
+    let mut parts = vec!["loaded".to_owned()];
+    parts.extend((scopes.len() > 1).then(|| format!("{} scopes", scopes.len())));
+    parts.extend((runs.len() > scopes.len()).then(|| format!("{} runs", runs.len())));
+    parts.extend(runs.iter().any(|run| run.usage_month).then(|| "usage month".to_owned()));
+    parts.join(", ")
+}
+
 /// Prints what stands in a table.
 pub fn status(status: &TableStatus) {
     let label = status.label.as_ref().map(|label| format!("{label} ")).unwrap_or_default();
@@ -139,7 +153,7 @@ pub fn status(status: &TableStatus) {
         let record = &standing.record;
         let state = match record.status {
             LoadStatus::Unverified => "unverified: the next run loads it again".to_owned(),
-            LoadStatus::Loaded if standing.rows_in_table == record.rows => "loaded".to_owned(),
+            LoadStatus::Loaded if standing.rows_in_table == record.rows => loaded(record),
             LoadStatus::Loaded if standing.rows_in_table == 0 => {
                 "its rows are no longer in the table: the next run loads it again".to_owned()
             }
@@ -158,5 +172,13 @@ pub fn status(status: &TableStatus) {
         ]);
     }
     print(&table.to_string());
+    let records = status.months.iter().map(|standing| &standing.record);
+    let excluded = records.filter_map(|record| {
+        let scopes = record.scopes.iter().flatten().map(|scope| scope.scope.as_str());
+        excludes(record.kind.as_deref(), scopes)
+    });
+    for excludes in excluded.collect::<BTreeSet<_>>() {
+        print(&format!("what is loaded is no whole bill: {excludes}"));
+    }
     status.newest_delivery_at.iter().for_each(|newest| newest_delivery(*newest));
 }

@@ -88,6 +88,7 @@ async fn export_months(
             execution_id: standing.record.execution_id.clone(),
             action,
             reason,
+            scopes: Vec::new(),
             files: u64::from(action != Action::Skip),
             bytes: 0,
             result: (action == Action::Skip).then(|| MonthStatus::Skipped.into()),

@@ -50,6 +50,8 @@ pub struct Figures {
     pub counted: Option<u64>,
     /// Rows that the load left out.
     pub left_out: u64,
+    /// Columns without a value in any row, of which the files surely have values.
+    pub lost: Vec<String>,
     /// Rows of each month; of `None` those that belong to no month.
     pub rows_by_month: BTreeMap<Option<BillingPeriod>, u64>,
     /// The exact sum of the cost column.
@@ -234,6 +236,8 @@ pub(crate) fn another_way(table: &str, target: &Target) -> Error {
 
 #[cfg(test)]
 pub(crate) mod test {
+    use std::collections::HashMap;
+
     use finops_core::{
         export::ExportKind,
         manifest::FileFormat,
@@ -278,6 +282,7 @@ pub(crate) mod test {
             issued_at: Timestamp::UNIX_EPOCH,
             covers_until: None,
             rows: None,
+            values: HashMap::new(),
             previous: None,
             force: false,
             run_id: "Run:1".to_owned(),

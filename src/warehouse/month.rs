@@ -1,12 +1,14 @@
 //! One month on its way into a table.
 
+use std::collections::HashMap;
+
 use finops_core::{
     BillingPeriod,
     azure::account::{Account, Part, account},
     export::ExportKind,
     hint,
     manifest::FileFormat,
-    schema::{Column, FileType, Reading, may_be_code},
+    schema::{Column, ColumnValues, FileType, Reading, may_be_code},
     state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, ScopeRecord, Standing, TableLayout},
 };
 use jiff::{Timestamp, civil::Date};
@@ -54,6 +56,8 @@ pub struct Batch {
     pub fills_period: bool,
     /// See [`MonthLoad::is_own`].
     pub is_own: bool,
+    /// See [`MonthLoad::values`].
+    pub values: HashMap<String, ColumnValues>,
 }
 
 /// By what a month's rows are summed, beside the currency.
@@ -121,6 +125,8 @@ pub struct MonthLoad {
     pub covers_until: Option<Date>,
     /// The files' rows, where they or their manifest tell it.
     pub rows: Option<u64>,
+    /// What Parquet footers tell of the values of a column, by its name in the files.
+    pub values: HashMap<String, ColumnValues>,
     /// The last record, and what the table holds of it now.
     pub previous: Option<Standing>,
     /// Load although the same work may be done already.
@@ -139,6 +145,7 @@ impl MonthLoad {
             columns: batch.columns.clone(),
             fills_period: batch.fills_period,
             is_own: batch.is_own,
+            values: batch.values.clone(),
             others: Vec::new(),
             ..self.clone()
         });

@@ -137,7 +137,7 @@ async fn files_without_a_cost_or_a_billing_period_are_refused(job: AzureJob) {
             "it has no column that gives a cost: `costInBillingCurrency` or `preTaxCost` or `cost` was expected",
         ),
         (
-            "UsageDateTime,PreTaxCost,Currency",
+            "PreTaxCost,Currency,Quantity",
             "it has no column that gives `billingPeriodStartDate`, by which rows belong to a month",
         ),
     ] {

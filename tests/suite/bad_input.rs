@@ -78,7 +78,7 @@ fn a_truncated_file_fails_its_month_alone() {
         assert_eq!(september["error"]["kind"], "data");
         assert_names(message(&september), &[path.to_str().unwrap(), "truncated"]);
         let hint = if rows > 3 { hint::FETCH_FILE } else { hint::FETCH_AGAIN };
-        assert_eq!(september["error"]["hint"], hint);
+        assert!(september["error"]["hint"].as_str().unwrap().starts_with(hint), "{september:#}");
     }
 }
 

@@ -18,16 +18,15 @@ use crate::{
 
 const BUCKET: &str = "billing";
 
-/// An emulator, and the bucket that it loads from.
-pub struct BigQueryHarness {
+/// An emulator, and the bucket that it loads from. Where `TURNED`, whatever nobody is sure of is the other way round.
+pub struct BigQueryHarness<const TURNED: bool = false> {
     pub emulator: BigQueryServer,
     storage: StorageServer,
     warehouse: BigQuery,
 }
 
-impl BigQueryHarness {
-    /// With an emulator of these options.
-    pub async fn with(options: bigquery_emulator::Options) -> Self {
+impl<const TURNED: bool> BigQueryHarness<TURNED> {
+    async fn of(options: bigquery_emulator::Options) -> Self {
         let seed = tempfile::tempdir().unwrap();
         fs::create_dir(seed.path().join(BUCKET)).unwrap();
         let storage = StorageServer::start(seed.path());
@@ -36,14 +35,21 @@ impl BigQueryHarness {
         Self { emulator, storage, warehouse }
     }
 
-    /// A connection of its own, as another run has.
-    pub fn connect(&self) -> BigQuery {
-        connect(&self.emulator)
-    }
-
     /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         servers::call(&self.emulator, method, path, body).await
+    }
+}
+
+impl BigQueryHarness {
+    /// With an emulator of these options.
+    pub async fn with(options: bigquery_emulator::Options) -> Self {
+        Self::of(options).await
+    }
+
+    /// A connection of its own, as another run has.
+    pub fn connect(&self) -> BigQuery {
+        connect(&self.emulator)
     }
 
     /// The bodies of the requests that insert jobs, each as often as it was sent.
@@ -99,11 +105,12 @@ pub async fn until(condition: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_mins(1), wait).await.expect("what was waited for does not come");
 }
 
-impl Harness for BigQueryHarness {
+impl<const TURNED: bool> Harness for BigQueryHarness<TURNED> {
     type Warehouse = BigQuery;
 
     async fn start() -> Self {
-        Self::with(bigquery_emulator::Options::default()).await
+        use bigquery_emulator::Options;
+        Self::of(if TURNED { Options::turned() } else { Options::default() }).await
     }
 
     fn warehouse(&self) -> &BigQuery {
@@ -147,7 +154,7 @@ impl Harness for BigQueryHarness {
     }
 
     fn another_run(&self) -> BigQuery {
-        self.connect()
+        connect(&self.emulator)
     }
 
     async fn change_column(&self, change: ByHand<'_>) -> Result<(), String> {

@@ -1,4 +1,5 @@
-//! What every warehouse does. Each rule runs against DuckDB and against BigQuery at the emulator.
+//! What every warehouse does. Each rule runs against DuckDB and against BigQuery on the emulator, with all of its options at
+//! their defaults and with all of them turned.
 
 use std::{collections::BTreeSet, pin::pin};
 
@@ -21,7 +22,7 @@ use crate::{
     harness::{ByHand, Harness, ReplaceMonth, Rows, TABLE, Table},
 };
 
-/// Makes a test of each rule for each warehouse.
+/// Makes a test of each rule for each warehouse; for BigQuery in both worlds of the emulator.
 macro_rules! for_each_warehouse {
     ($($rule:ident),+ $(,)?) => {
         mod duckdb {
@@ -36,6 +37,13 @@ macro_rules! for_each_warehouse {
             $(#[tokio::test]
             async fn $rule() {
                 super::$rule::<BigQueryHarness>().await;
+            })+
+        }
+        mod bigquery_turned {
+            use crate::bigquery::BigQueryHarness;
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule::<BigQueryHarness<true>>().await;
             })+
         }
     };

@@ -1,6 +1,6 @@
 //! Deliveries of one month, as CSV or Parquet files, for tests that speak to a warehouse without the flow around it.
 
-use std::io::Write;
+use std::{collections::HashMap, io::Write};
 
 use finops::warehouse::{LoadColumn, MonthLoad, NoValue};
 use finops_core::{
@@ -8,7 +8,7 @@ use finops_core::{
     export::ExportKind,
     manifest::FileFormat,
     parquet_footer::read_footer,
-    schema::{self, Column, ColumnType, FileColumn, FileType, MonthColumns, TimeForm, known_type},
+    schema::{self, Column, ColumnType, ColumnValues, FileColumn, FileType, MonthColumns, TimeForm, known_type},
     state::Standing,
 };
 use flate2::{Compression, write::GzEncoder};
@@ -35,6 +35,7 @@ pub struct Delivery {
     columns: Vec<FileColumn>,
     rows: Option<u64>,
     no_value: Vec<String>,
+    values: HashMap<String, ColumnValues>,
     /// Name and bytes.
     pub files: Vec<(String, Vec<u8>)>,
 }
@@ -50,6 +51,7 @@ impl Delivery {
             columns: Vec::new(),
             rows: None,
             no_value: Vec::new(),
+            values: HashMap::new(),
             files: Vec::new(),
         }
     }
@@ -89,6 +91,9 @@ impl Delivery {
         let bytes = tree::parquet(query);
         let footer = read_footer(&bytes, bytes.len() as u64).unwrap();
         let column = |(name, file_type): (String, _)| FileColumn { file_name: name.clone(), name, file_type };
+        for ((name, _), values) in footer.columns.iter().zip(&footer.values) {
+            self.values.entry(name.clone()).and_modify(|of_all| *of_all = of_all.and(*values)).or_insert(*values);
+        }
         for found in footer.columns.into_iter().map(column) {
             if !self.columns.contains(&found) {
                 self.columns.push(found);
@@ -131,8 +136,8 @@ impl Delivery {
 
     /// The month's columns in the files' order.
     pub fn columns(&self) -> MonthColumns {
-        let (columns, rows) = (self.columns.clone(), self.rows);
-        MonthColumns { billing_period: self.month.parse().unwrap(), columns, rows }
+        let (columns, rows, values) = (self.columns.clone(), self.rows, self.values.clone());
+        MonthColumns { billing_period: self.month.parse().unwrap(), columns, rows, values }
     }
 
     /// The columns of a new table for it.
@@ -171,6 +176,7 @@ impl Delivery {
             issued_at: Timestamp::UNIX_EPOCH,
             covers_until: None,
             rows: self.rows,
+            values: self.values.clone(),
             previous,
             force: false,
             run_id: "20251005T060000Z-abcdef".to_owned(),

@@ -123,7 +123,8 @@ async fn what_is_sent_again_for_a_month_is_told_with_that_month() {
     job.emulator.add_fault(Fault {
         method: "POST".to_owned(),
         path_contains: "/jobs".to_owned(),
-        after: 0,
+        // Behind the dry run of the record.
+        after: 1,
         times: 1,
         kind: FaultKind::Status(503, "backendError".to_owned()),
         when: When::BeforeEffect,
@@ -174,8 +175,8 @@ async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began
 async fn no_text_from_outside_breaks_a_line_or_makes_one_endless() {
     let said = format!("no\r\n{{\"severity\":\"INFO\"}}\u{2028}\u{85}\u{1b}[31m {}", "x".repeat(500_000));
     let body = json!({"error": {"code": 403, "message": said, "errors": [{"reason": "accessDenied"}]}});
-    // The load of the files, and the swap.
-    for (after, doing) in [(0, "staging the files of 2025-09 for"), (1, "loading 2025-09 into")] {
+    // The load of the files, and the swap, behind the dry run of the record.
+    for (after, doing) in [(1, "staging the files of 2025-09 for"), (2, "loading 2025-09 into")] {
         let job = CloudJob::new(&[september()]).await;
         job.emulator.add_fault(Fault {
             method: "POST".to_owned(),

@@ -81,8 +81,6 @@ struct Warehouse<'a> {
     table: &'a dyn Fn(&str) -> String,
     /// An amount as a DECIMAL.
     cost: &'a dyn Fn(&str) -> String,
-    /// Text of CSV files that is empty is so here, too, and not NULL.
-    keeps_empty_text: bool,
 }
 
 impl Warehouse<'_> {
@@ -90,10 +88,8 @@ impl Warehouse<'_> {
     fn months(&self, ways: &[Way], delivered: &[Vec<Delivered>]) -> Vec<Found> {
         let of_way = |(way, delivered): (&Way, &Vec<Delivered>)| {
             let table = way.table();
-            let formats = way.first.into_iter().chain([way.format]);
             // A delivery without rows is skipped.
-            let (delivered, formats): (Vec<_>, Vec<_>) =
-                delivered.iter().cloned().zip(formats).filter(|(delivered, _)| delivered.rows > 0).unzip();
+            let delivered: Vec<_> = delivered.iter().filter(|delivered| delivered.rows > 0).cloned().collect();
             if delivered.is_empty() {
                 return Vec::new();
             }
@@ -102,14 +98,13 @@ impl Warehouse<'_> {
             let figures = figures.map(|row| <[_; 4]>::try_from(row).unwrap().map(Option::unwrap)).collect();
             assert_rows(&table, figures, &delivered);
             let [period, ..] = figures_columns(&delivered[0]);
-            let months = delivered.iter().zip(formats);
-            months.map(|(delivered, format)| self.month(&table, period, delivered, format)).collect::<Vec<_>>()
+            delivered.iter().map(|delivered| self.month(&table, period, delivered)).collect::<Vec<_>>()
         };
         ways.iter().zip(delivered).flat_map(of_way).collect()
     }
 
     /// Every value of the month as text: amounts plainly, days and moments as DuckDB writes them.
-    fn month(&self, table: &str, period: &str, delivered: &Delivered, format: Format) -> Found {
+    fn month(&self, table: &str, period: &str, delivered: &Delivered) -> Found {
         let sql =
             format!("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY 1");
         let columns = (self.query)(&sql).into_iter();
@@ -123,13 +118,11 @@ impl Warehouse<'_> {
         let from = (self.table)(table);
         let mut rows =
             (self.query)(&format!("SELECT {texts} FROM {from} WHERE strftime(\"{period}\", '%Y-%m') = '{month}'"));
-        let empty = (self.keeps_empty_text && format != Format::Parquet).then(String::new);
         for row in &mut rows {
             for ((value, data_type), column) in row.iter_mut().zip(&types).zip(&columns) {
                 *value = match data_type.as_str() {
                     _ if column == FLAG => value.take().map(|text| text.to_lowercase()),
                     "BIGNUM" | "DECIMAL(38,18)" => value.take().map(|text| text.parse::<Amount>().unwrap().to_string()),
-                    "VARCHAR" if *value == empty => Some("no text".to_owned()),
                     _ => value.take(),
                 };
             }
@@ -163,7 +156,6 @@ fn into_duckdb(export: &Export, ways: &[Way], apart: bool) -> Vec<Found> {
         query: &|sql| rows(&connection, sql).unwrap(),
         table: &|table| format!("{DATASET}.{table}"),
         cost: &str::to_owned,
-        keeps_empty_text: false,
     };
     warehouse.months(ways, &delivered)
 }
@@ -186,7 +178,6 @@ async fn into_bigquery(export: &Export, ways: &[Way], apart: bool) -> Vec<Found>
         table: &|table| format!("\"{PROJECT}:{DATASET}\".\"{table}\""),
         cost: &exact_in_bigquery,
         // C4 of the emulator's list: no option of a load makes it NULL in a text column, as far as is known.
-        keeps_empty_text: true,
     };
     warehouse.months(ways, &delivered)
 }

@@ -48,6 +48,10 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
     ] {
         // Of the load of the files, and of the swap that follows it.
         for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
+            // A load that does not find its table is sent again: that is new.
+            if (code, after) == (404, 0) {
+                continue;
+            }
             let sent = (table.harness.load_inserts(), table.harness.swaps_sent().len());
             table.harness.emulator.add_fault(Fault { after, ..fault("POST", "/jobs", 1, status(code, reason)) });
             let error = table.replace(&load).await.unwrap_err();

@@ -70,7 +70,7 @@ fn sent(harness: &BigQueryHarness, kind: &str, destination: impl Fn(&str) -> boo
 }
 
 fn is_for_files(table: &str) -> bool {
-    table.starts_with(STAGING) && table.ends_with("_files")
+    table.starts_with(STAGING) && ["_files", "_texts", "_modes"].iter().any(|form| table.ends_with(form))
 }
 
 /// The jobs that load files as they are, into a table of their own.

@@ -74,7 +74,7 @@ async fn reads_what_the_job_did(tree: &str, staged_by: &[&str]) {
         let job = json!(["copy", "DONE", partition, "WRITE_TRUNCATE"]);
         assert_eq!(seen["jobs"][month(&report, name)["job_id"].as_str().unwrap()], job, "{name}");
         if staged_by.contains(&"query") {
-            assert!(staged.contains(&json!(["query", "DONE", "WRITE_EMPTY", null])), "{staged:?}");
+            assert!(staged.contains(&json!(["query", "DONE", "WRITE_APPEND", null])), "{staged:?}");
         }
         assert!(staged.contains(&json!(["load", "DONE", "WRITE_APPEND", expected["rows"]])), "{name}: {staged:?}");
     }

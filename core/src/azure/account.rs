@@ -78,9 +78,14 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
         account.wrong.push(format!("{rows} of no scope or day that its runs cover"));
     }
     for (part, groups) in parts.iter().zip(&of_part) {
-        let rows: u64 = groups.values().map(|sums| sums.rows).sum();
+        let batch = batches.get(part.batch);
+        let rows: u64 = match batch.and_then(|batch| batch.groups.as_ref()) {
+            // A run that died after its swap told of the whole month only: what is known is that the run has rows.
+            None if part.is_own => part.rows.unwrap_or(1),
+            _ => groups.values().map(|sums| sums.rows).sum(),
+        };
         let alone = parts.iter().filter(|other| other.batch == part.batch).count() == 1;
-        let written = batches.get(part.batch).and_then(|batch| batch.written).filter(|_| alone);
+        let written = batch.and_then(|batch| batch.written).filter(|_| alone);
         if let Some(expected) = part.rows.or(written).filter(|expected| several && *expected != rows) {
             let whose = if part.scope.is_empty() { "run".to_owned() } else { format!("{}, run", short(&part.scope)) };
             account.wrong.push(format!(
@@ -189,4 +194,141 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn september() -> BillingPeriod {
+        "2025-09".parse().unwrap()
+    }
+
+    fn day(day: i8) -> Option<Date> {
+        Some(Date::constant(2025, 9, day))
+    }
+
+    fn sums(rows: u64, cost: &str) -> Sums {
+        Sums { rows, cost: [("EUR".to_owned(), cost.parse().unwrap())].into() }
+    }
+
+    /// Rows of a subscription on a day, with their cost.
+    fn groups(of: &[(&str, Option<Date>, u64, &str)]) -> Groups {
+        let group = |(value, day, rows, cost): &(&str, Option<Date>, u64, &str)| {
+            ((vec![(*value).to_owned()], *day), sums(*rows, cost))
+        };
+        of.iter().map(group).collect()
+    }
+
+    fn part(id: &str, rows: Option<u64>) -> Part {
+        let scope = format!("/subscriptions/{id}");
+        Part { scope, execution_id: format!("run-{id}"), values: Some(vec![id.to_owned()]), rows, ..Part::default() }
+    }
+
+    fn written(rows: u64) -> BatchFigures {
+        BatchFigures { written: Some(rows), groups: None }
+    }
+
+    #[test]
+    fn every_row_is_given_to_its_run_and_recorded() {
+        let staged = groups(&[
+            ("A", day(1), 1, "99"),
+            ("/subscriptions/a", day(2), 1, "1"),
+            ("b", day(30), 2, "0"),
+            ("b", None, 1, "5"),
+        ]);
+        let parts = [part("a", Some(2)), Part { batch: 1, ..part("b", None) }];
+        let account = account(september(), &parts, &staged, &[written(2), written(3)]);
+        assert_eq!(account.wrong, Vec::<String>::new());
+        let [a, b] = &account.scopes[..] else { panic!("{:?}", account.scopes) };
+        assert_eq!(
+            (a.rows, a.first_day, a.last_day, a.days),
+            (2, day(1), day(2), 1),
+            "a hundredth is not more than one"
+        );
+        assert_eq!((b.rows, b.first_day, b.days), (3, None, 0), "days without a cost, and rows without a day");
+        assert_eq!(account.days_with_rows["/subscriptions/b"], 1 << 29);
+    }
+
+    #[test]
+    fn rows_too_many_too_few_and_of_nobody_are_named_with_their_scopes() {
+        let staged = groups(&[("a", day(1), 3, "1"), ("b", day(1), 1, "1"), ("c", day(1), 1, "1")]);
+        let wrong =
+            account(september(), &[part("a", Some(2)), part("b", Some(2))], &staged, &[written(5)]).wrong.join("; ");
+        for said in [
+            "1 row is of no scope",
+            "/subscriptions/a, run run-a: 2 rows were expected, as its manifest or its load say, and 3 are staged",
+            "/subscriptions/b, run run-b: 2 rows were expected",
+        ] {
+            assert!(wrong.contains(said), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_piece_has_the_rows_of_its_days() {
+        let of = |days, id: &str| Part {
+            execution_id: id.to_owned(),
+            values: None,
+            days: Some(days),
+            rows: Some(1),
+            ..part("a", None)
+        };
+        let parts = [of((day(1).unwrap(), day(7).unwrap()), "1"), of((day(8).unwrap(), day(14).unwrap()), "2")];
+        let right = account(september(), &parts, &groups(&[("", day(7), 1, "1"), ("", day(8), 1, "1")]), &[written(2)]);
+        assert_eq!(right.wrong, Vec::<String>::new());
+        let wrong = account(september(), &parts, &groups(&[("", day(7), 2, "1")]), &[written(2)]);
+        assert_eq!(wrong.wrong.len(), 2);
+    }
+
+    #[test]
+    fn what_nothing_tells_apart_goes_by_the_sums_of_its_own_batch() {
+        let own = groups(&[("x", day(1), 1, "2")]);
+        let all = groups(&[("x", day(1), 2, "5"), ("y", day(2), 1, "7")]);
+        let batch = |groups| BatchFigures { written: None, groups: Some(groups) };
+        let parts = [
+            Part { is_own: true, values: None, ..part("a", Some(1)) },
+            Part { is_own: true, values: None, batch: 1, ..part("b", Some(2)) },
+        ];
+        let account = account(september(), &parts, &all, &[batch(own.clone()), batch(added(&own, &all))]);
+        assert_eq!(account.wrong, Vec::<String>::new());
+        let costs: Vec<String> = account.scopes.iter().map(|scope| scope.cost["EUR"].to_string()).collect();
+        assert_eq!(costs, ["2", "10"]);
+    }
+
+    #[test]
+    fn runs_that_settings_unite_have_no_day_in_common() {
+        let kept = Part { kept: true, is_own: true, values: None, ..part("a", None) };
+        let newest = Part { execution_id: "new".to_owned(), is_own: true, values: None, batch: 1, ..part("a", None) };
+        let of = |first, second| {
+            let (one, two) = (groups(&[("", day(first), 1, "1")]), groups(&[("", day(second), 1, "1")]));
+            let batch = |groups| BatchFigures { written: Some(1), groups: Some(groups) };
+            account(september(), &[kept.clone(), newest.clone()], &Groups::new(), &[batch(one), batch(two)]).wrong
+        };
+        assert_eq!(of(1, 2), Vec::<String>::new());
+        assert_eq!(of(2, 2), ["runs run-a and new both have rows of 2025-09-02"]);
+    }
+
+    #[test]
+    fn less_than_what_is_loaded_is_found_at_the_front_and_within() {
+        let of = |staged: &[(&str, Option<Date>, u64, &str)]| {
+            account(september(), &[part("a", None)], &groups(staged), &[written(1)])
+        };
+        let loaded = of(&[("a", day(2), 1, "0.5"), ("a", day(3), 1, "50"), ("a", day(4), 1, "50")]).scopes;
+        let why = |staged: &[(&str, Option<Date>, u64, &str)]| shorter(&of(staged), &loaded);
+        assert_eq!(why(&[("a", day(2), 1, "0"), ("a", day(3), 1, "1"), ("a", day(4), 1, "1")]), None);
+        assert_eq!(why(&[("a", day(1), 1, "1"), ("a", day(3), 1, "1"), ("a", day(4), 1, "1")]), None, "a small day");
+        for (staged, said) in [
+            (&[("a", day(3), 1, "1"), ("a", day(4), 1, "1")][..], "begins with day 3"),
+            (&[("a", day(1), 1, "1"), ("a", day(3), 1, "1")], "has no rows of day 4"),
+            (&[], "has no rows, and"),
+        ] {
+            let why = why(staged).unwrap();
+            assert!(why.contains(said) && why.contains("run-a"), "{why}");
+        }
+        let set_aside: Vec<ScopeRecord> =
+            loaded.iter().map(|record| ScopeRecord { kept: true, ..record.clone() }).collect();
+        assert_eq!(shorter(&of(&[("a", day(9), 1, "1")]), &set_aside), None);
+        let other = Account { scopes: vec![], ..of(&[]) };
+        assert_eq!(shorter(&other, &loaded), None, "settings set the scope aside");
+    }
 }

@@ -94,6 +94,23 @@ pub fn id(value: &str) -> String {
     value.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase()
 }
 
+/// What a month never has whose rows are of these scopes, in words; `None` where it has all that its agreement bills.
+///
+/// Source: Microsoft, "Understand Cost Management data", and "Get started with your partner account".
+pub fn excludes<'a>(kind: Option<&str>, mut scopes: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let is_part = |scope: &str| matches!(level_of(scope), Level::Subscription | Level::ResourceGroup);
+    if kind == Some(ExportKind::AzureUsage.as_str()) {
+        Some("it is usage: purchases, tax, credits and support are not in it")
+    } else if scopes.any(is_part) {
+        Some(
+            "it is of subscriptions: purchases without a subscription, tax, credits and support are not in it; at customers of a \
+             CSP its prices are retail",
+        )
+    } else {
+        None
+    }
+}
+
 /// The first scopes of some.
 pub fn listed<'a>(scopes: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<&str> = scopes.collect();
@@ -183,6 +200,15 @@ mod tests {
         assert_eq!(values("/subscriptions/1/resourcegroups/a"), ["1", "a"]);
         assert_eq!(values("/subscriptions/ab"), ["ab"]);
         assert_eq!([id("/subscriptions/AB"), id("AB"), id("")], ["ab", "ab", ""]);
+    }
+
+    #[test]
+    fn what_a_scope_never_has_is_known_by_its_kind() {
+        let of = |kind: ExportKind, scope: &str| excludes(Some(kind.as_str()), [scope].into_iter());
+        assert!(of(ExportKind::AzureActual, "/subscriptions/1").unwrap().contains("retail"));
+        assert!(of(ExportKind::AzureUsage, ACCOUNT).unwrap().contains("it is usage"));
+        assert_eq!(of(ExportKind::AzureActual, ACCOUNT), None);
+        assert_eq!(excludes(None, [].into_iter()), None);
     }
 
     #[test]

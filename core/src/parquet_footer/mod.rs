@@ -1,14 +1,18 @@
 //! The footer of a Parquet file, read from its last bytes: columns, types and rows.
 
 mod bounds;
+mod values;
 
 use parquet::{
     basic::{ConvertedType, LogicalType, Repetition, TimeUnit, Type as PhysicalType},
-    file::metadata::{FooterTail, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy},
+    errors::ParquetError,
+    file::metadata::{
+        FooterTail, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+    },
     schema::types::Type,
 };
 
-use crate::schema::{FileType, MapForm};
+use crate::schema::{ColumnValues, FileType, MapForm};
 
 /// Length and magic at the end of every file.
 const TAIL: usize = 8;
@@ -20,6 +24,8 @@ const LONGEST: usize = 8 << 20;
 pub struct ParquetFooter {
     /// Names and types of the columns, in the file's order.
     pub columns: Vec<(String, FileType)>,
+    /// What is told of their values, in the same order.
+    pub values: Vec<ColumnValues>,
     /// Rows of the file.
     pub rows: u64,
 }
@@ -56,16 +62,23 @@ pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError
         Some(false) => return Err(broken("its footer has far more columns, or groups in groups, than any report")),
         None => return Err(broken("its footer is damaged: its schema is not where the format has it")),
     }
-    // Statistics of columns are most of a footer and are not needed.
-    let mut options = ParquetMetaDataOptions::new();
-    options.set_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    let metadata = ParquetMetaDataReader::decode_metadata_with_options(&rest[start..], Some(&options));
-    let metadata = metadata.map_err(|error| FooterError::Broken(format!("its footer is damaged: {error}")))?;
+    let footer = &rest[start..];
+    // Statistics that no other reader minds are no reason to refuse the file.
+    let metadata = decoded(footer, &ParquetStatisticsPolicy::KeepAll)
+        .or_else(|_| decoded(footer, &ParquetStatisticsPolicy::SkipAll))
+        .map_err(|error| FooterError::Broken(format!("its footer is damaged: {error}")))?;
     let file = metadata.file_metadata();
     let rows = u64::try_from(file.num_rows()).map_err(|_| broken("its footer tells a negative number of rows"))?;
     let fields = file.schema_descr().root_schema().get_fields();
-    Ok(ParquetFooter { columns: fields.iter().map(|f| (f.name().to_owned(), file_type(f))).collect(), rows })
+    let columns = fields.iter().map(|f| (f.name().to_owned(), file_type(f))).collect();
+    Ok(ParquetFooter { columns, values: values::of_columns(&metadata), rows })
+}
+
+fn decoded(footer: &[u8], statistics: &ParquetStatisticsPolicy) -> Result<ParquetMetaData, ParquetError> {
+    let mut options = ParquetMetaDataOptions::new();
+    options.set_column_stats_policy(statistics.clone());
+    options.set_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options))
 }
 
 fn file_type(field: &Type) -> FileType {

@@ -118,7 +118,10 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
     let said = said(&names, &runs, &choices);
     let failure = choices.iter().find_map(|(_, choice)| choice.failure.clone());
     let waits = choices.iter().any(|(_, choice)| choice.waits);
-    let gone: Vec<String> = choices.iter().filter_map(|(_, choice)| choice.gone.clone()).collect();
+    let gone = choices.iter().filter_map(|(scope, choice)| Some((scope, choice.gone.as_ref()?)));
+    let gone: Vec<String> = gone
+        .map(|(scope, gone)| if scope.is_empty() { gone.clone() } else { format!("{}: {gone}", short(scope)) })
+        .collect();
     let newest = newest_of_new(&runs, month);
     let decided = |united: Option<&Delivery>, decision, reason: String| Decided {
         execution_id: united.map(|united| united.manifest.execution_id.clone()),

@@ -163,7 +163,12 @@ mod tests {
             file_name: (*name).to_owned(),
             file_type: *file_type,
         });
-        MonthColumns { billing_period: period.parse().unwrap(), columns: columns.collect(), rows: None }
+        MonthColumns {
+            billing_period: period.parse().unwrap(),
+            columns: columns.collect(),
+            rows: None,
+            values: HashMap::new(),
+        }
     }
 
     fn column(name: &str, column_type: ColumnType) -> Column {

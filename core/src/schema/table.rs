@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeKind, ColumnType, FileType, SchemaChange, known_type, names::former_name};
+use super::{ChangeKind, ColumnType, ColumnValues, FileType, SchemaChange, known_type, names::former_name};
 use crate::period::BillingPeriod;
 
 /// A column of a table.
@@ -37,6 +37,8 @@ pub struct MonthColumns {
     pub columns: Vec<FileColumn>,
     /// Rows of all files, where they tell it themselves (Parquet) or their manifest does (Azure).
     pub rows: Option<u64>,
+    /// What Parquet footers tell of the values of a column, by its name in the files.
+    pub values: HashMap<String, ColumnValues>,
 }
 
 /// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
@@ -126,7 +128,12 @@ mod tests {
             file_name: (*name).to_owned(),
             file_type: FileType::Text(*named),
         });
-        MonthColumns { billing_period: period.parse().unwrap(), columns: columns.collect(), rows: None }
+        MonthColumns {
+            billing_period: period.parse().unwrap(),
+            columns: columns.collect(),
+            rows: None,
+            values: HashMap::new(),
+        }
     }
 
     fn column(name: &str, column_type: ColumnType) -> Column {
@@ -158,7 +165,12 @@ mod tests {
                 file_name: (*file_name).to_owned(),
                 file_type: FileType::String,
             });
-            MonthColumns { billing_period: "2025-09".parse().unwrap(), columns: columns.collect(), rows: None }
+            MonthColumns {
+                billing_period: "2025-09".parse().unwrap(),
+                columns: columns.collect(),
+                rows: None,
+                values: HashMap::new(),
+            }
         };
         let sku = ("product_instancesku", "product_instanceSKU");
         let former = ("product_instance_s_k_u", "product_instance_s_k_u");

@@ -44,6 +44,7 @@ fn months() -> impl Strategy<Value = Vec<MonthColumns>> {
             billing_period,
             columns: columns.into_iter().map(file_column).collect(),
             rows: None,
+            values: HashMap::new(),
         };
         months.into_iter().map(month).collect()
     })

@@ -43,11 +43,26 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
         description: body["description"].as_str().map(str::to_owned),
         default_partition_expiration: int64(&body["defaultPartitionExpirationMs"]),
         default_table_expiration: int64(&body["defaultTableExpirationMs"]),
+        hidden: server.options.hide_new_datasets,
         ..Dataset::new(id, body["location"].as_str().unwrap_or("US"))
     };
     let answer = dataset.to_rest();
     create(server, dataset)?;
     Ok(Answer::Json(answer))
+}
+
+/// Refuses the first job that names a new dataset, as the service does now and then (ingestr#643).
+pub fn show(server: &Server, job: &Value) -> Result<(), ApiError> {
+    let mut catalog = server.catalog();
+    let hidden = catalog.datasets.values_mut().filter(|dataset| dataset.hidden);
+    let text = job.to_string();
+    for dataset in hidden {
+        if text.contains(&dataset.id.dataset) {
+            dataset.hidden = false;
+            return Err(ApiError::not_found(format!("Dataset {}", dataset.id)));
+        }
+    }
+    Ok(())
 }
 
 /// Makes a dataset.

@@ -64,11 +64,17 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
             let (table, partition) = decorated(name);
             tables::delete(server, &dataset_id(dataset).table(table), partition)
         }
-        ("POST", ["jobs"]) => jobs::insert(server, project, body, None),
+        ("POST", ["jobs"]) => {
+            datasets::show(server, body)?;
+            jobs::insert(server, project, body, None)
+        }
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
         ("POST", ["jobs", job, "cancel"]) => jobs::cancel(server, project, job, call),
-        ("POST", ["queries"]) => queries::query(server, project, body).await,
+        ("POST", ["queries"]) => {
+            datasets::show(server, body)?;
+            queries::query(server, project, body).await
+        }
         ("GET", ["queries", job]) => queries::results(server, project, job, call).await,
         _ => Err(unknown(call)),
     }

@@ -17,7 +17,7 @@ use futures::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::{jobs, unknown};
+use super::{datasets, jobs, unknown};
 use crate::{
     error::ApiError,
     faults::{Fault, FaultKind},
@@ -54,6 +54,7 @@ pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Resu
         return Err(ApiError::not_implemented(format!("{} {} with uploadType {kind}", call.method, call.path)));
     }
     let project = percent_decode_str(project).decode_utf8_lossy().into_owned();
+    datasets::show(server, &call.body)?;
     let (id, _) = jobs::load_job(server, &project, &call.body, Some(Vec::new()))?;
     server.jobs.refuse_used(&id)?;
     let upload = Upload { project, job: call.body.clone(), data: Vec::new(), answer: None };

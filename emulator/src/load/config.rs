@@ -6,6 +6,7 @@ use super::destination::{Destination, KEYS};
 use crate::{
     api::{int64, only_keys},
     error::ApiError,
+    grammar::DateFormat,
     types::{Field, fields_from_rest},
 };
 
@@ -36,12 +37,16 @@ pub enum Format {
 pub struct Csv {
     pub skip_leading_rows: usize,
     pub allow_quoted_newlines: bool,
-    /// `dateFormat`, in the words of `strptime`.
-    pub date_format: Option<&'static str>,
+    pub date_format: Option<DateFormat>,
+    /// `nullMarkers` has the empty text: it is NULL in every column, quoted or not.
+    pub empty_is_null: bool,
+    /// `preserveAsciiControlCharacters`: fields may have NUL.
+    pub control_characters: bool,
 }
 
 const SHARED: &str = "sourceUris sourceFormat schema maxBadRecords";
-const CSV: &str = "skipLeadingRows allowQuotedNewlines encoding fieldDelimiter quote nullMarker dateFormat";
+const CSV: &str = "skipLeadingRows allowQuotedNewlines encoding fieldDelimiter quote nullMarker nullMarkers dateFormat \
+                   preserveAsciiControlCharacters";
 const PARQUET: &str = "decimalTargetTypes parquetOptions";
 
 /// Options that are only accepted at one value.
@@ -88,6 +93,8 @@ impl Format {
                     skip_leading_rows: skipped.unwrap_or(0),
                     allow_quoted_newlines: load["allowQuotedNewlines"] == true,
                     date_format: date_format(&load["dateFormat"])?,
+                    empty_is_null: empty_is_null(load)?,
+                    control_characters: load["preserveAsciiControlCharacters"] == true,
                 }))
             }
             "PARQUET" => {
@@ -104,12 +111,24 @@ impl Format {
     }
 }
 
-fn date_format(value: &Value) -> Result<Option<&'static str>, ApiError> {
+fn date_format(value: &Value) -> Result<Option<DateFormat>, ApiError> {
     match value.as_str() {
         None => Ok(None),
-        Some("YYYY-MM-DD") => Ok(Some("%Y-%m-%d")),
-        Some("MM/DD/YYYY") => Ok(Some("%m/%d/%Y")),
+        Some("YYYY-MM-DD") => Ok(Some(DateFormat { separator: '-', year_first: true })),
+        Some("MM/DD/YYYY") => Ok(Some(DateFormat { separator: '/', year_first: false })),
         Some(other) => Err(ApiError::not_implemented(format!("configuration.load.dateFormat = {other}"))),
+    }
+}
+
+fn empty_is_null(load: &Value) -> Result<bool, ApiError> {
+    let markers = &load["nullMarkers"];
+    match markers.as_array().map(Vec::as_slice) {
+        None | Some([]) => Ok(false),
+        Some(_) if load["nullMarker"].is_string() => {
+            Err(ApiError::invalid("nullMarker and nullMarkers cannot be set at the same time."))
+        }
+        Some([marker]) if marker == "" => Ok(true),
+        Some(_) => Err(ApiError::not_implemented(format!("configuration.load.nullMarkers = {markers}"))),
     }
 }
 

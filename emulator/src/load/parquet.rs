@@ -26,9 +26,18 @@ struct Column {
     utc: bool,
     digits: usize,
     scale: usize,
-    repeated: bool,
+    /// `REQUIRED`, `OPTIONAL` or `REPEATED`.
+    repetition: String,
     /// Of a group, what is in it, depth first.
     below: Vec<Self>,
+}
+
+/// How files are read.
+#[derive(Clone, Copy)]
+pub struct Reading {
+    pub enum_as_string: bool,
+    /// REQUIRED fields do not go into NULLABLE columns.
+    pub refuse_required_fields: bool,
 }
 
 /// Reads the files into the temporary table `staged`.
@@ -36,7 +45,7 @@ pub fn read(
     connection: &Connection,
     fields: &[Field],
     files: Vec<(String, Vec<u8>)>,
-    enum_as_string: bool,
+    reading: Reading,
 ) -> Result<(), JobError> {
     let columns: Vec<String> =
         fields.iter().enumerate().map(|(at, field)| format!("c{at} {}", field.ty.duckdb())).collect();
@@ -49,15 +58,13 @@ pub fn read(
         drop(bytes);
         let path = literal(&file.path().to_string_lossy());
         let columns = columns_of(connection, &path).map_err(|error| unreadable(&error))?;
-        let values = fields.iter().map(|field| value(field, &columns, enum_as_string));
+        if let Some(why) = modes(fields, &columns, &uri, reading) {
+            return Err(bad_file(&uri, &why));
+        }
+        let values = fields.iter().map(|field| value(field, &columns, reading.enum_as_string));
         let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| bad_file(&uri, &why))?.join(", ");
         let insert = format!("INSERT INTO staged SELECT {values} FROM read_parquet({path})");
         connection.execute(&insert, []).map_err(|error| unreadable(&error))?;
-        for (at, field) in fields.iter().enumerate().filter(|(_, field)| field.required) {
-            if Warehouse::count(connection, &format!("staged WHERE c{at} IS NULL"))? > 0 {
-                return Err(bad_file(&uri, &format!("Required field {} cannot be null.", field.name)));
-            }
-        }
     }
     Ok(())
 }
@@ -72,11 +79,12 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
             element.try_into().unwrap_or_else(|_| std::array::from_fn(|_| None));
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or(0);
         let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
-        let repeated = repetition.as_deref() == Some("REPEATED");
+        let repetition = repetition.unwrap_or_default();
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
         let says = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
         let (nanos, utc) = (says("NANOS=NanoSeconds"), says("isAdjustedToUTC=1"));
-        (children, Column { name, physical, annotation, nanos, utc, digits, scale, repeated, below: Vec::new() })
+        let column = Column { name, physical, annotation, nanos, utc, digits, scale, repetition, below: vec![] };
+        (children, column)
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
     let mut columns = Vec::with_capacity(top_level);
@@ -116,19 +124,56 @@ impl Column {
         })
     }
 
+    fn is_repeated(&self) -> bool {
+        self.repetition == "REPEATED"
+    }
+
+    fn is_required(&self) -> bool {
+        self.repetition == "REQUIRED"
+    }
+
     fn is_nested(&self) -> bool {
-        self.repeated || !self.below.is_empty()
+        self.is_repeated() || !self.below.is_empty()
     }
 
     /// The type of a map of texts or doubles.
     fn map(&self) -> Option<Type> {
         let [entries, key, value] = self.below.as_slice() else { return None };
         let is_map = matches!(self.annotation.as_deref(), Some("MAP" | "MapType"))
-            && (self.repeated, entries.repeated) == (false, true)
+            && (self.is_repeated(), entries.is_repeated()) == (false, true)
             && [&entries.name, &key.name, &value.name] == ["key_value", "key", "value"]
             && key.ty(false) == Some(Type::String);
         Type::map_of(value.ty(false)?).filter(|_| is_map)
     }
+}
+
+/// Why the modes of a file do not go with those of the schema, if they do not.
+fn modes(fields: &[Field], columns: &[Column], uri: &str, reading: Reading) -> Option<String> {
+    for field in fields {
+        let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name)) else {
+            continue;
+        };
+        let [of_key, of_value] = field.required_parts;
+        let mut pairs = vec![(&column.name, column.is_required(), field.required)];
+        // Its entries, a key and a value.
+        if let ([_, key, value], true) = (column.below.as_slice(), field.ty.of_values().is_some()) {
+            pairs.extend([(&key.name, key.is_required(), of_key), (&value.name, value.is_required(), of_value)]);
+        }
+        for (name, in_file, in_schema) in pairs {
+            // As in 2019 (googleapis/java-bigquery#13).
+            if in_file && !in_schema && reading.refuse_required_fields {
+                return Some(format!(
+                    "Provided schema is not compatible with the file '{uri}'. Field '{name}' is specified as NULLABLE in \
+                     provided schema which does not match REQUIRED as specified in the file."
+                ));
+            }
+            // BigQuery puts the values into other rows (python-bigquery#1692), and says nothing.
+            if in_schema && !in_file {
+                return Some(format!("The emulator reads no OPTIONAL field into a REQUIRED column: '{name}'"));
+            }
+        }
+    }
+    None
 }
 
 /// The DuckDB expression for a column's stored form.
@@ -137,6 +182,10 @@ fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<Stri
         return Ok("NULL".to_owned());
     };
     let name = quote(&column.name);
+    // Groups that are not found there are no values, and no error (python-bigquery#2370, PostHog#45417).
+    if field.ty.of_values().is_some() && column.is_nested() && column.ty(enum_as_string).is_none() {
+        return Ok("NULL".to_owned());
+    }
     if column.ty(enum_as_string) != Some(field.ty) {
         let annotation = column.annotation.as_deref().map_or_else(String::new, |annotation| format!(" ({annotation})"));
         return Err(format!(

@@ -15,6 +15,10 @@ pub async fn fetch(server: &Server, uri: &str) -> Result<Vec<u8>, JobError> {
     let storage = server.options.storage.as_deref().ok_or_else(|| {
         JobError::invalid(format!("The emulator has no storage server to read {uri} from: start it with --storage URL"))
     })?;
+    let not_found = || JobError::new("notFound", format!("Not found: URI {uri}")).at(uri);
+    if uri.strip_prefix("gs://").is_some_and(|name| name.contains("//")) {
+        return Err(not_found());
+    }
     let (bucket, object) = uri.strip_prefix("gs://").and_then(|rest| rest.split_once('/')).unwrap_or((uri, ""));
     let object = utf8_percent_encode(object, NON_ALPHANUMERIC);
     let url = format!("{}/storage/v1/b/{bucket}/o/{object}?alt=media", storage.trim_end_matches('/'));
@@ -24,7 +28,7 @@ pub async fn fetch(server: &Server, uri: &str) -> Result<Vec<u8>, JobError> {
     // Otherwise the storage server unpacks objects of content encoding gzip on the way.
     let response = server.http.get(url).header("accept-encoding", "gzip").send().await.map_err(failed)?;
     if response.status() == StatusCode::NOT_FOUND {
-        return Err(JobError::new("notFound", format!("Not found: URI {uri}")).at(uri));
+        return Err(not_found());
     }
     let response = response.error_for_status().map_err(failed)?;
     Ok(response.bytes().await.map_err(failed)?.to_vec())

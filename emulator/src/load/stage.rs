@@ -10,7 +10,7 @@ use super::{
     config::{Csv, Format, LoadConfig, Source},
     csv::{Reader, Row},
     destination::Destination,
-    parquet,
+    parquet::{self, Reading},
     reconcile::reconcile,
     source,
 };
@@ -18,6 +18,7 @@ use crate::{
     api::jobs::blocking,
     error::JobError,
     grammar,
+    options::Options,
     server::Server,
     types::{Field, Type},
 };
@@ -49,8 +50,14 @@ pub async fn stage(server: &Arc<Server>, mut config: LoadConfig) -> Result<Stage
         let connection = server.warehouse.connect()?;
         let (count, file_bytes) = (files.len(), files.iter().map(|(_, bytes)| bytes.len()).sum());
         match &config.format {
-            Format::Csv(csv) => read_csv(&connection, &fields, files, csv, server.options.empty_string_as_null)?,
-            Format::Parquet { enum_as_string } => parquet::read(&connection, &fields, files, *enum_as_string)?,
+            Format::Csv(csv) => read_csv(&connection, &fields, files, csv, &server.options)?,
+            Format::Parquet { enum_as_string } => {
+                let options = Reading {
+                    enum_as_string: *enum_as_string,
+                    refuse_required_fields: server.options.refuse_required_fields,
+                };
+                parquet::read(&connection, &fields, files, options)?;
+            }
         }
         Ok(Staged { config, connection, fields, files: count, file_bytes })
     })
@@ -88,7 +95,7 @@ fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, J
 
 /// Whether a load's schema must have all columns of the table, which an append's never must.
 fn needs_all_columns(server: &Server, destination: &Destination) -> bool {
-    server.options.strict_missing_columns && destination.write.replaces()
+    !server.options.allow_missing_columns && destination.write.replaces()
 }
 
 fn read_csv(
@@ -96,7 +103,7 @@ fn read_csv(
     fields: &[Field],
     files: Vec<(String, Vec<u8>)>,
     csv: &Csv,
-    empty_string_as_null: bool,
+    options: &Options,
 ) -> Result<(), JobError> {
     let packed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
     if packed > 0 && packed < files.iter().filter(|(_, bytes)| !bytes.is_empty()).count() {
@@ -115,7 +122,7 @@ fn read_csv(
                     let (start, message) = (malformed.start, malformed.message);
                     format!("Error detected while parsing row starting at position: {start}. Error: {message}")
                 })
-                .and_then(|row| values(&row, fields, csv.date_format, empty_string_as_null));
+                .and_then(|row| values(&row, fields, csv, options));
             rows += 1;
             appender.append_row(appender_params_from_iter(values.map_err(|why| bad_row(&uri, rows, &why))?))?;
         }
@@ -124,12 +131,7 @@ fn read_csv(
 }
 
 /// A row's values as their columns store them.
-fn values(
-    row: &Row,
-    fields: &[Field],
-    date_format: Option<&str>,
-    empty_string_as_null: bool,
-) -> Result<Vec<Option<String>>, String> {
+fn values(row: &Row, fields: &[Field], csv: &Csv, options: &Options) -> Result<Vec<Option<String>>, String> {
     let (found, expected, start) = (row.cells.len(), fields.len(), row.start);
     if found > expected {
         return Err(format!(
@@ -144,12 +146,18 @@ fn values(
     }
     let values = row.cells.iter().zip(fields).enumerate().map(|(at, (cell, field))| {
         let (text, kind, name) = (&cell.text, field.ty.sql_name(), &field.name);
+        if text.contains('\0') && !csv.control_characters {
+            return Err(format!("Bad character (ASCII 0) encountered: field starts with: <{}>", text.escape_debug()));
+        }
         let value = if text.is_empty() {
-            let string = field.ty == Type::String && (cell.quoted || !empty_string_as_null);
-            string.then(String::new)
+            let is_text = field.ty == Type::String && !csv.empty_is_null;
+            (is_text && (cell.quoted || options.empty_fields_as_text)).then(String::new)
         } else {
-            let parsed = match date_format {
+            let parsed = match csv.date_format {
                 Some(format) if field.ty == Type::Date => grammar::date_in(format, text),
+                _ if field.ty == Type::BigNumeric && options.refuse_exponents && text.contains(['e', 'E']) => {
+                    Err("Invalid BIGNUMERIC value".to_owned())
+                }
                 _ => grammar::parse(field.ty, text),
             };
             Some(parsed.map_err(|why| {

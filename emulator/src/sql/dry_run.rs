@@ -9,7 +9,7 @@ use super::{
     expr::sql_type,
     names::{self, Context, Path},
     parse::{Parsed, parse, unsupported},
-    run::QueryJob,
+    run::{QueryJob, refuse_in_sandbox},
     select,
 };
 use crate::{
@@ -29,6 +29,9 @@ pub fn dry_run(server: &Server, config: &QueryConfig, location: &str) -> Result<
         let context = job.context(&catalog);
         (compile(config, &context)?, context.sizes.into_inner())
     };
+    if ["INSERT", "DELETE"].contains(&kind) {
+        refuse_in_sandbox(server)?;
+    }
     let mut statistics = job.statistics(&server.warehouse.connect()?, kind, &sizes)?;
     statistics["totalBytesBilled"] = json!("0");
     Ok(statistics)

@@ -177,7 +177,8 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let (sql, ty) = match (name.as_str(), values.as_slice()) {
         ("COUNT", [value]) => (format!("count({})", value.sql), Type::Int64),
-        ("COUNTIF", [value]) => (format!("count_if({})", of_type(value, Type::Bool)?), Type::Int64),
+        // DuckDB's count_if of nothing but NULL is NULL (seen on 1.5.6).
+        ("COUNTIF", [value]) => (format!("count(CASE WHEN {} THEN 1 END)", of_type(value, Type::Bool)?), Type::Int64),
         // DuckDB sums integers as wider ones.
         ("SUM", [value]) if value.ty.is_number() => {
             (format!("CAST(sum({}) AS {})", value.sql, value.ty.duckdb()), value.ty)

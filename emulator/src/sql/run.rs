@@ -147,6 +147,7 @@ impl<'a> QueryJob<'a> {
         kind: &str,
         compile: impl FnOnce(&Context<'_>) -> Result<Change, ApiError>,
     ) -> Result<Outcome, JobError> {
+        refuse_in_sandbox(self.server)?;
         let _writer = self.server.warehouse.writer();
         let (change, table, sizes) = {
             let catalog = self.server.catalog();
@@ -211,6 +212,14 @@ impl<'a> QueryJob<'a> {
             "totalBytesBilled": billed.to_string(),
         }))
     }
+}
+
+/// Refuses DML where the project has no billing (vyasadi#1, pipedream#3070).
+pub(super) fn refuse_in_sandbox(server: &Server) -> Result<(), ApiError> {
+    let message = "Billing has not been enabled for this project. Enable billing at \
+                   https://console.cloud.google.com/billing. DML queries are not allowed in the free tier. Set up a billing \
+                   account to remove this restriction.";
+    if server.options.sandbox { Err(ApiError::new(403, "billingNotEnabled", message)) } else { Ok(()) }
 }
 
 /// A statement that DuckDB refuses after the compiler took it: a value that does not fit.

@@ -1,5 +1,6 @@
 //! Datasets and tables.
 
+use bigquery_emulator::Options;
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
@@ -270,4 +271,16 @@ async fn t9_every_permission_is_granted_on_a_table_and_none_where_there_is_no_ta
     assert_eq!(ask("t", &json!({"permissions": ["bigquery.*"]})).await.0, 400);
     assert_eq!(ask("t", &json!({"options": {"requestedPolicyVersion": 3}})).await.0, 501);
     assert_eq!(h.call("POST", "/datasets/d/tables/t:setIamPolicy", wanted).await.0, 501);
+}
+
+#[tokio::test]
+async fn d5_the_first_job_in_a_new_dataset_does_not_find_it_where_the_option_says_so() {
+    let h = Harness::with(Options { hide_new_datasets: true, ..Options::default() }).await;
+    assert_eq!(h.call("POST", "/datasets", json!({"datasetReference": {"datasetId": "fresh"}})).await.0, 200);
+    let table = json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}});
+    assert_eq!(h.call("POST", "/datasets/fresh/tables", table).await.0, 200);
+    let (status, body) = h.query("SELECT a FROM fresh.t", &[]).await;
+    let message = body["error"]["message"].as_str();
+    assert_eq!((status, message), (404, Some("Not found: Dataset demo:fresh")));
+    assert_eq!(h.query("SELECT a FROM fresh.t", &[]).await.0, 200);
 }

@@ -1,5 +1,6 @@
 //! Dry runs: what they answer, and that nothing comes of them.
 
+use bigquery_emulator::Options;
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
@@ -41,6 +42,20 @@ async fn q17_a_dry_run_makes_no_job_changes_nothing_and_bills_nothing() {
     assert_eq!(table["schema"]["fields"].as_array().unwrap().len(), 3);
     assert_eq!(h.get("/datasets/d/tables/new").await.0, 404);
     assert_eq!(h.get("/datasets/other").await.0, 404);
+}
+
+#[tokio::test]
+async fn q20_a_sandbox_refuses_dml_also_in_a_dry_run_and_nothing_else() {
+    let h = Harness::with(Options { sandbox: true, ..Options::default() }).await;
+    h.table().await;
+    let insert = "INSERT INTO d.t (note) VALUES ('a')";
+    for (status, body) in [dry_run(&h, insert).await, h.query(insert, &[]).await] {
+        assert_eq!((status, &body["error"]["errors"][0]["reason"]), (403, &json!("billingNotEnabled")), "{body}");
+    }
+    for sql in ["SELECT COUNT(*) FROM d.t", "ALTER TABLE d.t ADD COLUMN more STRING"] {
+        assert_eq!(dry_run(&h, sql).await.0, 200, "{sql}");
+        assert_eq!(h.query(sql, &[]).await.0, 200, "{sql}");
+    }
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ async fn p2_a_row_of_another_month_fails_the_load_and_changes_nothing() {
 
 #[tokio::test]
 async fn p3_schema_update_options_go_with_append_and_partition_truncate_only() {
-    let h = Harness::new().await;
+    let h = Harness::with(Options { allow_missing_columns: true, ..Options::default() }).await;
     h.table().await;
     let file = h.put("a.csv", "month,cost,extra\n2025-09-01,1,new\n");
     let schema = json!({"fields": [
@@ -152,8 +152,8 @@ async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
 }
 
 #[tokio::test]
-async fn s1_a_job_schema_may_be_a_subset_in_another_order() {
-    let h = Harness::new().await;
+async fn s1_a_truncate_of_a_partition_takes_a_subset_of_the_columns_only_where_the_option_says_so() {
+    let h = Harness::with(Options { allow_missing_columns: true, ..Options::default() }).await;
     h.table().await;
     let file = h.put("a.csv", "cost,month\n1,2025-09-01\n");
     let schema = json!({"schema": {"fields": [
@@ -164,7 +164,7 @@ async fn s1_a_job_schema_may_be_a_subset_in_another_order() {
     assert_eq!(error(&job).0, "none", "{job}");
     assert_eq!(h.rows("SELECT cost, note FROM d.t").await, [["1", "NULL"]]);
 
-    let strict = Harness::with(Options { strict_missing_columns: true, ..Options::default() }).await;
+    let strict = Harness::new().await;
     strict.table().await;
     let file = strict.put("a.csv", "cost,month\n1,2025-09-01\n");
     let job = strict.load("j", "t$202509", &[&file], schema).await;
@@ -294,14 +294,36 @@ async fn c3_a_value_that_does_not_parse_names_column_and_file() {
 #[tokio::test]
 async fn c4_empty_fields_are_null_and_empty_strings_as_chosen() {
     let text = format!("{HEADER}2025-09-01,,\n2025-09-01,1,\"\"\n");
-    for (as_null, expected) in [(false, ["", ""]), (true, ["NULL", ""])] {
-        let h = Harness::with(Options { empty_string_as_null: as_null, ..Options::default() }).await;
+    let markers = json!({"nullMarkers": [""]});
+    for (as_text, wish, expected) in [
+        (false, json!({}), ["NULL", ""]),
+        (true, json!({}), ["", ""]),
+        (false, markers.clone(), ["NULL", "NULL"]),
+        (true, markers, ["NULL", "NULL"]),
+    ] {
+        let h = Harness::with(Options { empty_fields_as_text: as_text, ..Options::default() }).await;
         h.table().await;
         let file = h.put("a.csv", text.clone());
-        h.load("j", "t$202509", &[&file], json!({})).await;
+        h.load("j", "t$202509", &[&file], wish).await;
         let rows = h.rows("SELECT cost, note FROM d.t ORDER BY cost").await;
         assert_eq!(rows, [["NULL", expected[0]], ["1", expected[1]]]);
+        let both = json!({"nullMarkers": [""], "nullMarker": ""});
+        assert_eq!(h.insert_load("both", "t", &[&file], both).await.0, 400);
+        assert_eq!(h.insert_load("other", "t", &[&file], json!({"nullMarkers": ["-"]})).await.0, 501);
     }
+}
+
+#[tokio::test]
+async fn c7_a_nul_is_refused_unless_control_characters_are_preserved() {
+    let h = Harness::new().await;
+    h.table().await;
+    let file = h.put("a.csv", format!("{HEADER}2025-09-01,1,a\0b\n"));
+    let job = h.load("refused", "t$202509", &[&file], json!({})).await;
+    let detail = job["status"]["errors"][1]["message"].as_str().unwrap();
+    assert!(error(&job).0 == "invalid" && detail.contains("Bad character (ASCII 0)"), "{job}");
+    let job = h.load("taken", "t$202509", &[&file], json!({"preserveAsciiControlCharacters": true})).await;
+    assert_eq!(error(&job).0, "none");
+    assert_eq!(h.rows("SELECT note FROM d.t").await, [["a\0b"]]);
 }
 
 #[tokio::test]
@@ -310,7 +332,7 @@ async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
     h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "moment", "type": "TIMESTAMP"}])).await;
     let american = "09/30/2025";
     let forms =
-        ["9/30/2025", "30/09/2025", "2025-09-30", "09-30-2025", "09/31/2025", " 09/30/2025", "09/30/2025 00:00:00"];
+        ["30/09/2025", "2025-09-30", "09-30-2025", "09/31/2025", " 09/30/2025", "09/30/2025 00:00:00", "009/30/2025"];
     let load = async |id: String, format: &str, day: &str| {
         let file = h.put("a.csv", format!("month,moment\n{day},2025-09-02 03:00:00\n,2025-09-02\n"));
         let wish = json!({"dateFormat": format, "writeDisposition": "WRITE_APPEND"});
@@ -326,6 +348,11 @@ async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
         assert!(text.contains(&format!("Could not parse '{day}' as DATE for field month (position 0)")), "{text}");
     }
     assert_eq!(error(&load("iso".to_owned(), "YYYY-MM-DD", "2025-09-30").await).0, "none");
+    for (at, (day, read)) in [("9/3/2025", "2025-09-03"), ("09/15/25", "0025-09-15")].into_iter().enumerate() {
+        assert_eq!(error(&load(format!("short{at}"), "MM/DD/YYYY", day).await).0, "none");
+        let month = format!("SELECT COUNT(*) FROM d.t WHERE month = DATE '{read}'");
+        assert_eq!(h.rows(&month).await, [["1"]], "{day}");
+    }
     assert_eq!(error(&load("iso-other".to_owned(), "YYYY-MM-DD", american).await).0, "invalid");
     assert_eq!(h.insert_load("j", "t", &["gs://b/a"], json!({"dateFormat": "DD MON YYYY"})).await.0, 501);
 }
@@ -361,6 +388,28 @@ async fn n1_bignumeric_keeps_every_digit_through_load_sum_and_result() {
         h.rows("SELECT SUM(cost) AS total, COUNTIF(cost > 1), CAST(MAX(cost) AS STRING) FROM d.t").await,
         [["12345678.12345680771199999999999999999999999999", "1", "12345678.123456789012"]]
     );
+}
+
+#[tokio::test]
+async fn n1_exponents_are_refused_in_csv_where_the_option_says_so() {
+    let h = Harness::with(Options { refuse_exponents: true, ..Options::default() }).await;
+    h.table().await;
+    for (id, cost, end) in [("exponent", "2.1e-07", "invalid"), ("plain", "0.00000021", "none")] {
+        let file = h.put("a.csv", september(cost));
+        let job = h.load(id, "t$202509", &[&file], json!({})).await;
+        assert_eq!(error(&job).0, end, "{job}");
+    }
+}
+
+#[tokio::test]
+async fn f3_names_with_two_slashes_in_a_row_are_not_found() {
+    let h = Harness::new().await;
+    h.table().await;
+    for (at, key) in ["/report/a.csv", "report//a.csv"].into_iter().enumerate() {
+        let file = h.put(key, september("1"));
+        let job = h.load(&format!("j{at}"), "t$202509", &[&file], json!({})).await;
+        assert_eq!(error(&job), ("notFound", format!("Not found: URI {file}").as_str()));
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Parquet files: which types go where, by name, exactly.
 
+use bigquery_emulator::Options;
 use serde_json::{Value, json};
 
 use crate::{destinations::run, harness::Harness};
@@ -63,6 +64,43 @@ async fn r1_columns_go_by_name_ignoring_case_and_the_rest_is_null_or_dropped() {
     // Like a CSV: of another month, it changes nothing.
     let job = h.load("other", "t$202510", &[&uri], wish).await;
     assert!(message(&job).starts_with("invalid: Some rows belong to different partitions"), "{job}");
+}
+
+#[tokio::test]
+async fn r1_required_fields_go_into_nullable_columns_unless_the_option_refuses_them() {
+    let mut keys = map("tags", "STRING");
+    keys["fields"][0]["fields"][0]["mode"] = "REQUIRED".into();
+    let text = |mode: &str| json!([{"name": "text", "type": "STRING", "mode": mode}]);
+    for refuse in [false, true] {
+        let h = Harness::with(Options { refuse_required_fields: refuse, ..Options::default() }).await;
+        for (id, bytes, fields, is_required) in [
+            ("text", &include_bytes!("files/types.parquet")[..], text("NULLABLE"), true),
+            ("same", include_bytes!("files/types.parquet"), text("REQUIRED"), false),
+            ("key", include_bytes!("files/map.parquet"), json!([map("tags", "STRING")]), true),
+            ("same_key", include_bytes!("files/map.parquet"), json!([keys]), false),
+        ] {
+            let job = load(&h, id, bytes, &[], json!({"schema": {"fields": fields}})).await;
+            let name = if id == "text" { "text" } else { "key" };
+            let expected = if refuse && is_required {
+                format!(
+                    "invalid: Error while reading data, error message: Provided schema is not compatible with the file \
+                     'gs://b/{id}'. Field '{name}' is specified as NULLABLE in provided schema which does not match REQUIRED \
+                     as specified in the file. File: gs://b/{id}"
+                )
+            } else {
+                "none: ".to_owned()
+            };
+            assert_eq!(message(&job), expected, "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn r1_optional_fields_are_not_read_into_required_columns() {
+    let h = Harness::new().await;
+    let fields = json!([{"name": "note", "type": "STRING", "mode": "REQUIRED"}]);
+    let job = load(&h, "t", file("'x' AS note"), &[], json!({"schema": {"fields": fields}})).await;
+    assert!(message(&job).contains("OPTIONAL field into a REQUIRED column: 'note'"), "{job}");
 }
 
 #[tokio::test]
@@ -175,9 +213,10 @@ async fn r6_a_map_becomes_a_record_of_repeated_keys_and_values() {
     while let Some(at) = old.windows(9).position(|name| name == b"key_value") {
         old[at..at + 9].copy_from_slice(b"old_names");
     }
-    for (id, bytes, values) in
-        [("values", bytes, "FLOAT64"), ("names", old, "STRING"), ("text", file("'x' AS tags"), "STRING")]
-    {
+    let job = load(&h, "names", old, &[], json!({"schema": {"fields": [map("tags", "STRING")]}})).await;
+    assert_eq!(message(&job), "none: ", "groups that are not found are no error");
+    assert_eq!(h.rows("SELECT COUNT(*), COUNTIF(tags IS NOT NULL) FROM d.names").await, [["3", "0"]]);
+    for (id, bytes, values) in [("values", bytes, "FLOAT64"), ("text", file("'x' AS tags"), "STRING")] {
         let message = message(&load(&h, id, bytes, &[], json!({"schema": {"fields": [map("tags", values)]}})).await);
         assert!(message.contains("Parquet column 'tags'") && message.contains("target type STRUCT"), "{id}: {message}");
     }

@@ -314,7 +314,7 @@ async fn q10_a_double_as_text_has_fifteen_digits_or_seventeen() {
         ("0.30000000000000004", "0.30000000000000004", "0.3"),
         ("-0.0", "0", "-0"),
         ("inf", "inf", "inf"),
-        ("nan", "NaN", "nan"),
+        ("nan", "nan", "nan"),
     ] {
         let sql =
             format!("SELECT CAST(x AS STRING), FORMAT('%.16g', x) FROM (SELECT CAST('{double}' AS FLOAT64) AS x)");
@@ -402,6 +402,7 @@ async fn q13_failed_casts_are_counted_with_an_example() {
          FROM `demo`.`d`.`t`"
     );
     assert_eq!(h.rows(&sql).await, [["2", "abc", "4"]]);
+    assert_eq!(h.rows("SELECT COUNTIF(cost > 1), COUNTIF(note = 'none') FROM d.t").await, [["0", "0"]]);
 }
 
 #[tokio::test]

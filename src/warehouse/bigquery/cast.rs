@@ -38,6 +38,8 @@ impl Cast {
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
+            // An empty text is no value. A load of CSV has made it NULL.
+            (FileType::String, ColumnType::String) => return itself(format!("NULLIF({name}, '')")),
             _ if column.reading() == Reading::AsIs && !is_staged_as_text(column, load) => return itself(name.clone()),
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             // BigQuery makes whole numbers of them.
@@ -297,7 +299,7 @@ mod tests {
         ];
         assert_eq!(
             month_query(&load, &LAYOUT, &fields, "`s`").unwrap(),
-            "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, `A` AS `a`, \
+            "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, NULLIF(`A`, '') AS `a`, \
              CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use backon::ExponentialBuilder;
+use backon::{ExponentialBuilder, Retryable};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -99,6 +99,12 @@ impl Client {
             .with_jitter()
     }
 
+    /// How long to wait where what is there is not found: datasets and tables may be so for a moment when they are new.
+    pub(super) fn new_backoff(&self) -> ExponentialBuilder {
+        let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_secs(1) };
+        ExponentialBuilder::default().with_min_delay(first).with_max_times(4)
+    }
+
     /// How long to wait between looks at a job.
     pub(super) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_millis(250) };
@@ -106,12 +112,17 @@ impl Client {
     }
 
     /// Has BigQuery look at a statement as if it were to be run.
-    pub(super) async fn dry_run(&self, location: &str, sql: &str) -> Result<Job, Failure> {
-        let job = json!({
+    pub(super) async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
+        let mut job = json!({
             "jobReference": {"projectId": self.project, "location": location},
             "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
         });
-        self.post("jobs.insert", &["jobs"], &job).await
+        if !parameters.is_empty() {
+            job["configuration"]["query"]["parameterMode"] = "NAMED".into();
+            job["configuration"]["query"]["queryParameters"] = parameters.into();
+        }
+        let tried = || self.post("jobs.insert", &["jobs"], &job);
+        tried.retry(self.new_backoff()).when(|failure: &Failure| failure.is_status(404)).await
     }
 
     pub(super) async fn test_permissions(

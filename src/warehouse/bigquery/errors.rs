@@ -30,6 +30,15 @@ const TRANSIENT_OF_JOBS: [&str; 4] =
 const TOO_OFTEN: &str = "Exceeded rate limits";
 /// What it says where no role helps.
 const POLICY_SIGNS: [&str; 2] = ["vpcServiceControls", "organization's policy"];
+/// What BigQuery says where a setting of the project or organisation refuses it, and what helps.
+const SETTINGS: [(&str, Kind, &str); 6] = [
+    ("restrictNonCmekServices", Kind::Configuration, SET_A_DEFAULT_KEY),
+    ("requires that you specify an encryption key", Kind::Configuration, SET_A_DEFAULT_KEY),
+    (POLICY_SIGNS[0], Kind::Permission, LET_INTO_THE_PERIMETER),
+    (POLICY_SIGNS[1], Kind::Permission, hint::ASK_ADMINISTRATOR),
+    ("Billing has not been enabled", Kind::Configuration, LINK_BILLING),
+    ("not allowed in the free tier", Kind::Configuration, LINK_BILLING),
+];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
 /// How many characters a message shows of a body that is not BigQuery's.
@@ -198,8 +207,8 @@ impl Failure {
         let message = format!("{doing} failed: {self}");
         let network = hint::check_network("BIGQUERY_EMULATOR_HOST");
         match self {
-            Self::Refused { status: 403, .. } if self.is_forbidden_by_policy() => {
-                Error::new(Kind::Permission, message).hint(hint::ASK_ADMINISTRATOR)
+            Self::Refused { message: ref text, .. } if let Some((kind, hint)) = by_setting(text) => {
+                Error::new(kind, message).hint(hint)
             }
             Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
@@ -234,6 +243,19 @@ pub(super) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'stat
 pub(super) fn unusable(key_file: &Path, why: &str) -> Error {
     Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())))
         .hint(hint::KEY_FILE)
+}
+
+const LET_INTO_THE_PERIMETER: &str = "a VPC service perimeter refuses it, whatever the account's roles are: ask its administrator to let \
+                                      the account in from where finops runs (vpcServiceControlsUniqueIdentifier finds the refusal)";
+const SET_A_DEFAULT_KEY: &str = "a policy of the organisation requires a key of your own: set the project's default key, ALTER PROJECT `my-project` \
+                                 SET OPTIONS (`region-us.default_kms_key_name` = 'projects/.../cryptoKeys/my-key'), with the dataset's region, then \
+                                 run again";
+const LINK_BILLING: &str = "the project has no billing account, and without one BigQuery takes no INSERT, by which finops records what is loaded: \
+                            link one (gcloud billing projects link my-project --billing-account=...), then run again";
+
+/// Kind and hint where the message tells of a setting.
+fn by_setting(message: &str) -> Option<(Kind, &'static str)> {
+    SETTINGS.iter().find(|(sign, ..)| message.contains(sign)).map(|(_, kind, hint)| (*kind, *hint))
 }
 
 const NO_MESSAGE: &str = "BigQuery gives no message";
@@ -279,6 +301,7 @@ fn why(reason: &str, message: &str, by: By, staging: &str) -> Why {
     match reason {
         _ if TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason) => Why::Transient,
         "notFound" if message.contains(staging) => Why::SourceGone,
+        "notFound" if message.contains(NEW_DATASET) => Why::Transient,
         // A copy takes only a table of the very same form, which a query does not mind.
         "invalid" | "notImplemented" | "unsupported" if by == By::Copy => Why::CopyRefused,
         _ => Why::Final,
@@ -293,6 +316,15 @@ pub(super) fn why_failed(error: &ErrorProto, by: By, staging: &str) -> Why {
 /// Whether a copy is refused since the columns are not the same, which only this month's need be.
 pub(super) fn is_about_columns(message: &str) -> bool {
     message.to_ascii_lowercase().contains("schema")
+}
+
+/// What BigQuery says now and then of a dataset or table that was just created (ingestr#643).
+const NEW_DATASET: &str = "Not found: Dataset";
+const NEW_TABLE: &str = "Not found: Table";
+
+/// Whether a job did not find a dataset or table, which may be there in a moment. A file is another matter.
+pub(super) fn is_not_there_yet(error: &ErrorProto) -> bool {
+    error.reason == "notFound" && [NEW_DATASET, NEW_TABLE].iter().any(|sign| error.message.contains(sign))
 }
 
 /// Whether a job that ended so may go through under a new id.
@@ -312,19 +344,27 @@ pub(super) fn refuses_schema(error: &ErrorProto) -> bool {
     error.reason == "invalid" && (of_parquet || SCHEMA_REFUSED.iter().any(|sign| error.message.contains(sign)))
 }
 
+/// Whether a load failed since Parquet fields are REQUIRED and the schema's are not (googleapis/java-bigquery#13, 2019).
+pub(super) fn refuses_modes(error: &ErrorProto, all: &[ErrorProto]) -> bool {
+    says(error, all, &["is not compatible with the file"])
+}
+
+/// Whether a load of CSV failed for the text of an amount, as it might for one with an exponent.
+pub(super) fn refuses_amounts(error: &ErrorProto, all: &[ErrorProto]) -> bool {
+    says(error, all, &["as BIGNUMERIC", "Invalid BIGNUMERIC"])
+}
+
+fn says(error: &ErrorProto, all: &[ErrorProto], signs: &[&str]) -> bool {
+    let says = |error: &ErrorProto| signs.iter().any(|sign| error.message.contains(sign));
+    says(error) || all.iter().any(says)
+}
+
 /// What is said of a REQUIRED column and a NULL, or a query's column that may be one.
 const TAKES_NO_NULL: [&str; 3] = ["has changed mode", "Required column value", "Required field"];
 
 /// Whether a job failed since a column of the table takes no NULL.
 pub(super) fn is_about_null(error: &ErrorProto, all: &[ErrorProto]) -> bool {
-    let says = |error: &ErrorProto| TAKES_NO_NULL.iter().any(|sign| error.message.contains(sign));
-    says(error) || all.iter().any(says)
-}
-
-/// Whether a load met a text where a value has digits, such as `NULL`.
-pub(super) fn is_about_text(error: &ErrorProto) -> bool {
-    let text = error.message.split_once("Could not parse '").and_then(|(_, rest)| rest.split_once("' as "));
-    text.is_some_and(|(text, _)| !text.contains(|c: char| c.is_ascii_digit()))
+    says(error, all, &TAKES_NO_NULL)
 }
 
 /// A load job's end as an error; `doing` says what it was to load.
@@ -340,6 +380,7 @@ pub(super) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
         message = format!("{message}; {detail}");
     }
     let (kind, hint) = match error.reason.as_str() {
+        _ if let Some(of_setting) = by_setting(&text) => of_setting,
         "invalid" if refuses_schema(error) => (Kind::Schema, hint::ANOTHER_TABLE),
         // Of a query that converts values, the reason is `invalidQuery`.
         _ if error.message.contains(NO_VALUE) => (Kind::Data, hint::NAMED_THEN),
@@ -405,6 +446,45 @@ mod tests {
             assert!(error.full_message().starts_with("reading table p.d.t failed: why ("), "{error:?}");
             assert_eq!(error.next_step(), Some(hint), "{status} {reason}");
         }
+    }
+
+    #[test]
+    fn a_setting_of_project_or_organisation_is_known_by_its_text_in_requests_and_jobs() {
+        let vpc = "Request is prohibited by organization's policy. vpcServiceControlsUniqueIdentifier: abc";
+        let cmek = "Your administrator requires that you specify an encryption key for queries in this project";
+        let constraint = "Operation denied by org policy: [\"constraints/gcp.restrictNonCmekServices\"]";
+        let sandbox = "Billing has not been enabled for this project. DML queries are not allowed in the free tier.";
+        for (text, kind, hint) in [
+            (vpc, Kind::Permission, LET_INTO_THE_PERIMETER),
+            ("prohibited by organization's policy", Kind::Permission, hint::ASK_ADMINISTRATOR),
+            (cmek, Kind::Configuration, SET_A_DEFAULT_KEY),
+            (constraint, Kind::Configuration, SET_A_DEFAULT_KEY),
+            (sandbox, Kind::Configuration, LINK_BILLING),
+        ] {
+            for status in [400, 403, 412] {
+                let body = serde_json::json!({"error": {"message": text, "errors": [{"reason": "accessDenied"}]}});
+                let error = Failure::refused(status, None, body.to_string().as_bytes()).into_error("loading");
+                assert_eq!((error.kind(), error.next_step()), (kind, Some(hint)), "{status} {text}");
+            }
+            let error = load_error("loading", "j", &proto("accessDenied", text, None), &[]);
+            assert_eq!((error.kind(), error.next_step()), (kind, Some(hint)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dataset_that_is_not_found_may_be_there_in_a_moment_and_a_file_may_not() {
+        for (reason, message, yet) in [
+            ("notFound", "Not found: Dataset p:d", true),
+            ("notFound", "Not found: Table p:d.finops_staging_202509_0", true),
+            ("notFound", "Not found: URI gs://b/a.csv", false),
+            ("invalid", "Not found: Dataset p:d", false),
+        ] {
+            assert_eq!(is_not_there_yet(&proto(reason, message, None)), yet, "{message}");
+        }
+        let why = |message: &str| why("notFound", message, By::Copy, "finops_staging_0");
+        assert_eq!(why("Not found: Dataset p:d"), Why::Transient);
+        assert_eq!(why("Not found: Table p:d.finops_staging_0"), Why::SourceGone);
+        assert_eq!(why("Not found: Table p:d.t"), Why::Final);
     }
 
     #[test]

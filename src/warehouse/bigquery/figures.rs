@@ -31,6 +31,29 @@ impl BigQuery {
         Ok((figures, answer.job_id))
     }
 
+    /// Those of the columns, each the text of a JSON object, that have an entry in no row of the table.
+    pub(super) async fn lost_columns(
+        &self,
+        target: &Target,
+        columns: &[&str],
+        (dataset, table): (&str, &str),
+        location: &str,
+    ) -> Result<Vec<String>> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count =
+            |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
+        let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
+        let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
+        let answer = self.client.query(location, &sql, &[]).await;
+        let doing = || format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
+        let rows = answer.map_err(|failure| failure.into_error(&doing()))?.rows;
+        let counts = rows.first().into_iter().flatten().zip(columns);
+        let lost = counts.filter(|(count, _)| count.as_deref() == Some("0"));
+        Ok(lost.map(|(_, name)| (*name).to_owned()).collect())
+    }
+
     /// What a query cost; 0 where BigQuery does not tell.
     pub(super) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {

@@ -10,7 +10,10 @@ use finops_core::{
 };
 use serde_json::{Value, json};
 
-use super::cast::{may_have_no_value, staged_name};
+use super::{
+    cast::{may_have_no_value, staged_name},
+    model::Field,
+};
 use crate::{
     error::{Error, Kind, Result},
     warehouse::{LoadColumn, MonthLoad, Target},
@@ -18,6 +21,9 @@ use crate::{
 
 /// BigQuery's limit of source URIs a job.
 const MAX_FILES: usize = 10_000;
+/// BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
+const SET_A_PREFIX: &str = "the export has no path prefix, or one that begins or ends with `/`: set a path prefix for the destination in the \
+                            Storage Transfer job, or another one in the export, have the files copied again, then run again";
 /// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
 const MAX_TABLE: usize = 900;
 
@@ -70,6 +76,13 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         let hint = hint::NO_STAR;
         return Err(Error::new(Kind::Data, what).hint(hint));
     }
+    if let Some(file) =
+        load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
+    {
+        let what =
+            format!("{} cannot be loaded: BigQuery reads no object with `//` in its name: {file}", load.billing_period);
+        return Err(Error::new(Kind::Data, what).hint(SET_A_PREFIX));
+    }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
             "sourceFormat": "CSV",
@@ -77,6 +90,10 @@ pub(super) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
             "allowQuotedNewlines": true,
             "maxBadRecords": 0,
             "encoding": "UTF-8",
+            // An empty text is no value, quoted or not.
+            "nullMarkers": [""],
+            // Otherwise a NUL fails the load: `Bad character (ASCII 0) encountered` (tidb2dw#92).
+            "preserveAsciiControlCharacters": true,
         }),
         // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
@@ -99,13 +116,23 @@ pub(super) fn local_file(load: &MonthLoad) -> Option<&Path> {
     load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
-/// Whether the files can be loaded straight into a table of the target's types: every value is of the table's type and under
-/// the table's name, and a load reads days in one form only.
-pub(super) fn is_direct(load: &MonthLoad) -> bool {
+/// Whether the files can be loaded straight into a table of these fields: every value is of the table's type and under the
+/// table's name, no Parquet text is empty, and a load reads days in one form only. A Parquet column that may lack values
+/// does not go into one that must have them: BigQuery puts the values into other rows (python-bigquery#1692).
+pub(super) fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
+    let takes_no_null: Vec<&str> = fields
+        .iter()
+        .filter(|field| field.mode.as_deref() == Some("REQUIRED"))
+        .map(|field| field.name.as_str())
+        .collect();
     let as_it_is = |column: &LoadColumn| {
-        column.reading() == Reading::AsIs
-            && staged_name(column) == column.column.name
-            && !may_have_no_value(column, load)
+        let values = load.values.get(&column.file_name);
+        let may_be_empty = column.file_type == FileType::String && values.is_none_or(|values| values.may_be_empty);
+        let may_lack = load.format == FileFormat::Parquet
+            && takes_no_null.contains(&column.column.name.as_str())
+            && values.is_none_or(|values| !values.required);
+        let is_same = column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
+        is_same && !may_be_empty && !may_lack && !may_have_no_value(column, load)
     };
     !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
@@ -122,7 +149,7 @@ fn day_form(load: &MonthLoad) -> Option<TimeForm> {
 
 #[cfg(test)]
 mod tests {
-    use finops_core::aws_cur;
+    use finops_core::{aws_cur, schema::ColumnValues};
 
     use super::{
         super::test::{column, load},
@@ -178,7 +205,7 @@ mod tests {
             let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::TimeText(*form), *to));
             let load = MonthLoad { columns: columns.collect(), ..load() };
             let job = configuration(&load, &Value::Null, &Value::Null).unwrap();
-            (is_direct(&load), job["dateFormat"].as_str().map(str::to_owned))
+            (is_direct(&load, &[]), job["dateFormat"].as_str().map(str::to_owned))
         };
         let month_first = Some("MM/DD/YYYY".to_owned());
         assert_eq!(of(&[(TimeForm::Day, Date), (TimeForm::Day, Date)]), (true, None));
@@ -211,6 +238,39 @@ mod tests {
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
     }
+
+    #[test]
+    fn an_object_that_bigquery_would_not_find_is_refused_before_anything_is_sent() {
+        for file in ["gs://b//report/a.csv", "gs://b/report//a.csv"] {
+            let files = vec!["gs://b/a.csv".to_owned(), file.to_owned()];
+            let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+            assert_eq!(error.kind(), Kind::Data);
+            assert!(error.full_message().ends_with(file), "{}", error.full_message());
+            assert_eq!(error.next_step(), Some(SET_A_PREFIX));
+        }
+        let files = vec!["/data//a.csv".to_owned()];
+        assert!(configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).is_ok(), "a local file");
+    }
+
+    #[test]
+    fn parquet_goes_straight_into_the_table_where_no_text_may_be_empty_and_no_value_missing_that_must_be_there() {
+        let of = |required, may_be_empty, mode: &str| {
+            let values = ColumnValues { required, required_parts: [false; 2], has_values: true, may_be_empty };
+            let mut column = column("a", FileType::String, ColumnType::String);
+            column.file_name = "a".to_owned();
+            let load = MonthLoad {
+                format: FileFormat::Parquet,
+                columns: vec![column],
+                values: [("a".to_owned(), values)].into(),
+                ..load()
+            };
+            is_direct(&load, &[Field { name: "a".to_owned(), mode: Some(mode.to_owned()), ..Field::default() }])
+        };
+        assert!(of(false, false, "NULLABLE") && of(true, false, "NULLABLE") && of(true, false, "REQUIRED"));
+        assert!(!of(false, false, "REQUIRED"), "a value may be missing");
+        assert!(!of(true, true, "NULLABLE"), "a text may be empty");
+    }
+
     #[test]
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
         let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];

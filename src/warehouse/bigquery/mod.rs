@@ -16,6 +16,7 @@ mod pace;
 mod prepare;
 mod probe;
 mod query;
+mod raw;
 mod rest;
 mod run_job;
 mod schema;
@@ -25,7 +26,7 @@ mod swap;
 mod upload;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -92,6 +93,8 @@ pub struct BigQuery {
     locations: Mutex<HashMap<String, String>>,
     /// Job id prefix of a month to the number up to which this run was told of jobs of other work.
     acknowledged: Mutex<HashMap<String, i64>>,
+    /// Datasets in which this run has seen that it may record.
+    recordable: Mutex<HashSet<String>>,
     new_tables: Pace,
     /// The first quota error of this run; once set, no new work starts.
     quota_used_up: OnceLock<String>,
@@ -111,6 +114,7 @@ impl BigQuery {
             forgotten_after: options.forgotten_after,
             locations: Mutex::default(),
             acknowledged: Mutex::default(),
+            recordable: Mutex::default(),
             new_tables: Pace::new(options.emulator_host.is_some()),
             quota_used_up: OnceLock::new(),
         })

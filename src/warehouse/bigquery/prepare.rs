@@ -1,6 +1,6 @@
 //! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
 
-use std::sync::{OnceLock, atomic::AtomicBool};
+use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 
 use finops_core::{
     hint,
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY, STAGED,
     model::{Field, Table},
+    raw::RawForm,
     schema::{sql_type, table_schema},
     state::{missing_columns, state_schema},
 };
@@ -37,6 +38,8 @@ pub struct Prepared {
     pub(super) has_row_policies: bool,
     /// A copy was refused for what the table is: the other months need not try.
     pub(super) copies_refused: AtomicBool,
+    /// How files are loaded as they are, after what this run saw.
+    pub(super) raw_form: Mutex<RawForm>,
     /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
     /// table on which others put something.
     pub(super) was_compared: tokio::sync::Mutex<bool>,
@@ -86,7 +89,8 @@ impl BigQuery {
             };
             self.check_state(dataset, &table)?;
             self.keep(dataset, STATE_TABLE, &table, &location).await?;
-            self.add_state_columns(dataset, &table, &location).await
+            self.add_state_columns(dataset, &table, &location).await?;
+            self.see_that_it_may_record(dataset, &location).await
         };
         let has_row_policies = async {
             // One that is created now has none.
@@ -131,6 +135,7 @@ impl BigQuery {
             staging_dataset: staging_dataset.to_owned(),
             has_row_policies,
             copies_refused: AtomicBool::new(false),
+            raw_form: Mutex::default(),
             was_compared: tokio::sync::Mutex::new(false),
             lost: OnceLock::new(),
         })
@@ -170,6 +175,17 @@ impl BigQuery {
         let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
         let altered = self.client.query(location, &sql, &[]).await;
         altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
+    }
+
+    /// Before anything is staged: a month that cannot be recorded is loaded again by each run.
+    async fn see_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
+        let recordable = || self.recordable.lock().unwrap_or_else(PoisonError::into_inner);
+        if recordable().contains(dataset) {
+            return Ok(());
+        }
+        self.try_recording(dataset, location, |_| true).await?;
+        recordable().insert(dataset.to_owned());
+        Ok(())
     }
 
     /// Creates the dataset and returns its location.

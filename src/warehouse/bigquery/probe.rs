@@ -60,7 +60,7 @@ impl BigQuery {
     /// # Errors
     /// `Permission` where it may not.
     pub async fn may_run_jobs(&self) -> Result<Option<String>> {
-        let tried = self.client.dry_run(&self.default_location, "SELECT 1").await;
+        let tried = self.client.dry_run(&self.default_location, "SELECT 1", &[]).await;
         let doing = || format!("trying a query in project {}", self.project());
         Ok(tried.map_err(|failure| failure.into_error(&doing()))?.user_email)
     }
@@ -85,7 +85,7 @@ impl BigQuery {
     /// `Permission` where it may not.
     pub async fn may_create_dataset(&self, dataset: &str) -> Result<()> {
         let path = Dialect::BigQuery.path(&[self.project(), dataset]);
-        let tried = self.client.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}")).await;
+        let tried = self.client.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}"), &[]).await;
         tried.map(drop).map_err(|f| f.into_error(&format!("trying to create dataset {}.{dataset}", self.project())))
     }
 
@@ -95,7 +95,7 @@ impl BigQuery {
     /// `Permission` where they may not.
     pub async fn may_create_tables(&self, dataset: &str, location: &str) -> Result<()> {
         let sql = format!("CREATE TABLE {} (a STRING)", self.path(dataset, "finops_check"));
-        let tried = self.client.dry_run(location, &sql).await;
+        let tried = self.client.dry_run(location, &sql, &[]).await;
         tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
     }
 
@@ -135,15 +135,27 @@ impl BigQuery {
         }
     }
 
-    /// Reads a row of the state table, if there is such a table.
+    /// Reads a row of the state table, if there is such a table, and sees whether one may be added, if jobs may be run.
     ///
     /// # Errors
-    /// `ForeignTable` where finops did not create it; what BigQuery says to reading it.
-    pub async fn read_state(&self, dataset: &str) -> Result<bool> {
-        let Some(table) = self.find_table(dataset, STATE_TABLE).await? else { return Ok(false) };
+    /// `ForeignTable` where finops did not create it; what BigQuery says to reading it, and to adding a row.
+    pub async fn try_state(&self, dataset: &str, location: &str, may_run_jobs: bool) -> Result<bool> {
+        let Some(table) = self.find_table(dataset, STATE_TABLE).await? else {
+            // Whether a sandbox refuses the statement before it looks for the table is not known.
+            let tried = if may_run_jobs { self.try_recording(dataset, location, |_| true).await } else { Ok(()) };
+            return tried
+                .map(|()| false)
+                .or_else(|error| if error.kind() == Kind::NotFound { Ok(false) } else { Err(error) });
+        };
         self.check_state(dataset, &table)?;
         let read = self.client.first_row(dataset, STATE_TABLE).await;
-        read.map(|_| true).map_err(|failure| failure.into_error(&format!("reading {}", self.state_table(dataset))))
+        read.map_err(|failure| failure.into_error(&format!("reading {}", self.state_table(dataset))))?;
+        // A run adds the columns that an older version's table lacks.
+        let is_there = |name: &str| table.schema.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        if may_run_jobs {
+            self.try_recording(dataset, location, is_there).await?;
+        }
+        Ok(true)
     }
 }
 

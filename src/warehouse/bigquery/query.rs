@@ -31,8 +31,19 @@ pub(super) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Va
 
 impl Client {
     /// Runs `sql` in `location` to its end and reads every page. Must be idempotent: where BigQuery fails to carry it out,
-    /// it runs again as a new job.
+    /// it runs again as a new job. What it names is there: BigQuery may not find it for a moment where it is new.
     pub(super) async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
+        let query = || self.query_if_there(location, sql, parameters);
+        query.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await
+    }
+
+    /// The same of a table that may not be there.
+    pub(super) async fn query_if_there(
+        &self,
+        location: &str,
+        sql: &str,
+        parameters: &[Value],
+    ) -> Result<Answer, Failure> {
         let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
             request["parameterMode"] = "NAMED".into();

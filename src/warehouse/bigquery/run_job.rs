@@ -19,7 +19,8 @@ impl Client {
     ) -> Result<Job, Failure> {
         let job = with_id(job, self.project(), id, location);
         let insert = || self.insert_job(&job, file);
-        let inserted = match insert.retry(self.job_backoff()).when(Failure::is_transient_job).await {
+        let insert = || insert.retry(self.job_backoff()).when(Failure::is_transient_job);
+        let inserted = match insert.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await {
             // The answer to the first insert was lost.
             Err(failure) if failure.is_status(409) => self.inserted_job(id, location).await?,
             inserted => inserted?,

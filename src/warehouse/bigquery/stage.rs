@@ -5,8 +5,9 @@
 //! own run removes it; where that was killed, it expires.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     hash::{BuildHasher, RandomState},
+    sync::PoisonError,
 };
 
 use backon::BackoffBuilder;
@@ -23,14 +24,15 @@ use serde_json::{Value, json};
 use super::{
     BigQuery, MANAGED_BY,
     cast::{is_staged_as_text, month_query, refused_query, staged_name},
-    errors::{is_about_null, is_about_text, is_transient_job, load_error, refuses_schema},
+    errors::{is_about_null, is_not_there_yet, is_transient_job, load_error, refuses_modes, refuses_schema},
     load::{configuration, is_direct, job_id_prefix, local_file},
     model::{Field, Job, LoadStatistics},
     prepare::Prepared,
+    raw::RawForm,
 };
 use crate::{
     error::{Error, Kind, Result},
-    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, name_no_value, sql::NO_VALUE},
+    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
 };
 
 /// So many batches of a month are added at once.
@@ -64,6 +66,14 @@ impl StagingTable {
     }
 }
 
+/// What became of a load.
+enum Loaded {
+    /// The rows are in the staging table: what the load reported, and what BigQuery bills for it.
+    Rows(LoadStatistics, u64),
+    /// BigQuery does not take the files so; in this form it may.
+    Refused(RawForm),
+}
+
 /// One attempt to stage a month.
 struct Attempt<'a> {
     bigquery: &'a BigQuery,
@@ -76,7 +86,7 @@ struct Attempt<'a> {
 }
 
 /// What became of a batch.
-struct Loaded {
+struct Filled {
     statistics: LoadStatistics,
     billed: u64,
     groups: Option<Groups>,
@@ -135,34 +145,39 @@ impl Attempt<'_> {
         self.create(&staging.name, self.typed(), staging.expires).await?;
         let batches = self.load.batches();
         let (own, shared): (Vec<_>, Vec<_>) = batches.iter().enumerate().partition(|(_, batch)| batch.is_own);
-        let mut loaded = Vec::with_capacity(batches.len());
+        let mut filled = Vec::with_capacity(batches.len());
         // One after the other, so that what the table has more after each is its own.
         let mut before = Groups::new();
         for (number, batch) in own {
             let batch = self.fill_with(batch, number, staging).await?;
             let (figures, sum_job) = self.sum(staging).await?;
             let billed = batch.billed + self.bigquery.bytes_billed(&sum_job, &self.table.location).await;
-            loaded.push(Loaded { groups: Some(added(&before, &figures.groups)), billed, ..batch });
+            filled.push(Filled { groups: Some(added(&before, &figures.groups)), billed, ..batch });
             before = figures.groups;
         }
-        let shared: Vec<Loaded> = stream::iter(shared)
+        let shared: Vec<Filled> = stream::iter(shared)
             .map(|(number, batch)| self.fill_with(batch, number, staging))
             .buffered(BATCHES)
             .try_collect()
             .await?;
-        loaded.extend(shared);
+        filled.extend(shared);
         let (mut figures, sum_job) = self.sum(staging).await?;
         let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u64>().ok());
         let total = |of: fn(&LoadStatistics) -> &Option<String>| {
-            loaded.iter().map(|batch| number(of(&batch.statistics))).sum::<Option<u64>>()
+            filled.iter().map(|batch| number(of(&batch.statistics))).sum::<Option<u64>>()
         };
         figures.files = total(|statistics| &statistics.input_files);
         figures.written = total(|statistics| &statistics.output_rows);
-        figures.left_out = loaded.iter().filter_map(|batch| number(&batch.statistics.bad_records)).sum();
-        figures.bytes_billed = loaded.iter().map(|batch| batch.billed).sum();
+        figures.left_out = filled.iter().filter_map(|batch| number(&batch.statistics.bad_records)).sum();
+        figures.bytes_billed = filled.iter().map(|batch| batch.billed).sum();
         let of_batch =
-            |batch: Loaded| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
-        figures.batches = loaded.into_iter().map(of_batch).collect();
+            |batch: Filled| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
+        figures.batches = filled.into_iter().map(of_batch).collect();
+        let of_files: BTreeSet<&str> = batches.iter().flat_map(columns_with_values).collect();
+        let of_files: Vec<&str> = of_files.into_iter().collect();
+        let (Prepared { target, location, .. }, table) =
+            (self.table, (staging.dataset.as_str(), staging.name.as_str()));
+        figures.lost = self.bigquery.lost_columns(target, &of_files, table, location).await?;
         Ok((figures, sum_job))
     }
 
@@ -173,18 +188,20 @@ impl Attempt<'_> {
     }
 
     /// Adds a batch of the month's files to the staging table.
-    async fn fill_with(&self, load: &MonthLoad, number: usize, staging: &StagingTable) -> Result<Loaded> {
+    async fn fill_with(&self, load: &MonthLoad, number: usize, staging: &StagingTable) -> Result<Filled> {
         let batch = Attempt { load, batch: number, name: self.name.clone(), ..*self };
-        let loaded = if is_direct(load) { batch.append().await? } else { None };
+        let form = self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner).of(load.format);
+        let is_direct = form == RawForm::Plain && is_direct(load, &self.table.fields);
+        let loaded = if is_direct { batch.append().await? } else { Loaded::Refused(form) };
         let (statistics, billed) = match loaded {
-            Some(statistics) => (statistics, 0),
-            None => batch.convert(staging).await?,
+            Loaded::Rows(statistics, billed) => (statistics, billed),
+            Loaded::Refused(form) => batch.convert(form, staging).await?,
         };
-        Ok(Loaded { statistics, billed, groups: None })
+        Ok(Filled { statistics, billed, groups: None })
     }
 
-    /// Appends the files to the staging table; `None` where BigQuery does not take their columns as they are.
-    async fn append(&self) -> Result<Option<LoadStatistics>> {
+    /// Appends the files to the staging table.
+    async fn append(&self) -> Result<Loaded> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
         let mut schema = super::schema::table_schema(&columns)?;
         // A column that takes no NULL must be said to take none.
@@ -198,17 +215,14 @@ impl Attempt<'_> {
         let load = json!({"load": configuration(self.load, &schema, &self.reference(&self.name))?});
         let (id, job) = self.run(&load, "load", local_file(self.load).is_some()).await?;
         match &job.status.error_result {
-            None => Ok(Some(job.statistics.load.unwrap_or_default())),
+            None => Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), 0)),
+            Some(error) if let Some(form) = self.form_after(RawForm::Plain, &job, &id) => Ok(Loaded::Refused(form)),
             Some(error) if refuses_schema(error) => {
                 tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
-                Ok(None)
+                Ok(Loaded::Refused(RawForm::Plain))
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-                let is_text = std::iter::once(error).chain(&job.status.errors).any(is_about_text);
-                if is_text && self.load.no_value.texts.is_empty() {
-                    return Err(failed.hint(name_no_value(self.load)));
-                }
                 Err(if is_about_null(error, &job.status.errors) {
                     failed.hint(self.let_it_take_null())
                 } else {
@@ -220,12 +234,22 @@ impl Attempt<'_> {
 
     /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
     /// reported and what BigQuery bills for the conversion.
-    async fn convert(&self, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+    async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
         check_names(self.load)?;
-        let raw = format!("{}_files{}", self.name, self.ending());
-        let converted = self.convert_by(&raw, staging).await;
-        self.bigquery.remove_table(&staging.dataset, &raw).await;
-        converted
+        let mut form = form;
+        loop {
+            let raw = format!("{}_{}{}", self.name, form.name(), self.ending());
+            let converted = self.convert_by(form, &raw, staging).await;
+            self.bigquery.remove_table(&staging.dataset, &raw).await;
+            match converted? {
+                Loaded::Rows(statistics, billed) => {
+                    // Only what worked is worth it for other months.
+                    *self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner) = form;
+                    return Ok((statistics, billed));
+                }
+                Loaded::Refused(next) => form = next,
+            }
+        }
     }
 
     /// Tells names of one batch from those of another.
@@ -233,18 +257,22 @@ impl Attempt<'_> {
         if self.batch == 0 { String::new() } else { format!("_{}", self.batch) }
     }
 
-    async fn convert_by(&self, raw: &str, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+    async fn convert_by(&self, form: RawForm, raw: &str, staging: &StagingTable) -> Result<Loaded> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
-        let query = month_query(self.load, &self.table.target.layout, &self.table.fields, &raw_path)?;
-        let schema = self.schema();
-        let load = json!({"load": configuration(self.load, &schema, &self.reference(raw))?});
+        let raw_load = form.load(self.load);
+        let query = month_query(&raw_load, &self.table.target.layout, &self.table.fields, &raw_path)?;
+        let schema = schema(&raw_load, form);
+        let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
-        let (id, job) = self.run(&load, "files", local_file(self.load).is_some()).await?;
+        let (id, job) = self.run(&load, form.name(), local_file(self.load).is_some()).await?;
         if let Some(error) = &job.status.error_result {
+            if let Some(form) = self.form_after(form, &job, &id) {
+                return Ok(Loaded::Refused(form));
+            }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+            let is_refused = refuses_schema(error) || refuses_modes(error, &job.status.errors);
             // The table is new, so that no other name would help.
-            let way_out = hint::REPORT_OR_CSV;
-            return Err(if refuses_schema(error) { failed.hint(way_out) } else { failed });
+            return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
         }
         let query = json!({"query": {
             "query": query,
@@ -256,7 +284,7 @@ impl Attempt<'_> {
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
             if error.message.contains(NO_VALUE)
-                && let Some(refused) = self.refused(&raw_path).await
+                && let Some(refused) = self.refused(&raw_load, &raw_path).await
             {
                 return Err(refused.job(query_id));
             }
@@ -271,7 +299,19 @@ impl Attempt<'_> {
         }
         let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
         let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
-        Ok((job.statistics.load.unwrap_or_default(), billed))
+        Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
+    }
+
+    /// The form to try after the job's failure, if one may help.
+    fn form_after(&self, form: RawForm, job: &Job, id: &str) -> Option<RawForm> {
+        let error = job.status.error_result.as_ref()?;
+        let next = form.after(self.load, error, &job.status.errors)?;
+        tracing::info!(
+            job_id = id,
+            message = error.message,
+            "the files are not taken so: loading them in another form"
+        );
+        Some(next)
     }
 
     /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
@@ -325,45 +365,25 @@ impl Attempt<'_> {
         let client = &self.bigquery.client;
         let file = local_file(self.load).filter(|_| sends_file);
         let job = json!({ "configuration": configuration });
-        let mut pauses = client.job_backoff().build();
+        let (mut pauses, mut while_new) = (client.job_backoff().build(), client.new_backoff().build());
         let mut attempt = 0;
         loop {
             attempt += 1;
             let id = format!("{}{}-{what}{}-{attempt}", job_id_prefix(target, self.load), self.name, self.ending());
             let job = client.run_job(&job, &id, location, file).await.map_err(|f| f.into_error(&self.doing()))?;
-            let transient = job.status.error_result.as_ref().is_some_and(is_transient_job);
-            let Some(pause) = pauses.next().filter(|_| transient) else { return Ok((id, job)) };
+            let pause = match &job.status.error_result {
+                Some(error) if is_transient_job(error) => pauses.next(),
+                Some(error) if is_not_there_yet(error) => while_new.next(),
+                _ => None,
+            };
+            let Some(pause) = pause else { return Ok((id, job)) };
             tokio::time::sleep(pause).await;
         }
     }
 
-    /// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
-    fn schema(&self) -> Value {
-        let fields = self.load.columns.iter().map(|column| {
-            let name = staged_name(column);
-            let field_type = match column.file_type {
-                FileType::Map(form) => return map(name, form),
-                FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, self.load) => "STRING",
-                FileType::Text(_) | FileType::TimeText(_) => {
-                    super::schema::sql_type(&column.column).unwrap_or("STRING")
-                }
-                FileType::String | FileType::Other => "STRING",
-                // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
-                FileType::Int64 | FileType::Nanos => "INT64",
-                FileType::Double => "FLOAT64",
-                FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
-                FileType::Timestamp => "TIMESTAMP",
-                FileType::Date => "DATE",
-                FileType::Boolean => "BOOL",
-            };
-            json!({"name": name, "type": field_type})
-        });
-        json!({"fields": fields.collect::<Vec<_>>()})
-    }
-
     /// The values that made the conversion fail, if it failed for such.
-    async fn refused(&self, raw: &str) -> Option<Error> {
-        let (sql, columns) = refused_query(self.load, raw);
+    async fn refused(&self, raw_load: &MonthLoad, raw: &str) -> Option<Error> {
+        let (sql, columns) = refused_query(raw_load, raw);
         let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
@@ -392,6 +412,40 @@ impl Attempt<'_> {
         let table = self.bigquery.table_name(&self.table.target.name);
         format!("staging the files of {} for {table}", self.load.billing_period)
     }
+}
+
+/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
+fn schema(load: &MonthLoad, form: RawForm) -> Value {
+    let field = |column: &LoadColumn| {
+        let name = staged_name(column);
+        let field_type = match column.file_type {
+            FileType::Map(form) => return map(name, form),
+            FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, load) => "STRING",
+            FileType::Text(_) | FileType::TimeText(_) => super::schema::sql_type(&column.column).unwrap_or("STRING"),
+            FileType::String | FileType::Other => "STRING",
+            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+            FileType::Int64 | FileType::Nanos => "INT64",
+            FileType::Double => "FLOAT64",
+            FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
+            FileType::Timestamp => "TIMESTAMP",
+            FileType::Date => "DATE",
+            FileType::Boolean => "BOOL",
+        };
+        json!({"name": name, "type": field_type})
+    };
+    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
+    form.set_modes(load, &mut fields);
+    json!({ "fields": fields })
+}
+
+/// The columns of which the files surely have values, and which a load may leave without any and say nothing
+/// (python-bigquery#2370, PostHog#45417).
+fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
+    let has_values = |column: &&LoadColumn| {
+        matches!(column.file_type, FileType::Map(_))
+            && load.values.get(&column.file_name).is_some_and(|values| values.has_values)
+    };
+    load.columns.iter().filter(has_values).map(|column| column.column.name.as_str()).collect()
 }
 
 /// The column that BigQuery makes of a Parquet map.

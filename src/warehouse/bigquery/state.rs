@@ -77,7 +77,8 @@ impl BigQuery {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(Loaded::nothing()) };
         let sql = last_records_query(&self.path(&name.dataset, STATE_TABLE));
         let table = [parameter("table", "STRING", Some(name.table.clone()))];
-        let answer = self.client.query(&location, &sql, &table).await.map(Some).or_else(Failure::none_if_missing);
+        let answer =
+            self.client.query_if_there(&location, &sql, &table).await.map(Some).or_else(Failure::none_if_missing);
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
@@ -120,10 +121,27 @@ impl BigQuery {
         Err(not_ours(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
     }
 
+    /// Sees whether a row may be added to the state table, by the statement that adds one: a project without billing loads
+    /// months and copies them, and takes no INSERT.
+    ///
+    /// # Errors
+    /// What BigQuery says to it; `NotFound` where there is no such table.
+    pub(super) async fn try_recording(
+        &self,
+        dataset: &str,
+        location: &str,
+        is_there: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        let sql = insert_statement(&self.path(dataset, STATE_TABLE), is_there);
+        let parameters = parameters_of(|_| None);
+        let tried = self.client.dry_run(location, &sql, &parameters).await;
+        tried.map(drop).map_err(|f| f.into_error(&format!("trying to record in {}", self.state_table(dataset))))
+    }
+
     /// Adds the row that tells of a load, unless it is there already.
     pub(super) async fn record(&self, target: &Target, record: &LoadRecord, location: &str) -> Result<()> {
         let dataset = &target.name.dataset;
-        let sql = insert_statement(&self.path(dataset, STATE_TABLE));
+        let sql = insert_statement(&self.path(dataset, STATE_TABLE), |_| true);
         let parameters = parameters(record);
         let insert = || self.client.query(location, &sql, &parameters);
         let inserted = insert.retry(self.client.job_backoff()).when(Failure::is_concurrent_update).await;
@@ -132,13 +150,16 @@ impl BigQuery {
     }
 }
 
-fn insert_statement(state_table: &str) -> String {
+/// The statement that adds a row, with the columns that the table has.
+fn insert_statement(state_table: &str, is_there: impl Fn(&str) -> bool) -> String {
+    let columns = || COLUMNS.iter().filter(|column| is_there(column.name));
     // `rows` is a keyword, so every name is quoted.
-    let names = COLUMNS.map(|column| Dialect::BigQuery.quote(column.name)).join(", ");
-    let values = COLUMNS.map(|StateColumn { name, of, .. }| match of {
+    let names = columns().map(|column| Dialect::BigQuery.quote(column.name)).collect::<Vec<_>>().join(", ");
+    let value = |StateColumn { name, of, .. }: &StateColumn| match of {
         Type::Json => format!("PARSE_JSON(@{name})"),
         _ => format!("@{name}"),
-    });
+    };
+    let values: Vec<String> = columns().map(value).collect();
     format!(
         "INSERT INTO {state_table} ({names}) SELECT {} FROM (SELECT 1) WHERE NOT EXISTS (SELECT 1 FROM {state_table} \
          WHERE table_name = @table_name AND billing_period = @billing_period AND sequence = @sequence)",
@@ -147,9 +168,13 @@ fn insert_statement(state_table: &str) -> String {
 }
 
 fn parameters(record: &LoadRecord) -> Vec<Value> {
+    parameters_of(|column| (column.write)(record))
+}
+
+fn parameters_of(value: impl Fn(&StateColumn) -> Option<String>) -> Vec<Value> {
     let parameter = |column: &StateColumn| {
         let sql_type = if column.of == Type::Json { "STRING" } else { sql_type(column) };
-        let value = (column.write)(record);
+        let value = value(column);
         // Without a zone, a parameter's time is UTC, too; with one, that need not be known.
         parameter(
             column.name,

@@ -86,6 +86,11 @@ impl Cast {
                 given: name,
                 expected: Some(EXPECTED_DECIMAL),
             },
+            // An empty text is no value. DuckDB reads those of CSV as NULL.
+            (FileType::String, Reading::AsIs) => {
+                let value = format!("NULLIF({name}, '')");
+                Self { text: name.clone(), given: name, value, expected: None }
+            }
             (_, Reading::AsIs) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
                 Self { text: name.clone(), given: name, value, expected: None }

@@ -3,12 +3,12 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Asking, Held, Seen, same},
     place::Place,
-    scratch::{COLUMNS, Columns, Scratch, schema},
+    scratch::{COLUMNS, Columns, Loaded, Scratch, schema},
 };
 
 pub fn questions(place: &Place) -> Vec<Asking<'_>> {
@@ -17,17 +17,17 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             [
                 "1a",
                 "S1",
-                "A load of CSV into a month takes a schema that has only some of the table's columns, in another order",
+                "A load of CSV into a month is refused where its schema lacks columns of the table",
                 "finops appends to a staging table instead",
             ],
             a_subset(place),
         ),
-        Asking::relied(
+        Asking::either(
             [
                 "2a",
                 "N1",
                 "CSV amounts with an exponent go into BIGNUMERIC exactly",
-                "AWS writes 2.1e-07; the month's cost",
+                "AWS writes 2.1e-07; after a refusal finops loads amounts as texts, which costs a query a month",
             ],
             amounts(place, "exponents", &["-2.1e-07", "1E-10", "3e3"], &["-0.00000021", "0.0000000001", "3000"]),
         ),
@@ -44,19 +44,19 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             [
                 "6a",
                 "C4",
-                "An empty CSV field without quotes is an empty string in a STRING column",
-                "finops reads '' and NULL alike",
+                "An empty CSV field without quotes is NULL in a STRING column",
+                "finops's loads have nullMarkers, see 6d",
             ],
-            empty_text(place, "empty_unquoted", ""),
+            empty_text(place, "empty_unquoted", "", json!({}), "NULL"),
         ),
         Asking::either(
             [
                 "6b",
                 "C4",
                 "An empty CSV field in quotes is an empty string in a STRING column",
-                "finops reads '' and NULL alike",
+                "finops's loads have nullMarkers, see 6d",
             ],
-            empty_text(place, "empty_quoted", "\"\""),
+            empty_text(place, "empty_quoted", "\"\"", json!({}), ""),
         ),
         Asking::relied(
             [
@@ -66,6 +66,50 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
                 "rows without an amount or a moment, which is most of a report's columns",
             ],
             empty_values(place),
+        ),
+        Asking::relied(
+            [
+                "6d",
+                "C4",
+                "With nullMarkers of the empty text, an empty CSV field is NULL in a STRING column, without quotes or with them",
+                "an empty text is NULL in the tables, as from Parquet",
+            ],
+            marked_texts(place),
+        ),
+        Asking::relied(
+            [
+                "6e",
+                "C7",
+                "With preserveAsciiControlCharacters, a NUL in a CSV field is loaded",
+                "a tag or description with one does not fail its month",
+            ],
+            nul(place, "nul_kept", true),
+        ),
+        Asking::either(
+            ["6f", "C7", "Without it, a NUL in a CSV field fails the load", "finops's loads have it"],
+            nul(place, "nul_refused", false),
+        ),
+        Asking::either(
+            [
+                "6g",
+                "",
+                "Spaces round a CSV text without quotes are kept",
+                "a tag `prod ` is the same from CSV and from Parquet",
+            ],
+            spaces(place),
+        ),
+        Asking::either(
+            ["10b", "F3", "An object with `//` in its name is not found", "finops refuses such names before a job"],
+            two_slashes(place),
+        ),
+        Asking::either(
+            [
+                "10c",
+                "",
+                "Objects with `,`, `?`, `[` and `]` in their names are loaded",
+                "a name that BigQuery does not find fails its month",
+            ],
+            odd_names(place),
         ),
         Asking::relied(
             [
@@ -84,6 +128,15 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
                 "direct loads of Azure's actual and amortized cost",
             ],
             month_first(place),
+        ),
+        Asking::either(
+            [
+                "8c",
+                "C5",
+                "With dateFormat MM/DD/YYYY, 9/5/2025 is read, and 09/15/25 is a day of the year 25",
+                "the first is a file's own later row; the second is found where it tells the month",
+            ],
+            short_days(place),
         ),
         Asking::relied(
             [
@@ -123,9 +176,7 @@ async fn a_subset(place: &Place) -> Held {
     let table = Scratch::new(place, "csv_subset", COLUMNS).await?;
     let files = [b"cost,month\n1.5,2025-09-01\n".to_vec()];
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
-    table.csv_with(&files, &json!({"schema": schema(&columns)})).await?.taken()?;
-    let rows = table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?;
-    same(&rows, &[["2025-09-01 00:00:00+00", "1.5", "NULL"]])
+    table.csv_with(&files, &json!({"schema": schema(&columns)})).await?.refused("missing in new schema")
 }
 
 fn september(amounts: &[&str]) -> String {
@@ -140,13 +191,61 @@ async fn amounts(place: &Place, name: &str, written: &[&str], believed: &[&str])
     same(&rows.concat(), &believed)
 }
 
-async fn empty_text(place: &Place, name: &str, field: &str) -> Held {
+async fn empty_text(place: &Place, name: &str, field: &str, options: Value, believed: &str) -> Held {
     let table = Scratch::new(place, name, COLUMNS).await?;
-    table.csv(&format!("month,cost,note\n2025-09-01,1,{field}\n")).await?.taken()?;
+    let file = format!("month,cost,note\n2025-09-01,1,{field}\n").into_bytes();
+    table.csv_with(&[file], &options).await?.taken()?;
     match table.rows("note").await?.concat().join(",").as_str() {
-        "" => Ok(()),
+        found if found == believed => Ok(()),
+        "" => Err(Seen::Differs("it is an empty string".to_owned())),
         other => Err(Seen::Differs(format!("it is {other}"))),
     }
+}
+
+async fn marked_texts(place: &Place) -> Held {
+    let markers = json!({"nullMarkers": [""]});
+    empty_text(place, "marked_unquoted", "", markers.clone(), "NULL").await?;
+    empty_text(place, "marked_quoted", "\"\"", markers, "NULL").await
+}
+
+async fn nul(place: &Place, name: &str, preserved: bool) -> Held {
+    let table = Scratch::new(place, name, COLUMNS).await?;
+    let file = b"month,cost,note\n2025-09-01,1,a\0b\n".to_vec();
+    let options = if preserved { json!({"preserveAsciiControlCharacters": true}) } else { json!({}) };
+    let loaded = table.csv_with(&[file], &options).await?;
+    if !preserved {
+        return loaded.refused("");
+    }
+    loaded.taken()?;
+    same(&table.rows("CAST(LENGTH(note) AS STRING)").await?, &[["3"]])
+}
+
+async fn spaces(place: &Place) -> Held {
+    let table = Scratch::new(place, "spaces", COLUMNS).await?;
+    table.csv("month,cost,note\n2025-09-01,1, prod \n").await?.taken()?;
+    same(&table.rows("note").await?, &[[" prod "]])
+}
+
+/// A load of one object of that name.
+async fn named(place: &Place, table: &str, name: &str) -> Result<Loaded, Seen> {
+    let table = Scratch::new(place, table, COLUMNS).await?;
+    let mut load = table.csv_load();
+    load["sourceUris"] = json!([place.put(name, september(&["1"]).into_bytes()).await?]);
+    place.run(&json!({"load": load})).await.map(Loaded)
+}
+
+async fn two_slashes(place: &Place) -> Held {
+    match named(place, "two_slashes", "folder//two_slashes.csv").await?.failure() {
+        Some(("notFound", _)) => Ok(()),
+        other => Err(Seen::Differs(format!("{other:?}"))),
+    }
+}
+
+async fn odd_names(place: &Place) -> Held {
+    for (at, name) in ["a,b.csv", "a?b.csv", "a[b].csv"].into_iter().enumerate() {
+        named(place, &format!("odd_name_{at}"), name).await?.taken()?;
+    }
+    Ok(())
 }
 
 async fn empty_values(place: &Place) -> Held {
@@ -174,6 +273,13 @@ async fn month_first(place: &Place) -> Held {
     table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
     let rows = table.rows("CAST(month AS STRING), CAST(moment AS STRING)").await?;
     same(&rows, &[["2025-09-30", "2025-09-02 03:00:00+00"]])
+}
+
+async fn short_days(place: &Place) -> Held {
+    let table = Scratch::new(place, "short_days", &[("id", "STRING"), ("day", "DATE")]).await?;
+    let files = [b"id,day\n1,9/5/2025\n2,09/15/25\n".to_vec()];
+    table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
+    same(&table.rows("id, CAST(day AS STRING)").await?, &[["1", "2025-09-05"], ["2", "0025-09-15"]])
 }
 
 async fn day_first(place: &Place) -> Held {

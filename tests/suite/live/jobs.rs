@@ -53,6 +53,15 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             ],
             dry_run(place),
         ),
+        Asking::relied(
+            [
+                "26b",
+                "Q17",
+                "A dry run of an INSERT with named parameters is done at once, and adds no row",
+                "finops tries so whether it may record, before it loads",
+            ],
+            dry_insert(place),
+        ),
     ]
 }
 
@@ -123,4 +132,16 @@ async fn dry_run(place: &Place) -> Held {
     same(&answer["status"]["state"], &json!("DONE"))?;
     same(&answer["user_email"].is_string(), &true)?;
     same(&place.tables().await?.contains(&"dry_run".to_owned()), &false)
+}
+
+async fn dry_insert(place: &Place) -> Held {
+    let table = Scratch::new(place, "dry_insert", &[("note", "STRING")]).await?;
+    let sql = format!("INSERT INTO {} (note) SELECT @note FROM (SELECT 1)", table.path());
+    let note = json!([{"name": "note", "parameterType": {"type": "STRING"}, "parameterValue": {}}]);
+    let query = json!({"query": sql, "useLegacySql": false, "parameterMode": "NAMED", "queryParameters": note});
+    let reference = json!({"projectId": place.project, "location": place.location});
+    let job = json!({"jobReference": reference, "configuration": {"dryRun": true, "query": query}});
+    let answer = place.call(Method::POST, &["jobs"], &job).await?.accepted("inserting a dry run")?;
+    same(&answer["status"]["state"], &json!("DONE"))?;
+    same(&table.rows("note").await?.len(), &0)
 }

@@ -1,6 +1,6 @@
 //! Parquet into a month, and into a table on the way there; and what a query makes of its values.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Asking, Held, Seen, same},
@@ -17,7 +17,7 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             [
                 "1c",
                 "S1",
-                "A load of Parquet into a month takes a schema that has only some of the table's columns, in another order",
+                "A load of Parquet into a month is refused where its schema lacks columns of the table",
                 "finops appends to a staging table instead",
             ],
             a_subset(place),
@@ -44,14 +44,32 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
             ["4c", "Q3", "A CAST of FLOAT64 to BIGNUMERIC takes the binary expansion", "finops goes by the text"],
             expansion(place),
         ),
-        Asking::relied(
+        Asking::either(
             [
                 "5",
                 "R1",
                 "REQUIRED fields of Parquet go into NULLABLE columns",
-                "files whose writer marks fields as required; every column of finops is NULLABLE",
+                "after a refusal finops loads them with the files' modes; see 13 for the keys of maps",
             ],
             required_fields(place),
+        ),
+        Asking::either(
+            [
+                "5b",
+                "R1",
+                "REQUIRED fields of Parquet go into REQUIRED columns, with every value in its row",
+                "finops's way where 5 or 13 does not hold",
+            ],
+            required_columns(place),
+        ),
+        Asking::relied(
+            [
+                "5c",
+                "R2",
+                "A Parquet timestamp in nanoseconds goes into an INT64 column as a whole number",
+                "files of pandas and DuckDB; finops converts the numbers",
+            ],
+            nanoseconds(place),
         ),
         Asking::relied(
             [
@@ -61,6 +79,15 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
                 "AWS's and Azure's moments, and so the month of each row",
             ],
             moments(place),
+        ),
+        Asking::either(
+            [
+                "13b",
+                "R6",
+                "A Parquet map whose groups have other names is loaded as NULL, and no error",
+                "finops counts keys where footers show some",
+            ],
+            other_groups(place),
         ),
         Asking::relied(
             [
@@ -96,9 +123,7 @@ async fn a_subset(place: &Place) -> Held {
     let table = Scratch::new(place, "parquet_subset", COLUMNS).await?;
     let file = parquet("SELECT 1.5::DECIMAL(38, 18) AS cost, TIMESTAMPTZ '2025-09-01 00:00:00+00' AS month");
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
-    table.parquet_with(file, &json!({"schema": schema(&columns)})).await?.taken()?;
-    let rows = table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?;
-    same(&rows, &[["2025-09-01 00:00:00+00", "1.5", "NULL"]])
+    table.parquet_with(file, &json!({"schema": schema(&columns)})).await?.refused("missing in new schema")
 }
 
 async fn double_into_bignumeric(place: &Place) -> Held {
@@ -142,6 +167,32 @@ async fn required_fields(place: &Place) -> Held {
     same(&table.rows("CAST(cost AS STRING), note").await?, &[["0.000000000000000001", "x"]])
 }
 
+async fn required_columns(place: &Place) -> Held {
+    let mut columns = schema(COLUMNS);
+    for at in 0..3 {
+        columns["fields"][at]["mode"] = "REQUIRED".into();
+    }
+    let table = Scratch::with(place, "required_columns", columns, &json!({})).await?;
+    table.parquet(REQUIRED.to_vec()).await?.taken()?;
+    same(&table.rows("CAST(cost AS STRING), note").await?, &[["0.000000000000000001", "x"]])
+}
+
+async fn nanoseconds(place: &Place) -> Held {
+    let table = Scratch::new(place, "nanoseconds", &[("moment", "INT64")]).await?;
+    table.parquet(parquet("SELECT TIMESTAMP_NS '2025-09-30 23:59:59.123456789' AS moment")).await?.taken()?;
+    same(&table.rows("CAST(moment AS STRING)").await?, &[["1759276799123456789"]])
+}
+
+async fn other_groups(place: &Place) -> Held {
+    let table = Scratch::with(place, "other_groups", map_schema(), &json!({})).await?;
+    let mut file = parquet("SELECT 1 AS id, MAP {'b': 'x'} AS tags");
+    while let Some(at) = file.windows(9).position(|name| name == b"key_value") {
+        file[at..at + 9].copy_from_slice(b"old_names");
+    }
+    table.parquet(file).await?.taken()?;
+    same(&table.rows("id, IF(tags IS NULL, 'none', 'some')").await?, &[["1", "none"]])
+}
+
 async fn moments(place: &Place) -> Held {
     const MOMENTS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP")];
     let table = Scratch::new(place, "moments", MOMENTS).await?;
@@ -153,11 +204,15 @@ async fn moments(place: &Place) -> Held {
     same(&table.rows("CAST(utc AS STRING), CAST(plain AS STRING)").await?, &[[believed, believed]])
 }
 
-async fn maps(place: &Place) -> Held {
+/// A table with a map.
+fn map_schema() -> Value {
     let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": "STRING"}]);
     let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
-    let fields = json!([{"name": "id", "type": "INT64"}, {"name": "tags", "type": "RECORD", "fields": entries}]);
-    let table = Scratch::with(place, "maps", json!({"fields": fields}), &json!({})).await?;
+    json!({"fields": [{"name": "id", "type": "INT64"}, {"name": "tags", "type": "RECORD", "fields": entries}]})
+}
+
+async fn maps(place: &Place) -> Held {
+    let table = Scratch::with(place, "maps", map_schema(), &json!({})).await?;
     let file = parquet(
         "SELECT 1 AS id, MAP {'b': 'x', 'a': NULL} AS tags UNION ALL SELECT 2, MAP {} UNION ALL SELECT 3, NULL ORDER BY id",
     );

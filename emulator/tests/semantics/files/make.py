@@ -31,6 +31,8 @@ def table(columns):
     return pa.table([pa.array([value], type=field.type) for field, value in columns], schema=schema)
 
 
+tags = [(pa.field("tags", pa.map_(pa.string(), pa.string())), [("b", "x"), ("a", None)])]
+pq.write_table(table(tags), "map.parquet")  # Its keys are REQUIRED.
 pq.write_table(table(columns), "types.parquet")
 pq.write_table(table(utc + nanos), "moments.parquet", version="2.6")
 pq.write_table(table([columns[3]]), "int96.parquet", use_deprecated_int96_timestamps=True)
