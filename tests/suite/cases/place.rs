@@ -175,10 +175,8 @@ impl Place {
     pub fn text(&self, column: &str, held: &str) -> String {
         let column = format!("\"{}\"", column.replace('"', "\"\""));
         match (&self.cloud, held) {
-            (None, _) => format!("{column}::VARCHAR"),
             (Some(_), "BIGNUM") => format!("bq_bignumeric_text({column})"),
-            // Whether a quoted empty text is NULL is not of the cases.
-            (Some(_), _) => format!("nullif({column}::VARCHAR, '')"),
+            _ => format!("{column}::VARCHAR"),
         }
     }
 
