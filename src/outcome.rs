@@ -145,7 +145,7 @@ pub fn empty(month: &mut MonthReport, files: usize) {
 /// The error of a month with, where the fault is in the delivery itself, the way to go on without it.
 pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
     match (error.kind(), error.next_step()) {
-        (Kind::Data | Kind::Verification, Some(hint)) => {
+        (Kind::Data | Kind::Verification | Kind::Archived, Some(hint)) => {
             let id = Some(delivery.manifest.execution_id.as_str());
             let hint = export.hint_without(hint, &delivery.manifest_uri, id);
             error.hint(hint)

@@ -366,7 +366,7 @@ async fn a_refusal_is_told_by_its_code() {
         ("AccessDenied", "Access Denied", "permission", "no permission to read", "Requester Pays is off"),
         ("RequestTimeTooSkewed", "The difference is too large", "credentials", "the clock", "set this machine's clock"),
         ("ExpiredToken", "The provided token has expired.", "credentials", "are not accepted", "aws sso login"),
-        ("InvalidObjectState", "storage class", "archived", "is archived", "AWS_LEAVE_OUT"),
+        ("InvalidObjectState", "storage class", "archived", "is archived", "restore the month"),
     ] {
         let url = answering(answer("403 Forbidden", "", code, message));
         assert_error(&error(&finops(&url, &database), 1), kind, &[said, code], hint);
