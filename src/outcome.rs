@@ -146,7 +146,7 @@ pub fn empty(month: &mut MonthReport, files: usize) {
 pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
     match (error.kind(), error.next_step()) {
         // Of several runs, nobody knows which is to be left out.
-        (Kind::Data | Kind::Verification, Some(hint)) if delivery.manifest.runs.is_empty() => {
+        (Kind::Data | Kind::Verification | Kind::Archived, Some(hint)) if delivery.manifest.runs.is_empty() => {
             let id = Some(delivery.manifest.execution_id.as_str());
             let hint = export.hint_without(hint, &delivery.manifest_uri, id);
             error.hint(hint)

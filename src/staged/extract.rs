@@ -129,8 +129,7 @@ pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, 
 /// The plan speaks of tables: says the same of a folder.
 fn reword(planned: &mut PlannedMonth, standing: Option<&Standing>) {
     let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
-    let rest = planned.reason.split_once("; ").map(|(_, rest)| format!("; {rest}")).unwrap_or_default();
-    let begins = match (&planned.decision, standing) {
+    let in_folder = match (&planned.decision, standing) {
         (Decision::Load(_), None) => "not staged yet".to_owned(),
         (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
         (Decision::Skip { empty: false }, Some(Standing { record, .. })) if is_same(record) => {
@@ -138,5 +137,7 @@ fn reword(planned: &mut PlannedMonth, standing: Option<&Standing>) {
         }
         _ => return,
     };
-    planned.reason = begins + &rest;
+    // The rest is of the deliveries, wherever they are brought: those that are left out, scopes that are missing.
+    let rest = planned.reason.find("; ").map(|at| planned.reason.split_off(at)).unwrap_or_default();
+    planned.reason = in_folder + &rest;
 }

@@ -166,6 +166,7 @@ fn most_rows(load: &MonthLoad) -> usize {
 }
 
 /// How many columns the answer to [`Dialect::cost_query`] has.
+#[cfg(feature = "duckdb")]
 pub(super) fn cost_columns(load: &MonthLoad) -> usize {
     4 + group_columns(load) + if load.net_cost.is_some() { 3 } else { 0 }
 }

@@ -61,7 +61,7 @@ const RUN: Run<'static> = Run {
 
 impl Run<'_> {
     fn folder(&self) -> String {
-        let [first, last] = if self.days[0] == 1 && self.days[1] % 7 != 0 { [1, 30] } else { self.days };
+        let [first, last] = if self.days[0] == 1 && !self.days[1].is_multiple_of(7) { [1, 30] } else { self.days };
         format!("daily/202509{first:02}-202509{last:02}/2025100{}0300/{}", self.made, self.name())
     }
 
@@ -75,7 +75,8 @@ impl Run<'_> {
         for (day, subscription, cost) in self.rows {
             let day = if *day == 31 { "10/01/2025".to_owned() } else { format!("09/{day:02}/2025") };
             let period = if self.columns[1] == "Tags" { "" } else { "09/01/2025" };
-            text.push_str(&format!("{subscription},{day},{cost},EUR,{period}\n"));
+            text += &[subscription, day.as_str(), cost, "EUR", period].join(",");
+            text += "\n";
         }
         text
     }

@@ -17,6 +17,7 @@ mod azure_versions;
 mod bad_input;
 mod bad_settings;
 mod bigquery;
+mod cases;
 mod check;
 mod cli;
 mod concurrency;

@@ -144,7 +144,8 @@ fn finops(url: &str, database: &Path) -> Finops {
         .with("AWS_SECRET_ACCESS_KEY", SECRET)
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+/// All files of a folder, at any depth.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

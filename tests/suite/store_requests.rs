@@ -48,7 +48,7 @@ enum Does {
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
     Encrypt,
     /// Answers as S3 does for objects in an archive: those with this in their key are listed and not given.
-    Archive(&'static str),
+    Archive(String),
 }
 
 #[derive(Clone)]
@@ -129,7 +129,7 @@ async fn answer(State(front): State<Front>, mut request: Request) -> Response {
         }
         Does::Archive(part) => {
             let is_listing = request.uri().query().unwrap_or_default().contains("list-type");
-            if is_listing || !request.uri().path().contains(part) {
+            if is_listing || !request.uri().path().contains(part.as_str()) {
                 return pass_on(&client(), &front.server, request).await;
             }
             let body = "<Error><Code>InvalidObjectState</Code><Message>The operation is not valid for the object's storage \
@@ -331,6 +331,6 @@ pub async fn encrypting(s3: &str) -> String {
 }
 
 /// A server before the S3 server that has the objects with this in their key in an archive.
-pub async fn archiving(s3: &str, part: &'static str) -> String {
-    Front::before(s3, Does::Archive(part)).await.1
+pub async fn archiving(s3: &str, part: &str) -> String {
+    Front::before(s3, Does::Archive(part.to_owned())).await.1
 }

@@ -63,7 +63,7 @@ fn forms<const TURNED: bool>(harness: &BigQueryHarness<TURNED>) -> Vec<String> {
 #[tokio::test]
 async fn csv_amounts_with_exponents_that_a_load_refuses_go_by_their_text_and_the_next_month_at_once() {
     let first = Delivery::of_costs("2025-08", "a", &["2.1e-07", "-1.5E+3"]);
-    let table = loaded_in_the_other_world([first, Delivery::of_costs("2025-09", "b", &["3e-38"])]).await;
+    let table = Box::pin(loaded_in_the_other_world([first, Delivery::of_costs("2025-09", "b", &["3e-38"])])).await;
     assert_eq!(amounts(&table), ["-1500", "0.00000000000000000000000000000000000003", "0.00000021"]);
     assert_eq!(forms(&table.harness), ["", "texts", "texts"]);
 }
@@ -86,7 +86,7 @@ fn tagged(month: &str) -> Delivery {
 
 #[tokio::test]
 async fn required_fields_that_a_load_refuses_go_into_required_columns_and_the_next_month_at_once() {
-    let table = loaded_in_the_other_world(["2025-08", "2025-09"].map(tagged)).await;
+    let table = Box::pin(loaded_in_the_other_world(["2025-08", "2025-09"].map(tagged))).await;
     let tags = Some(r#"{"a":"x"}"#.to_owned());
     assert_eq!(table.select("tags"), [[tags.clone()], [tags]]);
     assert_eq!(forms(&table.harness), ["files", "modes", "modes"]);

@@ -247,6 +247,7 @@ mod tests {
         "2025-09".parse().unwrap()
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as groups have it")]
     fn day(day: i8) -> Option<Date> {
         Some(Date::constant(2025, 9, day))
     }
