@@ -44,7 +44,8 @@ impl LeaveOut {
         if manifest_uri.is_empty() {
             return hint.to_owned();
         }
-        hint::or_leave_out(hint, entry(provider, manifest_uri, execution_id), &self.setting)
+        let end = if hint.ends_with('?') { "" } else { "." };
+        hint::or_leave_out(format!("{hint}{end}"), entry(provider, manifest_uri, execution_id), &self.setting)
     }
 }
 

@@ -215,6 +215,13 @@ mod tests {
     }
 
     #[test]
+    fn a_month_without_rows_is_never_swapped() {
+        let error = check(&target(), &MonthLoad { rows: None, ..load() }, &figures(1, 0)).unwrap_err();
+        assert!(error.full_message().contains("no rows were read"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::COMPARE_FILES));
+    }
+
+    #[test]
     fn a_row_of_another_month_or_of_none_is_never_swapped() {
         let month = load();
         let mut found = figures(1, 10);
@@ -263,15 +270,10 @@ mod tests {
     fn a_run_without_a_day_that_is_loaded_takes_its_place_only_by_force() {
         let month = of_part(Part::default());
         let whole = of_days(["2025-09-01", "2025-09-02"]);
-        let again = MonthLoad { previous: Some(standing(&month, &whole)), ..month };
+        let again = MonthLoad { loaded_scopes: month.account(&whole).scopes, ..month };
         check(&target(), &again, &whole).unwrap();
         let less = of_days(["2025-09-02"]);
         assert_hint(&again, &less, hint::LESS_THAN_LOADED);
         check(&target(), &MonthLoad { force: true, ..again }, &less).unwrap();
-    }
-
-    #[test]
-    fn no_rows_are_never_swapped() {
-        assert!(message(&load(), &figures(1, 0)).contains("no rows were read"));
     }
 }

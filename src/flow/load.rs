@@ -184,7 +184,11 @@ fn whose(
             }
         }
         let mut chunk: (Vec<Part>, Vec<String>) = Default::default();
-        for (part, files) in together {
+        for (part, mut files) in together {
+            while files.len() > FILES_OF_A_JOB {
+                let others = files.split_off(FILES_OF_A_JOB);
+                shared.push((Vec::new(), load(std::mem::replace(&mut files, others), false)));
+            }
             if chunk.1.len() + files.len() > FILES_OF_A_JOB && !chunk.1.is_empty() {
                 let (parts, files) = std::mem::take(&mut chunk);
                 shared.push((parts, load(files, false)));
@@ -248,4 +252,71 @@ fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<
         file_type: column.file_type,
     };
     batch.columns.columns.iter().map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use finops_core::{
+        delivery::{Delivery, StoredFile},
+        export::ExportKind,
+        manifest::FileFormat,
+        schema::{FileColumn, FileType, MonthColumns},
+    };
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::warehouse::test::target;
+
+    #[test]
+    fn more_files_than_a_job_takes_are_loaded_by_several() {
+        let count = 2 * FILES_OF_A_JOB + 1;
+        let file = |n: usize| StoredFile {
+            key: n.to_string(),
+            bytes: 1,
+            updated: Timestamp::UNIX_EPOCH,
+            checksum: String::new(),
+            version: None,
+        };
+        let manifest = Manifest {
+            kind: ExportKind::Cur,
+            export_name: "cur".to_owned(),
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "a".to_owned(),
+            issued: None,
+            scope: None,
+            from: None,
+            until: None,
+            kept: false,
+            sizes_may_differ: false,
+            runs: Vec::new(),
+            rows: Some(1),
+            in_place: false,
+            format: FileFormat::Csv,
+            columns: Vec::new(),
+            files: Vec::new(),
+        };
+        let delivery = Delivery {
+            manifest,
+            manifest_uri: String::new(),
+            delivered_at: Timestamp::UNIX_EPOCH,
+            files: (0..count).map(file).collect(),
+            missing: Vec::new(),
+            of_another_size: 0,
+            fingerprint: String::new(),
+        };
+        let (name, file_name, file_type) = ("a".to_owned(), "a".to_owned(), FileType::Text(None));
+        let columns = MonthColumns {
+            billing_period: delivery.manifest.billing_period,
+            columns: vec![FileColumn { name, file_name, file_type }],
+            rows: Some(1),
+            values: HashMap::new(),
+        };
+        let batch =
+            BatchColumns { columns, format: FileFormat::Csv, fills_period: false, runs: vec![0], rows: vec![Some(1)] };
+        let files: Vec<String> = (0..count).map(|n| n.to_string()).collect();
+        let (parts, _, loads) = whose(&target(), &Ready { delivery, batches: vec![batch] }, &files, &HashMap::new());
+        assert_eq!(loads.iter().map(|load| load.files.len()).collect::<Vec<_>>(), [FILES_OF_A_JOB, FILES_OF_A_JOB, 1]);
+        assert_eq!(loads.iter().flat_map(|load| load.files.clone()).collect::<Vec<_>>(), files);
+        assert!(parts.is_empty(), "only Azure's runs are told apart");
+    }
 }

@@ -29,7 +29,7 @@ fn assert_refused(delivery: &Delivery, kind: &str, parts: &[&str], hint: &str) {
     let error = fails(delivery, "failed");
     assert_eq!(error["kind"], kind, "{error:#}");
     assert_names(error["message"].as_str().unwrap(), parts);
-    assert_eq!(error["hint"], hint);
+    assert!(error["hint"].as_str().unwrap().starts_with(hint), "{error:#}");
 }
 
 #[test]
@@ -200,5 +200,7 @@ fn a_file_without_a_footer_says_to_fetch_it_again() {
     let delivery = september(&["SELECT {base}"]);
     delivery.write(&job.source);
     write(&delivery.data_path(&job.source, 0), b"PAR1, cut off");
-    assert_eq!(month(&job.finops.report(1), "2025-09")["error"]["hint"], hint::FETCH_AGAIN);
+    let report = job.finops.report(1);
+    let said = month(&report, "2025-09")["error"]["hint"].as_str().unwrap();
+    assert!(said.starts_with(hint::FETCH_AGAIN), "{said}");
 }

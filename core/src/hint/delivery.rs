@@ -69,7 +69,7 @@ super::hints! {
     /// The query of a data export leaves a required column out, or gives it another name.
     SELECT_COLUMN = "have the export's query select that column under its own name, not under an alias";
     /// A delivery cannot be loaded; after the hint about the reason.
-    or_leave_out(hint, entry, setting) = "{hint}. To load the export without this delivery, add `{entry}` to {setting}";
+    or_leave_out(hint, entry, setting) = "{hint} To load the export without this delivery, add `{entry}` to {setting}";
     /// A legacy Cost and Usage Report and a data export have one name.
     CHOOSE_VERSION = "set AWS_CUR_VERSION (aws.cur_version) to the one that this table takes, v1 or v2; give the other an \
                       export of its own in AWS_EXPORTS, with its version and its table";
