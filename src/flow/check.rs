@@ -170,7 +170,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::warehouse::test::{load, standing, target};
+    use crate::warehouse::test::{load, target};
 
     fn figures(files: u64, rows: u64) -> Figures {
         let rows_by_month = [(Some("2025-09".parse().unwrap()), rows)].into();

@@ -240,11 +240,10 @@ pub(crate) mod test {
         export::ExportKind,
         manifest::FileFormat,
         schema::{Column, ColumnType, FileType},
-        state::Standing,
     };
     use jiff::Timestamp;
 
-    use super::{Figures, LoadColumn, MonthLoad, NoValue, TableName, Target};
+    use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
 
     pub fn target() -> Target {
         Target {
@@ -254,12 +253,6 @@ pub(crate) mod test {
             layout: ExportKind::Cur.layout(),
             staged: false,
         }
-    }
-
-    /// What is recorded of the month once these figures are loaded.
-    pub fn standing(month: &MonthLoad, figures: &Figures) -> Standing {
-        let record = month.record(&target(), figures).numbered(1, None, Timestamp::UNIX_EPOCH);
-        Standing { record, rows_in_table: figures.rows() }
     }
 
     pub fn load() -> MonthLoad {

@@ -200,11 +200,14 @@ async fn a_number_whose_job_is_not_found_for_good_is_passed() {
 async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
     let table = Table::<BigQueryHarness>::new().await;
     let load = prepare(&table).await;
-    for message in ["Request is prohibited by vpcServiceControls", "Denied by your organization's policy"] {
+    for (message, hint) in [
+        ("Request is prohibited by vpcServiceControls", hint::LET_INTO_THE_PERIMETER),
+        ("Denied by your organization's policy", hint::ASK_ADMINISTRATOR),
+    ] {
         table.harness.emulator.add_fault(fault("GET", &job(1), 1, refusal(403, "accessDenied", message)));
         let error = table.replace(&load).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Permission, "{}", error.full_message());
-        assert_eq!(error.next_step(), Some(hint::ASK_ADMINISTRATOR));
+        assert_eq!(error.next_step(), Some(hint));
     }
     // One that may only be another account's is passed over, until its number turns out to be taken.
     let denied = || fault("GET", &job(1), 1, FaultKind::Status(403, "accessDenied".to_owned()));
@@ -216,7 +219,7 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
     table.harness.call(Method::POST, "/jobs", body).await;
     table.harness.emulator.add_fault(fault("GET", &job(1), 1, refusal(403, "accessDenied", "vpcServiceControls")));
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.next_step(), Some(hint::ASK_ADMINISTRATOR));
+    assert_eq!(error.next_step(), Some(hint::LET_INTO_THE_PERIMETER));
     table.harness.emulator.add_fault(Fault { times: 2, ..denied() });
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.next_step(), Some(hint::ONE_ACCOUNT));
