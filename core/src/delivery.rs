@@ -124,7 +124,7 @@ impl Delivery {
         (&self.manifest.scope, &self.manifest.from, &self.manifest.execution_id)
     }
 
-    /// The runs of which it is made, itself where it is one, each with its files.
+    /// The runs that it unites, itself where it is one, each with its files.
     pub fn runs(&self) -> Vec<(&Manifest, &[StoredFile])> {
         if self.manifest.runs.is_empty() {
             return vec![(&self.manifest, &self.files)];

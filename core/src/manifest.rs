@@ -215,13 +215,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_about_another_kind_names_the_version_only_between_the_two_reports_of_aws() {
+    fn the_hint_about_another_kind_names_the_version_only_where_it_chooses() {
         use ExportKind::{AzureActual, AzureAmortized, Cur, Cur2, Focus};
         for (found, kind, hint) in [
             (Cur, Cur2, hint::CHOOSE_VERSION),
             (Cur2, Cur, hint::CHOOSE_VERSION),
             (Focus, Cur2, hint::OTHER_KIND),
-            (Cur, Focus, hint::OTHER_KIND),
+            (Cur, Focus, hint::CHOOSE_VERSION),
             (AzureActual, AzureAmortized, hint::OTHER_KIND),
         ] {
             let error = ManifestError::OtherKind { found, kind: kind.as_str().to_owned(), of: "the table" };

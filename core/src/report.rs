@@ -151,7 +151,7 @@ pub struct MonthReport {
     pub action: Action,
     /// Why.
     pub reason: String,
-    /// The runs that it is made of, where the provider tells of what.
+    /// The runs that it unites, where the provider names their scopes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<ScopeRun>,
     /// Data files that are loaded, or are to be loaded.

@@ -200,7 +200,7 @@ fn whose(
             shared.push((chunk.0, load(chunk.1, false)));
         }
     }
-    // Runs whose files hold no rows are told of, too.
+    // Runs whose files have no rows are recorded, too.
     for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
         let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
         let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), manifest.rows.or(Some(0)));

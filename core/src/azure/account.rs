@@ -82,7 +82,8 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
     for (part, groups) in parts.iter().zip(&of_part) {
         let batch = batches.get(part.batch);
         let rows: u64 = match batch.and_then(|batch| batch.groups.as_ref()) {
-            // A run that died after its swap told of the whole month only: what is known is that the run has rows.
+            // After a run that died between swap and record, only the whole month is summed: the run has rows, how many is not
+            // known.
             None if part.is_own => part.rows.unwrap_or(1),
             _ => groups.values().map(|sums| sums.rows).sum(),
         };
@@ -189,7 +190,7 @@ fn bit(period: BillingPeriod, day: Option<Date>) -> u32 {
 
 /// Why the month would be without a scope that is loaded.
 pub fn lost(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
-    // A scope that nobody told may be any.
+    // A run whose manifest does not name its scope may be of any.
     let is_told = !new.scopes.is_empty() && new.scopes.iter().all(|record| !record.scope.is_empty());
     let is_there = |scope: &str| new.scopes.iter().any(|record| record.scope == scope);
     let lost = loaded

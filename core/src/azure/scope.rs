@@ -35,7 +35,7 @@ pub fn normalized(resource_id: &str) -> Option<String> {
 }
 
 /// Why rows of these scopes cannot be added up, if they cannot: one contains another, or may do so. Scopes that the settings
-/// name may be of several kinds: whoever names them knows that they have no row in common.
+/// name may be of several kinds: who names them says that they have no row in common.
 pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
     for scope in scopes {
         let above = scope.match_indices('/').skip(1).map(|(at, _)| &scope[..at]);

@@ -74,9 +74,9 @@ impl Selection {
 /// What to do with a month.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// Load it: nothing of it stands.
+    /// Load it: nothing of it is loaded.
     Load(Delivery),
-    /// Load it in place of what stands.
+    /// Load it in place of what is loaded.
     Reload(Delivery),
     /// Leave it as it is.
     Skip {
@@ -142,7 +142,7 @@ impl Decided {
 ///
 /// Of several deliveries of a month, one that reaches further goes before one that reaches less far, and then the one that
 /// the provider made last; empty ones come last. A delivery whose files are not all there waits, and the next one that is
-/// complete is loaded meanwhile, unless what stands is better than that. Deliveries of several scopes are one month
+/// complete is loaded meanwhile, unless what is loaded is better than that. Deliveries of several scopes are one month
 /// together, each scope's as said; so are pieces of a month.
 pub fn plan(
     candidates: Vec<Candidate>,

@@ -46,7 +46,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
     // What lies within a newer run that begins with the month adds nothing.
     let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued()));
     pieces.retain(|run| {
-        whole.is_none_or(|(reach, issued)| run.manifest.from.is_none_or(|from| from > reach || run.issued() > issued))
+        whole.is_none_or(|(reach, issued)| run.manifest.from.is_none_or(|from| from > reach || run.issued() >= issued))
     });
     let ranges: Vec<(Date, Date, Timestamp)> =
         pieces.iter().map(|run| (first(run), run.reach(), run.issued())).collect();
