@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use finops_core::{report::ReportedError, text::message};
+use finops_core::{model::text::message, report::run::ReportedError};
 
 /// What kind of thing went wrong. Its name is part of the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

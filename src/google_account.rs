@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use finops_core::text::short;
+use finops_core::model::text::short;
 use serde_json::Value;
 
 /// What finops signs in with, such as `service account a@b, by the key file /c`. The places and their order are those of

@@ -3,10 +3,7 @@
 
 use std::{collections::HashSet, io::Write};
 
-use finops_core::{
-    csv_header::{CsvHeader, HeaderError, read_header},
-    schema::column_names,
-};
+use finops_core::{files::csv_header::{CsvHeader, HeaderError, read_header}, formats::names::column_names};
 use flate2::{Compression, write::GzEncoder};
 use libfuzzer_sys::fuzz_target;
 

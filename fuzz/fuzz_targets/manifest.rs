@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use finops_core::export::Provider;
+use finops_core::model::provider::Provider;
 use libfuzzer_sys::fuzz_target;
 
 /// Keys of manifests, for inputs whose own is none.

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use finops_core::{
-    check::{Check, Finding, Status},
     hint,
-    state::STATE_TABLE,
+    model::load_record::STATE_TABLE,
+    report::check::{Check, Finding, Status},
 };
 use futures::future::{join, join_all, join3};
 
 use super::{CREDENTIALS, clock_finding, failed};
 use crate::{
-    config::Export,
     error::{Kind, Result},
-    flow::table::{Delivered, check_for},
+    flow::{
+        export::Export,
+        table::{Delivered, check_for},
+    },
     google_account,
     warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };

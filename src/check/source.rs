@@ -1,19 +1,19 @@
 //! What the store of an export has to say.
 
 use finops_core::{
-    age::{MaxAge, age},
-    check::{BucketPlace, Check, Finding, Status},
     hint,
+    plan::age::{MaxAge, age},
+    report::check::{BucketPlace, Check, Finding, Status},
 };
 use futures::future::join3;
 use jiff::Timestamp;
 
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
-    config::{Export, Months, Source},
-    discover::{Discovered, delivered_months, deliveries},
     error::{Error, Kind, Result},
     flow::{
+        discover::{Discovered, delivered_months, deliveries},
+        export::{Export, Months, Source},
         silence::{check_age, no_manifest},
         table::Delivered,
     },
@@ -222,10 +222,10 @@ fn name(export: &Export) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use finops_core::export::Provider;
+    use finops_core::{formats::formats, model::provider::Provider};
 
     use super::*;
-    use crate::config::{ExportOptions, Source};
+    use crate::flow::export::{ExportOptions, Source};
 
     #[test]
     fn a_manifest_that_went_away_asks_for_another_check() {
@@ -238,7 +238,7 @@ mod tests {
         };
         let export = Export {
             provider: Provider::Aws,
-            place: None,
+            formats: formats(Provider::Aws),
             options: ExportOptions::default(),
             label: None,
             name: None,

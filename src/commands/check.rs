@@ -9,8 +9,8 @@ use crate::{
     check::{self, Opened},
     cli::{ChosenArguments, Output},
     commands::{Exit, Stop, open_store},
-    config::{Choice, WarehouseConfig, parse},
     output,
+    settings::{Choice, WarehouseConfig, parse},
     storage::S3Options,
     warehouse::bigquery::BigQuery,
 };

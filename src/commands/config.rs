@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     cli::{Output, OutputArguments},
     commands::Exit,
-    config::{Choice, Problems, Values, parse, settings},
     error::Result,
     output,
+    settings::{Choice, Problems, Values, parse, settings},
 };
 
 /// Prints every setting, of the job and of the staged pipeline, and the problems if there are any.

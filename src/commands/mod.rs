@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 
 use clap::CommandFactory;
 #[cfg(feature = "duckdb")]
-use finops_core::export::Provider;
-use finops_core::report::{Report, ReportedError};
+use finops_core::model::provider::Provider;
+use finops_core::report::run::{Report, ReportedError};
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
 use crate::{
     cli::{Cli, Command},
-    config::{Export, Problem, Source},
     error::{Kind, Result},
+    flow::export::{Export, Source},
     output,
+    settings::Problem,
     storage::{Gcs, Local, S3Options, Store},
 };
 

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::{report::TableStatus, state::Standing};
+use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{ChosenArguments, Output},
     commands::{Exit, Stop},
-    config::{Choice, Config, WarehouseConfig, parse},
     flow::table::look_up,
     output,
+    settings::{Choice, Config, WarehouseConfig, parse},
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
@@ -42,7 +42,7 @@ pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<St
 async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
-        let (months, error): (Vec<Standing>, _) = match look_up(warehouse, export).await {
+        let (months, error): (Vec<LoadedMonth>, _) = match look_up(warehouse, export).await {
             Ok(table) => (table.months.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    azure::{
+    formats::azure::{
         self,
         account::{Account, lost, shorter},
     },
     hint,
-    manifest::FileFormat,
+    model::manifest::FileFormat,
 };
 use jiff::civil::Date;
 
@@ -117,7 +117,7 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
         stray.push(format!("and {more} more months"));
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
-    let has_cycles = column == azure::TABLE_LAYOUT.partition;
+    let has_cycles = column == azure::KEY_COLUMNS.partition;
     let alone = hint::ROWS_OF_OTHER_MONTHS;
     let hint = if has_cycles { hint::both(alone, hint::WITHOUT_BILLING_PERIODS) } else { alone.to_owned() };
     Err(refused(month, Kind::Data, &stray).hint(hint))
@@ -165,8 +165,8 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        azure::account::Part,
-        groups::{Groups, Sums},
+        formats::azure::account::Part,
+        model::groups::{Groups, Sums},
     };
 
     use super::*;

@@ -4,24 +4,28 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use finops_core::{
     BillingPeriod,
-    azure::{
+    formats::azure::{
         account::Part,
         scope::{self, values},
     },
-    export::Provider,
     hint,
-    manifest::Manifest,
+    model::{
+        column_type::ColumnType,
+        load_record::{LoadedMonth, ScopeRecord},
+        manifest::Manifest,
+        provider::Provider,
+    },
     plan::recorded,
-    schema::{Column, ColumnType},
-    state::{ScopeRecord, Standing},
+    schema::Column,
 };
 
 use crate::{
-    columns::BatchColumns,
-    config::Export,
     error::{Error, Kind, Result},
-    pipeline::Run,
-    schema_step::Ready,
+    flow::{
+        columns::BatchColumns,
+        export::{Export, Run},
+        schema::Ready,
+    },
     warehouse::{Batch, GroupBy, LoadColumn, MonthLoad, Target},
 };
 
@@ -41,7 +45,7 @@ pub fn month_load(
     ready: &Ready,
     files: &[String],
     table_columns: &[Column],
-    months: &BTreeMap<BillingPeriod, Standing>,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
     loaded_now: &BTreeMap<BillingPeriod, Vec<ScopeRecord>>,
 ) -> Result<MonthLoad> {
     let Ready { delivery, batches } = ready;
@@ -76,7 +80,7 @@ pub fn month_load(
     });
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
     let visible = |period| {
-        let before = || months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
+        let before = || months.get(&period).and_then(LoadedMonth::visible).and_then(|record| record.scopes.clone());
         loaded_now.get(&period).cloned().or_else(before)
     };
     let neighbours: Vec<ScopeRecord> =
@@ -257,10 +261,13 @@ fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        delivery::{Delivery, StoredFile},
-        export::ExportKind,
-        manifest::FileFormat,
-        schema::{FileColumn, FileType, MonthColumns},
+        files::file_type::FileType,
+        model::{
+            delivery::{Delivery, StoredFile},
+            kind::ExportKind,
+            manifest::FileFormat,
+        },
+        schema::{FileColumn, MonthColumns},
     };
     use jiff::Timestamp;
 

@@ -2,18 +2,19 @@
 
 use finops_core::{
     BillingPeriod,
-    age::{MaxAge, issued},
-    azure,
-    export::Provider,
+    formats::azure,
     hint,
-    text::short,
+    model::{provider::Provider, text::short},
+    plan::age::{MaxAge, issued},
 };
 use jiff::Timestamp;
 
 use crate::{
-    config::Export,
-    discover::{all_manifests, exports_of},
     error::{Error, Kind, Result},
+    flow::{
+        discover::{all_manifests, exports_of},
+        export::Export,
+    },
     storage::Store,
 };
 
@@ -51,12 +52,9 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         message = format!("{message}; {there}");
         found_hint = hint;
     }
-    let hint = match (export.place, months) {
+    let hint = match (export.written_by(), months) {
         _ if found_hint.is_some() => found_hint.unwrap_or_default().to_owned(),
-        (Some(place), _) => {
-            let (provider, step) = (export.provider.as_str(), place.written_by());
-            hint::run_step(provider, step)
-        }
+        (Some(step), _) => hint::run_step(export.provider.as_str(), step),
         (None, []) => hint::NO_MANIFEST.to_owned(),
         (None, _) => hint::MANIFESTS_GONE.to_owned(),
     };
@@ -65,7 +63,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
 
 /// A data file of an Azure export that has no manifest: Azure writes one only with file partitioning (Microsoft's page on exports).
 async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option<String>> {
-    if export.provider != Provider::Azure || export.place.is_some() {
+    if export.provider != Provider::Azure || export.written_by().is_some() {
         return Ok(None);
     }
     let mut keys = store.list_all(&export.prefix, &azure::data_patterns()).await?.into_iter().map(|object| object.key);
@@ -81,7 +79,7 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
         let names = exports.iter().map(|(name, folder)| format!("`{}` in {}", short(name), short(&store.uri(folder))));
         return Ok(Some((format!("the exports there: {}", some_of(names.collect())), None)));
     }
-    if export.place.is_none()
+    if export.written_by().is_none()
         && let Some((there, hint)) = deeper_or_without_metadata(store, export).await?
     {
         return Ok(Some((there, Some(hint))));

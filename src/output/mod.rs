@@ -1,33 +1,34 @@
 //! What people and programs see. Data goes to stdout, everything else to stderr.
 
-mod look;
 mod progress;
 mod report;
+mod tables;
 
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
-    Costs,
-    age::issued,
-    hint,
-    report::ReportedError,
-    shown::without_credentials,
-    text::{harmless_lines, short},
+    Costs, hint,
+    model::{
+        shown::without_credentials,
+        text::{harmless_lines, short},
+    },
+    plan::age::issued,
+    report::run::ReportedError,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "duckdb")]
-pub use self::look::survey;
+pub use self::tables::survey;
 pub use self::{
-    look::{checks, failed_checks, settings, status},
     progress::ProgressBar,
     report::{end_of_run, failures, pipeline, report, summary},
+    tables::{checks, failed_checks, settings, status},
 };
 use crate::{
-    config::Problem,
     error::{Error, Kind},
+    settings::Problem,
     telemetry,
 };
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 
-use crate::{pipeline::Progress, staged::Transfer, warehouse::bigquery::Uploaded};
+use crate::{flow::run::Progress, staging::Transfer, warehouse::bigquery::Uploaded};
 
 /// A bar on stderr, or nothing.
 #[derive(Clone, Debug)]

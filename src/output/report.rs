@@ -4,12 +4,10 @@ use std::collections::HashMap;
 
 use comfy_table::Table;
 use finops_core::{
-    Costs,
-    amount::total,
-    hint,
-    report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
+    Costs, hint,
+    model::{amount::total, text::harmless},
+    report::run::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
     schema::{ChangeKind, SchemaChange},
-    text::harmless,
 };
 use indicatif::HumanBytes;
 use tracing::info_span;

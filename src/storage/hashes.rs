@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finops_core::staged::Written;
+use finops_core::formats::Written;
 use md5::{Digest, Md5};
 
 use super::{

@@ -11,7 +11,11 @@ mod s3;
 use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
-use finops_core::{delivery::StoredFile, hint, shown::Secret, staged::Written};
+use finops_core::{
+    formats::Written,
+    hint,
+    model::{delivery::StoredFile, shown::Secret},
+};
 pub use gcs::Gcs;
 use hashes::ChecksumKind;
 pub use hashes::{Hashes, hashes};

@@ -1,4 +1,4 @@
-//! Where billing data goes. Two implementations, one conformance suite (`tests/suite/conformance.rs`).
+//! Where billing data goes. Two implementations, one conformance suite (`tests/suite/warehouse/conformance.rs`).
 //!
 //! A load goes through one sequence, and its types hold the order: [`Warehouse::loaded`], then the listing of the store
 //! beside [`Warehouse::inspect`], [`Warehouse::prepare`], and of each month [`Warehouse::stage`], the checks of
@@ -17,11 +17,15 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
-    groups::{BatchFigures, Groups},
+    files::file_type::FileType,
+    formats::dictionary::known_type,
     hint,
-    schema::{Column, FileType, SchemaChange, known_type},
-    state::LoadRecord,
-    text::short,
+    model::{
+        groups::{BatchFigures, Groups},
+        load_record::LoadRecord,
+        text::short,
+    },
+    schema::{Column, SchemaChange},
 };
 use jiff::civil::Date;
 
@@ -237,9 +241,9 @@ pub(crate) mod test {
     use std::collections::HashMap;
 
     use finops_core::{
-        export::ExportKind,
-        manifest::FileFormat,
-        schema::{Column, ColumnType, FileType},
+        files::file_type::FileType,
+        model::{column_type::ColumnType, kind::ExportKind, manifest::FileFormat},
+        schema::Column,
     };
     use jiff::Timestamp;
 
@@ -250,7 +254,7 @@ pub(crate) mod test {
             pipeline: "aws",
             export_name: "cur".to_owned(),
             name: TableName { dataset: "d".to_owned(), table: "t".to_owned() },
-            layout: ExportKind::Cur.layout(),
+            layout: finops_core::formats::aws_cur::KEY_COLUMNS,
             staged: false,
         }
     }

@@ -4,8 +4,10 @@ use std::{fmt::Display, str::FromStr};
 
 use finops_core::{
     BillingPeriod, Costs, hint,
-    state::{LoadRecord, LoadStatus, STATE_TABLE},
-    text::short,
+    model::{
+        load_record::{LoadRecord, LoadStatus, STATE_TABLE},
+        text::short,
+    },
 };
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde_json::Value;

@@ -3,14 +3,14 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::{Decided, Decision, Rules, is_whole, minute, shown};
-use crate::{
+use crate::model::{
     delivery::Delivery,
+    load_record::{LoadRecord, LoadStatus, LoadedMonth},
     run_id::began,
-    state::{LoadRecord, LoadStatus, Standing},
 };
 
 /// Decides on the first of `ranked` that can be loaded; `None` where there is none.
-pub(super) fn decide(ranked: &[Delivery], standing: Option<&Standing>, rules: &Rules) -> Option<Decided> {
+pub(super) fn decide(ranked: &[Delivery], standing: Option<&LoadedMonth>, rules: &Rules) -> Option<Decided> {
     let best = ranked.first()?;
     if let Some(stand_in) = stand_in(ranked, standing) {
         let (decision, reason) = weigh(stand_in.clone(), standing, rules);
@@ -26,7 +26,7 @@ pub(super) fn decide(ranked: &[Delivery], standing: Option<&Standing>, rules: &R
 }
 
 /// What can be loaded while the first of `ranked` waits for its files, if that improves on what stands.
-fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&'a Delivery> {
+fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&LoadedMonth>) -> Option<&'a Delivery> {
     let at =
         ranked.iter().position(|delivery| !delivery.is_empty() && delivery.missing.is_empty()).filter(|at| *at > 0)?;
     let stand_in = &ranked[at];
@@ -61,7 +61,7 @@ pub(super) fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<St
     Some(format!("; the newer {id} is left out: it {why}{than}"))
 }
 
-fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Decision, String) {
+fn weigh(delivery: Delivery, standing: Option<&LoadedMonth>, rules: &Rules) -> (Decision, String) {
     if delivery.manifest.files.is_empty() {
         return (Decision::Skip { empty: true }, "empty delivery: its manifest lists no files".to_owned());
     }
@@ -69,7 +69,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         return (Decision::Skip { empty: true }, "empty delivery: its manifest counts no rows".to_owned());
     }
     let whole = standing.filter(|standing| is_whole(standing));
-    if let Some(Standing { record, .. }) = whole.filter(|_| !rules.force)
+    if let Some(LoadedMonth { record, .. }) = whole.filter(|_| !rules.force)
         && record.fingerprint != delivery.fingerprint
         && reaches_less(&delivery, record)
     {
@@ -103,7 +103,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
 }
 
 /// How the table differs from what was loaded.
-pub(super) fn damage(standing: &Standing) -> String {
+pub(super) fn damage(standing: &LoadedMonth) -> String {
     let record = &standing.record;
     match record.status {
         LoadStatus::Unverified => "its last load did not verify".to_owned(),

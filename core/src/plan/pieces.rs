@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{Failure, Rules, one::wait, rank};
-use crate::{delivery::Delivery, hint};
+use crate::{hint, model::delivery::Delivery};
 
 /// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);

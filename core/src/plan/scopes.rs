@@ -13,13 +13,15 @@ use super::{
     recorded,
 };
 use crate::{
-    azure::scope::{conflict, listed},
-    delivery::Delivery,
+    formats::azure::scope::{conflict, listed},
     hint,
-    manifest::ManifestError,
-    period::BillingPeriod,
-    state::{LoadRecord, ScopeRecord, Standing},
-    text::short,
+    model::{
+        delivery::Delivery,
+        load_record::{LoadRecord, LoadedMonth, ScopeRecord},
+        manifest::ManifestError,
+        period::BillingPeriod,
+        text::short,
+    },
 };
 
 /// A scope's run that is older than the newest one by more than this is named.
@@ -27,7 +29,7 @@ const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
 
 /// What a month's decision goes by, beside its deliveries.
 pub(super) struct Month<'a> {
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<&'a LoadedMonth>,
     pub selection: &'a Selection,
     pub rules: &'a Rules,
     /// Manifests that cannot be used.
@@ -38,7 +40,7 @@ pub(super) struct Month<'a> {
 pub(super) fn is_plain(
     deliveries: &[Delivery],
     broken: &[(String, ManifestError)],
-    standing: Option<&Standing>,
+    standing: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> bool {
     if selection.are_months {
@@ -60,8 +62,8 @@ pub(super) fn is_plain(
 /// The scopes of the month before of which the month has nothing.
 pub(super) fn missing(
     deliveries: &[Delivery],
-    standing: Option<&Standing>,
-    last: &Standing,
+    standing: Option<&LoadedMonth>,
+    last: &LoadedMonth,
     selection: &Selection,
 ) -> Option<String> {
     let of_last: BTreeSet<&str> = recorded(Some(last), selection).iter().map(|record| record.scope.as_str()).collect();
@@ -163,7 +165,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
             let decision = if standing.rows_in_table == 0 { Decision::Load } else { Decision::Reload };
             decided(Some(&united), decision(united.clone()), damage(standing))
         }
-        (_, Some(Standing { record, .. })) => {
+        (_, Some(LoadedMonth { record, .. })) => {
             if record.fingerprint == united.fingerprint && !month.rules.force {
                 let reason = format!("already loaded on {}", minute(record.loaded_at));
                 return decided(Some(&united), Decision::Skip { empty: false }, reason);
@@ -417,7 +419,7 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
 /// What fails an export whose settings name a scope of which nothing is there, in any month: a name may be misspelt.
 pub(super) fn unknown<'a>(
     deliveries: impl Iterator<Item = &'a Delivery>,
-    months: &BTreeMap<BillingPeriod, Standing>,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
     selection: &Selection,
 ) -> Option<Failure> {
     let mut unknown: BTreeSet<&str> = selection.scopes.iter().map(String::as_str).collect();
@@ -436,8 +438,9 @@ pub(super) fn unknown<'a>(
 }
 
 /// What fails a usage month that is loaded with days of the month beside it, once that month is there and has these days.
-pub(super) fn doubled(month: &Standing, beside: &Standing) -> Option<Failure> {
-    let runs = |standing: &'_ Standing| standing.visible().and_then(|record| record.scopes.clone()).unwrap_or_default();
+pub(super) fn doubled(month: &LoadedMonth, beside: &LoadedMonth) -> Option<Failure> {
+    let runs =
+        |standing: &'_ LoadedMonth| standing.visible().and_then(|record| record.scopes.clone()).unwrap_or_default();
     let (own, others) = (runs(month), runs(beside));
     let has = |run: &ScopeRecord, day: Date| {
         let range = |other: &ScopeRecord| Some(other.first_day? <= day && day <= other.last_day?);

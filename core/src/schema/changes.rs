@@ -8,8 +8,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, known_type};
-use crate::period::BillingPeriod;
+use super::{Column, FileColumn, MonthColumns};
+use crate::model::period::BillingPeriod;
+use crate::{
+    files::file_type::{FileType, Reading},
+    formats::dictionary::known_type,
+    model::column_type::ColumnType,
+};
 
 /// What happens to a column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -155,7 +160,10 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{MapForm, prepared, union};
+    use crate::{
+        files::file_type::MapForm,
+        schema::{prepared, union},
+    };
 
     fn month(period: &str, columns: &[(&str, FileType)]) -> MonthColumns {
         let columns = columns.iter().map(|(name, file_type)| FileColumn {

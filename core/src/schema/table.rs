@@ -4,8 +4,13 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeKind, ColumnType, ColumnValues, FileType, SchemaChange, known_type, names::former_name};
-use crate::period::BillingPeriod;
+use super::{ChangeKind, SchemaChange};
+use crate::model::period::BillingPeriod;
+use crate::{
+    files::{column_values::ColumnValues, file_type::FileType},
+    formats::{dictionary::known_type, names::former_name},
+    model::column_type::ColumnType,
+};
 
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +47,16 @@ pub struct MonthColumns {
 }
 
 /// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
-/// `pillars` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
-pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
+/// `required_columns` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
+pub fn union(months: &[MonthColumns], required_columns: &[&str]) -> Vec<Column> {
     let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
     newest_first.sort_by_key(|month| Reverse(month.billing_period));
     let mut columns: Vec<(String, Option<ColumnType>)> = Vec::new();
     let mut position: HashMap<String, usize> = HashMap::new();
-    let pillars = pillars.iter().map(|name| ((*name).to_owned(), None));
+    let required_columns = required_columns.iter().map(|name| ((*name).to_owned(), None));
     let delivered = newest_first.into_iter().flat_map(|month| &month.columns);
     let delivered = delivered.map(|column| (column.name.clone(), column.file_type.asks_for()));
-    for (name, column_type) in delivered.chain(pillars) {
+    for (name, column_type) in delivered.chain(required_columns) {
         let at = *position.entry(name.clone()).or_insert_with(|| {
             columns.push((name, None));
             columns.len() - 1

@@ -6,11 +6,13 @@ use std::{
 };
 
 use finops_core::{
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestFile},
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
     plan::{Candidate, Decision, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -102,7 +104,7 @@ impl Setup {
         let key = (delivered, row.map(|row| row.delivery), in_table, force);
         *self.plans.borrow_mut().entry(key).or_insert_with(|| {
             let candidates: Vec<Candidate> = self.there(delivered).map(|delivery| self.candidate(delivery)).collect();
-            let standing = row.map(|row| Standing { record: self.record(row), rows_in_table: in_table });
+            let standing = row.map(|row| LoadedMonth { record: self.record(row), rows_in_table: in_table });
             let standing: BTreeMap<_, _> =
                 standing.into_iter().map(|standing| (standing.record.billing_period, standing)).collect();
             let rules = Rules { force, now: moment(20), wait_max: SignedDuration::from_hours(48) };

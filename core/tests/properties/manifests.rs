@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use finops_core::{
-    BillingPeriod, aws_cur, aws_data_exports, azure,
-    csv_header::read_header,
-    export::{ManifestLocation, Provider},
-    manifest::{Manifest, ManifestError},
+    BillingPeriod,
+    files::csv_header::read_header,
+    formats::{aws_cur, aws_data_exports, azure},
+    model::manifest::{Manifest, ManifestError, ManifestLocation},
 };
 use proptest::{collection, prelude::*, sample};
 
@@ -223,7 +223,7 @@ proptest! {
         let _ = aws_cur::locate(&prefix, None, &key);
         let _ = aws_cur::locate("", Some(&key), &format!("{key}/{period}/{key}-Manifest.json"));
         let _ = aws_data_exports::locate(&prefix, None, &key);
-        let found = Provider::Aws.locate("p", None, &format!("p/metadata/BILLING_PERIOD=2025-09/{key}/x-Manifest.json"));
+        let found = aws_data_exports::locate("p", None, &format!("p/metadata/BILLING_PERIOD=2025-09/{key}/x-Manifest.json"));
         prop_assert_eq!(found.is_some(), !key.contains('/'));
         let _ = azure::locate(&prefix, None, &key);
         for found in [format!("{key}/{period}/manifest.json"), format!("{period}/{key}/_manifest.json")] {

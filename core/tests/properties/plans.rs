@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use finops_core::{
     BillingPeriod,
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use proptest::{collection, option, prelude::*, sample};
@@ -111,7 +113,7 @@ fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String
 }
 
 /// What stands, at peace with its table or not.
-fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
+fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, LoadedMonth>> {
     let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment(), option::of(january()));
     collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
         let standing = |(period, (id, verified, rows, rows_in_table, loaded_at, until))| {
@@ -119,7 +121,7 @@ fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
             let mut record = LoadRecord { loaded_at, ..record(period, id, fingerprint, rows) };
             record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
             record.covers_until = until;
-            (period, Standing { record, rows_in_table })
+            (period, LoadedMonth { record, rows_in_table })
         };
         loads.into_iter().map(standing).collect()
     })
@@ -130,12 +132,12 @@ fn rules(force: bool) -> Rules {
 }
 
 /// Carries out a plan: every month to load stands with its fingerprint, and the table has its rows.
-fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, Standing>) {
+fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, LoadedMonth>) {
     for month in planned {
         if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
             let id = &delivery.manifest.execution_id;
             let record = record(month.billing_period, id, delivery.fingerprint.clone(), 10);
-            standing.insert(month.billing_period, Standing { record, rows_in_table: 10 });
+            standing.insert(month.billing_period, LoadedMonth { record, rows_in_table: 10 });
         }
     }
 }
@@ -175,7 +177,7 @@ proptest! {
         delivery in delivery(0), loaded_at in moment(), hours in 0..300i64,
     ) {
         let loaded = record(delivery.manifest.billing_period, "a", "another".to_owned(), 1);
-        let standing = Standing { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
+        let standing = LoadedMonth { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
         let standing = BTreeMap::from([(delivery.manifest.billing_period, standing)]);
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..rules(false) };
         let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use finops_core::{
-    aws_cur,
+    files::file_type::{FileType, MapForm, Reading, TimeForm},
+    formats::{aws_cur, dictionary::known_type},
+    model::column_type::ColumnType,
     schema::{
-        ChangeKind, Column, ColumnType, FileColumn, FileType, MapForm, MonthColumns, Reading, SchemaChange, TimeForm,
-        additions, castings, known_type, prepared, refused, union,
+        ChangeKind, Column, FileColumn, MonthColumns, SchemaChange, additions, castings, prepared, refused, union,
     },
 };
 use proptest::{collection, prelude::*, sample};
@@ -55,13 +56,13 @@ proptest! {
     fn a_union_of_schemas_does_not_depend_on_the_order_of_the_months(
         (months, shuffled) in months().prop_flat_map(|months| (Just(months.clone()), Just(months).prop_shuffle())),
     ) {
-        let pillars = aws_cur::TABLE_LAYOUT.pillars(|_| false);
-        prop_assert_eq!(union(&months, &pillars), union(&shuffled, &pillars));
+        let required_columns = aws_cur::KEY_COLUMNS.required_columns(|_| false);
+        prop_assert_eq!(union(&months, &required_columns), union(&shuffled, &required_columns));
     }
 
     #[test]
     fn a_union_has_every_column_once_with_a_type_that_holds_every_months_values(months in months()) {
-        let union = union(&months, &aws_cur::TABLE_LAYOUT.pillars(|_| false));
+        let union = union(&months, &aws_cur::KEY_COLUMNS.required_columns(|_| false));
         let types: HashMap<&str, ColumnType> = union.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
         prop_assert_eq!(types.len(), union.len());
         for FileColumn { name, file_type, .. } in months.iter().flat_map(|month| &month.columns) {

@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use finops_core::{
-    BillingPeriod,
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    hint,
-    manifest::{FileFormat, Manifest, ManifestFile},
+    BillingPeriod, hint,
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth, ScopeRecord},
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, ScopeRecord, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use proptest::{collection, prelude::*};
@@ -81,14 +82,19 @@ fn there() -> impl Strategy<Value = There> {
     prop_oneof![Just(There::Nothing), Just(There::Manifest), Just(There::All)]
 }
 
-fn decided(runs: &[Run], there: &[There], standing: Option<&Standing>, selection: &Selection) -> Option<PlannedMonth> {
+fn decided(
+    runs: &[Run],
+    there: &[There],
+    standing: Option<&LoadedMonth>,
+    selection: &Selection,
+) -> Option<PlannedMonth> {
     let seen = runs.iter().zip(there).enumerate().filter(|(_, (_, there))| **there != There::Nothing);
     planned(seen.map(|(number, (run, there))| delivery(number, *run, *there == There::All)), standing, selection)
 }
 
 fn planned(
     deliveries: impl IntoIterator<Item = Delivery>,
-    standing: Option<&Standing>,
+    standing: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> Option<PlannedMonth> {
     let candidate = |delivery: Delivery| {
@@ -104,7 +110,7 @@ fn planned(
 }
 
 /// What is recorded of a load of the delivery.
-fn loaded(delivery: &Delivery) -> Standing {
+fn loaded(delivery: &Delivery) -> LoadedMonth {
     let scopes: Vec<ScopeRecord> = delivery
         .runs()
         .iter()
@@ -149,7 +155,7 @@ fn loaded(delivery: &Delivery) -> Standing {
         cost_net: None,
         scopes: Some(scopes),
     };
-    Standing { record, rows_in_table: rows }
+    LoadedMonth { record, rows_in_table: rows }
 }
 
 fn delivered(month: &PlannedMonth) -> Option<&Delivery> {
@@ -188,7 +194,7 @@ proptest! {
         runs in collection::vec(whole_run(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<LoadedMonth> = None;
         let mut before: BTreeMap<String, Date> = BTreeMap::new();
         for step in steps.iter().chain([&vec![There::All; 8]]) {
             let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
@@ -220,7 +226,7 @@ proptest! {
         runs in collection::vec(piece(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<LoadedMonth> = None;
         let mut before = Date::MIN;
         for step in steps.iter().chain([&vec![There::All; 8]]) {
             let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };

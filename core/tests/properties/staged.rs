@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use finops_core::{
-    delivery::Delivery,
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestFile},
-    staged::file_names,
+    formats::staging::file_names,
+    model::{
+        delivery::Delivery,
+        kind::ExportKind,
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
 };
 use jiff::Timestamp;
 use proptest::{collection, prelude::*};

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The columns of cost, currency, period and text, as the files call them.
-fn pillars(dialect: Dialect, format: Format) -> [&'static str; 4] {
+fn required_columns(dialect: Dialect, format: Format) -> [&'static str; 4] {
     match dialect {
         Dialect::AwsCur if format != Format::Parquet => [
             "lineItem/UnblendedCost",
@@ -49,7 +49,7 @@ fn delivered(export: &Export, run: &Run) -> (Delivered, Vec<Table>) {
 fn files_hold_the_rows_and_the_exact_cost_that_is_told() {
     each_export(|export| {
         let (delivered, tables) = delivered(&export, &september());
-        let [cost, currency, ..] = pillars(export.dialect, export.format);
+        let [cost, currency, ..] = required_columns(export.dialect, export.format);
         let mut sums: BTreeMap<String, i128> = BTreeMap::new();
         for (table, file) in tables.iter().zip(&delivered.files) {
             assert_eq!(table.rows.len(), file.rows, "{export:?}");
@@ -109,7 +109,7 @@ fn csv_and_parquet_hold_the_same_lines() {
 fn rows_have_what_trips_loaders() {
     each_export(|export| {
         let (_, tables) = delivered(&export, &september());
-        let [cost, _, _, text] = pillars(export.dialect, export.format);
+        let [cost, _, _, text] = required_columns(export.dialect, export.format);
         let rows = tables.iter().flat_map(|table| &table.rows);
         let (costs, texts): (Vec<_>, Vec<_>) = rows.map(|row| (units(&row[cost]), row[text].as_str())).unzip();
         assert!(costs.contains(&0) && costs.contains(&1_000_000) && costs.iter().any(|cost| *cost < 0));
@@ -136,7 +136,7 @@ fn rows_of_a_second_period_come_where_they_are_asked_for() {
     each_export(|export| {
         for two_periods in [false, true] {
             let (_, tables) = delivered(&Export { two_periods, ..export.clone() }, &september());
-            let [_, _, period, _] = pillars(export.dialect, export.format);
+            let [_, _, period, _] = required_columns(export.dialect, export.format);
             let rows = tables.iter().flat_map(|table| &table.rows);
             let periods: BTreeMap<&str, usize> = rows.fold(BTreeMap::new(), |mut counts, row| {
                 *counts.entry(row[period].as_str()).or_default() += 1;

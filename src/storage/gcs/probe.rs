@@ -1,6 +1,6 @@
 //! What can be found out of a bucket without reading what lies there, and without changing anything.
 
-use finops_core::check::BucketPlace;
+use finops_core::report::check::BucketPlace;
 use jiff::SignedDuration;
 use serde::Deserialize;
 

@@ -1,8 +1,9 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
 use finops_core::{
-    export::ExportKind,
-    schema::{ColumnType, FileType, MapForm, Reading},
+    files::file_type::{FileType, MapForm, Reading},
+    formats::kinds,
+    model::{column_type::ColumnType, kind::ExportKind},
 };
 
 use super::DIALECT;
@@ -203,7 +204,7 @@ const EXPECTED_DECIMAL: &str = "a decimal of at most 38 digits";
 fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind) -> String {
     match file_type {
         FileType::Boolean => {
-            let [yes, no] = kind.booleans().map(|text| DIALECT.literal(text));
+            let [yes, no] = kinds::columns(kind).booleans.map(|text| DIALECT.literal(text));
             format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
         }
         // The fraction only where there is one.

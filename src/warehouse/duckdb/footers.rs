@@ -6,7 +6,7 @@
 //! marked as UTC it drops the last three digits before anybody sees them (all seen on 1.5.6).
 
 use duckdb::Connection;
-use finops_core::{hint, text::short};
+use finops_core::{hint, model::text::short};
 
 use super::failed;
 use crate::{

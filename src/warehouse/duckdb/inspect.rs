@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::{Connection, OptionalExt};
-use finops_core::{BillingPeriod, export::ExportKind, hint, schema::Column, state::STATE_TABLE};
+use finops_core::{BillingPeriod, formats::kinds, hint, model::load_record::STATE_TABLE, schema::Column};
 use jiff::civil::Date;
 
 use super::{DIALECT, OURS, OURS_STAGED, cast, failed, path, state};
@@ -45,8 +45,8 @@ pub fn inspect(connection: &Connection, name: &TableName) -> Result<Option<Found
         type_name: cast::sql_type,
         created: None,
     };
-    let kind = ExportKind::of_table(|column| found.has(column)).filter(|_| written_by != WrittenBy::Others);
-    if let Some(partition) = kind.map(|kind| kind.layout().partition) {
+    let kind = kinds::of_table(|column| found.has(column)).filter(|_| written_by != WrittenBy::Others);
+    if let Some(partition) = kind.map(|kind| kinds::columns(kind).key.partition) {
         found.rows = rows_by_month(connection, &path(connection, name, &name.table)?, partition)?;
     }
     Ok(Some(found))

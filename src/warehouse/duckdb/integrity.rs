@@ -9,7 +9,11 @@ use std::{
     io::{self, BufReader, Read, Write},
 };
 
-use finops_core::{csv_header::is_gzip, csv_rows::RowCounter, hint, manifest::FileFormat};
+use finops_core::{
+    files::{csv_header::is_gzip, csv_rows::RowCounter},
+    hint,
+    model::manifest::FileFormat,
+};
 use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, Kind, Result};

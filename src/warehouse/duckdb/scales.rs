@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::Connection;
-use finops_core::{hint, schema::ColumnType};
+use finops_core::{hint, model::column_type::ColumnType};
 
 use super::{
     DIALECT, Prepared,
@@ -151,7 +151,7 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
 
 #[cfg(test)]
 mod tests {
-    use finops_core::{Amount, amount::add_to};
+    use finops_core::{Amount, model::amount::add_to};
     use proptest::{
         collection::vec,
         prop_assert_eq,

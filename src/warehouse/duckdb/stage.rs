@@ -5,11 +5,13 @@ use std::{collections::BTreeMap, thread};
 use duckdb::{Connection, Error as DuckDbError};
 use finops_core::{
     BillingPeriod,
-    csv_header::is_gzip,
-    groups::{BatchFigures, Groups, added},
+    files::csv_header::is_gzip,
     hint,
-    manifest::FileFormat,
-    state::{EXECUTION_ID, LoadRecord},
+    model::{
+        groups::{BatchFigures, Groups, added},
+        load_record::{EXECUTION_ID, LoadRecord},
+        manifest::FileFormat,
+    },
 };
 use jiff::Timestamp;
 

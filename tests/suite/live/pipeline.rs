@@ -10,9 +10,11 @@ use super::{
     place::Place,
 };
 use crate::{
-    figures::{MONTHS, example, expected, figures},
-    program::{Finops, each},
-    tables::{Figures, figures_of},
+    flow::figures::{MONTHS, example, expected, figures},
+    support::{
+        program::{Finops, each},
+        tables::{Figures, figures_of},
+    },
 };
 
 const CSV: &str = "from_csv";
