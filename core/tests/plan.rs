@@ -45,18 +45,18 @@ fn delivery(run: Run) -> Delivery {
         export_name: "daily".to_owned(),
         billing_period: "2025-03".parse().unwrap(),
         execution_id: run.id.to_owned(),
-        issued: Some(moment(run.made)),
-        until: Some(Date::constant(2025, 3, run.until)),
+        issued_at: Some(moment(run.made)),
+        covers_until: Some(Date::constant(2025, 3, run.until)),
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
-        in_place: false,
+        overwrites_previous: false,
         rows: Some(run.rows),
         format: FileFormat::Csv,
         columns: vec![],
-        files: tails.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+        files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
     };
     let stored: HashMap<_, _> = tails
         .into_iter()
@@ -251,8 +251,12 @@ fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others()
 fn files_of_another_size_are_not_gone() {
     let mut whole = delivery(FIRST);
     whole.manifest.files.iter_mut().for_each(|file| file.bytes = Some(2));
-    let stored =
-        whole.manifest.files.iter().zip(&whole.files).map(|(listed, file)| (listed.tail.clone(), file.clone()));
+    let stored = whole
+        .manifest
+        .files
+        .iter()
+        .zip(&whole.files)
+        .map(|(listed, file)| (listed.relative_path.clone(), file.clone()));
     let resized =
         Delivery::new(whole.manifest.clone(), whole.manifest_uri.clone(), whole.delivered_at, stored.collect());
     let waits = decided_over_first(resized);
@@ -299,7 +303,7 @@ fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
 /// The second run over the first, which stands since 5 April; when its manifest and its files were written.
 fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
     let mut delivery = delivery(SECOND);
-    delivery.manifest.in_place = true;
+    delivery.manifest.overwrites_previous = true;
     delivery.delivered_at = manifest.parse().unwrap();
     for (file, updated) in delivery.files.iter_mut().zip(files) {
         file.updated = updated.parse().unwrap();
@@ -382,7 +386,7 @@ fn only_times_since_the_load_tell_of_a_mirror() {
 fn what_lies_in_folders_of_its_own_is_asked_for_or_repairs_a_month_does_not_wait_for_a_mirror() {
     let in_flight = overwritten(EARLY, [LATE, BEFORE]);
     let mut versioned = in_flight.clone();
-    versioned.manifest.in_place = false;
+    versioned.manifest.overwrites_previous = false;
     assert_eq!(decided_over_first(versioned), LOAD);
     let forced = Rules { force: true, ..RULES };
     assert_eq!(decided_over(in_flight.clone(), standing(FIRST), &forced), "reload second: reload asked for");

@@ -20,7 +20,7 @@ use crate::{
         run::run_export,
     },
     output::{self, ProgressBar},
-    settings::{Choice, Config, Problem, WarehouseConfig, parse},
+    settings::{CliOverrides, Config, Problem, WarehouseConfig, parse},
     storage::S3Options,
     warehouse::{Warehouse, bigquery::BigQuery},
 };
@@ -52,7 +52,7 @@ async fn go(
 ) -> Result<Exit, Vec<Problem>> {
     let began = Instant::now();
     let Selection { pipeline, start_date, end_date, output } = selection;
-    let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
+    let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
     let now = Timestamp::now();
     let rules = Rules { force, now, wait_max: config.wait_max };

@@ -17,17 +17,17 @@ use finops_core::{
 use jiff::Timestamp;
 use tracing::Span;
 
-use super::{Exit, Stop, open_store};
+use super::{CommandError, Exit, open_store};
 use crate::{
     cli::{Compression, Output, OutputArguments, Step, StepArguments},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
         run::run_export,
         silence::check_age,
     },
     output::{self, ProgressBar},
-    settings::{Problems, Steps, Values},
+    settings::{Problems, StagedSettings, Values},
     staging::{MonthSurvey, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
@@ -44,11 +44,11 @@ pub(super) async fn step(
     file: Option<&Path>,
     environment: &BTreeMap<String, String>,
     run_id: String,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
-    let steps = Steps { provider, values: &values, problems };
+    let steps = StagedSettings { provider, values: &values, problems };
     let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
     let nothing = Needs { source: false, bigquery: Needed::No };
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
@@ -157,12 +157,12 @@ struct Staged {
 
 impl Staged {
     fn new(
-        mut steps: Steps<'_>,
+        mut steps: StagedSettings<'_>,
         needs: Needs,
         arguments: &StepArguments,
         environment: &BTreeMap<String, String>,
         run_id: String,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, CommandError> {
         let now = Timestamp::now();
         let with_bigquery = match needs.bigquery {
             Needed::No => false,
@@ -228,7 +228,7 @@ impl Staged {
                 output::pipeline(&report, false);
             }
             // Deliveries that are too old fail the run, and no month.
-            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == Kind::Stale.as_str());
+            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale.as_str());
             pipelines.push(report);
             goes_on
         };
@@ -245,7 +245,7 @@ impl Staged {
         } else if self.remote.is_none() {
             output::line("load-billing-remote: left out, as database.bigquery is not configured");
         }
-        self.told(&report)
+        self.finish(&report)
     }
 
     async fn extract(&self) -> PipelineReport {
@@ -309,7 +309,7 @@ impl Staged {
         }
         let provider = self.local.provider.as_str();
         let message = format!("there is no folder {}", folder.display());
-        Err(Error::new(Kind::NotFound, message).hint(hint::run_step(provider, step)))
+        Err(Error::new(ErrorKind::NotFound, message).hint(hint::run_step(provider, step)))
     }
 
     /// The report of a step, also of one that could not be begun.
@@ -341,11 +341,11 @@ impl Staged {
             Output::Json => output::json(&report),
             Output::Table => output::report(&report, false),
         }
-        self.told(&report)
+        self.finish(&report)
     }
 
     /// What goes beside the report, and how it makes the program end.
-    fn told(&self, report: &Report) -> Exit {
+    fn finish(&self, report: &Report) -> Exit {
         output::failures(report);
         output::end_of_run(report, self.began.elapsed().as_secs());
         Exit::of(report)

@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tempfile::TempDir;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     storage::{Object, Store},
 };
 
@@ -14,12 +14,12 @@ const CONCURRENT: usize = 8;
 
 /// Files of a delivery, in place or downloaded; downloads are removed when this goes.
 #[derive(Debug)]
-pub struct Fetched {
+pub struct LocalFiles {
     files: Vec<String>,
     _folder: Option<TempDir>,
 }
 
-impl Fetched {
+impl LocalFiles {
     /// The delivery's files: as they lie where the warehouse reads buckets or they are local, else downloaded.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Fetched {
             return Ok(Self { files: files.map(literal).collect(), _folder: None });
         }
         let folder = tempfile::tempdir().map_err(|error| {
-            Error::new(Kind::Storage, "cannot make a folder for downloads").hint(hint::SET_TMPDIR).cause(error)
+            Error::new(ErrorKind::Storage, "cannot make a folder for downloads").hint(hint::SET_TMPDIR).cause(error)
         })?;
         let path = folder.path();
         let files = stream::iter(delivery.files.iter().enumerate())

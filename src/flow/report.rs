@@ -10,7 +10,7 @@ use finops_core::{
 use jiff::civil::Date;
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     flow::export::Export,
     warehouse::Committed,
 };
@@ -25,19 +25,19 @@ pub fn planned_report(month: &PlannedMonth, export: &Export) -> MonthReport {
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
             let to_do = month.failure.as_ref().map_or(hint::MIRROR_RUNNING, |failure| failure.hint);
-            let stale =
-                Error::new(Kind::Stale, format!("{}: {}", month.billing_period, month.reason)).hint(without(to_do));
+            let stale = Error::new(ErrorKind::Stale, format!("{}: {}", month.billing_period, month.reason))
+                .hint(without(to_do));
             (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
         }
         Decision::Refuse { hint: to_do } => {
-            let refused =
-                Error::new(Kind::Manifest, format!("{}: {}", month.billing_period, month.reason)).hint(without(to_do));
+            let refused = Error::new(ErrorKind::Manifest, format!("{}: {}", month.billing_period, month.reason))
+                .hint(without(to_do));
             (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
         }
     };
     // A part of the month may be wrong while the rest is as it should be.
     let of_part = month.failure.as_ref().map(|failure| {
-        let kind = if failure.stale { Kind::Stale } else { Kind::Manifest };
+        let kind = if failure.stale { ErrorKind::Stale } else { ErrorKind::Manifest };
         Error::new(kind, format!("{}: {}", month.billing_period, failure.reason)).hint(failure.hint).reported()
     });
     let error = error.or(of_part);
@@ -86,7 +86,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
 
 /// Whether the month failed for something that changed while it was worked on.
 pub fn is_busy(month: &MonthReport) -> bool {
-    month.error.as_ref().is_some_and(|error| error.kind == Kind::Busy.as_str())
+    month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy.as_str())
 }
 
 /// The same month in a plan, which has no results.
@@ -142,7 +142,9 @@ pub fn empty(month: &mut MonthReport, files: usize) {
 pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
     match (error.kind(), error.next_step()) {
         // Of several runs, nobody knows which is to be left out.
-        (Kind::Data | Kind::Verification | Kind::Archived, Some(hint)) if delivery.manifest.runs.is_empty() => {
+        (ErrorKind::Data | ErrorKind::Verification | ErrorKind::Archived, Some(hint))
+            if delivery.manifest.runs.is_empty() =>
+        {
             let id = Some(delivery.manifest.execution_id.as_str());
             let hint = export.hint_without(hint, &delivery.manifest_uri, id);
             error.hint(hint)

@@ -16,22 +16,22 @@ use finops_core::{
     },
     plan::{kinds::keep_one_kind, plan},
     report::run::{MonthStatus, PipelineReport},
-    schema::{Column, SchemaChange, respell},
+    schema::{Column, SchemaChange, unify_case},
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
 use jiff::Timestamp;
 use tracing::{Instrument, Span, info, info_span};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::{
         discover::{Discovered, discover, is_unchanged},
         export::{Export, Run},
-        fetch::Fetched,
+        fetch::LocalFiles,
         load::month_load,
         replace::{Replaced, replace_month},
         report::{self, not_loaded},
-        schema::{Ready, read_columns, refuse_columns, refuse_required, table_schema},
+        schema::{MonthToLoad, read_columns, refuse_columns, refuse_required, table_schema},
         silence::{check_age, no_manifest},
         table::{Delivered, check_for, refuse_another_export},
     },
@@ -153,7 +153,7 @@ async fn round<W: Warehouse>(
     let existing = found.as_ref().map(Found::columns);
     let existing = existing.as_deref();
     let batches = ready.values_mut().flat_map(|month| &mut month.batches);
-    respell(existing.unwrap_or_default(), batches.map(|batch| &mut batch.columns));
+    unify_case(existing.unwrap_or_default(), batches.map(|batch| &mut batch.columns));
     let (ready, refusals) = refuse_columns(ready, existing, &target, &mut reports);
     let ready = refuse_required(ready, found.as_ref(), &table_name, &mut reports);
     let (columns, changes) = table_schema(&ready, existing, &target);
@@ -200,7 +200,7 @@ async fn round<W: Warehouse>(
             progress(Progress::Ended(period));
             let replaced = replaced.unwrap_or_else(|_| Err(ended_early(period)));
             let replaced = replaced.map_err(|error| report::of_delivery(error, export, &month.delivery));
-            (period, previous.and_then(LoadedMonth::visible), replaced)
+            (period, previous.and_then(LoadedMonth::record_if_in_table), replaced)
         })
         .buffer_unordered(warehouse.limits().months)
         .collect()
@@ -213,7 +213,7 @@ async fn round<W: Warehouse>(
             Ok(Replaced::Committed(committed, notes)) => report::loaded(month, previous, *committed, &notes),
             Ok(Replaced::Superseded) => {
                 let message = format!("{period} was replaced by other runs, or its files changed, while it was loaded");
-                let again = Error::new(Kind::Busy, message).hint(hint::SUPERSEDED);
+                let again = Error::new(ErrorKind::Busy, message).hint(hint::SUPERSEDED);
                 not_loaded(month, MonthStatus::Failed, &again);
                 superseded.insert(period);
             }
@@ -229,7 +229,8 @@ async fn round<W: Warehouse>(
 }
 
 fn ended_early(period: BillingPeriod) -> Error {
-    Error::new(Kind::Warehouse, format!("loading {period} ended early, by a fault of finops")).hint(hint::REPORT_LINES)
+    Error::new(ErrorKind::Warehouse, format!("loading {period} ended early, by a fault of finops"))
+        .hint(hint::REPORT_LINES)
 }
 
 #[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
@@ -240,13 +241,13 @@ async fn replace<W: Warehouse>(
     target: &Target,
     table: &W::Table,
     run: &Run,
-    month: &Ready,
+    month: &MonthToLoad,
     table_columns: &[Column],
     months: &BTreeMap<BillingPeriod, LoadedMonth>,
     loaded_now: &Mutex<BTreeMap<BillingPeriod, Vec<ScopeRecord>>>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
-    let fetched = Fetched::new(store, delivery, warehouse.limits().reads_buckets).await?;
+    let fetched = LocalFiles::new(store, delivery, warehouse.limits().reads_buckets).await?;
     let now = loaded_now.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let load = month_load(export, target, run, month, fetched.files(), table_columns, months, &now)?;
     let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;

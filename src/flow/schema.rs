@@ -16,7 +16,7 @@ use futures::{StreamExt, stream};
 use tracing::{Instrument, info_span, warn};
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     flow::{
         columns::{BatchColumns, batches},
         export::Export,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A month to load, with what its files hold.
-pub struct Ready {
+pub struct MonthToLoad {
     /// What to load.
     pub delivery: Delivery,
     /// Its files in batches, with their columns.
@@ -40,7 +40,7 @@ pub async fn read_columns(
     store: &Store,
     export: &Export,
     planned: Vec<PlannedMonth>,
-) -> (BTreeMap<BillingPeriod, MonthReport>, BTreeMap<BillingPeriod, Ready>) {
+) -> (BTreeMap<BillingPeriod, MonthReport>, BTreeMap<BillingPeriod, MonthToLoad>) {
     let mut reports = BTreeMap::new();
     let mut deliveries = Vec::new();
     for month in planned {
@@ -73,10 +73,10 @@ pub async fn read_columns(
                 if batches.iter().any(|batch| batch.fills_period) {
                     report.reason.push_str("; a usage month: its files have no billing period");
                 }
-                drop(ready.insert(period, Ready { delivery, batches }));
+                drop(ready.insert(period, MonthToLoad { delivery, batches }));
             }
             Err(error) => {
-                let status = if error.kind() == Kind::Schema { MonthStatus::Refused } else { MonthStatus::Failed };
+                let status = if error.kind() == ErrorKind::Schema { MonthStatus::Refused } else { MonthStatus::Failed };
                 not_loaded(report, status, &report::of_delivery(error, export, &delivery));
             }
         }
@@ -90,7 +90,7 @@ fn warn_of_empty(billing_period: BillingPeriod, execution_id: Option<&str>) {
 
 /// What the table's columns are once it is prepared for the months, and what changes for it.
 pub fn table_schema(
-    ready: &BTreeMap<BillingPeriod, Ready>,
+    ready: &BTreeMap<BillingPeriod, MonthToLoad>,
     existing: Option<&[Column]>,
     target: &Target,
 ) -> (Vec<Column>, Vec<SchemaChange>) {
@@ -102,26 +102,26 @@ pub fn table_schema(
     let mut required_columns = target.layout.required_columns(|name| there.contains(name)).to_vec();
     required_columns.extend(target.staged.then_some(EXECUTION_ID));
     let wanted = schema::union(&months, &required_columns);
-    let mut changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
-    let columns = schema::prepared(existing, &wanted, &changes);
-    changes.extend(schema::castings(&columns, &months));
+    let mut changes = existing.map(|existing| schema::table_changes(existing, &wanted, &months)).unwrap_or_default();
+    let columns = schema::columns_after(existing, &wanted, &changes);
+    changes.extend(schema::conversions(&columns, &months));
     (columns, changes)
 }
 
 /// Takes out the months that have a column which the table cannot take; gives what refuses them, for the report.
 pub fn refuse_columns(
-    ready: BTreeMap<BillingPeriod, Ready>,
+    ready: BTreeMap<BillingPeriod, MonthToLoad>,
     existing: Option<&[Column]>,
     target: &Target,
     reports: &mut BTreeMap<BillingPeriod, MonthReport>,
-) -> (BTreeMap<BillingPeriod, Ready>, Vec<SchemaChange>) {
+) -> (BTreeMap<BillingPeriod, MonthToLoad>, Vec<SchemaChange>) {
     let (_, changes) = table_schema(&ready, existing, target);
     let mut accepted = BTreeMap::new();
     for (period, month) in ready {
         match (schema::refused(&changes, period), reports.get_mut(&period)) {
             (Some(change), Some(report)) => {
                 let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
-                not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out(change)));
+                not_loaded(report, MonthStatus::Refused, &Error::new(ErrorKind::Schema, message).hint(way_out(change)));
             }
             _ => drop(accepted.insert(period, month)),
         }
@@ -132,18 +132,18 @@ pub fn refuse_columns(
 
 /// Takes out the months whose files lack a column of the table that takes no NULL.
 pub fn refuse_required(
-    ready: BTreeMap<BillingPeriod, Ready>,
+    ready: BTreeMap<BillingPeriod, MonthToLoad>,
     found: Option<&Found>,
     table: &str,
     reports: &mut BTreeMap<BillingPeriod, MonthReport>,
-) -> BTreeMap<BillingPeriod, Ready> {
+) -> BTreeMap<BillingPeriod, MonthToLoad> {
     let required: Vec<&str> = found
         .iter()
         .flat_map(|found| &found.columns)
         .filter(|column| column.required)
         .map(|column| column.column.name.as_str())
         .collect();
-    let lacks = |month: &Ready| {
+    let lacks = |month: &MonthToLoad| {
         let of_batch = |batch: &BatchColumns| {
             let names = batch.columns.columns.iter().map(|column| column.name.to_ascii_lowercase());
             let there: HashSet<String> = if required.is_empty() { HashSet::new() } else { names.collect() };
@@ -159,7 +159,7 @@ pub fn refuse_required(
         };
         let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
         let way_out = hint::take_null(table, column);
-        not_loaded(report, MonthStatus::Refused, &Error::new(Kind::Schema, message).hint(way_out));
+        not_loaded(report, MonthStatus::Refused, &Error::new(ErrorKind::Schema, message).hint(way_out));
     }
     accepted
 }

@@ -14,9 +14,9 @@ use finops_core::{
 };
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::export::Export,
-    warehouse::{Found, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
+    warehouse::{Found, Target, Warehouse, WrittenBy, loaded_months, unmanaged_table, written_by_other_pipeline},
 };
 
 /// Refuses a table that finops did not create, that it writes in its other way, that is partitioned for another kind of
@@ -27,8 +27,10 @@ use crate::{
 /// `ForeignTable` and `Schema`, as said.
 pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
     match (found.written_by, target.staged) {
-        (WrittenBy::Others, _) => return Err(not_ours(name)),
-        (WrittenBy::Job, true) | (WrittenBy::StagedPipeline, false) => return Err(another_way(name, target)),
+        (WrittenBy::Others, _) => return Err(unmanaged_table(name)),
+        (WrittenBy::Job, true) | (WrittenBy::StagedPipeline, false) => {
+            return Err(written_by_other_pipeline(name, target));
+        }
         _ => {}
     }
     if let Some((column, unit)) = &found.partitioning {
@@ -36,7 +38,7 @@ pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
         let expected = target.layout.partition;
         if (column, unit) != (expected, "MONTH") {
             let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
-            return Err(Error::new(Kind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
+            return Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
         }
     }
     check_key_columns(target, name, found)
@@ -52,7 +54,7 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
             let there = there.map_or("no such column", |there| there.sql_type.as_str());
             let expected = (found.type_name)(expected);
             let message = format!("the table {name} needs the column {column} of type {expected}, found {there}");
-            return Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_COLUMN));
+            return Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_COLUMN));
         }
     }
     Ok(())
@@ -69,14 +71,15 @@ pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<Bill
         _ => name == target.export_name,
     };
     let is_other = |record: &LoadRecord| !is_named(&record.export_name) || record.pipeline != target.pipeline;
-    let Some(record) = months.values().filter_map(LoadedMonth::visible).find(|record| is_other(record)) else {
+    let Some(record) = months.values().filter_map(LoadedMonth::record_if_in_table).find(|record| is_other(record))
+    else {
         return Ok(());
     };
     let message = format!(
         "the table {name} holds export `{}` of pipeline {}, and export `{}` of pipeline {} would erase its months",
         record.export_name, record.pipeline, target.export_name, target.pipeline
     );
-    Err(Error::new(Kind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
+    Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
 }
 
 /// A table as a reader finds it, who knows of no delivery.
@@ -130,7 +133,7 @@ pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, fou
         "table {name} holds rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
          `{kind}` is delivered"
     );
-    Err(Error::new(Kind::ForeignTable, message).hint(hint::OTHER_KIND))
+    Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::OTHER_KIND))
 }
 
 /// The kind for which the table may be, as its columns tell.

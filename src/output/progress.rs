@@ -46,7 +46,7 @@ impl ProgressBar {
                     self.0.set_style(style);
                 }
             }
-            Transfer::Got(bytes) => self.0.inc(bytes),
+            Transfer::OnBytes(bytes) => self.0.inc(bytes),
         }
     }
 

@@ -8,7 +8,7 @@ use finops_core::{
     formats::azure::scope::excludes,
     model::{
         load_record::{LoadRecord, LoadStatus},
-        text::{harmless, short},
+        text::{excerpt, strip_control_chars},
     },
     report::{
         check::{CheckReport, Finding, Status},
@@ -38,7 +38,7 @@ pub fn settings(settings: &[Setting]) {
             Origin::NotSet => "not set",
             Origin::Shared(variable) => variable,
         };
-        table.add_row([&setting.name, &harmless(&setting.value), origin]);
+        table.add_row([&setting.name, &strip_control_chars(&setting.value), origin]);
     }
     print(&table.to_string());
 }
@@ -76,7 +76,7 @@ pub fn survey(months: &[MonthSurvey], is_plan: bool) {
         };
         table.add_row([
             month.billing_period.to_string(),
-            short(&month.execution_id),
+            excerpt(&month.execution_id),
             files,
             size,
             place(&month.staging, steps.extract_billing, "extract"),
@@ -167,7 +167,7 @@ pub fn status(status: &TableStatus) {
         };
         table.add_row([
             record.billing_period.to_string(),
-            short(&record.execution_id),
+            excerpt(&record.execution_id),
             record.rows.to_string(),
             record.files.to_string(),
             costs(&record.cost),

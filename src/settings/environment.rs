@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::settings::{
     ENVIRONMENT, Problem,
     problem::Problems,
-    scope::{Scope, has, suffixes},
+    scope::{ExportVariables, has, suffixes},
 };
 
 /// The variables that stand for all pipelines.
@@ -139,7 +139,7 @@ pub fn settings(environment: &BTreeMap<String, String>) -> Vec<Setting> {
             .map(|suffix| setting(provider.variable(None, suffix), ""));
         settings.extend(shared);
         // What is wrong with them is for `parse` to tell.
-        let scopes = Scope::all(provider, environment, &mut Problems::default());
+        let scopes = ExportVariables::all(provider, environment, &mut Problems::default());
         for scope in scopes.iter().filter(|scope| scope.label.is_some()) {
             settings.extend(suffixes(provider).map(|suffix| {
                 let name = scope.own(suffix);

@@ -13,7 +13,7 @@ use crate::{
     settings::{
         ENVIRONMENT, FLAG_OR_ENVIRONMENT, WarehouseConfig,
         problem::Problems,
-        scope::{Scope, is_configured},
+        scope::{ExportVariables, is_configured},
         values::{self, cur_version, list, scopes},
     },
 };
@@ -48,7 +48,7 @@ pub fn exports(
     }
     let mut exports = Vec::new();
     for provider in providers {
-        let scopes = Scope::all(provider, environment, problems);
+        let scopes = ExportVariables::all(provider, environment, problems);
         exports.extend(scopes.iter().map(|scope| (export(scope, warehouse, problems), scope.own("TABLE_NAME"))));
     }
     refuse_shared_tables(&exports, problems);
@@ -81,7 +81,7 @@ fn refuse_shared_tables(exports: &[(Export, String)], problems: &mut Problems) {
 }
 
 /// A value that must be there; empty where it is not.
-fn required(scope: &Scope<'_>, suffix: &str, what_it_is: &str, problems: &mut Problems) -> String {
+fn required(scope: &ExportVariables<'_>, suffix: &str, what_it_is: &str, problems: &mut Problems) -> String {
     if let Some((_, value)) = scope.get(suffix) {
         return value.clone();
     }
@@ -155,7 +155,7 @@ pub fn wrong_location(location: &str) -> Option<String> {
     (!fits).then(|| format!("is `{}`: a location such as US or europe-west3 was expected", shown(location)))
 }
 
-fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
+fn export(scope: &ExportVariables<'_>, warehouse: &WarehouseConfig, problems: &mut Problems) -> Export {
     let (source, prefix) = source(scope, problems);
     let unreadable = match (&source, warehouse) {
         // Without a path, what it was given as is wrong already.
@@ -200,9 +200,9 @@ fn export(scope: &Scope<'_>, warehouse: &WarehouseConfig, problems: &mut Problem
     }
 }
 
-fn options(scope: &Scope<'_>, problems: &mut Problems) -> ExportOptions {
+fn options(scope: &ExportVariables<'_>, problems: &mut Problems) -> ExportOptions {
     fn read<T>(
-        scope: &Scope<'_>,
+        scope: &ExportVariables<'_>,
         suffix: &str,
         parse: impl FnOnce(&str) -> Result<T, String>,
         problems: &mut Problems,
@@ -228,7 +228,7 @@ fn options(scope: &Scope<'_>, problems: &mut Problems) -> ExportOptions {
 }
 
 /// The bucket or folder, and the prefix below it.
-fn source(scope: &Scope<'_>, problems: &mut Problems) -> (Source, String) {
+fn source(scope: &ExportVariables<'_>, problems: &mut Problems) -> (Source, String) {
     let trimmed = |prefix: &str| prefix.trim_matches('/').to_owned();
     let prefix = scope.get("GCS_PREFIX");
     if let Some(what) = prefix.as_ref().and_then(|(_, prefix)| wrong_prefix(prefix)) {

@@ -11,7 +11,7 @@ use finops_core::{
 };
 use toml::{Table, Value};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::settings::{Origin, Setting, problem::Problems};
 
 /// Where the file lies unless `--config` names another.
@@ -170,7 +170,7 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
             return Ok((None, Table::new()));
         }
         Err(error) => {
-            return Err(Error::new(Kind::Configuration, format!("cannot read {file}"))
+            return Err(Error::new(ErrorKind::Configuration, format!("cannot read {file}"))
                 .hint(hint::COPY_CONFIG)
                 .cause(error));
         }
@@ -179,7 +179,7 @@ fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
         // What the parser says shows the line, and that may be a secret.
         let line = error.span().map(|span| text[..span.start.min(text.len())].lines().count().max(1));
         let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
-        Error::new(Kind::Configuration, format!("{file}{place} is not TOML: {}", error.message()))
+        Error::new(ErrorKind::Configuration, format!("{file}{place} is not TOML: {}", error.message()))
             .hint(hint::COMPARE_CONFIG)
     })?;
     Ok((Some(file), table))

@@ -15,9 +15,9 @@ pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
 use finops_core::plan::age::MaxAge;
 use jiff::SignedDuration;
-pub use parse::{Choice, parse};
+pub use parse::{CliOverrides, parse};
 pub use problem::{Problem, Problems};
-pub use staged::Steps;
+pub use staged::StagedSettings;
 
 use crate::{
     flow::export::{Export, Months},

@@ -16,7 +16,7 @@ use crate::warehouse::bigquery;
 
 /// What the command line says about it, before the environment.
 #[derive(Clone, Debug, Default)]
-pub struct Choice {
+pub struct CliOverrides {
     /// `aws`, `azure` or `all`.
     pub pipeline: Option<String>,
     /// `--start-date`.
@@ -29,7 +29,7 @@ pub struct Choice {
 ///
 /// # Errors
 /// Everything that is wrong, not only the first.
-pub fn parse(environment: &BTreeMap<String, String>, choice: &Choice) -> Result<Config, Vec<Problem>> {
+pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
     let variables = Variables::read(environment).unwrap_or_else(|error| {
         problems.add("environment", error.to_string(), ENVIRONMENT);
@@ -41,12 +41,12 @@ pub fn parse(environment: &BTreeMap<String, String>, choice: &Choice) -> Result<
             LOAD_CONCURRENCY.contains(n)
         });
     let warehouse = warehouse(&variables, load_concurrency, &mut problems);
-    let wanted = choice.pipeline.as_deref().or(variables.pipeline.as_deref());
+    let wanted = overrides.pipeline.as_deref().or(variables.pipeline.as_deref());
     let exports = exports(wanted, environment, &warehouse, &mut problems);
     let months = values::months(
         [
-            choice.start_date.as_ref().or(variables.start_date.as_ref()),
-            choice.end_date.as_ref().or(variables.end_date.as_ref()),
+            overrides.start_date.as_ref().or(variables.start_date.as_ref()),
+            overrides.end_date.as_ref().or(variables.end_date.as_ref()),
         ],
         ["START_DATE", "END_DATE"],
         FLAG_OR_ENVIRONMENT,
@@ -139,7 +139,7 @@ mod tests {
 
     fn parsed(pairs: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
         let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        parse(&environment, &Choice::default())
+        parse(&environment, &CliOverrides::default())
     }
 
     const WORKING: [(&str, &str); 6] = [

@@ -46,7 +46,7 @@ fn export_of(provider: Provider, name: &str) -> Option<&str> {
 
 /// The variables of one export.
 #[derive(Debug)]
-pub struct Scope<'a> {
+pub struct ExportVariables<'a> {
     /// Whose it is.
     pub provider: Provider,
     /// What `AWS_EXPORTS` calls it, where it is set.
@@ -54,7 +54,7 @@ pub struct Scope<'a> {
     environment: &'a BTreeMap<String, String>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> ExportVariables<'a> {
     /// One for each export of the pipeline.
     pub fn all(provider: Provider, environment: &'a BTreeMap<String, String>, problems: &mut Problems) -> Vec<Self> {
         let exports = provider.variable(None, "EXPORTS");
@@ -142,7 +142,7 @@ mod tests {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
         let mut problems = Problems::default();
-        let scopes = Scope::all(Provider::Azure, &environment, &mut problems);
+        let scopes = ExportVariables::all(Provider::Azure, &environment, &mut problems);
         assert_eq!(problems.0, []);
         let datasets = scopes.iter().map(|scope| scope.get("DATASET").unwrap());
         let found: Vec<(String, &str)> = datasets.map(|(name, value)| (name, value.as_str())).collect();

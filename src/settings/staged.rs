@@ -32,7 +32,7 @@ use crate::{storage::S3Options, warehouse::bigquery};
 
 /// Settings for one provider's staged pipeline.
 #[derive(Debug)]
-pub struct Steps<'a> {
+pub struct StagedSettings<'a> {
     /// Whose exports.
     pub provider: Provider,
     /// All values.
@@ -41,7 +41,7 @@ pub struct Steps<'a> {
     pub problems: Problems,
 }
 
-impl Steps<'_> {
+impl StagedSettings<'_> {
     /// The export where its provider delivers it.
     pub fn delivered(&mut self) -> Export {
         let (source, prefix) = self.place();

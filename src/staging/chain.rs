@@ -79,7 +79,7 @@ pub(super) struct InPlaces<'a> {
 
 pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
     let [staging, duckdb, bigquery] =
-        [at.staging, at.duckdb, at.bigquery].map(|place| place.and_then(LoadedMonth::visible));
+        [at.staging, at.duckdb, at.bigquery].map(|place| place.and_then(LoadedMonth::record_if_in_table));
     let [in_staging, in_duckdb, in_bigquery] =
         [staging, duckdb, bigquery].map(|place| place.map(|record| record.execution_id.as_str()));
 

@@ -7,7 +7,7 @@ use finops_core::{
     formats::staging::StagedManifest,
     model::load_record::{LoadRecord, LoadedMonth},
     plan::{Decision, PlannedMonth, kinds::keep_one_kind, plan},
-    report::run::{MonthResult, MonthStatus, PipelineReport, Verb},
+    report::run::{MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ pub enum Transfer {
     /// So many bytes will be fetched.
     Planned(u64),
     /// So many more are there.
-    Got(u64),
+    OnBytes(u64),
 }
 
 /// Brings what is new of an export to the staging folder. Every failure is part of the report.
@@ -45,7 +45,7 @@ pub async fn extract(
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, &root.display().to_string());
-    report.verb = Verb::Stage;
+    report.verb = MonthVerb::Stage;
     let extracted = extract_months(export, store, root, run, progress, &mut report).await;
     let checked = extracted.and_then(|()| check_age(report.newest_delivery_at, &run.max_age, run.rules.now));
     report.error = checked.err().map(|error| error.reported());
@@ -87,7 +87,8 @@ async fn extract_months(
             _ if run.dry_run => Ok(()),
             Decision::Load(delivery) | Decision::Reload(delivery) => {
                 let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
-                let fetched = stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::Got(bytes))).await;
+                let fetched =
+                    stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::OnBytes(bytes))).await;
                 let done = fetched.and_then(|()| remove_others(&there, &begun, &delivery.manifest));
                 done.map(|()| month.result = Some(MonthResult::from(MonthStatus::Loaded)))
             }

@@ -8,7 +8,7 @@ use std::{
 use finops_core::formats::staging::StagedManifest;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     storage::unwritable,
 };
 
@@ -19,7 +19,7 @@ pub(super) const PARTIAL: &str = ".part";
 pub(super) fn write_manifest(path: &Path, staged: &StagedManifest) -> Result<()> {
     let partial = with_suffix(path, PARTIAL);
     let json = serde_json::to_vec_pretty(staged)
-        .map_err(|error| Error::new(Kind::Storage, "cannot write a manifest").cause(error))?;
+        .map_err(|error| Error::new(ErrorKind::Storage, "cannot write a manifest").cause(error))?;
     fs::write(&partial, json).map_err(|error| unwritable(&partial, error))?;
     rename(&partial, path)
 }

@@ -23,9 +23,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::staging::files::{PARTIAL, remove, rename, with_suffix, write_manifest};
 use crate::{
-    error::{Kind, Result},
+    error::{ErrorKind, Result},
     flow::export::Export,
-    storage::{Got, Local, Object, Part, Store, hashes, unreadable, unwritable},
+    storage::{Local, Object, OnBytes, ReadRange, Store, hashes, unreadable, unwritable},
     warehouse::Loaded,
 };
 
@@ -71,7 +71,7 @@ impl Folder {
     pub(super) fn months(&self, export_name: &str) -> BTreeMap<BillingPeriod, LoadedMonth> {
         let month = |staged: &Staged| {
             let is_whole = staged.manifest.manifest.files.iter().all(|file| {
-                fs::metadata(self.root.join(&file.tail))
+                fs::metadata(self.root.join(&file.relative_path))
                     .is_ok_and(|found| file.bytes.is_none_or(|bytes| found.len() == bytes))
             });
             let record = record(&self.root, staged);
@@ -109,8 +109,8 @@ async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>>
 /// The bytes of a manifest; `None` where it was replaced or removed after it was listed: a dry run has no lock, and another
 /// run may extract meanwhile.
 async fn as_listed(store: &Store, manifest: &Object) -> Result<Option<Bytes>> {
-    match store.read(manifest, Part::Head(u64::MAX)).await {
-        Err(error) if error.kind() == Kind::Busy => Ok(None),
+    match store.read(manifest, ReadRange::First(u64::MAX)).await {
+        Err(error) if error.kind() == ErrorKind::Busy => Ok(None),
         read => read.map(Some),
     }
 }
@@ -137,8 +137,8 @@ fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
         run_id: String::new(),
         loaded_at: *listed_at,
         kind: Some(manifest.kind.as_str().to_owned()),
-        issued_at: manifest.issued,
-        covers_until: manifest.until,
+        issued_at: manifest.issued_at,
+        covers_until: manifest.covers_until,
         cost_net: None,
         scopes: scopes(manifest),
     }
@@ -161,8 +161,8 @@ fn scope_record(run: &Manifest) -> ScopeRecord {
         days: 0,
         rows: run.rows.unwrap_or(1),
         cost: BTreeMap::new(),
-        issued_at: run.issued,
-        covers_until: run.until,
+        issued_at: run.issued_at,
+        covers_until: run.covers_until,
         folder: String::new(),
         outside: Vec::new(),
         kept: run.kept,
@@ -181,7 +181,7 @@ pub(super) async fn stage(
     delivery: &Delivery,
     root: &Path,
     mut staged: StagedManifest,
-    got: Got<'_>,
+    got: OnBytes<'_>,
 ) -> Result<()> {
     let folder = root.join(staging_folder(&delivery.manifest));
     let manifest = folder.join(manifest_name(staged.provider, &delivery.manifest.export_name));
@@ -195,7 +195,7 @@ pub(super) async fn stage(
         .buffered(CONCURRENT)
         .try_collect()
         .await?;
-    let tails = staged.manifest.files.iter().map(|file| file.tail.clone());
+    let tails = staged.manifest.files.iter().map(|file| file.relative_path.clone());
     staged.written = tails.zip(written).collect();
     write_manifest(&begun, &staged)?;
     rename(&begun, &manifest)
@@ -234,7 +234,7 @@ fn remove_deliveries<'a>(root: &Path, deliveries: impl Iterator<Item = &'a Stage
         let own = folder.join(manifest_name(manifest.provider, &manifest.manifest.export_name));
         remove(&own)?;
         for file in &manifest.manifest.files {
-            let path = root.join(&file.tail);
+            let path = root.join(&file.relative_path);
             if path.parent() != Some(folder) {
                 continue;
             }
@@ -251,7 +251,7 @@ fn remove_deliveries<'a>(root: &Path, deliveries: impl Iterator<Item = &'a Stage
     Ok(())
 }
 
-async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: Got<'_>) -> Result<Written> {
+async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: OnBytes<'_>) -> Result<Written> {
     let size = match fs::metadata(&to) {
         Ok(found) => Some(found.len()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,

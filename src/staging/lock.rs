@@ -9,7 +9,7 @@ use std::{
 use finops_core::hint;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     storage::{unreadable, unwritable},
 };
 
@@ -36,7 +36,7 @@ fn lock(folder: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>, does: &
     let opened = File::open(folder).map_err(|error| unreadable(folder, error))?;
     match lock(&opened) {
         Err(TryLockError::WouldBlock) => {
-            Err(Error::new(Kind::Busy, format!("another run {does} the folder {}", folder.display()))
+            Err(Error::new(ErrorKind::Busy, format!("another run {does} the folder {}", folder.display()))
                 .hint(hint::WAIT_FOR_RUN))
         }
         // Not every network's file system has locks.

@@ -139,11 +139,11 @@ fn by_month(months: impl IntoIterator<Item = MonthReport>) -> Months<MonthReport
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, Kind};
+    use crate::error::{Error, ErrorKind};
 
     #[test]
     fn an_error_of_a_step_keeps_its_kind_and_its_hint() {
-        for kind in [Kind::Permission, Kind::Credentials, Kind::Busy, Kind::NotFound] {
+        for kind in [ErrorKind::Permission, ErrorKind::Credentials, ErrorKind::Busy, ErrorKind::NotFound] {
             let error = Error::new(kind, "no").hint("ask").reported();
             let report = PipelineReport { error: Some(error), ..PipelineReport::new("aws", "daily", "main.t") };
             let failed = months(report).unwrap_err();

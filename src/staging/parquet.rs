@@ -13,7 +13,7 @@ use finops_core::{
         manifest::{FileFormat, Manifest, ManifestFile},
         provider::Provider,
     },
-    report::run::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, Verb},
+    report::run::{Action, Check, MonthReport, MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
 
 use crate::staging::{
@@ -22,7 +22,7 @@ use crate::staging::{
 };
 use crate::{
     cli::Compression,
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
         report::{self, not_loaded},
@@ -52,7 +52,7 @@ pub async fn export_parquet(
 ) -> PipelineReport {
     let name = export.name.as_deref().unwrap_or_default();
     let mut report = PipelineReport::new(export.provider.as_str(), name, &folder.display().to_string());
-    report.verb = Verb::Write;
+    report.verb = MonthVerb::Write;
     if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
         report.error = Some(error.reported());
     }
@@ -122,7 +122,7 @@ async fn export_months(
 /// The manifest of the month's file as it should be, but for the file's size.
 fn manifest(export: &Export, kind: ExportKind, standing: &LoadedMonth) -> StagedManifest {
     let record = &standing.record;
-    let file = ManifestFile { tail: parquet_name(export.provider, record.billing_period), bytes: None };
+    let file = ManifestFile { relative_path: parquet_name(export.provider, record.billing_period), bytes: None };
     StagedManifest {
         provider: export.provider,
         manifest_uri: record.manifest_uri.clone(),
@@ -134,14 +134,14 @@ fn manifest(export: &Export, kind: ExportKind, standing: &LoadedMonth) -> Staged
             export_name: record.export_name.clone(),
             billing_period: record.billing_period,
             execution_id: record.execution_id.clone(),
-            issued: Some(record.loaded_at),
-            until: None,
+            issued_at: Some(record.loaded_at),
+            covers_until: None,
             scope: only_scope(record),
             from: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
-            in_place: false,
+            overwrites_previous: false,
             rows: Some(standing.rows_in_table),
             format: FileFormat::Parquet,
             columns: Vec::new(),
@@ -162,7 +162,7 @@ pub(super) fn written(folder: &Path, provider: Provider, period: BillingPeriod) 
     let path = folder.join(parquet_manifest_name(provider, period));
     let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
     let file = found.manifest.files.first()?;
-    let size = fs::metadata(folder.join(&file.tail)).ok()?.len();
+    let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
     (file.bytes == Some(size)).then_some(found)
 }
 
@@ -172,7 +172,7 @@ fn check_rows(table: &str, period: BillingPeriod, expected: u64, written: u64) -
         return Ok(());
     }
     let message = format!("{period} of {table} has {expected} rows, and {written} were written");
-    Err(Error::new(Kind::Verification, message).hint(hint::CHANGED_MEANWHILE))
+    Err(Error::new(ErrorKind::Verification, message).hint(hint::CHANGED_MEANWHILE))
 }
 
 /// Writes the month and its manifest; gives the file's size. Under its name there is always a whole file.
@@ -195,7 +195,7 @@ async fn write(
     };
     let bytes = written.bytes;
     wanted.manifest.files[0].bytes = Some(bytes);
-    wanted.written.insert(wanted.manifest.files[0].tail.clone(), written);
+    wanted.written.insert(wanted.manifest.files[0].relative_path.clone(), written);
     remove(&manifest)?;
     rename(&partial, &to)?;
     write_manifest(&manifest, &wanted)?;
@@ -211,6 +211,6 @@ mod tests {
         let period = "2025-09".parse().unwrap();
         assert!(check_rows("main.t", period, 2, 2).is_ok());
         let error = check_rows("main.t", period, 2, 1).unwrap_err();
-        assert_eq!((error.kind(), error.next_step()), (Kind::Verification, Some(hint::CHANGED_MEANWHILE)));
+        assert_eq!((error.kind(), error.next_step()), (ErrorKind::Verification, Some(hint::CHANGED_MEANWHILE)));
     }
 }

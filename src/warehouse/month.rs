@@ -6,7 +6,7 @@ use finops_core::{
     BillingPeriod,
     files::{
         column_values::ColumnValues,
-        file_type::{FileType, Reading},
+        file_type::{Conversion, FileType},
     },
     formats::{
         azure::account::{Account, Part, account},
@@ -24,7 +24,7 @@ use finops_core::{
 use jiff::{Timestamp, civil::Date};
 
 use super::{Figures, Target, sql::bounds};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A column on its way from the files to the table.
 #[derive(Clone, Debug)]
@@ -39,10 +39,10 @@ pub struct LoadColumn {
 
 impl LoadColumn {
     /// How the files' values become the table's.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> Conversion {
         match self.file_type.reading(self.column.column_type) {
             // A load would take `007` for 7.
-            Reading::AsIs if self.may_be_code() => Reading::Cast,
+            Conversion::None if self.may_be_code() => Conversion::Cast,
             reading => reading,
         }
     }
@@ -201,7 +201,7 @@ impl MonthLoad {
                 "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
                  {sequence}, the largest that the column holds"
             );
-            Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
+            Error::new(ErrorKind::Warehouse, message).hint(hint::REPAIR_STATE)
         })
     }
 
@@ -212,7 +212,7 @@ impl MonthLoad {
 
     /// The state row of this load, but for what only the warehouse knows.
     pub fn record(&self, target: &Target, figures: &Figures) -> NewRecord {
-        let replaced = self.previous.as_ref().and_then(LoadedMonth::visible);
+        let replaced = self.previous.as_ref().and_then(LoadedMonth::record_if_in_table);
         NewRecord(LoadRecord {
             pipeline: target.pipeline.to_owned(),
             export_name: target.export_name.clone(),

@@ -90,18 +90,18 @@ pub struct MapForm {
 
 /// How a file's column becomes the table's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Conversion {
     /// The values are those of the table's type.
-    AsIs,
+    None,
     /// Each value is converted, or refused where it has no exact counterpart.
     Cast,
     /// No value of the one type is one of the other.
-    Never,
+    Unsupported,
 }
 
 impl FileType {
     /// The type that a table's column should have for it; `None` where any will do.
-    pub fn asks_for(self) -> Option<ColumnType> {
+    pub fn preferred_type(self) -> Option<ColumnType> {
         match self {
             Self::Text(named) => named,
             Self::String | Self::Boolean | Self::Map(_) => Some(ColumnType::String),
@@ -115,24 +115,24 @@ impl FileType {
     }
 
     /// How its values become those of a column of type `to`.
-    pub fn reading(self, to: ColumnType) -> Reading {
+    pub fn reading(self, to: ColumnType) -> Conversion {
         use ColumnType as C;
         match (self, to) {
-            (Self::Other, _) | (_, C::Foreign) | (Self::Nanos, C::String) => Reading::Never,
+            (Self::Other, _) | (_, C::Foreign) | (Self::Nanos, C::String) => Conversion::Unsupported,
             (Self::TimeText(TimeForm::Moment | TimeForm::Other), C::Date)
-            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other) | Self::Nanos, C::Timestamp) => Reading::Cast,
+            | (Self::TimeText(TimeForm::MonthFirst | TimeForm::Other) | Self::Nanos, C::Timestamp) => Conversion::Cast,
             (Self::Text(_) | Self::TimeText(_), _)
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
             | (Self::Decimal | Self::LongDecimal, C::Decimal)
             | (Self::Timestamp, C::Timestamp)
-            | (Self::Date, C::Date) => Reading::AsIs,
+            | (Self::Date, C::Date) => Conversion::None,
             (Self::String, _)
             | (_, C::String)
             | (Self::Int64 | Self::Double, C::Decimal)
             | (Self::Date, C::Timestamp)
-            | (Self::Timestamp | Self::Nanos, C::Date) => Reading::Cast,
-            _ => Reading::Never,
+            | (Self::Timestamp | Self::Nanos, C::Date) => Conversion::Cast,
+            _ => Conversion::Unsupported,
         }
     }
 }

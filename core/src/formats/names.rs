@@ -17,14 +17,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::model::{digest::hash, text::short};
+use crate::model::{digest::hash, text::excerpt};
 
 /// BigQuery's limit for a column's name, less room for an underscore in front and a suffix.
 const LONGEST_NAME: usize = 300 - 42;
 
 /// A header names the same column twice, so that no name can tell the two apart.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the header names column `{}` twice", short(.0))]
+#[error("the header names column `{}` twice", excerpt(.0))]
 pub struct RepeatedColumn(pub String);
 
 /// The table's column name for each header, in the headers' order, by AWS's rule.

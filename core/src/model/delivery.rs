@@ -58,7 +58,7 @@ impl Delivery {
         let mut missing = Vec::new();
         let mut of_another_size = 0;
         let mut lines = Vec::new();
-        for ManifestFile { tail, bytes } in &manifest.files {
+        for ManifestFile { relative_path: tail, bytes } in &manifest.files {
             match stored.remove(tail) {
                 Some(file) if manifest.sizes_may_differ || bytes.is_none_or(|bytes| bytes == file.bytes) => {
                     lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
@@ -76,14 +76,14 @@ impl Delivery {
     }
 
     /// When the provider made it, as far as is known.
-    pub fn issued(&self) -> Timestamp {
-        self.manifest.issued.unwrap_or(self.delivered_at)
+    pub fn issued_at(&self) -> Timestamp {
+        self.manifest.issued_at.unwrap_or(self.delivered_at)
     }
 
     /// The last day that it may cover: the one that its manifest tells, else the month's last, but no day after it was made.
     pub fn reach(&self) -> Date {
-        let made = Offset::UTC.to_datetime(self.issued()).date();
-        self.manifest.until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(made))
+        let made = Offset::UTC.to_datetime(self.issued_at()).date();
+        self.manifest.covers_until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(made))
     }
 
     /// One delivery of all that `runs` hold; `None` where there is none. One alone is itself, and its fingerprint does not
@@ -93,7 +93,7 @@ impl Delivery {
         if runs.len() < 2 {
             return runs.pop();
         }
-        let newest = runs.iter().max_by_key(|run| (run.issued(), &run.manifest_uri))?;
+        let newest = runs.iter().max_by_key(|run| (run.issued_at(), &run.manifest_uri))?;
         let lines: Vec<String> = runs.iter().map(|run| format!("{:?}\n{}\n", run.part(), run.fingerprint)).collect();
         let fingerprint = hash(lines.iter().map(String::as_bytes));
         let ids: Vec<String> = runs.iter().map(|run| format!("{:?}\n", run.part())).collect();
@@ -101,13 +101,16 @@ impl Delivery {
         let all = |of: fn(&Manifest) -> Option<u64>| runs.iter().map(|run| of(&run.manifest)).sum::<Option<u64>>();
         let manifest = Manifest {
             execution_id: format!("{}-runs-{}", runs.len(), &id[..12]),
-            issued: Some(newest.issued()),
+            issued_at: Some(newest.issued_at()),
             scope: None,
             from: None,
-            until: runs.iter().filter_map(|run| run.manifest.until).max(),
+            covers_until: runs.iter().filter_map(|run| run.manifest.covers_until).max(),
             rows: all(|manifest| manifest.rows),
             files: runs.iter().flat_map(|run| run.manifest.files.clone()).collect(),
-            runs: runs.iter().map(|run| Manifest { issued: Some(run.issued()), ..run.manifest.clone() }).collect(),
+            runs: runs
+                .iter()
+                .map(|run| Manifest { issued_at: Some(run.issued_at()), ..run.manifest.clone() })
+                .collect(),
             ..newest.manifest.clone()
         };
         Some(Self {
@@ -169,18 +172,18 @@ mod tests {
             export_name: "cur".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: "a".to_owned(),
-            issued: None,
-            until: None,
+            issued_at: None,
+            covers_until: None,
             scope: None,
             from: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
-            in_place: false,
+            overwrites_previous: false,
             rows: None,
             format: FileFormat::Csv,
             columns: vec![],
-            files: files.iter().map(|f| ManifestFile { tail: (*f).to_owned(), bytes: None }).collect(),
+            files: files.iter().map(|f| ManifestFile { relative_path: (*f).to_owned(), bytes: None }).collect(),
         };
         Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
     }

@@ -140,7 +140,7 @@ pub struct LoadedMonth {
 
 impl LoadedMonth {
     /// The record, if the table still has rows of it: what a reader could see.
-    pub fn visible(&self) -> Option<&LoadRecord> {
+    pub fn record_if_in_table(&self) -> Option<&LoadRecord> {
         (self.rows_in_table > 0).then_some(&self.record)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     hint,
-    model::{column_type::ColumnType, kind::ExportKind, period::BillingPeriod, text::short},
+    model::{column_type::ColumnType, kind::ExportKind, period::BillingPeriod, text::excerpt},
 };
 
 /// A column as the manifest names it; its type where the manifest gives one that is known.
@@ -31,7 +31,8 @@ pub enum FileFormat {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
     /// Where it lies, relative to the export's folder: the tail that a mirror keeps.
-    pub tail: String,
+    #[serde(rename = "tail")]
+    pub relative_path: String,
     /// Its size, where the manifest tells.
     pub bytes: Option<u64>,
 }
@@ -56,7 +57,7 @@ pub struct ManifestLocation {
     pub billing_period: BillingPeriod,
     /// When the provider made it, where the key tells. Of a month's manifests only the newest need be read; one whose key
     /// does not tell is as old as its object.
-    pub issued: Option<Timestamp>,
+    pub issued_at: Option<Timestamp>,
 }
 
 /// One delivery of one billing period.
@@ -71,7 +72,8 @@ pub struct Manifest {
     /// AWS: the assembly id, or the execution id of a data export.
     pub execution_id: String,
     /// When the provider began it, where it tells; else the manifest's own time counts.
-    pub issued: Option<Timestamp>,
+    #[serde(rename = "issued")]
+    pub issued_at: Option<Timestamp>,
     /// What the provider made it of, where one export may be made of several: Azure's subscription, billing profile and so
     /// on, as [`crate::formats::azure::scope::normalized`] writes it.
     #[serde(default)]
@@ -80,7 +82,8 @@ pub struct Manifest {
     #[serde(default)]
     pub from: Option<Date>,
     /// The last day that it covers, where that may lie before the month's last.
-    pub until: Option<Date>,
+    #[serde(rename = "until")]
+    pub covers_until: Option<Date>,
     /// It is an older run that settings unite with the newest one of its scope.
     #[serde(default, skip_serializing_if = "is_false")]
     pub kept: bool,
@@ -93,7 +96,8 @@ pub struct Manifest {
     /// Rows of all files, where the manifest tells.
     pub rows: Option<u64>,
     /// Whether its files take the place of those of the delivery before, under the same names.
-    pub in_place: bool,
+    #[serde(rename = "in_place")]
+    pub overwrites_previous: bool,
     /// The data files' form.
     pub format: FileFormat,
     /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.
@@ -110,15 +114,16 @@ impl Manifest {
             if text.chars().nth(LONGEST_ID).is_some() || has_control(text) {
                 return Err(ManifestError::Malformed(format!(
                     "its {what} is `{}`: at most {LONGEST_ID} characters without control characters were expected",
-                    short(text)
+                    excerpt(text)
                 )));
             }
         }
-        match self.files.iter().find(|file| file.tail.len() > LONGEST_TAIL || has_control(&file.tail)) {
+        match self.files.iter().find(|file| file.relative_path.len() > LONGEST_TAIL || has_control(&file.relative_path))
+        {
             Some(file) => Err(ManifestError::Malformed(format!(
                 "its file `{}` has no name of an object: at most {LONGEST_TAIL} bytes without control characters were \
                  expected",
-                short(&file.tail)
+                excerpt(&file.relative_path)
             ))),
             None => Ok(self),
         }
@@ -220,7 +225,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError
     serde_json::from_slice(bytes).map_err(|error| {
         // It quotes values of any length.
         let (text, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
-        let what = text.strip_suffix(&place).map_or_else(|| short(&text), |what| short(what) + &place);
+        let what = text.strip_suffix(&place).map_or_else(|| excerpt(&text), |what| excerpt(what) + &place);
         ManifestError::Malformed(what)
     })
 }

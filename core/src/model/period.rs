@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{shown::shown, text::short};
+use crate::model::{shown::shown, text::excerpt};
 
 /// One calendar month, written `2025-09`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct BillingPeriod {
 
 /// The text is not a month of the form `YYYY-MM`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is not a month of the form YYYY-MM, such as 2025-09", short(&shown(.0)))]
+#[error("`{}` is not a month of the form YYYY-MM, such as 2025-09", excerpt(&shown(.0)))]
 pub struct InvalidBillingPeriod(String);
 
 impl BillingPeriod {

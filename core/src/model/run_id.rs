@@ -1,4 +1,4 @@
-//! The name of a run: when it began, and something of its own for runs of the same second.
+//! The name of a run: when it started_at, and something of its own for runs of the same second.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ pub fn run_id(now: Timestamp, process: u32) -> String {
     format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), &own[..6])
 }
 
-/// When the run of that name began, to the second before.
-pub fn began(run_id: &str) -> Option<Timestamp> {
+/// When the run of that name started_at, to the second before.
+pub fn started_at(run_id: &str) -> Option<Timestamp> {
     run_id.split_once('-')?.0.parse().ok()
 }
 
@@ -22,10 +22,10 @@ mod tests {
     #[test]
     fn a_name_tells_when_the_run_began() {
         let now: Timestamp = "2025-10-05T06:00:00.9Z".parse().unwrap();
-        assert_eq!(began(&run_id(now, 1)), Some("2025-10-05T06:00:00Z".parse().unwrap()));
+        assert_eq!(started_at(&run_id(now, 1)), Some("2025-10-05T06:00:00Z".parse().unwrap()));
         assert_ne!(run_id(now, 1), run_id(now, 2));
         for other in ["r", "a-run", "", "2025-10-05"] {
-            assert_eq!(began(other), None, "{other}");
+            assert_eq!(started_at(other), None, "{other}");
         }
     }
 }

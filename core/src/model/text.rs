@@ -16,18 +16,18 @@ pub fn is_harmful(c: char) -> bool {
 }
 
 /// `text` without them.
-pub fn harmless(text: &str) -> String {
+pub fn strip_control_chars(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// The same of a text of several lines, which stay.
 pub fn harmless_lines(text: &str) -> String {
-    text.split('\n').map(harmless).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(strip_control_chars).collect::<Vec<_>>().join("\n")
 }
 
 /// `text` on one line, without control characters, cut where it is long: it may come from a file of any content.
-pub fn short(text: &str) -> String {
-    harmless(&cut(text, LONGEST))
+pub fn excerpt(text: &str) -> String {
+    strip_control_chars(&cut(text, LONGEST))
 }
 
 /// A whole message, into which texts from outside went: on one line, so that none of them begins another, without
@@ -36,7 +36,7 @@ pub fn message(text: &str) -> String {
     // Cut at first: what takes a message apart need not look at megabytes. A line's end may take more characters than one.
     let text = cut(text, 2 * LONGEST_MESSAGE);
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
-    cut(&harmless(&without_credentials(&lines.collect::<Vec<_>>().join(" "))), LONGEST_MESSAGE)
+    cut(&strip_control_chars(&without_credentials(&lines.collect::<Vec<_>>().join(" "))), LONGEST_MESSAGE)
 }
 
 /// The first `most` characters of `text`, with `...` where there are more.
@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_short_and_harmless() {
-        assert_eq!(short("cost/é"), "cost/é");
-        assert_eq!(short("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
-        assert_eq!(short("a\u{202e}b\u{2066}\u{2028}"), "a\u{fffd}b\u{fffd}\u{fffd}");
+        assert_eq!(excerpt("cost/é"), "cost/é");
+        assert_eq!(excerpt("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(excerpt("a\u{202e}b\u{2066}\u{2028}"), "a\u{fffd}b\u{fffd}\u{fffd}");
         assert_eq!(harmless_lines("a\u{85}\r\nb"), "a\u{fffd}\u{fffd}\nb");
-        assert_eq!(short(&"x".repeat(1000)).len(), LONGEST + 3);
+        assert_eq!(excerpt(&"x".repeat(1000)).len(), LONGEST + 3);
     }
 }

@@ -17,15 +17,15 @@ pub fn keep_one_kind(
     standing: &BTreeMap<BillingPeriod, LoadedMonth>,
     of_columns: Option<ExportKind>,
 ) -> Option<ExportKind> {
-    let visible = || standing.values().rev().filter_map(LoadedMonth::visible);
-    let recorded = visible().find_map(|record| record.kind.clone());
+    let in_table = || standing.values().rev().filter_map(LoadedMonth::record_if_in_table);
+    let recorded = in_table().find_map(|record| record.kind.clone());
     let is_loaded = |delivery: &Delivery| {
-        let standing = standing.get(&delivery.manifest.billing_period).and_then(LoadedMonth::visible);
+        let standing = standing.get(&delivery.manifest.billing_period).and_then(LoadedMonth::record_if_in_table);
         standing.is_some_and(|record| record.fingerprint == delivery.fingerprint)
     };
     let of_table = recorded
         .or_else(|| newest_kind(candidates, is_loaded).map(named))
-        .or_else(|| of_columns.filter(|_| visible().next().is_some()).map(named));
+        .or_else(|| of_columns.filter(|_| in_table().next().is_some()).map(named));
     let of_newest = || newest_kind(candidates, |_| true).map(|kind| (named(kind), "the export's newest delivery"));
     let (kind, of) = of_table.map(|kind| (kind, "the table")).or_else(of_newest)?;
     let mut kept = None;

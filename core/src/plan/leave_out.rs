@@ -40,7 +40,7 @@ impl LeaveOut {
             |entry: &String| if provider.names_have_case() { entry == id } else { entry.eq_ignore_ascii_case(id) };
         let lies_there = |tail: &str| self.has_folder(provider, prefix, &format!("{export_folder}{tail}"));
         self.entries.iter().any(is_id)
-            || (!self.entries.is_empty() && manifest.files.iter().any(|file| lies_there(&file.tail)))
+            || (!self.entries.is_empty() && manifest.files.iter().any(|file| lies_there(&file.relative_path)))
     }
 
     /// `hint`, and how to go on without the delivery that cannot be loaded.
@@ -107,18 +107,18 @@ mod tests {
             export_name: "cur".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: "2025/Run".to_owned(),
-            issued: None,
-            until: None,
+            issued_at: None,
+            covers_until: None,
             scope: None,
             from: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
-            in_place: false,
+            overwrites_previous: false,
             rows: None,
             format: FileFormat::Csv,
             columns: vec![],
-            files: vec![ManifestFile { tail: "20250901-20251001/f1/1.csv".to_owned(), bytes: None }],
+            files: vec![ManifestFile { relative_path: "20250901-20251001/f1/1.csv".to_owned(), bytes: None }],
         };
         let has = |provider, entry: &str| leave_out(entry).has_delivery(provider, "p", "p/cur/", &manifest);
         for entry in ["2025/Run", "20250901-20251001/f1", "cur/*/f1", "f?"] {

@@ -18,7 +18,7 @@ use crate::{
         manifest::ManifestError,
         period::BillingPeriod,
         provider::Provider,
-        run_id::began,
+        run_id::started_at,
         text::message,
     },
     plan::leave_out::LeaveOut,
@@ -276,7 +276,7 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
 /// archived. A copy in an archive keeps its time.
 fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&LoadedMonth>) -> Option<String> {
     let record = &standing.filter(|standing| is_whole(standing))?.record;
-    let looked_at = began(&record.run_id).unwrap_or(record.loaded_at);
+    let looked_at = started_at(&record.run_id).unwrap_or(record.loaded_at);
     let is_archived = |(_, error): &(String, ManifestError)| matches!(error.parts().1, ManifestError::Archived { .. });
     let does_not_count = |(_, error): &(String, ManifestError)| match error.parts().1 {
         ManifestError::Archived { written } => *written <= looked_at,
@@ -289,7 +289,7 @@ fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
 pub fn rank(delivery: &Delivery) -> (bool, Date, Timestamp, &str) {
-    (!delivery.is_empty(), delivery.reach(), delivery.issued(), &delivery.manifest_uri)
+    (!delivery.is_empty(), delivery.reach(), delivery.issued_at(), &delivery.manifest_uri)
 }
 
 /// Whether the table has what was loaded.
@@ -300,7 +300,7 @@ pub fn is_whole(standing: &LoadedMonth) -> bool {
 /// What is recorded of a month's scopes, as far as it still counts: the table has rows of the month, and the settings have not
 /// set it aside.
 pub fn recorded<'a>(standing: Option<&'a LoadedMonth>, selection: &Selection) -> Vec<&'a ScopeRecord> {
-    let of_standing = standing.and_then(LoadedMonth::visible).and_then(|record| record.scopes.as_ref());
+    let of_standing = standing.and_then(LoadedMonth::record_if_in_table).and_then(|record| record.scopes.as_ref());
     let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(scope);
     of_standing.into_iter().flatten().filter(counts).collect()
 }

@@ -166,7 +166,7 @@ pub fn clock(service: &str, ahead: SignedDuration) -> Finding {
 
 /// Where a bucket is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BucketPlace {
+pub struct BucketLocation {
     /// Such as `US`, `EUROPE-WEST1`, or `EUR4`.
     pub location: String,
     /// Whether it is spread over two regions.
@@ -186,7 +186,7 @@ pub enum Loading {
 
 /// Whether a dataset in that location may load from the bucket. Google documents it: both in one region, or the bucket in a
 /// region or multi-region that the dataset's multi-region contains; a dataset in US may load from anywhere.
-pub fn loading(bucket: &BucketPlace, dataset: &str) -> Loading {
+pub fn loading(bucket: &BucketLocation, dataset: &str) -> Loading {
     let (from, into) = (bucket.location.to_ascii_lowercase(), dataset.to_ascii_lowercase());
     // Regions of Europe outside of the European Union, which the multi-region EU does not contain.
     let outside_eu = ["europe-west2", "europe-west6"].contains(&from.as_str());
@@ -204,8 +204,8 @@ pub fn loading(bucket: &BucketPlace, dataset: &str) -> Loading {
 mod tests {
     use super::*;
 
-    fn place(location: &str, dual_region: bool) -> BucketPlace {
-        BucketPlace { location: location.to_owned(), dual_region }
+    fn place(location: &str, dual_region: bool) -> BucketLocation {
+        BucketLocation { location: location.to_owned(), dual_region }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub struct PipelineReport {
     pub label: Option<String>,
     /// What is done with its months. For people: programs know what they asked for.
     #[serde(skip)]
-    pub verb: Verb,
+    pub verb: MonthVerb,
     /// The step of the staged pipeline; absent for the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
@@ -53,7 +53,7 @@ impl PipelineReport {
     pub fn new(pipeline: &str, export: &str, table: &str) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(table));
-        let (label, verb, step, status, newest_delivery_at, error) = (None, Verb::Load, None, None, None, None);
+        let (label, verb, step, status, newest_delivery_at, error) = (None, MonthVerb::Load, None, None, None, None);
         Self { pipeline, label, verb, step, export, table, status, schema, months, newest_delivery_at, error }
     }
 
@@ -65,7 +65,7 @@ impl PipelineReport {
 
 /// What is done with months.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verb {
+pub enum MonthVerb {
     /// Into a table.
     #[default]
     Load,
@@ -75,7 +75,7 @@ pub enum Verb {
     Write,
 }
 
-impl Verb {
+impl MonthVerb {
     /// What a month is then; `again` where something stood before.
     pub fn done(self, again: bool) -> &'static str {
         match (self, again) {

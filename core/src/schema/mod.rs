@@ -4,6 +4,6 @@ mod changes;
 mod day_first;
 mod table;
 
-pub use changes::{ChangeKind, SchemaChange, additions, castings, refused};
+pub use changes::{ChangeKind, SchemaChange, conversions, refused, table_changes};
 pub use day_first::{DayFirst, day_first};
-pub use table::{Column, FileColumn, MonthColumns, prepared, respell, union};
+pub use table::{Column, FileColumn, MonthColumns, columns_after, unify_case, union};

@@ -36,25 +36,25 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
     let files = collection::vec((any::<bool>(), 0..3u64, moment()), 0..4);
     let told = (option::of(moment()), option::of(january()), option::of(0..2u64), any::<bool>());
     (few_months(), sample::select(vec!["a", "b"]), moment(), files, told).prop_map(
-        move |(period, id, delivered_at, files, (issued, until, rows, in_place))| {
+        move |(period, id, delivered_at, files, (issued, until, rows, overwrites_previous))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
                 kind: ExportKind::Cur,
-                issued,
-                until,
+                issued_at: issued,
+                covers_until: until,
                 scope: None,
                 from: None,
                 kept: false,
                 sizes_may_differ: false,
                 runs: Vec::new(),
                 rows,
-                in_place,
+                overwrites_previous,
                 format: FileFormat::Csv,
                 export_name: "cur".to_owned(),
                 billing_period: period,
                 execution_id: id.to_owned(),
                 columns: Vec::new(),
-                files: names.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+                files: names.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
             };
             let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);
             let stored: HashMap<_, _> = there
@@ -185,7 +185,7 @@ proptest! {
         let planned = plan(vec![candidate], &standing, &Selection::default(), &rules);
         if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
             let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
-            prop_assert!(delivery.manifest.in_place);
+            prop_assert!(delivery.manifest.overwrites_previous);
             prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{}", planned[0].reason);
         }
     }
@@ -204,7 +204,7 @@ proptest! {
     fn of_the_whole_deliveries_with_rows_the_widest_and_then_the_last_is_loaded(
         candidates in candidates(), standing in standing(), force: bool,
     ) {
-        let order = |delivery: &Delivery| (delivery.reach(), delivery.issued());
+        let order = |delivery: &Delivery| (delivery.reach(), delivery.issued_at());
         for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
             if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
                 prop_assert!(delivery.missing.is_empty() && !delivery.is_empty());
@@ -230,7 +230,7 @@ proptest! {
                 prop_assert!(Some(delivery.reach()) >= widest, "{}", month.reason);
                 let record = &standing.record;
                 let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
-                if let (Some(until), Some(covered)) = (delivery.manifest.until, record.covers_until) {
+                if let (Some(until), Some(covered)) = (delivery.manifest.covers_until, record.covers_until) {
                     prop_assert!(until >= covered || force || !whole, "{}", month.reason);
                 }
             }

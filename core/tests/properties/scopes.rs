@@ -46,18 +46,18 @@ fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
         export_name: "daily".to_owned(),
         billing_period: month(),
         execution_id: number.to_string(),
-        issued: Some(october(run.made)),
+        issued_at: Some(october(run.made)),
         scope: Some(format!("/subscriptions/{}", run.scope)),
         from: (run.from > 1).then(|| day(run.from)),
-        until: Some(day(run.until)),
+        covers_until: Some(day(run.until)),
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
-        in_place: false,
+        overwrites_previous: false,
         rows: Some(1),
         format: FileFormat::Csv,
         columns: Vec::new(),
-        files: vec![ManifestFile { tail: tail.clone(), bytes: None }],
+        files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
     };
     let file = StoredFile {
         key: format!("daily/{tail}"),
@@ -118,12 +118,12 @@ fn loaded(delivery: &Delivery) -> LoadedMonth {
             scope: run.scope.clone().unwrap_or_default(),
             execution_id: run.execution_id.clone(),
             first_day: Some(run.from.unwrap_or(day(1))),
-            last_day: run.until,
+            last_day: run.covers_until,
             days: 0,
             rows: 1,
             cost: BTreeMap::new(),
-            issued_at: run.issued,
-            covers_until: run.until,
+            issued_at: run.issued_at,
+            covers_until: run.covers_until,
             folder: String::new(),
             outside: Vec::new(),
             kept: run.kept,
@@ -150,8 +150,8 @@ fn loaded(delivery: &Delivery) -> LoadedMonth {
         run_id: "r".to_owned(),
         loaded_at: october(27),
         kind: None,
-        issued_at: Some(delivery.issued()),
-        covers_until: delivery.manifest.until,
+        issued_at: Some(delivery.issued_at()),
+        covers_until: delivery.manifest.covers_until,
         cost_net: None,
         scopes: Some(scopes),
     };
@@ -170,7 +170,7 @@ fn reached(delivery: &Delivery) -> BTreeMap<String, Date> {
     let mut reached = BTreeMap::new();
     for (run, _) in delivery.runs() {
         let until: &mut Date = reached.entry(run.scope.clone().unwrap_or_default()).or_insert(Date::MIN);
-        *until = (*until).max(run.until.unwrap_or(Date::MIN));
+        *until = (*until).max(run.covers_until.unwrap_or(Date::MIN));
     }
     reached
 }
@@ -235,7 +235,7 @@ proptest! {
             for (run, files) in delivery.runs() {
                 prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{}", planned.reason);
                 prop_assert_eq!(files.len(), 1);
-                next = run.until.unwrap().tomorrow().unwrap();
+                next = run.covers_until.unwrap().tomorrow().unwrap();
             }
             prop_assert!(next >= before, "{}", planned.reason);
             before = next;

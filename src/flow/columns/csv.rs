@@ -11,15 +11,15 @@ use finops_core::{
     model::{
         column_type::ColumnType,
         delivery::{Delivery, StoredFile},
-        text::short,
+        text::excerpt,
     },
 };
 use futures::{StreamExt, stream};
 
 use crate::flow::columns::{FIRST_READ, FilesColumns};
 use crate::{
-    error::{Error, Kind, Result},
-    storage::{Object, Part, REQUESTS, Store},
+    error::{Error, ErrorKind, Result},
+    storage::{Object, REQUESTS, ReadRange, Store},
 };
 
 /// A header that does not end by then is none.
@@ -40,7 +40,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
             let (file, sibling) = (store.uri(&file.key), store.uri(&delivery.files[0].key));
             let difference = difference(expected, &header.columns);
             return Err(Error::new(
-                Kind::Data,
+                ErrorKind::Data,
                 format!("the header of {file} is unlike that of {sibling}: {difference}"),
             )
             .hint(hint::MIXED_DELIVERIES));
@@ -71,7 +71,7 @@ async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
     let (key, object) = (&file.key, Object::from(file));
     let mut length = FIRST_READ;
     loop {
-        let head = store.read(&object, Part::Head(length)).await?;
+        let head = store.read(&object, ReadRange::First(length)).await?;
         let read = read_header(&head, is_gzip(key), length >= file.bytes);
         let is_cut = match &read {
             Ok(header) => header.row_is_cut,
@@ -81,7 +81,7 @@ async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
             _ if is_cut && length < file.bytes && length < LONGEST_READ => length *= 4,
             Ok(header) => return Ok(header),
             Err(error) => {
-                return Err(Error::new(Kind::Data, format!("{}: {error}", store.uri(key))).hint(hint::FETCH_AGAIN));
+                return Err(Error::new(ErrorKind::Data, format!("{}: {error}", store.uri(key))).hint(hint::FETCH_AGAIN));
             }
         }
     }
@@ -89,7 +89,7 @@ async fn header(store: &Store, file: &StoredFile) -> Result<CsvHeader> {
 
 fn difference(expected: &[String], found: &[String]) -> String {
     match expected.iter().zip(found).position(|(a, b)| a != b) {
-        Some(at) => format!("column {} is `{}`, expected `{}`", at + 1, short(&found[at]), short(&expected[at])),
+        Some(at) => format!("column {} is `{}`, expected `{}`", at + 1, excerpt(&found[at]), excerpt(&expected[at])),
         None => format!("it has {} columns, expected {}", found.len(), expected.len()),
     }
 }

@@ -17,7 +17,7 @@ use finops_core::{
         delivery::Delivery,
         kind::ExportKind,
         manifest::FileFormat,
-        text::short,
+        text::excerpt,
     },
     schema::{FileColumn, MonthColumns, day_first},
 };
@@ -25,7 +25,7 @@ use finops_core::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     storage::{REQUESTS, Store},
 };
 
@@ -146,12 +146,12 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
         let message =
             format!("the {files} files of {period} hold headers and no rows, and {manifest} counts {counted}");
-        return Err(Error::new(Kind::Data, message).hint(hint::MIXED_DELIVERIES));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES));
     };
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
         return Err(Error::new(
-            Kind::Data,
+            ErrorKind::Data,
             format!("the files of {period} hold {rows} rows, and {manifest} counts {counted}"),
         )
         .hint(hint::MIXED_DELIVERIES));
@@ -175,7 +175,7 @@ async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(Mon
         day_first(&names, &first_row, kinds::columns(kind).key.partition, delivery.manifest.billing_period)
     {
         let message = format!("{}: {day}", store.uri(&first.key));
-        return Err(Error::new(Kind::Data, message).hint(hint::DAY_FIRST));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint::DAY_FIRST));
     }
     if names.len() > MOST_COLUMNS {
         return Err(of_first(format!("it has {} columns, more than {MOST_COLUMNS}", names.len())));
@@ -220,13 +220,13 @@ const SHOWN: usize = 10;
 fn not_selected(file: &str, message: &str, found: &[String]) -> Error {
     let is_likely = |name: &&String| ["cost", "period"].iter().any(|part| name.to_ascii_lowercase().contains(part));
     let (likely, others): (Vec<_>, Vec<_>) = found.iter().partition(is_likely);
-    let shown: Vec<String> = likely.into_iter().chain(others).take(SHOWN).map(|name| short(name)).collect();
+    let shown: Vec<String> = likely.into_iter().chain(others).take(SHOWN).map(|name| excerpt(name)).collect();
     let more = found.len().saturating_sub(SHOWN);
     let more = if more == 0 { String::new() } else { format!(" and {more} more") };
     let message = format!("{file}: {message}; found {}{more}", shown.join(", "));
-    Error::new(Kind::Schema, message).hint(hint::SELECT_COLUMN)
+    Error::new(ErrorKind::Schema, message).hint(hint::SELECT_COLUMN)
 }
 
 fn not_a_report(file: &str, message: &str) -> Error {
-    Error::new(Kind::Data, format!("{file}: {message}")).hint(hint::IS_EXPORT)
+    Error::new(ErrorKind::Data, format!("{file}: {message}")).hint(hint::IS_EXPORT)
 }

@@ -10,15 +10,15 @@ use finops_core::{
     hint,
     model::{
         delivery::{Delivery, StoredFile},
-        text::short,
+        text::excerpt,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::flow::columns::{FIRST_READ, FilesColumns, not_a_report};
 use crate::{
-    error::{Error, Kind, Result},
-    storage::{Object, Part, REQUESTS, Store},
+    error::{Error, ErrorKind, Result},
+    storage::{Object, REQUESTS, ReadRange, Store},
 };
 
 /// The columns; `None` where there are no rows. All files have the same columns, in any order.
@@ -42,7 +42,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         if let Some(difference) = difference(&known, &footer.columns) {
             let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
             let message = format!("the columns of {file} are unlike those of {sibling}: {difference}");
-            return Err(Error::new(Kind::Data, message).hint(hint::MIXED_DELIVERIES));
+            return Err(Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES));
         }
         for (name, of_file) in of_footer(&footer) {
             values.entry(name).and_modify(|of_all| *of_all = of_all.and(of_file));
@@ -57,7 +57,7 @@ fn check_case(footer: &ParquetFooter) -> Result<(), String> {
     let mut known: HashMap<String, &str> = HashMap::new();
     for (name, _) in &footer.columns {
         if let Some(other) = known.insert(name.to_lowercase(), name) {
-            return Err(format!("its columns `{}` and `{}` have one name", short(other), short(name)));
+            return Err(format!("its columns `{}` and `{}` have one name", excerpt(other), excerpt(name)));
         }
     }
     Ok(())
@@ -67,23 +67,25 @@ fn difference(known: &HashMap<&str, FileType>, columns: &[(String, FileType)]) -
     for (name, file_type) in columns {
         match known.get(name.as_str()) {
             Some(known) if known == file_type => {}
-            Some(known) => return Some(format!("column `{}` is {file_type}, expected {known}", short(name))),
-            None => return Some(format!("it has a column `{}`", short(name))),
+            Some(known) => return Some(format!("column `{}` is {file_type}, expected {known}", excerpt(name))),
+            None => return Some(format!("it has a column `{}`", excerpt(name))),
         }
     }
     let names: HashSet<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
     let missing = known.keys().filter(|name| !names.contains(**name)).min()?;
-    Some(format!("it lacks the column `{}`", short(missing)))
+    Some(format!("it lacks the column `{}`", excerpt(missing)))
 }
 
 async fn footer(store: &Store, file: &StoredFile) -> Result<ParquetFooter> {
     let object = Object::from(file);
-    let tail = store.read(&object, Part::Tail(FIRST_READ)).await?;
+    let tail = store.read(&object, ReadRange::Last(FIRST_READ)).await?;
     let read = match read_footer(&tail, file.bytes) {
         Err(FooterError::Incomplete(length)) => {
-            read_footer(&store.read(&object, Part::Tail(length)).await?, file.bytes)
+            read_footer(&store.read(&object, ReadRange::Last(length)).await?, file.bytes)
         }
         read => read,
     };
-    read.map_err(|error| Error::new(Kind::Data, format!("{}: {error}", store.uri(&file.key))).hint(hint::FETCH_AGAIN))
+    read.map_err(|error| {
+        Error::new(ErrorKind::Data, format!("{}: {error}", store.uri(&file.key))).hint(hint::FETCH_AGAIN)
+    })
 }

@@ -8,7 +8,7 @@ use finops_core::{
         delivery::{Delivery, StoredFile},
         load_record::LoadRecord,
         manifest::{Manifest, ManifestFile},
-        run_id::began,
+        run_id::started_at,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -51,12 +51,12 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
     let Delivery { manifest, manifest_uri, delivered_at, files, .. } = delivery;
     // Nothing is missing, so files and tails are in the same order.
     let first = files.first().zip(manifest.files.first());
-    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.tail.as_str())) else {
+    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.relative_path.as_str())) else {
         return Ok(files.is_empty());
     };
     let known = |(file, tail): (&StoredFile, &ManifestFile)| {
         let StoredFile { bytes, updated, checksum, .. } = file;
-        (tail.tail.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
+        (tail.relative_path.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
     };
     let known = files.iter().zip(&manifest.files).map(known).collect();
     let listed = listed_files(store, export_folder, manifest).await?;
@@ -81,13 +81,13 @@ async fn unread<'a>(
     if !is_whole || (record.files, record.bytes) != (listed.len() as u64, bytes) {
         return None;
     }
-    let is_old = store.unchanged_since(listed.iter().map(|(_, object)| object), began(&record.run_id)?).await;
+    let is_old = store.unchanged_since(listed.iter().map(|(_, object)| object), started_at(&record.run_id)?).await;
     is_old.then_some(record.fingerprint.as_str())
 }
 
 /// The objects of the listed files that are there, with their tail below the export's folder.
 async fn listed_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<Vec<(String, Object)>> {
-    let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.tail.as_str()).collect();
+    let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.relative_path.as_str()).collect();
     let folders: BTreeSet<&str> = listed.iter().map(|tail| tail.rsplit_once('/').map_or("", |(f, _)| f)).collect();
     let mut objects = Vec::new();
     for folder in folders {

@@ -15,9 +15,9 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::export::{CurVersion, Export},
-    storage::{Object, Part, Store},
+    storage::{Object, ReadRange, Store},
 };
 
 /// A manifest has some hundred kilobytes; far more is none.
@@ -37,7 +37,7 @@ pub struct FoundManifest {
 impl FoundManifest {
     /// When the delivery was issued, as far as the listing shows.
     pub(super) fn issued_at(&self) -> Timestamp {
-        self.location.issued.unwrap_or(self.object.updated)
+        self.location.issued_at.unwrap_or(self.object.updated)
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn manifests(store: &Store, export: &Export) -> Result<Manifest
         let list: Vec<String> =
             exports.iter().map(|(name, folder)| format!("`{name}` in {}", store.uri(folder))).collect();
         return Err(Error::new(
-            Kind::Configuration,
+            ErrorKind::Configuration,
             format!("several exports lie below {}: {}", store.uri(&export.prefix), list.join(", ")),
         )
         .hint(match &export.name {
@@ -89,7 +89,7 @@ fn of_version(export: &Export, mut found: Vec<FoundManifest>) -> Result<Vec<Foun
     }
     let (wanted, found) = if wanted == CurVersion::V1 { ("v1", "v2") } else { ("v2", "v1") };
     let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");
-    Err(Error::new(Kind::Configuration, message).hint(hint::CUR_VERSION))
+    Err(Error::new(ErrorKind::Configuration, message).hint(hint::CUR_VERSION))
 }
 
 /// Whether the settings leave out what this manifest delivers.
@@ -166,8 +166,8 @@ pub(super) async fn read_manifest(
         let what = format!("it has {} bytes, far more than a manifest", object.bytes);
         return Ok(Err(ManifestError::Malformed(what)));
     }
-    let bytes = match store.read(object, Part::Head(LARGEST_MANIFEST)).await {
-        Err(error) if error.kind() == Kind::Archived => {
+    let bytes = match store.read(object, ReadRange::First(LARGEST_MANIFEST)).await {
+        Err(error) if error.kind() == ErrorKind::Archived => {
             return Ok(Err(ManifestError::Archived { written: object.updated }));
         }
         read => read?,

@@ -122,14 +122,14 @@ async fn newest_at(
     read: &[Candidate],
     mut others: Vec<FoundManifest>,
 ) -> Option<Timestamp> {
-    let newest = read.iter().filter_map(|candidate| candidate.delivery.as_ref().ok()).map(Delivery::issued).max();
+    let newest = read.iter().filter_map(|candidate| candidate.delivery.as_ref().ok()).map(Delivery::issued_at).max();
     others.retain(|other| Some(other.issued_at()) > newest);
     others.sort_by_key(FoundManifest::issued_at);
     while let Some(found) = others.pop() {
         // A mirror may have copied it long after it was issued.
         let issued = match read_manifest(store, &found).await {
             Ok(Ok(read)) if is_left_out(export, &found.location, &read.manifest) => continue,
-            Ok(Ok(read)) => read.manifest.issued,
+            Ok(Ok(read)) => read.manifest.issued_at,
             _ => None,
         };
         return newest.max(Some(issued.unwrap_or(found.issued_at())));

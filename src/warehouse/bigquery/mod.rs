@@ -22,7 +22,7 @@ use finops_core::{
 
 use self::api::{client::Client, errors::Failure, model::Dataset, pace::Pace};
 use super::{Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse, sql::Dialect};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub use month::Staged;
 pub use tables::{
@@ -141,7 +141,7 @@ impl BigQuery {
     async fn within_quota<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         if let Some(first) = self.quota_used_up.get() {
             let message = format!("{what} was not begun, since a quota is used up: {first}");
-            return Err(Error::new(Kind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
+            return Err(Error::new(ErrorKind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
         }
         self.noting_quota(work).await
     }
@@ -150,7 +150,7 @@ impl BigQuery {
     async fn noting_quota<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = Box::pin(work).await;
         if let Err(error) = &done
-            && error.kind() == Kind::Quota
+            && error.kind() == ErrorKind::Quota
         {
             // Only the first failure is kept.
             let _ = self.quota_used_up.set(error.full_message());

@@ -1,7 +1,7 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
 use finops_core::{
-    files::file_type::{FileType, MapForm, Reading},
+    files::file_type::{Conversion, FileType, MapForm},
     formats::kinds,
     model::{column_type::ColumnType, kind::ExportKind},
 };
@@ -74,25 +74,25 @@ impl Cast {
             (FileType::Text(_) | FileType::TimeText(_), _) => {
                 Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value)
             }
-            (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
+            (FileType::Double, Conversion::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
             // Among these there are ones with more digits than the table's, which a cast would round.
-            (FileType::LongDecimal, _) | (_, Reading::Cast | Reading::Never) => {
+            (FileType::LongDecimal, _) | (_, Conversion::Cast | Conversion::Unsupported) => {
                 let cast = Self::from_text(as_text(&name, column.file_type, to, load.kind), to, scale);
                 if column.file_type == FileType::String { cast.without(&load.no_value) } else { cast }
             }
             // In a column that was widened, there is less room before the point.
-            (FileType::Decimal, Reading::AsIs) if scale > SCALE => Self {
+            (FileType::Decimal, Conversion::None) if scale > SCALE => Self {
                 text: as_text(&name, column.file_type, to, load.kind),
                 value: format!("TRY_CAST({name} AS {})", decimal_type(scale)),
                 given: name,
                 expected: Some(EXPECTED_DECIMAL),
             },
             // An empty text is no value. DuckDB reads those of CSV as NULL.
-            (FileType::String, Reading::AsIs) => {
+            (FileType::String, Conversion::None) => {
                 let value = format!("NULLIF({name}, '')");
                 Self { text: name.clone(), given: name, value, expected: None }
             }
-            (_, Reading::AsIs) => {
+            (_, Conversion::None) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
                 Self { text: name.clone(), given: name, value, expected: None }
             }

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 
 use super::{DIALECT, OURS, OURS_STAGED, cast, failed, path, state};
 use crate::{
-    error::{Error, Kind, Result},
-    warehouse::{Found, FoundColumn, Loaded, TableName, WrittenBy, not_ours},
+    error::{Error, ErrorKind, Result},
+    warehouse::{Found, FoundColumn, Loaded, TableName, WrittenBy, unmanaged_table},
 };
 
 /// See [`crate::warehouse::Warehouse::loaded`].
@@ -21,7 +21,7 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
             state::check(connection, &state)?;
             state::latest(connection, name).map(Loaded::new)
         }
-        Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
+        Some(_) => Err(unmanaged_table(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
     }
 }
 
@@ -101,7 +101,7 @@ fn rows_by_month(connection: &Connection, table: &str, partition: &str) -> Resul
     rows.into_iter()
         .map(|(day, count)| {
             let day: Date = day.parse().map_err(|error| {
-                Error::new(Kind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
+                Error::new(ErrorKind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
             })?;
             Ok((BillingPeriod::containing(day), count))
         })

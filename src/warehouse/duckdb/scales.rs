@@ -14,7 +14,7 @@ use super::{
     failed, inspect,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{MonthLoad, TableName},
 };
 
@@ -142,7 +142,7 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
          DuckDB's decimals have {DIGITS} in all (in {})",
         load.one_of_files()
     );
-    Error::new(Kind::Data, message).hint(if of_table > whole {
+    Error::new(ErrorKind::Data, message).hint(if of_table > whole {
         hint::BIGQUERY_OR_ANOTHER_TABLE
     } else {
         hint::LOAD_INTO_BIGQUERY

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use finops::{
     flow::export::Source,
-    settings::{Problems, Steps, Values},
+    settings::{Problems, StagedSettings, Values},
 };
 use finops_core::model::provider::Provider;
 use serde_json::{Value, json};
@@ -321,7 +321,7 @@ fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) ->
     let names = ["bucket", "prefix"].map(|name| format!("{}.{name}", provider.as_str()));
     let flags = [(names[0].as_str(), bucket.as_ref()), (names[1].as_str(), prefix.as_ref())];
     let values = Values::read(Some(&path), &BTreeMap::new(), &flags, &mut problems).unwrap();
-    let mut steps = Steps { provider, values: &values, problems };
+    let mut steps = StagedSettings { provider, values: &values, problems };
     let export = steps.delivered();
     match steps.problems.0.first() {
         Some(problem) => Err(format!("{} {}", problem.name, problem.what)),
@@ -337,7 +337,8 @@ fn wrong_tables(file: &str) -> [Vec<String>; 2] {
     let mut problems = Problems::default();
     let values = Values::read(Some(&path), &BTreeMap::new(), &[], &mut problems).unwrap();
     assert_eq!(problems.0, []);
-    let mut steps = [(); 2].map(|()| Steps { provider: Provider::Aws, values: &values, problems: Problems::default() });
+    let mut steps =
+        [(); 2].map(|()| StagedSettings { provider: Provider::Aws, values: &values, problems: Problems::default() });
     steps[0].staged();
     steps[1].parquet();
     steps.map(|steps| steps.problems.0.into_iter().map(|problem| problem.name).collect())

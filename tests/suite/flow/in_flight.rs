@@ -112,7 +112,7 @@ fn what_a_mirror_replaced_while_a_run_loaded_the_month_counts_as_new() {
     let report = job.finops.report(0);
     let second = september("second", ["7", "8"]);
     mirror(&job, &second, &[MANIFEST, ONE, TWO]);
-    let began = finops_core::model::run_id::began(report["run_id"].as_str().unwrap()).unwrap();
+    let began = finops_core::model::run_id::started_at(report["run_id"].as_str().unwrap()).unwrap();
     written_at(&second.data_path(&job.source, 0), began.into());
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
     assert_eq!(job.figures()["2025-09"], (2, "15".to_owned()));

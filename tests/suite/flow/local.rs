@@ -73,19 +73,19 @@ fn files_written_anew_with_the_same_bytes_are_not_loaded_and_with_other_bytes_ar
 #[test]
 fn files_that_did_not_change_since_the_load_are_not_read_again_and_one_that_did_is_whatever_its_time() {
     let job = LocalJob::loaded(&[september(), october()]);
-    let began = |run_id: &str| {
+    let set_run_id = |run_id: &str| {
         let sql = format!("UPDATE billing.finops_loads SET run_id = '{run_id}'");
         duckdb::Connection::open(&job.database).unwrap().execute_batch(&sql).unwrap();
     };
     change_unseen(&september().data_path(&job.source, 0));
     // As if the load had begun after that, the bytes that are there now would be those that it read.
-    began("29991231T000000Z-000000");
+    set_run_id("29991231T000000Z-000000");
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "skipped"]);
     // What was not read for the plan can be loaded all the same.
     let forced = job.finops.report_of(&["run", "--force", "--start-date", "2025-10", "--output", "json"], 0);
     assert_eq!(each(&forced, "status"), ["loaded"]);
 
-    began("20250101T000000Z-000000");
+    set_run_id("20250101T000000Z-000000");
     let report = job.finops.clone().with("END_DATE", "2025-09").report(1);
     assert_names(month(&report, "2025-09")["reason"].as_str().unwrap(), &["changed in place"]);
 }

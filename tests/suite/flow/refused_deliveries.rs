@@ -2,7 +2,7 @@
 //! month and nothing else.
 
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::{Replaced, replace_month},
     warehouse::{MonthLoad, Warehouse},
 };
@@ -43,7 +43,7 @@ async fn refused<H: Harness>(
     (table, before): &(Table<H>, Snapshot),
     load: &MonthLoad,
     unchanged: bool,
-) -> Option<(Kind, String)> {
+) -> Option<(ErrorKind, String)> {
     let (warehouse, month, recorded) = (table.harness.warehouse(), table.month("2025-08"), table.recorded());
     let columns: Vec<_> = load.columns.iter().map(|column| column.column.clone()).collect();
     let prepared = warehouse.prepare(&table.target, &columns, &[]).await.unwrap();
@@ -76,7 +76,7 @@ async fn a_file_cut_at_a_rows_end_is_never_seen<H: Harness>() {
     let cut = Delivery::new("2025-08", "cut").csv(&file(&rows(0, 200))).csv(&file(&rows(200, 60)));
     let cut = load(&loaded.0, &cut, 300).await;
     let (kind, message) = refused(&loaded, &cut, true).await.unwrap();
-    assert_eq!(kind, Kind::Verification);
+    assert_eq!(kind, ErrorKind::Verification);
     assert!(message.contains("2025-08") && message.contains("300 rows were expected"), "{message}");
     assert!(message.contains("260 were read") && message.contains("cur-00002"), "{message}");
     is_loaded_once_it_is_whole(&loaded.0).await;
@@ -97,7 +97,7 @@ async fn a_row_of_another_month_is_never_seen<H: Harness>() {
         let stray = format!("{}{}", rows(0, 299), line(other, "stray", "USD", "2"));
         let stray = load(&loaded.0, &Delivery::new("2025-08", "stray").csv(&file(&stray)), 300).await;
         let (kind, message) = refused(&loaded, &stray, true).await.unwrap();
-        assert_eq!(kind, Kind::Data);
+        assert_eq!(kind, ErrorKind::Data);
         assert!(message.contains(&format!("1 row belongs to {other}")), "{message}");
     }
     is_loaded_once_it_is_whole(&loaded.0).await;
@@ -109,7 +109,7 @@ async fn a_month_of_another_count_of_rows_is_never_seen<H: Harness>() {
     for told in [0, 299, 301] {
         let wrong = load(&loaded.0, &delivery, told).await;
         let (kind, message) = refused(&loaded, &wrong, true).await.unwrap();
-        assert_eq!(kind, Kind::Verification);
+        assert_eq!(kind, ErrorKind::Verification);
         assert!(message.contains(&format!("{told} rows were expected")), "{message}");
     }
     is_loaded_once_it_is_whole(&loaded.0).await;
@@ -119,7 +119,7 @@ async fn no_rows_are_never_seen<H: Harness>() {
     let loaded = with_two_months::<H>().await;
     let empty = load(&loaded.0, &Delivery::new("2025-08", "empty").csv(&file("")), 0).await;
     let (kind, message) = refused(&loaded, &empty, true).await.unwrap();
-    assert_eq!(kind, Kind::Data);
+    assert_eq!(kind, ErrorKind::Data);
     assert!(message.contains("no rows were read"), "{message}");
     is_loaded_once_it_is_whole(&loaded.0).await;
 }

@@ -15,7 +15,7 @@ use aws_sdk_s3::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region},
 };
-use finops::storage::{Object, Part, S3, S3Options, Store};
+use finops::storage::{Object, ReadRange, S3, S3Options, Store};
 use finops_core::hint;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -321,7 +321,7 @@ async fn a_server_that_gives_a_whole_object_for_a_range_is_refused() {
     let store = store(&answering(format!("{head}0123456789"))).await;
     let (checksum, version) = (None, Some("e".to_owned()));
     let object = Object { key: "k".to_owned(), bytes: 10, updated: Timestamp::UNIX_EPOCH, checksum, version };
-    let error = store.read(&object, Part::Head(4)).await.unwrap_err();
+    let error = store.read(&object, ReadRange::First(4)).await.unwrap_err();
     assert_eq!(error.next_step(), Some(hint::NEEDS_RANGES), "{}", error.full_message());
 }
 

@@ -16,8 +16,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use finops::{
-    error::Kind,
-    storage::{Gcs, Object, Part, REQUESTS, Store},
+    error::ErrorKind,
+    storage::{Gcs, Object, REQUESTS, ReadRange, Store},
 };
 use finops_core::hint;
 use futures::{StreamExt, future::join_all, stream};
@@ -185,7 +185,7 @@ async fn never_more_requests_of_a_store_are_under_way_than_its_limit() {
         let (_, url) = Front::before(server, Does::Gather(Arc::clone(&gathered))).await;
         let store = if server == storage.url() { gcs(&url).await } else { s3::store(&url).await };
         let lists = join_all((0..REQUESTS).map(|_| store.list("cur", "*.csv")));
-        let reads = join_all((0..2 * REQUESTS).map(|_| store.read(&object, Part::Head(5))));
+        let reads = join_all((0..2 * REQUESTS).map(|_| store.read(&object, ReadRange::First(5))));
         let folders = join_all((0..REQUESTS).map(|_| store.folders("")));
         let (folders, lists, reads) = futures::future::join3(folders, lists, reads).await;
         assert!(folders.into_iter().all(|folders| folders.unwrap() == ["cur"]), "{store}");
@@ -204,7 +204,7 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
     let stores = [bucket(&storage, "billing").await, s3::store(&s3_server.url).await, folder(&local)];
     let objects = join_all(stores.iter().map(|store| listed(store, "cur/a.csv"))).await;
     for (store, object) in stores.iter().zip(&objects) {
-        assert_eq!(store.read(object, Part::Head(4)).await.unwrap(), "0123", "{store}");
+        assert_eq!(store.read(object, ReadRange::First(4)).await.unwrap(), "0123", "{store}");
     }
 
     storage.put("billing", "cur/a.csv", "abcdefghij").await;
@@ -214,13 +214,13 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
     let copy = seed.path().join("copy");
     for (store, object) in stores.iter().zip(&objects) {
         let refusals = [
-            store.read(object, Part::Head(4)).await.map(drop),
-            store.read(object, Part::Tail(4)).await.map(drop),
+            store.read(object, ReadRange::First(4)).await.map(drop),
+            store.read(object, ReadRange::Last(4)).await.map(drop),
             store.fetch(object, &copy, &|_| {}).await.map(drop),
         ];
         for refusal in refusals {
             let error = refusal.unwrap_err();
-            assert_eq!(error.kind(), Kind::Busy, "{store}: {}", error.full_message());
+            assert_eq!(error.kind(), ErrorKind::Busy, "{store}: {}", error.full_message());
             assert!(error.full_message().contains("cur/a.csv was replaced"), "{}", error.full_message());
             assert!(error.next_step().unwrap().contains(hint::WAIT_FOR_WRITER), "{store}");
         }
@@ -228,14 +228,14 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
 
     let again = join_all(stores.iter().map(|store| listed(store, "cur/a.csv"))).await;
     for (store, object) in stores.iter().zip(&again) {
-        assert_eq!(store.read(object, Part::Head(4)).await.unwrap(), "abcd", "{store}");
+        assert_eq!(store.read(object, ReadRange::First(4)).await.unwrap(), "abcd", "{store}");
     }
     storage.delete("billing", "cur/a.csv").await;
     s3_server.delete("cur/a.csv").await;
     fs::remove_file(local.join("cur/a.csv")).unwrap();
     for (store, object) in stores.iter().zip(&again) {
-        let error = store.read(object, Part::Head(4)).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Busy, "{store}: {}", error.full_message());
+        let error = store.read(object, ReadRange::First(4)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{store}: {}", error.full_message());
         assert!(error.full_message().contains("cur/a.csv was replaced or removed"), "{}", error.full_message());
     }
 }

@@ -9,8 +9,8 @@ use std::{
 };
 
 use finops::{
-    error::Kind,
-    storage::{Gcs, Local, Object, Part, Store},
+    error::ErrorKind,
+    storage::{Gcs, Local, Object, ReadRange, Store},
 };
 use finops_core::hint;
 use jiff::Timestamp;
@@ -86,7 +86,7 @@ async fn a_listing_of_more_than_a_thousand_objects_is_complete() {
 async fn a_bucket_that_is_not_there_is_named() {
     let (server, _seed) = seeded(&[("a.csv", "x")]);
     let error = bucket(&server, "biling").await.list("", "*.csv").await.unwrap_err();
-    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.full_message().contains("gs://biling/"), "{}", error.full_message());
     assert!(error.next_step().unwrap().contains(&hint::check_bucket("biling")), "{:?}", error.next_step());
 }
@@ -95,8 +95,8 @@ async fn a_bucket_that_is_not_there_is_named() {
 async fn an_object_that_is_not_there_is_named() {
     let (server, _seed) = seeded(&[("a.csv", "x")]);
     let store = bucket(&server, "billing").await;
-    let error = store.read(&unlisted("cur/b.csv", 10), Part::Head(10)).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::NotFound, "{store}");
+    let error = store.read(&unlisted("cur/b.csv", 10), ReadRange::First(10)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{store}");
     assert!(error.full_message().contains(&store.uri("cur/b.csv")), "{}", error.full_message());
 }
 
@@ -113,13 +113,13 @@ async fn a_head_or_tail_has_the_length_asked_for_and_ends_with_the_object() {
     let (server, seed) = seeded(&[("cur/a.csv", "0123456789"), ("cur/empty.csv", "")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
         let (object, empty) = (listed(&store, "cur/a.csv").await, listed(&store, "cur/empty.csv").await);
-        assert_eq!(store.read(&object, Part::Head(4)).await.unwrap(), "0123", "{store}");
-        assert_eq!(store.read(&object, Part::Head(10)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read(&object, Part::Head(4096)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read(&object, Part::Tail(4)).await.unwrap(), "6789", "{store}");
-        assert_eq!(store.read(&object, Part::Tail(4096)).await.unwrap(), "0123456789", "{store}");
-        assert_eq!(store.read(&empty, Part::Head(10)).await.unwrap(), "", "{store}");
-        assert_eq!(store.read(&empty, Part::Tail(10)).await.unwrap(), "", "{store}");
+        assert_eq!(store.read(&object, ReadRange::First(4)).await.unwrap(), "0123", "{store}");
+        assert_eq!(store.read(&object, ReadRange::First(10)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&object, ReadRange::First(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&object, ReadRange::Last(4)).await.unwrap(), "6789", "{store}");
+        assert_eq!(store.read(&object, ReadRange::Last(4096)).await.unwrap(), "0123456789", "{store}");
+        assert_eq!(store.read(&empty, ReadRange::First(10)).await.unwrap(), "", "{store}");
+        assert_eq!(store.read(&empty, ReadRange::Last(10)).await.unwrap(), "", "{store}");
     }
 }
 
@@ -146,7 +146,7 @@ async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
             store.fetch(&object, &copy, &|_| {}).await.unwrap();
             assert_eq!(format!("cur/{}", fs::read_to_string(&copy).unwrap()), *key);
             assert_eq!(
-                format!("cur/{}", String::from_utf8_lossy(&store.read(&object, Part::Head(1000)).await.unwrap())),
+                format!("cur/{}", String::from_utf8_lossy(&store.read(&object, ReadRange::First(1000)).await.unwrap())),
                 *key
             );
         }
@@ -189,8 +189,8 @@ async fn a_server_that_falls_silent_is_given_up() {
     for answer in ["", begun] {
         let url = silent_after(answer);
         let store = Store::Gcs(Box::new(Gcs::connect("billing", Some(&url)).await.unwrap()));
-        let error = store.read(&unlisted("cur/manifest.json", 1_000), Part::Head(100)).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Storage);
+        let error = store.read(&unlisted("cur/manifest.json", 1_000), ReadRange::First(100)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Storage);
         assert!(error.full_message().contains("gs://billing/cur/manifest.json"), "{}", error.full_message());
     }
 }

@@ -67,7 +67,7 @@ pub trait Harness {
     fn another_run(&self) -> Self::Warehouse;
 
     /// Changes a column of [`TABLE`], as somebody might; tells where the warehouse does not let them. In BigQuery the
-    /// table is created anew but for additions, and its rows are gone.
+    /// table is created anew except additions, and its rows are gone.
     async fn change_column(&self, change: ByHand<'_>) -> Result<(), String>;
 
     /// Makes the state table one of an earlier version, with these columns only, and their values.
@@ -183,8 +183,8 @@ impl<H: Harness> Table<H> {
     pub fn schema(inventory: &Inventory, delivery: &Delivery) -> (Vec<Column>, Vec<SchemaChange>) {
         let (existing, months) = (inventory.columns.as_deref(), [delivery.columns()]);
         let wanted = schema::union(&months, &[]);
-        let changes = existing.map(|existing| schema::additions(existing, &wanted, &months)).unwrap_or_default();
-        (schema::prepared(existing, &wanted, &changes), changes)
+        let changes = existing.map(|existing| schema::table_changes(existing, &wanted, &months)).unwrap_or_default();
+        (schema::columns_after(existing, &wanted, &changes), changes)
     }
 
     /// Replaces the month by the delivery.

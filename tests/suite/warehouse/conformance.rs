@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, pin::pin};
 
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     warehouse::{Committed, MonthLoad, Stage, Swap, Warehouse},
 };
 use finops_core::{
@@ -322,7 +322,7 @@ async fn a_table_of_somebody_else_is_refused_and_left_alone<H: Harness>() {
     let table = Table::<H>::new().await;
     table.harness.create_foreign_table().await;
     let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::ForeignTable);
+    assert_eq!(error.kind(), ErrorKind::ForeignTable);
     assert!(error.full_message().contains(TABLE), "{}", error.full_message());
     assert!(error.next_step().unwrap().contains(hint::ANOTHER_TABLE));
     assert_eq!(table.select("*"), Rows::new());
@@ -476,7 +476,7 @@ async fn a_key_column_that_changed_since_a_month_was_staged_is_found_by_the_next
         assert_eq!(is_there, matches!(swapped, Ok(Swap::Committed(_))), "{change:?}: {swapped:?}");
         assert!(!is_there || !matches!(change, ByHand::Retype(..)), "{swapped:?}");
         let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Schema, "{change:?}");
+        assert_eq!(error.kind(), ErrorKind::Schema, "{change:?}");
         assert!(error.full_message().contains(cost), "{change:?}: {}", error.full_message());
     }
 }
@@ -514,7 +514,7 @@ async fn no_rows_are_never_swapped<H: Harness>() {
     for month in ["2025-08", "2025-09"] {
         let empty = Delivery::new(month, "c").csv(&format!("{HEADER}\n"));
         let error = table.load(&empty).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
         let message = error.full_message();
         assert!(message.contains(month) && message.contains("no rows were read"), "{message}");
         assert_eq!((table.snapshot().await, table.recorded()), (before.clone(), 2));
@@ -535,11 +535,11 @@ async fn a_key_column_that_is_gone_or_has_another_type_is_named<H: Harness>() {
             let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
             // BigQuery's partitions are by the period: without it, it is not finops's table any more.
             let gone = column.starts_with("bill_") && !matches!(change, ByHand::Retype(..));
-            let kinds = if gone { vec![Kind::Schema, Kind::ForeignTable] } else { vec![Kind::Schema] };
+            let kinds = if gone { vec![ErrorKind::Schema, ErrorKind::ForeignTable] } else { vec![ErrorKind::Schema] };
             let message = error.full_message();
             assert!(kinds.contains(&error.kind()), "{change:?}: {message}");
             assert!(message.contains(column) && message.contains(TABLE), "{change:?}: {message}");
-            let hint = if error.kind() == Kind::Schema { hint::RESTORE_COLUMN } else { hint::ANOTHER_TABLE };
+            let hint = if error.kind() == ErrorKind::Schema { hint::RESTORE_COLUMN } else { hint::ANOTHER_TABLE };
             assert_eq!(error.next_step(), Some(hint), "{change:?}");
             assert_eq!(table.recorded(), 1);
         }
@@ -634,7 +634,7 @@ async fn a_state_table_without_a_column_that_every_version_wrote_is_named_with_t
         let kept: Vec<&str> = OLD_STATE_COLUMNS.into_iter().filter(|column| *column != missing).collect();
         table.harness.keep_state_columns(&kept).await;
         let error = table.harness.warehouse().loaded(&table.target.name).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Schema);
+        assert_eq!(error.kind(), ErrorKind::Schema);
         let message = error.full_message();
         assert!(message.contains(STATE_TABLE), "{message}");
         assert!(message.contains(&format!("the column {missing} is missing")), "{message}");

@@ -4,7 +4,7 @@ use std::{ffi::OsStr, fs, path::Path, process::Command};
 
 use duckdb::Connection;
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     warehouse::{MonthLoad, duckdb::DuckDb},
 };
 use finops_core::{
@@ -146,7 +146,7 @@ async fn a_month_that_needs_more_memory_than_there_is_leaves_what_stood_and_says
     // Less than DuckDB wants to read one CSV file with.
     table.harness.execute("SET max_temp_directory_size = '0KB'; SET memory_limit = '10MB'");
     let error = table.load(&Delivery::of_costs("2025-09", "e2", &["1", "2"])).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Warehouse, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Warehouse, "{}", error.full_message());
     assert_eq!(error.reported().message.split(':').next(), Some("the memory is used up while loading 2025-09"));
     assert!(error.next_step().unwrap().contains(hint::MORE_MEMORY));
     table.harness.execute("SET memory_limit = '1GB'");
@@ -222,7 +222,7 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
         ),
     ] {
         let error = table.load(&delivery).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
         let message = error.full_message();
         assert!(message.contains(&format!("column line_item_unblended_cost {says}")), "{message}");
         assert_eq!(error.next_step(), Some(hint), "{error:?}");
@@ -254,7 +254,7 @@ async fn a_column_that_got_more_decimals_for_a_month_that_is_not_loaded_is_as_it
     let before = table.snapshot().await;
     let mut load = table.prepare(&Delivery::of_costs("2025-08", "b", &["1e-28"])).await;
     load.rows = Some(2);
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Verification);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Verification);
     assert_eq!((table.snapshot().await, cost_type(&table).as_str()), (before, "DECIMAL(38,18)"));
     table.harness.execute(&format!("CREATE INDEX of_account ON {DATASET}.{TABLE} (line_item_usage_account_id)"));
     load.rows = None;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use finops::error::{Error, Kind};
+use finops::error::{Error, ErrorKind};
 use finops_core::{hint, model::load_record::STATE_TABLE};
 
 use crate::{
@@ -96,7 +96,7 @@ async fn a_table_without_a_column_that_it_stands_on_is_refused() {
         let table = with_august().await;
         table.harness.execute(&format!("ALTER TABLE {DATASET}.{TABLE} {change}"));
         let error = refused(&table).await;
-        assert_eq!(error.kind(), Kind::Schema, "{change}");
+        assert_eq!(error.kind(), ErrorKind::Schema, "{change}");
         let message = error.full_message();
         for part in [TABLE, column, expected, found] {
             assert!(message.contains(part), "{part}: {message}");

@@ -1,6 +1,6 @@
 //! What every warehouse does with deliveries that it cannot load: what stood before still stands.
 
-use finops::error::Kind;
+use finops::error::ErrorKind;
 
 use crate::{
     support::{
@@ -23,7 +23,7 @@ async fn a_row_of_another_month_fails_the_load<H: Harness>() {
     for stray in [line("2025-07", "2", "USD", "2"), line("2025-09", "2", "USD", "2")] {
         let text = format!("{HEADER}\n{}{stray}", line("2025-08", "1", "USD", "1"));
         let error = table.load(&Delivery::new("2025-08", "c").csv(&text)).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
         assert!(error.full_message().contains("2025-08"), "{}", error.full_message());
         assert_eq!(table.snapshot().await, before);
     }
@@ -33,7 +33,7 @@ async fn a_value_that_is_no_amount_fails_the_load<H: Harness>() {
     let (table, before) = with_two_months::<H>().await;
     for cost in ["twelve", "12 USD", "\"1,5\""] {
         let error = table.load(&Delivery::of_costs("2025-08", "c", &["1", cost])).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
         let message = error.full_message();
         assert!(message.contains("line_item_unblended_cost") && message.contains(cost.trim_matches('"')), "{message}");
         assert_eq!(table.snapshot().await, before);
@@ -49,7 +49,7 @@ async fn a_truncated_file_fails_the_load<H: Harness>() {
     for cut in [between_rows, bytes[..bytes.len() - 4].to_vec(), bytes[..bytes.len() / 2].to_vec()] {
         let delivery = whole.clone().file(cut);
         let error = table.load(&delivery).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
         assert!(error.full_message().contains(&delivery.files[1].0), "{}", error.full_message());
         assert_eq!(table.snapshot().await, before);
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::{self, Replaced},
     warehouse::Warehouse,
 };
@@ -110,13 +110,13 @@ enum Struck {
 
 /// The load is given up at the first such answer, and the month is unchanged. Nothing but the answer is in doubt: no staging
 /// table is left, and no number is used.
-async fn assert_final(kind: FaultKind, expected: Kind, message: &str, hint: &str) {
+async fn assert_final(kind: FaultKind, expected: ErrorKind, message: &str, hint: &str) {
     let cases = [Struck::Load, Struck::Swap];
     let cases = cases.map(|struck| assert_final_of(struck, kind.clone(), expected, message, hint));
     futures::future::join_all(cases).await;
 }
 
-async fn assert_final_of(struck: Struck, kind: FaultKind, expected: Kind, message: &str, hint: &str) {
+async fn assert_final_of(struck: Struck, kind: FaultKind, expected: ErrorKind, message: &str, hint: &str) {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     let (stood, before) = (table.snapshot().await, sent(&table, INSERTS));
@@ -193,25 +193,36 @@ async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice()
 async fn what_stays_is_final_and_tells_what_to_do() {
     tokio::join!(
         // Where a copy is refused so, a query does its work.
-        assert_final_of(Struck::Load, status(400, "invalid"), Kind::Warehouse, "(400 invalid)", "report it"),
-        assert_final(status(400, "invalidQuery"), Kind::Warehouse, "(400 invalidQuery)", "report it"),
-        assert_final(status(400, "stopped"), Kind::Warehouse, "(400 stopped)", "cancelled"),
+        assert_final_of(Struck::Load, status(400, "invalid"), ErrorKind::Warehouse, "(400 invalid)", "report it"),
+        assert_final(status(400, "invalidQuery"), ErrorKind::Warehouse, "(400 invalidQuery)", "report it"),
+        assert_final(status(400, "stopped"), ErrorKind::Warehouse, "(400 stopped)", "cancelled"),
         // A load is sent again: what it names may be new.
-        assert_final_of(Struck::Swap, status(404, "notFound"), Kind::NotFound, "(404 notFound)", "names of project"),
-        assert_final(status(403, "accessDenied"), Kind::Permission, "(403 accessDenied)", "roles/bigquery"),
-        assert_final(status(403, "quotaExceeded"), Kind::Quota, "(403 quotaExceeded)", "quota is used up"),
-        assert_final(status(403, ""), Kind::Permission, "(403)", "roles"),
+        assert_final_of(
+            Struck::Swap,
+            status(404, "notFound"),
+            ErrorKind::NotFound,
+            "(404 notFound)",
+            "names of project"
+        ),
+        assert_final(status(403, "accessDenied"), ErrorKind::Permission, "(403 accessDenied)", "roles/bigquery"),
+        assert_final(status(403, "quotaExceeded"), ErrorKind::Quota, "(403 quotaExceeded)", "quota is used up"),
+        assert_final(status(403, ""), ErrorKind::Permission, "(403)", "roles"),
         assert_final_of(
             Struck::Load,
             status(501, "notImplemented"),
-            Kind::Warehouse,
+            ErrorKind::Warehouse,
             "(501 notImplemented)",
             "run again"
         ),
-        assert_final(status(401, "authError"), Kind::Credentials, "(401 authError)", "gcloud auth"),
-        assert_final(answer(401, &[], PAGE), Kind::Credentials, "`<html> <title>Sign in</title>` (401)", "gcloud auth"),
-        assert_final(answer(403, &[], PAGE), Kind::Permission, "`<html> <title>Sign in</title>` (403)", "roles"),
-        assert_final(answer(418, &[], ""), Kind::Warehouse, "empty (418)", "run again"),
+        assert_final(status(401, "authError"), ErrorKind::Credentials, "(401 authError)", "gcloud auth"),
+        assert_final(
+            answer(401, &[], PAGE),
+            ErrorKind::Credentials,
+            "`<html> <title>Sign in</title>` (401)",
+            "gcloud auth"
+        ),
+        assert_final(answer(403, &[], PAGE), ErrorKind::Permission, "`<html> <title>Sign in</title>` (403)", "roles"),
+        assert_final(answer(418, &[], ""), ErrorKind::Warehouse, "empty (418)", "run again"),
     );
 }
 
@@ -249,7 +260,7 @@ async fn a_service_that_asks_to_wait_a_moment_is_given_it() {
 #[tokio::test]
 async fn a_service_that_asks_to_wait_for_long_is_not_waited_for() {
     let kind = answer(503, &[("Retry-After", "3600")], PAGE);
-    assert_final(kind, Kind::Warehouse, "the service asks to wait 3600 s", "run again in 3600 s").await;
+    assert_final(kind, ErrorKind::Warehouse, "the service asks to wait 3600 s", "run again in 3600 s").await;
 }
 
 #[tokio::test]
@@ -279,14 +290,14 @@ async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
     use Struck::{Load, Swap};
     let ends = [
         // A copy that is invalid is repeated by a query.
-        (&[Load][..], "invalid", Kind::Data, hint::FILES_REFUSED),
-        (&[Load, Swap], "invalidQuery", Kind::Warehouse, hint::REPORT_REQUEST),
-        (&[Load, Swap], "notFound", Kind::NotFound, hint::WENT_AWAY),
-        (&[Load, Swap], "accessDenied", Kind::Permission, hint::GRANT_FOR_LOAD),
-        (&[Load, Swap], "duplicate", Kind::Busy, hint::CREATED_MEANWHILE),
-        (&[Load, Swap], "stopped", Kind::Warehouse, hint::CANCELLED),
-        (&[Load, Swap], "quotaExceeded", Kind::Quota, hint::WAIT_FOR_QUOTA),
-        (&[Load, Swap], "somethingNew", Kind::Warehouse, hint::RUN_AGAIN),
+        (&[Load][..], "invalid", ErrorKind::Data, hint::FILES_REFUSED),
+        (&[Load, Swap], "invalidQuery", ErrorKind::Warehouse, hint::REPORT_REQUEST),
+        (&[Load, Swap], "notFound", ErrorKind::NotFound, hint::WENT_AWAY),
+        (&[Load, Swap], "accessDenied", ErrorKind::Permission, hint::GRANT_FOR_LOAD),
+        (&[Load, Swap], "duplicate", ErrorKind::Busy, hint::CREATED_MEANWHILE),
+        (&[Load, Swap], "stopped", ErrorKind::Warehouse, hint::CANCELLED),
+        (&[Load, Swap], "quotaExceeded", ErrorKind::Quota, hint::WAIT_FOR_QUOTA),
+        (&[Load, Swap], "somethingNew", ErrorKind::Warehouse, hint::RUN_AGAIN),
     ];
     let cases = ends.iter().flat_map(|end| end.0.iter().map(move |struck| (*struck, end.1, end.2, end.3)));
     futures::future::join_all(cases.map(async |(struck, reason, kind, hint)| {
@@ -338,7 +349,7 @@ async fn credentials_that_end_before_the_swap_change_nothing() {
     let stood = table.snapshot().await;
     table.harness.emulator.add_fault(fault(QUERIES, 1, status(401, "authError"), When::BeforeEffect));
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Credentials, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Credentials, "{error:?}");
     assert!(error.next_step().unwrap().contains("gcloud auth"), "{error:?}");
     assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
     assert_eq!(swaps(&table.harness), jobs_up_to(1));
@@ -350,7 +361,7 @@ async fn credentials_that_end_after_the_swap_cost_the_record_which_the_next_run_
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     table.harness.emulator.add_fault(fault_after(1, QUERIES, status(401, "authError"), When::BeforeEffect));
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!((error.kind(), table.recorded()), (Kind::Credentials, 1), "{error:?}");
+    assert_eq!((error.kind(), table.recorded()), (ErrorKind::Credentials, 1), "{error:?}");
     assert!(error.next_step().unwrap().contains("gcloud auth"), "{error:?}");
 
     let replaced = table.harness.connect().replace_month(&table.target, &load).await.unwrap();
@@ -375,7 +386,7 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
 
         let (ended, ()) = tokio::join!(replace(&under_way), async {
             until(|| table.harness.load_inserts() == 2).await;
-            assert_eq!(replace(&struck).await.unwrap_err().kind(), Kind::Quota);
+            assert_eq!(replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota);
             emulator.release();
         });
 
@@ -383,9 +394,9 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
         assert_eq!((ended.record.rows, staging_tables(&table.harness).await), (1, Vec::new()));
         let before = emulator.requests().len();
         let error = replace(&struck).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Quota);
+        assert_eq!(error.kind(), ErrorKind::Quota);
         assert!(error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not begun"), "{error:?}");
-        assert_eq!(table.replace(&struck).await.unwrap_err().kind(), Kind::Quota, "nor is a table prepared");
+        assert_eq!(table.replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota, "nor is a table prepared");
         assert_eq!(emulator.requests().len(), before);
     }
 }

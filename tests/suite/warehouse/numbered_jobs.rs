@@ -7,7 +7,7 @@ use std::{
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::Replaced,
     warehouse::{MonthLoad, Swap, Warehouse},
 };
@@ -53,7 +53,7 @@ async fn with_an_unrecorded_load(execution_id: &str) -> Table<BigQueryHarness> {
     let load = table.prepare(&delivery(execution_id)).await;
     table.harness.emulator.add_fault(no_record());
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permission, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Permission, "{}", error.full_message());
     assert_eq!((table.month("2025-08").len(), table.recorded()), (2, 0));
     table
 }
@@ -341,7 +341,7 @@ async fn a_failed_swap_uses_its_number_up_and_changes_nothing() {
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_job_fault(job_fault(1, "accessDenied"));
     let error = table.load(&delivery("a")).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permission);
+    assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.full_message().contains(&job(1)), "{}", error.full_message());
     assert_eq!((table.month("2025-08").len(), table.recorded()), (0, 0));
 
@@ -355,7 +355,7 @@ async fn a_failure_while_a_month_is_staged_uses_no_number_up() {
     let staging = JobFault { job_id_contains: "-finops_staging_".to_owned(), ..job_fault(1, "invalid") };
     table.harness.emulator.add_job_fault(staging);
     let error = table.load(&delivery("a")).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Data);
+    assert_eq!(error.kind(), ErrorKind::Data);
     assert!(error.full_message().contains("-finops_staging_202508_"), "{}", error.full_message());
     assert_eq!((table.harness.swaps().len(), table.recorded()), (0, 0));
 
@@ -381,7 +381,7 @@ async fn a_swap_that_keeps_failing_is_given_up_and_the_next_run_goes_on_from_the
     let table = Table::<BigQueryHarness>::new().await;
     (1..=5).for_each(|number| table.harness.emulator.add_job_fault(job_fault(number, "backendError")));
     let error = table.load(&delivery("a")).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Warehouse);
+    assert_eq!(error.kind(), ErrorKind::Warehouse);
     assert!(error.next_step().unwrap().contains(hint::RUN_AGAIN), "{error:?}");
     assert_eq!(table.harness.swaps().len(), 5);
     assert_eq!(table.load(&delivery("a")).await.unwrap().record.sequence, 6);
@@ -424,7 +424,7 @@ async fn a_month_that_does_not_add_up_is_not_swapped_and_the_loaded_one_stays() 
     let more = table.replace(&MonthLoad { rows: Some(3), ..load }).await.unwrap_err();
 
     for (error, why) in [(lost, "the load wrote 2 rows, 0 are staged"), (more, "3 rows were expected")] {
-        assert_eq!(error.kind(), Kind::Verification);
+        assert_eq!(error.kind(), ErrorKind::Verification);
         let message = error.full_message();
         assert!(message.contains("2025-08") && message.contains(why), "{message}");
     }

@@ -2,13 +2,13 @@
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     warehouse::{MonthLoad, Warehouse},
 };
 use finops_core::{
     hint,
     model::column_type::ColumnType,
-    schema::{Column, additions},
+    schema::{Column, table_changes},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -41,11 +41,11 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     let before = table.snapshot().await;
     for (code, reason, kind, hint) in [
-        (401, "authError", Kind::Credentials, hint::LOG_IN),
-        (403, "accessDenied", Kind::Permission, hint::GRANT_EDITOR),
-        (403, "billingNotEnabled", Kind::Permission, hint::CHECK_ROLES),
-        (403, "accessNotConfigured", Kind::Configuration, hint::ENABLE_API),
-        (404, "notFound", Kind::NotFound, hint::CHECK_NAMES),
+        (401, "authError", ErrorKind::Credentials, hint::LOG_IN),
+        (403, "accessDenied", ErrorKind::Permission, hint::GRANT_EDITOR),
+        (403, "billingNotEnabled", ErrorKind::Permission, hint::CHECK_ROLES),
+        (403, "accessNotConfigured", ErrorKind::Configuration, hint::ENABLE_API),
+        (404, "notFound", ErrorKind::NotFound, hint::CHECK_NAMES),
     ] {
         // Of the load of the files, and of the swap that follows it.
         for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
@@ -99,7 +99,7 @@ async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
     let sent = table.harness.load_inserts();
     table.harness.emulator.add_fault(fault("POST", "/jobs", 5, status(503, "backendError")));
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Warehouse);
+    assert_eq!(error.kind(), ErrorKind::Warehouse);
     assert!(error.next_step().unwrap().contains(hint::RUN_AGAIN), "{:?}", error.next_step());
     assert_eq!(table.harness.load_inserts(), sent + 5);
     assert_eq!(table.snapshot().await, before);
@@ -111,7 +111,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
     table.harness.emulator.add_fault(fault("POST", "/datasets", 1, status(403, "accessDenied")));
     let delivery = Delivery::of_costs("2025-08", "a", &["1"]);
     let error = table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permission);
+    assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.full_message().contains("demo.billing"), "{}", error.full_message());
     assert!(error.next_step().unwrap().contains(&hint::create_dataset("US", "demo", "billing")), "{error:?}");
 }
@@ -121,7 +121,7 @@ async fn an_account_that_may_not_read_the_table_is_told_so() {
     let table = with_a_month().await;
     table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, status(403, "accessDenied")));
     let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permission);
+    assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.full_message().contains("demo.billing.aws_cur"), "{}", error.full_message());
 }
 
@@ -135,7 +135,7 @@ async fn a_job_of_another_account_is_recognised() {
     table.harness.emulator.add_fault(fault("GET", job, usize::MAX, denied));
     let before = table.select("*");
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Permission);
+    assert_eq!(error.kind(), ErrorKind::Permission);
     assert!(error.next_step().unwrap().contains(hint::ONE_ACCOUNT), "{:?}", error.next_step());
     assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
@@ -164,7 +164,7 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
     let raced = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
 
     for error in [inspected, prepared, raced] {
-        assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::ForeignTable, "{}", error.full_message());
         assert!(error.full_message().contains("demo.billing.finops_loads"), "{}", error.full_message());
         assert!(error.next_step().unwrap().contains(hint::FOREIGN_STATE), "{error:?}");
     }
@@ -193,7 +193,7 @@ async fn a_state_table_with_other_columns_or_types_is_named_with_them() {
         let loaded = warehouse.loaded(&table.target.name).await.unwrap_err();
         let prepared = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
         for error in [loaded, prepared] {
-            assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
+            assert_eq!(error.kind(), ErrorKind::Schema, "{}", error.full_message());
             let message = error.full_message();
             assert!(message.contains("demo.billing.finops_loads") && message.contains(named), "{message}");
             assert!(error.next_step().unwrap().contains(hint::RESTORE_STATE), "{error:?}");
@@ -235,14 +235,14 @@ async fn a_table_that_goes_away_while_it_is_prepared_says_to_run_again() {
     table.harness.emulator.add_fault(Fault { after: 1, ..fault("GET", "/tables/aws_cur", usize::MAX, gone) });
     let columns = Delivery::of_costs("2025-08", "a", &["1"]).table_columns();
     let added = Column { name: "added".to_owned(), column_type: ColumnType::String };
-    let change = additions(&columns, &[added], &[]);
+    let change = table_changes(&columns, &[added], &[]);
     let error = table.harness.warehouse().prepare(&table.target, &columns, &change).await.unwrap_err();
-    assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::TABLE_GONE)), "{error:?}");
+    assert_eq!((error.kind(), error.next_step()), (ErrorKind::NotFound, Some(hint::TABLE_GONE)), "{error:?}");
 
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_fault(fault("POST", "/tables", 2, status(409, "duplicate")));
     let error = table.harness.warehouse().prepare(&table.target, &columns, &[]).await.unwrap_err();
-    assert_eq!((error.kind(), error.next_step()), (Kind::Busy, Some(hint::TABLE_COMES_AND_GOES)), "{error:?}");
+    assert_eq!((error.kind(), error.next_step()), (ErrorKind::Busy, Some(hint::TABLE_COMES_AND_GOES)), "{error:?}");
 }
 
 #[tokio::test]

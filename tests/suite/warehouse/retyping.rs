@@ -1,6 +1,6 @@
 //! What every warehouse makes of Parquet, and of a table that another format or type began.
 
-use finops::error::Kind;
+use finops::error::ErrorKind;
 use finops_core::{
     hint,
     model::{column_type::ColumnType, kind::ExportKind},
@@ -127,7 +127,7 @@ async fn a_moment_that_no_timestamp_is_fails_its_month<H: Harness>() {
         "2025-08-31T24:00Z",
     ] {
         let error = table.load(&with_moment("bad", moment)).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{moment}: {}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Data, "{moment}: {}", error.full_message());
         assert!(error.full_message().contains(moment), "{moment}: {}", error.full_message());
         assert_eq!(table.snapshot().await, before, "{moment}");
     }
@@ -170,7 +170,7 @@ async fn nanoseconds_that_no_timestamp_has_fail_their_month<H: Harness>() {
     assert_eq!(table.select(moments), some(&[&["2025-08-02 16:00:00.123456"][..]; 2]));
     let before = table.snapshot().await;
     let error = table.load(&with("123456789")).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
     let expected = "column line_item_usage_start_date: 2 values are not a timestamp of at most six decimals, such as `";
     assert!(error.full_message().contains(expected), "{}", error.full_message());
     assert_eq!(table.snapshot().await, before);
@@ -300,7 +300,7 @@ async fn values_without_a_counterpart_fail_their_month_with_column_count_and_exa
         let more: Vec<&str> = more.into_iter().collect();
         let error = table.load(&parquet("2025-09", "c", &costs, &more)).await.unwrap_err();
         let message = error.full_message();
-        assert_eq!(error.kind(), Kind::Data, "{message}");
+        assert_eq!(error.kind(), ErrorKind::Data, "{message}");
         for part in ["2025-09", parts[0], parts[1]] {
             assert!(message.contains(part), "`{part}` is not in: {message}");
         }
@@ -496,7 +496,7 @@ async fn a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_set
     let before = table.snapshot().await;
     let failed = async |delivery: &Delivery| {
         let error = table.load(delivery).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Data, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
         assert_eq!(table.snapshot().await, before);
         let names_setting = error.next_step().unwrap() == hint::name_no_value("AWS_NULL_VALUES");
         (error.full_message(), names_setting)
@@ -539,7 +539,7 @@ async fn files_that_hold_other_rows_than_their_footers_tell_are_not_taken<H: Har
     let mut load = table.prepare(&parquet("2025-08", "b", &["'2'", "'3'"], &[])).await;
     load.rows = Some(3);
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Verification, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Verification, "{error:?}");
     assert!(error.full_message().contains("3 rows were expected"), "{error:?}");
     assert_eq!(table.snapshot().await, before);
 }

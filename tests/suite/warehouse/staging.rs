@@ -2,7 +2,7 @@
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::Replaced,
     warehouse::{Committed, MonthLoad},
 };
@@ -240,7 +240,7 @@ async fn a_month_that_fails_after_its_schema_was_refused_leaves_nothing_to_the_n
     let denied = FaultKind::Status(403, "accessDenied".to_owned());
     // The first table is the one that is swapped in, the second takes the files as they are.
     table.harness.emulator.add_fault(fault("POST", "/tables", 1, denied, When::BeforeEffect));
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Permission);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
     assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
     assert_eq!((fills(&table.harness).len(), swaps(&table.harness)), (0, jobs_up_to(1)));
 
@@ -258,7 +258,7 @@ async fn with_an_unrecorded_load() -> (Table<BigQueryHarness>, MonthLoad) {
     // The query that sums what is staged comes first.
     let refused = FaultKind::Status(403, "accessDenied".to_owned());
     table.harness.emulator.add_fault(fault("POST", "/queries", 1, refused, When::BeforeEffect));
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Permission);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
     assert_eq!((costs(&table), table.recorded()), (column(&["3", "4", "5"]), 1));
     (table, load)
 }
@@ -414,7 +414,7 @@ async fn a_column_whose_name_no_table_can_have_is_refused_by_name_before_any_fil
     let odd = table.prepare(&Delivery::new(MONTH, "odd").parquet(&query).renamed("a/b", "a_b")).await;
     load.columns = odd.columns;
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Schema);
+    assert_eq!(error.kind(), ErrorKind::Schema);
     assert!(error.full_message().contains("`a/b`"), "{error:?}");
     assert_eq!((fills(&table.harness).len(), staging_tables(&table.harness).await.len()), (0, 0));
     assert_eq!((appends(&table.harness).len(), swaps(&table.harness)), (1, jobs_up_to(1)));

@@ -3,7 +3,7 @@
 
 use bigquery_emulator::{FaultKind, When};
 use finops::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     flow::replace::Replaced,
     warehouse::MonthLoad,
 };
@@ -57,7 +57,7 @@ async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example_and
         let delivery = Delivery::new(MONTH, "bad").parquet(&rows(MONTH, cost_type, &values));
         let load = table.prepare(&delivery).await;
         let error = assert_fails(&table, &load, 2).await;
-        assert_eq!(error.kind(), Kind::Data, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
         let message = error.full_message();
         let what = format!("column line_item_unblended_cost: {count} not a decimal");
         assert!(message.contains(MONTH) && message.contains(&what), "{message}");
@@ -75,7 +75,7 @@ async fn a_row_of_another_month_is_counted_before_the_swap_and_uses_no_number() 
     let stray = format!("{} UNION ALL {}", rows(MONTH, "DOUBLE", &["1"]), rows("2025-09", "DOUBLE", &["2"]));
     let load = table.prepare(&Delivery::new(MONTH, "bad").parquet(&stray)).await;
     let error = assert_fails(&table, &load, 2).await;
-    assert_eq!(error.kind(), Kind::Data, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
     assert!(error.full_message().contains("1 row belongs to 2025-09"), "{error:?}");
     assert_eq!(conversions(&table.harness).len(), 2, "that of the good delivery too");
 }
@@ -89,15 +89,17 @@ async fn a_truncated_file_fails_the_staging_load_and_uses_no_number() {
     delivery.files[0].1.truncate(half);
     let load = table.prepare(&delivery).await;
     let error = assert_fails(&table, &load, 2).await;
-    assert_eq!(error.kind(), Kind::Data, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
     assert!(error.full_message().contains(&load.files[0]), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_staging_load_that_ends_for_good_uses_no_number() {
-    for (reason, kind) in
-        [("accessDenied", Kind::Permission), ("quotaExceeded", Kind::Quota), ("notFound", Kind::NotFound)]
-    {
+    for (reason, kind) in [
+        ("accessDenied", ErrorKind::Permission),
+        ("quotaExceeded", ErrorKind::Quota),
+        ("notFound", ErrorKind::NotFound),
+    ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
         table.harness.emulator.add_job_fault(job_fault(STAGING, reason, "injected"));
@@ -115,17 +117,17 @@ async fn a_staging_load_that_keeps_failing_is_given_up() {
         table.harness.emulator.add_job_fault(job_fault(STAGING, "jobBackendError", "injected"));
     }
     let error = assert_fails(&table, &load, 2).await;
-    assert_eq!((error.kind(), fills(&table.harness).len()), (Kind::Warehouse, 6), "{error:?}");
+    assert_eq!((error.kind(), fills(&table.harness).len()), (ErrorKind::Warehouse, 6), "{error:?}");
     assert_eq!(conversions(&table.harness).len(), 1, "of the good delivery only");
 }
 
 #[tokio::test]
 async fn a_conversion_that_ends_for_good_uses_no_number() {
     for (reason, kind) in [
-        ("accessDenied", Kind::Permission),
-        ("quotaExceeded", Kind::Quota),
-        ("stopped", Kind::Warehouse),
-        ("notFound", Kind::NotFound),
+        ("accessDenied", ErrorKind::Permission),
+        ("quotaExceeded", ErrorKind::Quota),
+        ("stopped", ErrorKind::Warehouse),
+        ("notFound", ErrorKind::NotFound),
     ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
@@ -141,12 +143,12 @@ async fn a_conversion_that_ends_for_good_uses_no_number() {
 async fn requests_for_staging_that_are_refused_fail_the_month() {
     // In their order: the tables for the rows and for the files, the load, the conversion.
     for (path, after, reason, kind) in [
-        ("/tables", 0, "accessDenied", Kind::Permission),
-        ("/tables", 0, "quotaExceeded", Kind::Quota),
-        ("/tables", 1, "accessDenied", Kind::Permission),
-        ("/tables", 1, "quotaExceeded", Kind::Quota),
-        ("/jobs", 0, "accessDenied", Kind::Permission),
-        ("/jobs", 1, "accessDenied", Kind::Permission),
+        ("/tables", 0, "accessDenied", ErrorKind::Permission),
+        ("/tables", 0, "quotaExceeded", ErrorKind::Quota),
+        ("/tables", 1, "accessDenied", ErrorKind::Permission),
+        ("/tables", 1, "quotaExceeded", ErrorKind::Quota),
+        ("/jobs", 0, "accessDenied", ErrorKind::Permission),
+        ("/jobs", 1, "accessDenied", ErrorKind::Permission),
     ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
@@ -161,7 +163,7 @@ async fn a_swap_that_is_not_taken_uses_no_number() {
     let load = table.prepare(&floating("new", &["3", "4"])).await;
     let stood = table.snapshot().await;
     table.harness.emulator.add_fault(fault("POST", "/jobs", 2, refused(403, "accessDenied"), When::BeforeEffect));
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Permission);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
     assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
     assert_eq!(swaps(&table.harness), jobs_up_to(2), "it was asked for");
     assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
@@ -170,10 +172,10 @@ async fn a_swap_that_is_not_taken_uses_no_number() {
 #[tokio::test]
 async fn a_swap_that_ends_for_good_uses_its_number_up() {
     for (reason, kind) in [
-        ("accessDenied", Kind::Permission),
-        ("quotaExceeded", Kind::Quota),
-        ("stopped", Kind::Warehouse),
-        ("notFound", Kind::NotFound),
+        ("accessDenied", ErrorKind::Permission),
+        ("quotaExceeded", ErrorKind::Quota),
+        ("stopped", ErrorKind::Warehouse),
+        ("notFound", ErrorKind::NotFound),
     ] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;
@@ -192,7 +194,7 @@ async fn values_that_cannot_be_looked_for_are_a_fault_of_the_data_all_the_same()
     table.harness.emulator.add_fault(fault("POST", "/queries", 0, refused(403, "accessDenied"), When::BeforeEffect));
     let stood = table.month(MONTH);
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Data, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
     assert!(error.full_message().contains("a value cannot be converted"), "{error:?}");
     assert_eq!((table.month(MONTH), staging_tables(&table.harness).await), (stood, Vec::new()));
     assert_eq!(swaps(&table.harness), jobs_up_to(1));
@@ -207,7 +209,7 @@ async fn a_run_that_loses_its_credentials_leaves_the_swap_to_the_next_run() {
     // The first question is asked before anything is staged.
     harness.emulator.add_fault(fault("GET", &job(2), 1, refused(401, "authError"), When::BeforeEffect));
     let stood = table.snapshot().await;
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Credentials);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Credentials);
     assert_eq!(table.snapshot().await, stood);
     assert_eq!(swaps(harness), jobs_up_to(2));
     let left = left_to_expire(harness).await;
@@ -263,7 +265,7 @@ async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number(
         let answer = FaultKind::Answer { status: 200, headers: Vec::new(), body };
         table.harness.emulator.add_fault(fault("POST", "/jobs", 0, answer, When::BeforeEffect));
         let error = assert_fails(&table, &load, 2).await;
-        assert_eq!(error.kind(), Kind::Verification, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Verification, "{error:?}");
         assert!(error.full_message().contains(&what), "{error:?}");
         assert_eq!(error.next_step(), Some(hint::DELIVER_AGAIN));
     }

@@ -2,7 +2,7 @@
 
 use bigquery_emulator::{LoggedRequest, Options};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::{self, Replaced},
     warehouse::{MonthLoad, Warehouse},
 };
@@ -125,12 +125,12 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
     tables(harness).await;
     let stray = format!("{HEADER}\n{}{}", line("2023-08", "1", "USD", "1"), line("2023-09", "2", "USD", "2"));
     let error = table.load(&Delivery::new("2023-08", "stray").csv(&stray)).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Data, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
     assert_names(&error.full_message(), &["1 row belongs to 2023-09"]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
     let broken = format!("{HEADER}\n{}", line("2023-08", "1", "USD", "much"));
-    assert_eq!(table.load(&Delivery::new("2023-08", "bad").csv(&broken)).await.unwrap_err().kind(), Kind::Data);
+    assert_eq!(table.load(&Delivery::new("2023-08", "bad").csv(&broken)).await.unwrap_err().kind(), ErrorKind::Data);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
     // A query gives no column that takes no NULL, and amounts in doubles need one.
@@ -138,14 +138,14 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
                    TIMESTAMP '2023-08-02' AS line_item_usage_start_date, 'USD' AS line_item_currency_code, \
                    1::DOUBLE AS line_item_unblended_cost";
     let error = table.load(&Delivery::new("2023-08", "doubles").parquet(doubles)).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Schema, "{}", error.full_message());
     assert_names(error.next_step().unwrap(), &[&hint::take_null("demo.billing.aws_cur", "...")]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
     // Files that do not say REQUIRED of that column are not loaded into it: BigQuery would move values between rows.
     let nulls = doubles.replace("'1' AS", "NULL::VARCHAR AS").replace("1::DOUBLE", "1::DECIMAL(38,18)");
     let error = table.load(&Delivery::new("2023-08", "nulls").parquet(&nulls)).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Schema, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::Schema, "{}", error.full_message());
     assert_names(error.next_step().unwrap(), &[&hint::take_null("demo.billing.aws_cur", "...")]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 

@@ -2,7 +2,7 @@
 
 use bigquery_emulator::{Emulator, Fault, FaultKind, JobFault, Options, When};
 use finops::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{
         Committed, MonthLoad, Stage, Swap, Warehouse,
         bigquery::{BigQuery, Prepared, Staged},
@@ -299,7 +299,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
         table.harness.emulator.add_fault(fault("GET", &job(1), 1, kind));
     };
     let error = swap_after(&table, &prepared, &loads[0], fewer).await.unwrap_err();
-    assert_eq!((error.kind(), error.job_id()), (Kind::Verification, Some(job(1).as_str())));
+    assert_eq!((error.kind(), error.job_id()), (ErrorKind::Verification, Some(job(1).as_str())));
     assert_names(&error.full_message(), &["2 rows were staged", "copied 1"]);
     assert_eq!(error.next_step(), Some(hint::MONTH_CHANGED));
     assert_eq!(table.recorded(), 0);
@@ -312,7 +312,7 @@ async fn a_table_that_others_dropped_or_made_anew_meanwhile_is_not_written() {
     // Also what a renamed table is, under its old name.
     let drop = async || table.harness.drop_table().await;
     let error: Error = swap_after(&table, &prepared, &loads[0], drop).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::NotFound, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{}", error.full_message());
     assert_eq!(table.recorded(), 0);
 
     let load = table.prepare(&two_months()[0]).await;
@@ -332,7 +332,7 @@ async fn a_table_that_others_dropped_or_made_anew_meanwhile_is_not_written() {
         query(&table.harness.emulator, &row).await;
     };
     let error = swap_after(&table, &prepared, &load, foreign).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::ForeignTable, "{}", error.full_message());
+    assert_eq!(error.kind(), ErrorKind::ForeignTable, "{}", error.full_message());
     assert_eq!(table.select("identity_line_item_id"), vec![vec![Some("theirs".to_owned())]]);
     assert_eq!(table.recorded(), 0);
 }

@@ -3,7 +3,7 @@
 use bigquery_emulator::{Fault, FaultKind};
 use billing_exports::{Dialect, Export, Format, Run};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::Replaced,
     warehouse::{Committed, MonthLoad},
 };
@@ -49,7 +49,7 @@ async fn with_an_unrecorded_swap() -> Table<BigQueryHarness> {
     let table = Table::<BigQueryHarness>::new().await;
     let load = prepare(&table).await;
     table.harness.emulator.add_fault(no_record());
-    assert_eq!(table.replace(&load).await.unwrap_err().kind(), Kind::Permission);
+    assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
     assert_eq!((table.month("2025-08").len(), table.recorded()), (2, 0));
     assert_eq!(swaps(&table.harness.emulator), ["202508-1 copy"]);
     table
@@ -208,7 +208,7 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
     ] {
         table.harness.emulator.add_fault(fault("GET", &job(1), 1, refusal(403, "accessDenied", message)));
         let error = table.replace(&load).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::Permission, "{}", error.full_message());
+        assert_eq!(error.kind(), ErrorKind::Permission, "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint));
     }
     // One that may only be another account's is passed over, until its number turns out to be taken.
@@ -225,7 +225,7 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
     table.harness.emulator.add_fault(Fault { times: 2, ..denied() });
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.next_step(), Some(hint::ONE_ACCOUNT));
-    assert_eq!((error.kind(), table.recorded()), (Kind::Permission, 0));
+    assert_eq!((error.kind(), table.recorded()), (ErrorKind::Permission, 0));
 }
 
 #[tokio::test]
@@ -237,6 +237,6 @@ async fn rows_of_a_found_swap_that_the_account_does_not_see_are_no_success() {
     let none = FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
     table.harness.emulator.add_fault(Fault { after: 1, ..fault("POST", "/queries", 1, none) });
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!((error.kind(), table.recorded()), (Kind::Permission, 0), "{}", error.full_message());
+    assert_eq!((error.kind(), table.recorded()), (ErrorKind::Permission, 0), "{}", error.full_message());
     assert_eq!(error.next_step(), Some(hint::ROW_ACCESS));
 }

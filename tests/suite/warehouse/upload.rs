@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
-use finops::{error::Kind, warehouse::Warehouse};
+use finops::{error::ErrorKind, warehouse::Warehouse};
 use finops_core::Amount;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -294,7 +294,7 @@ async fn a_local_file_that_vanishes_leaves_the_month_as_it_was() {
     let gone = folder.path().join("gone.parquet").to_str().unwrap().to_owned();
     load.files = vec![gone.clone()];
     let error = table.replace(&load).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::NotFound);
+    assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_names(&error.full_message(), &["2025-08", "cannot read", &gone]);
     assert_eq!(table.snapshot().await, before);
     assert!(table.harness.emulator.requests().iter().all(|request| !request.path.starts_with("/upload/")));
@@ -313,7 +313,7 @@ async fn a_table_of_the_other_way_is_refused_by_each() {
         let refused = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
         let prepared = table.harness.warehouse().prepare(&table.target, &[], &[]).await.unwrap_err();
         for error in [refused, prepared] {
-            assert_eq!(error.kind(), Kind::ForeignTable);
+            assert_eq!(error.kind(), ErrorKind::ForeignTable);
             assert_names(&error.full_message(), &[&format!("is written by {other}"), &format!("and {ours} would")]);
         }
     }

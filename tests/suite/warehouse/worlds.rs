@@ -2,7 +2,7 @@
 
 use bigquery_emulator::{FaultKind, Options, When};
 use finops::{
-    error::Kind,
+    error::ErrorKind,
     flow::replace::{Replaced, replace_month},
     warehouse::Warehouse,
 };
@@ -76,7 +76,7 @@ async fn csv_amounts_with_exponents_that_a_load_refuses_go_by_their_text_and_the
 async fn a_bad_amount_is_named_with_its_column_and_the_next_month_is_loaded_straight() {
     let table = Table::<BigQueryHarness>::new().await;
     let error = table.load(&Delivery::of_costs("2025-08", "a", &["1", "much"])).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Data);
+    assert_eq!(error.kind(), ErrorKind::Data);
     assert_names(&error.full_message(), &["column line_item_unblended_cost: 1 value is not a decimal", "`much`"]);
     table.load(&Delivery::of_costs("2025-09", "b", &["3"])).await.unwrap();
     assert_eq!(forms(&table.harness), ["", "texts", ""]);
@@ -114,7 +114,7 @@ async fn a_map_that_bigquery_loads_as_null_fails_its_month() {
         bytes[at..at + 9].copy_from_slice(b"old_names");
     }
     let error = table.load(&delivery).await.unwrap_err();
-    assert_eq!(error.kind(), Kind::Verification);
+    assert_eq!(error.kind(), ErrorKind::Verification);
     assert_names(&error.full_message(), &["the files have values of tags, and none of them was read"]);
     assert_eq!((table.select("tags").len(), table.recorded()), (0, 0));
 }

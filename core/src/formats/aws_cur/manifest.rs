@@ -8,7 +8,7 @@ use crate::model::{
     column_type::ColumnType,
     kind::ExportKind,
     manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
-    text::short,
+    text::excerpt,
 };
 
 #[derive(Deserialize)]
@@ -54,7 +54,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     if raw.report_name.as_ref().is_some_and(|name| *name != location.export_name) {
         return Err(ManifestError::Contradiction(format!(
             "it is of report `{}`, but its own name says `{}`",
-            short(&raw.report_name.unwrap_or_default()),
+            excerpt(&raw.report_name.unwrap_or_default()),
             location.export_name
         )));
     }
@@ -66,21 +66,21 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
         execution_id: raw.assembly_id,
-        issued: None,
-        until: None,
+        issued_at: None,
+        covers_until: None,
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
-        in_place: files.iter().any(|tail| is_overwritten(tail, location)),
+        overwrites_previous: files.iter().any(|tail| is_overwritten(tail, location)),
         rows: None,
         format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: files.into_iter().map(|tail| ManifestFile { tail, bytes: None }).collect(),
+        files: files.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
     }
     .bounded()
 }
@@ -98,7 +98,7 @@ fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
     match &raw.compression {
         Some(other) if !other.eq_ignore_ascii_case("GZIP") => Err(ManifestError::Unsupported(format!(
             "the report's compression is `{}`: GZIP or Parquet was expected",
-            short(other)
+            excerpt(other)
         ))),
         _ => Ok(FileFormat::Csv),
     }
@@ -114,8 +114,8 @@ fn check_period(raw: &Raw, location: &ManifestLocation) -> Result<(), ManifestEr
     }
     Err(ManifestError::Contradiction(format!(
         "its billing period is {} to {} in folder {}: one whole calendar month was expected, the same in both",
-        short(&raw.billing_period.start),
-        short(&raw.billing_period.end),
+        excerpt(&raw.billing_period.start),
+        excerpt(&raw.billing_period.end),
         location.period_folder
     )))
 }
@@ -131,7 +131,7 @@ fn tail(key: &str, location: &ManifestLocation) -> Result<String, ManifestError>
         Some(tail) => Ok(tail),
         None => Err(ManifestError::Contradiction(format!(
             "its file `{}` lies neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
-            short(key)
+            excerpt(key)
         ))),
     }
 }
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn tails(manifest: &Manifest) -> Vec<&str> {
-        manifest.files.iter().map(|file| file.tail.as_str()).collect()
+        manifest.files.iter().map(|file| file.relative_path.as_str()).collect()
     }
 
     fn with(key: &str, value: Value) -> Value {
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn files_outside_a_folder_of_their_delivery_are_overwritten_by_the_next() {
-        for (keys, in_place) in [
+        for (keys, overwrites_previous) in [
             (&["cur/20250901-20251001/cur-1.csv.gz"][..], true),
             (&["cur/20250901-20251001/20250903T120125Z/cur-1.csv.gz"], false),
             (&["cur/20250901-20251001/another-name/cur-1.snappy.parquet"], false),
@@ -273,7 +273,11 @@ mod tests {
             (&["p/cur/cur/year=2025/month=09/run/cur-1.snappy.parquet"], false),
             (&[], false),
         ] {
-            assert_eq!(parsed(&with("reportKeys", json!(keys))).unwrap().in_place, in_place, "{keys:?}");
+            assert_eq!(
+                parsed(&with("reportKeys", json!(keys))).unwrap().overwrites_previous,
+                overwrites_previous,
+                "{keys:?}"
+            );
         }
     }
 

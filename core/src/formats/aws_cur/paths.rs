@@ -56,7 +56,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         export_name: name.to_owned(),
         period_folder: period_folder.to_owned(),
         billing_period,
-        issued: None,
+        issued_at: None,
     })
 }
 

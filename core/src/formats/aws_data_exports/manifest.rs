@@ -15,7 +15,7 @@ use crate::model::{
     digest::hash,
     kind::ExportKind,
     manifest::{FileFormat, Manifest, ManifestColumn, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
-    text::short,
+    text::excerpt,
 };
 
 #[derive(Deserialize)]
@@ -56,28 +56,28 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let run = run_folder(location, &tails);
     let stated = raw.execution_id.as_str().map(str::trim).filter(|id| !id.is_empty());
     let execution_id = stated.or(run).map_or_else(|| hash_of_names(&tails), ToOwned::to_owned);
-    let issued = location.issued.or_else(|| run.and_then(run_time));
+    let issued = location.issued_at.or_else(|| run.and_then(run_time));
     Manifest {
         kind,
         export_name: location.export_name.clone(),
         billing_period: location.billing_period,
         execution_id,
-        issued,
-        until: None,
+        issued_at: issued,
+        covers_until: None,
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
         // Directly in data/BILLING_PERIOD=..., not in a folder of its run.
-        in_place: tails.iter().any(|tail| tail.split('/').count() == 3),
+        overwrites_previous: tails.iter().any(|tail| tail.split('/').count() == 3),
         rows: None,
         format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: tails.into_iter().map(|tail| ManifestFile { tail, bytes: None }).collect(),
+        files: tails.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
     }
     .bounded()
 }
@@ -97,7 +97,7 @@ fn kind(columns: &[RawColumn]) -> Result<ExportKind, ManifestError> {
     } else if has("total_mbm_emissions_value") {
         "it is an export of carbon emissions".to_owned()
     } else {
-        let first: Vec<String> = columns.iter().take(3).map(|column| format!("`{}`", short(&column.name))).collect();
+        let first: Vec<String> = columns.iter().take(3).map(|column| format!("`{}`", excerpt(&column.name))).collect();
         format!("it is an export of another table, or lacks a column (it begins with {})", first.join(", "))
     };
     Err(ManifestError::Unsupported(format!(
@@ -125,7 +125,7 @@ fn check_period(stated: &Value, location: &ManifestLocation) -> Result<(), Manif
     }
     Err(ManifestError::Contradiction(format!(
         "its billing period is {} in folder {}: one whole calendar month was expected, the same in both",
-        short(&stated.to_string()),
+        excerpt(&stated.to_string()),
         location.period_folder
     )))
 }
@@ -139,7 +139,7 @@ fn tail(url: &str, location: &ManifestLocation) -> Result<String, ManifestError>
         Some(tail) => Ok(tail),
         None => Err(ManifestError::Contradiction(format!(
             "its file `{}` does not lie in a folder data/BILLING_PERIOD={}",
-            short(url),
+            excerpt(url),
             location.billing_period
         ))),
     }
@@ -179,7 +179,7 @@ fn format(raw: &Raw, tails: &[String]) -> Result<FileFormat, ManifestError> {
     if !matches!(compression.as_str(), "" | "none" | "gzip" | "parquet" | "snappy") {
         return Err(ManifestError::Unsupported(format!(
             "the export's compression is `{}`: GZIP or Parquet was expected",
-            short(&compression)
+            excerpt(&compression)
         )));
     }
     let stated = if content_type.contains("parquet") || compression == "parquet" {
@@ -194,14 +194,14 @@ fn format(raw: &Raw, tails: &[String]) -> Result<FileFormat, ManifestError> {
     let format = stated.or_else(of_first).ok_or_else(|| {
         ManifestError::Unsupported(format!(
             "neither its contentType nor the name `{}` tells the form of its files: CSV or Parquet was expected",
-            short(&tails[0])
+            excerpt(&tails[0])
         ))
     })?;
     match tails.iter().find(|tail| form_of_name(tail).map_or(stated.is_none(), |named| named != format)) {
         None => Ok(format),
         Some(odd) => Err(ManifestError::Contradiction(format!(
             "its file `{}` is not of the form {format:?} that the others or the manifest's contentType have",
-            short(odd)
+            excerpt(odd)
         ))),
     }
 }
@@ -293,9 +293,9 @@ mod tests {
 
         let manifest = parsed(&manifest()).unwrap();
         assert_eq!((manifest.kind, manifest.format), (ExportKind::Cur2, FileFormat::Csv));
-        assert_eq!((manifest.execution_id.as_str(), manifest.issued), ("2f9a0d1e", None));
+        assert_eq!((manifest.execution_id.as_str(), manifest.issued_at), ("2f9a0d1e", None));
         assert_eq!(
-            manifest.files.iter().map(|file| file.tail.as_str()).collect::<Vec<_>>(),
+            manifest.files.iter().map(|file| file.relative_path.as_str()).collect::<Vec<_>>(),
             ["data/BILLING_PERIOD=2025-04/x-00001.csv.gz", "data/BILLING_PERIOD=2025-04/x-00002.csv.gz"]
         );
         let types: Vec<_> = manifest.columns.iter().map(|column| column.column_type).collect();
@@ -336,19 +336,19 @@ mod tests {
         let began = Some("2025-04-11T16:16:37.516Z".parse().unwrap());
         for key in [of_run.as_str(), OVERWRITTEN] {
             let manifest = parsed_at(key, &with(&in_run)).unwrap();
-            assert_eq!((manifest.execution_id.as_str(), manifest.issued), (RUN, began), "{key}");
+            assert_eq!((manifest.execution_id.as_str(), manifest.issued_at), (RUN, began), "{key}");
         }
         let manifest = parsed_at(&of_run, &manifest()).unwrap();
-        assert_eq!((manifest.execution_id.as_str(), manifest.issued), ("2f9a0d1e", began));
+        assert_eq!((manifest.execution_id.as_str(), manifest.issued_at), ("2f9a0d1e", began));
     }
 
     #[test]
     fn files_outside_a_folder_of_their_run_are_overwritten_by_the_next() {
         let of_run = format!("p/x/metadata/BILLING_PERIOD=2025-04/{RUN}/x-Manifest.json");
         for key in [of_run.as_str(), OVERWRITTEN] {
-            assert!(parsed_at(key, &manifest()).unwrap().in_place, "{key}");
+            assert!(parsed_at(key, &manifest()).unwrap().overwrites_previous, "{key}");
             let in_run = with(&[("dataFiles", files(&[&format!("BILLING_PERIOD=2025-04/{RUN}/1.csv")]))]);
-            assert!(!parsed_at(key, &in_run).unwrap().in_place, "{key}");
+            assert!(!parsed_at(key, &in_run).unwrap().overwrites_previous, "{key}");
         }
     }
 
@@ -423,7 +423,7 @@ mod tests {
             ),
             ("data/BILLING_PERIOD=2025-04/f.csv", "data/BILLING_PERIOD=2025-04/f.csv"),
         ] {
-            assert_eq!(parsed(&with(&[("dataFiles", json!([url, url]))])).unwrap().files[0].tail, expected);
+            assert_eq!(parsed(&with(&[("dataFiles", json!([url, url]))])).unwrap().files[0].relative_path, expected);
         }
         for url in [
             "s3://b/p/x/data/BILLING_PERIOD=2025-03/f.csv",

@@ -40,7 +40,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
         export_name: name.to_owned(),
         period_folder: period_folder.to_owned(),
         billing_period,
-        issued: run.and_then(run_time),
+        issued_at: run.and_then(run_time),
     })
 }
 
@@ -83,7 +83,7 @@ mod tests {
                             export_name: "cur2".to_owned(),
                             period_folder: period.to_owned(),
                             billing_period: "2025-04".parse().unwrap(),
-                            issued,
+                            issued_at: issued,
                             key: key.clone(),
                         };
                         assert_eq!(locate(prefix, name, &key), Some(expected), "{key}");

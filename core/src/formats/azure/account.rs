@@ -10,7 +10,7 @@ use crate::model::{
     groups::{BatchFigures, Group, Groups, Sums, added},
     load_record::ScopeRecord,
     period::BillingPeriod,
-    text::short,
+    text::excerpt,
 };
 
 /// A run's part of a month.
@@ -90,10 +90,10 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
         let alone = parts.iter().filter(|other| other.batch == part.batch).count() == 1;
         let written = batch.and_then(|batch| batch.written).filter(|_| alone);
         if let Some(expected) = part.rows.or(written).filter(|expected| several && *expected != rows) {
-            let whose = if part.scope.is_empty() { "run".to_owned() } else { format!("{}, run", short(&part.scope)) };
+            let whose = if part.scope.is_empty() { "run".to_owned() } else { format!("{}, run", excerpt(&part.scope)) };
             account.wrong.push(format!(
                 "{whose} {}: {expected} rows were expected, as its manifest or its load say, and {rows} are staged",
-                short(&part.execution_id)
+                excerpt(&part.execution_id)
             ));
         }
         account.scopes.push(recorded(period, part, groups, rows));
@@ -115,7 +115,7 @@ fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
         let days = |at: usize| of_part[at].keys().filter_map(|(_, day)| *day).collect::<BTreeSet<Date>>();
         for (other, newest) in parts.iter().enumerate().filter(|(o, other)| *o != at && other.scope == part.scope) {
             if let Some(day) = days(at).intersection(&days(other)).next() {
-                let (kept, newest) = (short(&part.execution_id), short(&newest.execution_id));
+                let (kept, newest) = (excerpt(&part.execution_id), excerpt(&newest.execution_id));
                 return Some(format!("runs {kept} and {newest} both have rows of {day}"));
             }
         }
@@ -133,7 +133,7 @@ fn overlap(parts: &[Part], of_part: &[Groups]) -> Option<String> {
             let of = values.join(", ");
             let other = *first.entry((values, day)).or_insert(&part.scope);
             if other != part.scope {
-                let (other, scope) = (short(other), short(&part.scope));
+                let (other, scope) = (excerpt(other), excerpt(&part.scope));
                 return Some(format!("{other} and {scope} both have rows of {of} on {day}: one contains the other"));
             }
         }
@@ -197,7 +197,7 @@ pub fn lost(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
         .iter()
         .filter(|_| is_told)
         .find(|record| !record.scope.is_empty() && record.rows > 0 && !is_there(&record.scope))?;
-    Some(format!("{}, which is loaded by run {}, is not in it", short(&lost.scope), short(&lost.execution_id)))
+    Some(format!("{}, which is loaded by run {}, is not in it", excerpt(&lost.scope), excerpt(&lost.execution_id)))
 }
 
 /// Why the month would be less than what is loaded of a scope, if it would be: it begins later, or a day lacks that had more
@@ -214,7 +214,7 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
         let begins = before.iter().filter_map(|record| record.first_day).min();
         let days = new.days_with_rows.get(scope).copied().unwrap_or_default();
         let lacks = before.iter().fold(0, |days, record| days | record.days) & !days;
-        let (of, was) = (short(&first.execution_id), short(&newest.execution_id));
+        let (of, was) = (excerpt(&first.execution_id), excerpt(&newest.execution_id));
         let ends = before.iter().filter_map(|record| record.last_day).max();
         let ends = ends.map(|ends| u32::from(ends.day().unsigned_abs()));
         let (first_of, last_of) = (|days: u32| days.trailing_zeros() + 1, |days: u32| 32 - days.leading_zeros());

@@ -20,7 +20,7 @@ use crate::{
         kind::ExportKind,
         manifest::{FileFormat, Manifest, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
         period::BillingPeriod,
-        text::short,
+        text::excerpt,
     },
 };
 
@@ -96,7 +96,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     for blob in &raw.blobs {
         let tail = tail(&blob.blob_name, location)?;
         if seen.insert(tail.clone()) {
-            files.push(ManifestFile { tail, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
+            files.push(ManifestFile { relative_path: tail, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
         }
     }
     Manifest {
@@ -104,14 +104,14 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         export_name,
         billing_period: location.billing_period,
         execution_id: run_id(&raw, location)?,
-        issued: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
-        until,
+        issued_at: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
+        covers_until: until,
         scope: raw.export_config.resource_id.as_deref().and_then(scope::normalized),
         from,
         kept: false,
         sizes_may_differ: is_compressed,
         runs: Vec::new(),
-        in_place: overwrites(&raw),
+        overwrites_previous: overwrites(&raw),
         rows: raw.data_row_count.or(rows),
         format,
         columns: Vec::new(),
@@ -139,7 +139,7 @@ fn kind(name: &str) -> Result<ExportKind, ManifestError> {
         "focuscost" => Ok(ExportKind::Focus),
         _ => Err(ManifestError::Unsupported(format!(
             "it is of type `{}`, which is not cost data: choose an export of type ActualCost, AmortizedCost, Usage or FocusCost",
-            short(name)
+            excerpt(name)
         ))),
     }
 }
@@ -151,7 +151,7 @@ fn export_name(raw: &Raw, location: &ManifestLocation) -> Result<String, Manifes
         Some(name) if !name.eq_ignore_ascii_case(&location.export_name) => Err(ManifestError::Contradiction(format!(
             "it is of export `{}`, and `{}` was expected: a mirror keeps each export in a folder of the export's own \
              name, or the name is configured and the prefix is that folder",
-            short(name),
+            excerpt(name),
             location.export_name
         ))),
         None if location.export_name.is_empty() => Err(ManifestError::Malformed(
@@ -179,7 +179,7 @@ fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option
     let told = |day: Option<Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
     let time_frame = raw.export_config.time_frame.as_deref().unwrap_or_default();
     let covers = || {
-        let of_time_frame = if time_frame.is_empty() { String::new() } else { format!(" ({})", short(time_frame)) };
+        let of_time_frame = if time_frame.is_empty() { String::new() } else { format!(" ({})", excerpt(time_frame)) };
         let (start, end) = (told(start.or(first)), told(end.or(last)));
         format!("it covers {start} to {end}{of_time_frame} in folder {}", location.period_folder)
     };
@@ -215,14 +215,14 @@ fn moment(text: &str) -> Result<Timestamp, ManifestError> {
     let without_zone = || text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC)).map(|z| z.timestamp());
     text.parse()
         .or_else(|_| without_zone())
-        .map_err(|_| ManifestError::Malformed(format!("`{}` is no moment such as 2025-03-21T21:04:06Z", short(text))))
+        .map_err(|_| ManifestError::Malformed(format!("`{}` is no moment such as 2025-03-21T21:04:06Z", excerpt(text))))
 }
 
 /// The day that a text such as `2025-03-01T00:00:00`, with or without a zone, begins with.
 fn day(text: Option<&str>) -> Result<Option<Date>, ManifestError> {
     let Some(text) = text else { return Ok(None) };
     let day = text.trim().trim_end_matches('Z').parse::<DateTime>().map(DateTime::date);
-    day.map(Some).map_err(|_| ManifestError::Malformed(format!("`{}` is no day such as 2025-03-01", short(text))))
+    day.map(Some).map_err(|_| ManifestError::Malformed(format!("`{}` is no day such as 2025-03-01", excerpt(text))))
 }
 
 fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
@@ -243,7 +243,7 @@ fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
         "" if end_with(&[".parquet"]) => FileFormat::Parquet,
         "" => return Err(ManifestError::Unsupported("its files are neither all CSV nor all Parquet".to_owned())),
         other => {
-            let what = format!("its files are `{}`: choose CSV or Parquet for the export", short(other));
+            let what = format!("its files are `{}`: choose CSV or Parquet for the export", excerpt(other));
             return Err(ManifestError::Unsupported(what));
         }
     };
@@ -251,7 +251,7 @@ fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
         (_, "" | "none" | "gzip") | (FileFormat::Parquet, "snappy") => Ok(format),
         (_, other) => Err(ManifestError::Unsupported(format!(
             "the export's compression is `{}`: choose gzip or none for CSV, Snappy or none for Parquet",
-            short(other)
+            excerpt(other)
         ))),
     }
 }
@@ -265,7 +265,7 @@ fn tail(name: &str, location: &ManifestLocation) -> Result<String, ManifestError
     match tail.filter(|tail| tail.len() > 1).and_then(safe_path) {
         Some(tail) => Ok(tail),
         None => {
-            Err(ManifestError::Contradiction(format!("its file `{}` does not lie in a folder {folder}", short(name))))
+            Err(ManifestError::Contradiction(format!("its file `{}` does not lie in a folder {folder}", excerpt(name))))
         }
     }
 }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn a_manifest_gives_run_range_rows_and_files() {
         let file = |part: u8, bytes| ManifestFile {
-            tail: format!("20250301-20250331/202503212104/5f9a/part_{part}_0001.csv.gz"),
+            relative_path: format!("20250301-20250331/202503212104/5f9a/part_{part}_0001.csv.gz"),
             bytes: Some(bytes),
         };
         let expected = Manifest {
@@ -339,14 +339,14 @@ mod tests {
             export_name: "daily".to_owned(),
             billing_period: "2025-03".parse().unwrap(),
             execution_id: "5f9a".to_owned(),
-            issued: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
-            until: Some("2025-03-21".parse().unwrap()),
+            issued_at: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
+            covers_until: Some("2025-03-21".parse().unwrap()),
             scope: Some("/subscriptions/1".to_owned()),
             from: None,
             kept: false,
             sizes_may_differ: true,
             runs: Vec::new(),
-            in_place: false,
+            overwrites_previous: false,
             rows: Some(36),
             format: FileFormat::Csv,
             columns: vec![],
@@ -367,8 +367,11 @@ mod tests {
         });
         let manifest = parsed_at("p/daily/20230301-20230331/5f9a/_manifest.json", &legacy).unwrap();
         assert_eq!((manifest.execution_id.as_str(), manifest.rows, manifest.format), ("5f9a", None, FileFormat::Csv));
-        assert_eq!(manifest.issued, Some("2023-03-21T21:04:06Z".parse().unwrap()));
-        assert_eq!(manifest.files[0], ManifestFile { tail: "20230301-20230331/5f9a/a.csv".to_owned(), bytes: None });
+        assert_eq!(manifest.issued_at, Some("2023-03-21T21:04:06Z".parse().unwrap()));
+        assert_eq!(
+            manifest.files[0],
+            ManifestFile { relative_path: "20230301-20230331/5f9a/a.csv".to_owned(), bytes: None }
+        );
         assert_eq!(manifest.files[1].bytes, None);
 
         let nowhere = parsed_at("p/daily/20230301-20230331/202303212104/_manifest.json", &legacy).unwrap_err();
@@ -399,16 +402,16 @@ mod tests {
     fn dates_come_with_and_without_a_zone() {
         for end in ["2025-03-21", "2025-03-21T00:00:00", "2025-03-21T00:00:00Z", "2025-03-21T00:00:00+00:00"] {
             let manifest = parsed(&with("/runInfo/endDate", json!(end))).unwrap();
-            assert_eq!(manifest.until.unwrap().to_string(), "2025-03-21", "{end}");
+            assert_eq!(manifest.covers_until.unwrap().to_string(), "2025-03-21", "{end}");
         }
         for issued in
             ["2025-03-21T21:04:06.5234447Z", "2025-03-21T21:04:06.5234447", "2025-03-21T21:04:06.5234447+00:00"]
         {
             let manifest = parsed(&with("/runInfo/submittedTime", json!(issued))).unwrap();
-            assert_eq!(manifest.issued.unwrap().to_string(), "2025-03-21T21:04:06.5234447Z", "{issued}");
+            assert_eq!(manifest.issued_at.unwrap().to_string(), "2025-03-21T21:04:06.5234447Z", "{issued}");
         }
-        assert_eq!(parsed(&without("/runInfo", "endDate")).unwrap().until, None);
-        assert_eq!(parsed(&without("/runInfo", "submittedTime")).unwrap().issued, None);
+        assert_eq!(parsed(&without("/runInfo", "endDate")).unwrap().covers_until, None);
+        assert_eq!(parsed(&without("/runInfo", "submittedTime")).unwrap().issued_at, None);
         for pointer in ["/runInfo/endDate", "/runInfo/submittedTime"] {
             assert!(matches!(parsed(&with(pointer, json!("yesterday"))), Err(ManifestError::Malformed(_))));
         }
@@ -416,10 +419,10 @@ mod tests {
 
     #[test]
     fn the_export_tells_whether_its_files_are_overwritten() {
-        let in_place = |manifest: &Value| parsed(manifest).unwrap().in_place;
-        assert!(in_place(&with("/deliveryConfig/dataOverwriteBehavior", json!("OverwritePreviousReport"))));
-        assert!(!in_place(&manifest()));
-        assert!(!in_place(&without("/deliveryConfig", "dataOverwriteBehavior")));
+        let overwrites_previous = |manifest: &Value| parsed(manifest).unwrap().overwrites_previous;
+        assert!(overwrites_previous(&with("/deliveryConfig/dataOverwriteBehavior", json!("OverwritePreviousReport"))));
+        assert!(!overwrites_previous(&manifest()));
+        assert!(!overwrites_previous(&without("/deliveryConfig", "dataOverwriteBehavior")));
     }
 
     #[test]
@@ -499,7 +502,7 @@ mod tests {
         let mut week = without("/runInfo", "endDate");
         week = week.to_string().replace("20250301-20250331", "20250301-20250307").parse().unwrap();
         let week = parsed_at("p/daily/20250301-20250307/5f9a/manifest.json", &week).unwrap();
-        assert_eq!(week.until.unwrap().to_string(), "2025-03-07", "the folder tells it");
+        assert_eq!(week.covers_until.unwrap().to_string(), "2025-03-07", "the folder tells it");
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
     let above = prefix.rsplit('/').next().unwrap_or_default();
     let export_folder = key.len() - below.len() + folder.map_or(0, |folder| folder.len() + 1);
     Some(ManifestLocation {
-        issued: None,
+        issued_at: None,
         key: key.to_owned(),
         export_folder: key[..export_folder].to_owned(),
         export_name: export_name.or(folder).unwrap_or(above).to_owned(),
@@ -111,7 +111,7 @@ mod tests {
                 for (file, name) in [("manifest.json", Some("daily")), ("_manifest.json", None)] {
                     let key = format!("{folder}20250301-20250331/{inner}{file}");
                     let expected = ManifestLocation {
-                        issued: None,
+                        issued_at: None,
                         export_folder: folder.to_owned(),
                         export_name: "daily".to_owned(),
                         period_folder: "20250301-20250331".to_owned(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{kind::ExportKind, text::short};
+use crate::model::{kind::ExportKind, text::excerpt};
 
 /// How many scopes a message names.
 const SHOWN: usize = 3;
@@ -40,7 +40,7 @@ pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
     for scope in scopes {
         let above = scope.match_indices('/').skip(1).map(|(at, _)| &scope[..at]);
         if let Some(container) = above.into_iter().find(|above| scopes.contains(above)) {
-            return Some(format!("the scope {} contains {}", short(container), short(scope)));
+            return Some(format!("the scope {} contains {}", excerpt(container), excerpt(scope)));
         }
     }
     let of = |level| scopes.iter().copied().filter(move |scope| level_of(scope) == level);
@@ -115,7 +115,7 @@ pub fn excludes<'a>(kind: Option<&str>, mut scopes: impl Iterator<Item = &'a str
 pub fn listed<'a>(scopes: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<&str> = scopes.collect();
     let more = all.len().saturating_sub(SHOWN);
-    let first: Vec<String> = all.into_iter().take(SHOWN).map(short).collect();
+    let first: Vec<String> = all.into_iter().take(SHOWN).map(excerpt).collect();
     if more == 0 { first.join(", ") } else { format!("{} and {more} more", first.join(", ")) }
 }
 

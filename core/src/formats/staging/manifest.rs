@@ -12,7 +12,7 @@ use crate::{
         delivery::Delivery,
         manifest::{Manifest, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
         provider::Provider,
-        text::short,
+        text::excerpt,
     },
 };
 
@@ -40,15 +40,15 @@ impl StagedManifest {
     pub fn of(delivery: &Delivery, provider: Provider, listed_at: Timestamp) -> Self {
         let folder = staging_folder(&delivery.manifest);
         let files = file_names(delivery).into_iter().zip(&delivery.files);
-        let files =
-            files.map(|(name, file)| ManifestFile { tail: format!("{folder}/{name}"), bytes: Some(file.bytes) });
+        let files = files
+            .map(|(name, file)| ManifestFile { relative_path: format!("{folder}/{name}"), bytes: Some(file.bytes) });
         Self {
             provider,
             manifest_uri: delivery.manifest_uri.clone(),
             fingerprint: delivery.fingerprint.clone(),
             listed_at,
             written: BTreeMap::new(),
-            manifest: Manifest { in_place: false, files: files.collect(), ..delivery.manifest.clone() },
+            manifest: Manifest { overwrites_previous: false, files: files.collect(), ..delivery.manifest.clone() },
         }
     }
 }
@@ -70,14 +70,15 @@ pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> R
         return Err(ManifestError::Contradiction(what));
     }
     if *export_name != location.export_name && !location.export_name.is_empty() {
-        let what = format!("it is of export `{}`, and `{}` was expected", short(export_name), location.export_name);
+        let what = format!("it is of export `{}`, and `{}` was expected", excerpt(export_name), location.export_name);
         return Err(ManifestError::Contradiction(what));
     }
-    let is_safe = |file: &&ManifestFile| safe_path(&file.tail.split('/').collect::<Vec<_>>()).is_some();
+    let is_safe = |file: &&ManifestFile| safe_path(&file.relative_path.split('/').collect::<Vec<_>>()).is_some();
     match files.iter().find(|file| !is_safe(file)) {
-        Some(file) => {
-            Err(ManifestError::Contradiction(format!("it lists `{}`, outside of its folder", short(&file.tail))))
-        }
+        Some(file) => Err(ManifestError::Contradiction(format!(
+            "it lists `{}`, outside of its folder",
+            excerpt(&file.relative_path)
+        ))),
         None => Ok(staged),
     }
 }

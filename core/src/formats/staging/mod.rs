@@ -101,20 +101,20 @@ mod tests {
     };
 
     fn delivery(execution_id: &str, tails: &[&str]) -> Delivery {
-        let file = |tail: &&str| ManifestFile { tail: (*tail).to_owned(), bytes: None };
+        let file = |tail: &&str| ManifestFile { relative_path: (*tail).to_owned(), bytes: None };
         let manifest = Manifest {
             kind: ExportKind::Cur2,
             export_name: "cost & usage".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: execution_id.to_owned(),
-            issued: None,
-            until: None,
+            issued_at: None,
+            covers_until: None,
             scope: None,
             from: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
-            in_place: true,
+            overwrites_previous: true,
             rows: None,
             format: FileFormat::Csv,
             columns: Vec::new(),
@@ -137,7 +137,7 @@ mod tests {
         let staged = StagedManifest::of(&delivery, Provider::Aws, Timestamp::UNIX_EPOCH);
         let folder = staging_folder(&delivery.manifest);
         assert_eq!(folder, "2025-09/2025-09-03T06:00:00.5Z-a%2Fb");
-        let tails: Vec<&str> = staged.manifest.files.iter().map(|file| file.tail.as_str()).collect();
+        let tails: Vec<&str> = staged.manifest.files.iter().map(|file| file.relative_path.as_str()).collect();
         assert_eq!(tails, [format!("{folder}/1.csv.gz"), format!("{folder}/1-1.csv.gz")]);
 
         let key = format!("{folder}/{}", manifest_name(Provider::Aws, "cost & usage"));
@@ -159,11 +159,11 @@ mod tests {
         delivery.manifest.export_name.clone_from(&name);
         let staged = StagedManifest::of(&delivery, Provider::Azure, Timestamp::UNIX_EPOCH);
         let key = format!("{}/{}", staging_folder(&delivery.manifest), manifest_name(Provider::Azure, &name));
-        let paths = staged.manifest.files.iter().map(|file| &file.tail).chain([&key]);
+        let paths = staged.manifest.files.iter().map(|file| &file.relative_path).chain([&key]);
         let parts: HashSet<&str> = paths.flat_map(|path| path.split('/')).collect();
         assert_eq!(parts.len(), 5, "{parts:?}");
         assert!(parts.iter().all(|part| part.len() + ".part.part".len() <= 255), "{parts:?}");
-        assert!(staged.manifest.files[1].tail.ends_with("2.csv.gz"));
+        assert!(staged.manifest.files[1].relative_path.ends_with("2.csv.gz"));
 
         let bytes = serde_json::to_vec(&staged).unwrap();
         for wanted in [Some(name.as_str()), None] {
@@ -186,7 +186,7 @@ mod tests {
             assert_eq!(staging_folder(&delivery(id, &[]).manifest), format!("2025-09/{component}"));
         }
         let mut staged = StagedManifest::of(&delivery("a", &["x/1.csv"]), Provider::Aws, Timestamp::UNIX_EPOCH);
-        staged.manifest.files[0].tail = "../../etc/passwd".to_owned();
+        staged.manifest.files[0].relative_path = "../../etc/passwd".to_owned();
         let location = StagedFiles(Provider::Aws).locate("", None, "2025-09/a/x.aws.manifest.json").unwrap();
         let location = ManifestLocation { export_name: "cost & usage".to_owned(), ..location };
         let refused = parse(Provider::Aws, &location, &serde_json::to_vec(&staged).unwrap()).unwrap_err();

@@ -21,7 +21,7 @@ pub fn staging_folder(manifest: &Manifest) -> String {
 pub fn file_names(delivery: &Delivery) -> Vec<String> {
     let mut taken = HashSet::new();
     let name = |(at, file): (usize, &ManifestFile)| {
-        let mut name = component(file.tail.rsplit('/').next().unwrap_or_default());
+        let mut name = component(file.relative_path.rsplit('/').next().unwrap_or_default());
         let is_ours = [".part", ".manifest.json"].iter().any(|ending| name.to_lowercase().ends_with(ending));
         if let Some(dot) = name.rfind('.').filter(|_| is_ours) {
             name.replace_range(dot..=dot, "%2E");
@@ -144,6 +144,6 @@ fn location(key: &str, below: &str, period: &str, export_name: String) -> Option
         export_name,
         period_folder: period.to_owned(),
         billing_period: period.parse().ok()?,
-        issued: None,
+        issued_at: None,
     })
 }

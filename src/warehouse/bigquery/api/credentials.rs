@@ -53,14 +53,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn of_file(content: &str) -> Result<Credentials> {
         let _ = crate::http::client();
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), content).unwrap();
         credentials(Some(file.path())).inspect_err(|error| {
-            assert_eq!(error.kind(), Kind::Credentials);
+            assert_eq!(error.kind(), ErrorKind::Credentials);
             let name = file.path().to_str().unwrap();
             assert!(error.full_message().contains(name), "{error:?}");
             assert!(error.next_step().unwrap().contains("credentials_path"), "{error:?}");

@@ -10,7 +10,7 @@ use finops_core::{
     hint,
     model::{
         shown::shown,
-        text::{message, short},
+        text::{excerpt, message},
     },
     numbered::{By, Why},
 };
@@ -19,7 +19,7 @@ use jiff::{Timestamp, fmt::rfc2822};
 
 use crate::warehouse::bigquery::api::model::{ErrorBody, ErrorProto};
 use crate::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     warehouse::sql::NO_VALUE,
 };
 
@@ -33,13 +33,13 @@ const TOO_OFTEN: &str = "Exceeded rate limits";
 /// What it says where no role helps.
 const POLICY_SIGNS: [&str; 2] = ["vpcServiceControls", "organization's policy"];
 /// What BigQuery says where a setting of the project or organisation refuses it, and what helps.
-const SETTINGS: [(&str, Kind, &str); 6] = [
-    ("restrictNonCmekServices", Kind::Configuration, hint::SET_A_DEFAULT_KEY),
-    ("requires that you specify an encryption key", Kind::Configuration, hint::SET_A_DEFAULT_KEY),
-    (POLICY_SIGNS[0], Kind::Permission, hint::LET_INTO_THE_PERIMETER),
-    (POLICY_SIGNS[1], Kind::Permission, hint::ASK_ADMINISTRATOR),
-    ("Billing has not been enabled", Kind::Configuration, hint::LINK_BILLING),
-    ("not allowed in the free tier", Kind::Configuration, hint::LINK_BILLING),
+const SETTINGS: [(&str, ErrorKind, &str); 6] = [
+    ("restrictNonCmekServices", ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
+    ("requires that you specify an encryption key", ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
+    (POLICY_SIGNS[0], ErrorKind::Permission, hint::LET_INTO_THE_PERIMETER),
+    (POLICY_SIGNS[1], ErrorKind::Permission, hint::ASK_ADMINISTRATOR),
+    ("Billing has not been enabled", ErrorKind::Configuration, hint::LINK_BILLING),
+    ("not allowed in the free tier", ErrorKind::Configuration, hint::LINK_BILLING),
 ];
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
@@ -214,20 +214,20 @@ impl Failure {
             }
             Self::Refused { status, reason, retry_after, .. } => {
                 let (kind, hint) = meaning(status, &reason);
-                match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == Kind::Warehouse) {
+                match retry_after.filter(|wait| *wait > LONGEST_WAIT && kind == ErrorKind::Warehouse) {
                     Some(wait) => Error::new(kind, message).hint(hint::wait_seconds(wait.as_secs())),
                     None => Error::new(kind, message).hint(hint),
                 }
             }
-            Self::NoAnswer(cause) => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
-            Self::Unreadable { cause, .. } => Error::new(Kind::Warehouse, message).hint(network).cause(cause),
+            Self::NoAnswer(cause) => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
+            Self::Unreadable { cause, .. } => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
             Self::Credentials(cause, Some(file)) => unusable(&file, "Google takes no token from it").cause(cause),
             Self::Credentials(cause, None) => no_credentials(cause),
             Self::File(_, cause) => {
                 let kind = match cause.kind() {
-                    io::ErrorKind::NotFound => Kind::NotFound,
-                    io::ErrorKind::PermissionDenied => Kind::Permission,
-                    _ => Kind::Storage,
+                    io::ErrorKind::NotFound => ErrorKind::NotFound,
+                    io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+                    _ => ErrorKind::Storage,
                 };
                 let hint = hint::PARQUET_FILE;
                 Error::new(kind, message).hint(hint).cause(cause)
@@ -238,17 +238,20 @@ impl Failure {
 
 /// No access token can be had.
 pub(crate) fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Kind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
+    Error::new(ErrorKind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
 }
 
 /// The key file is of no use. Of its content nothing is told.
 pub(crate) fn unusable(key_file: &Path, why: &str) -> Error {
-    Error::new(Kind::Credentials, format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())))
-        .hint(hint::KEY_FILE)
+    Error::new(
+        ErrorKind::Credentials,
+        format!("cannot use the key file {}: {why}", shown(&key_file.display().to_string())),
+    )
+    .hint(hint::KEY_FILE)
 }
 
 /// Kind and hint where the message tells of a setting.
-fn by_setting(message: &str) -> Option<(Kind, &'static str)> {
+fn by_setting(message: &str) -> Option<(ErrorKind, &'static str)> {
     SETTINGS.iter().find(|(sign, ..)| message.contains(sign)).map(|(_, kind, hint)| (*kind, *hint))
 }
 
@@ -272,21 +275,21 @@ fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown: String = line.chars().take(BODY_SHOWN).collect();
-    if shown.is_empty() { "empty".to_owned() } else { format!("`{}`", short(&shown)) }
+    if shown.is_empty() { "empty".to_owned() } else { format!("`{}`", excerpt(&shown)) }
 }
 
-fn meaning(status: u16, reason: &str) -> (Kind, &'static str) {
+fn meaning(status: u16, reason: &str) -> (ErrorKind, &'static str) {
     match (status, reason) {
-        (401, _) => (Kind::Credentials, hint::LOG_IN),
-        (_, "accessNotConfigured") => (Kind::Configuration, hint::ENABLE_API),
-        (_, "accessDenied") => (Kind::Permission, hint::GRANT_EDITOR),
-        (_, "quotaExceeded") => (Kind::Quota, hint::WAIT_FOR_QUOTA),
-        (_, "stopped") => (Kind::Warehouse, hint::CANCELLED),
-        (_, "invalid" | "invalidQuery") => (Kind::Warehouse, hint::REPORT_REQUEST),
-        (_, "duplicate") | (409, _) => (Kind::Busy, hint::CREATED_MEANWHILE),
-        (403, _) if !TRANSIENT.contains(&reason) => (Kind::Permission, hint::CHECK_ROLES),
-        (404, _) | (_, "notFound") => (Kind::NotFound, hint::CHECK_NAMES),
-        _ => (Kind::Warehouse, hint::RUN_AGAIN),
+        (401, _) => (ErrorKind::Credentials, hint::LOG_IN),
+        (_, "accessNotConfigured") => (ErrorKind::Configuration, hint::ENABLE_API),
+        (_, "accessDenied") => (ErrorKind::Permission, hint::GRANT_EDITOR),
+        (_, "quotaExceeded") => (ErrorKind::Quota, hint::WAIT_FOR_QUOTA),
+        (_, "stopped") => (ErrorKind::Warehouse, hint::CANCELLED),
+        (_, "invalid" | "invalidQuery") => (ErrorKind::Warehouse, hint::REPORT_REQUEST),
+        (_, "duplicate") | (409, _) => (ErrorKind::Busy, hint::CREATED_MEANWHILE),
+        (403, _) if !TRANSIENT.contains(&reason) => (ErrorKind::Permission, hint::CHECK_ROLES),
+        (404, _) | (_, "notFound") => (ErrorKind::NotFound, hint::CHECK_NAMES),
+        _ => (ErrorKind::Warehouse, hint::RUN_AGAIN),
     }
 }
 
@@ -375,12 +378,12 @@ pub(crate) fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[E
     }
     let (kind, hint) = match error.reason.as_str() {
         _ if let Some(of_setting) = by_setting(&text) => of_setting,
-        "invalid" if refuses_schema(error) => (Kind::Schema, hint::ANOTHER_TABLE),
+        "invalid" if refuses_schema(error) => (ErrorKind::Schema, hint::ANOTHER_TABLE),
         // Of a query that converts values, the reason is `invalidQuery`.
-        _ if error.message.contains(NO_VALUE) => (Kind::Data, hint::NAMED_THEN),
-        "invalid" => (Kind::Data, hint::FILES_REFUSED),
-        "notFound" => (Kind::NotFound, hint::WENT_AWAY),
-        "accessDenied" => (Kind::Permission, hint::GRANT_FOR_LOAD),
+        _ if error.message.contains(NO_VALUE) => (ErrorKind::Data, hint::NAMED_THEN),
+        "invalid" => (ErrorKind::Data, hint::FILES_REFUSED),
+        "notFound" => (ErrorKind::NotFound, hint::WENT_AWAY),
+        "accessDenied" => (ErrorKind::Permission, hint::GRANT_FOR_LOAD),
         reason => meaning(0, reason),
     };
     Error::new(kind, message).hint(hint).job(job_id)
@@ -401,7 +404,7 @@ mod tests {
 
     #[test]
     fn each_refusal_of_a_request_has_its_class_and_the_kind_that_a_person_acts_on() {
-        use Kind::{Busy, Configuration, Credentials, NotFound, Permission, Quota, Warehouse};
+        use ErrorKind::{Busy, Configuration, Credentials, NotFound, Permission, Quota, Warehouse};
         for (status, reason, again, kind, hint) in [
             (403, "rateLimitExceeded", true, Warehouse, hint::RUN_AGAIN),
             (400, "backendError", true, Warehouse, hint::RUN_AGAIN),
@@ -449,11 +452,11 @@ mod tests {
         let constraint = "Operation denied by org policy: [\"constraints/gcp.restrictNonCmekServices\"]";
         let sandbox = "Billing has not been enabled for this project. DML queries are not allowed in the free tier.";
         for (text, kind, hint) in [
-            (vpc, Kind::Permission, hint::LET_INTO_THE_PERIMETER),
-            ("prohibited by organization's policy", Kind::Permission, hint::ASK_ADMINISTRATOR),
-            (cmek, Kind::Configuration, hint::SET_A_DEFAULT_KEY),
-            (constraint, Kind::Configuration, hint::SET_A_DEFAULT_KEY),
-            (sandbox, Kind::Configuration, hint::LINK_BILLING),
+            (vpc, ErrorKind::Permission, hint::LET_INTO_THE_PERIMETER),
+            ("prohibited by organization's policy", ErrorKind::Permission, hint::ASK_ADMINISTRATOR),
+            (cmek, ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
+            (constraint, ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
+            (sandbox, ErrorKind::Configuration, hint::LINK_BILLING),
         ] {
             for status in [400, 403, 412] {
                 let body = serde_json::json!({"error": {"message": text, "errors": [{"reason": "accessDenied"}]}});
@@ -498,21 +501,21 @@ mod tests {
     #[test]
     fn each_end_of_a_job_has_its_class_and_the_kind_that_a_person_acts_on() {
         for (reason, again, kind, hint) in [
-            ("jobBackendError", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("jobInternalError", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("jobRateLimitExceeded", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("tableUnavailable", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("rateLimitExceeded", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("backendError", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("internalError", true, Kind::Warehouse, hint::RUN_AGAIN),
-            ("invalid", false, Kind::Data, hint::FILES_REFUSED),
-            ("invalidQuery", false, Kind::Warehouse, hint::REPORT_REQUEST),
-            ("notFound", false, Kind::NotFound, hint::WENT_AWAY),
-            ("accessDenied", false, Kind::Permission, hint::GRANT_FOR_LOAD),
-            ("duplicate", false, Kind::Busy, hint::CREATED_MEANWHILE),
-            ("stopped", false, Kind::Warehouse, hint::CANCELLED),
-            ("quotaExceeded", false, Kind::Quota, hint::WAIT_FOR_QUOTA),
-            ("", false, Kind::Warehouse, hint::RUN_AGAIN),
+            ("jobBackendError", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("jobInternalError", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("jobRateLimitExceeded", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("tableUnavailable", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("rateLimitExceeded", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("backendError", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("internalError", true, ErrorKind::Warehouse, hint::RUN_AGAIN),
+            ("invalid", false, ErrorKind::Data, hint::FILES_REFUSED),
+            ("invalidQuery", false, ErrorKind::Warehouse, hint::REPORT_REQUEST),
+            ("notFound", false, ErrorKind::NotFound, hint::WENT_AWAY),
+            ("accessDenied", false, ErrorKind::Permission, hint::GRANT_FOR_LOAD),
+            ("duplicate", false, ErrorKind::Busy, hint::CREATED_MEANWHILE),
+            ("stopped", false, ErrorKind::Warehouse, hint::CANCELLED),
+            ("quotaExceeded", false, ErrorKind::Quota, hint::WAIT_FOR_QUOTA),
+            ("", false, ErrorKind::Warehouse, hint::RUN_AGAIN),
         ] {
             let end = proto(reason, "why", None);
             assert_eq!(is_transient_job(&end), again, "{reason}");
@@ -560,7 +563,7 @@ mod tests {
         let result = proto("invalid", "CSV table encountered too many errors", None);
         let all = [result.clone(), proto("invalid", "Could not parse 'abc'", Some("gs://b/f.csv.gz"))];
         let error = load_error("loading 2025-09 into p.d.t", "j", &result, &all);
-        assert_eq!(error.kind(), Kind::Data);
+        assert_eq!(error.kind(), ErrorKind::Data);
         assert_eq!(
             error.full_message(),
             "loading 2025-09 into p.d.t failed (job j, invalid): CSV table encountered too many errors; \
@@ -571,7 +574,7 @@ mod tests {
     #[test]
     fn a_value_that_a_query_cannot_convert_is_a_fault_of_the_data() {
         let error = load_error("loading", "j", &proto("invalidQuery", NO_VALUE, None), &[]);
-        assert_eq!(error.kind(), Kind::Data);
+        assert_eq!(error.kind(), ErrorKind::Data);
         assert_eq!(error.next_step(), Some(hint::NAMED_THEN));
     }
 
@@ -580,7 +583,7 @@ mod tests {
         for what in ["Field x has changed type from STRING to INTEGER", "Field x is missing in new schema"] {
             let result = proto("invalid", &format!("Provided Schema does not match Table p:d.t. {what}"), None);
             let error = load_error("loading", "j", &result, &[]);
-            assert_eq!(error.kind(), Kind::Schema, "{what}");
+            assert_eq!(error.kind(), ErrorKind::Schema, "{what}");
             assert_eq!(error.next_step(), Some(hint::ANOTHER_TABLE), "{what}");
         }
     }
@@ -591,7 +594,7 @@ mod tests {
         let error = Failure::unreadable(200, b"<html>", cause).into_error("loading");
         assert_eq!(error.next_step(), Some(hint::check_network("BIGQUERY_EMULATOR_HOST").as_str()));
         let gone = Failure::File("a.parquet".into(), io::ErrorKind::NotFound.into()).into_error("loading");
-        assert_eq!((gone.kind(), gone.next_step()), (Kind::NotFound, Some(hint::PARQUET_FILE)));
+        assert_eq!((gone.kind(), gone.next_step()), (ErrorKind::NotFound, Some(hint::PARQUET_FILE)));
         assert_eq!(unusable(Path::new("key.json"), "it is no key").next_step(), Some(hint::KEY_FILE));
     }
 }

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFT
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::warehouse::bigquery::api::{credentials::credentials, errors::Failure};
 
 pub(crate) const HOST: &str = "https://bigquery.googleapis.com";
@@ -76,7 +76,7 @@ impl Rest {
         };
         let host = emulator_host.unwrap_or(HOST);
         let host = Url::parse(host).map_err(|error| {
-            Error::new(Kind::Configuration, format!("BIGQUERY_EMULATOR_HOST is no URL: {}", shown(host)))
+            Error::new(ErrorKind::Configuration, format!("BIGQUERY_EMULATOR_HOST is no URL: {}", shown(host)))
                 .hint(hint::EMULATOR_URL)
                 .cause(error)
         })?;
@@ -201,7 +201,7 @@ mod tests {
             let failure = rest.send::<Value>("jobs.insert", &request(&["p", "jobs"], None)).await.unwrap_err();
             assert_eq!(failure.to_string(), "no answer in time");
             let error = failure.into_error("loading");
-            assert_eq!(error.kind(), Kind::Warehouse);
+            assert_eq!(error.kind(), ErrorKind::Warehouse);
             assert!(error.next_step().unwrap().contains("network"), "{error:?}");
             assert_eq!(server.await.unwrap().0, ["POST /bigquery/v2/projects/p/jobs?location=EU HTTP/1.1"; ATTEMPTS]);
         }

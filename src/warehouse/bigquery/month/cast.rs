@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use finops_core::{
-    files::file_type::{FileType, MapForm, Reading},
+    files::file_type::{Conversion, FileType, MapForm},
     formats::kinds,
     hint,
     model::{column_type::ColumnType, key_columns::KeyColumns},
@@ -11,7 +11,7 @@ use finops_core::{
 
 use crate::warehouse::bigquery::api::model::Field;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{
         LoadColumn, MonthLoad,
         sql::{CODE, Dialect::BigQuery, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
@@ -41,7 +41,9 @@ impl Cast {
         match (column.file_type, to) {
             // An empty text is no value. A load of CSV has made it NULL.
             (FileType::String, ColumnType::String) => return itself(format!("NULLIF({name}, '')")),
-            _ if column.reading() == Reading::AsIs && !is_staged_as_text(column, load) => return itself(name.clone()),
+            _ if column.reading() == Conversion::None && !is_staged_as_text(column, load) => {
+                return itself(name.clone());
+            }
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
             // BigQuery makes whole numbers of them.
             (FileType::Nanos, _) => {
@@ -172,7 +174,7 @@ pub(crate) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
     is_text
         && (column.column.column_type == ColumnType::Date
-            || column.reading() == Reading::Cast
+            || column.reading() == Conversion::Cast
             || may_have_no_value(column, load))
 }
 
@@ -225,7 +227,7 @@ fn type_in_sql(field: &Field) -> Result<String> {
     let name = match field.r#type.as_str() {
         "RECORD" | "STRUCT" => {
             let message = format!("column {} of the table is a record, and its month's files lack it", field.name);
-            return Err(Error::new(Kind::Schema, message).hint(hint::DROP_RECORD));
+            return Err(Error::new(ErrorKind::Schema, message).hint(hint::DROP_RECORD));
         }
         "INTEGER" => "INT64",
         "FLOAT" => "FLOAT64",

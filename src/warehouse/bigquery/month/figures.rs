@@ -4,7 +4,7 @@ use finops_core::hint;
 
 use crate::warehouse::bigquery::BigQuery;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{
         Figures, MonthLoad, Target, Warehouse,
         sql::{Dialect, read_costs},
@@ -26,7 +26,7 @@ impl BigQuery {
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {
-            Error::new(Kind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
+            Error::new(ErrorKind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
         })?;
         Ok((figures, answer.job_id))
     }

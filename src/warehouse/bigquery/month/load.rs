@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use finops_core::{
-    files::file_type::{FileType, Reading, TimeForm},
+    files::file_type::{Conversion, FileType, TimeForm},
     hint,
     model::{column_type::ColumnType, digest::hash, manifest::FileFormat},
 };
@@ -14,7 +14,7 @@ use crate::warehouse::bigquery::{
     month::cast::{may_have_no_value, staged_name},
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{LoadColumn, MonthLoad, Target},
 };
 
@@ -38,7 +38,7 @@ pub(crate) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 
 /// What a swap does: a hash of the delivery, its files and its columns. A forced load is its run's own. The prefix tells it
 /// from jobs of versions that replaced a month before they checked it: those are other work.
-pub(crate) fn work(load: &MonthLoad) -> String {
+pub(crate) fn content_key(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
     for batch in load.batches() {
         let columns = batch.columns.iter().map(|column| &column.column);
@@ -60,17 +60,17 @@ pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
         let hint = hint::FEWER_FILES;
-        return Err(Error::new(Kind::Data, message).hint(hint));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint));
     }
     if local_file(load).is_some() && load.files.len() > 1 {
         let (period, files) = (load.billing_period, load.one_of_files());
         let message = format!("{period} comes in several local files, and a load job takes one: {files}");
-        return Err(Error::new(Kind::Configuration, message).hint(hint::USE_BUCKET));
+        return Err(Error::new(ErrorKind::Configuration, message).hint(hint::USE_BUCKET));
     }
     if let Some(file) = load.files.iter().find(|file| local_file(load).is_none() && file.contains('*')) {
         let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
         let hint = hint::NO_STAR;
-        return Err(Error::new(Kind::Data, what).hint(hint));
+        return Err(Error::new(ErrorKind::Data, what).hint(hint));
     }
     // BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =
@@ -78,7 +78,7 @@ pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
     {
         let what =
             format!("{} cannot be loaded: BigQuery reads no object with `//` in its name: {file}", load.billing_period);
-        return Err(Error::new(Kind::Data, what).hint(hint::SET_A_PREFIX));
+        return Err(Error::new(ErrorKind::Data, what).hint(hint::SET_A_PREFIX));
     }
     let mut configuration = match load.format {
         FileFormat::Csv => json!({
@@ -128,7 +128,7 @@ pub(crate) fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
         let may_lack = load.format == FileFormat::Parquet
             && takes_no_null.contains(&column.column.name.as_str())
             && values.is_none_or(|values| !values.required);
-        let is_same = column.reading() == Reading::AsIs && staged_name(column) == column.column.name;
+        let is_same = column.reading() == Conversion::None && staged_name(column) == column.column.name;
         is_same && !may_be_empty && !may_lack && !may_have_no_value(column, load)
     };
     !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
@@ -175,18 +175,18 @@ mod tests {
 
     #[test]
     fn work_is_the_same_until_delivery_files_or_columns_change() {
-        let base = work(&load());
-        assert_eq!(base, work(&MonthLoad { run_id: "other".to_owned(), ..load() }));
-        assert_ne!(base, work(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
-        assert_ne!(base, work(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
+        let base = content_key(&load());
+        assert_eq!(base, content_key(&MonthLoad { run_id: "other".to_owned(), ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
         let columns = vec![column("a", FileType::Text(None), ColumnType::Decimal)];
-        assert_ne!(base, work(&MonthLoad { columns, ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { columns, ..load() }));
     }
 
     #[test]
     fn a_forced_load_is_another_work_in_each_run() {
-        let forced = |run: &str| work(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
-        assert_ne!(forced("1"), work(&load()));
+        let forced = |run: &str| content_key(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
+        assert_ne!(forced("1"), content_key(&load()));
         assert_ne!(forced("1"), forced("2"));
         assert_eq!(forced("1"), forced("1"));
     }
@@ -220,7 +220,7 @@ mod tests {
         };
         assert_eq!(job(&["/data/a"]).unwrap()["sourceUris"], Value::Null);
         let error = job(&["/data/a", "/data/b"]).unwrap_err();
-        assert_eq!(error.kind(), Kind::Configuration);
+        assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::USE_BUCKET));
     }
@@ -229,7 +229,7 @@ mod tests {
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
+        assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
     }
@@ -239,7 +239,7 @@ mod tests {
         for file in ["gs://b//report/a.csv", "gs://b/report//a.csv"] {
             let files = vec!["gs://b/a.csv".to_owned(), file.to_owned()];
             let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
-            assert_eq!(error.kind(), Kind::Data);
+            assert_eq!(error.kind(), ErrorKind::Data);
             assert!(error.full_message().ends_with(file), "{}", error.full_message());
             assert_eq!(error.next_step(), Some(hint::SET_A_PREFIX));
         }
@@ -271,7 +271,7 @@ mod tests {
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
         let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
         let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
-        assert_eq!(error.kind(), Kind::Data);
+        assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::NO_STAR));
     }

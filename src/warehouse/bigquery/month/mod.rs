@@ -25,14 +25,14 @@ use crate::warehouse::bigquery::{
         run_job::{is_done, with_id},
     },
     month::{
-        load::{job_id_prefix, work},
+        load::{content_key, job_id_prefix},
         stage::StagingTable,
         swap::{Labels, ToSwap},
     },
     tables::{inspect::milliseconds, prepare::Prepared},
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{Committed, Figures, MonthLoad, NewRecord, Stage, Swap, Warehouse},
 };
 
@@ -52,12 +52,12 @@ struct MonthJobs<'a> {
     table: &'a Prepared,
     load: &'a MonthLoad,
     prefix: String,
-    work: String,
+    content_key: String,
     /// The number that this run inserted last.
     inserted: Option<i64>,
     /// Those that are over, by number.
     over: HashMap<i64, Job>,
-    /// What a job of the same work, which an earlier run left unrecorded, put into the table.
+    /// What a job of the same content_key, which an earlier run left unrecorded, put into the table.
     found: Option<Figures>,
     /// Why the last job failed, or was refused.
     failure: Option<Error>,
@@ -143,8 +143,18 @@ impl BigQuery {
 
 impl<'a> MonthJobs<'a> {
     fn new(bigquery: &'a BigQuery, table: &'a Prepared, load: &'a MonthLoad) -> Self {
-        let (prefix, work) = (job_id_prefix(&table.target, load), work(load));
-        Self { bigquery, table, load, prefix, work, inserted: None, over: HashMap::new(), found: None, failure: None }
+        let (prefix, content_key) = (job_id_prefix(&table.target, load), content_key(load));
+        Self {
+            bigquery,
+            table,
+            load,
+            prefix,
+            content_key,
+            inserted: None,
+            over: HashMap::new(),
+            found: None,
+            failure: None,
+        }
     }
 
     /// Does what the protocol says, up to the first thing that is not about numbered jobs. With the staged rows it may swap.
@@ -216,7 +226,7 @@ impl<'a> MonthJobs<'a> {
                 self.failure = Some(load_error(&self.doing(), &self.id(n), error, &job.status.errors));
                 Seen::Failed(why)
             }
-            None if labels.work == self.work => Seen::Succeeded(Whose::Mine, labels.until),
+            None if labels.content_key == self.content_key => Seen::Succeeded(Whose::Mine, labels.until),
             None => Seen::Succeeded(Whose::Other, labels.until),
         };
         self.over.insert(n, job);
@@ -229,7 +239,7 @@ impl<'a> MonthJobs<'a> {
             return Ok(Seen::Refused(Why::SourceGone));
         }
         let client = &self.bigquery.client;
-        let swap = ToSwap { table: self.table, load: self.load, work: &self.work, staging, rows };
+        let swap = ToSwap { table: self.table, load: self.load, content_key: &self.content_key, staging, rows };
         let job = self.bigquery.swap_job(&swap, by).await?;
         let job = with_id(&job, client.project(), &self.id(n), &self.table.location);
         let inserted = client.insert_job(&job, None).await;
@@ -282,7 +292,7 @@ impl<'a> MonthJobs<'a> {
     }
 
     /// Whether what a job of an earlier run put into the table is still there: the table is not a newer one, and the
-    /// partition has the job's rows. Of this month's own work, sums them then.
+    /// partition has the job's rows. Of this month's own content_key, sums them then.
     async fn holds(&mut self, n: i64) -> Result<bool> {
         let (name, location, period) = (&self.table.target.name, &self.table.location, self.load.billing_period);
         let Some(job) = self.over.get(&n) else { return Ok(false) };
@@ -294,7 +304,7 @@ impl<'a> MonthJobs<'a> {
         if self.bigquery.created_at(name, &table)? >= ended || rows.is_none() || rows != labels.rows {
             return Ok(false);
         }
-        if labels.work != self.work {
+        if labels.content_key != self.content_key {
             return Ok(true);
         }
         let of_month = (name.dataset.as_str(), name.table.as_str(), true);
@@ -310,7 +320,7 @@ impl<'a> MonthJobs<'a> {
     /// The error for rows that this account does not see.
     fn filtered(&self, there: u64, seen: u64) -> Error {
         let message = format!("{}: the month has {there} rows, and the account sees {seen} of them", self.doing());
-        Error::new(Kind::Permission, message).hint(hint::ROW_ACCESS)
+        Error::new(ErrorKind::Permission, message).hint(hint::ROW_ACCESS)
     }
 
     /// A swap must have written what was staged.
@@ -323,7 +333,7 @@ impl<'a> MonthJobs<'a> {
                     self.doing(),
                     self.id(n)
                 );
-                Err(Error::new(Kind::Verification, message).hint(hint::MONTH_CHANGED).job(self.id(n)))
+                Err(Error::new(ErrorKind::Verification, message).hint(hint::MONTH_CHANGED).job(self.id(n)))
             }
             _ => Ok(()),
         }
@@ -346,9 +356,9 @@ impl<'a> MonthJobs<'a> {
     }
 
     fn failed(&mut self) -> Error {
-        self.failure
-            .take()
-            .unwrap_or_else(|| Error::new(Kind::Warehouse, format!("{} failed", self.doing())).hint(hint::RUN_AGAIN))
+        self.failure.take().unwrap_or_else(|| {
+            Error::new(ErrorKind::Warehouse, format!("{} failed", self.doing())).hint(hint::RUN_AGAIN)
+        })
     }
 
     fn id(&self, n: i64) -> String {

@@ -16,7 +16,7 @@ use finops_core::{
     hint,
     model::{
         groups::{BatchFigures, Groups, added},
-        text::short,
+        text::excerpt,
     },
 };
 use futures::{StreamExt, TryStreamExt, stream};
@@ -37,7 +37,7 @@ use crate::warehouse::bigquery::{
     tables::prepare::Prepared,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
 };
 
@@ -474,16 +474,16 @@ fn check_names(load: &MonthLoad) -> Result<()> {
              `key_value`, `key` and `value`",
             load.billing_period, column.name
         );
-        return Err(Error::new(Kind::Schema, message).hint(hint::DELIVER_CSV));
+        return Err(Error::new(ErrorKind::Schema, message).hint(hint::DELIVER_CSV));
     }
     let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
     let message = format!(
         "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
         load.billing_period,
-        short(column)
+        excerpt(column)
     );
-    Err(Error::new(Kind::Schema, message).hint(hint::RENAME_COLUMN))
+    Err(Error::new(ErrorKind::Schema, message).hint(hint::RENAME_COLUMN))
 }
 
 #[cfg(test)]

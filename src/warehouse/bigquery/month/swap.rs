@@ -14,8 +14,8 @@ use crate::warehouse::bigquery::{
     tables::prepare::Prepared,
 };
 use crate::{
-    error::{Error, Kind, Result},
-    warehouse::{MonthLoad, Warehouse, not_ours, sql::Dialect},
+    error::{Error, ErrorKind, Result},
+    warehouse::{MonthLoad, Warehouse, sql::Dialect, unmanaged_table},
 };
 
 /// What the job does: see [`super::load::work`].
@@ -33,7 +33,7 @@ const MAX_LABEL: usize = 63;
 /// What the labels of a swap tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Labels {
-    pub work: String,
+    pub content_key: String,
     pub files: Option<u64>,
     pub rows: Option<u64>,
     pub until: Option<Date>,
@@ -48,7 +48,7 @@ impl Labels {
     fn read(labels: &HashMap<String, String>) -> Self {
         let number = |name: &str| labels.get(name).and_then(|text| text.parse().ok());
         Self {
-            work: labels.get(WORK).cloned().unwrap_or_default(),
+            content_key: labels.get(WORK).cloned().unwrap_or_default(),
             files: number(FILES),
             rows: number(ROWS),
             until: labels.get(UNTIL).and_then(|day| Date::strptime("%Y%m%d", day).ok()),
@@ -57,9 +57,9 @@ impl Labels {
 }
 
 /// The labels of the job that swaps a month in.
-fn labels(load: &MonthLoad, work: &str, staging: &str, rows: u64) -> Value {
+fn labels(load: &MonthLoad, content_key: &str, staging: &str, rows: u64) -> Value {
     let mut labels = json!({
-        WORK: work,
+        WORK: content_key,
         PERIOD: load.billing_period.to_string(),
         RUN: label(&load.run_id),
         FILES: load.file_count().to_string(),
@@ -86,7 +86,7 @@ fn label(text: &str) -> String {
 pub(crate) struct ToSwap<'a> {
     pub table: &'a Prepared,
     pub load: &'a MonthLoad,
-    pub work: &'a str,
+    pub content_key: &'a str,
     pub staging: &'a StagingTable,
     pub rows: u64,
 }
@@ -97,7 +97,7 @@ impl BigQuery {
     /// # Errors
     /// What BigQuery says where the table has to be looked at again, as for a query.
     pub(crate) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
-        let ToSwap { table, load, work, staging, rows } = swap;
+        let ToSwap { table, load, content_key, staging, rows } = swap;
         let project = self.client.project();
         let partition = |dataset: &str, table: &str| {
             let table = format!("{table}${}", load.billing_period.partition_id());
@@ -123,7 +123,7 @@ impl BigQuery {
                 let now = self.existing_table(&table.target).await?;
                 // The copy may have been refused since it is another table.
                 if !now.is_ours() {
-                    return Err(not_ours(&self.table_name(&table.target.name)));
+                    return Err(unmanaged_table(&self.table_name(&table.target.name)));
                 }
                 let query =
                     staged_query(&now.schema.fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
@@ -143,7 +143,7 @@ impl BigQuery {
             }
         };
         let mut job = json!({ "configuration": configuration });
-        job["configuration"]["labels"] = labels(load, work, &staging.name, *rows);
+        job["configuration"]["labels"] = labels(load, content_key, &staging.name, *rows);
         Ok(job)
     }
 
@@ -193,7 +193,7 @@ impl BigQuery {
         let Some(lost) = table.lost.get() else { return Ok(()) };
         let name = self.table_name(&table.target.name);
         let message = format!("the swap of a month took something away from table {name}: {lost}");
-        Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_TABLE))
+        Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_TABLE))
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
             assert!(value.len() <= MAX_LABEL && value.bytes().all(fits), "{value}");
         }
         let read = Labels::read(&labels);
-        assert_eq!((read.work.as_str(), read.files, read.rows), ("s2-0", Some(1), Some(12)));
+        assert_eq!((read.content_key.as_str(), read.files, read.rows), ("s2-0", Some(1), Some(12)));
         assert_eq!(read.until, month.covers_until);
         assert_eq!(Labels::read(&HashMap::new()), Labels::default());
     }

@@ -12,7 +12,7 @@ use crate::warehouse::bigquery::{
     tables::schema::{columns, type_name},
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{Found, TableName, Warehouse, WrittenBy, sql::Dialect},
 };
 
@@ -71,7 +71,7 @@ impl BigQuery {
             if let [Some(partition), Some(count)] = row.as_slice() {
                 let count: u64 = count.parse().map_err(|_| {
                     let message = format!("{} rows in partition {partition} of {}", count, self.table_name(name));
-                    Error::new(Kind::Warehouse, format!("BigQuery reports {message}, which is no count"))
+                    Error::new(ErrorKind::Warehouse, format!("BigQuery reports {message}, which is no count"))
                         .hint(hint::REPORT)
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
@@ -85,7 +85,7 @@ impl BigQuery {
         milliseconds(Some(&table.creation_time)).ok_or_else(|| {
             let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(name));
-            Error::new(Kind::Warehouse, message).hint(hint::REPORT_IF_IT_STAYS)
+            Error::new(ErrorKind::Warehouse, message).hint(hint::REPORT_IF_IT_STAYS)
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 use finops_core::{
     hint,
     model::load_record::STATE_TABLE,
-    schema::{ChangeKind, Column, SchemaChange, additions},
+    schema::{ChangeKind, Column, SchemaChange, table_changes},
 };
 use futures::future::try_join3;
 use serde_json::{Value, json};
@@ -20,8 +20,8 @@ use crate::warehouse::bigquery::{
     },
 };
 use crate::{
-    error::{Error, Kind, Result},
-    warehouse::{Target, Warehouse, another_way, not_ours, sql::Dialect},
+    error::{Error, ErrorKind, Result},
+    warehouse::{Target, Warehouse, sql::Dialect, unmanaged_table, written_by_other_pipeline},
 };
 
 /// A table as it was left by [`Warehouse::prepare`].
@@ -115,11 +115,11 @@ impl BigQuery {
                 None => self.create_table(target, columns).await?,
             };
             if !table.is_ours() {
-                return Err(not_ours(&self.table_name(&target.name)));
+                return Err(unmanaged_table(&self.table_name(&target.name)));
             }
             // The other way may have created it since the table was looked for.
             if table.has_label(STAGED) != target.staged {
-                return Err(another_way(&self.table_name(&target.name), target));
+                return Err(written_by_other_pipeline(&self.table_name(&target.name), target));
             }
             self.keep(dataset, &target.name.table, &table, &location).await?;
             self.keep_all_months(target, &table, &location).await?;
@@ -150,7 +150,7 @@ impl BigQuery {
     pub(crate) async fn existing_table(&self, target: &Target) -> Result<Table> {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
+            Error::new(ErrorKind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
                 .hint(hint::TABLE_GONE)
         })
     }
@@ -170,7 +170,7 @@ impl BigQuery {
             None => ("does not exist".to_owned(), hint::create_staging(location, project, staging)),
         };
         let message = format!("dataset {project}.{staging} (STAGING_DATASET) {problem}");
-        Err(Error::new(Kind::Configuration, message).hint(hint))
+        Err(Error::new(ErrorKind::Configuration, message).hint(hint))
     }
 
     async fn add_state_columns(&self, dataset: &str, table: &Table, location: &str) -> Result<()> {
@@ -206,7 +206,7 @@ impl BigQuery {
             Err(failure) => {
                 let error = failure.into_error(&format!("creating dataset {name}"));
                 let hint = hint::create_dataset(&self.default_location, self.client.project(), dataset);
-                return Err(if error.kind() == Kind::Permission { error.hint(hint) } else { error });
+                return Err(if error.kind() == ErrorKind::Permission { error.hint(hint) } else { error });
             }
         };
         let location = location.unwrap_or_else(|| self.default_location.clone());
@@ -242,7 +242,7 @@ impl BigQuery {
                 let table = self.appeared(&target.name.dataset, &target.name.table).await?;
                 let there: Vec<Column> =
                     super::schema::columns(&table.schema).into_iter().map(|found| found.column).collect();
-                let missing = additions(&there, columns, &[]);
+                let missing = table_changes(&there, columns, &[]);
                 Ok((table, missing))
             }
             Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(&target.name)))),
@@ -263,7 +263,7 @@ impl BigQuery {
     async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
         self.find_table(dataset, table).await?.ok_or_else(|| {
             let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
-            Error::new(Kind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
+            Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
         })
     }
 
@@ -315,18 +315,18 @@ impl BigQuery {
 /// One statement for all additions, which is atomic and harmless where another run adds the same, and one for all
 /// widenings.
 fn alterations(table: &str, changes: &[SchemaChange]) -> Result<Vec<String>> {
-    let mut additions = Vec::new();
+    let mut table_changes = Vec::new();
     let mut widenings = Vec::new();
     for change in changes {
         let name = Dialect::BigQuery.quote(&change.column);
         let sql_type = || sql_type(&Column { name: change.column.clone(), column_type: change.to });
         match change.change {
-            ChangeKind::Add => additions.push(format!("ADD COLUMN IF NOT EXISTS {name} {}", sql_type()?)),
+            ChangeKind::Add => table_changes.push(format!("ADD COLUMN IF NOT EXISTS {name} {}", sql_type()?)),
             ChangeKind::Widen => widenings.push(format!("ALTER COLUMN {name} SET DATA TYPE {}", sql_type()?)),
             ChangeKind::Cast | ChangeKind::Refuse => {}
         }
     }
-    let clauses = [additions, widenings].into_iter().filter(|clauses| !clauses.is_empty());
+    let clauses = [table_changes, widenings].into_iter().filter(|clauses| !clauses.is_empty());
     Ok(clauses.map(|clauses| format!("ALTER TABLE {table} {}", clauses.join(", "))).collect())
 }
 

@@ -13,7 +13,7 @@ use crate::warehouse::bigquery::{
     api::{errors::Failure, rest::HOST},
 };
 use crate::{
-    error::{Kind, Result},
+    error::{ErrorKind, Result},
     http,
     warehouse::sql::Dialect,
 };
@@ -133,7 +133,7 @@ impl BigQuery {
         let doing = || format!("listing the row access policies of {}.{dataset}.{table}", self.project());
         match listed.map_err(|failure| failure.into_error(&doing())) {
             Ok(ids) => Ok(Some(ids)),
-            Err(error) if error.kind() == Kind::Permission => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Permission => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -148,7 +148,7 @@ impl BigQuery {
             let tried = if may_run_jobs { self.try_recording(dataset, location, |_| true).await } else { Ok(()) };
             return tried
                 .map(|()| false)
-                .or_else(|error| if error.kind() == Kind::NotFound { Ok(false) } else { Err(error) });
+                .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(false) } else { Err(error) });
         };
         self.check_state(dataset, &table)?;
         let read = self.client.first_row(dataset, STATE_TABLE).await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::warehouse::bigquery::api::model::{Field, TableSchema};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::FoundColumn,
 };
 
@@ -69,7 +69,7 @@ pub(crate) fn type_name(column_type: ColumnType) -> &'static str {
 
 fn unwritable(column: &Column) -> Error {
     let message = format!("column {} has a type that finops does not write", column.name);
-    Error::new(Kind::Schema, message).hint(hint::DROP_COLUMN)
+    Error::new(ErrorKind::Schema, message).hint(hint::DROP_COLUMN)
 }
 
 #[cfg(test)]

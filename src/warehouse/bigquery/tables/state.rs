@@ -22,9 +22,10 @@ use crate::warehouse::bigquery::{
 use crate::{
     error::Result,
     warehouse::{
-        Loaded, TableName, Target, not_ours,
+        Loaded, TableName, Target,
         sql::Dialect,
         state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
+        unmanaged_table,
     },
 };
 
@@ -56,10 +57,10 @@ fn last_records_query(state_table: &str) -> String {
 pub(crate) fn missing_columns(state_table: &str, table: &Table) -> Option<String> {
     let is_there = |name: &str| table.schema.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     let missing = COLUMNS.iter().filter(|column| !is_there(column.name));
-    let additions: Vec<String> = missing
+    let table_changes: Vec<String> = missing
         .map(|column| format!("ADD COLUMN IF NOT EXISTS {} {}", Dialect::BigQuery.quote(column.name), sql_type(column)))
         .collect();
-    (!additions.is_empty()).then(|| format!("ALTER TABLE {state_table} {}", additions.join(", ")))
+    (!table_changes.is_empty()).then(|| format!("ALTER TABLE {state_table} {}", table_changes.join(", ")))
 }
 
 /// A TIMESTAMP as query results carry it: seconds since 1970 as decimal text, such as `1.7569728E9`.
@@ -122,7 +123,7 @@ impl BigQuery {
         if table.is_ours() {
             return Ok(());
         }
-        Err(not_ours(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
+        Err(unmanaged_table(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
     }
 
     /// Sees whether a row may be added to the state table, by the statement that adds one: a project without billing loads
@@ -194,7 +195,7 @@ mod tests {
     use finops_core::model::load_record::LoadStatus;
 
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
 
     fn read(names: &[String], values: &[Option<String>]) -> Result<LoadRecord> {
         StateRow { names, values }.read(moment)
@@ -284,7 +285,7 @@ mod tests {
         let first = GOOD.map(|(name, _)| name);
         for name in first {
             let error = check(&[name], "").unwrap_err();
-            assert_eq!(error.kind(), Kind::Schema);
+            assert_eq!(error.kind(), ErrorKind::Schema);
             let message = error.full_message();
             assert!(message.contains("p.d.finops_loads"), "{message}");
             assert!(message.ends_with(&format!(": the column {name} is missing")), "{message}");
