@@ -80,6 +80,14 @@ pub struct TableId {
     pub table: String,
 }
 
+/// A table, or one of its months.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRef {
+    pub table: TableId,
+    /// The partition decorator, such as `202509`.
+    pub partition: Option<String>,
+}
+
 impl std::fmt::Display for DatasetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.project, self.dataset)
@@ -89,6 +97,13 @@ impl std::fmt::Display for DatasetId {
 impl std::fmt::Display for TableId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.dataset, self.table)
+    }
+}
+
+impl std::fmt::Display for TableRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.table.fmt(f)?;
+        self.partition.iter().try_for_each(|partition| write!(f, "${partition}"))
     }
 }
 
@@ -118,6 +133,31 @@ impl TableId {
     }
 }
 
+impl TableRef {
+    /// Splits a decorator off the name.
+    pub fn new(dataset: &DatasetId, name: &str) -> Self {
+        let (table, partition) = name.split_once('$').map_or((name, None), |(table, month)| (table, Some(month)));
+        Self { table: dataset.table(table), partition: partition.map(str::to_owned) }
+    }
+
+    /// Reads a `TableReference` of a job, whose decorator must be a month. `what` names it in messages.
+    pub fn from_rest(reference: &Value, what: &str, project: &str) -> Result<Self, ApiError> {
+        let name = |key: &str| reference[key].as_str().ok_or_else(|| ApiError::missing(&format!("{what}.{key}")));
+        let dataset = DatasetId::new(reference["projectId"].as_str().unwrap_or(project), name("datasetId")?);
+        let target = Self::new(&dataset, name("tableId")?);
+        let is_month = |text: &str| {
+            let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits && ("01"..="12").contains(&&text[4..])
+        };
+        match &target.partition {
+            Some(partition) if !is_month(partition) => Err(ApiError::invalid(format!(
+                "Invalid partition decorator \"{partition}\": expected YYYYMM of a table partitioned by month"
+            ))),
+            _ => Ok(target),
+        }
+    }
+}
+
 impl Catalog {
     pub fn dataset(&self, id: &DatasetId) -> Result<&Dataset, ApiError> {
         self.datasets.get(id).ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
@@ -141,6 +181,11 @@ impl Catalog {
             .get(&id.table)
             .filter(|table| table.expires.is_none_or(|expires| expires > now_ms()))
             .ok_or_else(|| ApiError::not_found(format!("Table {id}")))
+    }
+
+    /// What follows FROM to read the rows of a table or of its month.
+    pub fn rows_sql(&self, target: &TableRef) -> Result<String, ApiError> {
+        Ok(self.table(&target.table)?.rows_sql(target.partition.as_deref()))
     }
 
     pub fn table_mut(&mut self, id: &TableId) -> Result<&mut Table, ApiError> {
@@ -265,8 +310,8 @@ impl Table {
         rows * i64::try_from(self.fields.len()).unwrap_or(i64::MAX) * 8
     }
 
-    /// The rows of the table or of one partition, as what follows FROM.
-    pub fn place(&self, partition: Option<&str>) -> String {
+    /// What follows FROM to read the rows of the table, or of one partition.
+    pub fn rows_sql(&self, partition: Option<&str>) -> String {
         let condition = partition.map(|partition| format!(" WHERE {} = {}", self.partition_id(), literal(partition)));
         format!("{}{}", self.id.duckdb(), condition.unwrap_or_default())
     }

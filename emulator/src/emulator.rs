@@ -1,10 +1,6 @@
 //! Starting, steering and inspecting an emulator within a process.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, PoisonError},
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -15,6 +11,7 @@ use crate::{
     connection::{CuttableListener, ResetHandle},
     error::ApiError,
     faults::{Fault, JobFault},
+    lock::lock,
     options::Options,
     server::{LoggedRequest, Server, handle},
     warehouse::Warehouse,
@@ -85,7 +82,7 @@ impl Emulator {
 
     /// All requests so far.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.server.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.server.requests).clone()
     }
 
     /// Puts a row access policy on a table of the options' project. It is listed and may be lost; readers still see all rows.

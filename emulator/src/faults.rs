@@ -1,10 +1,10 @@
 //! Faults by schedule: refused requests, cut connections, failing jobs; and jobs that are held.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use tokio::sync::watch;
 
-use crate::error::JobError;
+use crate::{error::JobError, lock::lock};
 
 /// A fault that strikes requests.
 #[derive(Debug, Clone)]
@@ -76,16 +76,16 @@ pub struct Faults {
 
 impl Faults {
     pub fn add(&self, fault: Fault) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        lock(&self.requests).push(fault);
     }
 
     pub fn add_job(&self, fault: JobFault) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        lock(&self.jobs).push(fault);
     }
 
     /// The fault that strikes this request, used up by one.
     pub fn for_request(&self, method: &str, path: &str) -> Option<Fault> {
-        let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = lock(&self.requests);
         for fault in faults.iter_mut().filter(|fault| fault.times > 0) {
             if !(fault.method.is_empty() || fault.method == method) || !path.contains(&fault.path_contains) {
                 continue;
@@ -102,7 +102,7 @@ impl Faults {
 
     /// The error that ends this job, used up by one.
     pub fn for_job(&self, job_id: &str) -> Option<JobError> {
-        let mut faults = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = lock(&self.jobs);
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
         fault.times -= 1;
         Some(JobError::new(&fault.reason, fault.message.clone()))
@@ -130,7 +130,7 @@ impl Holds {
     }
 
     /// Waits until the job is not held.
-    pub async fn pass(&self, job_id: &str) {
+    pub async fn wait_for_release(&self, job_id: &str) {
         let free = |prefixes: &Vec<String>| !prefixes.iter().any(|prefix| job_id.starts_with(prefix.as_str()));
         // It fails only where the sender is gone, and `self` holds it.
         let _ = self.0.subscribe().wait_for(free).await;

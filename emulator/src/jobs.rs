@@ -2,15 +2,16 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    catalog::TableId,
+    catalog::TableRef,
     error::{ApiError, JobError},
+    lock::lock,
     rest::{etag, now_ms, text, without_nulls},
     types::Field,
 };
@@ -52,14 +53,20 @@ pub struct Outcome {
     pub result: Option<Arc<QueryResult>>,
 }
 
+impl Outcome {
+    pub fn of(statistics: Value) -> Self {
+        Self { statistics, result: None }
+    }
+}
+
 /// The rows of a query.
 #[derive(Debug, Default)]
 pub struct QueryResult {
     pub fields: Vec<Field>,
     /// Values as `sql::wire` reads them.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Where the rows are instead: a table, and its partition.
-    pub stored: Option<(TableId, Option<String>)>,
+    /// The table that holds the rows instead.
+    pub stored: Option<TableRef>,
     /// Rows that a DML statement changed.
     pub affected_rows: Option<i64>,
 }
@@ -111,7 +118,7 @@ impl Jobs {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Job>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -144,7 +151,7 @@ impl Job {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     pub fn start(&self) {

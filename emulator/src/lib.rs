@@ -16,6 +16,7 @@ mod grammar;
 mod jobs;
 mod limits;
 mod load;
+mod lock;
 mod options;
 mod rest;
 mod server;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use axum::{
@@ -26,6 +26,7 @@ use crate::{
     faults::{FaultKind, Faults, Holds, When},
     jobs::Jobs,
     limits::Limits,
+    lock::lock,
     options::Options,
     warehouse::Warehouse,
 };
@@ -94,11 +95,11 @@ impl Server {
         if self.options.log {
             eprintln!("{} {} {}", request.method, request.path, request.body);
         }
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        lock(&self.requests).push(request.clone());
     }
 
     pub fn catalog(&self) -> MutexGuard<'_, Catalog> {
-        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.catalog)
     }
 }
 

@@ -222,6 +222,11 @@ pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
+/// The quoted names of columns, with commas between them.
+pub fn column_list(fields: &[Field]) -> String {
+    fields.iter().map(|field| quote(&field.name)).collect::<Vec<_>>().join(", ")
+}
+
 /// A quoted DuckDB identifier.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))

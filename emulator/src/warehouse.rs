@@ -1,11 +1,11 @@
 //! The embedded DuckDB: connections, the one writer at a time, and the functions that BigQuery has
 //! and DuckDB lacks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use duckdb::Connection;
 
-use crate::grammar::BIGNUMERIC_MAX;
+use crate::{grammar::BIGNUMERIC_MAX, lock::lock};
 
 /// Functions on the stored forms. A BIGNUMERIC is an integer scaled by 10^38 (see `Type::duckdb`).
 /// `error()` stops the statement, as a failed CAST does in BigQuery. A macro's argument is copied to every place that
@@ -67,12 +67,12 @@ impl Warehouse {
 
     /// A connection of its own: reads through it see whole transactions only.
     pub fn connect(&self) -> duckdb::Result<Connection> {
-        self.root.lock().unwrap_or_else(PoisonError::into_inner).try_clone()
+        lock(&self.root).try_clone()
     }
 
     /// The right to change tables; one at a time. Taken before the catalog's lock, never after.
     pub fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.writer)
     }
 
     /// Runs statements in one transaction and returns how many rows the first one changed; rolls back on the first error.

@@ -52,7 +52,7 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
 }
 
 /// Refuses the first job that names a new dataset, as the service does now and then (ingestr#643).
-pub fn show(server: &Server, job: &Value) -> Result<(), ApiError> {
+pub fn refuse_hidden(server: &Server, job: &Value) -> Result<(), ApiError> {
     let mut catalog = server.catalog();
     let hidden = catalog.datasets.values_mut().filter(|dataset| dataset.hidden);
     let text = job.to_string();

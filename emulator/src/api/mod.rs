@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::DatasetId,
+    catalog::{DatasetId, TableRef},
     error::ApiError,
     rest::{etag, now_ms, without_nulls},
     server::{Answer, LoggedRequest, Server},
@@ -41,12 +41,10 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
         ("GET", ["datasets", dataset, "tables"]) => tables::list(server, &dataset_id(dataset), call),
         ("POST", ["datasets", dataset, "tables"]) => tables::insert(server, &dataset_id(dataset), body),
         ("GET", ["datasets", dataset, "tables", name]) => {
-            let (table, partition) = decorated(name);
-            tables::get(server, &dataset_id(dataset).table(table), partition)
+            tables::get(server, &TableRef::new(&dataset_id(dataset), name))
         }
         ("GET", ["datasets", dataset, "tables", name, "data"]) => {
-            let (table, partition) = decorated(name);
-            tabledata::list(server, &dataset_id(dataset).table(table), partition, call)
+            tabledata::list(server, &TableRef::new(&dataset_id(dataset), name), call)
         }
         ("GET", ["datasets", dataset, "tables", name, "rowAccessPolicies"]) => {
             row_access_policies::list(server, &dataset_id(dataset).table(name))
@@ -61,28 +59,22 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
             tables::patch(server, &dataset_id(dataset).table(table), body)
         }
         ("DELETE", ["datasets", dataset, "tables", name]) => {
-            let (table, partition) = decorated(name);
-            tables::delete(server, &dataset_id(dataset).table(table), partition)
+            tables::delete(server, &TableRef::new(&dataset_id(dataset), name))
         }
         ("POST", ["jobs"]) => {
-            datasets::show(server, body)?;
+            datasets::refuse_hidden(server, body)?;
             jobs::insert(server, project, body, None)
         }
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
         ("POST", ["jobs", job, "cancel"]) => jobs::cancel(server, project, job, call),
         ("POST", ["queries"]) => {
-            datasets::show(server, body)?;
+            datasets::refuse_hidden(server, body)?;
             queries::query(server, project, body).await
         }
         ("GET", ["queries", job]) => queries::results(server, project, job, call).await,
         _ => Err(unknown(call)),
     }
-}
-
-/// A table's name and its partition decorator.
-pub fn decorated(name: &str) -> (&str, Option<&str>) {
-    name.split_once('$').map_or((name, None), |(table, partition)| (table, Some(partition)))
 }
 
 fn unknown(call: &LoggedRequest) -> ApiError {

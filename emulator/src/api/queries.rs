@@ -4,9 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id, jobs::with_type, tabledata};
+use super::{
+    Paging, flag, int64,
+    jobs::{find, new_id, run, wait_to_commit, with_type},
+    tabledata,
+};
 use crate::{
-    error::{ApiError, JobError},
+    error::ApiError,
     jobs::{Job, JobId, Outcome, USER},
     rest::{etag, now_ms, text, without_nulls},
     server::{Answer, LoggedRequest, Server},
@@ -82,29 +86,15 @@ pub fn dry_run(server: &Server, project: &str, body: &Value) -> Result<Answer, A
 /// Makes a query job and runs it.
 pub fn start(server: &Arc<Server>, id: JobId, config: QueryConfig, configuration: Value) -> Result<Arc<Job>, ApiError> {
     let job = server.jobs.create(id, configuration)?;
-    tokio::spawn(run(Arc::clone(server), Arc::clone(&job), config));
+    tokio::spawn(run_query(Arc::clone(server), Arc::clone(&job), config));
     Ok(job)
 }
 
-async fn run(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
-    job.start();
-    let outcome = match job.unless_stopped(turn(&server, &job, &config)).await {
-        Ok(()) => {
-            let location = job.id.location.clone();
-            blocking(move || sql::run(&server, &config, &location)).await
-        }
-        Err(error) => Err(error),
-    };
-    job.finish(outcome);
-}
-
-/// Waits until the query may run.
-async fn turn(server: &Server, job: &Job, config: &QueryConfig) -> Result<(), JobError> {
-    if config.destination.is_some() {
-        tokio::time::sleep(server.options.job_duration).await;
-    }
-    server.holds.pass(&job.id.job).await;
-    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
+async fn run_query(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
+    let duration = config.destination.as_ref().map_or(Duration::ZERO, |_| server.options.job_duration);
+    let (committing, location) = (Arc::clone(&server), job.id.location.clone());
+    let commit = move |()| sql::run(&committing, &config, &location);
+    run(&job, wait_to_commit(&server, &job, duration), commit).await;
 }
 
 /// What a request wants to see of a result.
@@ -130,8 +120,8 @@ async fn answer(
         job.outcome().unwrap_or_else(|| Ok(Outcome::default())).map_err(|error| error.to_api())?;
     let result = result
         .ok_or_else(|| ApiError::invalid(format!("Job {} is not a query; ask for it with jobs.get", job.id.job)))?;
-    let (total, rows, next) = if let Some((table, partition)) = &result.stored {
-        tabledata::read(server, table, partition.as_deref(), &result.fields, &wanted.paging)?
+    let (total, rows, next) = if let Some(table) = &result.stored {
+        tabledata::read(server, table, &result.fields, &wanted.paging)?
     } else {
         let (rows, next) = wanted.paging.cut(&result.rows)?;
         (result.rows.len(), rows.to_vec(), next)

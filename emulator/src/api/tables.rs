@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{datasets::labels, int64, only_keys, page};
 use crate::{
-    catalog::{DatasetId, Partitioning, Table, TableId},
+    catalog::{DatasetId, Partitioning, Table, TableId, TableRef},
     error::ApiError,
     rest::{now_ms, text},
     server::{Answer, LoggedRequest, Server},
@@ -17,11 +17,11 @@ const OUTPUT_ONLY: &str = "kind etag id selfLink tableReference type creationTim
     numBytes numLongTermBytes";
 const PATCHABLE: &str = "schema labels description expirationTime";
 
-/// A table; with a partition its size is that partition's.
-pub fn get(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
-    let place = server.catalog().table(id)?.place(partition);
-    let rows = Warehouse::count(&server.warehouse.connect()?, &place)?;
-    resource(server, id, rows)
+/// A table. For a partition, the size is that of the partition.
+pub fn get(server: &Server, target: &TableRef) -> Result<Answer, ApiError> {
+    let from = server.catalog().rows_sql(target)?;
+    let rows = Warehouse::count(&server.warehouse.connect()?, &from)?;
+    resource(server, &target.table, rows)
 }
 
 fn resource(server: &Server, id: &TableId, rows: i64) -> Result<Answer, ApiError> {
@@ -212,12 +212,12 @@ fn patch_schema(table: &mut Table, new: &[Field]) -> Result<Vec<String>, ApiErro
 }
 
 /// Deletes a table, or one partition's rows.
-pub fn delete(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
+pub fn delete(server: &Server, TableRef { table: id, partition }: &TableRef) -> Result<Answer, ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
     let table = catalog.table_mut(id)?;
     let statement = match partition {
-        Some(_) => format!("DELETE FROM {}", table.place(partition)),
+        Some(_) => format!("DELETE FROM {}", table.rows_sql(partition.as_deref())),
         None => format!("DROP TABLE {}", id.duckdb()),
     };
     Warehouse::transaction(&server.warehouse.connect()?, &[statement])?;

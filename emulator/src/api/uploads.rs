@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -21,6 +21,7 @@ use super::{datasets, jobs, unknown};
 use crate::{
     error::ApiError,
     faults::{Fault, FaultKind},
+    lock::lock,
     server::{Answer, LoggedRequest, Server},
 };
 
@@ -39,10 +40,6 @@ struct Upload {
     answer: Option<Result<Answer, ApiError>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Begins a session.
 pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Result<Answer, ApiError> {
     let segments: Vec<&str> = call.path.split('/').collect();
@@ -54,7 +51,7 @@ pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Resu
         return Err(ApiError::not_implemented(format!("{} {} with uploadType {kind}", call.method, call.path)));
     }
     let project = percent_decode_str(project).decode_utf8_lossy().into_owned();
-    datasets::show(server, &call.body)?;
+    datasets::refuse_hidden(server, &call.body)?;
     let (id, _) = jobs::load_job(server, &project, &call.body, Some(Vec::new()))?;
     server.jobs.refuse_used(&id)?;
     let upload = Upload { project, job: call.body.clone(), data: Vec::new(), answer: None };

@@ -10,7 +10,7 @@ use crate::{
     error::{ApiError, JobError},
     rest::now_ms,
     server::Server,
-    types::{Field, find, literal, quote},
+    types::{Field, column_list, find, literal, quote},
     warehouse::Warehouse,
 };
 
@@ -27,11 +27,11 @@ pub struct Incoming<'a> {
 /// Puts the rows where the job wants them; returns their number and their size.
 pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobError> {
     let Incoming { destination, connection, fields, all_columns } = incoming;
-    if server.catalog().table(&destination.table).is_err() {
+    if server.catalog().table(&destination.target.table).is_err() {
         create(server, destination, fields)?;
     }
     let _writer = server.warehouse.writer();
-    let mut table = server.catalog().table(&destination.table)?.clone();
+    let mut table = server.catalog().table(&destination.target.table)?.clone();
     server.limits.update(&server.options, &table)?;
     check_key(destination, &table, *all_columns)?;
     let added = reconcile(destination, Some(fields), &table, *all_columns)?;
@@ -39,17 +39,17 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
         return Err(ApiError::duplicate(format!("Table {}", table.id)).into());
     }
     let mut statements: Vec<String> = added.into_iter().map(|field| table.add(field)).collect();
-    let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
-    let columns = columns.join(", ");
+    let columns = column_list(fields);
     let values = fields.iter().enumerate().map(|(at, field)| format!("CAST(c{at} AS {})", field.ty.duckdb()));
     let values = values.collect::<Vec<_>>().join(", ");
     connection.execute_batch(&format!("CREATE TEMP VIEW incoming({columns}) AS SELECT {values} FROM staged"))?;
     let target = table.id.duckdb();
-    if let Some(partition) = &destination.partition {
+    let partition = destination.target.partition.as_deref();
+    if let Some(partition) = partition {
         check_partition(connection, &table, fields, partition)?;
     }
     if destination.write.replaces() {
-        statements.push(format!("DELETE FROM {}", table.place(destination.partition.as_deref())));
+        statements.push(format!("DELETE FROM {}", table.rows_sql(partition)));
     }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));
@@ -59,19 +59,19 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     if destination.write == Write::Truncate && !server.options.truncates_keep_annotations {
         table.remove_annotations();
     }
-    *server.catalog().table_mut(&destination.table)? = Table { modified: now_ms(), ..table };
+    *server.catalog().table_mut(&destination.target.table)? = Table { modified: now_ms(), ..table };
     Ok((rows, bytes))
 }
 
 fn create(server: &Server, destination: &Destination, fields: &[Field]) -> Result<(), JobError> {
     if !destination.create_if_needed {
-        return Err(ApiError::not_found(format!("Table {}", destination.table)).into());
+        return Err(ApiError::not_found(format!("Table {}", destination.target.table)).into());
     }
     let table = Table {
         partitioning: destination.partitioning.clone(),
         clustering: destination.clustering.clone(),
         encryption_key: destination.key.clone(),
-        ..Table::new(destination.table.clone(), fields.to_vec())
+        ..Table::new(destination.target.table.clone(), fields.to_vec())
     };
     reconcile(destination, Some(fields), &table, false)?;
     Ok(tables::create(server, table)?)

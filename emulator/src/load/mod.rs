@@ -12,5 +12,5 @@ mod stage;
 
 pub use commit::{Incoming, expire, put};
 pub use config::LoadConfig;
-pub use destination::{Destination, KEYS as DESTINATION_KEYS, month};
+pub use destination::{Destination, KEYS as DESTINATION_KEYS};
 pub use stage::{Staged, commit, stage};

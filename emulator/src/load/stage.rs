@@ -82,8 +82,8 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
 fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, JobError> {
     let LoadConfig { destination, fields, .. } = config;
     let catalog = server.catalog();
-    catalog.dataset(&destination.table.dataset)?;
-    match catalog.table(&destination.table) {
+    catalog.dataset(&destination.target.table.dataset)?;
+    match catalog.table(&destination.target.table) {
         Ok(table) => {
             reconcile(destination, fields.as_deref(), table, needs_all_columns(server, destination))?;
             Ok(fields.as_ref().unwrap_or(&table.fields).clone())

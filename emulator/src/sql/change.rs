@@ -12,7 +12,7 @@ use super::{
 use crate::{
     catalog::TableId,
     error::ApiError,
-    types::{Field, Type, find, quote},
+    types::{Field, Type, column_list, find},
 };
 
 /// A statement that changes rows.
@@ -50,8 +50,7 @@ pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError
         SetExpr::Values(_) => rows(source, &columns, context)?,
         _ => select::query(source, Some(&columns), &[], context)?.sql,
     };
-    let names: Vec<String> = columns.iter().map(|field| quote(&field.name)).collect();
-    let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), names.join(", "));
+    let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), column_list(&columns));
     Ok(Change { sql, table: table.id.clone() })
 }
 

@@ -47,7 +47,7 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
             let path = names::resolve(name, &config.project).ok()?;
             Some(catalog.dataset(&path.dataset).ok()?.location.clone())
         })
-        .or_else(|| Some(catalog.dataset(&config.destination.as_ref()?.table.dataset).ok()?.location.clone()))
+        .or_else(|| Some(catalog.dataset(&config.destination.as_ref()?.target.table.dataset).ok()?.location.clone()))
 }
 
 /// Runs a query job in a location.
@@ -132,11 +132,10 @@ impl<'a> QueryJob<'a> {
                 let columns = columns.collect::<Vec<_>>().join(", ");
                 let sql = format!("CREATE TEMP TABLE staged AS SELECT {columns} FROM ({})", compiled.sql);
                 connection.execute_batch(&sql).map_err(|error| refused(&error))?;
-                self.server.catalog().dataset_in(&destination.table.dataset, self.location)?;
+                self.server.catalog().dataset_in(&destination.target.table.dataset, self.location)?;
                 let incoming = Incoming { destination, connection: &connection, fields: &fields, all_columns: true };
                 put(self.server, &incoming)?;
-                let stored = Some((destination.table.clone(), destination.partition.clone()));
-                QueryResult { fields, stored, ..QueryResult::default() }
+                QueryResult { fields, stored: Some(destination.target.clone()), ..QueryResult::default() }
             }
         };
         Ok(Outcome { statistics, result: Some(Arc::new(result)) })
