@@ -1,4 +1,4 @@
-//! Copy jobs: one partition onto one partition. What is checked here is checked at the insert already.
+//! Copy jobs: one partition onto one partition. The insert and the commit make the same checks.
 
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ impl CopyConfig {
         })
     }
 
-    /// Refuses what cannot be copied in a location.
+    /// Checks that the tables are in the location and that the copy is possible.
     pub fn check(&self, server: &Server, location: &str) -> Result<(), ApiError> {
         let catalog = server.catalog();
         let Self { source, destination, key } = self;

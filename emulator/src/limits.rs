@@ -1,4 +1,4 @@
-//! Rate limits, each off unless the options ask for it.
+//! Rate limits. Each is off unless an option sets it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,11 +13,11 @@ use crate::{
     options::Options,
 };
 
-/// Changes of an unpartitioned table that go through in [`UPDATES_PERIOD`].
+/// Changes of an unpartitioned table that are allowed in [`UPDATES_PERIOD`].
 const UPDATES: usize = 5;
 const UPDATES_PERIOD: Duration = Duration::from_secs(10);
 
-/// What was done lately.
+/// The times of recent creations and updates.
 #[derive(Default)]
 pub struct Limits {
     creations: Mutex<VecDeque<Instant>>,

@@ -12,7 +12,7 @@ use crate::{
     server::Server,
 };
 
-/// Makes a copy job and runs it. One that is refused uses its id up, unless the options say otherwise.
+/// Creates and runs a copy job. A refused copy uses up its id, unless the option says otherwise.
 pub fn start(server: &Arc<Server>, project: &str, body: &Value) -> Result<Arc<Job>, ApiError> {
     let configuration = &body["configuration"];
     if configuration["dryRun"] == true {

@@ -23,7 +23,7 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Ve
     let job = if data.is_some() || configuration["load"].is_object() {
         let (id, config) = load_job(server, project, body, data)?;
         let location = id.location.clone();
-        // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
+        // The id is checked first: a second insert with the same id is always a duplicate.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
         if let Err(error) = server.catalog().dataset_in(&config.destination.target.table.dataset, &location) {
             job.finish(Err(error.clone().into()));
@@ -52,7 +52,7 @@ fn known_configuration(body: &Value) -> Result<&Value, ApiError> {
     Ok(configuration)
 }
 
-/// A load job's name, and what it is to do.
+/// The id and the configuration of a load job.
 pub fn load_job(
     server: &Server,
     project: &str,
@@ -67,7 +67,7 @@ pub fn load_job(
     Ok((id_beside(server, project, body, &config.destination.target.table.dataset)?, config))
 }
 
-/// The name of a new job. Without a location it runs where the dataset is.
+/// The id of a new job. Without a location, the job runs where the dataset is.
 pub fn id_beside(server: &Server, project: &str, body: &Value, dataset: &DatasetId) -> Result<JobId, ApiError> {
     let reference = &body["jobReference"];
     let location = match reference["location"].as_str() {
@@ -77,7 +77,7 @@ pub fn id_beside(server: &Server, project: &str, body: &Value, dataset: &Dataset
     new_id(project, &location, reference["jobId"].as_str())
 }
 
-/// The name of a new job, with the client's id or a generated one.
+/// The id of a new job, with the client's name or a generated one.
 pub fn new_id(project: &str, location: &str, job: Option<&str>) -> Result<JobId, ApiError> {
     let job = job.map_or_else(generated_id, str::to_owned);
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -139,7 +139,7 @@ async fn stage(server: &Arc<Server>, job: &Job, config: LoadConfig) -> Result<lo
     Ok(staged)
 }
 
-/// Runs DuckDB's work where it does not hold up requests.
+/// Runs DuckDB's work on a thread where it does not block requests.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
 ) -> Result<T, JobError> {

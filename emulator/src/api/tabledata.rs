@@ -1,4 +1,4 @@
-//! tabledata.list, and the stored result of a query.
+//! tabledata.list, and the stored results of queries.
 
 use serde_json::{Value, json};
 
@@ -39,16 +39,16 @@ pub fn list(server: &Server, target: &TableRef, call: &LoggedRequest) -> Result<
     }))))
 }
 
-/// The number of rows of a table or of one partition, a page of them, and the token of the next.
+/// The number of rows of a table or of one partition, one page of them, and the token of the next page.
 pub fn read(server: &Server, target: &TableRef, fields: &[Field], paging: &Paging) -> Result<Page, ApiError> {
-    if let Some(field) = fields.iter().find(|field| field.ty.of_values().is_some()) {
+    if let Some(field) = fields.iter().find(|field| field.ty.map_value().is_some()) {
         return Err(ApiError::not_implemented(format!("a read of the record {}", field.name)));
     }
     let from = server.catalog().rows_sql(target)?;
     let connection = server.warehouse.connect()?;
     let total = usize::try_from(Warehouse::count(&connection, &from)?).unwrap_or(usize::MAX);
     let (range, next) = paging.range(total)?;
-    let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
+    let columns: Vec<String> = fields.iter().map(|field| wire::text_of(&quote(&field.name), field.ty)).collect();
     let page = format!("SELECT {} FROM {from} LIMIT {} OFFSET {}", columns.join(", "), range.len(), range.start);
     Ok((total, Warehouse::rows(&connection, &page)?, next))
 }

@@ -1,4 +1,4 @@
-//! Where a job puts its rows, and how: the part that load and query jobs share.
+//! The destination of load and query jobs.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::{
     error::ApiError,
 };
 
-/// A job's target and its dispositions.
+/// The table that a job writes, and its dispositions.
 pub struct Destination {
     pub target: TableRef,
     pub write: Write,
@@ -16,7 +16,7 @@ pub struct Destination {
     pub allow_field_addition: bool,
     pub partitioning: Option<Partitioning>,
     pub clustering: Vec<String>,
-    /// The key in `destinationEncryptionConfiguration`, which only queries have.
+    /// The key in `destinationEncryptionConfiguration`. Only queries have it.
     pub key: Option<String>,
 }
 
@@ -24,15 +24,15 @@ pub struct Destination {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
     Append,
-    /// Into an empty table only.
+    /// Writes into an empty table only.
     Empty,
     Truncate,
-    /// Replaces the rows and nothing else of the table.
+    /// Replaces only the rows; annotations are unchanged.
     TruncateData,
 }
 
 impl Write {
-    /// Whether the rows replace those that are there.
+    /// Whether the new rows replace existing rows.
     pub fn replaces(self) -> bool {
         matches!(self, Self::Truncate | Self::TruncateData)
     }
@@ -43,7 +43,7 @@ pub const KEYS: &str =
     "destinationTable writeDisposition createDisposition schemaUpdateOptions timePartitioning clustering";
 
 impl Destination {
-    /// Reads the keys of `configuration.load` or `configuration.query`, whose default disposition is `write`.
+    /// Reads `configuration.load` or `configuration.query`. `write` is the default disposition.
     pub fn from_rest(job: &Value, what: &str, project: &str, write: &str) -> Result<Self, ApiError> {
         let target = TableRef::from_rest(&job["destinationTable"], &format!("{what}.destinationTable"), project)?;
         let text = job["writeDisposition"].as_str().unwrap_or(write);

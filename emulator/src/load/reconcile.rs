@@ -1,4 +1,4 @@
-//! The job's wishes against the table.
+//! Checks the schema and the layout of a job against the table.
 
 use super::destination::{Destination, Write};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
     types::{Allow, Field, added_fields},
 };
 
-/// The columns that the job adds to the table; `fields` are those of its rows, where it says so. With `all_columns` the
-/// rows must have all columns of the table.
+/// Returns the columns that the job adds to the table. `fields` are the columns of its rows, where the job names them. With
+/// `all_columns`, the rows must have all columns of the table.
 pub fn reconcile(
     destination: &Destination,
     fields: Option<&[Field]>,
@@ -30,7 +30,7 @@ pub fn reconcile(
     })
 }
 
-/// Partitioning and clustering, where a job gives them, must match the table's fully.
+/// Where a job gives partitioning and clustering, both must equal the table's.
 fn check_layout(destination: &Destination, table: &Table) -> Result<(), JobError> {
     if destination.target.partition.is_some() && table.partitioning.is_none() {
         return Err(JobError::invalid(format!(
