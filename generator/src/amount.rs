@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_written_plainly_or_with_an_exponent_where_they_are_tiny() {
+    fn small_amounts_are_written_with_an_exponent() {
         for (units, plain, csv) in [
             (0, "0", "0"),
             (1, "0.000000000000000001", "1E-18"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_decimal_of_a_short_amounts_double_is_the_amount() {
+    fn a_short_amount_is_the_shortest_decimal_of_its_double() {
         let mut rng = Rng::with_seed(1);
         for _ in 0..1_000 {
             let amount = Amount::short(&mut rng);

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_month_is_refused() {
+    fn text_that_is_not_a_month_is_refused() {
         for text in ["2025-13", "2025-9", "2025-09-01", "september", ""] {
             assert!(text.parse::<Month>().is_err(), "{text}");
         }

@@ -31,7 +31,7 @@ fn the_same_settings_write_the_same_bytes_and_others_do_not() {
 }
 
 #[test]
-fn csv_files_begin_and_end_their_lines_as_they_are_told_to() {
+fn csv_files_have_the_line_ends_marks_and_dates_of_their_settings() {
     let start = |export: Export| {
         let folder = tempfile::tempdir().unwrap();
         let delivered = export.deliver(folder.path(), &september()).unwrap();

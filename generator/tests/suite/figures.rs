@@ -46,7 +46,7 @@ fn delivered(export: &Export, run: &Run) -> (Delivered, Vec<Table>) {
 }
 
 #[test]
-fn files_hold_the_rows_and_the_exact_cost_that_is_told() {
+fn files_have_the_reported_rows_and_exact_cost() {
     each_export(|export| {
         let (delivered, tables) = delivered(&export, &september());
         let [cost, currency, ..] = pillars(export.dialect, export.format);
@@ -65,7 +65,7 @@ fn files_hold_the_rows_and_the_exact_cost_that_is_told() {
 }
 
 #[test]
-fn every_file_has_the_columns_that_are_told_and_values_of_their_types() {
+fn every_file_has_the_reported_columns_and_values_of_their_types() {
     each_export(|export| {
         let (delivered, tables) = delivered(&export, &september());
         for table in &tables {
@@ -81,7 +81,7 @@ fn every_file_has_the_columns_that_are_told_and_values_of_their_types() {
 }
 
 #[test]
-fn csv_and_parquet_hold_the_same_lines() {
+fn csv_and_parquet_have_the_same_values() {
     each_export(|export| {
         // What is compared of a moment ends with its minute, since some CSV files have no more.
         let forms = [export.format, Format::Parquet].map(|format| Export { iso_dates: true, format, ..export.clone() });
@@ -106,7 +106,7 @@ fn csv_and_parquet_hold_the_same_lines() {
 }
 
 #[test]
-fn rows_have_what_trips_loaders() {
+fn rows_have_values_that_are_difficult_for_loaders() {
     each_export(|export| {
         let (_, tables) = delivered(&export, &september());
         let [cost, _, _, text] = pillars(export.dialect, export.format);
@@ -121,7 +121,7 @@ fn rows_have_what_trips_loaders() {
 }
 
 #[test]
-fn a_narrower_run_has_fewer_rows_and_an_empty_one_a_header() {
+fn a_narrower_run_has_fewer_rows_and_an_empty_run_has_only_a_header() {
     each_export(|export| {
         let (part, _) = delivered(&export, &september().until(10));
         assert_eq!((part.rows, part.until.to_string().as_str()), (20, "2025-09-10"));
@@ -132,7 +132,7 @@ fn a_narrower_run_has_fewer_rows_and_an_empty_one_a_header() {
 }
 
 #[test]
-fn rows_of_a_second_period_come_where_they_are_asked_for() {
+fn an_option_adds_rows_of_a_second_period() {
     each_export(|export| {
         for two_periods in [false, true] {
             let (_, tables) = delivered(&Export { two_periods, ..export.clone() }, &september());
