@@ -1,4 +1,4 @@
-//! Manifests: where they lie, and that they tell of the files what is so.
+//! Manifests: their paths, and their properties compared with the files.
 
 use std::{collections::BTreeSet, fs};
 
