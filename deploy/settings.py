@@ -3,7 +3,7 @@
 import re
 
 PIPELINES = ("aws", "azure")
-# As in src/config/scope.rs.
+# As in src/settings/.
 SHARED_SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME", "LEAVE_OUT", "NULL_VALUES")
 SUFFIXES = {"aws": (*SHARED_SUFFIXES, "CUR_VERSION"), "azure": (*SHARED_SUFFIXES, "SCOPES", "KEEP_RUNS")}
 LIST = r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*"
@@ -46,7 +46,7 @@ CRON_NAMES = {
 
 
 class Export:
-    """One export: the values that count for it, and the variables that they are in. As in src/config/scope.rs."""
+    """One export: the values that count for it, and the variables that they are in. As in src/settings/."""
 
     def __init__(self, values, pipeline, label):
         self.values, self.label = values, label

@@ -8,7 +8,8 @@ use std::{collections::HashSet, error::Error};
 
 use duckdb::{AccessMode, Config, Connection};
 use finops::warehouse::sql::Dialect;
-use finops_core::{export::ExportKind, state::STATE_TABLE};
+use finops_core::formats::kinds;
+use finops_core::model::{kind::ExportKind, load_record::STATE_TABLE};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -39,13 +40,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The query for a table with these columns; `None` for one that no provider's export has.
 fn bill(table: &str, columns: &HashSet<String>) -> Option<String> {
     let has = |name: &str| columns.contains(name);
-    let kind = ExportKind::EACH_TABLE.into_iter().find(|kind| has(kind.layout().partition))?;
+    let kind = kinds::of_table(has)?;
     let service = match kind {
         ExportKind::Cur | ExportKind::Cur2 => "line_item_product_code",
         ExportKind::AzureActual | ExportKind::AzureAmortized | ExportKind::AzureUsage => "meterCategory",
         ExportKind::Focus => "ServiceName",
     };
-    let layout = kind.layout();
+    let layout = &kinds::columns(kind).key;
     let (month, cost, currency) = (layout.partition, layout.cost(has)?, layout.currency(has)?);
     // DECIMAL sums are exact; only the printed amount is rounded, to cents.
     Some(format!(

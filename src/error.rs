@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use finops_core::{report::ReportedError, text::message};
+use finops_core::{model::text::message, report::run::ReportedError};
 
 /// What kind of thing went wrong. Its name is part of the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// Settings or arguments that cannot work.
     Configuration,
     /// No usable credentials.
@@ -39,7 +39,7 @@ pub enum Kind {
     ForeignTable,
 }
 
-impl Kind {
+impl ErrorKind {
     /// The name in reports.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// An error with its kind, what failed on which object, and the next step.
 #[derive(Debug)]
 pub struct Error {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     hint: Option<String>,
     job_id: Option<String>,
@@ -79,7 +79,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of `kind`; `message` names what failed, on which object, expected and found.
-    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, job_id: None, cause: None }
     }
 
@@ -105,7 +105,7 @@ impl Error {
     }
 
     /// Its kind.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 

@@ -2,7 +2,7 @@
 
 use std::{env, fs, path::PathBuf};
 
-use finops_core::text::short;
+use finops_core::model::text::excerpt;
 use serde_json::Value;
 
 /// What finops signs in with, such as `service account a@b, by the key file /c`. The places and their order are those of
@@ -23,11 +23,11 @@ pub fn described() -> String {
 fn who(json: &Value) -> String {
     let impersonated = json["service_account_impersonation_url"].as_str().and_then(|url| {
         let account = url.rsplit('/').next()?.split(':').next()?;
-        Some(format!(" as {}", short(account)))
+        Some(format!(" as {}", excerpt(account)))
     });
     let impersonated = impersonated.unwrap_or_default();
     match json["type"].as_str() {
-        Some("service_account") => format!("service account {}", short(json["client_email"].as_str().unwrap_or("?"))),
+        Some("service_account") => format!("service account {}", excerpt(json["client_email"].as_str().unwrap_or("?"))),
         Some("authorized_user") => "a user's login".to_owned(),
         Some("external_account") => format!("workload identity federation{impersonated}"),
         Some("impersonated_service_account") => format!("impersonation{impersonated}"),

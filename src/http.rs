@@ -6,7 +6,7 @@ use backon::ExponentialBuilder;
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use reqwest::header::DATE;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A connection stands by then.
 pub const CONNECT: Duration = Duration::from_secs(10);
@@ -22,7 +22,7 @@ pub fn client() -> Result<reqwest::Client> {
     // An error says that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(DEADLINE).build();
-    client.map_err(|error| Error::new(Kind::Storage, "cannot set up HTTP").cause(error))
+    client.map_err(|error| Error::new(ErrorKind::Storage, "cannot set up HTTP").cause(error))
 }
 
 /// How long to wait between attempts: five of them, over some six seconds.

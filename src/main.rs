@@ -4,9 +4,9 @@ use clap::Parser;
 use finops::{
     cli::Cli,
     commands::{self, Exit},
-    config, output, telemetry,
+    output, settings, telemetry,
 };
-use finops_core::run_id::run_id;
+use finops_core::model::run_id::run_id;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Instrument, field::Empty, info_span};
@@ -25,13 +25,13 @@ async fn main() {
     });
     let run_id = run_id(Timestamp::now(), std::process::id());
     let span = info_span!("run", run_id, pipeline = Empty);
-    let code = run(cli, run_id, signals).instrument(span).await;
+    let code = Box::pin(run(cli, run_id, signals)).instrument(span).await;
     // Returning would wait for a DuckDB transaction; DuckDB rolls back one that the process's end cut off.
     std::process::exit(code);
 }
 
 async fn run(cli: Cli, run_id: String, signals: Option<Signals>) -> i32 {
-    let environment = match config::process_environment() {
+    let environment = match settings::process_environment() {
         Ok(environment) => environment,
         Err(problems) => {
             output::problems(&problems);

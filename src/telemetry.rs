@@ -7,7 +7,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use finops_core::{
+use finops_core::model::{
     shown::without_credentials,
     text::{cut, harmless_lines},
 };

@@ -6,12 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use finops_core::{
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
     hint,
-    manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -43,18 +45,18 @@ fn delivery(run: Run) -> Delivery {
         export_name: "daily".to_owned(),
         billing_period: "2025-03".parse().unwrap(),
         execution_id: run.id.to_owned(),
-        issued: Some(moment(run.made)),
-        until: Some(Date::constant(2025, 3, run.until)),
+        issued_at: Some(moment(run.made)),
+        covers_until: Some(Date::constant(2025, 3, run.until)),
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
-        in_place: false,
+        overwrites_previous: false,
         rows: Some(run.rows),
         format: FileFormat::Csv,
         columns: vec![],
-        files: tails.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+        files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
     };
     let stored: HashMap<_, _> = tails
         .into_iter()
@@ -71,7 +73,7 @@ fn delivery(run: Run) -> Delivery {
 }
 
 /// What stands is `loaded`, with all its rows, since 5 April.
-fn standing(loaded: Run) -> Standing {
+fn standing(loaded: Run) -> LoadedMonth {
     let whole = delivery(Run { there: 2, ..loaded });
     let record = LoadRecord {
         pipeline: "azure".to_owned(),
@@ -97,7 +99,7 @@ fn standing(loaded: Run) -> Standing {
         cost_net: None,
         scopes: None,
     };
-    Standing { record, rows_in_table: 5 }
+    LoadedMonth { record, rows_in_table: 5 }
 }
 
 const RULES: Rules = Rules {
@@ -128,7 +130,7 @@ fn told(planned: &[PlannedMonth]) -> String {
 }
 
 /// The decision, its delivery, and why, on 11 April.
-fn decided_with(runs: &[Run], standing: Option<Standing>) -> String {
+fn decided_with(runs: &[Run], standing: Option<LoadedMonth>) -> String {
     let candidate = |run: &Run| candidate(delivery(*run));
     let standing = standing.into_iter().map(|s| (s.record.billing_period, s)).collect();
     let decide = |candidates| told(&plan(candidates, &standing, &Selection::default(), &RULES));
@@ -179,7 +181,7 @@ fn a_narrower_run_never_replaces_a_wider_one() {
         decided(&[gone(FIRST), NARROW], Some(FIRST)),
         format!("skip first: already loaded; its source files are no longer there{why}")
     );
-    let shrunk = Standing { rows_in_table: 4, ..standing(FIRST) };
+    let shrunk = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
     assert!(decided_with(&[gone(FIRST), NARROW], Some(shrunk)).starts_with("stale first: "));
 }
 
@@ -202,9 +204,9 @@ fn a_fuller_delivery_stays_although_its_manifest_is_gone_unless_its_rows_are() {
     for narrow in [NARROW, partly(NARROW)] {
         assert_eq!(decided(&[narrow], Some(FIRST)), format!("skip narrow: {why}"));
     }
-    let lost = Standing { rows_in_table: 3, ..standing(FIRST) };
+    let lost = LoadedMonth { rows_in_table: 3, ..standing(FIRST) };
     assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table holds 3 of the 5 rows that were loaded");
-    let unknown = Standing { record: LoadRecord { covers_until: None, ..standing(FIRST).record }, rows_in_table: 5 };
+    let unknown = LoadedMonth { record: LoadRecord { covers_until: None, ..standing(FIRST).record }, rows_in_table: 5 };
     assert_eq!(decided_with(&[NARROW], Some(unknown)), "reload narrow: new delivery, in place of first");
 }
 
@@ -249,8 +251,12 @@ fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others()
 fn files_of_another_size_are_not_gone() {
     let mut whole = delivery(FIRST);
     whole.manifest.files.iter_mut().for_each(|file| file.bytes = Some(2));
-    let stored =
-        whole.manifest.files.iter().zip(&whole.files).map(|(listed, file)| (listed.tail.clone(), file.clone()));
+    let stored = whole
+        .manifest
+        .files
+        .iter()
+        .zip(&whole.files)
+        .map(|(listed, file)| (listed.relative_path.clone(), file.clone()));
     let resized =
         Delivery::new(whole.manifest.clone(), whole.manifest_uri.clone(), whole.delivered_at, stored.collect());
     let waits = decided_over_first(resized);
@@ -266,7 +272,7 @@ fn an_older_run_stands_in_for_one_that_waits() {
         decided(&[older, FIRST, partly(SECOND)], Some(older)),
         format!("reload first: new delivery, in place of older; second is still {waits}")
     );
-    let lost = Standing { rows_in_table: 0, ..standing(SECOND) };
+    let lost = LoadedMonth { rows_in_table: 0, ..standing(SECOND) };
     assert!(decided_with(&[FIRST, gone(SECOND)], Some(lost)).starts_with("load first: "));
 }
 
@@ -289,7 +295,7 @@ fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
     let recorded = LoadRecord { issued_at: Some(moment(6)), ..standing(run("forgotten", 1, 21)).record };
     let between = run("between", 5, 21);
     let decided =
-        |run| decided_with(&[run, partly(SECOND)], Some(Standing { record: recorded.clone(), rows_in_table: 5 }));
+        |run| decided_with(&[run, partly(SECOND)], Some(LoadedMonth { record: recorded.clone(), rows_in_table: 5 }));
     assert!(decided(between).starts_with("stale second: "), "issued before the one that is loaded");
     assert!(decided(after).starts_with("reload after: "));
 }
@@ -297,7 +303,7 @@ fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
 /// The second run over the first, which stands since 5 April; when its manifest and its files were written.
 fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
     let mut delivery = delivery(SECOND);
-    delivery.manifest.in_place = true;
+    delivery.manifest.overwrites_previous = true;
     delivery.delivered_at = manifest.parse().unwrap();
     for (file, updated) in delivery.files.iter_mut().zip(files) {
         file.updated = updated.parse().unwrap();
@@ -305,7 +311,7 @@ fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
     delivery
 }
 
-fn decided_over(delivery: Delivery, standing: Standing, rules: &Rules) -> String {
+fn decided_over(delivery: Delivery, standing: LoadedMonth, rules: &Rules) -> String {
     let standing = BTreeMap::from([(standing.record.billing_period, standing)]);
     told(&plan(vec![candidate(delivery)], &standing, &Selection::default(), rules))
 }
@@ -380,11 +386,11 @@ fn only_times_since_the_load_tell_of_a_mirror() {
 fn what_lies_in_folders_of_its_own_is_asked_for_or_repairs_a_month_does_not_wait_for_a_mirror() {
     let in_flight = overwritten(EARLY, [LATE, BEFORE]);
     let mut versioned = in_flight.clone();
-    versioned.manifest.in_place = false;
+    versioned.manifest.overwrites_previous = false;
     assert_eq!(decided_over_first(versioned), LOAD);
     let forced = Rules { force: true, ..RULES };
     assert_eq!(decided_over(in_flight.clone(), standing(FIRST), &forced), "reload second: reload asked for");
-    let shrunk = Standing { rows_in_table: 4, ..standing(FIRST) };
+    let shrunk = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
     assert!(
         decided_over(in_flight.clone(), shrunk, &RULES).starts_with("reload second: the table holds 4 of the 5 rows")
     );
@@ -403,7 +409,7 @@ fn a_month_whose_manifest_was_archived_after_its_load_stays() {
         delivery: Err(ManifestError::OtherKind { found: ExportKind::Cur2, kind: "cur".to_owned(), of: "the table" }),
         ..archived(4)
     };
-    let decided = |candidates: &[Candidate], loaded: Option<Standing>, rules: &Rules| {
+    let decided = |candidates: &[Candidate], loaded: Option<LoadedMonth>, rules: &Rules| {
         let standing = loaded.map(|loaded| (loaded.record.billing_period, loaded)).into_iter().collect();
         told(&plan(candidates.to_vec(), &standing, &Selection::default(), rules))
     };
@@ -411,7 +417,7 @@ fn a_month_whose_manifest_was_archived_after_its_load_stays() {
     assert_eq!(decided(&[archived(4)], Some(standing(FIRST)), &RULES), skipped);
     assert_eq!(decided(&[archived(4), other.clone()], Some(standing(FIRST)), &RULES), skipped);
     // Written after the load, or there is nothing or not all of it, or it is to be loaded again: it must be restored.
-    let part = Standing { rows_in_table: 4, ..standing(FIRST) };
+    let part = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
     let malformed = Candidate { delivery: Err(ManifestError::Malformed("no JSON".to_owned())), ..archived(6) };
     for (candidates, loaded, rules) in [
         (vec![archived(6)], Some(standing(FIRST)), RULES),

@@ -5,8 +5,8 @@
 use std::{collections::HashSet, io::Write};
 
 use finops_core::{
-    csv_header::{CsvHeader, HeaderError, read_header},
-    schema::column_names,
+    files::csv_header::{CsvHeader, HeaderError, read_header},
+    formats::names::column_names,
 };
 use flate2::{Compression, write::GzEncoder};
 use libfuzzer_sys::fuzz_target;
@@ -17,7 +17,9 @@ fuzz_target!(|data: &[u8]| {
     let is_gzip = mode % 3 == 1;
     let (from_head, whole) = (read_header(head, is_gzip, false), read_header(bytes, is_gzip, true));
     // The head may end within the first row.
-    let header = |read: Result<CsvHeader, HeaderError>| read.map(|read| CsvHeader { first_row: Vec::new(), row_is_cut: false, ..read });
+    let header = |read: Result<CsvHeader, HeaderError>| {
+        read.map(|read| CsvHeader { first_row: Vec::new(), row_is_cut: false, ..read })
+    };
     let (from_head, from_whole) = (header(from_head), header(whole.clone()));
     match (&from_head, &from_whole) {
         (Ok(first), Ok(whole)) => assert_eq!(first, whole, "the head has the same header as the file"),

@@ -1,7 +1,7 @@
 //! The footer of a Parquet file. The input is read as metadata, and as the complete end of a file.
 #![no_main]
 
-use finops_core::parquet_footer::{FooterError, read_footer};
+use finops_core::files::parquet_footer::{FooterError, read_footer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

@@ -3,17 +3,19 @@
 use std::collections::BTreeMap;
 
 use finops_core::{
-    check::{Check, Finding, Status},
     hint,
-    state::STATE_TABLE,
+    model::load_record::STATE_TABLE,
+    report::check::{Check, Finding, Status},
 };
 use futures::future::{join, join_all, join3};
 
 use super::{CREDENTIALS, clock_finding, failed};
 use crate::{
-    config::Export,
-    error::{Kind, Result},
-    flow::table::{Delivered, check_for},
+    error::{ErrorKind, Result},
+    flow::{
+        export::Export,
+        table::{Delivered, check_for},
+    },
     google_account,
     warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };
@@ -141,7 +143,8 @@ async fn creation(warehouse: &BigQuery, options: &Options, name: &str, location:
     match warehouse.may_create_tables(name, location).await {
         Ok(()) => Finding::ok(Check::Permissions, &object, "tables may be created"),
         Err(error)
-            if error.kind() == Kind::Permission && options.staging_dataset.as_deref().is_some_and(|s| s != name) =>
+            if error.kind() == ErrorKind::Permission
+                && options.staging_dataset.as_deref().is_some_and(|s| s != name) =>
         {
             let found = "tables may not be created: those of the exports, and finops_loads, must be there";
             let hint = hint::COPY_UNKNOWN;
@@ -217,7 +220,7 @@ async fn absent(warehouse: &BigQuery, options: &Options, name: &str, object: &st
             let found = format!("not there: a run creates it in {default_location}");
             Finding::warning(Check::Dataset, object, &found, &hint::new_dataset(default_location, project, name))
         }
-        Err(error) if error.kind() == Kind::Permission => {
+        Err(error) if error.kind() == ErrorKind::Permission => {
             let found = "not there, and the account may not create datasets";
             let hint = hint::have_dataset_created(default_location, project, name);
             Finding::failed(Check::Dataset, object, found, Some(&hint))

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use finops_core::check::{Check, Finding};
+use finops_core::formats::kinds;
+use finops_core::report::check::{Check, Finding};
 
 use super::failed;
 use crate::{
-    config::Export,
     error::Result,
-    flow::table::{Delivered, check_for, refuse_another_export},
+    flow::{
+        export::Export,
+        table::{Delivered, check_for, refuse_another_export},
+    },
     warehouse::{Warehouse, duckdb::DuckDb, loaded_months},
 };
 
@@ -43,7 +46,11 @@ async fn of_table(database: &DuckDb, export: &Export, delivered: Option<&Deliver
     let Some(found) = database.inspect(&export.table_name(), &loaded).await? else { return Ok(false) };
     check_for(delivered, export, name, &found)?;
     if let Some(Delivered { export_name, kind }) = delivered {
-        refuse_another_export(&export.target(export_name, kind.layout()), name, &loaded_months(&loaded, Some(&found)))?;
+        refuse_another_export(
+            &export.target(export_name, kinds::columns(*kind).key),
+            name,
+            &loaded_months(&loaded, Some(&found)),
+        )?;
     }
     Ok(true)
 }

@@ -11,8 +11,8 @@ mod duckdb;
 mod source;
 
 use finops_core::{
-    check::{Check, CheckReport, Finding, Loading, clock, loading},
     hint,
+    report::check::{Check, CheckReport, Finding, Loading, clock, loading},
 };
 #[cfg(feature = "duckdb")]
 use futures::future::join;
@@ -21,9 +21,9 @@ use jiff::SignedDuration;
 
 use self::source::{Looked, Place};
 use crate::{
-    config::{Config, Export},
     error::{Error, Result},
-    flow::table::Delivered,
+    flow::{export::Export, table::Delivered},
+    settings::Config,
     storage::Store,
     version::VERSION,
     warehouse::bigquery::{BigQuery, Options},

@@ -1,19 +1,19 @@
 //! What the store of an export has to say.
 
 use finops_core::{
-    age::{MaxAge, age},
-    check::{BucketPlace, Check, Finding, Status},
     hint,
+    plan::age::{MaxAge, age},
+    report::check::{BucketLocation, Check, Finding, Status},
 };
 use futures::future::join3;
 use jiff::Timestamp;
 
 use super::{CREDENTIALS, failed, permissions};
 use crate::{
-    config::{Export, Months, Source},
-    discover::{Discovered, delivered_months, deliveries},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     flow::{
+        discover::{Discovered, delivered_months, deliveries},
+        export::{Export, Months, Source},
         silence::{check_age, no_manifest},
         table::Delivered,
     },
@@ -34,7 +34,7 @@ pub struct Looked {
 
 /// Where a bucket is, as far as that is known.
 pub enum Place {
-    Known(BucketPlace),
+    Known(BucketLocation),
     /// The account may not know.
     Untold,
     /// The service answered otherwise.
@@ -128,7 +128,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
     let (object, name) = (source(export), name(export));
     let found = |source, export| Contents { source, export, is_missing: false, delivered: None };
     let unread = |error: &Error| Contents {
-        is_missing: error.kind() == Kind::NotFound,
+        is_missing: error.kind() == ErrorKind::NotFound,
         ..found(failed(Check::Source, &object, error), Finding::not_checked(Check::Export, &name, SOURCE))
     };
     let listed = || Finding::ok(Check::Source, &object, "can be listed");
@@ -136,7 +136,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
         Ok(Some(months)) => months,
         Ok(None) => return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await)),
         // Several exports lie there.
-        Err(error) if error.kind() == Kind::Configuration => {
+        Err(error) if error.kind() == ErrorKind::Configuration => {
             return found(listed(), failed(Check::Export, &name, &error));
         }
         Err(error) => return unread(&error),
@@ -222,10 +222,10 @@ fn name(export: &Export) -> String {
 mod tests {
     use std::path::PathBuf;
 
-    use finops_core::export::Provider;
+    use finops_core::{formats::formats, model::provider::Provider};
 
     use super::*;
-    use crate::config::{ExportOptions, Source};
+    use crate::flow::export::{ExportOptions, Source};
 
     #[test]
     fn a_manifest_that_went_away_asks_for_another_check() {
@@ -238,7 +238,7 @@ mod tests {
         };
         let export = Export {
             provider: Provider::Aws,
-            place: None,
+            formats: formats(Provider::Aws),
             options: ExportOptions::default(),
             label: None,
             name: None,

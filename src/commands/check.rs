@@ -8,16 +8,19 @@ use tracing::Span;
 use crate::{
     check::{self, Opened},
     cli::{ChosenArguments, Output},
-    commands::{Exit, Stop, open_store},
-    config::{Choice, WarehouseConfig, parse},
+    commands::{CommandError, Exit, open_store},
     output,
+    settings::{CliOverrides, WarehouseConfig, parse},
     storage::S3Options,
     warehouse::bigquery::BigQuery,
 };
 
 /// Checks every configured export, its source and its table.
-pub(crate) async fn check(arguments: ChosenArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
-    let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
+pub(crate) async fn check(
+    arguments: ChosenArguments,
+    environment: &BTreeMap<String, String>,
+) -> Result<Exit, CommandError> {
+    let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     Span::current().record("pipeline", config.pipeline());
     let (emulator, s3) = (config.storage_emulator.as_deref(), S3Options::default());
     let opened = config.exports.iter().map(async |export| (export, open_store(export, emulator, &s3).await));

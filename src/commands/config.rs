@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     cli::{Output, OutputArguments},
     commands::Exit,
-    config::{Choice, Problems, Values, parse, settings},
     error::Result,
     output,
+    settings::{CliOverrides, Problems, Values, parse, settings},
 };
 
 /// Prints every setting, of the job and of the staged pipeline, and the problems if there are any.
@@ -26,7 +26,7 @@ pub(crate) fn config(
     }
     // Where there is a file and nothing is said of the job, the job is none of the user's business.
     if values.file.is_none() || environment.contains_key("PIPELINE") {
-        problems.0.extend(parse(environment, &Choice::default()).err().unwrap_or_default());
+        problems.0.extend(parse(environment, &CliOverrides::default()).err().unwrap_or_default());
     }
     if problems.0.is_empty() {
         return Ok(Exit::Success);

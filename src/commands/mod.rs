@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 
 use clap::CommandFactory;
 #[cfg(feature = "duckdb")]
-use finops_core::export::Provider;
-use finops_core::report::{Report, ReportedError};
+use finops_core::model::provider::Provider;
+use finops_core::report::run::{Report, ReportedError};
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
 use crate::{
     cli::{Cli, Command},
-    config::{Export, Problem, Source},
-    error::{Kind, Result},
+    error::{ErrorKind, Result},
+    flow::export::{Export, Source},
     output,
+    settings::Problem,
     storage::{Gcs, Local, S3Options, Store},
 };
 
@@ -37,7 +38,7 @@ pub enum Exit {
 
 impl Exit {
     fn after(error: &ReportedError) -> Self {
-        if error.kind == Kind::Configuration.as_str() { Self::Usage } else { Self::Failure }
+        if error.kind == ErrorKind::Configuration.as_str() { Self::Usage } else { Self::Failure }
     }
 
     fn of(report: &Report) -> Self {
@@ -54,24 +55,24 @@ impl Exit {
 
 /// Why a command ended before it had anything to report.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum CommandError {
     Problems(Vec<Problem>),
     Error(ReportedError),
 }
 
-impl From<Vec<Problem>> for Stop {
+impl From<Vec<Problem>> for CommandError {
     fn from(problems: Vec<Problem>) -> Self {
         Self::Problems(problems)
     }
 }
 
-impl From<crate::error::Error> for Stop {
+impl From<crate::error::Error> for CommandError {
     fn from(error: crate::error::Error) -> Self {
         Self::Error(error.reported())
     }
 }
 
-impl From<ReportedError> for Stop {
+impl From<ReportedError> for CommandError {
     fn from(error: ReportedError) -> Self {
         Self::Error(error)
     }
@@ -80,8 +81,8 @@ impl From<ReportedError> for Stop {
 /// Carries out the command; a run is called `run_id`.
 pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
-        Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(Stop::from),
-        Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(Stop::from),
+        Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(CommandError::from),
+        Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(CommandError::from),
         Command::Status(arguments) => status::status(arguments, environment).await,
         Command::Check(arguments) => check::check(arguments, environment).await,
         #[cfg(feature = "duckdb")]
@@ -91,7 +92,7 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         #[cfg(not(feature = "duckdb"))]
         Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
         Command::Config(arguments) => {
-            config::config(&arguments, cli.config.as_deref(), environment).map_err(Stop::from)
+            config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }
         Command::Completions { shell } => {
             // Not straight to stdout: the generator panics where a reader closes the pipe early.
@@ -103,11 +104,11 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
     };
     match done {
         Ok(exit) => exit,
-        Err(Stop::Problems(problems)) => {
+        Err(CommandError::Problems(problems)) => {
             output::problems(&problems);
             Exit::Usage
         }
-        Err(Stop::Error(error)) => {
+        Err(CommandError::Error(error)) => {
             output::error(&error);
             Exit::after(&error)
         }
@@ -132,7 +133,7 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
 #[cfg(any(test, not(all(feature = "duckdb", feature = "s3"))))]
 fn left_out(what: &str) -> crate::error::Error {
     let message = format!("this build leaves out {what}");
-    crate::error::Error::new(Kind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
+    crate::error::Error::new(ErrorKind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
 }
 
 #[cfg(test)]

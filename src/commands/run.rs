@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::IsTerminal, time::Instant};
 
 use finops_core::{
     plan::Rules,
-    report::{PipelineReport, PipelineStatus, Report},
+    report::run::{PipelineReport, PipelineStatus, Report},
 };
 use jiff::Timestamp;
 use tracing::{Span, info};
@@ -14,10 +14,13 @@ use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{Output, RunArguments, Selection},
     commands::{Exit, open_store},
-    config::{Choice, Config, Export, Problem, WarehouseConfig, parse},
     error::{Error, Result},
+    flow::{
+        export::{Export, Run},
+        run::run_export,
+    },
     output::{self, ProgressBar},
-    pipeline::{self, Run},
+    settings::{CliOverrides, Config, Problem, WarehouseConfig, parse},
     storage::S3Options,
     warehouse::{Warehouse, bigquery::BigQuery},
 };
@@ -49,7 +52,7 @@ async fn go(
 ) -> Result<Exit, Vec<Problem>> {
     let began = Instant::now();
     let Selection { pipeline, start_date, end_date, output } = selection;
-    let config = parse(environment, &Choice { pipeline, start_date, end_date })?;
+    let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
     let now = Timestamp::now();
     let rules = Rules { force, now, wait_max: config.wait_max };
@@ -90,7 +93,7 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
         let report = match open_store(export, config.storage_emulator.as_deref(), &S3Options::default()).await {
             Ok(store) => {
                 let bar = ProgressBar::new(std::io::stderr().is_terminal());
-                let mut report = pipeline::run(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
+                let mut report = run_export(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
                 report.label.clone_from(&export.label);
                 bar.finish();
                 report

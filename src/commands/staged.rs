@@ -8,24 +8,27 @@ use std::{
 };
 
 use finops_core::{
-    export::Provider,
+    formats::staging::{EXPORT_PARQUET, EXTRACT_BILLING},
     hint,
+    model::provider::Provider,
     plan::Rules,
-    report::{MonthReport, MonthStatus, PipelineReport, PipelineStatus, Report, ReportedError},
-    staged::Place,
+    report::run::{MonthReport, MonthStatus, PipelineReport, PipelineStatus, Report, ReportedError},
 };
 use jiff::Timestamp;
 use tracing::Span;
 
-use super::{Exit, Stop, open_store};
+use super::{CommandError, Exit, open_store};
 use crate::{
     cli::{Compression, Output, OutputArguments, Step, StepArguments},
-    config::{Export, Problems, Steps, Values},
-    error::{Error, Kind, Result},
-    flow::silence::check_age,
+    error::{Error, ErrorKind, Result},
+    flow::{
+        export::{Export, Run},
+        run::run_export,
+        silence::check_age,
+    },
     output::{self, ProgressBar},
-    pipeline::{self, Run},
-    staged::{MonthSurvey, Places, Survey, Writing, export_parquet, extract, lock_to_read, survey},
+    settings::{Problems, StagedSettings, Values},
+    staging::{MonthSurvey, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
         Warehouse,
@@ -41,11 +44,11 @@ pub(super) async fn step(
     file: Option<&Path>,
     environment: &BTreeMap<String, String>,
     run_id: String,
-) -> Result<Exit, Stop> {
+) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
-    let steps = Steps { provider, values: &values, problems };
+    let steps = StagedSettings { provider, values: &values, problems };
     let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
     let nothing = Needs { source: false, bigquery: Needed::No };
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
@@ -79,7 +82,7 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                let Survey { months, newest_delivery_at } = staged.survey(writing).await?;
+                let Overview { months, newest_delivery_at } = staged.survey(writing).await?;
                 print_survey(&months, &arguments.step.output, true);
                 check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
                 return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
@@ -154,12 +157,12 @@ struct Staged {
 
 impl Staged {
     fn new(
-        mut steps: Steps<'_>,
+        mut steps: StagedSettings<'_>,
         needs: Needs,
         arguments: &StepArguments,
         environment: &BTreeMap<String, String>,
         run_id: String,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, CommandError> {
         let now = Timestamp::now();
         let with_bigquery = match needs.bigquery {
             Needed::No => false,
@@ -195,9 +198,9 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Survey, ReportedError> {
+    async fn survey(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
-            return Ok(Survey { months: Vec::new(), newest_delivery_at: None });
+            return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
         };
         let bigquery = match &self.remote {
             Some((export, options)) => Some((export, BigQuery::connect(options.clone())?)),
@@ -212,7 +215,7 @@ impl Staged {
             parquet: &self.parquet_dir,
             bigquery: bigquery.as_ref().map(|(export, bigquery)| (*export, bigquery)),
         };
-        survey(&places, &self.run, writing).await
+        overview(&places, &self.run, writing).await
     }
 
     /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
@@ -225,7 +228,7 @@ impl Staged {
                 output::pipeline(&report, false);
             }
             // Deliveries that are too old fail the run, and no month.
-            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == Kind::Stale.as_str());
+            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale.as_str());
             pipelines.push(report);
             goes_on
         };
@@ -242,7 +245,7 @@ impl Staged {
         } else if self.remote.is_none() {
             output::line("load-billing-remote: left out, as database.bigquery is not configured");
         }
-        self.told(&report)
+        self.finish(&report)
     }
 
     async fn extract(&self) -> PipelineReport {
@@ -258,14 +261,14 @@ impl Staged {
             Ok(None) => Ok(PipelineReport::new(self.local.provider.as_str(), "", &into)),
             Err(error) => Err(error),
         };
-        self.report(Place::Staging.written_by(), &into, done)
+        self.report(EXTRACT_BILLING, &into, done)
     }
 
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let done = async {
-            self.is_made(&self.staging_dir, Place::Staging)?;
+            self.is_made(&self.staging_dir, EXTRACT_BILLING)?;
             let _locked = lock_to_read(&self.staging_dir)?;
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
         };
@@ -279,7 +282,7 @@ impl Staged {
             Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
         };
         let done = done.await;
-        self.report(Place::Parquet.written_by(), &self.parquet_dir.display().to_string(), done)
+        self.report(EXPORT_PARQUET, &self.parquet_dir.display().to_string(), done)
     }
 
     /// `None` where BigQuery is not configured.
@@ -289,7 +292,7 @@ impl Staged {
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let shown = bar.clone();
         let done = async {
-            self.is_made(&self.parquet_dir, Place::Parquet)?;
+            self.is_made(&self.parquet_dir, EXPORT_PARQUET)?;
             let _locked = lock_to_read(&self.parquet_dir)?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
@@ -300,13 +303,13 @@ impl Staged {
     }
 
     /// Refuses to begin where the step before has not made its folder.
-    fn is_made(&self, folder: &Path, place: Place) -> Result<()> {
+    fn is_made(&self, folder: &Path, step: &str) -> Result<()> {
         if folder.exists() {
             return Ok(());
         }
-        let (provider, step) = (self.local.provider.as_str(), place.written_by());
+        let provider = self.local.provider.as_str();
         let message = format!("there is no folder {}", folder.display());
-        Err(Error::new(Kind::NotFound, message).hint(hint::run_step(provider, step)))
+        Err(Error::new(ErrorKind::NotFound, message).hint(hint::run_step(provider, step)))
     }
 
     /// The report of a step, also of one that could not be begun.
@@ -327,7 +330,7 @@ impl Staged {
         warehouse: &W,
         bar: &ProgressBar,
     ) -> PipelineReport {
-        let report = pipeline::run(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
+        let report = run_export(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
         bar.finish();
         report
     }
@@ -338,11 +341,11 @@ impl Staged {
             Output::Json => output::json(&report),
             Output::Table => output::report(&report, false),
         }
-        self.told(&report)
+        self.finish(&report)
     }
 
     /// What goes beside the report, and how it makes the program end.
-    fn told(&self, report: &Report) -> Exit {
+    fn finish(&self, report: &Report) -> Exit {
         output::failures(report);
         output::end_of_run(report, self.began.elapsed().as_secs());
         Exit::of(report)

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use finops_core::{report::TableStatus, state::Standing};
+use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{ChosenArguments, Output},
-    commands::{Exit, Stop},
-    config::{Choice, Config, WarehouseConfig, parse},
+    commands::{CommandError, Exit},
     flow::table::look_up,
     output,
+    settings::{CliOverrides, Config, WarehouseConfig, parse},
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
 /// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
-pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<String, String>) -> Result<Exit, Stop> {
-    let config = parse(environment, &Choice { pipeline: arguments.pipeline, ..Choice::default() })?;
+pub(crate) async fn status(
+    arguments: ChosenArguments,
+    environment: &BTreeMap<String, String>,
+) -> Result<Exit, CommandError> {
+    let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     let tables = match &config.warehouse {
         WarehouseConfig::BigQuery(options) => tables(&config, &BigQuery::connect(options.clone())?).await,
         #[cfg(feature = "duckdb")]
@@ -42,11 +45,11 @@ pub(crate) async fn status(arguments: ChosenArguments, environment: &BTreeMap<St
 async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
     let mut tables = Vec::new();
     for export in &config.exports {
-        let (months, error): (Vec<Standing>, _) = match look_up(warehouse, export).await {
+        let (months, error): (Vec<LoadedMonth>, _) = match look_up(warehouse, export).await {
             Ok(table) => (table.months.into_values().rev().collect(), None),
             Err(error) => (Vec::new(), Some(error.reported())),
         };
-        let newest_delivery_at = months.iter().filter_map(|month| month.visible()?.issued_at).max();
+        let newest_delivery_at = months.iter().filter_map(|month| month.record_if_in_table()?.issued_at).max();
         let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
         let table = warehouse.table_name(&export.table_name());
         tables.push(TableStatus { pipeline, label, table, months, newest_delivery_at, error });

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    azure::{
+    formats::azure::{
         self,
         account::{Account, lost, shorter},
     },
     hint,
-    manifest::FileFormat,
+    model::manifest::FileFormat,
 };
 use jiff::civil::Date;
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{Figures, MonthLoad, Target},
 };
 
@@ -34,15 +34,15 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     check_months(target.layout.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
-        return Err(refused(month, Kind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));
+        return Err(refused(month, ErrorKind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));
     }
     if !figures.lost.is_empty() {
         let why = format!("the files have values of {}, and none of them was read", figures.lost.join(", "));
-        return Err(refused(month, Kind::Verification, &why).hint(hint::DELIVER_AS_CSV));
+        return Err(refused(month, ErrorKind::Verification, &why).hint(hint::DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
         let hint = hint::COMPARE_FILES;
-        return Err(refused(month, Kind::Data, "no rows were read").hint(hint));
+        return Err(refused(month, ErrorKind::Data, "no rows were read").hint(hint));
     }
     check_parts(month, figures)
 }
@@ -52,12 +52,12 @@ fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     let account = month.account(figures);
     if !account.wrong.is_empty() {
         let wrong = some_of(&account.wrong, SHOWN);
-        return Err(refused(month, Kind::Verification, &wrong).hint(hint::ROWS_OF_OTHER_SCOPES));
+        return Err(refused(month, ErrorKind::Verification, &wrong).hint(hint::ROWS_OF_OTHER_SCOPES));
     }
     let lost = lost(&account, &month.loaded_scopes);
     if let Some(why) = lost.or_else(|| shorter(&account, &month.loaded_scopes).filter(|_| !month.force)) {
         let message = format!("{} is not replaced: {why}", month.billing_period);
-        return Err(Error::new(Kind::Data, message).hint(hint::LESS_THAN_LOADED));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint::LESS_THAN_LOADED));
     }
     outside(month, &account)
 }
@@ -88,7 +88,7 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
                 continue;
             }
         };
-        return Err(refused(month, Kind::Data, &wrong).hint(hint::ROWS_OUTSIDE));
+        return Err(refused(month, ErrorKind::Data, &wrong).hint(hint::ROWS_OUTSIDE));
     }
     Ok(notes)
 }
@@ -99,7 +99,7 @@ fn some_of(texts: &[String], most: usize) -> String {
     if more == 0 { first } else { format!("{first}; and {more} more") }
 }
 
-fn refused(month: &MonthLoad, kind: Kind, why: &str) -> Error {
+fn refused(month: &MonthLoad, kind: ErrorKind, why: &str) -> Error {
     Error::new(kind, format!("{} cannot be loaded: {why} (in {})", month.billing_period, month.one_of_files()))
 }
 
@@ -117,10 +117,10 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
         stray.push(format!("and {more} more months"));
     }
     let stray = format!("{}, as {column} tells", stray.join(", "));
-    let has_cycles = column == azure::TABLE_LAYOUT.partition;
+    let has_cycles = column == azure::KEY_COLUMNS.partition;
     let alone = hint::ROWS_OF_OTHER_MONTHS;
     let hint = if has_cycles { hint::both(alone, hint::WITHOUT_BILLING_PERIODS) } else { alone.to_owned() };
-    Err(refused(month, Kind::Data, &stray).hint(hint))
+    Err(refused(month, ErrorKind::Data, &stray).hint(hint))
 }
 
 fn counted(rows: u64) -> String {
@@ -165,8 +165,8 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        azure::account::Part,
-        groups::{Groups, Sums},
+        formats::azure::account::Part,
+        model::groups::{Groups, Sums},
     };
 
     use super::*;

@@ -4,24 +4,28 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use finops_core::{
     BillingPeriod,
-    azure::{
+    formats::azure::{
         account::Part,
         scope::{self, values},
     },
-    export::Provider,
     hint,
-    manifest::Manifest,
+    model::{
+        column_type::ColumnType,
+        load_record::{LoadedMonth, ScopeRecord},
+        manifest::Manifest,
+        provider::Provider,
+    },
     plan::recorded,
-    schema::{Column, ColumnType},
-    state::{ScopeRecord, Standing},
+    schema::Column,
 };
 
 use crate::{
-    columns::BatchColumns,
-    config::Export,
-    error::{Error, Kind, Result},
-    pipeline::Run,
-    schema_step::Ready,
+    error::{Error, ErrorKind, Result},
+    flow::{
+        columns::BatchColumns,
+        export::{Export, Run},
+        schema::MonthToLoad,
+    },
     warehouse::{Batch, GroupBy, LoadColumn, MonthLoad, Target},
 };
 
@@ -38,13 +42,13 @@ pub fn month_load(
     export: &Export,
     target: &Target,
     run: &Run,
-    ready: &Ready,
+    ready: &MonthToLoad,
     files: &[String],
     table_columns: &[Column],
-    months: &BTreeMap<BillingPeriod, Standing>,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
     loaded_now: &BTreeMap<BillingPeriod, Vec<ScopeRecord>>,
 ) -> Result<MonthLoad> {
-    let Ready { delivery, batches } = ready;
+    let MonthToLoad { delivery, batches } = ready;
     let period = delivery.manifest.billing_period;
     let types: HashMap<&str, ColumnType> = table_columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
     let has = |batch: &BatchColumns, name: &str| batch.columns.columns.iter().any(|column| column.name == name);
@@ -58,7 +62,7 @@ pub fn month_load(
         let lacks = if has(other, cost) { currency } else { cost };
         let id = other.runs.first().map(|run| delivery.runs()[*run].0.execution_id.as_str()).unwrap_or_default();
         let message = format!("{period} cannot be loaded: run {id} has no column {lacks}, which its other runs have");
-        return Err(Error::new(Kind::Schema, message).hint(hint::SAME_VERSION));
+        return Err(Error::new(ErrorKind::Schema, message).hint(hint::SAME_VERSION));
     }
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost = layout
@@ -76,7 +80,8 @@ pub fn month_load(
     });
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
     let visible = |period| {
-        let before = || months.get(&period).and_then(Standing::visible).and_then(|record| record.scopes.clone());
+        let before =
+            || months.get(&period).and_then(LoadedMonth::record_if_in_table).and_then(|record| record.scopes.clone());
         loaded_now.get(&period).cloned().or_else(before)
     };
     let neighbours: Vec<ScopeRecord> =
@@ -104,8 +109,8 @@ pub fn month_load(
         no_value: export.no_value(),
         net_cost,
         kind: delivery.manifest.kind,
-        issued_at: delivery.issued(),
-        covers_until: delivery.manifest.until,
+        issued_at: delivery.issued_at(),
+        covers_until: delivery.manifest.covers_until,
         rows,
         previous: months.get(&period).cloned(),
         force: run.rules.force,
@@ -117,7 +122,7 @@ pub fn month_load(
 /// themselves, since nothing in the rows tells whose they are.
 fn whose(
     target: &Target,
-    Ready { delivery, batches }: &Ready,
+    MonthToLoad { delivery, batches }: &MonthToLoad,
     files: &[String],
     types: &HashMap<&str, ColumnType>,
 ) -> (Vec<Part>, Option<GroupBy>, Vec<Batch>) {
@@ -163,13 +168,13 @@ fn whose(
             let part = Part {
                 scope: manifest.scope.clone().unwrap_or_default(),
                 execution_id: manifest.execution_id.clone(),
-                issued_at: Some(manifest.issued.unwrap_or(delivery.issued())),
-                covers_until: manifest.until,
+                issued_at: Some(manifest.issued_at.unwrap_or(delivery.issued_at())),
+                covers_until: manifest.covers_until,
                 kept: manifest.kept,
                 usage_month: batch.fills_period,
                 folder: folder(manifest),
                 values: manifest.scope.as_deref().filter(|_| several && !is_own).map(values),
-                days: manifest.until.filter(|_| is_piece).map(|until| (first, until)),
+                days: manifest.covers_until.filter(|_| is_piece).map(|until| (first, until)),
                 rows: *rows,
                 batch: 0,
                 is_own,
@@ -203,8 +208,8 @@ fn whose(
     // Runs whose files have no rows are recorded, too.
     for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
         let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
-        let (issued_at, rows) = (Some(manifest.issued.unwrap_or(delivery.issued())), manifest.rows.or(Some(0)));
-        let covers_until = runs[at].0.until;
+        let (issued_at, rows) = (Some(manifest.issued_at.unwrap_or(delivery.issued_at())), manifest.rows.or(Some(0)));
+        let covers_until = runs[at].0.covers_until;
         parts.push(Part {
             scope,
             execution_id: id,
@@ -238,7 +243,7 @@ fn whose(
 
 /// The folder of a run's files, below the export's.
 fn folder(manifest: &Manifest) -> String {
-    let first = manifest.files.first().and_then(|file| file.tail.rsplit_once('/'));
+    let first = manifest.files.first().and_then(|file| file.relative_path.rsplit_once('/'));
     first.map(|(folder, _)| folder.to_owned()).unwrap_or_default()
 }
 
@@ -257,10 +262,13 @@ fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<
 #[cfg(test)]
 mod tests {
     use finops_core::{
-        delivery::{Delivery, StoredFile},
-        export::ExportKind,
-        manifest::FileFormat,
-        schema::{FileColumn, FileType, MonthColumns},
+        files::file_type::FileType,
+        model::{
+            delivery::{Delivery, StoredFile},
+            kind::ExportKind,
+            manifest::FileFormat,
+        },
+        schema::{FileColumn, MonthColumns},
     };
     use jiff::Timestamp;
 
@@ -282,15 +290,15 @@ mod tests {
             export_name: "cur".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: "a".to_owned(),
-            issued: None,
+            issued_at: None,
             scope: None,
             from: None,
-            until: None,
+            covers_until: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
             rows: Some(1),
-            in_place: false,
+            overwrites_previous: false,
             format: FileFormat::Csv,
             columns: Vec::new(),
             files: Vec::new(),
@@ -314,7 +322,8 @@ mod tests {
         let batch =
             BatchColumns { columns, format: FileFormat::Csv, fills_period: false, runs: vec![0], rows: vec![Some(1)] };
         let files: Vec<String> = (0..count).map(|n| n.to_string()).collect();
-        let (parts, _, loads) = whose(&target(), &Ready { delivery, batches: vec![batch] }, &files, &HashMap::new());
+        let (parts, _, loads) =
+            whose(&target(), &MonthToLoad { delivery, batches: vec![batch] }, &files, &HashMap::new());
         assert_eq!(loads.iter().map(|load| load.files.len()).collect::<Vec<_>>(), [FILES_OF_A_JOB, FILES_OF_A_JOB, 1]);
         assert_eq!(loads.iter().flat_map(|load| load.files.clone()).collect::<Vec<_>>(), files);
         assert!(parts.is_empty(), "only Azure's runs are told apart");

@@ -2,18 +2,19 @@
 
 use finops_core::{
     BillingPeriod,
-    age::{MaxAge, issued},
-    azure,
-    export::Provider,
+    formats::azure,
     hint,
-    text::short,
+    model::{provider::Provider, text::excerpt},
+    plan::age::{MaxAge, issued},
 };
 use jiff::Timestamp;
 
 use crate::{
-    config::Export,
-    discover::{all_manifests, exports_of},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
+    flow::{
+        discover::{all_manifests, exports_of},
+        export::Export,
+    },
     storage::Store,
 };
 
@@ -28,7 +29,7 @@ pub fn check_age(newest: Option<Timestamp>, max_age: &MaxAge, now: Timestamp) ->
     let exceeded = newest.and_then(|newest| Some((issued(newest, now), max_age.exceeded(newest, now)?.as_hours())));
     let Some((issued, hours)) = exceeded else { return Ok(()) };
     let message = format!("the newest delivery is of {issued}, and {} allows {hours} h", max_age.setting);
-    Err(Error::new(Kind::Stale, message).hint(hint::EXPORT_SILENT))
+    Err(Error::new(ErrorKind::Stale, message).hint(hint::EXPORT_SILENT))
 }
 
 /// The error for a place without any manifest, from which `months` are loaded: a name or a prefix may be misspelt, or a
@@ -43,7 +44,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
     if let Ok(Some(file)) = azure_without_manifest(store, export).await {
         message = format!("{message}; there are data files without one, such as {file}");
-        return Error::new(Kind::NotFound, message).hint(hint::FILE_PARTITIONING);
+        return Error::new(ErrorKind::NotFound, message).hint(hint::FILE_PARTITIONING);
     }
     // Where these cannot be listed, the error is still that there is no manifest.
     let mut found_hint = None;
@@ -51,26 +52,23 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         message = format!("{message}; {there}");
         found_hint = hint;
     }
-    let hint = match (export.place, months) {
+    let hint = match (export.written_by(), months) {
         _ if found_hint.is_some() => found_hint.unwrap_or_default().to_owned(),
-        (Some(place), _) => {
-            let (provider, step) = (export.provider.as_str(), place.written_by());
-            hint::run_step(provider, step)
-        }
+        (Some(step), _) => hint::run_step(export.provider.as_str(), step),
         (None, []) => hint::NO_MANIFEST.to_owned(),
         (None, _) => hint::MANIFESTS_GONE.to_owned(),
     };
-    Error::new(Kind::NotFound, message).hint(hint)
+    Error::new(ErrorKind::NotFound, message).hint(hint)
 }
 
 /// A data file of an Azure export that has no manifest: Azure writes one only with file partitioning (Microsoft's page on exports).
 async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option<String>> {
-    if export.provider != Provider::Azure || export.place.is_some() {
+    if export.provider != Provider::Azure || export.written_by().is_some() {
         return Ok(None);
     }
     let mut keys = store.list_all(&export.prefix, &azure::data_patterns()).await?.into_iter().map(|object| object.key);
     let file = keys.find(|key| azure::is_data_file(&export.prefix, export.name.as_deref(), key));
-    Ok(file.map(|key| short(&store.uri(&key))))
+    Ok(file.map(|key| excerpt(&store.uri(&key))))
 }
 
 /// The exports below the prefix. Where there are none: the folders in it, or in the nearest folder above that has any.
@@ -78,10 +76,11 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
     let manifests = all_manifests(store, export, None).await?;
     let exports = exports_of(&manifests);
     if !exports.is_empty() {
-        let names = exports.iter().map(|(name, folder)| format!("`{}` in {}", short(name), short(&store.uri(folder))));
+        let names =
+            exports.iter().map(|(name, folder)| format!("`{}` in {}", excerpt(name), excerpt(&store.uri(folder))));
         return Ok(Some((format!("the exports there: {}", some_of(names.collect())), None)));
     }
-    if export.place.is_none()
+    if export.written_by().is_none()
         && let Some((there, hint)) = deeper_or_without_metadata(store, export).await?
     {
         return Ok(Some((there, Some(hint))));
@@ -90,8 +89,8 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
     loop {
         let there = store.folders(folder).await?;
         if !there.is_empty() {
-            let names = there.iter().map(|name| format!("`{}`", short(name)));
-            let there = format!("the folders in {}: {}", short(&store.uri(folder)), some_of(names.collect()));
+            let names = there.iter().map(|name| format!("`{}`", excerpt(name)));
+            let there = format!("the folders in {}: {}", excerpt(&store.uri(folder)), some_of(names.collect()));
             return Ok(Some((there, None)));
         }
         if folder.is_empty() {
@@ -113,7 +112,7 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
     for name in &names {
         let there = Export { prefix: below(name), ..export.clone() };
         if !all_manifests(store, &there, export.name.as_deref()).await?.is_empty() {
-            deeper.push(format!("`{}`", short(&store.uri(&there.prefix))));
+            deeper.push(format!("`{}`", excerpt(&store.uri(&there.prefix))));
         }
     }
     if !deeper.is_empty() {
@@ -125,7 +124,7 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
         let there = store.folders(&folder).await?;
         let has = |name: &str| there.iter().any(|there| there == name);
         if has("data") && !has("metadata") {
-            let folder = short(&store.uri(&folder));
+            let folder = excerpt(&store.uri(&folder));
             return Ok(Some((format!("{folder} has a folder `data` and no `metadata`"), hint::COPY_METADATA)));
         }
     }

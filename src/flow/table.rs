@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    export::ExportKind,
+    formats::kinds,
     hint,
-    schema::ColumnType,
-    state::{LoadRecord, Standing},
+    model::{
+        column_type::ColumnType,
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadedMonth},
+    },
 };
 
 use crate::{
-    config::Export,
-    error::{Error, Kind, Result},
-    warehouse::{Found, Target, Warehouse, WrittenBy, another_way, loaded_months, not_ours},
+    error::{Error, ErrorKind, Result},
+    flow::export::Export,
+    warehouse::{Found, Target, Warehouse, WrittenBy, loaded_months, unmanaged_table, written_by_other_pipeline},
 };
 
 /// Refuses a table that finops did not create, that it writes in its other way, that is partitioned for another kind of
@@ -24,8 +27,10 @@ use crate::{
 /// `ForeignTable` and `Schema`, as said.
 pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
     match (found.written_by, target.staged) {
-        (WrittenBy::Others, _) => return Err(not_ours(name)),
-        (WrittenBy::Job, true) | (WrittenBy::StagedPipeline, false) => return Err(another_way(name, target)),
+        (WrittenBy::Others, _) => return Err(unmanaged_table(name)),
+        (WrittenBy::Job, true) | (WrittenBy::StagedPipeline, false) => {
+            return Err(written_by_other_pipeline(name, target));
+        }
         _ => {}
     }
     if let Some((column, unit)) = &found.partitioning {
@@ -33,7 +38,7 @@ pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
         let expected = target.layout.partition;
         if (column, unit) != (expected, "MONTH") {
             let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
-            return Err(Error::new(Kind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
+            return Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
         }
     }
     check_key_columns(target, name, found)
@@ -43,13 +48,13 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
     let layout = &target.layout;
     let find = |name: &str| found.columns.iter().find(|found| found.column.name.eq_ignore_ascii_case(name));
     let types = [layout.time, layout.time, ColumnType::Decimal, ColumnType::String];
-    for (column, expected) in layout.pillars(|name| find(name).is_some()).into_iter().zip(types) {
+    for (column, expected) in layout.required_columns(|name| find(name).is_some()).into_iter().zip(types) {
         let there = find(column);
         if there.is_none_or(|there| there.column.column_type != expected) {
             let there = there.map_or("no such column", |there| there.sql_type.as_str());
             let expected = (found.type_name)(expected);
             let message = format!("the table {name} needs the column {column} of type {expected}, found {there}");
-            return Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_COLUMN));
+            return Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_COLUMN));
         }
     }
     Ok(())
@@ -59,21 +64,22 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
 ///
 /// # Errors
 /// `ForeignTable` naming both exports.
-pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, Standing>) -> Result<()> {
+pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, LoadedMonth>) -> Result<()> {
     // Names at Azure have no case.
     let is_named = |name: &str| match target.pipeline {
         "azure" => name.eq_ignore_ascii_case(&target.export_name),
         _ => name == target.export_name,
     };
     let is_other = |record: &LoadRecord| !is_named(&record.export_name) || record.pipeline != target.pipeline;
-    let Some(record) = months.values().filter_map(Standing::visible).find(|record| is_other(record)) else {
+    let Some(record) = months.values().filter_map(LoadedMonth::record_if_in_table).find(|record| is_other(record))
+    else {
         return Ok(());
     };
     let message = format!(
         "the table {name} holds export `{}` of pipeline {}, and export `{}` of pipeline {} would erase its months",
         record.export_name, record.pipeline, target.export_name, target.pipeline
     );
-    Err(Error::new(Kind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
+    Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
 }
 
 /// A table as a reader finds it, who knows of no delivery.
@@ -83,7 +89,7 @@ pub struct LookedUp {
     /// The table, if it is there.
     pub found: Option<Found>,
     /// The last record of each month, with the rows that the table has of it.
-    pub months: BTreeMap<BillingPeriod, Standing>,
+    pub months: BTreeMap<BillingPeriod, LoadedMonth>,
 }
 
 /// Looks an export's table up.
@@ -116,9 +122,10 @@ pub struct Delivered {
 /// As [`check_table`], and `ForeignTable` for rows of another kind, as far as the columns tell kinds apart.
 pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, found: &Found) -> Result<()> {
     let Some(Delivered { export_name, kind }) = delivered else { return kind_of(export, name, found).map(drop) };
-    let other = ExportKind::of_table(|column| found.has(column));
-    let Some(other) = other.filter(|other| other.layout().partition != kind.layout().partition) else {
-        return check_table(&export.target(export_name, kind.layout()), name, found);
+    let other = kinds::of_table(|column| found.has(column));
+    let Some(other) = other.filter(|other| kinds::columns(*other).key.partition != kinds::columns(*kind).key.partition)
+    else {
+        return check_table(&export.target(export_name, kinds::columns(*kind).key), name, found);
     };
     kind_of(export, name, found)?;
     let (other, kind) = (other.as_str(), kind.as_str());
@@ -126,7 +133,7 @@ pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, fou
         "table {name} holds rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
          `{kind}` is delivered"
     );
-    Err(Error::new(Kind::ForeignTable, message).hint(hint::OTHER_KIND))
+    Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::OTHER_KIND))
 }
 
 /// The kind for which the table may be, as its columns tell.
@@ -134,7 +141,7 @@ pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, fou
 /// # Errors
 /// As [`check_table`].
 pub fn kind_of(export: &Export, name: &str, found: &Found) -> Result<ExportKind> {
-    let kind = ExportKind::of_table(|column| found.has(column)).unwrap_or(ExportKind::Cur);
-    check_table(&export.target("", kind.layout()), name, found)?;
+    let kind = kinds::of_table(|column| found.has(column)).unwrap_or(ExportKind::Cur);
+    check_table(&export.target("", kinds::columns(kind).key), name, found)?;
     Ok(kind)
 }

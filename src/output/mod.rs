@@ -1,33 +1,34 @@
 //! What people and programs see. Data goes to stdout, everything else to stderr.
 
-mod look;
 mod progress;
 mod report;
+mod tables;
 
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::{
-    Costs,
-    age::issued,
-    hint,
-    report::ReportedError,
-    shown::without_credentials,
-    text::{harmless_lines, short},
+    Costs, hint,
+    model::{
+        shown::without_credentials,
+        text::{excerpt, harmless_lines},
+    },
+    plan::age::issued,
+    report::run::ReportedError,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "duckdb")]
-pub use self::look::survey;
+pub use self::tables::survey;
 pub use self::{
-    look::{checks, failed_checks, settings, status},
     progress::ProgressBar,
     report::{end_of_run, failures, pipeline, report, summary},
+    tables::{checks, failed_checks, settings, status},
 };
 use crate::{
-    config::Problem,
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
+    settings::Problem,
     telemetry,
 };
 
@@ -39,7 +40,7 @@ const NARROWEST: u16 = 80;
 fn print(text: &str) {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
-            let lost = Error::new(Kind::Storage, format!("cannot write to standard output: {cause}"));
+            let lost = Error::new(ErrorKind::Storage, format!("cannot write to standard output: {cause}"));
             error(&lost.hint(hint::OUTPUT_FULL).reported());
             std::process::exit(1);
         }
@@ -68,7 +69,7 @@ pub fn json<T: Serialize>(value: &T) {
     match serde_json::to_string_pretty(value) {
         Ok(text) => print(&text),
         Err(cause) => {
-            error(&Error::new(Kind::Storage, format!("cannot write the report as JSON: {cause}")).reported());
+            error(&Error::new(ErrorKind::Storage, format!("cannot write the report as JSON: {cause}")).reported());
         }
     }
 }
@@ -136,7 +137,7 @@ fn new_table(header: &[&str], numbers: &[usize]) -> Table {
 }
 
 fn costs(costs: &Costs) -> String {
-    costs.iter().map(|(currency, amount)| format!("{amount} {}", short(currency))).collect::<Vec<_>>().join("\n")
+    costs.iter().map(|(currency, amount)| format!("{amount} {}", excerpt(currency))).collect::<Vec<_>>().join("\n")
 }
 
 fn counted(of: &str, parts: &[(usize, &str)]) -> String {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
 
-use crate::{pipeline::Progress, staged::Transfer, warehouse::bigquery::Uploaded};
+use crate::{flow::run::Progress, staging::Transfer, warehouse::bigquery::Uploaded};
 
 /// A bar on stderr, or nothing.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl ProgressBar {
                     self.0.set_style(style);
                 }
             }
-            Transfer::Got(bytes) => self.0.inc(bytes),
+            Transfer::OnBytes(bytes) => self.0.inc(bytes),
         }
     }
 

@@ -4,12 +4,10 @@ use std::collections::HashMap;
 
 use comfy_table::Table;
 use finops_core::{
-    Costs,
-    amount::total,
-    hint,
-    report::{Action, MonthReport, MonthResult, MonthStatus, PipelineReport, Report, Verb},
+    Costs, hint,
+    model::{amount::total, text::strip_control_chars},
+    report::run::{Action, MonthReport, MonthResult, MonthStatus, MonthVerb, PipelineReport, Report},
     schema::{ChangeKind, SchemaChange},
-    text::harmless,
 };
 use indicatif::HumanBytes;
 use tracing::info_span;
@@ -30,11 +28,11 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
     let heading = [pipeline.pipeline.as_str(), label, &pipeline.export, "->", &pipeline.table];
     let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
-    print(&harmless(&format!("{step}{heading}")));
+    print(&strip_control_chars(&format!("{step}{heading}")));
     // Files of other types than the table's are cast on every load: that is for the plan to tell.
     let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
     for line in schema(told) {
-        print(&harmless(&line));
+        print(&strip_control_chars(&line));
     }
     if !pipeline.months.is_empty() {
         print(&months(&pipeline.months, pipeline.verb, is_plan).to_string());
@@ -77,7 +75,7 @@ fn some_of(names: impl ExactSizeIterator<Item = String>, most: usize) -> String 
     if more == 0 { shown } else { format!("{shown} and {more} more") }
 }
 
-fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
+fn months(months: &[MonthReport], verb: MonthVerb, is_plan: bool) -> Table {
     let mut table = if is_plan {
         new_table(&["Month", "Action", "Files", "Size", "Why"], &[2, 3])
     } else {
@@ -88,7 +86,7 @@ fn months(months: &[MonthReport], verb: Verb, is_plan: bool) -> Table {
             0 => (String::new(), String::new()),
             files => (files.to_string(), HumanBytes(month.bytes).to_string()),
         };
-        let why = harmless(month.error.as_ref().map_or(&month.reason, |error| &error.message));
+        let why = strip_control_chars(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
             table.add_row([period, action(month.action).to_owned(), files, size, why]);
@@ -113,7 +111,7 @@ fn action(action: Action) -> &'static str {
     }
 }
 
-fn result(month: &MonthReport, verb: Verb) -> &'static str {
+fn result(month: &MonthReport, verb: MonthVerb) -> &'static str {
     match month.status() {
         Some(MonthStatus::Loaded) => verb.done(month.action == Action::Reload),
         Some(MonthStatus::Skipped) => "skipped",
@@ -193,7 +191,7 @@ pub fn end_of_run(report: &Report, seconds: u64) {
     let months = || report.pipelines.iter().flat_map(|pipeline| &pipeline.months);
     let count = |status| months().filter(|month| month.status() == Some(status)).count() as u64;
     let loaded = count(MonthStatus::Loaded);
-    // Steps pass the same rows on, and each tells of them: they are summed up as those of the last step that moved any.
+    // StagedSettings pass the same rows on, and each tells of them: they are summed up as those of the last step that moved any.
     let moved = |pipeline: &&PipelineReport| results_of(pipeline).any(|result| result.rows > 0);
     let last = report.pipelines.iter().filter(|pipeline| pipeline.step.is_some()).rfind(moved);
     let summed = || report.pipelines.iter().filter(|pipeline| last.is_none_or(|last| last.step == pipeline.step));

@@ -26,7 +26,7 @@ use super::{
     replaced,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     http,
 };
 
@@ -80,7 +80,7 @@ impl Gcs {
             None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(no_credentials)?,
         };
         let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
-        let cannot = |error: String| Error::new(Kind::Storage, "cannot set up the storage client").cause(error);
+        let cannot = |error: String| Error::new(ErrorKind::Storage, "cannot set up the storage client").cause(error);
         let storage = Storage::builder()
             .with_endpoint(&endpoint)
             .with_credentials(credentials.clone())
@@ -114,7 +114,7 @@ impl Gcs {
             for item in page.items {
                 let bytes = item.size.parse().map_err(|_| {
                     Error::new(
-                        Kind::Storage,
+                        ErrorKind::Storage,
                         format!("{} is listed with the size `{}`", self.uri(&item.name), item.size),
                     )
                 })?;
@@ -125,7 +125,7 @@ impl Gcs {
             match page.next_page_token {
                 Some(next) if token.as_ref() == Some(&next) => {
                     let what = format!("the listing of {} comes back to the same page", self.uri(&prefix));
-                    return Err(Error::new(Kind::Storage, what).hint(hint::SERVER_MAY_BE_AT_FAULT));
+                    return Err(Error::new(ErrorKind::Storage, what).hint(hint::SERVER_MAY_BE_AT_FAULT));
                 }
                 Some(next) => token = Some(next),
                 None => return Ok(objects),
@@ -157,7 +157,7 @@ impl Gcs {
         key: &str,
     ) -> Result<T, Refusal> {
         let failed = |what: &str, cause: Cause| {
-            let error = Error::new(Kind::Storage, format!("cannot {doing}: {what}"))
+            let error = Error::new(ErrorKind::Storage, format!("cannot {doing}: {what}"))
                 .hint(hint::check_network("STORAGE_EMULATOR_HOST"))
                 .cause(cause);
             Refusal { error, status: None }
@@ -229,7 +229,7 @@ impl Gcs {
     fn unreadable(&self, key: &str, error: google_cloud_storage::Error) -> Error {
         match error.http_status_code() {
             Some(status) => self.refused(status, key, "").cause(error),
-            None => Error::new(Kind::Storage, format!("cannot read {}", self.uri(key)))
+            None => Error::new(ErrorKind::Storage, format!("cannot read {}", self.uri(key)))
                 .hint(hint::check_network("STORAGE_EMULATOR_HOST"))
                 .cause(error),
         }
@@ -238,13 +238,13 @@ impl Gcs {
     fn refused(&self, status: u16, key: &str, said: &str) -> Error {
         let object = self.uri(key);
         match status {
-            401 => Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}"))
+            401 => Error::new(ErrorKind::Credentials, format!("the credentials are not accepted for {object}"))
                 .hint(hint::LOG_IN),
-            403 => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
+            403 => Error::new(ErrorKind::Permission, format!("no permission to read {object}: {said}"))
                 .hint(hint::grant_viewer(&self.bucket)),
-            404 => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
+            404 => Error::new(ErrorKind::NotFound, format!("there is no {object}: {said}"))
                 .hint(hint::check_bucket(&self.bucket)),
-            _ => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
+            _ => Error::new(ErrorKind::Storage, format!("{object} was answered with status {status}: {said}"))
                 .hint(hint::RUN_AGAIN_LATER),
         }
     }
@@ -275,5 +275,5 @@ fn said(body: &[u8]) -> String {
 }
 
 fn no_credentials(error: impl std::fmt::Display) -> Error {
-    Error::new(Kind::Credentials, "no usable Google Cloud credentials").hint(hint::LOG_IN).cause(error.to_string())
+    Error::new(ErrorKind::Credentials, "no usable Google Cloud credentials").hint(hint::LOG_IN).cause(error.to_string())
 }

@@ -6,14 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use finops_core::staged::Written;
+use finops_core::formats::Written;
 use md5::{Digest, Md5};
 
 use super::{
     local::{crc32c_text, updated},
     unreadable,
 };
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// What an object's listed checksum is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub async fn hashes(path: PathBuf) -> Result<Option<Hashes>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, error)),
     });
-    hashed.await.map_err(|error| Error::new(Kind::Storage, "a hashing thread ended early").cause(error))?
+    hashed.await.map_err(|error| Error::new(ErrorKind::Storage, "a hashing thread ended early").cause(error))?
 }
 
 fn hash(path: &Path) -> io::Result<Hashes> {

@@ -13,7 +13,7 @@ use finops_core::hint;
 use jiff::Timestamp;
 
 use super::{MOST_ENTRIES, Object, limit::Limit, replaced, unwritable};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A local folder that holds an export.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl Local {
         let (root, folder, pattern) = (self.root.clone(), folder.to_owned(), pattern.to_owned());
         self.blocking(move || {
             if !root.is_dir() {
-                return Err(Error::new(Kind::NotFound, format!("there is no folder {}", root.display()))
+                return Err(Error::new(ErrorKind::NotFound, format!("there is no folder {}", root.display()))
                     .hint(hint::NAME_FOLDER));
             }
             let mut found = Vec::new();
@@ -132,7 +132,7 @@ impl Local {
             let _permit = permit;
             work()
         });
-        task.await.map_err(|error| Error::new(Kind::Storage, "a reading thread ended early").cause(error))?
+        task.await.map_err(|error| Error::new(ErrorKind::Storage, "a reading thread ended early").cause(error))?
     }
 }
 
@@ -204,9 +204,9 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 /// The error for a file or folder here that cannot be read.
 pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
     let kind = match error.kind() {
-        io::ErrorKind::NotFound => Kind::NotFound,
-        io::ErrorKind::PermissionDenied => Kind::Permission,
-        _ => Kind::Storage,
+        io::ErrorKind::NotFound => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => ErrorKind::Permission,
+        _ => ErrorKind::Storage,
     };
     Error::new(kind, format!("cannot read {}", path.display())).hint(hint::READABLE_FILE).cause(error)
 }
@@ -245,6 +245,6 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_says_what_to_check() {
         let error = unreadable(Path::new("a"), io::ErrorKind::NotFound.into());
-        assert_eq!((error.kind(), error.next_step()), (Kind::NotFound, Some(hint::READABLE_FILE)));
+        assert_eq!((error.kind(), error.next_step()), (ErrorKind::NotFound, Some(hint::READABLE_FILE)));
     }
 }

@@ -11,7 +11,11 @@ mod s3;
 use std::{fmt, ops::Range, path::Path};
 
 use bytes::Bytes;
-use finops_core::{delivery::StoredFile, hint, shown::Secret, staged::Written};
+use finops_core::{
+    formats::Written,
+    hint,
+    model::{delivery::StoredFile, shown::Secret},
+};
 pub use gcs::Gcs;
 use hashes::ChecksumKind;
 pub use hashes::{Hashes, hashes};
@@ -23,7 +27,7 @@ pub use local::{Local, crc32c_text, updated};
 pub use s3::S3;
 use tokio::io::AsyncWriteExt;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Entries of a folder that are looked at to name some of its folders.
 const MOST_ENTRIES: usize = 1000;
@@ -52,25 +56,25 @@ impl From<&StoredFile> for Object {
 
 /// Which bytes of an object to read: so many, or all of a shorter one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ReadRange {
     /// The first.
-    Head(u64),
+    First(u64),
     /// The last.
-    Tail(u64),
+    Last(u64),
 }
 
-impl Part {
+impl ReadRange {
     /// Where it lies in an object of so many bytes.
     fn of(self, bytes: u64) -> Range<u64> {
         match self {
-            Self::Head(length) => 0..bytes.min(length),
-            Self::Tail(length) => bytes.saturating_sub(length)..bytes,
+            Self::First(length) => 0..bytes.min(length),
+            Self::Last(length) => bytes.saturating_sub(length)..bytes,
         }
     }
 }
 
 /// Told of bytes as they come.
-pub type Got<'a> = &'a (dyn Fn(u64) + Sync);
+pub type OnBytes<'a> = &'a (dyn Fn(u64) + Sync);
 
 /// What is said of S3 beside the AWS environment, which counts where this is silent.
 #[derive(Clone, Debug, Default)]
@@ -141,8 +145,8 @@ impl Store {
     ///
     /// # Errors
     /// What the store says, naming the object; `Busy` where it was replaced or removed since it was listed.
-    pub async fn read(&self, object: &Object, part: Part) -> Result<Bytes> {
-        let range = part.of(object.bytes);
+    pub async fn read(&self, object: &Object, range: ReadRange) -> Result<Bytes> {
+        let range = range.of(object.bytes);
         if let Self::Local(local) = self {
             return local.read(object, range).await;
         }
@@ -194,7 +198,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Self::read`], what writing says, naming the file, or `Storage` where other bytes arrived.
-    pub async fn fetch(&self, object: &Object, to: &Path, got: Got<'_>) -> Result<Written> {
+    pub async fn fetch(&self, object: &Object, to: &Path, got: OnBytes<'_>) -> Result<Written> {
         let kind = if let Self::Local(local) = self {
             local.fetch(object, to).await?;
             got(object.bytes);
@@ -218,7 +222,7 @@ impl Store {
             _ => {
                 let (uri, bytes) = (self.uri(&object.key), object.bytes);
                 let message = format!("{uri} did not arrive as it is listed: {bytes} bytes, {checksum}");
-                Err(Error::new(Kind::Storage, message).hint(hint::REPLACED_MEANWHILE))
+                Err(Error::new(ErrorKind::Storage, message).hint(hint::REPLACED_MEANWHILE))
             }
         }
     }
@@ -276,15 +280,16 @@ impl fmt::Display for Store {
 
 /// The error for an object that is not the one that was listed any more.
 fn replaced(uri: &str) -> Error {
-    Error::new(Kind::Busy, format!("{uri} was replaced or removed after it was listed")).hint(hint::WAIT_FOR_WRITER)
+    Error::new(ErrorKind::Busy, format!("{uri} was replaced or removed after it was listed"))
+        .hint(hint::WAIT_FOR_WRITER)
 }
 
 /// The error for a file or folder here that cannot be written.
 pub(crate) fn unwritable(path: &Path, error: std::io::Error) -> Error {
     let (kind, hint) = match error.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => (Kind::Storage, hint::DISK_FULL),
-        std::io::ErrorKind::PermissionDenied => (Kind::Permission, hint::MAY_NOT_WRITE),
-        _ => (Kind::Storage, hint::CANNOT_WRITE),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => (ErrorKind::Storage, hint::DISK_FULL),
+        std::io::ErrorKind::PermissionDenied => (ErrorKind::Permission, hint::MAY_NOT_WRITE),
+        _ => (ErrorKind::Storage, hint::CANNOT_WRITE),
     };
     Error::new(kind, format!("cannot write {}", path.display())).hint(hint).cause(error)
 }
@@ -307,6 +312,6 @@ mod tests {
     #[test]
     fn a_file_that_may_not_be_written_says_so() {
         let error = unwritable(Path::new("a"), std::io::ErrorKind::PermissionDenied.into());
-        assert_eq!((error.kind(), error.next_step()), (Kind::Permission, Some(hint::MAY_NOT_WRITE)));
+        assert_eq!((error.kind(), error.next_step()), (ErrorKind::Permission, Some(hint::MAY_NOT_WRITE)));
     }
 }

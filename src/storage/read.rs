@@ -9,7 +9,7 @@ use futures::{StreamExt, stream::BoxStream};
 
 use super::limit::Limit;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     http,
 };
 
@@ -77,13 +77,13 @@ where
         *from += chunk.len() as u64;
         if *from > end {
             let what = format!("{uri} was answered with more bytes than were asked for");
-            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint(hint::SERVER_AT_FAULT)));
+            return Err(Failure::Lasting(Error::new(ErrorKind::Storage, what).hint(hint::SERVER_AT_FAULT)));
         }
         take(chunk).await.map_err(Failure::Lasting)?;
     }
     if *from < end {
         let what = format!("reading {uri} ended {} bytes early", end - *from);
-        return Err(Failure::Passing(Error::new(Kind::Storage, what).hint(hint::RUN_AGAIN_LATER)));
+        return Err(Failure::Passing(Error::new(ErrorKind::Storage, what).hint(hint::RUN_AGAIN_LATER)));
     }
     Ok(())
 }
@@ -93,7 +93,7 @@ where
 async fn in_time<T>(uri: &str, answer: impl Future<Output = T>) -> Result<T, Failure> {
     tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
         let seconds = http::DEADLINE.as_secs();
-        let error = Error::new(Kind::Storage, format!("{uri} did not come within {seconds} s"));
+        let error = Error::new(ErrorKind::Storage, format!("{uri} did not come within {seconds} s"));
         Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
     })
 }
@@ -118,7 +118,7 @@ mod tests {
                 let at = |at: u64| usize::try_from(at).unwrap();
                 let mut bytes = b"0123456789"[at(range.start)..at(range.end)].to_vec();
                 bytes.truncate(script.map_or(10, |(length, _)| length));
-                let broken = Error::new(Kind::Storage, "broken off");
+                let broken = Error::new(ErrorKind::Storage, "broken off");
                 let end = match script {
                     Some((_, true)) => stream::pending().boxed(),
                     Some((_, false)) => stream::once(future::ready(Err(Failure::Passing(broken)))).boxed(),

@@ -26,7 +26,7 @@ use super::{
     replaced,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     http,
 };
 
@@ -50,7 +50,7 @@ impl S3 {
     pub async fn connect(bucket: &str, given: &S3Options) -> Result<Self> {
         // aws-smithy-http-client 1.5 panics without them, for any endpoint.
         if rustls_native_certs::load_native_certs().certs.is_empty() {
-            return Err(Error::new(Kind::Storage, "no root certificates are found, which HTTPS needs")
+            return Err(Error::new(ErrorKind::Storage, "no root certificates are found, which HTTPS needs")
                 .hint(hint::ROOT_CERTIFICATES));
         }
         let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
@@ -123,7 +123,7 @@ impl S3 {
             for object in page.contents() {
                 let (Some(key), Some(Ok(bytes))) = (object.key(), object.size().map(u64::try_from)) else {
                     let what = format!("{} is listed with an object without name or size", self.uri(&prefix));
-                    return Err(Error::new(Kind::Storage, what));
+                    return Err(Error::new(ErrorKind::Storage, what));
                 };
                 let updated = object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
                 let updated = updated.unwrap_or(Timestamp::UNIX_EPOCH);
@@ -166,14 +166,14 @@ impl S3 {
         if is_part && !given.is_some_and(|given| given.starts_with(&format!("bytes {start}-"))) {
             let given = given.unwrap_or("all of it");
             let what = format!("{} was asked for bytes {start} to {end}, and gave {given}", self.uri(&object.key));
-            return Err(Failure::Lasting(Error::new(Kind::Storage, what).hint(hint::NEEDS_RANGES)));
+            return Err(Failure::Lasting(Error::new(ErrorKind::Storage, what).hint(hint::NEEDS_RANGES)));
         }
         kind.set(checksum_kind(&output));
         let key = object.key.clone();
         let chunks =
             stream::unfold(output.body, |mut body| async move { body.next().await.map(|chunk| (chunk, body)) });
         let broken_off = move |error| {
-            let error = Error::new(Kind::Storage, format!("reading {} broke off", self.uri(&key))).cause(error);
+            let error = Error::new(ErrorKind::Storage, format!("reading {} broke off", self.uri(&key))).cause(error);
             Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
         };
         Ok(chunks.map(move |chunk| chunk.map_err(&broken_off)).boxed())
@@ -181,7 +181,8 @@ impl S3 {
 
     /// The error for an object without the ETag that every object has.
     pub(super) fn without_etag(&self, key: &str) -> Error {
-        Error::new(Kind::Storage, format!("{} is listed without an ETag", self.uri(key))).hint(hint::SERVER_AT_FAULT)
+        Error::new(ErrorKind::Storage, format!("{} is listed without an ETag", self.uri(key)))
+            .hint(hint::SERVER_AT_FAULT)
     }
 
     fn refused<E>(&self, key: &str, error: SdkError<E>) -> Error
@@ -190,7 +191,7 @@ impl S3 {
     {
         let object = self.uri(key);
         let Some(response) = error.raw_response() else {
-            return Error::new(Kind::Storage, format!("no answer for {object}"))
+            return Error::new(ErrorKind::Storage, format!("no answer for {object}"))
                 .hint(hint::S3_UNREACHABLE)
                 .cause(error);
         };
@@ -200,33 +201,35 @@ impl S3 {
             (301 | 307, _) | (_, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
                 let region = response.headers().get("x-amz-bucket-region");
                 let hint = region.map_or(hint::AWS_REGION.to_owned(), hint::aws_region);
-                Error::new(Kind::Configuration, format!("{object} is in another region: {said}")).hint(hint)
+                Error::new(ErrorKind::Configuration, format!("{object} is in another region: {said}")).hint(hint)
             }
             (401, _) | (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken") => {
                 let hint = if code == "ExpiredToken" { hint::SIGN_IN } else { hint::RENEW_CREDENTIALS };
-                Error::new(Kind::Credentials, format!("the credentials are not accepted for {object}: {said}"))
+                Error::new(ErrorKind::Credentials, format!("the credentials are not accepted for {object}: {said}"))
                     .hint(hint)
             }
             (_, "RequestTimeTooSkewed") => {
                 let what = format!("the clock of this machine is not that of S3, which refuses {object}: {said}");
-                Error::new(Kind::Credentials, what).hint(hint::SET_CLOCK)
+                Error::new(ErrorKind::Credentials, what).hint(hint::SET_CLOCK)
             }
             // The class that a listing gives does not tell: a restored copy keeps it, and is read.
             (_, "InvalidObjectState") => {
-                Error::new(Kind::Archived, format!("{object} is archived: {said}")).hint(hint::RESTORE_ARCHIVED)
+                Error::new(ErrorKind::Archived, format!("{object} is archived: {said}")).hint(hint::RESTORE_ARCHIVED)
             }
             (_, "AccessDenied" | "KMS.DisabledException") if is_of_key(&said) => {
-                Error::new(Kind::Permission, format!("no permission to decrypt {object}: {said}"))
+                Error::new(ErrorKind::Permission, format!("no permission to decrypt {object}: {said}"))
                     .hint(hint::ALLOW_DECRYPT)
             }
             // A bucket that lets the requester pay says no more than this (seen by others: aws/aws-cli#2557).
-            (403, _) => Error::new(Kind::Permission, format!("no permission to read {object}: {said}"))
+            (403, _) => Error::new(ErrorKind::Permission, format!("no permission to read {object}: {said}"))
                 .hint(hint::allow_s3(&self.bucket)),
-            (404, _) => Error::new(Kind::NotFound, format!("there is no {object}: {said}"))
+            (404, _) => Error::new(ErrorKind::NotFound, format!("there is no {object}: {said}"))
                 .hint(hint::check_bucket(&self.bucket)),
-            (status, _) => Error::new(Kind::Storage, format!("{object} was answered with status {status}: {said}"))
-                .hint(hint::RUN_AGAIN_LATER)
-                .cause(error),
+            (status, _) => {
+                Error::new(ErrorKind::Storage, format!("{object} was answered with status {status}: {said}"))
+                    .hint(hint::RUN_AGAIN_LATER)
+                    .cause(error)
+            }
         }
     }
 }
@@ -241,7 +244,7 @@ fn no_credentials(bucket: &str, error: impl std::error::Error + Send + Sync + 's
     let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
     // Such as `the SSO token has expired and cannot be refreshed` (seen on aws-config 1.13).
     let of_sso = causes.map(ToString::to_string).any(|text| text.to_ascii_lowercase().contains("sso"));
-    Error::new(Kind::Credentials, format!("no usable AWS credentials for s3://{bucket}/"))
+    Error::new(ErrorKind::Credentials, format!("no usable AWS credentials for s3://{bucket}/"))
         .hint(if of_sso { hint::SIGN_IN } else { hint::AWS_CREDENTIALS })
         .cause(error)
 }

@@ -1,4 +1,4 @@
-//! Where billing data goes. Two implementations, one conformance suite (`tests/suite/conformance.rs`).
+//! Where billing data goes. Two implementations, one conformance suite (`tests/suite/warehouse/conformance.rs`).
 //!
 //! A load goes through one sequence, and its types hold the order: [`Warehouse::loaded`], then the listing of the store
 //! beside [`Warehouse::inspect`], [`Warehouse::prepare`], and of each month [`Warehouse::stage`], the checks of
@@ -17,15 +17,19 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod, Costs,
-    groups::{BatchFigures, Groups},
+    files::file_type::FileType,
+    formats::dictionary::known_type,
     hint,
-    schema::{Column, FileType, SchemaChange, known_type},
-    state::LoadRecord,
-    text::short,
+    model::{
+        groups::{BatchFigures, Groups},
+        load_record::LoadRecord,
+        text::excerpt,
+    },
+    schema::{Column, SchemaChange},
 };
 use jiff::civil::Date;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
@@ -181,7 +185,7 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
     let line = |failure: &CastFailure| {
         let CastFailure { column, count, example, expected } = failure;
         let values = if *count == 1 { "1 value is".to_owned() } else { format!("{count} values are") };
-        format!("column {column}: {values} not {expected}, such as `{}`", short(example))
+        format!("column {column}: {values} not {expected}, such as `{}`", excerpt(example))
     };
     let failed: Vec<&CastFailure> = failures.iter().filter(|failure| failure.count > 0).collect();
     let mut lines: Vec<String> = failed.iter().take(SHOWN).map(|failure| line(failure)).collect();
@@ -195,7 +199,7 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
         let mut columns = load.columns.iter();
         columns.find(|column| column.column.name == failure.column).is_some_and(
             |LoadColumn { column, file_type, .. }| {
-                known_type(&column.name).or(file_type.asks_for()).is_some_and(|asked| asked != column.column_type)
+                known_type(&column.name).or(file_type.preferred_type()).is_some_and(|asked| asked != column.column_type)
             },
         )
     };
@@ -209,27 +213,27 @@ fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
     let means_none =
         |failure: &&CastFailure| is_text(&failure.column) && !failure.example.contains(|c: char| c.is_ascii_digit());
     let hint = if failed.iter().any(means_none) && load.no_value.texts.is_empty() {
-        return Some(Error::new(Kind::Data, message).hint(hint::name_no_value(&load.no_value.setting)));
+        return Some(Error::new(ErrorKind::Data, message).hint(hint::name_no_value(&load.no_value.setting)));
     } else if failed.iter().any(would_change) {
         hint::COMPARE_OR_ANOTHER_TABLE
     } else {
         hint::COMPARE_VALUES
     };
-    (!failed.is_empty()).then(|| Error::new(Kind::Data, message).hint(hint))
+    (!failed.is_empty()).then(|| Error::new(ErrorKind::Data, message).hint(hint))
 }
 
 /// The error for a table that finops did not create.
-pub(crate) fn not_ours(table: &str) -> Error {
-    Error::new(Kind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
+pub(crate) fn unmanaged_table(table: &str) -> Error {
+    Error::new(ErrorKind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
         .hint(hint::ANOTHER_TABLE)
 }
 
 /// The error for a table that finops writes in its other way.
-pub(crate) fn another_way(table: &str, target: &Target) -> Error {
+pub(crate) fn written_by_other_pipeline(table: &str, target: &Target) -> Error {
     let (job, pipeline) = ("the job", "the staged pipeline");
     let (written, asked) = if target.staged { (job, pipeline) } else { (pipeline, job) };
     let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
-    Error::new(Kind::ForeignTable, message).hint(hint::TABLE_PER_WAY)
+    Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_WAY)
 }
 
 #[cfg(test)]
@@ -237,9 +241,9 @@ pub(crate) mod test {
     use std::collections::HashMap;
 
     use finops_core::{
-        export::ExportKind,
-        manifest::FileFormat,
-        schema::{Column, ColumnType, FileType},
+        files::file_type::FileType,
+        model::{column_type::ColumnType, kind::ExportKind, manifest::FileFormat},
+        schema::Column,
     };
     use jiff::Timestamp;
 
@@ -250,7 +254,7 @@ pub(crate) mod test {
             pipeline: "aws",
             export_name: "cur".to_owned(),
             name: TableName { dataset: "d".to_owned(), table: "t".to_owned() },
-            layout: ExportKind::Cur.layout(),
+            layout: finops_core::formats::aws_cur::KEY_COLUMNS,
             staged: false,
         }
     }

@@ -4,17 +4,27 @@ use std::collections::HashMap;
 
 use finops_core::{
     BillingPeriod,
-    azure::account::{Account, Part, account},
-    export::ExportKind,
+    files::{
+        column_values::ColumnValues,
+        file_type::{Conversion, FileType},
+    },
+    formats::{
+        azure::account::{Account, Part, account},
+        dictionary::may_be_code,
+    },
     hint,
-    manifest::FileFormat,
-    schema::{Column, ColumnValues, FileType, Reading, may_be_code},
-    state::{LoadRecord, LoadStatus, NetCost, STATE_TABLE, ScopeRecord, Standing, TableLayout},
+    model::{
+        key_columns::{KeyColumns, NetCost},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth, STATE_TABLE, ScopeRecord},
+        manifest::FileFormat,
+    },
+    schema::Column,
 };
 use jiff::{Timestamp, civil::Date};
 
 use super::{Figures, Target, sql::bounds};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A column on its way from the files to the table.
 #[derive(Clone, Debug)]
@@ -29,10 +39,10 @@ pub struct LoadColumn {
 
 impl LoadColumn {
     /// How the files' values become the table's.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> Conversion {
         match self.file_type.reading(self.column.column_type) {
             // A load would take `007` for 7.
-            Reading::AsIs if self.may_be_code() => Reading::Cast,
+            Conversion::None if self.may_be_code() => Conversion::Cast,
             reading => reading,
         }
     }
@@ -130,7 +140,7 @@ pub struct MonthLoad {
     /// What Parquet footers tell of the values of a column, by its name in the files.
     pub values: HashMap<String, ColumnValues>,
     /// The last record, and what the table holds of it now.
-    pub previous: Option<Standing>,
+    pub previous: Option<LoadedMonth>,
     /// Load although the same work may be done already.
     pub force: bool,
     /// The run that loads.
@@ -167,7 +177,7 @@ impl MonthLoad {
     }
 
     /// The first day of the month, as a literal of the partition column's type, where rows lack it.
-    pub(super) fn filled_period(&self, layout: &TableLayout) -> Option<String> {
+    pub(super) fn filled_period(&self, layout: &KeyColumns) -> Option<String> {
         self.fills_period.then(|| bounds(layout, self.billing_period).0)
     }
 
@@ -184,14 +194,14 @@ impl MonthLoad {
     /// # Errors
     /// `Warehouse` where no number follows it: finops did not write such a record.
     pub(super) fn next_sequence(&self) -> Result<i64> {
-        let Some(Standing { record, .. }) = &self.previous else { return Ok(1) };
+        let Some(LoadedMonth { record, .. }) = &self.previous else { return Ok(1) };
         record.sequence.checked_add(1).ok_or_else(|| {
             let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
             let message = format!(
                 "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
                  {sequence}, the largest that the column holds"
             );
-            Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
+            Error::new(ErrorKind::Warehouse, message).hint(hint::REPAIR_STATE)
         })
     }
 
@@ -202,7 +212,7 @@ impl MonthLoad {
 
     /// The state row of this load, but for what only the warehouse knows.
     pub fn record(&self, target: &Target, figures: &Figures) -> NewRecord {
-        let replaced = self.previous.as_ref().and_then(Standing::visible);
+        let replaced = self.previous.as_ref().and_then(LoadedMonth::record_if_in_table);
         NewRecord(LoadRecord {
             pipeline: target.pipeline.to_owned(),
             export_name: target.export_name.clone(),

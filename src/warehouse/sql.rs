@@ -2,9 +2,11 @@
 
 use finops_core::{
     BillingPeriod, Costs,
-    amount::add_to,
-    schema::ColumnType,
-    state::{NetCost, TableLayout},
+    model::{
+        amount::add_to,
+        column_type::ColumnType,
+        key_columns::{KeyColumns, NetCost},
+    },
 };
 
 use super::{Figures, MonthLoad, NoValue};
@@ -70,7 +72,7 @@ impl Dialect {
     }
 
     /// The condition that a row belongs to `period`.
-    pub fn in_period(self, layout: &TableLayout, period: BillingPeriod) -> String {
+    pub fn in_period(self, layout: &KeyColumns, period: BillingPeriod) -> String {
         let column = self.quote(layout.partition);
         let (start, end) = bounds(layout, period);
         format!("{column} >= {start} AND {column} < {end}")
@@ -97,7 +99,7 @@ impl Dialect {
     pub fn cost_query(
         self,
         table: &str,
-        layout: &TableLayout,
+        layout: &KeyColumns,
         load: &MonthLoad,
         of_month: bool,
         sum: impl Fn(&str, &str) -> String,
@@ -221,7 +223,7 @@ fn add(costs: &mut Costs, currency: &str, cost: &str) -> Option<()> {
 }
 
 /// The first value of the table's partition column that belongs to the month, and the first that no longer does.
-pub fn bounds(layout: &TableLayout, period: BillingPeriod) -> (String, String) {
+pub fn bounds(layout: &KeyColumns, period: BillingPeriod) -> (String, String) {
     let literal = |day| match layout.time {
         ColumnType::Date => format!("DATE '{day}'"),
         _ => format!("TIMESTAMP '{day} 00:00:00'"),

@@ -4,13 +4,15 @@ use std::{fmt::Display, str::FromStr};
 
 use finops_core::{
     BillingPeriod, Costs, hint,
-    state::{LoadRecord, LoadStatus, STATE_TABLE},
-    text::short,
+    model::{
+        load_record::{LoadRecord, LoadStatus, STATE_TABLE},
+        text::excerpt,
+    },
 };
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use serde_json::Value;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A column's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ pub(super) fn check_columns(
     wrong.truncate(NAMED);
     wrong.extend((more > 0).then(|| format!("and {more} more")));
     let message = format!("the state table {table} is not as finops creates it: {}", wrong.join("; "));
-    Err(Error::new(Kind::Schema, message).hint(hint::RESTORE_STATE))
+    Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_STATE))
 }
 
 /// Amounts as a JSON object of texts, so that no reader makes floating numbers of them.
@@ -169,13 +171,13 @@ impl StateRow<'_> {
     }
 
     fn unreadable(&self, name: &str, why: impl Display) -> Error {
-        let value = |name: &str| short(self.optional(name).unwrap_or("NULL"));
+        let value = |name: &str| excerpt(self.optional(name).unwrap_or("NULL"));
         let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
         let message = format!(
             "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
              `{}`, which finops does not write there: {why}",
             value(name)
         );
-        Error::new(Kind::Warehouse, message).hint(hint::REPAIR_STATE)
+        Error::new(ErrorKind::Warehouse, message).hint(hint::REPAIR_STATE)
     }
 }

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 
 use finops_core::{
     BillingPeriod,
-    schema::{Column, ColumnType},
-    state::{LoadRecord, Standing, TableLayout},
+    model::{
+        column_type::ColumnType,
+        key_columns::KeyColumns,
+        load_record::{LoadRecord, LoadedMonth},
+    },
+    schema::Column,
 };
 use jiff::Timestamp;
 
@@ -28,7 +32,7 @@ pub struct Target {
     /// The table.
     pub name: TableName,
     /// Its key columns.
-    pub layout: TableLayout,
+    pub layout: KeyColumns,
     /// Whether the staged pipeline writes it: each row tells its delivery then.
     pub staged: bool,
 }
@@ -109,11 +113,11 @@ impl Found {
 }
 
 /// The last record of each month, with the rows that the table has of it now.
-pub fn loaded_months(loaded: &Loaded, found: Option<&Found>) -> BTreeMap<BillingPeriod, Standing> {
+pub fn loaded_months(loaded: &Loaded, found: Option<&Found>) -> BTreeMap<BillingPeriod, LoadedMonth> {
     let with_rows = |(period, record): (&BillingPeriod, &LoadRecord)| {
         let same_table = found.filter(|found| found.created.is_none_or(|created| created <= record.loaded_at));
         let rows_in_table = same_table.and_then(|found| found.rows.get(period)).copied().unwrap_or_default();
-        (*period, Standing { record: record.clone(), rows_in_table })
+        (*period, LoadedMonth { record: record.clone(), rows_in_table })
     };
     loaded.records.iter().map(with_rows).collect()
 }

@@ -1,5 +1,8 @@
 //! What to do with each month, and why. Pure: deliveries and state in, decisions out.
 
+pub mod age;
+pub mod kinds;
+pub mod leave_out;
 mod one;
 mod pieces;
 mod scopes;
@@ -9,14 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use crate::{
-    delivery::Delivery,
-    export::Provider,
-    leave_out::LeaveOut,
-    manifest::ManifestError,
-    period::BillingPeriod,
-    run_id::began,
-    state::{LoadStatus, ScopeRecord, Standing},
-    text::message,
+    model::{
+        delivery::Delivery,
+        load_record::{LoadStatus, LoadedMonth, ScopeRecord},
+        manifest::ManifestError,
+        period::BillingPeriod,
+        provider::Provider,
+        run_id::started_at,
+        text::message,
+    },
+    plan::leave_out::LeaveOut,
 };
 
 /// A month as it was discovered.
@@ -45,7 +50,7 @@ pub struct Rules {
 /// Which of an export's deliveries count, as its settings say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The scopes, as [`crate::azure::scope::normalized`] writes them; all where it is empty.
+    /// The scopes, as [`crate::formats::azure::scope::normalized`] writes them; all where it is empty.
     pub scopes: BTreeSet<String>,
     /// Runs to unite with the newest one of their scope, in lower case.
     pub keep_runs: BTreeSet<String>,
@@ -146,7 +151,7 @@ impl Decided {
 /// together, each scope's as said; so are pieces of a month.
 pub fn plan(
     candidates: Vec<Candidate>,
-    standing: &BTreeMap<BillingPeriod, Standing>,
+    standing: &BTreeMap<BillingPeriod, LoadedMonth>,
     selection: &Selection,
     rules: &Rules,
 ) -> Vec<PlannedMonth> {
@@ -171,7 +176,7 @@ pub fn plan(
 fn decide(
     billing_period: BillingPeriod,
     candidates: Vec<Candidate>,
-    months: &BTreeMap<BillingPeriod, Standing>,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
     selection: &Selection,
     rules: &Rules,
 ) -> Option<PlannedMonth> {
@@ -242,7 +247,10 @@ fn crossing(period: BillingPeriod, deliveries: &[Delivery], broken: &[(String, M
     broken.iter().find_map(crosses)
 }
 
-fn months_beside(period: BillingPeriod, months: &BTreeMap<BillingPeriod, Standing>) -> impl Iterator<Item = &Standing> {
+fn months_beside(
+    period: BillingPeriod,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
+) -> impl Iterator<Item = &LoadedMonth> {
     [period.before(), period.after()].into_iter().filter_map(|month| months.get(&month))
 }
 
@@ -266,9 +274,9 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<Unusable> {
 
 /// Why a month without a readable manifest stays as it is: the table has what was delivered before all that is there was
 /// archived. A copy in an archive keeps its time.
-fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&Standing>) -> Option<String> {
+fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&LoadedMonth>) -> Option<String> {
     let record = &standing.filter(|standing| is_whole(standing))?.record;
-    let looked_at = began(&record.run_id).unwrap_or(record.loaded_at);
+    let looked_at = started_at(&record.run_id).unwrap_or(record.loaded_at);
     let is_archived = |(_, error): &(String, ManifestError)| matches!(error.parts().1, ManifestError::Archived { .. });
     let does_not_count = |(_, error): &(String, ManifestError)| match error.parts().1 {
         ManifestError::Archived { written } => *written <= looked_at,
@@ -281,18 +289,18 @@ fn loaded_before_archived(broken: &[(String, ManifestError)], standing: Option<&
 
 /// Which of a month's deliveries should stand: the greatest. Whether its files are there has no say.
 pub fn rank(delivery: &Delivery) -> (bool, Date, Timestamp, &str) {
-    (!delivery.is_empty(), delivery.reach(), delivery.issued(), &delivery.manifest_uri)
+    (!delivery.is_empty(), delivery.reach(), delivery.issued_at(), &delivery.manifest_uri)
 }
 
 /// Whether the table has what was loaded.
-pub fn is_whole(standing: &Standing) -> bool {
+pub fn is_whole(standing: &LoadedMonth) -> bool {
     standing.record.status == LoadStatus::Loaded && standing.record.rows == standing.rows_in_table
 }
 
 /// What is recorded of a month's scopes, as far as it still counts: the table has rows of the month, and the settings have not
 /// set it aside.
-pub fn recorded<'a>(standing: Option<&'a Standing>, selection: &Selection) -> Vec<&'a ScopeRecord> {
-    let of_standing = standing.and_then(Standing::visible).and_then(|record| record.scopes.as_ref());
+pub fn recorded<'a>(standing: Option<&'a LoadedMonth>, selection: &Selection) -> Vec<&'a ScopeRecord> {
+    let of_standing = standing.and_then(LoadedMonth::record_if_in_table).and_then(|record| record.scopes.as_ref());
     let counts = |scope: &&ScopeRecord| selection.has_scope(&scope.scope) && !selection.leaves_out(scope);
     of_standing.into_iter().flatten().filter(counts).collect()
 }

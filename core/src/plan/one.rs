@@ -3,35 +3,35 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::{Decided, Decision, Rules, is_whole, minute, shown};
-use crate::{
+use crate::model::{
     delivery::Delivery,
-    run_id::began,
-    state::{LoadRecord, LoadStatus, Standing},
+    load_record::{LoadRecord, LoadStatus, LoadedMonth},
+    run_id::started_at,
 };
 
 /// Decides on the first of `ranked` that can be loaded; `None` where there is none.
-pub(super) fn decide(ranked: &[Delivery], standing: Option<&Standing>, rules: &Rules) -> Option<Decided> {
+pub(super) fn decide(ranked: &[Delivery], standing: Option<&LoadedMonth>, rules: &Rules) -> Option<Decided> {
     let best = ranked.first()?;
-    if let Some(stand_in) = stand_in(ranked, standing) {
-        let (decision, reason) = weigh(stand_in.clone(), standing, rules);
+    if let Some(fallback_delivery) = fallback_delivery(ranked, standing) {
+        let (decision, reason) = decide_on(fallback_delivery.clone(), standing, rules);
         if matches!(decision, Decision::Load(_) | Decision::Reload(_)) {
             let (_, waits) = wait(best, rules);
             let reason = format!("{reason}; {} is still {waits}", best.manifest.execution_id);
-            return Some(Decided::new(&stand_in.manifest.execution_id, decision, reason));
+            return Some(Decided::new(&fallback_delivery.manifest.execution_id, decision, reason));
         }
     }
-    let (decision, mut reason) = weigh(best.clone(), standing, rules);
-    reason.extend(passed_over(best, ranked));
+    let (decision, mut reason) = decide_on(best.clone(), standing, rules);
+    reason.extend(ignored_newer_delivery(best, ranked));
     Some(Decided::new(&best.manifest.execution_id, decision, reason))
 }
 
 /// What can be loaded while the first of `ranked` waits for its files, if that improves on what stands.
-fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&'a Delivery> {
+fn fallback_delivery<'a>(ranked: &'a [Delivery], standing: Option<&LoadedMonth>) -> Option<&'a Delivery> {
     let at =
         ranked.iter().position(|delivery| !delivery.is_empty() && delivery.missing.is_empty()).filter(|at| *at > 0)?;
-    let stand_in = &ranked[at];
+    let fallback_delivery = &ranked[at];
     let Some(standing) = standing.filter(|standing| standing.rows_in_table > 0 || is_whole(standing)) else {
-        return Some(stand_in);
+        return Some(fallback_delivery);
     };
     let record = &standing.record;
     let known = ranked.iter().position(|delivery| delivery.manifest.execution_id == record.execution_id);
@@ -39,17 +39,17 @@ fn stand_in<'a>(ranked: &'a [Delivery], standing: Option<&Standing>) -> Option<&
         at <= known
     } else {
         // Its manifest is gone: the record knows how far it reached and when it was issued.
-        let is_newer = stand_in.issued() > record.issued_at.unwrap_or(record.loaded_at);
-        !is_whole(standing) || (is_newer && !reaches_less(stand_in, record))
+        let is_newer = fallback_delivery.issued_at() > record.issued_at.unwrap_or(record.loaded_at);
+        !is_whole(standing) || (is_newer && !reaches_less(fallback_delivery, record))
     };
-    better.then_some(stand_in)
+    better.then_some(fallback_delivery)
 }
 
 /// What is to be said of a delivery that is newer than `best` and still not the one that counts.
-pub(super) fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
-    let newest = deliveries.iter().max_by_key(|delivery| delivery.issued())?;
-    let (id, until) = (&newest.manifest.execution_id, newest.manifest.until);
-    if newest.issued() <= best.issued() || *id == best.manifest.execution_id {
+pub(super) fn ignored_newer_delivery(best: &Delivery, deliveries: &[Delivery]) -> Option<String> {
+    let newest = deliveries.iter().max_by_key(|delivery| delivery.issued_at())?;
+    let (id, until) = (&newest.manifest.execution_id, newest.manifest.covers_until);
+    if newest.issued_at() <= best.issued_at() || *id == best.manifest.execution_id {
         return None;
     }
     let why = match until {
@@ -57,11 +57,12 @@ pub(super) fn passed_over(best: &Delivery, deliveries: &[Delivery]) -> Option<St
         Some(until) => format!("ends with {until}"),
         None => "does not tell its last day".to_owned(),
     };
-    let than = best.manifest.until.filter(|_| !newest.is_empty()).map(|day| format!(", not {day}")).unwrap_or_default();
+    let than =
+        best.manifest.covers_until.filter(|_| !newest.is_empty()).map(|day| format!(", not {day}")).unwrap_or_default();
     Some(format!("; the newer {id} is left out: it {why}{than}"))
 }
 
-fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Decision, String) {
+fn decide_on(delivery: Delivery, standing: Option<&LoadedMonth>, rules: &Rules) -> (Decision, String) {
     if delivery.manifest.files.is_empty() {
         return (Decision::Skip { empty: true }, "empty delivery: its manifest lists no files".to_owned());
     }
@@ -69,7 +70,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
         return (Decision::Skip { empty: true }, "empty delivery: its manifest counts no rows".to_owned());
     }
     let whole = standing.filter(|standing| is_whole(standing));
-    if let Some(Standing { record, .. }) = whole.filter(|_| !rules.force)
+    if let Some(LoadedMonth { record, .. }) = whole.filter(|_| !rules.force)
         && record.fingerprint != delivery.fingerprint
         && reaches_less(&delivery, record)
     {
@@ -103,7 +104,7 @@ fn weigh(delivery: Delivery, standing: Option<&Standing>, rules: &Rules) -> (Dec
 }
 
 /// How the table differs from what was loaded.
-pub(super) fn damage(standing: &Standing) -> String {
+pub(super) fn damage(standing: &LoadedMonth) -> String {
     let record = &standing.record;
     match record.status {
         LoadStatus::Unverified => "its last load did not verify".to_owned(),
@@ -121,7 +122,7 @@ pub(super) fn damage(standing: &Standing) -> String {
 fn narrower(delivery: &Delivery, record: &LoadRecord) -> String {
     let day = |day: Option<Date>| day.map(|day| day.to_string()).unwrap_or_default();
     let (id, until, covered) =
-        (&delivery.manifest.execution_id, day(delivery.manifest.until), day(record.covers_until));
+        (&delivery.manifest.execution_id, day(delivery.manifest.covers_until), day(record.covers_until));
     format!(
         "{} is loaded and covers the month until {covered}; {id} ends with {until} and is left out",
         record.execution_id
@@ -130,7 +131,7 @@ fn narrower(delivery: &Delivery, record: &LoadRecord) -> String {
 
 /// Whether the delivery ends before the one that was loaded does, as far as both days are known.
 fn reaches_less(delivery: &Delivery, record: &LoadRecord) -> bool {
-    delivery.manifest.until.zip(record.covers_until).is_some_and(|(until, covered)| until < covered)
+    delivery.manifest.covers_until.zip(record.covers_until).is_some_and(|(until, covered)| until < covered)
 }
 
 /// Whether none of its files is there, not even in another size.
@@ -145,7 +146,7 @@ fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision,
     } else {
         format!("new delivery, in place of {}", record.execution_id)
     };
-    let Some(Unreplaced { tails, since }) = unreplaced(&delivery, record) else {
+    let Some(NotYetOverwritten { tails, since }) = files_not_yet_overwritten(&delivery, record) else {
         return (Decision::Reload(delivery), reason);
     };
     let (left, of, loaded) = (tails.len(), delivery.files.len(), minute(record.loaded_at));
@@ -162,7 +163,7 @@ fn replace(delivery: Delivery, record: &LoadRecord, rules: &Rules) -> (Decision,
 }
 
 /// What is still as it was when another delivery began to take its place.
-pub(super) struct Unreplaced<'a> {
+pub(super) struct NotYetOverwritten<'a> {
     pub tails: Vec<&'a str>,
     /// From when on it is waited for.
     pub since: Timestamp,
@@ -178,21 +179,25 @@ fn lies_elsewhere(delivery: &Delivery, record: &LoadRecord) -> bool {
 
 /// The files of a complete delivery that are still those that `record` tells of, as far as the times of files that are
 /// overwritten tell: `None` where all were written anew since, or none was, as with a mirror that keeps the times.
-pub(super) fn unreplaced<'a>(delivery: &'a Delivery, record: &LoadRecord) -> Option<Unreplaced<'a>> {
-    if !delivery.manifest.in_place || lies_elsewhere(delivery, record) {
+pub(super) fn files_not_yet_overwritten<'a>(
+    delivery: &'a Delivery,
+    record: &LoadRecord,
+) -> Option<NotYetOverwritten<'a>> {
+    if !delivery.manifest.overwrites_previous || lies_elsewhere(delivery, record) {
         return None;
     }
     // The run listed the files after it began; what was replaced between that and the record's time is new.
-    let looked_at = began(&record.run_id).map_or(record.loaded_at, |began| began.min(record.loaded_at));
+    let looked_at = started_at(&record.run_id).map_or(record.loaded_at, |began| began.min(record.loaded_at));
     let last_change = delivery.files.iter().map(|file| file.updated).fold(delivery.delivered_at, Timestamp::max);
     // Nothing is missing, so files and tails are in the same order.
     let files = delivery.files.iter().zip(&delivery.manifest.files);
-    let tails: Vec<&str> = files.filter(|(file, _)| file.updated < looked_at).map(|(_, f)| f.tail.as_str()).collect();
+    let tails: Vec<&str> =
+        files.filter(|(file, _)| file.updated < looked_at).map(|(_, f)| f.relative_path.as_str()).collect();
     // Where the manifest tells sizes, files that did not change may well be the new delivery's, and the month must not wait
     // for as long as deliveries follow each other.
     let sizes_agree = delivery.files.iter().zip(&delivery.manifest.files).all(|(file, f)| f.bytes == Some(file.bytes));
     let since = if sizes_agree { looked_at } else { last_change };
-    (last_change >= looked_at && !tails.is_empty()).then_some(Unreplaced { tails, since })
+    (last_change >= looked_at && !tails.is_empty()).then_some(NotYetOverwritten { tails, since })
 }
 
 pub(super) fn wait(delivery: &Delivery, rules: &Rules) -> (Decision, String) {

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{Failure, Rules, one::wait, rank};
-use crate::{delivery::Delivery, hint};
+use crate::{hint, model::delivery::Delivery};
 
 /// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
@@ -44,15 +44,17 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
         }
     }
     // What lies within a newer run that begins with the month adds nothing.
-    let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued()));
+    let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued_at()));
     pieces.retain(|run| {
-        whole.is_none_or(|(reach, issued)| run.manifest.from.is_none_or(|from| from > reach || run.issued() >= issued))
+        whole.is_none_or(|(reach, issued)| {
+            run.manifest.from.is_none_or(|from| from > reach || run.issued_at() >= issued)
+        })
     });
     let ranges: Vec<(Date, Date, Timestamp)> =
-        pieces.iter().map(|run| (first(run), run.reach(), run.issued())).collect();
+        pieces.iter().map(|run| (first(run), run.reach(), run.issued_at())).collect();
     pieces.retain(|run| {
         let within = |(start, end, issued): &(Date, Date, Timestamp)| {
-            *start <= first(run) && run.reach() <= *end && *issued > run.issued()
+            *start <= first(run) && run.reach() <= *end && *issued > run.issued_at()
         };
         !ranges.iter().any(within)
     });
@@ -98,7 +100,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
     if let Some(last) = tiled.runs.last() {
         let is_settled = |run: &Delivery| {
             let end = run.reach().to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::MAX, |day| day.timestamp());
-            run.issued().duration_since(end) >= SETTLES_AFTER
+            run.issued_at().duration_since(end) >= SETTLES_AFTER
         };
         let settling = if tiled.runs.iter().all(is_settled) { "" } else { ", settling" };
         let (used, until) = (tiled.runs.len(), last.reach());

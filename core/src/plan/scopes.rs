@@ -8,18 +8,20 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
     Decided, Decision, Failure, Rules, Selection, is_whole, minute,
-    one::{damage, passed_over, unreplaced, wait},
+    one::{damage, files_not_yet_overwritten, ignored_newer_delivery, wait},
     pieces::{self, Tiled},
     recorded,
 };
 use crate::{
-    azure::scope::{conflict, listed},
-    delivery::Delivery,
+    formats::azure::scope::{conflict, listed},
     hint,
-    manifest::ManifestError,
-    period::BillingPeriod,
-    state::{LoadRecord, ScopeRecord, Standing},
-    text::short,
+    model::{
+        delivery::Delivery,
+        load_record::{LoadRecord, LoadedMonth, ScopeRecord},
+        manifest::ManifestError,
+        period::BillingPeriod,
+        text::excerpt,
+    },
 };
 
 /// A scope's run that is older than the newest one by more than this is named.
@@ -27,7 +29,7 @@ const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
 
 /// What a month's decision goes by, beside its deliveries.
 pub(super) struct Month<'a> {
-    pub standing: Option<&'a Standing>,
+    pub standing: Option<&'a LoadedMonth>,
     pub selection: &'a Selection,
     pub rules: &'a Rules,
     /// Manifests that cannot be used.
@@ -38,7 +40,7 @@ pub(super) struct Month<'a> {
 pub(super) fn is_plain(
     deliveries: &[Delivery],
     broken: &[(String, ManifestError)],
-    standing: Option<&Standing>,
+    standing: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> bool {
     if selection.are_months {
@@ -60,8 +62,8 @@ pub(super) fn is_plain(
 /// The scopes of the month before of which the month has nothing.
 pub(super) fn missing(
     deliveries: &[Delivery],
-    standing: Option<&Standing>,
-    last: &Standing,
+    standing: Option<&LoadedMonth>,
+    last: &LoadedMonth,
     selection: &Selection,
 ) -> Option<String> {
     let of_last: BTreeSet<&str> = recorded(Some(last), selection).iter().map(|record| record.scope.as_str()).collect();
@@ -131,7 +133,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
     let waits = choices.iter().any(|(_, choice)| choice.waits);
     let gone = choices.iter().filter_map(|(scope, choice)| Some((scope, choice.gone.as_ref()?)));
     let gone: Vec<String> = gone
-        .map(|(scope, gone)| if scope.is_empty() { gone.clone() } else { format!("{}: {gone}", short(scope)) })
+        .map(|(scope, gone)| if scope.is_empty() { gone.clone() } else { format!("{}: {gone}", excerpt(scope)) })
         .collect();
     // From the first delivery on that could have replaced what is loaded.
     let newest = newest_of_new(&runs, month).map(|newest| first_new.map_or(newest, |first| first.min(newest)));
@@ -163,7 +165,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
             let decision = if standing.rows_in_table == 0 { Decision::Load } else { Decision::Reload };
             decided(Some(&united), decision(united.clone()), damage(standing))
         }
-        (_, Some(Standing { record, .. })) => {
+        (_, Some(LoadedMonth { record, .. })) => {
             if record.fingerprint == united.fingerprint && !month.rules.force {
                 let reason = format!("already loaded on {}", minute(record.loaded_at));
                 return decided(Some(&united), Decision::Skip { empty: false }, reason);
@@ -206,7 +208,7 @@ fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, 
             None => {
                 let reason = format!(
                     "run {} does not tell its scope, and there are runs of several: {found}",
-                    short(&run.manifest.execution_id)
+                    excerpt(&run.manifest.execution_id)
                 );
                 return Err((reason, hint::RUN_WITHOUT_SCOPE));
             }
@@ -285,14 +287,15 @@ fn choose(scope: Scope<'_>, month: &Month<'_>) -> Choice {
 fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let (mut ranked, pieces): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|run| run.manifest.from.is_none());
     let Some(first) = ranked.first() else { return Choice::default() };
-    let passed_over = passed_over(first, &ranked).map(|why| why.trim_start_matches("; ").to_owned());
+    let ignored_newer_delivery =
+        ignored_newer_delivery(first, &ranked).map(|why| why.trim_start_matches("; ").to_owned());
     let of_piece = |run: &Delivery| {
-        let first = run.manifest.from.filter(|_| run.issued() > ranked[0].issued())?;
+        let first = run.manifest.from.filter(|_| run.issued_at() > ranked[0].issued_at())?;
         Some(format!("the newer {} is left out: it begins with {first}", run.manifest.execution_id))
     };
-    let left_out = pieces.iter().max_by_key(|run| run.issued()).and_then(of_piece);
-    let passed_over: Vec<String> = passed_over.into_iter().chain(left_out).collect();
-    let passed_over = (!passed_over.is_empty()).then(|| passed_over.join("; "));
+    let left_out = pieces.iter().max_by_key(|run| run.issued_at()).and_then(of_piece);
+    let ignored_newer_delivery: Vec<String> = ignored_newer_delivery.into_iter().chain(left_out).collect();
+    let ignored_newer_delivery = (!ignored_newer_delivery.is_empty()).then(|| ignored_newer_delivery.join("; "));
     let at = ranked.iter().position(|run| !run.is_empty() && run.missing.is_empty());
     if first.is_empty() {
         return Choice { note: Some("empty delivery".to_owned()), ..Choice::default() };
@@ -302,7 +305,7 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let stale = matches!(decision, Decision::Wait { stale: true });
     let failure = stale.then(|| Failure { stale: true, reason: waiting.clone(), hint: hint::MIRROR_RUNNING });
     match at {
-        Some(0) => Choice { note: passed_over, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
+        Some(0) => Choice { note: ignored_newer_delivery, runs: vec![ranked.swap_remove(0)], ..Choice::default() },
         Some(at) => Choice { note: Some(waiting), runs: vec![ranked.swap_remove(at)], failure, ..Choice::default() },
         None => Choice { note: Some(waiting), waits: true, failure, ..Choice::default() },
     }
@@ -322,7 +325,7 @@ fn less_than_loaded(runs: &[Delivery], loaded: &[&ScopeRecord]) -> Option<String
     let is_there = runs.iter().any(|run| run.manifest.execution_id == newest.execution_id);
     let covered: Option<Date> = of_newest().filter_map(|record| record.covers_until.or(record.last_day)).max();
     let reach = runs.iter().map(Delivery::reach).max();
-    let issued: Option<Timestamp> = runs.iter().map(Delivery::issued).max();
+    let issued: Option<Timestamp> = runs.iter().map(Delivery::issued_at).max();
     let id = &newest.execution_id;
     match (reach, issued) {
         (None, _) | (_, None) => Some(format!("the files of run {id}, which is loaded, are not there any more")),
@@ -378,7 +381,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, rules: &Rules) -> Opti
         let run = Delivery { manifest: manifest.clone(), files: files.to_vec(), ..united.clone() };
         // Where it lies is where it was loaded from: the run is the same.
         let of_run = LoadRecord { manifest_uri: united.manifest_uri.clone(), ..record.clone() };
-        if let Some(left) = unreplaced(&run, &of_run)
+        if let Some(left) = files_not_yet_overwritten(&run, &of_run)
             && rules.now.duration_since(left.since) <= rules.wait_max
         {
             let (left, of) = (left.tails.len(), files.len());
@@ -394,8 +397,8 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
     let of_several = names.len() > 1;
     if of_several {
         let used: BTreeSet<&Option<String>> = runs.iter().map(|run| &run.manifest.scope).collect();
-        let newest = runs.iter().map(Delivery::issued).max();
-        let is_old = |run: &&Delivery| newest.is_some_and(|newest| newest.duration_since(run.issued()) > OLD_AFTER);
+        let newest = runs.iter().map(Delivery::issued_at).max();
+        let is_old = |run: &&Delivery| newest.is_some_and(|newest| newest.duration_since(run.issued_at()) > OLD_AFTER);
         let old: BTreeSet<&str> = runs.iter().filter(is_old).filter_map(|run| run.manifest.scope.as_deref()).collect();
         let (used, all, late) = (used.len(), names.len(), old.len());
         let late = (late > 0).then(|| format!(", {late} older than 36 h: {}", listed(old.into_iter())));
@@ -403,7 +406,7 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
     }
     let noted = choices.iter().filter_map(|(name, choice)| Some((name, choice.note.as_ref()?)));
     let note = |(name, note): (&String, &String)| {
-        if of_several { format!("{}: {note}", short(name)) } else { note.clone() }
+        if of_several { format!("{}: {note}", excerpt(name)) } else { note.clone() }
     };
     let notes: Vec<String> = noted.map(note).collect();
     let more = notes.len().saturating_sub(3);
@@ -417,7 +420,7 @@ fn said(names: &BTreeSet<String>, runs: &[Delivery], choices: &[(String, Choice)
 /// What fails an export whose settings name a scope of which nothing is there, in any month: a name may be misspelt.
 pub(super) fn unknown<'a>(
     deliveries: impl Iterator<Item = &'a Delivery>,
-    months: &BTreeMap<BillingPeriod, Standing>,
+    months: &BTreeMap<BillingPeriod, LoadedMonth>,
     selection: &Selection,
 ) -> Option<Failure> {
     let mut unknown: BTreeSet<&str> = selection.scopes.iter().map(String::as_str).collect();
@@ -436,15 +439,17 @@ pub(super) fn unknown<'a>(
 }
 
 /// What fails a usage month that is loaded with days of the month beside it, once that month is there and has these days.
-pub(super) fn doubled(month: &Standing, beside: &Standing) -> Option<Failure> {
-    let runs = |standing: &'_ Standing| standing.visible().and_then(|record| record.scopes.clone()).unwrap_or_default();
+pub(super) fn doubled(month: &LoadedMonth, beside: &LoadedMonth) -> Option<Failure> {
+    let runs = |standing: &'_ LoadedMonth| {
+        standing.record_if_in_table().and_then(|record| record.scopes.clone()).unwrap_or_default()
+    };
     let (own, others) = (runs(month), runs(beside));
     let has = |run: &ScopeRecord, day: Date| {
         let range = |other: &ScopeRecord| Some(other.first_day? <= day && day <= other.last_day?);
         others.iter().filter(|other| other.scope == run.scope).any(|other| range(other) == Some(true))
     };
     let (run, day) = own.iter().find_map(|run| Some((run, *run.outside.iter().find(|day| has(run, **day))?)))?;
-    let (id, period) = (short(&run.execution_id), beside.record.billing_period);
+    let (id, period) = (excerpt(&run.execution_id), beside.record.billing_period);
     let reason =
         format!("run {id} has rows of {day}, and {period}, which has that day too, is loaded: they may be there twice");
     Some(Failure { stale: false, reason, hint: hint::DAY_TWICE })

@@ -8,8 +8,13 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, ColumnType, FileColumn, FileType, MonthColumns, Reading, known_type};
-use crate::period::BillingPeriod;
+use super::{Column, FileColumn, MonthColumns};
+use crate::model::period::BillingPeriod;
+use crate::{
+    files::file_type::{Conversion, FileType},
+    formats::dictionary::known_type,
+    model::column_type::ColumnType,
+};
 
 /// What happens to a column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,7 +48,7 @@ pub struct SchemaChange {
 }
 
 /// What must happen to a table with the columns `existing` so that it takes `wanted`, the union of `months`.
-pub fn additions(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
+pub fn table_changes(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
     let periods = periods(months);
     let change = |column: &Column, change, from: Option<String>, reason: &str| SchemaChange {
@@ -65,7 +70,7 @@ pub fn additions(existing: &[Column], wanted: &[Column], months: &[MonthColumns]
 }
 
 /// The files' columns that a table with `columns` converts or cannot take.
-pub fn castings(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
+pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let places: HashMap<&str, (usize, ColumnType)> =
         columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), (at, c.column_type))).collect();
     let mut found: BTreeMap<(usize, String), SchemaChange> = BTreeMap::new();
@@ -97,37 +102,37 @@ fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> 
     let from = column.file_type;
     let keeps = |how: &dyn Display| Some((ChangeKind::Cast, format!("the column keeps its type: {how}")));
     match (from.reading(to), from) {
-        (Reading::Never, FileType::Other) => {
+        (Conversion::Unsupported, FileType::Other) => {
             let reason =
                 "finops makes no column of its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)";
             Some((ChangeKind::Refuse, reason.to_owned()))
         }
-        (Reading::Never, _) if to == ColumnType::Foreign => {
+        (Conversion::Unsupported, _) if to == ColumnType::Foreign => {
             Some((ChangeKind::Refuse, "the table's column has a type that finops does not write".to_owned()))
         }
-        (Reading::Never, _) => Some((ChangeKind::Refuse, format!("{from} values are no {to} values"))),
-        (Reading::Cast, FileType::Double) => {
+        (Conversion::Unsupported, _) => Some((ChangeKind::Refuse, format!("{from} values are no {to} values"))),
+        (Conversion::Cast, FileType::Double) => {
             Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
         }
-        (Reading::Cast, FileType::TimeText(_)) => {
+        (Conversion::Cast, FileType::TimeText(_)) => {
             Some((ChangeKind::Cast, "each text becomes the day or moment that it stands for".to_owned()))
         }
-        (Reading::Cast, FileType::Timestamp) if to == ColumnType::Date => {
+        (Conversion::Cast, FileType::Timestamp) if to == ColumnType::Date => {
             Some((ChangeKind::Cast, "each moment becomes its day: it must be midnight".to_owned()))
         }
-        (Reading::Cast, FileType::Map(_)) => {
+        (Conversion::Cast, FileType::Map(_)) => {
             Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
         }
-        (Reading::Cast, _) => keeps(&format!("the values are converted to {to}")),
+        (Conversion::Cast, _) => keeps(&format!("the values are converted to {to}")),
         // Well-known columns have their type whatever a manifest says.
-        (Reading::AsIs, FileType::Text(Some(named)))
+        (Conversion::None, FileType::Text(Some(named)))
             if known_type(&column.name).is_none()
                 && named != to
                 && (named, to) != (ColumnType::Int64, ColumnType::Decimal) =>
         {
             keeps(&format!("the values are read as {to}"))
         }
-        (Reading::AsIs, _) => None,
+        (Conversion::None, _) => None,
     }
 }
 
@@ -155,7 +160,10 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::{MapForm, prepared, union};
+    use crate::{
+        files::file_type::MapForm,
+        schema::{columns_after, union},
+    };
 
     fn month(period: &str, columns: &[(&str, FileType)]) -> MonthColumns {
         let columns = columns.iter().map(|(name, file_type)| FileColumn {
@@ -178,9 +186,9 @@ mod tests {
     /// What is planned for `months`: column, what happens, from, to, months.
     fn plan(existing: &[Column], months: &[MonthColumns]) -> Vec<String> {
         let wanted = union(months, &[]);
-        let mut changes = additions(existing, &wanted, months);
-        let columns = prepared(Some(existing), &wanted, &changes);
-        changes.extend(castings(&columns, months));
+        let mut changes = table_changes(existing, &wanted, months);
+        let columns = columns_after(Some(existing), &wanted, &changes);
+        changes.extend(conversions(&columns, months));
         let line = |c: &SchemaChange| {
             let periods: Vec<_> = c.billing_periods.iter().map(ToString::to_string).collect();
             let from = c.from.as_deref().unwrap_or("-");
@@ -240,7 +248,7 @@ mod tests {
                 "tags Cast MAP STRING 2025-09",
             ]
         );
-        let changes = castings(&existing, &months);
+        let changes = conversions(&existing, &months);
         assert_eq!(refused(&changes, "2025-09".parse().unwrap()).unwrap().column, "m");
         assert_eq!(refused(&changes, "2025-08".parse().unwrap()), None);
     }
@@ -251,7 +259,7 @@ mod tests {
         let columns: Vec<_> = tags.iter().map(|tag| (tag.as_str(), FileType::Text(None))).collect();
         let months: Vec<_> =
             (0..36).map(|n| month(&format!("20{}-{:02}", 23 + n / 12, n % 12 + 1), &columns)).collect();
-        let changes = additions(&[column("cost", ColumnType::Decimal)], &union(&months, &[]), &months);
+        let changes = table_changes(&[column("cost", ColumnType::Decimal)], &union(&months, &[]), &months);
         let newest_first: Vec<_> = months.iter().rev().map(|month| month.billing_period).collect();
         assert_eq!(changes.iter().map(|change| &change.column).collect::<Vec<_>>(), tags.iter().collect::<Vec<_>>());
         assert!(changes.iter().all(|change| change.billing_periods == newest_first));

@@ -4,8 +4,8 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::{ColumnType, known_type};
-use crate::period::BillingPeriod;
+use crate::model::period::BillingPeriod;
+use crate::{formats::dictionary::known_type, model::column_type::ColumnType};
 
 /// A day that is written so.
 #[derive(Clone, Debug, PartialEq, Eq)]

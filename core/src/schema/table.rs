@@ -4,8 +4,13 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeKind, ColumnType, ColumnValues, FileType, SchemaChange, known_type, names::former_name};
-use crate::period::BillingPeriod;
+use super::{ChangeKind, SchemaChange};
+use crate::model::period::BillingPeriod;
+use crate::{
+    files::{column_values::ColumnValues, file_type::FileType},
+    formats::{dictionary::known_type, names::former_name},
+    model::column_type::ColumnType,
+};
 
 /// A column of a table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,16 +47,16 @@ pub struct MonthColumns {
 }
 
 /// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
-/// `pillars` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
-pub fn union(months: &[MonthColumns], pillars: &[&str]) -> Vec<Column> {
+/// `required_columns` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
+pub fn union(months: &[MonthColumns], required_columns: &[&str]) -> Vec<Column> {
     let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
     newest_first.sort_by_key(|month| Reverse(month.billing_period));
     let mut columns: Vec<(String, Option<ColumnType>)> = Vec::new();
     let mut position: HashMap<String, usize> = HashMap::new();
-    let pillars = pillars.iter().map(|name| ((*name).to_owned(), None));
+    let required_columns = required_columns.iter().map(|name| ((*name).to_owned(), None));
     let delivered = newest_first.into_iter().flat_map(|month| &month.columns);
-    let delivered = delivered.map(|column| (column.name.clone(), column.file_type.asks_for()));
-    for (name, column_type) in delivered.chain(pillars) {
+    let delivered = delivered.map(|column| (column.name.clone(), column.file_type.preferred_type()));
+    for (name, column_type) in delivered.chain(required_columns) {
         let at = *position.entry(name.clone()).or_insert_with(|| {
             columns.push((name, None));
             columns.len() - 1
@@ -90,7 +95,7 @@ fn keep_former_names(existing: &HashMap<String, String>, month: &mut MonthColumn
 
 /// Gives the months' columns the spelling that the table `existing` has for them, or else the newest month's. Warehouses do
 /// not tell names apart by case, and producers of FOCUS change it from one version to the next.
-pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut MonthColumns>) {
+pub fn unify_case<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut MonthColumns>) {
     let spelled = existing.iter().map(|column| (column.name.to_ascii_lowercase(), column.name.clone()));
     let mut spelled: HashMap<String, String> = spelled.collect();
     let mut newest_first: Vec<&mut MonthColumns> = months.into_iter().collect();
@@ -105,7 +110,7 @@ pub fn respell<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut
 }
 
 /// The table's columns once `changes` are made to `existing`; those of a new table are `wanted`.
-pub fn prepared(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
+pub fn columns_after(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
     let Some(existing) = existing else { return wanted.to_vec() };
     let of = |kind: ChangeKind| changes.iter().filter(move |change| change.change == kind);
     let widened: HashMap<&str, ColumnType> =
@@ -151,7 +156,7 @@ mod tests {
     fn names_that_differ_in_case_are_one_column() {
         let named = |period, names: &[&str]| month(period, &names.iter().map(|name| (*name, None)).collect::<Vec<_>>());
         let mut months = [named("2025-08", &["x_skuid", "TAGS", "x_old"]), named("2025-09", &["x_SkuId", "tags"])];
-        respell(&[column("Tags", ColumnType::String)], &mut months);
+        unify_case(&[column("Tags", ColumnType::String)], &mut months);
         let text = |name| column(name, ColumnType::String);
         assert_eq!(union(&months, &[]), [text("x_SkuId"), text("Tags"), text("x_old")]);
         assert_eq!(months[0].columns[0].file_name, "x_skuid");
@@ -177,7 +182,7 @@ mod tests {
         let named = |existing: &[&str], months: &[(&str, &str)]| {
             let existing: Vec<Column> = existing.iter().map(|name| column(name, ColumnType::String)).collect();
             let mut months = [delivered(months)];
-            respell(&existing, &mut months);
+            unify_case(&existing, &mut months);
             months[0].columns[0].name.clone()
         };
         assert_eq!(named(&[former.0], &[sku]), former.0);

@@ -43,14 +43,14 @@ pub struct Flow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum At {
-    Reading(Read),
+    Conversion(Read),
     Walking(Walk),
     Over,
 }
 
 impl Default for At {
     fn default() -> Self {
-        Self::Reading(Read::default())
+        Self::Conversion(Read::default())
     }
 }
 
@@ -101,7 +101,7 @@ impl Flow {
     /// When it listed.
     pub fn listed(&mut self) -> Option<&mut u8> {
         match &mut self.at {
-            At::Reading(read) => read.listing.as_mut().map(|listing| &mut listing.at),
+            At::Conversion(read) => read.listing.as_mut().map(|listing| &mut listing.at),
             At::Walking(walk) => Some(&mut walk.label.listed),
             At::Over => None,
         }
@@ -113,10 +113,10 @@ impl Flow {
             At::Over => vec![],
             At::Walking(Walk { next: Do::Wait(n), .. }) if world.runs(*n) => vec![],
             At::Walking(Walk { next, .. }) => vec![Step::Do(*next)],
-            At::Reading(read) if *read == Read::default() => {
+            At::Conversion(read) if *read == Read::default() => {
                 vec![if self.broken == Some(Broken::ListsFirst) { Step::List } else { Step::Loaded }]
             }
-            At::Reading(Read { row, listing, in_table }) => {
+            At::Conversion(Read { row, listing, in_table }) => {
                 let left =
                     [(row.is_none(), Step::Loaded), (listing.is_none(), Step::List), (in_table.is_none(), Step::Count)];
                 left.into_iter().filter_map(|(is_left, step)| is_left.then_some(step)).collect()
@@ -130,7 +130,7 @@ impl Flow {
     }
 
     pub fn take(&mut self, step: Step, world: &mut World, setup: &Setup) -> Result<(), Invariant> {
-        if let At::Reading(read) = &mut self.at {
+        if let At::Conversion(read) = &mut self.at {
             if *read == Read::default() {
                 self.held = world.held();
             }

@@ -6,11 +6,13 @@ use std::{
 };
 
 use finops_core::{
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestFile},
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
     plan::{Candidate, Decision, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -102,7 +104,7 @@ impl Setup {
         let key = (delivered, row.map(|row| row.delivery), in_table, force);
         *self.plans.borrow_mut().entry(key).or_insert_with(|| {
             let candidates: Vec<Candidate> = self.there(delivered).map(|delivery| self.candidate(delivery)).collect();
-            let standing = row.map(|row| Standing { record: self.record(row), rows_in_table: in_table });
+            let standing = row.map(|row| LoadedMonth { record: self.record(row), rows_in_table: in_table });
             let standing: BTreeMap<_, _> =
                 standing.into_iter().map(|standing| (standing.record.billing_period, standing)).collect();
             let rules = Rules { force, now: moment(20), wait_max: SignedDuration::from_hours(48) };
@@ -121,18 +123,18 @@ impl Setup {
             export_name: "daily".to_owned(),
             billing_period: "2025-09".parse().unwrap(),
             execution_id: number.to_string(),
-            issued: Some(moment(number)),
-            until: self.covers(number),
+            issued_at: Some(moment(number)),
+            covers_until: self.covers(number),
             scope: None,
             from: None,
             kept: false,
             sizes_may_differ: false,
             runs: Vec::new(),
             rows: Some(self.rows(number)),
-            in_place: false,
+            overwrites_previous: false,
             format: FileFormat::Csv,
             columns: vec![],
-            files: vec![ManifestFile { tail: tail.clone(), bytes: None }],
+            files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
         };
         let file = StoredFile {
             key: tail.clone(),
@@ -174,8 +176,8 @@ impl Setup {
             run_id: "r".to_owned(),
             loaded_at: moment(10),
             kind: None,
-            issued_at: delivery.manifest.issued,
-            covers_until: delivery.manifest.until,
+            issued_at: delivery.manifest.issued_at,
+            covers_until: delivery.manifest.covers_until,
             cost_net: None,
             scopes: None,
         }

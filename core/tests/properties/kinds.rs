@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use finops_core::{
     BillingPeriod,
-    delivery::Delivery,
-    export::ExportKind,
-    kinds::keep_one_kind,
-    manifest::{FileFormat, Manifest, ManifestError},
-    plan::Candidate,
-    state::{LoadRecord, LoadStatus, Standing},
+    model::{
+        delivery::Delivery,
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestError},
+    },
+    plan::{Candidate, kinds::keep_one_kind},
 };
 use jiff::Timestamp;
 use proptest::{collection, option, prelude::*, sample};
@@ -26,15 +27,15 @@ fn candidate(at: usize, period: BillingPeriod, kind: ExportKind, hour: i64) -> C
         export_name: "cur".to_owned(),
         billing_period: period,
         execution_id: at.to_string(),
-        issued: Some(Timestamp::from_second(1_760_000_000 + hour * 3600).unwrap()),
-        until: None,
+        issued_at: Some(Timestamp::from_second(1_760_000_000 + hour * 3600).unwrap()),
+        covers_until: None,
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
         rows: None,
-        in_place: false,
+        overwrites_previous: false,
         format: FileFormat::Csv,
         columns: Vec::new(),
         files: Vec::new(),
@@ -45,7 +46,7 @@ fn candidate(at: usize, period: BillingPeriod, kind: ExportKind, hour: i64) -> C
     Candidate { billing_period: period, manifest_uri, delivery: Ok(delivery) }
 }
 
-fn standing(period: BillingPeriod, kind: Option<ExportKind>, fingerprint: String, rows_in_table: u64) -> Standing {
+fn standing(period: BillingPeriod, kind: Option<ExportKind>, fingerprint: String, rows_in_table: u64) -> LoadedMonth {
     let record = LoadRecord {
         pipeline: "aws".to_owned(),
         export_name: "cur".to_owned(),
@@ -70,7 +71,7 @@ fn standing(period: BillingPeriod, kind: Option<ExportKind>, fingerprint: String
         cost_net: None,
         scopes: None,
     };
-    Standing { record, rows_in_table }
+    LoadedMonth { record, rows_in_table }
 }
 
 fn kinds_of(candidates: &[Candidate]) -> Vec<Option<ExportKind>> {

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use finops_core::{
-    BillingPeriod, aws_cur, aws_data_exports, azure,
-    csv_header::read_header,
-    export::{ManifestLocation, Provider},
-    manifest::{Manifest, ManifestError},
+    BillingPeriod,
+    files::csv_header::read_header,
+    formats::{aws_cur, aws_data_exports, azure},
+    model::manifest::{Manifest, ManifestError, ManifestLocation},
 };
 use proptest::{collection, prelude::*, sample};
 
@@ -172,7 +172,7 @@ proptest! {
     ) {
         match with_text(at, &format!("{begin}{}", "x".repeat(times))) {
             Ok(Manifest { execution_id, export_name, files, .. }) => {
-                for name in [execution_id, export_name].into_iter().chain(files.into_iter().map(|file| file.tail)) {
+                for name in [execution_id, export_name].into_iter().chain(files.into_iter().map(|file| file.relative_path)) {
                     prop_assert!(name.chars().count() <= 1024 && !name.chars().any(char::is_control), "{name:?}");
                 }
             }
@@ -187,10 +187,10 @@ proptest! {
     #[test]
     fn files_of_any_azure_manifest_stay_below_the_ranges_folder(manifest in odd_azure_manifest()) {
         if let Ok(manifest) = azure::parse(&azure_location(), manifest.as_bytes()) {
-            prop_assert!(manifest.until.is_none_or(|until| BillingPeriod::containing(until) == manifest.billing_period));
+            prop_assert!(manifest.covers_until.is_none_or(|until| BillingPeriod::containing(until) == manifest.billing_period));
             for file in &manifest.files {
-                prop_assert!(file.tail.starts_with("20250301-20250331/"), "{file:?}");
-                prop_assert!(!file.tail.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
+                prop_assert!(file.relative_path.starts_with("20250301-20250331/"), "{file:?}");
+                prop_assert!(!file.relative_path.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
             }
         }
     }
@@ -199,8 +199,8 @@ proptest! {
     fn files_of_any_manifest_stay_below_the_exports_folder(manifest in odd_manifest()) {
         if let Ok(manifest) = aws_cur::parse(&location(), manifest.as_bytes()) {
             for file in &manifest.files {
-                prop_assert!(file.tail.starts_with("20250901-20251001/"), "{file:?}");
-                prop_assert!(!file.tail.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
+                prop_assert!(file.relative_path.starts_with("20250901-20251001/"), "{file:?}");
+                prop_assert!(!file.relative_path.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
             }
         }
     }
@@ -210,7 +210,7 @@ proptest! {
         if let Ok(manifest) = aws_data_exports::parse(&data_export(), manifest.as_bytes()) {
             prop_assert!(!manifest.execution_id.trim().is_empty());
             for file in &manifest.files {
-                let tail = file.tail.to_lowercase();
+                let tail = file.relative_path.to_lowercase();
                 prop_assert!(tail.starts_with("data/billing_period=2025-09/"), "{file:?}");
                 prop_assert!(!tail.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
                 prop_assert!(!tail.contains('\\'), "{file:?}");
@@ -223,7 +223,7 @@ proptest! {
         let _ = aws_cur::locate(&prefix, None, &key);
         let _ = aws_cur::locate("", Some(&key), &format!("{key}/{period}/{key}-Manifest.json"));
         let _ = aws_data_exports::locate(&prefix, None, &key);
-        let found = Provider::Aws.locate("p", None, &format!("p/metadata/BILLING_PERIOD=2025-09/{key}/x-Manifest.json"));
+        let found = aws_data_exports::locate("p", None, &format!("p/metadata/BILLING_PERIOD=2025-09/{key}/x-Manifest.json"));
         prop_assert_eq!(found.is_some(), !key.contains('/'));
         let _ = azure::locate(&prefix, None, &key);
         for found in [format!("{key}/{period}/manifest.json"), format!("{period}/{key}/_manifest.json")] {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use finops_core::schema::{column_names, spelled_column_names};
+use finops_core::formats::names::{column_names, spelled_column_names};
 use proptest::{collection, prelude::*};
 
 /// Headers of few letters, so that names collide, and any others.

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use finops_core::{
     BillingPeriod,
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth},
+        manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
+    },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use proptest::{collection, option, prelude::*, sample};
@@ -34,25 +36,25 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
     let files = collection::vec((any::<bool>(), 0..3u64, moment()), 0..4);
     let told = (option::of(moment()), option::of(january()), option::of(0..2u64), any::<bool>());
     (few_months(), sample::select(vec!["a", "b"]), moment(), files, told).prop_map(
-        move |(period, id, delivered_at, files, (issued, until, rows, in_place))| {
+        move |(period, id, delivered_at, files, (issued, until, rows, overwrites_previous))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
                 kind: ExportKind::Cur,
-                issued,
-                until,
+                issued_at: issued,
+                covers_until: until,
                 scope: None,
                 from: None,
                 kept: false,
                 sizes_may_differ: false,
                 runs: Vec::new(),
                 rows,
-                in_place,
+                overwrites_previous,
                 format: FileFormat::Csv,
                 export_name: "cur".to_owned(),
                 billing_period: period,
                 execution_id: id.to_owned(),
                 columns: Vec::new(),
-                files: names.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+                files: names.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
             };
             let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);
             let stored: HashMap<_, _> = there
@@ -111,7 +113,7 @@ fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String
 }
 
 /// What stands, at peace with its table or not.
-fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
+fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, LoadedMonth>> {
     let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment(), option::of(january()));
     collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
         let standing = |(period, (id, verified, rows, rows_in_table, loaded_at, until))| {
@@ -119,7 +121,7 @@ fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, Standing>> {
             let mut record = LoadRecord { loaded_at, ..record(period, id, fingerprint, rows) };
             record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
             record.covers_until = until;
-            (period, Standing { record, rows_in_table })
+            (period, LoadedMonth { record, rows_in_table })
         };
         loads.into_iter().map(standing).collect()
     })
@@ -130,12 +132,12 @@ fn rules(force: bool) -> Rules {
 }
 
 /// Carries out a plan: every month to load stands with its fingerprint, and the table has its rows.
-fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, Standing>) {
+fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, LoadedMonth>) {
     for month in planned {
         if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
             let id = &delivery.manifest.execution_id;
             let record = record(month.billing_period, id, delivery.fingerprint.clone(), 10);
-            standing.insert(month.billing_period, Standing { record, rows_in_table: 10 });
+            standing.insert(month.billing_period, LoadedMonth { record, rows_in_table: 10 });
         }
     }
 }
@@ -175,7 +177,7 @@ proptest! {
         delivery in delivery(0), loaded_at in moment(), hours in 0..300i64,
     ) {
         let loaded = record(delivery.manifest.billing_period, "a", "another".to_owned(), 1);
-        let standing = Standing { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
+        let standing = LoadedMonth { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
         let standing = BTreeMap::from([(delivery.manifest.billing_period, standing)]);
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..rules(false) };
         let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());
@@ -183,7 +185,7 @@ proptest! {
         let planned = plan(vec![candidate], &standing, &Selection::default(), &rules);
         if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
             let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
-            prop_assert!(delivery.manifest.in_place);
+            prop_assert!(delivery.manifest.overwrites_previous);
             prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{}", planned[0].reason);
         }
     }
@@ -202,7 +204,7 @@ proptest! {
     fn of_the_whole_deliveries_with_rows_the_widest_and_then_the_last_is_loaded(
         candidates in candidates(), standing in standing(), force: bool,
     ) {
-        let order = |delivery: &Delivery| (delivery.reach(), delivery.issued());
+        let order = |delivery: &Delivery| (delivery.reach(), delivery.issued_at());
         for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
             if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
                 prop_assert!(delivery.missing.is_empty() && !delivery.is_empty());
@@ -228,7 +230,7 @@ proptest! {
                 prop_assert!(Some(delivery.reach()) >= widest, "{}", month.reason);
                 let record = &standing.record;
                 let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
-                if let (Some(until), Some(covered)) = (delivery.manifest.until, record.covers_until) {
+                if let (Some(until), Some(covered)) = (delivery.manifest.covers_until, record.covers_until) {
                     prop_assert!(until >= covered || force || !whole, "{}", month.reason);
                 }
             }

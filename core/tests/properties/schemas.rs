@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use finops_core::{
-    aws_cur,
+    files::file_type::{Conversion, FileType, MapForm, TimeForm},
+    formats::{aws_cur, dictionary::known_type},
+    model::column_type::ColumnType,
     schema::{
-        ChangeKind, Column, ColumnType, FileColumn, FileType, MapForm, MonthColumns, Reading, SchemaChange, TimeForm,
-        additions, castings, known_type, prepared, refused, union,
+        ChangeKind, Column, FileColumn, MonthColumns, SchemaChange, columns_after, conversions, refused, table_changes,
+        union,
     },
 };
 use proptest::{collection, prelude::*, sample};
@@ -55,22 +57,22 @@ proptest! {
     fn a_union_of_schemas_does_not_depend_on_the_order_of_the_months(
         (months, shuffled) in months().prop_flat_map(|months| (Just(months.clone()), Just(months).prop_shuffle())),
     ) {
-        let pillars = aws_cur::TABLE_LAYOUT.pillars(|_| false);
-        prop_assert_eq!(union(&months, &pillars), union(&shuffled, &pillars));
+        let required_columns = aws_cur::KEY_COLUMNS.required_columns(|_| false);
+        prop_assert_eq!(union(&months, &required_columns), union(&shuffled, &required_columns));
     }
 
     #[test]
     fn a_union_has_every_column_once_with_a_type_that_holds_every_months_values(months in months()) {
-        let union = union(&months, &aws_cur::TABLE_LAYOUT.pillars(|_| false));
+        let union = union(&months, &aws_cur::KEY_COLUMNS.required_columns(|_| false));
         let types: HashMap<&str, ColumnType> = union.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
         prop_assert_eq!(types.len(), union.len());
         for FileColumn { name, file_type, .. } in months.iter().flat_map(|month| &month.columns) {
             let got = types[name.as_str()];
-            match (file_type.asks_for(), known_type(name)) {
+            match (file_type.preferred_type(), known_type(name)) {
                 (_, Some(known)) => prop_assert_eq!(got, known),
                 (Some(asked), None) => {
                     prop_assert_eq!(got.join(asked), got, "{}: {} in one month, {} in the table", name, asked, got);
-                    prop_assert_ne!(file_type.reading(got), Reading::Never);
+                    prop_assert_ne!(file_type.reading(got), Conversion::Unsupported);
                 }
                 (None, None) => {}
             }
@@ -81,13 +83,13 @@ proptest! {
     fn a_month_is_refused_exactly_where_a_column_cannot_become_the_tables_and_every_cast_is_told(months in months()) {
         let table = union(&months, &[]);
         let types: HashMap<&str, ColumnType> = table.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
-        let changes = castings(&table, &months);
+        let changes = conversions(&table, &months);
         for MonthColumns { billing_period, columns, .. } in &months {
             let readings = columns.iter().map(|c| (c, c.file_type.reading(types[c.name.as_str()])));
             let readings: Vec<_> = readings.collect();
-            let never = readings.iter().any(|(_, reading)| *reading == Reading::Never);
+            let never = readings.iter().any(|(_, reading)| *reading == Conversion::Unsupported);
             prop_assert_eq!(refused(&changes, *billing_period).is_some(), never);
-            for (column, _) in readings.iter().filter(|(_, reading)| *reading == Reading::Cast) {
+            for (column, _) in readings.iter().filter(|(_, reading)| *reading == Conversion::Cast) {
                 let told = |change: &SchemaChange| {
                     change.column == column.name
                         && change.change == ChangeKind::Cast
@@ -107,8 +109,8 @@ proptest! {
         let column = |(name, column_type): (&str, _)| Column { name: name.to_owned(), column_type };
         let existing: Vec<Column> = existing.into_iter().map(column).collect();
         let wanted = union(&months, &[]);
-        let changes = additions(&existing, &wanted, &months);
-        let columns = prepared(Some(&existing), &wanted, &changes);
+        let changes = table_changes(&existing, &wanted, &months);
+        let columns = columns_after(Some(&existing), &wanted, &changes);
         for (before, after) in existing.iter().zip(&columns) {
             let widened = (before.column_type, after.column_type) == (ColumnType::Int64, ColumnType::Decimal);
             prop_assert!(before == after || (before.name == after.name && widened));
@@ -116,6 +118,6 @@ proptest! {
         let names: HashSet<&str> = columns.iter().map(|column| column.name.as_str()).collect();
         prop_assert_eq!(names.len(), columns.len());
         prop_assert!(wanted.iter().all(|column| names.contains(column.name.as_str())));
-        prop_assert!(additions(&columns, &wanted, &months).is_empty());
+        prop_assert!(table_changes(&columns, &wanted, &months).is_empty());
     }
 }

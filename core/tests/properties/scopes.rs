@@ -4,13 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use finops_core::{
-    BillingPeriod,
-    delivery::{Delivery, StoredFile},
-    export::ExportKind,
-    hint,
-    manifest::{FileFormat, Manifest, ManifestFile},
+    BillingPeriod, hint,
+    model::{
+        delivery::{Delivery, StoredFile},
+        kind::ExportKind,
+        load_record::{LoadRecord, LoadStatus, LoadedMonth, ScopeRecord},
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
-    state::{LoadRecord, LoadStatus, ScopeRecord, Standing},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use proptest::{collection, prelude::*};
@@ -45,18 +46,18 @@ fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
         export_name: "daily".to_owned(),
         billing_period: month(),
         execution_id: number.to_string(),
-        issued: Some(october(run.made)),
+        issued_at: Some(october(run.made)),
         scope: Some(format!("/subscriptions/{}", run.scope)),
         from: (run.from > 1).then(|| day(run.from)),
-        until: Some(day(run.until)),
+        covers_until: Some(day(run.until)),
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
-        in_place: false,
+        overwrites_previous: false,
         rows: Some(1),
         format: FileFormat::Csv,
         columns: Vec::new(),
-        files: vec![ManifestFile { tail: tail.clone(), bytes: None }],
+        files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
     };
     let file = StoredFile {
         key: format!("daily/{tail}"),
@@ -81,14 +82,19 @@ fn there() -> impl Strategy<Value = There> {
     prop_oneof![Just(There::Nothing), Just(There::Manifest), Just(There::All)]
 }
 
-fn decided(runs: &[Run], there: &[There], standing: Option<&Standing>, selection: &Selection) -> Option<PlannedMonth> {
+fn decided(
+    runs: &[Run],
+    there: &[There],
+    standing: Option<&LoadedMonth>,
+    selection: &Selection,
+) -> Option<PlannedMonth> {
     let seen = runs.iter().zip(there).enumerate().filter(|(_, (_, there))| **there != There::Nothing);
     planned(seen.map(|(number, (run, there))| delivery(number, *run, *there == There::All)), standing, selection)
 }
 
 fn planned(
     deliveries: impl IntoIterator<Item = Delivery>,
-    standing: Option<&Standing>,
+    standing: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> Option<PlannedMonth> {
     let candidate = |delivery: Delivery| {
@@ -104,7 +110,7 @@ fn planned(
 }
 
 /// What is recorded of a load of the delivery.
-fn loaded(delivery: &Delivery) -> Standing {
+fn loaded(delivery: &Delivery) -> LoadedMonth {
     let scopes: Vec<ScopeRecord> = delivery
         .runs()
         .iter()
@@ -112,12 +118,12 @@ fn loaded(delivery: &Delivery) -> Standing {
             scope: run.scope.clone().unwrap_or_default(),
             execution_id: run.execution_id.clone(),
             first_day: Some(run.from.unwrap_or(day(1))),
-            last_day: run.until,
+            last_day: run.covers_until,
             days: 0,
             rows: 1,
             cost: BTreeMap::new(),
-            issued_at: run.issued,
-            covers_until: run.until,
+            issued_at: run.issued_at,
+            covers_until: run.covers_until,
             folder: String::new(),
             outside: Vec::new(),
             kept: run.kept,
@@ -144,12 +150,12 @@ fn loaded(delivery: &Delivery) -> Standing {
         run_id: "r".to_owned(),
         loaded_at: october(27),
         kind: None,
-        issued_at: Some(delivery.issued()),
-        covers_until: delivery.manifest.until,
+        issued_at: Some(delivery.issued_at()),
+        covers_until: delivery.manifest.covers_until,
         cost_net: None,
         scopes: Some(scopes),
     };
-    Standing { record, rows_in_table: rows }
+    LoadedMonth { record, rows_in_table: rows }
 }
 
 fn delivered(month: &PlannedMonth) -> Option<&Delivery> {
@@ -164,7 +170,7 @@ fn reached(delivery: &Delivery) -> BTreeMap<String, Date> {
     let mut reached = BTreeMap::new();
     for (run, _) in delivery.runs() {
         let until: &mut Date = reached.entry(run.scope.clone().unwrap_or_default()).or_insert(Date::MIN);
-        *until = (*until).max(run.until.unwrap_or(Date::MIN));
+        *until = (*until).max(run.covers_until.unwrap_or(Date::MIN));
     }
     reached
 }
@@ -188,7 +194,7 @@ proptest! {
         runs in collection::vec(whole_run(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<LoadedMonth> = None;
         let mut before: BTreeMap<String, Date> = BTreeMap::new();
         for step in steps.iter().chain([&vec![There::All; 8]]) {
             let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
@@ -220,7 +226,7 @@ proptest! {
         runs in collection::vec(piece(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<Standing> = None;
+        let mut standing: Option<LoadedMonth> = None;
         let mut before = Date::MIN;
         for step in steps.iter().chain([&vec![There::All; 8]]) {
             let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
@@ -229,7 +235,7 @@ proptest! {
             for (run, files) in delivery.runs() {
                 prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{}", planned.reason);
                 prop_assert_eq!(files.len(), 1);
-                next = run.until.unwrap().tomorrow().unwrap();
+                next = run.covers_until.unwrap().tomorrow().unwrap();
             }
             prop_assert!(next >= before, "{}", planned.reason);
             before = next;

@@ -3,10 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use finops_core::{
-    delivery::Delivery,
-    export::ExportKind,
-    manifest::{FileFormat, Manifest, ManifestFile},
-    staged::file_names,
+    formats::staging::file_names,
+    model::{
+        delivery::Delivery,
+        kind::ExportKind,
+        manifest::{FileFormat, Manifest, ManifestFile},
+    },
 };
 use jiff::Timestamp;
 use proptest::{collection, prelude::*};
@@ -17,18 +19,18 @@ fn names(tails: &[String]) -> Vec<String> {
         export_name: "cur".to_owned(),
         billing_period: "2025-09".parse().unwrap(),
         execution_id: "a".to_owned(),
-        issued: None,
-        until: None,
+        issued_at: None,
+        covers_until: None,
         scope: None,
         from: None,
         kept: false,
         sizes_may_differ: false,
         runs: Vec::new(),
         rows: None,
-        in_place: false,
+        overwrites_previous: false,
         format: FileFormat::Csv,
         columns: Vec::new(),
-        files: tails.iter().map(|tail| ManifestFile { tail: tail.clone(), bytes: None }).collect(),
+        files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
     };
     file_names(&Delivery::new(manifest, "m".to_owned(), Timestamp::UNIX_EPOCH, HashMap::new()))
 }

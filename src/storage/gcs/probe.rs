@@ -1,6 +1,6 @@
 //! What can be found out of a bucket without reading what lies there, and without changing anything.
 
-use finops_core::check::BucketPlace;
+use finops_core::report::check::BucketLocation;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -48,11 +48,11 @@ impl Gcs {
     ///
     /// # Errors
     /// What the service says otherwise.
-    pub async fn place(&self) -> Result<Option<BucketPlace>> {
+    pub async fn place(&self) -> Result<Option<BucketLocation>> {
         let doing = format!("look at {}", self.uri(""));
         match self.get("", &[("fields", "location,locationType")], &doing, "").await {
             Ok(Bucket { location, location_type }) => {
-                Ok(Some(BucketPlace { location, dual_region: location_type.as_deref() == Some("dual-region") }))
+                Ok(Some(BucketLocation { location, dual_region: location_type.as_deref() == Some("dual-region") }))
             }
             Err(refusal) if refusal.status == Some(403) => Ok(None),
             Err(refusal) => Err(refusal.error),

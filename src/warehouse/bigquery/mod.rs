@@ -1,29 +1,11 @@
 //! BigQuery as a warehouse. A month's files are loaded into a staging table by BigQuery itself, straight from `gs://` or with
-//! a local file sent along (`stage.rs`), and a numbered job makes the staged partition the month (`month.rs`, `swap.rs`).
+//! a local file sent along (`month/stage.rs`), and a numbered job makes the staged partition the month (`month/`).
 //!
 //! What is relied on is in emulator/SEMANTICS.md, with how sure each rule is.
 
-mod cast;
-mod client;
-mod credentials;
-mod errors;
-mod figures;
-mod inspect;
-mod load;
-mod model;
+mod api;
 mod month;
-mod pace;
-mod prepare;
-mod probe;
-mod query;
-mod raw;
-mod rest;
-mod run_job;
-mod schema;
-mod stage;
-mod state;
-mod swap;
-mod upload;
+mod tables;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -38,13 +20,15 @@ use finops_core::{
     schema::{Column, SchemaChange},
 };
 
-use self::{client::Client, errors::Failure, model::Dataset, pace::Pace};
+use self::api::{client::Client, errors::Failure, model::Dataset, pace::Pace};
 use super::{Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse, sql::Dialect};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub use month::Staged;
-pub use prepare::Prepared;
-pub use probe::{DatasetFacts, clock_ahead};
+pub use tables::{
+    prepare::Prepared,
+    probe::{DatasetFacts, clock_ahead},
+};
 
 /// The label of every table that finops creates.
 const MANAGED_BY: (&str, &str) = ("managed_by", "finops");
@@ -157,7 +141,7 @@ impl BigQuery {
     async fn within_quota<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         if let Some(first) = self.quota_used_up.get() {
             let message = format!("{what} was not begun, since a quota is used up: {first}");
-            return Err(Error::new(Kind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
+            return Err(Error::new(ErrorKind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
         }
         self.noting_quota(work).await
     }
@@ -166,7 +150,7 @@ impl BigQuery {
     async fn noting_quota<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = Box::pin(work).await;
         if let Err(error) = &done
-            && error.kind() == Kind::Quota
+            && error.kind() == ErrorKind::Quota
         {
             // Only the first failure is kept.
             let _ = self.quota_used_up.set(error.full_message());
@@ -232,7 +216,7 @@ impl Warehouse for BigQuery {
 
 #[cfg(test)]
 mod test {
-    use finops_core::schema::{Column, ColumnType, FileType};
+    use finops_core::{files::file_type::FileType, model::column_type::ColumnType, schema::Column};
 
     use crate::warehouse::LoadColumn;
     pub use crate::warehouse::test::load;

@@ -1,8 +1,9 @@
 //! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
 
 use finops_core::{
-    export::ExportKind,
-    schema::{ColumnType, FileType, MapForm, Reading},
+    files::file_type::{Conversion, FileType, MapForm},
+    formats::kinds,
+    model::{column_type::ColumnType, kind::ExportKind},
 };
 
 use super::DIALECT;
@@ -73,25 +74,25 @@ impl Cast {
             (FileType::Text(_) | FileType::TimeText(_), _) => {
                 Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value)
             }
-            (FileType::Double, Reading::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
+            (FileType::Double, Conversion::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
             // Among these there are ones with more digits than the table's, which a cast would round.
-            (FileType::LongDecimal, _) | (_, Reading::Cast | Reading::Never) => {
+            (FileType::LongDecimal, _) | (_, Conversion::Cast | Conversion::Unsupported) => {
                 let cast = Self::from_text(as_text(&name, column.file_type, to, load.kind), to, scale);
                 if column.file_type == FileType::String { cast.without(&load.no_value) } else { cast }
             }
             // In a column that was widened, there is less room before the point.
-            (FileType::Decimal, Reading::AsIs) if scale > SCALE => Self {
+            (FileType::Decimal, Conversion::None) if scale > SCALE => Self {
                 text: as_text(&name, column.file_type, to, load.kind),
                 value: format!("TRY_CAST({name} AS {})", decimal_type(scale)),
                 given: name,
                 expected: Some(EXPECTED_DECIMAL),
             },
             // An empty text is no value. DuckDB reads those of CSV as NULL.
-            (FileType::String, Reading::AsIs) => {
+            (FileType::String, Conversion::None) => {
                 let value = format!("NULLIF({name}, '')");
                 Self { text: name.clone(), given: name, value, expected: None }
             }
-            (_, Reading::AsIs) => {
+            (_, Conversion::None) => {
                 let value = format!("CAST({name} AS {})", sql_type(to));
                 Self { text: name.clone(), given: name, value, expected: None }
             }
@@ -203,7 +204,7 @@ const EXPECTED_DECIMAL: &str = "a decimal of at most 38 digits";
 fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind) -> String {
     match file_type {
         FileType::Boolean => {
-            let [yes, no] = kind.booleans().map(|text| DIALECT.literal(text));
+            let [yes, no] = kinds::columns(kind).booleans.map(|text| DIALECT.literal(text));
             format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
         }
         // The fraction only where there is one.

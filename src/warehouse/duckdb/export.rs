@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use duckdb::Connection;
-use finops_core::{BillingPeriod, schema::ColumnType};
+use finops_core::{BillingPeriod, model::column_type::ColumnType};
 
 use super::{DIALECT, cast, failed, inspect, path};
 use crate::{cli::Compression, error::Result, warehouse::Target};

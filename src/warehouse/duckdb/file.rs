@@ -9,7 +9,7 @@ use std::{
 
 use finops_core::hint;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The file that a setting names.
 pub struct DatabaseFile {
@@ -79,7 +79,7 @@ impl DatabaseFile {
     /// Removes a file that was not there before and could not be opened: what DuckDB has begun to write is no database.
     /// Another run may create one meanwhile, which stays.
     pub fn remove_broken(&self, error: &Error) {
-        if !self.is_there && error.kind() != Kind::Busy && has_headers(&self.path).is_ok_and(|has| !has) {
+        if !self.is_there && error.kind() != ErrorKind::Busy && has_headers(&self.path).is_ok_and(|has| !has) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -115,7 +115,7 @@ pub fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
     // DuckDB gives no code for it: the text is that of 1.5.
     if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
-        return Error::new(Kind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
+        return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
     let hint = if cause.contains("No space left on device") {
@@ -125,7 +125,7 @@ pub fn cannot_open(path: &Path, cause: &str) -> Error {
     } else {
         hint::DATABASE_PATH
     };
-    Error::new(Kind::Warehouse, message).hint(hint).cause(cause)
+    Error::new(ErrorKind::Warehouse, message).hint(hint).cause(cause)
 }
 
 #[cfg(test)]

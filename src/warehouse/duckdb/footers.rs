@@ -6,11 +6,11 @@
 //! marked as UTC it drops the last three digits before anybody sees them (all seen on 1.5.6).
 
 use duckdb::Connection;
-use finops_core::{hint, text::short};
+use finops_core::{hint, model::text::excerpt};
 
 use super::failed;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::MonthLoad,
 };
 
@@ -54,6 +54,7 @@ fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Resu
 }
 
 fn refused(load: &MonthLoad, column: &str, what: &str, way_out: &str) -> Error {
-    let (period, column, files) = (load.billing_period, short(column), load.one_of_files());
-    Error::new(Kind::Data, format!("{period} cannot be loaded: column {column} is {what} (in {files})")).hint(way_out)
+    let (period, column, files) = (load.billing_period, excerpt(column), load.one_of_files());
+    Error::new(ErrorKind::Data, format!("{period} cannot be loaded: column {column} is {what} (in {files})"))
+        .hint(way_out)
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use duckdb::{Connection, OptionalExt};
-use finops_core::{BillingPeriod, export::ExportKind, hint, schema::Column, state::STATE_TABLE};
+use finops_core::{BillingPeriod, formats::kinds, hint, model::load_record::STATE_TABLE, schema::Column};
 use jiff::civil::Date;
 
 use super::{DIALECT, OURS, OURS_STAGED, cast, failed, path, state};
 use crate::{
-    error::{Error, Kind, Result},
-    warehouse::{Found, FoundColumn, Loaded, TableName, WrittenBy, not_ours},
+    error::{Error, ErrorKind, Result},
+    warehouse::{Found, FoundColumn, Loaded, TableName, WrittenBy, unmanaged_table},
 };
 
 /// See [`crate::warehouse::Warehouse::loaded`].
@@ -21,7 +21,7 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
             state::check(connection, &state)?;
             state::latest(connection, name).map(Loaded::new)
         }
-        Some(_) => Err(not_ours(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
+        Some(_) => Err(unmanaged_table(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
     }
 }
 
@@ -45,8 +45,8 @@ pub fn inspect(connection: &Connection, name: &TableName) -> Result<Option<Found
         type_name: cast::sql_type,
         created: None,
     };
-    let kind = ExportKind::of_table(|column| found.has(column)).filter(|_| written_by != WrittenBy::Others);
-    if let Some(partition) = kind.map(|kind| kind.layout().partition) {
+    let kind = kinds::of_table(|column| found.has(column)).filter(|_| written_by != WrittenBy::Others);
+    if let Some(partition) = kind.map(|kind| kinds::columns(kind).key.partition) {
         found.rows = rows_by_month(connection, &path(connection, name, &name.table)?, partition)?;
     }
     Ok(Some(found))
@@ -101,7 +101,7 @@ fn rows_by_month(connection: &Connection, table: &str, partition: &str) -> Resul
     rows.into_iter()
         .map(|(day, count)| {
             let day: Date = day.parse().map_err(|error| {
-                Error::new(Kind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
+                Error::new(ErrorKind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
             })?;
             Ok((BillingPeriod::containing(day), count))
         })

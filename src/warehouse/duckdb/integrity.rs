@@ -9,10 +9,14 @@ use std::{
     io::{self, BufReader, Read, Write},
 };
 
-use finops_core::{csv_header::is_gzip, csv_rows::RowCounter, hint, manifest::FileFormat};
+use finops_core::{
+    files::{csv_header::is_gzip, csv_rows::RowCounter},
+    hint,
+    model::manifest::FileFormat,
+};
 use flate2::bufread::MultiGzDecoder;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Reads the CSV files to their end, and gives the number of their rows; `None` for files of another form, which tell it
 /// themselves.
@@ -61,7 +65,7 @@ fn rows_of(path: &str) -> Result<u64> {
                 io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => "is corrupt: its gzip data does not add up",
                 _ => "cannot be read",
             };
-            Err(Error::new(Kind::Data, format!("{path} {what}")).hint(hint::FETCH_FILE).cause(error))
+            Err(Error::new(ErrorKind::Data, format!("{path} {what}")).hint(hint::FETCH_FILE).cause(error))
         }
     }
 }

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     cli::Compression,
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
 };
 
 /// The comment on tables that finops created.
@@ -121,7 +121,9 @@ impl DuckDb {
     /// `Warehouse` where DuckDB refuses it.
     pub fn reader(&self) -> Result<Connection> {
         let second = self.second.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        second.try_clone().map_err(|error| Error::new(Kind::Warehouse, "cannot open a second connection").cause(error))
+        second
+            .try_clone()
+            .map_err(|error| Error::new(ErrorKind::Warehouse, "cannot open a second connection").cause(error))
     }
 
     /// Writes a month of the table to the Parquet file `to`; gives its rows.
@@ -152,7 +154,7 @@ impl DuckDb {
 /// Runs `work` away from the async threads.
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let ended = tokio::task::spawn_blocking(work).await;
-    ended.map_err(|error| Error::new(Kind::Warehouse, "the DuckDB thread ended early").cause(error))?
+    ended.map_err(|error| Error::new(ErrorKind::Warehouse, "the DuckDB thread ended early").cause(error))?
 }
 
 impl Warehouse for DuckDb {
@@ -236,7 +238,7 @@ fn failed(doing: impl Into<String>) -> impl FnOnce(duckdb::Error) -> Error {
     let doing = doing.into();
     move |error| {
         let full = error.to_string().contains("No space left on device");
-        let failed = Error::new(Kind::Warehouse, doing).cause(error);
+        let failed = Error::new(ErrorKind::Warehouse, doing).cause(error);
         if full { failed.hint(hint::DISK_OF_FILE_FULL) } else { failed }
     }
 }

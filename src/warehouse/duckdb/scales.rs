@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::Connection;
-use finops_core::{hint, schema::ColumnType};
+use finops_core::{hint, model::column_type::ColumnType};
 
 use super::{
     DIALECT, Prepared,
@@ -14,7 +14,7 @@ use super::{
     failed, inspect,
 };
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{MonthLoad, TableName},
 };
 
@@ -142,7 +142,7 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
          DuckDB's decimals have {DIGITS} in all (in {})",
         load.one_of_files()
     );
-    Error::new(Kind::Data, message).hint(if of_table > whole {
+    Error::new(ErrorKind::Data, message).hint(if of_table > whole {
         hint::BIGQUERY_OR_ANOTHER_TABLE
     } else {
         hint::LOAD_INTO_BIGQUERY
@@ -151,7 +151,7 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
 
 #[cfg(test)]
 mod tests {
-    use finops_core::{Amount, amount::add_to};
+    use finops_core::{Amount, model::amount::add_to};
     use proptest::{
         collection::vec,
         prop_assert_eq,

@@ -5,17 +5,19 @@ use std::{collections::BTreeMap, thread};
 use duckdb::{Connection, Error as DuckDbError};
 use finops_core::{
     BillingPeriod,
-    csv_header::is_gzip,
-    groups::{BatchFigures, Groups, added},
+    files::csv_header::is_gzip,
     hint,
-    manifest::FileFormat,
-    state::{EXECUTION_ID, LoadRecord},
+    model::{
+        groups::{BatchFigures, Groups, added},
+        load_record::{EXECUTION_ID, LoadRecord},
+        manifest::FileFormat,
+    },
 };
 use jiff::Timestamp;
 
 use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, scales::Scales, state};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     warehouse::{
         CastFailure, Figures, LoadColumn, MonthLoad, NewRecord, cast_failure,
         sql::{NO_VALUE, cost_columns, read_costs},
@@ -75,7 +77,7 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
         });
         let written = replace(connection, table, &batches);
         let counted =
-            counted.join().unwrap_or_else(|_| Err(Error::new(Kind::Data, "the check of the files ended early")));
+            counted.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Data, "the check of the files ended early")));
         // What is wrong with a file says more than what DuckDB makes of it.
         Ok::<_, Error>((counted?, written?))
     })?;
@@ -204,7 +206,7 @@ fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: 
     let rows = texts(connection, &sql, cost_columns(load))
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(load, &rows).map_err(|found| {
-        Error::new(Kind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
+        Error::new(ErrorKind::Warehouse, format!("DuckDB sums {} in {path} to {found}", load.billing_period))
             .hint(hint::REPORT_SUM)
     })
 }
@@ -301,20 +303,23 @@ fn exactly(path: &str) -> String {
 fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = error.to_string();
     if text.contains("No space left on device") {
-        return Error::new(Kind::Warehouse, format!("the disk is full while loading {}", load.billing_period))
+        return Error::new(ErrorKind::Warehouse, format!("the disk is full while loading {}", load.billing_period))
             .hint(hint::DATABASE_DISK_FULL)
             .cause(text);
     }
     if text.starts_with("Out of Memory Error") {
-        return Error::new(Kind::Warehouse, format!("the memory is used up while loading {}", load.billing_period))
-            .hint(hint::MORE_MEMORY)
-            .cause(text);
+        return Error::new(
+            ErrorKind::Warehouse,
+            format!("the memory is used up while loading {}", load.billing_period),
+        )
+        .hint(hint::MORE_MEMORY)
+        .cause(text);
     }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
     let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
-    Error::new(Kind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
+    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
         .hint(hint::COMPARE_VALUES)
 }
 

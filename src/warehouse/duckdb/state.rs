@@ -1,7 +1,7 @@
 //! The state table in DuckDB.
 
 use duckdb::{Connection, params_from_iter};
-use finops_core::state::{LoadRecord, STATE_TABLE};
+use finops_core::model::load_record::{LoadRecord, STATE_TABLE};
 use jiff::{civil::DateTime, tz::Offset};
 
 use super::{DIALECT, OURS, failed, inspect, path};

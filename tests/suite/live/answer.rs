@@ -42,10 +42,10 @@ impl fmt::Display for Seen {
 }
 
 /// Whether a belief held.
-pub type Held = Result<(), Seen>;
+pub type StageState = Result<(), Seen>;
 
 /// Holds what was found against what is believed.
-pub fn same<T: PartialEq<U> + fmt::Debug, U: fmt::Debug + ?Sized>(found: &T, believed: &U) -> Held {
+pub fn same<T: PartialEq<U> + fmt::Debug, U: fmt::Debug + ?Sized>(found: &T, believed: &U) -> StageState {
     if found == believed {
         return Ok(());
     }
@@ -55,17 +55,23 @@ pub fn same<T: PartialEq<U> + fmt::Debug, U: fmt::Debug + ?Sized>(found: &T, bel
 /// A question on its way.
 pub struct Asking<'a> {
     question: Question,
-    held: BoxFuture<'a, Held>,
+    held: BoxFuture<'a, StageState>,
 }
 
 impl<'a> Asking<'a> {
     /// Of a belief that finops relies on: what stands on it.
-    pub fn relied([id, rule, belief, what]: [&'static str; 4], held: impl Future<Output = Held> + Send + 'a) -> Self {
+    pub fn relied(
+        [id, rule, belief, what]: [&'static str; 4],
+        held: impl Future<Output = StageState> + Send + 'a,
+    ) -> Self {
         Self { question: Question { id, rule, belief, stake: Stake::Relies(what) }, held: held.boxed() }
     }
 
     /// Of one that it does not rely on: what would be otherwise.
-    pub fn either([id, rule, belief, what]: [&'static str; 4], held: impl Future<Output = Held> + Send + 'a) -> Self {
+    pub fn either(
+        [id, rule, belief, what]: [&'static str; 4],
+        held: impl Future<Output = StageState> + Send + 'a,
+    ) -> Self {
         Self { question: Question { id, rule, belief, stake: Stake::Either(what) }, held: held.boxed() }
     }
 
@@ -83,7 +89,7 @@ impl<'a> Asking<'a> {
 /// A question with what was seen.
 pub struct Answer {
     pub question: Question,
-    pub held: Held,
+    pub held: StageState,
 }
 
 impl Answer {

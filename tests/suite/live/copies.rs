@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     pair::{Copied, Pair, layout},
     place::Place,
     scratch::{COLUMNS, Scratch, schema},
@@ -108,7 +108,7 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
     ]
 }
 
-async fn a_month(place: &Place) -> Held {
+async fn a_month(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied").await?;
     match pair.copy("$202509").await? {
         Copied::Done(rows) => same(&rows, "2")?,
@@ -120,7 +120,7 @@ async fn a_month(place: &Place) -> Held {
     same(&pair.table.notes().await?, &["august", "new", "newer"])
 }
 
-async fn partition_rows(place: &Place) -> Held {
+async fn partition_rows(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied_partition_rows").await?;
     pair.swap().await?;
     let sql = format!(
@@ -130,7 +130,7 @@ async fn partition_rows(place: &Place) -> Held {
     same(&place.query(&sql).await?, &[["202508", "1"], ["202509", "2"]])
 }
 
-async fn another_dataset(place: &Place) -> Held {
+async fn another_dataset(place: &Place) -> StageState {
     let datasets = [place.other_dataset.as_str(), place.dataset.as_str()];
     let none = json!({});
     let schemas = [schema(COLUMNS), schema(COLUMNS)];
@@ -140,26 +140,26 @@ async fn another_dataset(place: &Place) -> Held {
 }
 
 /// August is in the table only.
-async fn no_partition(place: &Place) -> Held {
+async fn no_partition(place: &Place) -> StageState {
     let pair = Pair::new(place, "no_partition").await?;
     let copied = pair.copy("$202508").await?;
     same(&pair.table.notes().await?, &["august", "old"])
         .map_err(|why| Seen::Differs(format!("{copied}; then in column note: {why}")))
 }
 
-fn not_found(copied: &Copied, source: &str) -> Held {
+fn not_found(copied: &Copied, source: &str) -> StageState {
     match copied {
         Copied::Refused(404, reason, message) if reason == "notFound" && message.contains(source) => Ok(()),
         other => Err(Seen::Differs(other.to_string())),
     }
 }
 
-async fn no_partition_is_not_found(place: &Place) -> Held {
+async fn no_partition_is_not_found(place: &Place) -> StageState {
     let pair = Pair::new(place, "no_partition_not_found").await?;
     not_found(&pair.copy("$202508").await?, &pair.staging.name)
 }
 
-async fn no_source(place: &Place) -> Held {
+async fn no_source(place: &Place) -> StageState {
     let pair = Pair::new(place, "no_source").await?;
     let path = ["datasets", &pair.staging.dataset, "tables", &pair.staging.name];
     place.call(Method::DELETE, &path, &Value::Null).await?.accepted("removing a staging table")?;
@@ -182,20 +182,20 @@ async fn with_a_column_more<'a>(place: &'a Place, name: &str) -> Result<Pair<'a>
     Ok(pair)
 }
 
-async fn refused(pair: &Pair<'_>) -> Held {
+async fn refused(pair: &Pair<'_>) -> StageState {
     pair.copy("$202509").await?.refused(&QUERY_INSTEAD)?;
     same(&pair.table.notes().await?, &["august", "old"])
 }
 
-async fn another_clustering(place: &Place) -> Held {
+async fn another_clustering(place: &Place) -> StageState {
     refused(&clustered_otherwise(place, "other_clustering").await?).await
 }
 
-async fn a_column_more(place: &Place) -> Held {
+async fn a_column_more(place: &Place) -> StageState {
     refused(&with_a_column_more(place, "a_column_more").await?).await
 }
 
-async fn another_order(place: &Place) -> Held {
+async fn another_order(place: &Place) -> StageState {
     let [month, cost, note] = [COLUMNS[0], COLUMNS[1], COLUMNS[2]];
     let table = Scratch::with(place, "other_order", schema(&[month, note, cost]), &layout()).await?;
     table
@@ -207,7 +207,7 @@ async fn another_order(place: &Place) -> Held {
 }
 
 /// A copy that is refused, and then another job under its id.
-async fn used_up(pair: &Pair<'_>) -> Held {
+async fn used_up(pair: &Pair<'_>) -> StageState {
     let (place, id) = (pair.table.place, pair.table.place.new_name());
     let copied = pair.copy_as(&id, "$202509", &json!({})).await?;
     if !matches!(copied, Copied::Refused(..)) {
@@ -221,10 +221,10 @@ async fn used_up(pair: &Pair<'_>) -> Held {
     same(&(again.status, again.reason()), &(409, "duplicate"))
 }
 
-async fn used_up_by_clustering(place: &Place) -> Held {
+async fn used_up_by_clustering(place: &Place) -> StageState {
     used_up(&clustered_otherwise(place, "used_up_by_clustering").await?).await
 }
 
-async fn used_up_by_columns(place: &Place) -> Held {
+async fn used_up_by_columns(place: &Place) -> StageState {
     used_up(&with_a_column_more(place, "used_up_by_columns").await?).await
 }

@@ -6,7 +6,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     place::Place,
     scratch::{COLUMNS, Columns, Loaded, Scratch, schema},
 };
@@ -172,7 +172,7 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
     ]
 }
 
-async fn a_subset(place: &Place) -> Held {
+async fn a_subset(place: &Place) -> StageState {
     let table = Scratch::new(place, "csv_subset", COLUMNS).await?;
     let files = [b"cost,month\n1.5,2025-09-01\n".to_vec()];
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
@@ -184,14 +184,14 @@ fn september(amounts: &[&str]) -> String {
     format!("month,cost,note\n{}", rows.collect::<String>())
 }
 
-async fn amounts(place: &Place, name: &str, written: &[&str], believed: &[&str]) -> Held {
+async fn amounts(place: &Place, name: &str, written: &[&str], believed: &[&str]) -> StageState {
     let table = Scratch::new(place, name, COLUMNS).await?;
     table.csv(&september(written)).await?.taken()?;
     let rows = table.place.query(&format!("SELECT CAST(cost AS STRING) FROM {} ORDER BY cost", table.path())).await?;
     same(&rows.concat(), &believed)
 }
 
-async fn empty_text(place: &Place, name: &str, field: &str, options: Value, believed: &str) -> Held {
+async fn empty_text(place: &Place, name: &str, field: &str, options: Value, believed: &str) -> StageState {
     let table = Scratch::new(place, name, COLUMNS).await?;
     let file = format!("month,cost,note\n2025-09-01,1,{field}\n").into_bytes();
     table.csv_with(&[file], &options).await?.taken()?;
@@ -202,13 +202,13 @@ async fn empty_text(place: &Place, name: &str, field: &str, options: Value, beli
     }
 }
 
-async fn marked_texts(place: &Place) -> Held {
+async fn marked_texts(place: &Place) -> StageState {
     let markers = json!({"nullMarkers": [""]});
     empty_text(place, "marked_unquoted", "", markers.clone(), "NULL").await?;
     empty_text(place, "marked_quoted", "\"\"", markers, "NULL").await
 }
 
-async fn nul(place: &Place, name: &str, preserved: bool) -> Held {
+async fn nul(place: &Place, name: &str, preserved: bool) -> StageState {
     let table = Scratch::new(place, name, COLUMNS).await?;
     let file = b"month,cost,note\n2025-09-01,1,a\0b\n".to_vec();
     let options = if preserved { json!({"preserveAsciiControlCharacters": true}) } else { json!({}) };
@@ -220,7 +220,7 @@ async fn nul(place: &Place, name: &str, preserved: bool) -> Held {
     same(&table.rows("CAST(LENGTH(note) AS STRING)").await?, &[["3"]])
 }
 
-async fn spaces(place: &Place) -> Held {
+async fn spaces(place: &Place) -> StageState {
     let table = Scratch::new(place, "spaces", COLUMNS).await?;
     table.csv("month,cost,note\n2025-09-01,1, prod \n").await?.taken()?;
     same(&table.rows("note").await?, &[[" prod "]])
@@ -234,28 +234,28 @@ async fn named(place: &Place, table: &str, name: &str) -> Result<Loaded, Seen> {
     place.run(&json!({"load": load})).await.map(Loaded)
 }
 
-async fn two_slashes(place: &Place) -> Held {
+async fn two_slashes(place: &Place) -> StageState {
     match named(place, "two_slashes", "folder//two_slashes.csv").await?.failure() {
         Some(("notFound", _)) => Ok(()),
         other => Err(Seen::Differs(format!("{other:?}"))),
     }
 }
 
-async fn odd_names(place: &Place) -> Held {
+async fn odd_names(place: &Place) -> StageState {
     for (at, name) in ["a,b.csv", "a?b.csv", "a[b].csv"].into_iter().enumerate() {
         named(place, &format!("odd_name_{at}"), name).await?.taken()?;
     }
     Ok(())
 }
 
-async fn empty_values(place: &Place) -> Held {
+async fn empty_values(place: &Place) -> StageState {
     const COLUMNS: Columns = &[("month", "TIMESTAMP"), ("cost", "BIGNUMERIC"), ("moment", "TIMESTAMP")];
     let table = Scratch::new(place, "empty_values", COLUMNS).await?;
     table.csv("month,cost,moment\n2025-09-01,,\n").await?.taken()?;
     same(&table.rows("cost, moment").await?, &[["NULL", "NULL"]])
 }
 
-async fn too_many_decimals(place: &Place) -> Held {
+async fn too_many_decimals(place: &Place) -> StageState {
     let table = Scratch::new(place, "too_many_decimals", COLUMNS).await?;
     let loaded = table.csv(&september(&[&format!("0.{}1", "0".repeat(38))])).await?;
     if loaded.failure().is_none() {
@@ -267,7 +267,7 @@ async fn too_many_decimals(place: &Place) -> Held {
 
 const DAYS: Columns = &[("month", "DATE"), ("moment", "TIMESTAMP")];
 
-async fn month_first(place: &Place) -> Held {
+async fn month_first(place: &Place) -> StageState {
     let table = Scratch::new(place, "month_first", DAYS).await?;
     let files = [b"month,moment\n09/30/2025,2025-09-02 03:00:00\n".to_vec()];
     table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
@@ -275,27 +275,27 @@ async fn month_first(place: &Place) -> Held {
     same(&rows, &[["2025-09-30", "2025-09-02 03:00:00+00"]])
 }
 
-async fn short_days(place: &Place) -> Held {
+async fn short_days(place: &Place) -> StageState {
     let table = Scratch::new(place, "short_days", &[("id", "STRING"), ("day", "DATE")]).await?;
     let files = [b"id,day\n1,9/5/2025\n2,09/15/25\n".to_vec()];
     table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.taken()?;
     same(&table.rows("id, CAST(day AS STRING)").await?, &[["1", "2025-09-05"], ["2", "0025-09-15"]])
 }
 
-async fn day_first(place: &Place) -> Held {
+async fn day_first(place: &Place) -> StageState {
     let table = Scratch::new(place, "day_first", DAYS).await?;
     let files = [b"month,moment\n13/09/2025,2025-09-02 03:00:00\n".to_vec()];
     table.csv_with(&files, &json!({"dateFormat": "MM/DD/YYYY"})).await?.refused("")
 }
 
-async fn byte_order_mark(place: &Place) -> Held {
+async fn byte_order_mark(place: &Place) -> StageState {
     let table = Scratch::new(place, "byte_order_mark", COLUMNS).await?;
     let text = september(&["1"]).replace("month,cost,note", "\u{feff}\"month\",\"cost\",\"note\"");
     table.csv(&text).await?.taken()?;
     same(&table.rows("CAST(cost AS STRING), note").await?, &[["1", "x"]])
 }
 
-async fn plain_beside_gzip(place: &Place) -> Held {
+async fn plain_beside_gzip(place: &Place) -> StageState {
     let table = Scratch::new(place, "plain_beside_gzip", COLUMNS).await?;
     let plain = september(&["1"]).into_bytes();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
@@ -303,7 +303,7 @@ async fn plain_beside_gzip(place: &Place) -> Held {
     table.csv_with(&[packed.finish().unwrap(), plain], &json!({})).await?.refused("")
 }
 
-async fn wording(place: &Place) -> Held {
+async fn wording(place: &Place) -> StageState {
     let table = Scratch::new(place, "wording", COLUMNS).await?;
     let loaded = table.csv(&september(&["abc"])).await?;
     loaded.refused("")?;

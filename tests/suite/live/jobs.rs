@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     place::{Answered, Place},
     scratch::{COLUMNS, Scratch},
 };
@@ -76,11 +76,11 @@ async fn load(table: &Scratch<'_>, file: &str, label: &str) -> Result<Value, See
     Ok(json!({"load": load, "labels": {"finops_work": label}}))
 }
 
-fn is_duplicate(answer: &Answered) -> Held {
+fn is_duplicate(answer: &Answered) -> StageState {
     same(&(answer.status, answer.body["error"]["errors"][0]["reason"].as_str()), &(409, Some("duplicate")))
 }
 
-async fn duplicate_id(place: &Place) -> Held {
+async fn duplicate_id(place: &Place) -> StageState {
     let table = Scratch::new(place, "duplicate_id", COLUMNS).await?;
     let id = place.new_name();
     let (first, second) = (load(&table, SEPTEMBER, "first").await?, load(&table, SEPTEMBER, "second").await?);
@@ -89,7 +89,7 @@ async fn duplicate_id(place: &Place) -> Held {
     same(&place.ended(&id).await?["configuration"]["labels"], &json!({"finops_work": "first"}))
 }
 
-async fn used_up_id(place: &Place) -> Held {
+async fn used_up_id(place: &Place) -> StageState {
     let table = Scratch::new(place, "used_up_id", COLUMNS).await?;
     let id = place.new_name();
     let load = load(&table, &SEPTEMBER.replace(",1,", ",none,"), "failed").await?;
@@ -99,7 +99,7 @@ async fn used_up_id(place: &Place) -> Held {
     is_duplicate(&insert(place, &id, &load).await?)
 }
 
-async fn uploaded_file(place: &Place) -> Held {
+async fn uploaded_file(place: &Place) -> StageState {
     let table = Scratch::new(place, "uploaded_file", COLUMNS).await?;
     let id = place.new_name();
     let begun = place.begin_upload(&place.job(&id, &json!({"load": table.csv_load()}))).await?;
@@ -110,7 +110,7 @@ async fn uploaded_file(place: &Place) -> Held {
     same(&[&load["inputFiles"], &load["outputRows"]], &["1", "1"])
 }
 
-async fn upload_under_a_used_id(place: &Place) -> Held {
+async fn upload_under_a_used_id(place: &Place) -> StageState {
     let table = Scratch::new(place, "upload_under_a_used_id", COLUMNS).await?;
     let id = place.new_name();
     insert(place, &id, &load(&table, SEPTEMBER, "first").await?).await?.accepted("inserting a job")?;
@@ -123,7 +123,7 @@ async fn upload_under_a_used_id(place: &Place) -> Held {
     is_duplicate(&place.upload(session, SEPTEMBER.as_bytes()).await?)
 }
 
-async fn dry_run(place: &Place) -> Held {
+async fn dry_run(place: &Place) -> StageState {
     let sql = format!("CREATE TABLE `{}`.`{}`.`dry_run` (a STRING)", place.project, place.dataset);
     let configuration = json!({"dryRun": true, "query": {"query": sql, "useLegacySql": false}});
     let reference = json!({"projectId": place.project, "location": place.location});
@@ -134,7 +134,7 @@ async fn dry_run(place: &Place) -> Held {
     same(&place.tables().await?.contains(&"dry_run".to_owned()), &false)
 }
 
-async fn dry_insert(place: &Place) -> Held {
+async fn dry_insert(place: &Place) -> StageState {
     let table = Scratch::new(place, "dry_insert", &[("note", "STRING")]).await?;
     let sql = format!("INSERT INTO {} (note) SELECT @note FROM (SELECT 1)", table.path());
     let note = json!([{"name": "note", "parameterType": {"type": "STRING"}, "parameterValue": {}}]);

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     pair::Pair,
     place::Place,
     scratch::{COLUMNS, Scratch, schema},
@@ -109,7 +109,7 @@ enum By {
 }
 
 impl By {
-    async fn swap(self, pair: &Pair<'_>) -> Held {
+    async fn swap(self, pair: &Pair<'_>) -> StageState {
         match self {
             Self::Copy => pair.swap().await,
             Self::Query(write) => pair.table.query_into(ROW, &json!({"writeDisposition": write})).await?.taken(),
@@ -117,13 +117,13 @@ impl By {
     }
 }
 
-async fn labels(place: &Place) -> Held {
+async fn labels(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied_labels").await?;
     pair.swap().await?;
     same(&pair.table.properties().await?["labels"], &json!({"managed_by": "finops"}))
 }
 
-async fn description(place: &Place) -> Held {
+async fn description(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied_table_description").await?;
     pair.swap().await?;
     same(&pair.table.properties().await?["description"], &json!("A question of the live suite."))
@@ -142,11 +142,11 @@ async fn note(table: &Scratch<'_>, key: &str) -> Result<Value, Seen> {
 }
 
 /// Nothing of the swap can be told where an append has already taken away what was asked about.
-fn still_there(is_there: bool) -> Held {
+fn still_there(is_there: bool) -> StageState {
     if is_there { Ok(()) } else { Err(Seen::NotAnswered("it was gone before the swap".to_owned())) }
 }
 
-async fn column_description(place: &Place, name: &str, by: By, believed: Option<&str>) -> Held {
+async fn column_description(place: &Place, name: &str, by: By, believed: Option<&str>) -> StageState {
     let described = noted("description", json!(DESCRIPTION));
     let pair = Pair::with(place, name, [described.clone(), described], &json!({})).await?;
     still_there(note(&pair.table, "description").await? == DESCRIPTION)?;
@@ -155,7 +155,7 @@ async fn column_description(place: &Place, name: &str, by: By, believed: Option<
 }
 
 /// The staging table has no tag, as with finops.
-async fn policy_tag(place: &Place, name: &str, by: By, is_kept: bool) -> Held {
+async fn policy_tag(place: &Place, name: &str, by: By, is_kept: bool) -> StageState {
     let tags = json!({"names": [place.policy_tag()?]});
     let pair = Pair::with(place, name, [schema(COLUMNS), noted("policyTags", tags.clone())], &json!({})).await?;
     still_there(note(&pair.table, "policyTags").await? == tags)?;
@@ -164,7 +164,7 @@ async fn policy_tag(place: &Place, name: &str, by: By, is_kept: bool) -> Held {
 }
 
 /// A policy that lets the account of this run see all rows.
-async fn row_policies(place: &Place, name: &str, by: By, are_kept: bool) -> Held {
+async fn row_policies(place: &Place, name: &str, by: By, are_kept: bool) -> StageState {
     let pair = Pair::new(place, name).await?;
     let account = place.account().await?;
     let kind = if account.ends_with(".gserviceaccount.com") { "serviceAccount" } else { "user" };
@@ -188,7 +188,7 @@ async fn policies(table: &Scratch<'_>) -> Result<Vec<String>, Seen> {
     Ok(policies.iter().map(id).collect())
 }
 
-async fn partition_expiration(place: &Place) -> Held {
+async fn partition_expiration(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied_partition_expiration").await?;
     pair.swap().await?;
     same(&pair.table.properties().await?["timePartitioning"]["expirationMs"], &Value::Null)?;
@@ -196,7 +196,7 @@ async fn partition_expiration(place: &Place) -> Held {
 }
 
 /// The table loses the expiration that it inherits of its dataset first, as with finops.
-async fn expiration(place: &Place) -> Held {
+async fn expiration(place: &Place) -> StageState {
     let pair = Pair::new(place, "copied_expiration").await?;
     place.query(&format!("ALTER TABLE {} SET OPTIONS (expiration_timestamp = NULL)", pair.table.path())).await?;
     let staging = pair.staging.properties().await?;
@@ -205,7 +205,7 @@ async fn expiration(place: &Place) -> Held {
     same(&pair.table.properties().await?["expirationTime"], &Value::Null)
 }
 
-async fn data_of_a_month(place: &Place) -> Held {
+async fn data_of_a_month(place: &Place) -> StageState {
     let pair = Pair::new(place, "data_of_a_month").await?;
     By::Query("WRITE_TRUNCATE_DATA").swap(&pair).await?;
     same(&pair.table.notes().await?, &["august", "queried"])

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     pair::Pair,
     place::Place,
     scratch::{COLUMNS, schema},
@@ -50,13 +50,13 @@ async fn pair<'a>(place: &'a Place, name: &str) -> Result<(Pair<'a>, Value), See
 }
 
 /// BigQuery may name the key's version behind the key.
-async fn keeps(pair: &Pair<'_>, key: &Value) -> Held {
+async fn keeps(pair: &Pair<'_>, key: &Value) -> StageState {
     let properties = pair.table.properties().await?;
     let (name, key) = (properties["encryptionConfiguration"]["kmsKeyName"].as_str(), key["kmsKeyName"].as_str());
     same(&name.map(|name| name.split("/cryptoKeyVersions/").next().unwrap_or_default()), &key)
 }
 
-async fn a_copy_with_the_key(place: &Place) -> Held {
+async fn a_copy_with_the_key(place: &Place) -> StageState {
     let (pair, key) = pair(place, "key_copied").await?;
     let named = json!({"destinationEncryptionConfiguration": key});
     pair.copy_as(&place.new_name(), "$202509", &named).await?.taken()?;
@@ -64,13 +64,13 @@ async fn a_copy_with_the_key(place: &Place) -> Held {
     keeps(&pair, &key).await
 }
 
-async fn a_copy_without_a_key(place: &Place) -> Held {
+async fn a_copy_without_a_key(place: &Place) -> StageState {
     let (pair, _) = pair(place, "key_not_named").await?;
     pair.copy("$202509").await?.refused(&["invalid"])?;
     same(&pair.table.notes().await?, &["august", "old"])
 }
 
-async fn a_query_with_the_key(place: &Place) -> Held {
+async fn a_query_with_the_key(place: &Place) -> StageState {
     let (pair, key) = pair(place, "key_queried").await?;
     pair.table.query_into(ROW, &json!({"destinationEncryptionConfiguration": key})).await?.taken()?;
     same(&pair.table.notes().await?, &["august", "queried"])?;

@@ -32,7 +32,7 @@ use self::{
     answer::{Answer, Asking, table},
     place::Place,
 };
-use crate::{
+use crate::support::{
     program::{BUCKET, assert_names},
     require,
     servers::{PROJECT, StorageServer, bigquery},

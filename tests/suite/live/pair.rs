@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Held, Seen},
+    answer::{Seen, StageState},
     place::Place,
     scratch::{COLUMNS, Scratch, merge, schema},
 };
@@ -47,7 +47,7 @@ pub fn staging_layout() -> Value {
 
 impl Scratch<'_> {
     /// Appends rows of [`COLUMNS`], as CSV; the load names no column's description, tag or mode.
-    pub async fn append_rows(&self, rows: &str) -> Held {
+    pub async fn append_rows(&self, rows: &str) -> StageState {
         let mut options = self.append();
         options["schema"] = schema(COLUMNS);
         self.csv_with(&[format!("month,cost,note\n{rows}").into()], &options).await?.taken()
@@ -116,14 +116,14 @@ impl<'a> Pair<'a> {
     }
 
     /// Copies September, which must go.
-    pub async fn swap(&self) -> Held {
+    pub async fn swap(&self) -> StageState {
         self.copy("$202509").await?.taken()
     }
 }
 
 impl Copied {
     /// It should have been done.
-    pub fn taken(&self) -> Held {
+    pub fn taken(&self) -> StageState {
         if matches!(self, Self::Done(_)) { Ok(()) } else { Err(Seen::Differs(self.to_string())) }
     }
 

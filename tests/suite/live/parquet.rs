@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     place::Place,
     scratch::{COLUMNS, Columns, Scratch, parquet, schema},
 };
@@ -119,14 +119,14 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
     ]
 }
 
-async fn a_subset(place: &Place) -> Held {
+async fn a_subset(place: &Place) -> StageState {
     let table = Scratch::new(place, "parquet_subset", COLUMNS).await?;
     let file = parquet("SELECT 1.5::DECIMAL(38, 18) AS cost, TIMESTAMPTZ '2025-09-01 00:00:00+00' AS month");
     let columns = [("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")];
     table.parquet_with(file, &json!({"schema": schema(&columns)})).await?.refused("missing in new schema")
 }
 
-async fn double_into_bignumeric(place: &Place) -> Held {
+async fn double_into_bignumeric(place: &Place) -> StageState {
     let table = Scratch::new(place, "double_into_bignumeric", &[("cost", "BIGNUMERIC")]).await?;
     let loaded = table.parquet(parquet("SELECT 0.1::DOUBLE AS cost")).await?;
     if loaded.failure().is_none() {
@@ -144,7 +144,7 @@ async fn doubles(place: &Place, name: &str, expression: &str) -> Result<Vec<Stri
     Ok(rows.concat())
 }
 
-async fn shortest_texts(place: &Place) -> Held {
+async fn shortest_texts(place: &Place) -> StageState {
     let reads_back = |digits: u8| format!("SAFE_CAST(FORMAT('%.{digits}g', number) AS FLOAT64) = number");
     let shortest = format!(
         "IF({}, FORMAT('%.15g', number), IF({}, FORMAT('%.16g', number), FORMAT('%.17g', number)))",
@@ -155,19 +155,19 @@ async fn shortest_texts(place: &Place) -> Held {
     same(&found, &["-2.1e-07", "0.1", "0.6666666666666666", "1234567.89"])
 }
 
-async fn expansion(place: &Place) -> Held {
+async fn expansion(place: &Place) -> StageState {
     let found = doubles(place, "expansion", "CAST(CAST(number AS BIGNUMERIC) AS STRING)").await?;
     // Python's decimal.Decimal(0.1), to 38 digits.
     same(&found.get(1).map(String::as_str), &Some("0.10000000000000000555111512312578270212"))
 }
 
-async fn required_fields(place: &Place) -> Held {
+async fn required_fields(place: &Place) -> StageState {
     let table = Scratch::new(place, "required_fields", COLUMNS).await?;
     table.parquet(REQUIRED.to_vec()).await?.taken()?;
     same(&table.rows("CAST(cost AS STRING), note").await?, &[["0.000000000000000001", "x"]])
 }
 
-async fn required_columns(place: &Place) -> Held {
+async fn required_columns(place: &Place) -> StageState {
     let mut columns = schema(COLUMNS);
     for at in 0..3 {
         columns["fields"][at]["mode"] = "REQUIRED".into();
@@ -177,13 +177,13 @@ async fn required_columns(place: &Place) -> Held {
     same(&table.rows("CAST(cost AS STRING), note").await?, &[["0.000000000000000001", "x"]])
 }
 
-async fn nanoseconds(place: &Place) -> Held {
+async fn nanoseconds(place: &Place) -> StageState {
     let table = Scratch::new(place, "nanoseconds", &[("moment", "INT64")]).await?;
     table.parquet(parquet("SELECT TIMESTAMP_NS '2025-09-30 23:59:59.123456789' AS moment")).await?.taken()?;
     same(&table.rows("CAST(moment AS STRING)").await?, &[["1759276799123456789"]])
 }
 
-async fn other_groups(place: &Place) -> Held {
+async fn other_groups(place: &Place) -> StageState {
     let table = Scratch::with(place, "other_groups", map_schema(), &json!({})).await?;
     let mut file = parquet("SELECT 1 AS id, MAP {'b': 'x'} AS tags");
     while let Some(at) = file.windows(9).position(|name| name == b"key_value") {
@@ -193,7 +193,7 @@ async fn other_groups(place: &Place) -> Held {
     same(&table.rows("id, IF(tags IS NULL, 'none', 'some')").await?, &[["1", "none"]])
 }
 
-async fn moments(place: &Place) -> Held {
+async fn moments(place: &Place) -> StageState {
     const MOMENTS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP")];
     let table = Scratch::new(place, "moments", MOMENTS).await?;
     let file = parquet(
@@ -211,7 +211,7 @@ fn map_schema() -> Value {
     json!({"fields": [{"name": "id", "type": "INT64"}, {"name": "tags", "type": "RECORD", "fields": entries}]})
 }
 
-async fn maps(place: &Place) -> Held {
+async fn maps(place: &Place) -> StageState {
     let table = Scratch::with(place, "maps", map_schema(), &json!({})).await?;
     let file = parquet(
         "SELECT 1 AS id, MAP {'b': 'x', 'a': NULL} AS tags UNION ALL SELECT 2, MAP {} UNION ALL SELECT 3, NULL ORDER BY id",
@@ -223,13 +223,13 @@ async fn maps(place: &Place) -> Held {
     same(&rows, &[["1", r#"{"b":"x","a":null}"#], ["2", "{}"], ["3", "NULL"]])
 }
 
-async fn json_escapes(place: &Place) -> Held {
+async fn json_escapes(place: &Place) -> StageState {
     let text = r#"'"\\ / \n \u0001 \u00fc \u2028\u2029'"#;
     let rows = place.query(&format!("SELECT TO_JSON_STRING(text) FROM (SELECT {text} AS text)")).await?;
     same(&rows.concat(), &[r#""\"\\ / \n \u0001 ü \u2028\u2029""#])
 }
 
-async fn cut_off(place: &Place) -> Held {
+async fn cut_off(place: &Place) -> StageState {
     let table = Scratch::new(place, "cut_off", &[("note", "STRING")]).await?;
     let mut file = parquet("SELECT 'x' AS note");
     table.parquet(file.clone()).await?.taken()?;

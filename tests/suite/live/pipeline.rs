@@ -6,13 +6,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     place::Place,
 };
 use crate::{
-    figures::{MONTHS, example, expected, figures},
-    program::{Finops, each},
-    tables::{Figures, figures_of},
+    flow::figures::{MONTHS, example, expected, figures},
+    support::{
+        program::{Finops, each},
+        tables::{Figures, figures_of},
+    },
 };
 
 const CSV: &str = "from_csv";
@@ -104,19 +106,19 @@ async fn in_table(place: &Place, table: &str) -> Result<Figures, Seen> {
     Ok(figures_of(rows.map(|[moment, rows, cost]| [moment[..7].to_owned(), rows, cost])))
 }
 
-async fn plan(place: &Place) -> Held {
+async fn plan(place: &Place) -> StageState {
     deliver(place, "first", "csv").await?;
     let report = output(&of_csv(place), &["plan"])?;
     same(&each(&report, "billing_period"), &MONTHS)?;
     same(&each(&report, "action"), &["load"; 3])
 }
 
-async fn first_run(place: &Place) -> Held {
+async fn first_run(place: &Place) -> StageState {
     same(&each(&output(&of_csv(place), &["run"])?, "status"), &["loaded"; 3])?;
     same(&in_table(place, CSV).await?, &figures(&expected("first")))
 }
 
-async fn second_run(place: &Place) -> Held {
+async fn second_run(place: &Place) -> StageState {
     let report = output(&of_csv(place), &["run"])?;
     same(&report["pipelines"][0]["status"], &json!("nothing_to_do"))?;
     same(&in_table(place, CSV).await?, &figures(&expected("first")))
@@ -128,14 +130,14 @@ fn redelivered() -> Figures {
     all
 }
 
-async fn redelivery(place: &Place) -> Held {
+async fn redelivery(place: &Place) -> StageState {
     deliver(place, "redelivery", "csv").await?;
     let report = output(&of_csv(place), &["run"])?;
     same(&each(&report, "status"), &["skipped", "loaded", "skipped"])?;
     same(&in_table(place, CSV).await?, &redelivered())
 }
 
-async fn status(place: &Place) -> Held {
+async fn status(place: &Place) -> StageState {
     let status = output(&of_csv(place), &["status"])?;
     let months = status[0]["months"].as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -146,7 +148,7 @@ async fn status(place: &Place) -> Held {
     same(&figures_of(rows.collect::<Result<Vec<_>, _>>()?), &in_table(place, CSV).await?)
 }
 
-async fn no_expiration(place: &Place) -> Held {
+async fn no_expiration(place: &Place) -> StageState {
     for table in [CSV, "finops_loads"] {
         let path = ["datasets", &place.dataset, "tables", table];
         let table = place.call(Method::GET, &path, &Value::Null).await?.accepted("reading a table of finops")?;
@@ -155,14 +157,14 @@ async fn no_expiration(place: &Place) -> Held {
     Ok(())
 }
 
-async fn parquet(place: &Place) -> Held {
+async fn parquet(place: &Place) -> StageState {
     deliver(place, "parquet-versioned", "parquet").await?;
     let finops = place.finops("parquet/cur", PARQUET);
     same(&each(&output(&finops, &["run"])?, "status"), &["loaded"; 3])?;
     same(&in_table(place, PARQUET).await?, &figures(&expected("first")))
 }
 
-async fn no_staging_table(place: &Place) -> Held {
+async fn no_staging_table(place: &Place) -> StageState {
     let mut tables = place.tables().await?;
     tables.retain(|name| name == PARQUET || name.starts_with("finops_staging"));
     same(&tables, &[PARQUET])

@@ -15,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use super::answer::Seen;
-use crate::{
+use crate::support::{
     program::{BUCKET, Finops},
     require::Live,
     servers::{PROJECT, StorageServer},
@@ -128,7 +128,7 @@ impl Place {
         let place = Self::new(
             names,
             urls.each_ref().map(String::as_str),
-            crate::servers::client(),
+            crate::support::servers::client(),
             anonymous::Builder::new().build(),
             finops,
         );
@@ -136,7 +136,7 @@ impl Place {
     }
 
     fn new(names: [&str; 3], urls: [&str; 2], http: Client, credentials: Credentials, finops: Finops) -> Self {
-        let run = finops_core::run_id::run_id(jiff::Timestamp::now(), std::process::id()).to_lowercase();
+        let run = finops_core::model::run_id::run_id(jiff::Timestamp::now(), std::process::id()).to_lowercase();
         let [project, bucket, location] = names.map(str::to_owned);
         let [bigquery, storage] = urls.map(|url| url.parse().unwrap());
         let finops = finops

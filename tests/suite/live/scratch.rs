@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Held, Seen},
+    answer::{Seen, StageState},
     place::{Place, Rows},
 };
 
@@ -205,12 +205,12 @@ impl Loaded {
     }
 
     /// It should have succeeded.
-    pub fn taken(&self) -> Held {
+    pub fn taken(&self) -> StageState {
         self.failure().map_or(Ok(()), |(reason, message)| Err(Seen::Differs(format!("refused, {reason}: {message}"))))
     }
 
     /// It should have failed for what was loaded, and with these words.
-    pub fn refused(&self, words: &str) -> Held {
+    pub fn refused(&self, words: &str) -> StageState {
         match self.failure() {
             Some((reason, message)) if reason.starts_with("invalid") && message.contains(words) => Ok(()),
             Some((reason, message)) => {

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    answer::{Asking, Held, Seen, same},
+    answer::{Asking, Seen, StageState, same},
     pair::{PARTITIONS_EXPIRE_AFTER, staging_layout},
     place::Place,
     scratch::{COLUMNS, Scratch, merge, parquet, schema},
@@ -68,7 +68,7 @@ async fn staging<'a>(place: &'a Place, name: &str) -> Result<Scratch<'a>, Seen> 
 const SOME: [(&str, &str); 2] = [("note", "STRING"), ("month", "TIMESTAMP")];
 const APPENDED: [[&str; 3]; 2] = [["2025-08-31 00:00:00+00", "NULL", "a"], ["2025-09-01 00:00:00+00", "NULL", "b"]];
 
-async fn csv(place: &Place, name: &str) -> Held {
+async fn csv(place: &Place, name: &str) -> StageState {
     let table = staging(place, name).await?;
     let mut options = table.append();
     merge(&mut options, &json!({"schema": schema(&SOME)}));
@@ -76,7 +76,7 @@ async fn csv(place: &Place, name: &str) -> Held {
     same(&table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?, &APPENDED)
 }
 
-async fn parquet_file(place: &Place, name: &str) -> Held {
+async fn parquet_file(place: &Place, name: &str) -> StageState {
     let table = staging(place, name).await?;
     let mut options = table.append();
     merge(&mut options, &json!({"schema": schema(&SOME)}));
@@ -88,13 +88,13 @@ async fn parquet_file(place: &Place, name: &str) -> Held {
     same(&table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?, &APPENDED)
 }
 
-async fn csv_and_parquet_or_a_known_refusal(place: &Place) -> Held {
+async fn csv_and_parquet_or_a_known_refusal(place: &Place) -> StageState {
     or_a_known_refusal(csv(place, "appended_csv_or_refusal").await)?;
     or_a_known_refusal(parquet_file(place, "appended_parquet_or_refusal").await)
 }
 
 /// The words that finops takes for columns that do not go.
-fn or_a_known_refusal(held: Held) -> Held {
+fn or_a_known_refusal(held: StageState) -> StageState {
     let words = ["has changed type", "Cannot add fields", "Provided Schema does not match", "missing in new schema"];
     match held {
         Err(Seen::Differs(why))
@@ -115,13 +115,13 @@ async fn filled<'a>(place: &'a Place, name: &str) -> Result<Scratch<'a>, Seen> {
     Ok(table)
 }
 
-async fn write_empty(place: &Place) -> Held {
+async fn write_empty(place: &Place) -> StageState {
     let table = filled(place, "write_empty").await?;
     let rows = table.rows("CAST(month AS STRING), CAST(cost AS STRING), note").await?;
     same(&rows, &[["2025-09-01 00:00:00+00", "0.1", "x"]])
 }
 
-async fn layout_after_write_empty(place: &Place) -> Held {
+async fn layout_after_write_empty(place: &Place) -> StageState {
     let table = filled(place, "write_empty_layout").await?;
     let now = table.properties().await?;
     same(&now["clustering"], &json!({"fields": ["note"]}))?;

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Asking, Held, same},
+    answer::{Asking, StageState, same},
     place::Place,
     scratch::{COLUMNS, Scratch, schema},
 };
@@ -105,24 +105,24 @@ async fn filled<'a>(place: &'a Place, name: &str) -> Result<Scratch<'a>, super::
     Ok(table)
 }
 
-async fn labels_after_load(place: &Place) -> Held {
+async fn labels_after_load(place: &Place) -> StageState {
     let table = filled(place, "labels_after_load").await?;
     same(&table.properties().await?["labels"], &json!({"managed_by": "finops"}))
 }
 
-async fn labels_after_query(place: &Place) -> Held {
+async fn labels_after_query(place: &Place) -> StageState {
     let table = filled(place, "labels_after_query").await?;
     table.replace_by(&ROW_OF.replace("{day}", "2025-09-30")).await?.taken()?;
     same(&table.rows("CAST(cost AS STRING)").await?, &[["3"]])?;
     same(&table.properties().await?["labels"], &json!({"managed_by": "finops"}))
 }
 
-async fn description(place: &Place) -> Held {
+async fn description(place: &Place) -> StageState {
     let table = filled(place, "description").await?;
     same(&table.properties().await?["description"], &json!("A question of the live suite."))
 }
 
-async fn other_months(place: &Place) -> Held {
+async fn other_months(place: &Place) -> StageState {
     let table = filled(place, "other_months").await?;
     let mut destination = table.destination();
     destination["tableId"] = format!("{}$202510", table.name).into();
@@ -134,20 +134,20 @@ async fn other_months(place: &Place) -> Held {
 
 const ANOTHER_MONTH: &str = "belong to different partitions";
 
-async fn another_month_in_a_load(place: &Place) -> Held {
+async fn another_month_in_a_load(place: &Place) -> StageState {
     let table = filled(place, "another_month_in_a_load").await?;
     let loaded = table.csv("month,cost,note\n2025-09-01,3,x\n2025-10-01,4,x\n").await?;
     loaded.refused(ANOTHER_MONTH)?;
     same(&table.rows("CAST(cost AS STRING)").await?, &[["1"], ["2"]])
 }
 
-async fn another_month_in_a_query(place: &Place) -> Held {
+async fn another_month_in_a_query(place: &Place) -> StageState {
     let table = filled(place, "another_month_in_a_query").await?;
     table.replace_by(&ROW_OF.replace("{day}", "2025-10-01")).await?.refused(ANOTHER_MONTH)?;
     same(&table.rows("CAST(cost AS STRING)").await?, &[["1"], ["2"]])
 }
 
-async fn partition_rows(place: &Place) -> Held {
+async fn partition_rows(place: &Place) -> StageState {
     let table = filled(place, "partition_rows").await?;
     let sql = format!(
         "SELECT partition_id, total_rows FROM `{}`.`{}`.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = '{}'",
@@ -156,7 +156,7 @@ async fn partition_rows(place: &Place) -> Held {
     same(&place.query(&sql).await?, &[["202509", "2"]])
 }
 
-async fn expiration(place: &Place) -> Held {
+async fn expiration(place: &Place) -> StageState {
     let at = (Timestamp::now() + SignedDuration::from_hours(24)).as_millisecond().to_string();
     let schema = schema(&[("note", "STRING")]);
     let table = Scratch::with(place, "expiration", schema, &json!({"expirationTime": at})).await?;
@@ -164,7 +164,7 @@ async fn expiration(place: &Place) -> Held {
     same(&table.properties().await?["expirationTime"], &Value::from(at))
 }
 
-async fn added_columns(place: &Place) -> Held {
+async fn added_columns(place: &Place) -> StageState {
     let table = filled(place, "added_columns").await?;
     let path = table.path();
     let sql =

@@ -1,0 +1,91 @@
+//! Types of well-known columns, by their name in the table.
+//!
+//! The formats list amounts, quantities, moments and maps, and text that a file may have as a number. The end of a name shows
+//! an id. Every other column is text unless the manifest says otherwise.
+
+use super::{aws_cur, aws_data_exports, azure, focus};
+use crate::{files::file_type::FileType, model::column_type::ColumnType};
+
+/// What the names of ids end with, at AWS, Azure and in FOCUS. A column of numbers would take the zeros in front of
+/// `012345678901`, as where a data frame library has rewritten the files.
+const ID_ENDINGS: &[&str] = &["_id", "Id", "ID"];
+
+/// Name prefixes of columns whose keys the customer chooses: always text, whatever a manifest says.
+const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
+
+/// The type of a well-known column, the same in every month and whatever a manifest says; `None` for the others.
+pub fn known_type(name: &str) -> Option<ColumnType> {
+    let of_formats = [aws_cur::known_type, aws_data_exports::known_type, focus::known_type, azure::known_type];
+    of_formats.into_iter().find_map(|known| known(name)).or_else(|| {
+        let is_text = ID_ENDINGS.iter().any(|ending| name.ends_with(ending))
+            || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        is_text.then_some(ColumnType::String)
+    })
+}
+
+/// Whether texts of the column, on their way into a column of numbers, may be codes such as `012345678901`, which do not come
+/// back the same. Ids are, and whole numbers unless the manifest says that they are numbers. Decimals are not: CSV files
+/// have rates as text that Parquet files have as numbers.
+pub fn may_be_code(name: &str, file_type: FileType, to: ColumnType) -> bool {
+    let named = match file_type {
+        FileType::Text(named) => named,
+        FileType::String | FileType::TimeText(_) => None,
+        _ => return false,
+    };
+    match (to, known_type(name)) {
+        (ColumnType::Int64 | ColumnType::Decimal, Some(ColumnType::String)) => true,
+        (ColumnType::Int64, None) => !matches!(named, Some(ColumnType::Int64 | ColumnType::Decimal)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_of_focus_are_known_in_any_case() {
+        for name in ["BilledCost", "billedCost", "BILLEDCOST"] {
+            assert_eq!(known_type(name), Some(ColumnType::Decimal), "{name}");
+        }
+        assert_eq!(known_type("chargeperiodstart"), Some(ColumnType::Timestamp));
+        assert_eq!(known_type("Tags"), Some(ColumnType::String));
+        assert_eq!(known_type("X_PartnerCreditRate"), Some(ColumnType::String));
+        assert_eq!(known_type("BilledCosts"), None);
+    }
+
+    #[test]
+    fn ids_are_text_whoever_names_them() {
+        for name in [
+            "bill_payer_account_id",
+            "line_item_usage_account_id",
+            "bill_invoice_id",
+            "BillingAccountId",
+            "subaccountid",
+            "invoiceId",
+            "productID",
+        ] {
+            assert_eq!(known_type(name), Some(ColumnType::String), "{name}");
+        }
+        for name in ["line_item_usage_amount", "bid", "x_paid"] {
+            assert_ne!(known_type(name), Some(ColumnType::String), "{name}");
+        }
+    }
+
+    #[test]
+    fn ids_may_be_codes_and_whole_numbers_unless_the_manifest_calls_them_so() {
+        use ColumnType::{Decimal, Int64, String};
+        for (name, file_type, to, expected) in [
+            ("bill_invoice_id", FileType::String, Int64, true),
+            ("bill_invoice_id", FileType::Text(Some(Int64)), Decimal, true),
+            ("product_seats", FileType::String, Int64, true),
+            ("product_seats", FileType::Text(None), Decimal, false),
+            ("product_seats", FileType::Text(Some(Int64)), Int64, false),
+            ("line_item_unblended_cost", FileType::String, Decimal, false),
+            ("bill_invoice_id", FileType::Text(None), String, false),
+            ("bill_invoice_id", FileType::Int64, Int64, false),
+        ] {
+            assert_eq!(may_be_code(name, file_type, to), expected, "{name} {file_type} {to}");
+        }
+    }
+}

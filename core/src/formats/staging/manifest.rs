@@ -1,0 +1,84 @@
+//! The manifest that finops itself writes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::paths::{file_names, staging_folder};
+use crate::{
+    formats::Written,
+    model::{
+        delivery::Delivery,
+        manifest::{Manifest, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
+        provider::Provider,
+        text::excerpt,
+    },
+};
+
+/// The manifest of finops's own. A field that is added later must be optional: a manifest that cannot be read is as good as
+/// none, and all that it lists would be brought there again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StagedManifest {
+    /// Whose export it is.
+    pub provider: Provider,
+    /// Where the provider's manifest was read.
+    pub manifest_uri: String,
+    /// The fingerprint of the delivery as it lay there.
+    pub fingerprint: String,
+    /// When that was looked at.
+    pub listed_at: Timestamp,
+    /// What it said; its files are those of this place.
+    pub manifest: Manifest,
+    /// Its files as they were written, by tail; none where an older version wrote them, or before all are there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub written: BTreeMap<String, Written>,
+}
+
+impl StagedManifest {
+    /// The manifest of `delivery`, seen at `listed_at`, once its files lie in a staging folder.
+    pub fn of(delivery: &Delivery, provider: Provider, listed_at: Timestamp) -> Self {
+        let folder = staging_folder(&delivery.manifest);
+        let files = file_names(delivery).into_iter().zip(&delivery.files);
+        let files = files
+            .map(|(name, file)| ManifestFile { relative_path: format!("{folder}/{name}"), bytes: Some(file.bytes) });
+        Self {
+            provider,
+            manifest_uri: delivery.manifest_uri.clone(),
+            fingerprint: delivery.fingerprint.clone(),
+            listed_at,
+            written: BTreeMap::new(),
+            manifest: Manifest { overwrites_previous: false, files: files.collect(), ..delivery.manifest.clone() },
+        }
+    }
+}
+
+/// Reads the manifest that lies at `location`.
+///
+/// # Errors
+/// `Malformed` for what finops did not write, `Contradiction` where it is not of that place or of another export.
+pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> Result<StagedManifest, ManifestError> {
+    let staged: StagedManifest = read(bytes)?;
+    let staged = StagedManifest { manifest: staged.manifest.bounded()?, ..staged };
+    let Manifest { billing_period, export_name, files, .. } = &staged.manifest;
+    if staged.provider != provider || *billing_period != location.billing_period {
+        let (found, expected) = (staged.provider.as_str(), provider.as_str());
+        let what = format!(
+            "it is of {found}'s {billing_period}, and {expected}'s {} was expected there",
+            location.billing_period
+        );
+        return Err(ManifestError::Contradiction(what));
+    }
+    if *export_name != location.export_name && !location.export_name.is_empty() {
+        let what = format!("it is of export `{}`, and `{}` was expected", excerpt(export_name), location.export_name);
+        return Err(ManifestError::Contradiction(what));
+    }
+    let is_safe = |file: &&ManifestFile| safe_path(&file.relative_path.split('/').collect::<Vec<_>>()).is_some();
+    match files.iter().find(|file| !is_safe(file)) {
+        Some(file) => Err(ManifestError::Contradiction(format!(
+            "it lists `{}`, outside of its folder",
+            excerpt(&file.relative_path)
+        ))),
+        None => Ok(staged),
+    }
+}

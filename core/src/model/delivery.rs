@@ -1,0 +1,215 @@
+//! A delivery: a manifest held against the objects that are really there.
+
+use std::collections::HashMap;
+
+use jiff::{Timestamp, civil::Date, tz::Offset};
+
+use crate::model::{
+    digest::hash,
+    manifest::{Manifest, ManifestFile},
+};
+
+/// An object or file as its storage lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredFile {
+    /// Its path in its store.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written there.
+    pub updated: Timestamp,
+    /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
+    /// every object there has. The ETag in S3, which lists no other.
+    pub checksum: String,
+    /// Identifies this version of the object, where the store lists it: the generation in Google Cloud Storage, the ETag in
+    /// S3. Local files have none: their size and time are compared.
+    pub version: Option<String>,
+}
+
+/// A manifest with the files it lists, as far as they are there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What was promised.
+    pub manifest: Manifest,
+    /// Where the manifest was read.
+    pub manifest_uri: String,
+    /// When the manifest was written to the place where it was read.
+    pub delivered_at: Timestamp,
+    /// The listed files that are there, in the manifest's order.
+    pub files: Vec<StoredFile>,
+    /// The listed files that are not there, or not in the size that is listed (tails below the export's folder).
+    pub missing: Vec<String>,
+    /// How many of them are there in another size: a file of the delivery before, or one that is being written.
+    pub of_another_size: usize,
+    /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
+    /// and neither generations nor times count, so a bucket mirrored anew has the same fingerprint.
+    pub fingerprint: String,
+}
+
+impl Delivery {
+    /// Holds `manifest` against `stored`, which maps tails below the export's folder to what is there.
+    pub fn new(
+        manifest: Manifest,
+        manifest_uri: String,
+        delivered_at: Timestamp,
+        mut stored: HashMap<String, StoredFile>,
+    ) -> Self {
+        let mut files = Vec::new();
+        let mut missing = Vec::new();
+        let mut of_another_size = 0;
+        let mut lines = Vec::new();
+        for ManifestFile { relative_path: tail, bytes } in &manifest.files {
+            match stored.remove(tail) {
+                Some(file) if manifest.sizes_may_differ || bytes.is_none_or(|bytes| bytes == file.bytes) => {
+                    lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
+                    files.push(file);
+                }
+                other => {
+                    of_another_size += usize::from(other.is_some());
+                    missing.push(tail.clone());
+                }
+            }
+        }
+        lines.sort_unstable();
+        let fingerprint = hash(lines.iter().map(String::as_bytes));
+        Self { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint }
+    }
+
+    /// When the provider made it, as far as is known.
+    pub fn issued_at(&self) -> Timestamp {
+        self.manifest.issued_at.unwrap_or(self.delivered_at)
+    }
+
+    /// The last day that it may cover: the one that its manifest tells, else the month's last, but no day after it was made.
+    pub fn reach(&self) -> Date {
+        let made = Offset::UTC.to_datetime(self.issued_at()).date();
+        self.manifest.covers_until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(made))
+    }
+
+    /// One delivery of all that `runs` hold; `None` where there is none. One alone is itself, and its fingerprint does not
+    /// change. What several are called follows from what they are.
+    pub fn united(mut runs: Vec<Self>) -> Option<Self> {
+        runs.sort_by(|a, b| a.part().cmp(&b.part()));
+        if runs.len() < 2 {
+            return runs.pop();
+        }
+        let newest = runs.iter().max_by_key(|run| (run.issued_at(), &run.manifest_uri))?;
+        let lines: Vec<String> = runs.iter().map(|run| format!("{:?}\n{}\n", run.part(), run.fingerprint)).collect();
+        let fingerprint = hash(lines.iter().map(String::as_bytes));
+        let ids: Vec<String> = runs.iter().map(|run| format!("{:?}\n", run.part())).collect();
+        let id = hash(ids.iter().map(String::as_bytes));
+        let all = |of: fn(&Manifest) -> Option<u64>| runs.iter().map(|run| of(&run.manifest)).sum::<Option<u64>>();
+        let manifest = Manifest {
+            execution_id: format!("{}-runs-{}", runs.len(), &id[..12]),
+            issued_at: Some(newest.issued_at()),
+            scope: None,
+            from: None,
+            covers_until: runs.iter().filter_map(|run| run.manifest.covers_until).max(),
+            rows: all(|manifest| manifest.rows),
+            files: runs.iter().flat_map(|run| run.manifest.files.clone()).collect(),
+            runs: runs
+                .iter()
+                .map(|run| Manifest { issued_at: Some(run.issued_at()), ..run.manifest.clone() })
+                .collect(),
+            ..newest.manifest.clone()
+        };
+        Some(Self {
+            manifest,
+            manifest_uri: newest.manifest_uri.clone(),
+            delivered_at: newest.delivered_at,
+            missing: runs.iter().flat_map(|run| run.missing.clone()).collect(),
+            of_another_size: runs.iter().map(|run| run.of_another_size).sum(),
+            files: runs.into_iter().flat_map(|run| run.files).collect(),
+            fingerprint,
+        })
+    }
+
+    /// Which part of a month it is.
+    fn part(&self) -> (&Option<String>, &Option<Date>, &str) {
+        (&self.manifest.scope, &self.manifest.from, &self.manifest.execution_id)
+    }
+
+    /// The runs that it unites, itself where it is one, each with its files.
+    pub fn runs(&self) -> Vec<(&Manifest, &[StoredFile])> {
+        if self.manifest.runs.is_empty() {
+            return vec![(&self.manifest, &self.files)];
+        }
+        let mut rest = self.files.as_slice();
+        let runs = self.manifest.runs.iter();
+        let mut with_files = Vec::with_capacity(runs.len());
+        for run in runs {
+            let (files, others) = rest.split_at_checked(run.files.len()).unwrap_or((rest, &[]));
+            rest = others;
+            with_files.push((run, files));
+        }
+        with_files
+    }
+
+    /// Whether its manifest says that it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.manifest.files.is_empty() || self.manifest.rows == Some(0)
+    }
+
+    /// Bytes of all files that are there, as stored (compressed).
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{kind::ExportKind, manifest::FileFormat};
+
+    fn stored(bytes: u64, checksum: &str, head: &str) -> StoredFile {
+        let updated = Timestamp::UNIX_EPOCH;
+        StoredFile { key: format!("{head}/f"), bytes, updated, checksum: checksum.to_owned(), version: None }
+    }
+
+    fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
+        let manifest = Manifest {
+            kind: ExportKind::Cur,
+            export_name: "cur".to_owned(),
+            billing_period: "2025-09".parse().unwrap(),
+            execution_id: "a".to_owned(),
+            issued_at: None,
+            covers_until: None,
+            scope: None,
+            from: None,
+            kept: false,
+            sizes_may_differ: false,
+            runs: Vec::new(),
+            overwrites_previous: false,
+            rows: None,
+            format: FileFormat::Csv,
+            columns: vec![],
+            files: files.iter().map(|f| ManifestFile { relative_path: (*f).to_owned(), bytes: None }).collect(),
+        };
+        Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
+    }
+
+    #[test]
+    fn a_mirror_with_another_head_has_the_same_fingerprint() {
+        let at = |head: &str| HashMap::from([("p/1".to_owned(), stored(5, "crc", head))]);
+        assert_eq!(delivery(&["p/1"], at("mirror/a")).fingerprint, delivery(&["p/1"], at("b")).fingerprint);
+    }
+
+    #[test]
+    fn size_checksum_and_name_each_change_the_fingerprint() {
+        let of = |name: &str, bytes, crc| {
+            delivery(&[name], HashMap::from([(name.to_owned(), stored(bytes, crc, "x"))])).fingerprint
+        };
+        let base = of("p/1", 5, "a");
+        assert_ne!(base, of("p/2", 5, "a"));
+        assert_ne!(base, of("p/1", 6, "a"));
+        assert_ne!(base, of("p/1", 5, "b"));
+    }
+
+    #[test]
+    fn a_listed_file_that_is_not_there_is_named_and_strangers_are_left_out() {
+        let there = HashMap::from([("p/1".to_owned(), stored(1, "a", "x")), ("p/old".to_owned(), stored(1, "b", "x"))]);
+        let delivery = delivery(&["p/1", "p/2"], there);
+        assert_eq!(delivery.missing, ["p/2"]);
+        assert_eq!(delivery.files.len(), 1);
+    }
+}

@@ -1,0 +1,47 @@
+//! The columns of a table that finops itself needs: what they are per kind of rows is in `formats`.
+
+use crate::model::column_type::ColumnType;
+
+/// The columns that a table of billing data stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyColumns {
+    /// Tells a row's billing period; the table has one partition a month of it.
+    pub partition: &'static str,
+    /// The table is clustered by it.
+    pub cluster: &'static str,
+    /// The type of both.
+    pub time: ColumnType,
+    /// Of these, the first that a month's files have is summed per currency when the month is loaded.
+    pub costs: &'static [&'static str],
+    /// Of these, the first that a month's files have is the cost's currency.
+    pub currencies: &'static [&'static str],
+    /// Where the cost after discounts is, if exports of the kind have it.
+    pub net_cost: Option<NetCost>,
+}
+
+/// The columns from which the cost after discounts is summed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetCost {
+    /// The net cost of a row.
+    pub net: &'static str,
+    /// The type of a row, which tells discount lines.
+    pub line_type: &'static str,
+}
+
+impl KeyColumns {
+    /// The column that is summed, given which columns there are.
+    pub fn cost(&self, is_there: impl Fn(&str) -> bool) -> Option<&'static str> {
+        self.costs.iter().copied().find(|name| is_there(name))
+    }
+
+    /// The column of its currency, given which columns there are.
+    pub fn currency(&self, is_there: impl Fn(&str) -> bool) -> Option<&'static str> {
+        self.currencies.iter().copied().find(|name| is_there(name))
+    }
+
+    /// The columns that the table has whatever the files hold, given which others there are.
+    pub fn required_columns(&self, is_there: impl Fn(&str) -> bool) -> [&'static str; 4] {
+        let cost = self.cost(&is_there).unwrap_or(self.costs[0]);
+        [self.partition, self.cluster, cost, self.currency(is_there).unwrap_or(self.currencies[0])]
+    }
+}

@@ -1,0 +1,257 @@
+//! A manifest: what the provider says it delivered, in one form for every provider.
+
+use jiff::{Timestamp, civil::Date};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    hint,
+    model::{column_type::ColumnType, kind::ExportKind, period::BillingPeriod, text::excerpt},
+};
+
+/// A column as the manifest names it; its type where the manifest gives one that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestColumn {
+    /// The name as the CSV header writes it, such as `lineItem/UnblendedCost`.
+    pub name: String,
+    /// `None` where the manifest is silent.
+    pub column_type: Option<ColumnType>,
+}
+
+/// The form of a delivery's data files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFormat {
+    /// Text with a header, mostly compressed by gzip.
+    Csv,
+    /// Columns with types of their own.
+    Parquet,
+}
+
+/// A data file that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Where it lies, relative to the export's folder: the tail that a mirror keeps.
+    #[serde(rename = "tail")]
+    pub relative_path: String,
+    /// Its size, where the manifest tells.
+    pub bytes: Option<u64>,
+}
+
+/// An id or a name of more characters is none.
+const LONGEST_ID: usize = 1024;
+/// Names of objects have no more bytes, in S3, Google Cloud Storage and Azure alike.
+const LONGEST_TAIL: usize = 1024;
+
+/// A manifest's key, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ManifestLocation {
+    /// The whole key.
+    pub key: String,
+    /// The folder that the tails of data files begin below, with a `/` at its end unless it is empty.
+    pub export_folder: String,
+    /// The export's name.
+    pub export_name: String,
+    /// The folder that is named after the month, such as `20250901-20251001` or `BILLING_PERIOD=2025-09`.
+    pub period_folder: String,
+    /// That month.
+    pub billing_period: BillingPeriod,
+    /// When the provider made it, where the key tells. Of a month's manifests only the newest need be read; one whose key
+    /// does not tell is as old as its object.
+    pub issued_at: Option<Timestamp>,
+}
+
+/// One delivery of one billing period.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// What its rows are.
+    pub kind: ExportKind,
+    /// The report's name at the provider.
+    pub export_name: String,
+    /// The month that is billed.
+    pub billing_period: BillingPeriod,
+    /// AWS: the assembly id, or the execution id of a data export.
+    pub execution_id: String,
+    /// When the provider began it, where it tells; else the manifest's own time counts.
+    #[serde(rename = "issued")]
+    pub issued_at: Option<Timestamp>,
+    /// What the provider made it of, where one export may be made of several: Azure's subscription, billing profile and so
+    /// on, as [`crate::formats::azure::scope::normalized`] writes it.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// The first day that it covers, where that is not the month's first: it is then a piece of the month.
+    #[serde(default)]
+    pub from: Option<Date>,
+    /// The last day that it covers, where that may lie before the month's last.
+    #[serde(rename = "until")]
+    pub covers_until: Option<Date>,
+    /// It is an older run that settings unite with the newest one of its scope.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub kept: bool,
+    /// The listed sizes may be those before compression: a file of another size is no other file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sizes_may_differ: bool,
+    /// The deliveries that this one unites, each with its files in the order of [`Manifest::files`]; empty where it is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Manifest>,
+    /// Rows of all files, where the manifest tells.
+    pub rows: Option<u64>,
+    /// Whether its files take the place of those of the delivery before, under the same names.
+    #[serde(rename = "in_place")]
+    pub overwrites_previous: bool,
+    /// The data files' form.
+    pub format: FileFormat,
+    /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.
+    pub columns: Vec<ManifestColumn>,
+    /// Each once.
+    pub files: Vec<ManifestFile>,
+}
+
+impl Manifest {
+    /// The manifest, if what it names is fit to be recorded, shown, and made a path: it is data from outside.
+    pub(crate) fn bounded(self) -> Result<Self, ManifestError> {
+        let has_control = |text: &str| text.chars().any(char::is_control);
+        for (what, text) in [("execution id", &self.execution_id), ("export name", &self.export_name)] {
+            if text.chars().nth(LONGEST_ID).is_some() || has_control(text) {
+                return Err(ManifestError::Malformed(format!(
+                    "its {what} is `{}`: at most {LONGEST_ID} characters without control characters were expected",
+                    excerpt(text)
+                )));
+            }
+        }
+        match self.files.iter().find(|file| file.relative_path.len() > LONGEST_TAIL || has_control(&file.relative_path))
+        {
+            Some(file) => Err(ManifestError::Malformed(format!(
+                "its file `{}` has no name of an object: at most {LONGEST_TAIL} bytes without control characters were \
+                 expected",
+                excerpt(&file.relative_path)
+            ))),
+            None => Ok(self),
+        }
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Why a manifest cannot be used. Each text names what was found and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ManifestError {
+    /// Not JSON, or JSON of another form.
+    #[error("it is not a manifest of a billing export: {0}")]
+    Malformed(String),
+    /// A delivery that no warehouse here can read.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The manifest contradicts the folder that it lies in, or itself.
+    #[error("{0}")]
+    Contradiction(String),
+    /// It covers days of more than one calendar month, or others than its folder says.
+    #[error("{what}")]
+    Range {
+        /// Which it is, and what was expected.
+        what: String,
+        /// What to do about it.
+        hint: &'static str,
+        /// Its first day.
+        from: Option<Date>,
+    },
+    /// Its rows are of another kind than those that the table takes.
+    #[error("it holds rows of another kind than {of} (`{}`, not `{kind}`)", .found.as_str())]
+    OtherKind {
+        /// Its kind.
+        found: ExportKind,
+        /// The kind that counts, as the state names it.
+        kind: String,
+        /// Of what that is the kind.
+        of: &'static str,
+    },
+    /// What is wrong with a manifest that tells of what it is.
+    #[error("{error}")]
+    OfScope {
+        /// As [`Manifest::scope`].
+        scope: String,
+        /// What is wrong.
+        error: Box<ManifestError>,
+    },
+    /// It is in a class of storage from which nothing is read before it is restored.
+    #[error("it is archived")]
+    Archived {
+        /// When the manifest was written there.
+        written: Timestamp,
+    },
+}
+
+impl ManifestError {
+    /// The same of a manifest of that scope.
+    #[must_use]
+    pub fn of_scope(self, scope: Option<String>) -> Self {
+        scope.map_or_else(|| self.clone(), |scope| Self::OfScope { scope, error: Box::new(self.clone()) })
+    }
+
+    /// The scope, and what is wrong.
+    pub fn parts(&self) -> (Option<&str>, &Self) {
+        match self {
+            Self::OfScope { scope, error } => (Some(scope), error),
+            error => (None, error),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::Contradiction(_) => hint::COMPARE_MANIFEST,
+            Self::Unsupported(_) => hint::CHANGE_REPORT,
+            Self::Range { hint, .. } => hint,
+            Self::OtherKind { found, kind, .. }
+                if (*found == ExportKind::Cur) != (*kind == ExportKind::Cur.as_str()) =>
+            {
+                hint::CHOOSE_VERSION
+            }
+            Self::OtherKind { .. } => hint::OTHER_KIND,
+            Self::Archived { .. } => hint::RESTORE_ARCHIVED,
+            Self::OfScope { error, .. } => error.hint(),
+        }
+    }
+}
+
+/// What a provider's manifest holds, as that provider writes it.
+///
+/// # Errors
+/// `Malformed` for what is not JSON of that form.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice(bytes).map_err(|error| {
+        // It quotes values of any length.
+        let (text, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
+        let what = text.strip_suffix(&place).map_or_else(|| excerpt(&text), |what| excerpt(what) + &place);
+        ManifestError::Malformed(what)
+    })
+}
+
+/// The path that `parts` make, if it stays below its folder: it is data from outside, and becomes a path on this machine.
+pub(crate) fn safe_path(parts: &[&str]) -> Option<String> {
+    let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
+    parts.iter().all(is_safe).then(|| parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_about_another_kind_names_the_version_only_where_it_chooses() {
+        use ExportKind::{AzureActual, AzureAmortized, Cur, Cur2, Focus};
+        for (found, kind, hint) in [
+            (Cur, Cur2, hint::CHOOSE_VERSION),
+            (Cur2, Cur, hint::CHOOSE_VERSION),
+            (Focus, Cur2, hint::OTHER_KIND),
+            (Cur, Focus, hint::CHOOSE_VERSION),
+            (AzureActual, AzureAmortized, hint::OTHER_KIND),
+        ] {
+            let error = ManifestError::OtherKind { found, kind: kind.as_str().to_owned(), of: "the table" };
+            assert_eq!(error.hint(), hint, "{error}");
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The providers.
+
+use serde::{Deserialize, Serialize};
+
+/// Who delivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Amazon Web Services.
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+}
+
+impl Provider {
+    /// Each, in the order of their pipelines.
+    pub const ALL: [Self; 2] = [Self::Aws, Self::Azure];
+
+    /// The name in configuration, reports and the state table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::Azure => "azure",
+        }
+    }
+
+    /// Whether its names of exports, folders and runs have upper and lower case: Azure's are the same in any.
+    pub fn names_have_case(self) -> bool {
+        match self {
+            Self::Aws => true,
+            Self::Azure => false,
+        }
+    }
+
+    /// The variable for all its exports, such as `AWS_TABLE_NAME`; for the export that `AWS_EXPORTS` calls `label`, such as
+    /// `AWS_PROD_TABLE_NAME`.
+    pub fn variable(self, label: Option<&str>, suffix: &str) -> String {
+        let label = label.map(|label| format!("{}_", label.to_ascii_uppercase().replace('-', "_"))).unwrap_or_default();
+        format!("{}_{label}{suffix}", self.as_str().to_ascii_uppercase())
+    }
+}

@@ -1,0 +1,140 @@
+//! Texts from outside, made fit for messages and patterns.
+
+use crate::model::shown::without_credentials;
+
+/// More than this of one value helps nobody.
+const LONGEST: usize = 200;
+
+/// More than this of a whole message helps nobody.
+const LONGEST_MESSAGE: usize = 4_000;
+
+/// Whether the character may do something to a terminal, end a line or change the order in which it reads: controls,
+/// separators of lines, and marks of writing direction.
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` without them.
+pub fn strip_control_chars(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same of a text of several lines, which stay.
+pub fn harmless_lines(text: &str) -> String {
+    text.split('\n').map(strip_control_chars).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` on one line, without control characters, cut where it is long: it may come from a file of any content.
+pub fn excerpt(text: &str) -> String {
+    strip_control_chars(&cut(text, LONGEST))
+}
+
+/// A whole message, into which texts from outside went: on one line, so that none of them begins another, without
+/// control characters and credentials, cut where it is long.
+pub fn message(text: &str) -> String {
+    // Cut at first: what takes a message apart need not look at megabytes. A line's end may take more characters than one.
+    let text = cut(text, 2 * LONGEST_MESSAGE);
+    let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
+    cut(&strip_control_chars(&without_credentials(&lines.collect::<Vec<_>>().join(" "))), LONGEST_MESSAGE)
+}
+
+/// The first `most` characters of `text`, with `...` where there are more.
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// `name` as a glob pattern. Glob characters match themselves only as `?`; what else that matches, the caller filters.
+pub(crate) fn as_pattern(name: &str) -> String {
+    name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
+}
+
+/// Whether `name` matches `pattern`, in which `*` stands for any characters and `?` for one.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut at, mut of_name) = (0, 0);
+    // The last `*`, and how far the name is matched by what is before and by it.
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(c) = name.get(of_name) {
+        match (pattern.get(at), star) {
+            (Some('*'), _) => {
+                star = Some((at, of_name));
+                at += 1;
+            }
+            (Some(p), _) if *p == '?' || p == c => (at, of_name) = (at + 1, of_name + 1),
+            (_, Some((before, taken))) => {
+                star = Some((before, taken + 1));
+                (at, of_name) = (before + 1, taken + 1);
+            }
+            (_, None) => return false,
+        }
+    }
+    pattern[at..].iter().all(|p| *p == '*')
+}
+
+/// Whether `known` has the name in any case.
+pub(crate) fn is_in(name: &str, known: &[&str]) -> bool {
+    known.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_has_any_characters_and_single_ones() {
+        for (pattern, name) in [
+            ("", ""),
+            ("a", "a"),
+            ("*", ""),
+            ("*", "abc"),
+            ("a*", "a"),
+            ("*c", "abc"),
+            ("a*c", "ac"),
+            ("?", "é"),
+            ("a?c", "abc"),
+            ("a*b*c", "aXbYc"),
+            ("*b*", "abc"),
+            ("a*bc", "abbc"),
+            ("**", "x"),
+            ("*?", "x"),
+            ("a*?c", "axbc"),
+        ] {
+            assert!(is_like(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("", "a"),
+            ("a", ""),
+            ("a", "ab"),
+            ("?", ""),
+            ("a*c", "abcd"),
+            ("a*a", "a"),
+            ("*b*", "ac"),
+            ("a?", "a"),
+            ("*?", ""),
+            ("A", "a"),
+            ("ab*bc", "abc"),
+        ] {
+            assert!(!is_like(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_however_many_a_text_in_it_has() {
+        assert_eq!(message("cannot read `a\r\n  hint: run `rm`\n`: no\n"), "cannot read `a hint: run `rm` `: no");
+        assert_eq!(message("a\u{85}b\u{2028}c\td"), "a\u{fffd}b\u{fffd}c\u{fffd}d");
+        assert_eq!(message(&"é".repeat(100_000)), format!("{}...", "é".repeat(LONGEST_MESSAGE)));
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_short_and_harmless() {
+        assert_eq!(excerpt("cost/é"), "cost/é");
+        assert_eq!(excerpt("a\u{1b}[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+        assert_eq!(excerpt("a\u{202e}b\u{2066}\u{2028}"), "a\u{fffd}b\u{fffd}\u{fffd}");
+        assert_eq!(harmless_lines("a\u{85}\r\nb"), "a\u{fffd}\u{fffd}\nb");
+        assert_eq!(excerpt(&"x".repeat(1000)).len(), LONGEST + 3);
+    }
+}

@@ -1,0 +1,4 @@
+//! What runs and checks report, as values.
+
+pub mod check;
+pub mod run;

@@ -1,0 +1,280 @@
+//! From text to a [`Config`]; all problems at once.
+
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+
+use finops_core::{model::shown::shown, plan::age::MaxAge};
+use jiff::SignedDuration;
+
+use crate::settings::{
+    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, WarehouseConfig,
+    environment::{Variables, default_of},
+    exports::{exports, wrong_dataset, wrong_location, wrong_project, wrong_url},
+    problem::Problems,
+    values::{self, LOAD_CONCURRENCY, MAX_AGE_HOURS, WAIT_MAX_HOURS, hours},
+};
+use crate::warehouse::bigquery;
+
+/// What the command line says about it, before the environment.
+#[derive(Clone, Debug, Default)]
+pub struct CliOverrides {
+    /// `aws`, `azure` or `all`.
+    pub pipeline: Option<String>,
+    /// `--start-date`.
+    pub start_date: Option<String>,
+    /// `--end-date`.
+    pub end_date: Option<String>,
+}
+
+/// The configuration that `choice` and the environment give.
+///
+/// # Errors
+/// Everything that is wrong, not only the first.
+pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -> Result<Config, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let variables = Variables::read(environment).unwrap_or_else(|error| {
+        problems.add("environment", error.to_string(), ENVIRONMENT);
+        Variables::default()
+    });
+    let expected = format!("a whole number from {} to {}", LOAD_CONCURRENCY.start(), LOAD_CONCURRENCY.end());
+    let load_concurrency =
+        number("LOAD_CONCURRENCY", variables.load_concurrency.as_ref(), &expected, &mut problems, |n| {
+            LOAD_CONCURRENCY.contains(n)
+        });
+    let warehouse = warehouse(&variables, load_concurrency, &mut problems);
+    let wanted = overrides.pipeline.as_deref().or(variables.pipeline.as_deref());
+    let exports = exports(wanted, environment, &warehouse, &mut problems);
+    let months = values::months(
+        [
+            overrides.start_date.as_ref().or(variables.start_date.as_ref()),
+            overrides.end_date.as_ref().or(variables.end_date.as_ref()),
+        ],
+        ["START_DATE", "END_DATE"],
+        FLAG_OR_ENVIRONMENT,
+        &mut problems,
+    );
+    let mut hours_of = |name: &str, text: &str, range| -> Option<SignedDuration> {
+        hours(text, &range).map_err(|what| problems.add(name, what, ENVIRONMENT)).ok()
+    };
+    let wait_max = variables.wait_max_hours.as_deref().unwrap_or(default_of("WAIT_MAX_HOURS"));
+    let wait_max = hours_of("WAIT_MAX_HOURS", wait_max, WAIT_MAX_HOURS).unwrap_or_default();
+    let setting = "MAX_AGE_HOURS";
+    let limit = variables.max_age_hours.as_deref().and_then(|text| hours_of(setting, text, MAX_AGE_HOURS));
+    let max_age = MaxAge { setting, limit, last_month: months.end };
+    let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
+    if problems.0.is_empty() {
+        Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
+    } else {
+        Err(problems.0)
+    }
+}
+
+fn number<T: FromStr + Default>(
+    name: &str,
+    value: Option<&String>,
+    expected: &str,
+    problems: &mut Problems,
+    fits: impl Fn(&T) -> bool,
+) -> T {
+    let text = value.map_or(default_of(name), String::as_str);
+    text.parse().ok().filter(fits).unwrap_or_else(|| {
+        problems.add(name, format!("is `{}`: {expected} was expected", shown(text)), ENVIRONMENT);
+        T::default()
+    })
+}
+
+/// An emulator's address as a URL.
+fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<String> {
+    let value = value?;
+    problems.refuse(name, wrong_url(value), ENVIRONMENT);
+    Some(value.trim_end_matches('/').to_owned())
+}
+
+fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems) -> WarehouseConfig {
+    match variables.warehouse.as_deref().unwrap_or(default_of("WAREHOUSE")) {
+        "duckdb" => {
+            if cfg!(not(feature = "duckdb")) {
+                problems.add("WAREHOUSE", "is `duckdb`, which this build leaves out: use one with DuckDB", ENVIRONMENT);
+            }
+            let path = variables.duckdb_path.as_deref().unwrap_or(default_of("DUCKDB_PATH"));
+            // DuckDB takes `:memory:` for no file, and `md:`, `s3://` and the like for another service.
+            if path.split('/').next().unwrap_or_default().contains(':') {
+                problems.add("DUCKDB_PATH", format!("is `{}`: a file's path was expected", shown(path)), ENVIRONMENT);
+            }
+            WarehouseConfig::DuckDb(PathBuf::from(path))
+        }
+        other => {
+            if other != "bigquery" {
+                problems.add(
+                    "WAREHOUSE",
+                    format!("is `{}`: bigquery or duckdb was expected", shown(other)),
+                    ENVIRONMENT,
+                );
+            }
+            let project = variables.gcp_project_id.clone();
+            if other == "bigquery" && project.is_none() {
+                problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
+            }
+            problems.refuse("GCP_PROJECT_ID", project.as_deref().and_then(wrong_project), ENVIRONMENT);
+            let staging_dataset = variables.staging_dataset.clone();
+            problems.refuse("STAGING_DATASET", staging_dataset.as_deref().and_then(wrong_dataset), ENVIRONMENT);
+            let location = variables.bigquery_location.as_deref().unwrap_or(default_of("BIGQUERY_LOCATION"));
+            problems.refuse("BIGQUERY_LOCATION", wrong_location(location), ENVIRONMENT);
+            WarehouseConfig::BigQuery(bigquery::Options {
+                project: project.unwrap_or_default(),
+                default_location: location.to_owned(),
+                staging_dataset,
+                emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
+                credentials_path: None,
+                concurrency,
+                forgotten_after: bigquery::FORGOTTEN_AFTER,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::export::Source;
+
+    fn parsed(pairs: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
+        let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        parse(&environment, &CliOverrides::default())
+    }
+
+    const WORKING: [(&str, &str); 6] = [
+        ("PIPELINE", "aws"),
+        ("GCP_PROJECT_ID", "p"),
+        ("AWS_GCS_BUCKET", "b"),
+        ("AWS_GCS_PREFIX", "/a/b/"),
+        ("AWS_DATASET", "d"),
+        ("AWS_TABLE_NAME", "t"),
+    ];
+
+    #[test]
+    fn bucket_and_prefix_or_a_source_say_where_an_export_lies() {
+        let config = parsed(&WORKING).unwrap();
+        assert_eq!(config.exports[0].source, Source::Gcs("b".to_owned()));
+        assert_eq!(config.exports[0].prefix, "a/b");
+        let with_source = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "gs://b/a/b/")];
+        let other = parsed(&with_source).unwrap();
+        assert_eq!(
+            (&other.exports[0].source, &other.exports[0].prefix),
+            (&config.exports[0].source, &"a/b".to_owned())
+        );
+    }
+
+    #[test]
+    fn all_problems_are_named_at_once() {
+        let problems = parsed(&[
+            ("PIPELINE", "aws"),
+            ("LOAD_CONCURRENCY", "many"),
+            ("START_DATE", "2025-10"),
+            ("END_DATE", "2025-09"),
+            ("BIGQUERY_EMULATOR_HOST", "localhost:9050"),
+            ("STAGING_DATASET", "stag-ing"),
+        ])
+        .unwrap_err();
+        let names: Vec<&str> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "LOAD_CONCURRENCY",
+                "GCP_PROJECT_ID",
+                "STAGING_DATASET",
+                "BIGQUERY_EMULATOR_HOST",
+                "AWS_GCS_BUCKET",
+                "AWS_DATASET",
+                "AWS_TABLE_NAME",
+                "END_DATE"
+            ]
+        );
+    }
+
+    #[test]
+    fn all_means_those_configured_and_half_configured_is_an_error() {
+        let mut working = WORKING;
+        working[0] = ("PIPELINE", "all");
+        assert_eq!(parsed(&working).unwrap().exports.len(), 1);
+        assert_eq!(parsed(&working[..4]).unwrap_err().len(), 2);
+        assert!(parsed(&working[..2]).unwrap_err()[0].what.contains("neither a variable AWS_... nor AZURE_..."));
+    }
+
+    #[test]
+    fn staging_tables_are_made_in_the_tables_own_dataset_unless_another_is_named() {
+        let staging = |config: Config| match config.warehouse {
+            WarehouseConfig::BigQuery(options) => options.staging_dataset,
+            WarehouseConfig::DuckDb(_) => panic!("BigQuery is the default"),
+        };
+        assert_eq!(staging(parsed(&WORKING).unwrap()), None);
+        let named = [&WORKING[..], &[("STAGING_DATASET", "staging")]].concat();
+        assert_eq!(staging(parsed(&named).unwrap()).as_deref(), Some("staging"));
+        let reserved = [&WORKING[..], &[("STAGING_DATASET", "Information_Schema")]].concat();
+        assert!(parsed(&reserved).unwrap_err()[0].what.contains("keep for themselves"));
+    }
+
+    #[test]
+    fn a_month_may_wait_no_hour_and_a_delivery_may_not_be_no_hour_old() {
+        for (name, hours, least) in [
+            ("WAIT_MAX_HOURS", "0", None),
+            ("WAIT_MAX_HOURS", "-1", Some(0)),
+            ("MAX_AGE_HOURS", "1", None),
+            ("MAX_AGE_HOURS", "100000", None),
+            ("MAX_AGE_HOURS", "0", Some(1)),
+            ("MAX_AGE_HOURS", "100001", Some(1)),
+        ] {
+            let found = parsed(&[&WORKING[..], &[(name, hours)]].concat());
+            let what = found.err().map(|problems| problems[0].what.clone());
+            let expected = |least| format!("is `{hours}`: a whole number of hours from {least} to 100000 was expected");
+            assert_eq!(what, least.map(expected), "{name}={hours}");
+        }
+        let limited = parsed(&[&WORKING[..], &[("MAX_AGE_HOURS", "72")]].concat()).unwrap();
+        assert_eq!(
+            (limited.max_age.setting, limited.max_age.limit),
+            ("MAX_AGE_HOURS", Some(SignedDuration::from_hours(72)))
+        );
+    }
+
+    #[test]
+    fn a_name_with_other_characters_is_refused_with_those_that_it_may_have() {
+        let wrong = [&WORKING[..4], &[("AWS_DATASET", "d-1"), ("AWS_TABLE_NAME", "Kosten_März")]].concat();
+        let whats: Vec<String> = parsed(&wrong).unwrap_err().into_iter().map(|problem| problem.what).collect();
+        assert_eq!(
+            whats,
+            [
+                "is `d-1`: at most 200 characters were expected: letters, digits, `_`",
+                "is `Kosten_März`: at most 200 characters were expected: letters, digits, `_`, `-`"
+            ]
+        );
+        assert!(parsed(&[&WORKING[..5], &[("AWS_TABLE_NAME", "costs-2025_all")]].concat()).is_ok());
+    }
+
+    #[test]
+    fn a_bucket_with_a_key_in_it_is_refused_and_the_key_is_not_shown() {
+        for source in ["s3://AKIA:SE/CRET@bucket/p", "gs://AKIA:SE/CRET@bucket/p", "gs://AKIA:SECRET"] {
+            let of = [WORKING[0], WORKING[4], WORKING[5], ("WAREHOUSE", "duckdb"), ("AWS_SOURCE", source)];
+            let problems = parsed(&of).unwrap_err();
+            assert!(problems[0].what.contains("://bucket/prefix was expected"), "{problems:?}");
+            assert!(!problems[0].what.contains("CRET"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn a_pair_that_cannot_work_is_refused() {
+        let local = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "./exports")];
+        assert!(parsed(&local).unwrap_err()[0].what.contains("BigQuery cannot read"));
+        let s3 = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "s3://b/p")];
+        assert!(parsed(&s3).unwrap_err()[0].what.contains("BigQuery reads gs:// only"));
+        let other = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "ftp://b/p")];
+        assert!(parsed(&other).unwrap_err()[0].what.contains("is `ftp://b/p`"));
+    }
+
+    #[cfg(all(feature = "duckdb", feature = "s3"))]
+    #[test]
+    fn duckdb_takes_an_export_in_s3() {
+        let s3 = [WORKING[0], WORKING[4], WORKING[5], ("WAREHOUSE", "duckdb"), ("AWS_SOURCE", "s3://b/p/q/")];
+        let config = parsed(&s3).unwrap();
+        assert_eq!(config.exports[0].source, Source::S3("b".to_owned()));
+        assert_eq!(config.exports[0].prefix, "p/q");
+    }
+}

@@ -1,0 +1,144 @@
+//! From where the provider delivers to the staging folder.
+
+use std::path::Path;
+
+use finops_core::{
+    BillingPeriod,
+    formats::staging::StagedManifest,
+    model::load_record::{LoadRecord, LoadedMonth},
+    plan::{Decision, PlannedMonth, kinds::keep_one_kind, plan},
+    report::run::{MonthResult, MonthStatus, MonthVerb, PipelineReport},
+};
+use jiff::Timestamp;
+
+use crate::staging::{
+    folder::{Folder, remove_others, remove_unfinished, stage, unfinished},
+    lock,
+};
+use crate::{
+    error::{Error, Result},
+    flow::{
+        discover::{Discovered, discover},
+        export::{Export, Run},
+        report::{self, not_loaded, planned_report},
+        silence::{check_age, no_manifest},
+    },
+    storage::Store,
+};
+
+/// What happens meanwhile, for whoever shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// So many bytes will be fetched.
+    Planned(u64),
+    /// So many more are there.
+    OnBytes(u64),
+}
+
+/// Brings what is new of an export to the staging folder. Every failure is part of the report.
+pub async fn extract(
+    export: &Export,
+    store: &Store,
+    root: &Path,
+    run: &Run,
+    progress: &(dyn Fn(Transfer) + Sync),
+) -> PipelineReport {
+    let name = export.name.as_deref().unwrap_or_default();
+    let mut report = PipelineReport::new(export.provider.as_str(), name, &root.display().to_string());
+    report.verb = MonthVerb::Stage;
+    let extracted = extract_months(export, store, root, run, progress, &mut report).await;
+    let checked = extracted.and_then(|()| check_age(report.newest_delivery_at, &run.max_age, run.rules.now));
+    report.error = checked.err().map(|error| error.reported());
+    report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
+    if !run.dry_run {
+        report.status = Some(report::status(&report));
+    }
+    report
+}
+
+async fn extract_months(
+    export: &Export,
+    store: &Store,
+    root: &Path,
+    run: &Run,
+    progress: &(dyn Fn(Transfer) + Sync),
+    report: &mut PipelineReport,
+) -> Result<()> {
+    // First the lock and what is there, then the listing: it is younger than what any run staged.
+    let _locked = if run.dry_run { None } else { Some(lock::to_write(root)?) };
+    let there = Folder::read(root, export).await?;
+    let begun = if run.dry_run { Vec::new() } else { unfinished(root, export).await? };
+    let listed_at = Timestamp::now();
+    let Some(plan) = plan_months(export, store, &there, run).await? else {
+        return Err(no_manifest(store, export, &[]).await);
+    };
+    report.export.clone_from(&plan.export_name);
+    report.newest_delivery_at = plan.newest_at;
+    report.months.extend(plan.unreadable.iter().map(|(period, error)| report::unreadable(*period, error)));
+    let planned = plan.months;
+    let to_fetch = planned.iter().map(|month| match &month.decision {
+        Decision::Load(delivery) | Decision::Reload(delivery) => delivery.bytes(),
+        _ => 0,
+    });
+    progress(Transfer::Planned(to_fetch.sum()));
+    for planned in planned {
+        let mut month = planned_report(&planned, export);
+        let done = match planned.decision {
+            _ if run.dry_run => Ok(()),
+            Decision::Load(delivery) | Decision::Reload(delivery) => {
+                let manifest = StagedManifest::of(&delivery, export.provider, listed_at);
+                let fetched =
+                    stage(store, &delivery, root, manifest, &|bytes| progress(Transfer::OnBytes(bytes))).await;
+                let done = fetched.and_then(|()| remove_others(&there, &begun, &delivery.manifest));
+                done.map(|()| month.result = Some(MonthResult::from(MonthStatus::Loaded)))
+            }
+            Decision::Skip { .. } => remove_unfinished(&there, &begun, &plan.export_name, month.billing_period),
+            Decision::Wait { .. } | Decision::Refuse { .. } => Ok(()),
+        };
+        if let Err(error) = done {
+            not_loaded(&mut month, MonthStatus::Failed, &error);
+        }
+        report.months.push(month);
+    }
+    Ok(())
+}
+
+/// What is to be done with each month, newest first.
+pub(super) struct Plan {
+    pub export_name: String,
+    pub months: Vec<PlannedMonth>,
+    /// When the newest delivery was issued.
+    pub newest_at: Option<Timestamp>,
+    /// Months that the store could not read.
+    pub unreadable: Vec<(BillingPeriod, Error)>,
+}
+
+/// Plans what to bring to the folder, where what is `there` lies already; `None` where there is no manifest.
+pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
+    let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
+        discover(store, export, &run.months, &there.loaded()).await?;
+    let Some(export_name) = export_name else { return Ok(None) };
+    let standing = there.months(&export_name);
+    keep_one_kind(&mut candidates, &standing, None);
+    let mut months = plan(candidates, &standing, &export.selection(), &run.rules);
+    for month in &mut months {
+        reword(month, standing.get(&month.billing_period));
+    }
+    Ok(Some(Plan { export_name, months, newest_at, unreadable }))
+}
+
+/// The plan speaks of tables: says the same of a folder.
+fn reword(planned: &mut PlannedMonth, standing: Option<&LoadedMonth>) {
+    let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
+    let in_folder = match (&planned.decision, standing) {
+        (Decision::Load(_), None) => "not staged yet".to_owned(),
+        (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
+        (Decision::Skip { empty: false }, Some(LoadedMonth { record, .. })) if is_same(record) => {
+            format!("already staged on {}", record.loaded_at.strftime("%Y-%m-%d %H:%M UTC"))
+        }
+        _ => return,
+    };
+    // The rest is of the deliveries, wherever they are brought: those that are left out, scopes that are missing.
+    let rest = planned.reason.find("; ").map(|at| planned.reason.split_off(at)).unwrap_or_default();
+    planned.reason = in_folder + &rest;
+}

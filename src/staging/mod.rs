@@ -1,0 +1,22 @@
+//! What the staged pipeline adds to the job: deliveries brought to this machine, and a table's months as Parquet.
+
+#[cfg(feature = "duckdb")]
+mod chain;
+mod extract;
+mod files;
+mod folder;
+mod lock;
+#[cfg(feature = "duckdb")]
+mod overview;
+#[cfg(feature = "duckdb")]
+mod parquet;
+
+#[cfg(feature = "duckdb")]
+pub use chain::{Content, MonthSurvey};
+pub use extract::{Transfer, extract};
+#[cfg(feature = "duckdb")]
+pub use lock::to_read as lock_to_read;
+#[cfg(feature = "duckdb")]
+pub use overview::{Overview, Places, overview};
+#[cfg(feature = "duckdb")]
+pub use parquet::{Writing, export_parquet};

@@ -1,0 +1,199 @@
+//! What finops reads of BigQuery's answers. Everything else in them is left alone, and little is relied on to be there:
+//! that by which an answer is known as BigQuery's, so that no other JSON passes for one. 64-bit integers come as text.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Dataset {
+    pub location: String,
+    pub default_partition_expiration_ms: Option<String>,
+    pub default_table_expiration_ms: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Table {
+    #[serde(default)]
+    pub labels: HashMap<String, String>,
+    #[serde(default)]
+    pub schema: TableSchema,
+    pub time_partitioning: Option<TimePartitioning>,
+    pub clustering: Option<Value>,
+    pub encryption_configuration: Option<Value>,
+    pub creation_time: String,
+    pub expiration_time: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct TableSchema {
+    pub fields: Vec<Field>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Field {
+    pub name: String,
+    pub r#type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Everything else, such as `description`, `policyTags` and the `fields` of a record.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct TimePartitioning {
+    pub r#type: String,
+    pub field: Option<String>,
+    pub expiration_ms: Option<String>,
+}
+
+impl Field {
+    /// Who may see the column.
+    pub(crate) const POLICY_TAGS: &'static str = "policyTags";
+
+    /// What others put on a column, which a swap might take away.
+    pub(crate) fn extras(&self) -> impl Iterator<Item = &str> {
+        ["description", Self::POLICY_TAGS].into_iter().filter(|extra| self.rest.contains_key(*extra))
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Job {
+    #[serde(default)]
+    pub configuration: JobConfiguration,
+    pub status: JobStatus,
+    #[serde(default)]
+    pub statistics: JobStatistics,
+    /// Who ran it.
+    #[serde(rename = "user_email")]
+    pub user_email: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Granted {
+    /// Absent where nothing is granted.
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+/// A page of a table's row access policies.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RowAccessPolicies {
+    /// Absent where there are none.
+    #[serde(default)]
+    pub row_access_policies: Vec<RowAccessPolicy>,
+    pub next_page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RowAccessPolicy {
+    pub row_access_policy_reference: RowAccessPolicyReference,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RowAccessPolicyReference {
+    pub policy_id: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct JobConfiguration {
+    pub labels: HashMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobStatus {
+    pub state: String,
+    /// Why the job failed; the state is `DONE` either way.
+    pub error_result: Option<ErrorProto>,
+    #[serde(default)]
+    pub errors: Vec<ErrorProto>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ErrorProto {
+    pub reason: String,
+    pub message: String,
+    pub location: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct JobStatistics {
+    pub end_time: Option<String>,
+    pub load: Option<LoadStatistics>,
+    pub query: Option<QueryStatistics>,
+    pub copy: Option<CopyStatistics>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct CopyStatistics {
+    pub copied_rows: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct LoadStatistics {
+    pub input_files: Option<String>,
+    pub output_rows: Option<String>,
+    pub bad_records: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct QueryStatistics {
+    pub total_bytes_billed: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QueryResponse {
+    pub job_reference: JobReference,
+    pub job_complete: bool,
+    pub schema: Option<TableSchema>,
+    #[serde(default)]
+    pub rows: Vec<Row>,
+    pub page_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobReference {
+    pub job_id: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Row {
+    pub f: Vec<Cell>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Cell {
+    pub v: Value,
+}
+
+/// The body of a refusal.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ErrorBody {
+    pub error: ErrorDetails,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ErrorDetails {
+    pub message: String,
+    pub errors: Vec<ErrorProto>,
+}

@@ -1,0 +1,173 @@
+//! A job whose data is sent along: a resumable upload, chunk by chunk, and after a break from where the service has it.
+//!
+//! The job is there when the last byte is, and not before.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use backon::BackoffBuilder;
+use bytes::Bytes;
+use reqwest::{
+    StatusCode, Url,
+    header::{CONTENT_RANGE, HeaderMap, LOCATION, RANGE},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::warehouse::bigquery::{
+    Uploaded,
+    api::{client::ShowUploaded, errors::Failure, rest::Rest},
+};
+
+/// The service takes multiples of 256 KiB, but for the last.
+const CHUNK: u64 = 8 << 20;
+/// A line of 30 kB/s is fast enough.
+const LONGEST_CHUNK: Duration = Duration::from_mins(5);
+/// How often an upload that the service has lost begins anew.
+const BEGINNINGS: usize = 3;
+
+/// A file on its way.
+pub(crate) struct Upload<'a> {
+    rest: &'a Rest,
+    show_uploaded: &'a ShowUploaded,
+    path: PathBuf,
+    /// Stays the same file whatever comes under its name meanwhile.
+    file: Arc<File>,
+    length: u64,
+}
+
+/// How far an upload is.
+enum Sent<T> {
+    /// The service has the bytes before this one.
+    Before(u64),
+    /// It has all, and this is the job.
+    All(T),
+}
+
+impl<'a> Upload<'a> {
+    /// Of the file as it is now.
+    ///
+    /// # Errors
+    /// Where it cannot be read; nothing is sent then.
+    pub(crate) fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
+        let open = || -> io::Result<(File, u64)> {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let path = path.to_owned();
+        match open() {
+            Ok((file, length)) => Ok(Self { rest, show_uploaded, path, file: Arc::new(file), length }),
+            Err(error) => Err(Failure::File(path, error)),
+        }
+    }
+
+    /// Sends job and data until the service has them; gives its answer.
+    pub(crate) async fn send<T: DeserializeOwned>(&self, project: &str, job: &Value) -> Result<T, Failure> {
+        let mut beginnings = 1;
+        loop {
+            let session = self.rest.until_answered("jobs.insert", || self.begin(project, job)).await?;
+            match self.send_data(&session).await {
+                Err(failure) if beginnings < BEGINNINGS && (failure.is_status(404) || failure.is_status(410)) => {
+                    tracing::debug!(path = %self.path.display(), %failure, "the upload is lost, and begins anew");
+                    beginnings += 1;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The URL that takes the data. It is as good as a password.
+    async fn begin(&self, project: &str, job: &Value) -> Result<Url, Failure> {
+        let url = self.rest.url(&["upload", "bigquery", "v2", "projects"], &[project, "jobs"]);
+        let request = self.rest.http.post(url).query(&[("uploadType", "resumable")]).json(job);
+        let request = request.header("X-Upload-Content-Type", "application/octet-stream");
+        let answer = self.rest.exchange(request.header("X-Upload-Content-Length", self.length)).await?.accepted()?;
+        let session = answer.headers.get(LOCATION).and_then(|url| url.to_str().ok()?.parse().ok());
+        session
+            .filter(|url| self.rest.is_ours(url))
+            .ok_or_else(|| Failure::strange(answer.status.as_u16(), "without a place of its own to send the data to"))
+    }
+
+    async fn send_data<T: DeserializeOwned>(&self, session: &Url) -> Result<T, Failure> {
+        let (mut at, mut farthest) = (0, 0);
+        let mut is_known = true;
+        let mut pauses = self.rest.backoff.build();
+        loop {
+            let sent = if is_known { self.send_chunk(session, at).await } else { self.ask(session).await };
+            let failure = match sent {
+                Ok(Sent::All(job)) => return Ok(job),
+                Ok(Sent::Before(there)) => {
+                    let took_nothing = is_known && there <= at;
+                    (at, is_known) = (there, true);
+                    if there > farthest {
+                        farthest = there;
+                        (self.show_uploaded)(Uploaded { bytes: there, of: self.length });
+                        pauses = self.rest.backoff.build();
+                    }
+                    if !took_nothing {
+                        continue;
+                    }
+                    Failure::strange(StatusCode::PERMANENT_REDIRECT.as_u16(), "that takes no data")
+                }
+                Err(failure) if failure.is_transient() => {
+                    is_known = false;
+                    failure
+                }
+                Err(failure) => return Err(failure),
+            };
+            let Some(pause) = pauses.next() else { return Err(failure) };
+            tracing::debug!(path = %self.path.display(), at, %failure, "the upload goes on after a pause");
+            tokio::time::sleep(pause.max(failure.retry_after())).await;
+        }
+    }
+
+    async fn send_chunk<T: DeserializeOwned>(&self, session: &Url, at: u64) -> Result<Sent<T>, Failure> {
+        let chunk = self.read(at).await.map_err(|error| Failure::File(self.path.clone(), error))?;
+        let Some(last) = (at + chunk.len() as u64).checked_sub(1).filter(|_| !chunk.is_empty()) else {
+            return self.ask(session).await;
+        };
+        self.put(session, format!("bytes {at}-{last}/{}", self.length), chunk).await
+    }
+
+    /// How far the upload is.
+    async fn ask<T: DeserializeOwned>(&self, session: &Url) -> Result<Sent<T>, Failure> {
+        self.put(session, format!("bytes */{}", self.length), Bytes::new()).await
+    }
+
+    async fn put<T: DeserializeOwned>(&self, session: &Url, range: String, data: Bytes) -> Result<Sent<T>, Failure> {
+        let request = self.rest.http.put(session.clone()).header(CONTENT_RANGE, range).body(data);
+        let request = request.timeout(LONGEST_CHUNK);
+        let answer = self.rest.exchange(request).await?;
+        if answer.status != StatusCode::PERMANENT_REDIRECT {
+            return answer.accepted()?.json().map(Sent::All);
+        }
+        match received(&answer.headers).filter(|received| *received <= self.length) {
+            Some(received) => Ok(Sent::Before(received)),
+            None => Err(Failure::strange(answer.status.as_u16(), "with a range that was not sent")),
+        }
+    }
+
+    async fn read(&self, at: u64) -> io::Result<Bytes> {
+        let (file, length) = (Arc::clone(&self.file), CHUNK.min(self.length - at));
+        let read = move || {
+            let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+            let mut file = &*file;
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(&mut bytes)?;
+            Ok(bytes.into())
+        };
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    }
+}
+
+/// The bytes that the service has, as the `Range` of its answer tells: none without one.
+fn received(headers: &HeaderMap) -> Option<u64> {
+    let Some(range) = headers.get(RANGE) else { return Some(0) };
+    range.to_str().ok()?.strip_prefix("bytes=0-")?.parse::<u64>().ok()?.checked_add(1)
+}

@@ -1,0 +1,72 @@
+//! What rows hold, counted and summed by one query.
+
+use finops_core::hint;
+
+use crate::warehouse::bigquery::BigQuery;
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{
+        Figures, MonthLoad, Target, Warehouse,
+        sql::{Dialect, read_costs},
+    },
+};
+
+impl BigQuery {
+    /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
+    pub(crate) async fn sum(
+        &self,
+        target: &Target,
+        load: &MonthLoad,
+        (dataset, table, of_month): (&str, &str, bool),
+        location: &str,
+    ) -> Result<(Figures, String)> {
+        let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
+        let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
+        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month, sum);
+        let answer = self.client.query(location, &sql, &[]).await;
+        let answer = answer.map_err(|failure| failure.into_error(&doing))?;
+        let figures = read_costs(load, &answer.rows).map_err(|found| {
+            Error::new(ErrorKind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
+        })?;
+        Ok((figures, answer.job_id))
+    }
+
+    /// Those of the columns, each the text of a JSON object, that have an entry in no row of the table.
+    pub(crate) async fn lost_columns(
+        &self,
+        target: &Target,
+        columns: &[&str],
+        (dataset, table): (&str, &str),
+        location: &str,
+    ) -> Result<Vec<String>> {
+        if columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count =
+            |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
+        let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
+        let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
+        let answer = self.client.query(location, &sql, &[]).await;
+        let doing = || format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
+        let rows = answer.map_err(|failure| failure.into_error(&doing()))?.rows;
+        let counts = rows.first().into_iter().flatten().zip(columns);
+        let lost = counts.filter(|(count, _)| count.as_deref() == Some("0"));
+        Ok(lost.map(|(_, name)| (*name).to_owned()).collect())
+    }
+
+    /// What a query cost; 0 where BigQuery does not tell.
+    pub(crate) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+        let statistics = match self.client.job(job_id, location).await {
+            Ok(job) => job.statistics.query,
+            Err(failure) => {
+                tracing::debug!(job_id, %failure, "billed bytes are not known: the job cannot be read");
+                return 0;
+            }
+        };
+        let billed = statistics.and_then(|query| query.total_bytes_billed);
+        billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
+            tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
+            0
+        })
+    }
+}

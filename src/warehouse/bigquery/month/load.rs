@@ -1,0 +1,278 @@
+//! The ids of a month's jobs, and the load of its files.
+
+use std::path::Path;
+
+use finops_core::{
+    files::file_type::{Conversion, FileType, TimeForm},
+    hint,
+    model::{column_type::ColumnType, digest::hash, manifest::FileFormat},
+};
+use serde_json::{Value, json};
+
+use crate::warehouse::bigquery::{
+    api::model::Field,
+    month::cast::{may_have_no_value, staged_name},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{LoadColumn, MonthLoad, Target},
+};
+
+/// BigQuery's limit of source URIs a job.
+const MAX_FILES: usize = 10_000;
+/// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
+const MAX_TABLE: usize = 900;
+
+/// The ids of a month's jobs without their number: `finops-<table>-<YYYYMM>-`, where `<table>` is `<dataset>-<table>`,
+/// since datasets of one project may hold tables of the same name, and a dataset's name has no `-`. Where the table's
+/// name has characters that a job id cannot take, or is too long, a hash of it keeps it apart from others.
+pub(crate) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
+    let name = format!("{}-{}", target.name.dataset, target.name.table);
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let mut safe: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_TABLE).collect();
+    if safe != name {
+        safe = format!("{safe}-{}", &hash([name.as_bytes()])[..8]);
+    }
+    format!("finops-{safe}-{}-", load.billing_period.partition_id())
+}
+
+/// What a swap does: a hash of the delivery, its files and its columns. A forced load is its run's own. The prefix tells it
+/// from jobs of versions that replaced a month before they checked it: those are other work.
+pub(crate) fn content_key(load: &MonthLoad) -> String {
+    let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
+    for batch in load.batches() {
+        let columns = batch.columns.iter().map(|column| &column.column);
+        lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
+    }
+    if load.force {
+        lines.push(format!("forced by {}", load.run_id));
+    }
+    format!("s2-{}", hash([lines.join("\n").as_bytes()]))
+}
+
+/// A load of the month's files that appends them to a table. `schema` is their columns in their order, as CSV is read by
+/// position. The table exists, so its partitioning and clustering are left out: given here, they would have to match.
+///
+/// # Errors
+/// `Data` for more files than a job takes or a name that it would read as a pattern, `Configuration` for several local ones.
+pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
+    if load.files.len() > MAX_FILES {
+        let (found, period) = (load.files.len(), load.billing_period);
+        let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
+        let hint = hint::FEWER_FILES;
+        return Err(Error::new(ErrorKind::Data, message).hint(hint));
+    }
+    if local_file(load).is_some() && load.files.len() > 1 {
+        let (period, files) = (load.billing_period, load.one_of_files());
+        let message = format!("{period} comes in several local files, and a load job takes one: {files}");
+        return Err(Error::new(ErrorKind::Configuration, message).hint(hint::USE_BUCKET));
+    }
+    if let Some(file) = load.files.iter().find(|file| local_file(load).is_none() && file.contains('*')) {
+        let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
+        let hint = hint::NO_STAR;
+        return Err(Error::new(ErrorKind::Data, what).hint(hint));
+    }
+    // BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
+    if let Some(file) =
+        load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
+    {
+        let what =
+            format!("{} cannot be loaded: BigQuery reads no object with `//` in its name: {file}", load.billing_period);
+        return Err(Error::new(ErrorKind::Data, what).hint(hint::SET_A_PREFIX));
+    }
+    let mut configuration = match load.format {
+        FileFormat::Csv => json!({
+            "sourceFormat": "CSV",
+            "skipLeadingRows": 1,
+            "allowQuotedNewlines": true,
+            "maxBadRecords": 0,
+            "encoding": "UTF-8",
+            // An empty text is no value, quoted or not.
+            "nullMarkers": [""],
+            // Otherwise a NUL fails the load: `Bad character (ASCII 0) encountered` (tidb2dw#92).
+            "preserveAsciiControlCharacters": true,
+        }),
+        // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
+        FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
+    };
+    if day_form(load) == Some(TimeForm::MonthFirst) {
+        configuration["dateFormat"] = "MM/DD/YYYY".into();
+    }
+    if local_file(load).is_none() {
+        configuration["sourceUris"] = json!(load.files);
+    }
+    configuration["schema"] = schema.clone();
+    configuration["destinationTable"] = destination.clone();
+    configuration["createDisposition"] = "CREATE_NEVER".into();
+    configuration["writeDisposition"] = "WRITE_APPEND".into();
+    Ok(configuration)
+}
+
+/// The file to send along with the job, where the files are not in a bucket.
+pub(crate) fn local_file(load: &MonthLoad) -> Option<&Path> {
+    load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
+}
+
+/// Whether the files can be loaded straight into a table of these fields: every value is of the table's type and under the
+/// table's name, no Parquet text is empty, and a load reads days in one form only. A Parquet column that may lack values
+/// does not go into one that must have them: BigQuery puts the values into other rows (python-bigquery#1692).
+pub(crate) fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
+    let takes_no_null: Vec<&str> = fields
+        .iter()
+        .filter(|field| field.mode.as_deref() == Some("REQUIRED"))
+        .map(|field| field.name.as_str())
+        .collect();
+    let as_it_is = |column: &LoadColumn| {
+        let values = load.values.get(&column.file_name);
+        let may_be_empty = column.file_type == FileType::String && values.is_none_or(|values| values.may_be_empty);
+        let may_lack = load.format == FileFormat::Parquet
+            && takes_no_null.contains(&column.column.name.as_str())
+            && values.is_none_or(|values| !values.required);
+        let is_same = column.reading() == Conversion::None && staged_name(column) == column.column.name;
+        is_same && !may_be_empty && !may_lack && !may_have_no_value(column, load)
+    };
+    !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
+}
+
+/// The form of all days in CSV files, as far as their first rows show it.
+fn day_form(load: &MonthLoad) -> Option<TimeForm> {
+    let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
+    let forms = days.filter_map(|column| match column.file_type {
+        FileType::TimeText(form) => Some(form),
+        _ => None,
+    });
+    forms.reduce(|a, b| if a == b { a } else { TimeForm::Other })
+}
+
+#[cfg(test)]
+mod tests {
+    use finops_core::{files::column_values::ColumnValues, formats::aws_cur};
+
+    use super::*;
+    use crate::warehouse::TableName;
+    use crate::warehouse::bigquery::test::{column, load};
+
+    fn target(dataset: &str, table: &str) -> Target {
+        Target {
+            pipeline: "aws",
+            export_name: "cur".to_owned(),
+            name: TableName { dataset: dataset.to_owned(), table: table.to_owned() },
+            layout: aws_cur::KEY_COLUMNS,
+            staged: false,
+        }
+    }
+
+    #[test]
+    fn job_ids_tell_tables_apart_and_hold_only_what_they_may() {
+        let prefix = |dataset, table| job_id_prefix(&target(dataset, table), &load());
+        assert_eq!(prefix("billing", "aws_cur"), "finops-billing-aws_cur-202509-");
+        assert_ne!(prefix("a_b", "c"), prefix("a", "b_c"));
+        assert_ne!(prefix("d", "a b"), prefix("d", "a_b"));
+        assert_ne!(prefix("d", "a b"), prefix("d", "a.b"));
+        let long = prefix("d", &"ä".repeat(1024));
+        assert!(long.len() < 1000 && long.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)), "{long}");
+    }
+
+    #[test]
+    fn work_is_the_same_until_delivery_files_or_columns_change() {
+        let base = content_key(&load());
+        assert_eq!(base, content_key(&MonthLoad { run_id: "other".to_owned(), ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
+        let columns = vec![column("a", FileType::Text(None), ColumnType::Decimal)];
+        assert_ne!(base, content_key(&MonthLoad { columns, ..load() }));
+    }
+
+    #[test]
+    fn a_forced_load_is_another_work_in_each_run() {
+        let forced = |run: &str| content_key(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
+        assert_ne!(forced("1"), content_key(&load()));
+        assert_ne!(forced("1"), forced("2"));
+        assert_eq!(forced("1"), forced("1"));
+    }
+
+    #[test]
+    fn days_are_read_by_the_load_where_all_have_one_form() {
+        use ColumnType::{Date, String, Timestamp};
+
+        let of = |forms: &[(TimeForm, ColumnType)]| {
+            let columns = forms.iter().enumerate();
+            let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::TimeText(*form), *to));
+            let load = MonthLoad { columns: columns.collect(), ..load() };
+            let job = configuration(&load, &Value::Null, &Value::Null).unwrap();
+            (is_direct(&load, &[]), job["dateFormat"].as_str().map(str::to_owned))
+        };
+        let month_first = Some("MM/DD/YYYY".to_owned());
+        assert_eq!(of(&[(TimeForm::Day, Date), (TimeForm::Day, Date)]), (true, None));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::MonthFirst, Date)]), (true, month_first.clone()));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::Other, String)]), (true, month_first));
+        assert_eq!(of(&[(TimeForm::MonthFirst, Date), (TimeForm::Day, Date)]), (false, None));
+        assert_eq!(of(&[(TimeForm::Other, Date)]), (false, None));
+        assert_eq!(of(&[(TimeForm::Moment, Timestamp), (TimeForm::Day, Date)]), (true, None));
+        assert_eq!(of(&[(TimeForm::Other, Timestamp), (TimeForm::Day, Date)]), (false, None));
+    }
+
+    #[test]
+    fn a_local_file_is_sent_along_and_several_are_refused() {
+        let job = |files: &[&str]| {
+            let files = files.iter().map(|file| (*file).to_owned()).collect();
+            configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null)
+        };
+        assert_eq!(job(&["/data/a"]).unwrap()["sourceUris"], Value::Null);
+        let error = job(&["/data/a", "/data/b"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::USE_BUCKET));
+    }
+
+    #[test]
+    fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
+        let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
+        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
+    }
+
+    #[test]
+    fn an_object_that_bigquery_would_not_find_is_refused_before_anything_is_sent() {
+        for file in ["gs://b//report/a.csv", "gs://b/report//a.csv"] {
+            let files = vec!["gs://b/a.csv".to_owned(), file.to_owned()];
+            let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Data);
+            assert!(error.full_message().ends_with(file), "{}", error.full_message());
+            assert_eq!(error.next_step(), Some(hint::SET_A_PREFIX));
+        }
+        let files = vec!["/data//a.csv".to_owned()];
+        assert!(configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).is_ok(), "a local file");
+    }
+
+    #[test]
+    fn parquet_goes_straight_into_the_table_where_no_text_may_be_empty_and_no_value_missing_that_must_be_there() {
+        let of = |required, may_be_empty, mode: &str| {
+            let values =
+                ColumnValues { required, required_parts: [false; 2], has_values: true, is_null: false, may_be_empty };
+            let mut column = column("a", FileType::String, ColumnType::String);
+            column.file_name = "a".to_owned();
+            let load = MonthLoad {
+                format: FileFormat::Parquet,
+                columns: vec![column],
+                values: [("a".to_owned(), values)].into(),
+                ..load()
+            };
+            is_direct(&load, &[Field { name: "a".to_owned(), mode: Some(mode.to_owned()), ..Field::default() }])
+        };
+        assert!(of(false, false, "NULLABLE") && of(true, false, "NULLABLE") && of(true, false, "REQUIRED"));
+        assert!(!of(false, false, "REQUIRED"), "a value may be missing");
+        assert!(!of(true, true, "NULLABLE"), "a text may be empty");
+    }
+
+    #[test]
+    fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
+        let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
+        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data);
+        assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
+        assert_eq!(error.next_step(), Some(hint::NO_STAR));
+    }
+}

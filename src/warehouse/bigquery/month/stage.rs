@@ -1,0 +1,503 @@
+//! Staging: a month's rows in a table of their own, which has the target's columns and types and expires.
+//!
+//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. Files of the table's own
+//! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
+//! own run removes it; where that was killed, it expires.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{BuildHasher, RandomState},
+    sync::PoisonError,
+};
+
+use backon::BackoffBuilder;
+use finops_core::{
+    files::file_type::{FileType, MapForm},
+    hint,
+    model::{
+        groups::{BatchFigures, Groups, added},
+        text::excerpt,
+    },
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::warehouse::bigquery::{
+    BigQuery, MANAGED_BY,
+    api::{
+        errors::{is_about_null, is_not_there_yet, is_transient_job, load_error, refuses_modes, refuses_schema},
+        model::{Field, Job, LoadStatistics},
+    },
+    month::{
+        cast::{is_staged_as_text, month_query, refused_query, staged_name},
+        load::{configuration, is_direct, job_id_prefix, local_file},
+        raw::RawForm,
+    },
+    tables::prepare::Prepared,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
+};
+
+/// So many batches of a month are added at once.
+const BATCHES: usize = 8;
+/// A load, a query and a copy take six hours each at most.
+const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
+/// A swap is inserted only while its staging table has this long to go.
+const NEEDED_FOR_SWAP: SignedDuration = SignedDuration::from_hours(2);
+/// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
+/// years, in milliseconds.
+const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
+
+/// A month's rows in a staging table.
+pub(crate) struct StagingTable {
+    pub dataset: String,
+    pub name: String,
+    expires: Timestamp,
+    /// A job may be reading it.
+    in_use: bool,
+}
+
+impl StagingTable {
+    /// Whether a swap from it is sure to end before it expires.
+    pub(crate) fn lasts(&self) -> bool {
+        Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
+    }
+
+    /// Sets whether a job may be reading the table from now on.
+    pub(crate) fn set_in_use(&mut self, in_use: bool) {
+        self.in_use = in_use;
+    }
+}
+
+/// What became of a load.
+enum Loaded {
+    /// The rows are in the staging table: what the load reported, and what BigQuery bills for it.
+    Rows(LoadStatistics, u64),
+    /// BigQuery does not take the files so; in this form it may.
+    Refused(RawForm),
+}
+
+/// One attempt to stage a month.
+struct Attempt<'a> {
+    bigquery: &'a BigQuery,
+    table: &'a Prepared,
+    load: &'a MonthLoad,
+    /// Its tables' name without the ending.
+    name: String,
+    /// Which batch of the month's files `load` is.
+    batch: usize,
+}
+
+/// What became of a batch.
+struct Filled {
+    statistics: LoadStatistics,
+    billed: u64,
+    groups: Option<Groups>,
+}
+
+impl BigQuery {
+    /// Brings the month's files into a new staging table; gives it with its figures and the job that summed them. None is
+    /// left where that fails.
+    pub(crate) async fn stage_files(
+        &self,
+        table: &Prepared,
+        load: &MonthLoad,
+    ) -> Result<(StagingTable, Figures, String)> {
+        // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
+        let random = RandomState::new().hash_one(&load.run_id);
+        let name = format!("finops_staging_{}_{random:016x}", load.billing_period.partition_id());
+        let attempt = Attempt { bigquery: self, table, load, name, batch: 0 };
+        let staging = StagingTable {
+            dataset: table.staging_dataset.clone(),
+            name: attempt.name.clone(),
+            expires: Timestamp::now() + EXPIRES_AFTER,
+            in_use: false,
+        };
+        match attempt.fill(&staging).await {
+            Ok((figures, sum_job)) => Ok((staging, figures, sum_job)),
+            Err(error) => {
+                self.remove_staging(&staging).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes the table, unless a job may be reading it: that would fail.
+    pub(crate) async fn remove_staging(&self, staging: &StagingTable) {
+        let StagingTable { dataset, name, in_use, .. } = staging;
+        if *in_use {
+            tracing::warn!(table = name, "the staging table is left, since its job may still run; it expires in a day");
+        } else {
+            self.remove_table(dataset, name).await;
+        }
+    }
+
+    async fn remove_table(&self, dataset: &str, table: &str) {
+        match self.client.delete_table(dataset, table).await {
+            Err(failure) if !failure.is_status(404) => {
+                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Attempt<'_> {
+    /// Creates the staging table, fills it, and counts and sums what is in it.
+    async fn fill(&self, staging: &StagingTable) -> Result<(Figures, String)> {
+        self.create(&staging.name, self.typed(), staging.expires).await?;
+        let batches = self.load.batches();
+        let (own, shared): (Vec<_>, Vec<_>) = batches.iter().enumerate().partition(|(_, batch)| batch.is_own);
+        let mut filled = Vec::with_capacity(batches.len());
+        // One after the other, so that what the table has more after each is its own.
+        let mut before = Groups::new();
+        for (number, batch) in own {
+            let batch = self.fill_with(batch, number, staging).await?;
+            let (figures, sum_job) = self.sum(staging).await?;
+            let billed = batch.billed + self.bigquery.bytes_billed(&sum_job, &self.table.location).await;
+            filled.push(Filled { groups: Some(added(&before, &figures.groups)), billed, ..batch });
+            before = figures.groups;
+        }
+        let shared: Vec<Filled> = stream::iter(shared)
+            .map(|(number, batch)| self.fill_with(batch, number, staging))
+            .buffered(BATCHES)
+            .try_collect()
+            .await?;
+        filled.extend(shared);
+        let (mut figures, sum_job) = self.sum(staging).await?;
+        let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<u64>().ok());
+        let total = |of: fn(&LoadStatistics) -> &Option<String>| {
+            filled.iter().map(|batch| number(of(&batch.statistics))).sum::<Option<u64>>()
+        };
+        figures.files = total(|statistics| &statistics.input_files);
+        figures.written = total(|statistics| &statistics.output_rows);
+        figures.left_out = filled.iter().filter_map(|batch| number(&batch.statistics.bad_records)).sum();
+        figures.bytes_billed = filled.iter().map(|batch| batch.billed).sum();
+        let of_batch =
+            |batch: Filled| BatchFigures { written: number(&batch.statistics.output_rows), groups: batch.groups };
+        figures.batches = filled.into_iter().map(of_batch).collect();
+        let of_files: BTreeSet<&str> = batches.iter().flat_map(columns_with_values).collect();
+        let of_files: Vec<&str> = of_files.into_iter().collect();
+        let (Prepared { target, location, .. }, table) =
+            (self.table, (staging.dataset.as_str(), staging.name.as_str()));
+        figures.lost = self.bigquery.lost_columns(target, &of_files, table, location).await?;
+        Ok((figures, sum_job))
+    }
+
+    async fn sum(&self, staging: &StagingTable) -> Result<(Figures, String)> {
+        let Prepared { target, location, .. } = self.table;
+        let of_all = (staging.dataset.as_str(), staging.name.as_str(), false);
+        self.bigquery.sum(target, self.load, of_all, location).await
+    }
+
+    /// Adds a batch of the month's files to the staging table.
+    async fn fill_with(&self, load: &MonthLoad, number: usize, staging: &StagingTable) -> Result<Filled> {
+        let batch = Attempt { load, batch: number, name: self.name.clone(), ..*self };
+        let form = self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner).of(load.format);
+        let is_direct = form == RawForm::Plain && is_direct(load, &self.table.fields);
+        let loaded = if is_direct { batch.append().await? } else { Loaded::Refused(form) };
+        let (statistics, billed) = match loaded {
+            Loaded::Rows(statistics, billed) => (statistics, billed),
+            Loaded::Refused(form) => batch.convert(form, staging).await?,
+        };
+        Ok(Filled { statistics, billed, groups: None })
+    }
+
+    /// Appends the files to the staging table.
+    async fn append(&self) -> Result<Loaded> {
+        let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
+        let mut schema = crate::warehouse::bigquery::tables::schema::table_schema(&columns)?;
+        // A column that takes no NULL must be said to take none.
+        let modes: HashMap<&str, &String> =
+            self.table.fields.iter().filter_map(|field| Some((field.name.as_str(), field.mode.as_ref()?))).collect();
+        for field in schema["fields"].as_array_mut().into_iter().flatten() {
+            if let Some(mode) = field["name"].as_str().and_then(|name| modes.get(name)) {
+                field["mode"] = mode.as_str().into();
+            }
+        }
+        let load = json!({"load": configuration(self.load, &schema, &self.reference(&self.name))?});
+        let (id, job) = self.run(&load, "load", local_file(self.load).is_some()).await?;
+        match &job.status.error_result {
+            None => Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), 0)),
+            Some(error) if let Some(form) = self.form_after(RawForm::Plain, &job, &id) => Ok(Loaded::Refused(form)),
+            Some(error) if refuses_schema(error) => {
+                tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
+                Ok(Loaded::Refused(RawForm::Plain))
+            }
+            Some(error) => {
+                let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+                Err(if is_about_null(error, &job.status.errors) {
+                    failed.hint(self.let_it_take_null())
+                } else {
+                    failed
+                })
+            }
+        }
+    }
+
+    /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
+    /// reported and what BigQuery bills for the conversion.
+    async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
+        check_names(self.load)?;
+        let mut form = form;
+        loop {
+            let raw = format!("{}_{}{}", self.name, form.name(), self.ending());
+            let converted = self.convert_by(form, &raw, staging).await;
+            self.bigquery.remove_table(&staging.dataset, &raw).await;
+            match converted? {
+                Loaded::Rows(statistics, billed) => {
+                    // Only what worked is worth it for other months.
+                    *self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner) = form;
+                    return Ok((statistics, billed));
+                }
+                Loaded::Refused(next) => form = next,
+            }
+        }
+    }
+
+    /// Tells names of one batch from those of another.
+    fn ending(&self) -> String {
+        if self.batch == 0 { String::new() } else { format!("_{}", self.batch) }
+    }
+
+    async fn convert_by(&self, form: RawForm, raw: &str, staging: &StagingTable) -> Result<Loaded> {
+        let raw_path = self.bigquery.path(&staging.dataset, raw);
+        let raw_load = form.load(self.load);
+        let query = month_query(&raw_load, &self.table.target.layout, &self.table.fields, &raw_path)?;
+        let schema = schema(&raw_load, form);
+        let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
+        self.create(raw, json!({"schema": schema}), staging.expires).await?;
+        let (id, job) = self.run(&load, form.name(), local_file(self.load).is_some()).await?;
+        if let Some(error) = &job.status.error_result {
+            if let Some(form) = self.form_after(form, &job, &id) {
+                return Ok(Loaded::Refused(form));
+            }
+            let failed = load_error(&self.doing(), &id, error, &job.status.errors);
+            let is_refused = refuses_schema(error) || refuses_modes(error, &job.status.errors);
+            // The table is new, so that no other name would help.
+            return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
+        }
+        let query = json!({"query": {
+            "query": query,
+            "useLegacySql": false,
+            "destinationTable": self.reference(&self.name),
+            "createDisposition": "CREATE_NEVER",
+            "writeDisposition": "WRITE_APPEND",
+        }});
+        let (query_id, converted) = self.run(&query, "query", false).await?;
+        if let Some(error) = &converted.status.error_result {
+            if error.message.contains(NO_VALUE)
+                && let Some(refused) = self.refused(&raw_load, &raw_path).await
+            {
+                return Err(refused.job(query_id));
+            }
+            let failed = load_error(&self.doing(), &query_id, error, &converted.status.errors);
+            return Err(match error {
+                error if !refuses_schema(error) => failed,
+                // What a query gives may be NULL.
+                error if is_about_null(error, &converted.status.errors) => failed.hint(self.let_it_take_null()),
+                // The query had every column of the table when it was prepared.
+                _ => failed.hint(hint::COLUMNS_CHANGED),
+            });
+        }
+        let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
+        let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+        Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
+    }
+
+    /// The form to try after the job's failure, if one may help.
+    fn form_after(&self, form: RawForm, job: &Job, id: &str) -> Option<RawForm> {
+        let error = job.status.error_result.as_ref()?;
+        let next = form.after(self.load, error, &job.status.errors)?;
+        tracing::info!(
+            job_id = id,
+            message = error.message,
+            "the files are not taken so: loading them in another form"
+        );
+        Some(next)
+    }
+
+    /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
+    /// copied. Policy tags stay where they are: they are not needed here, and may not be set by everybody.
+    fn typed(&self) -> Value {
+        let untagged = |field: &Field| {
+            let mut field = field.clone();
+            field.rest.remove(Field::POLICY_TAGS);
+            field
+        };
+        let fields: Vec<Field> = self.table.fields.iter().map(untagged).collect();
+        let mut table = json!({
+            "schema": {"fields": fields},
+            "timePartitioning": {
+                "type": "MONTH",
+                "field": self.table.target.layout.partition,
+                "expirationMs": PARTITIONS_EXPIRE_AFTER,
+            },
+        });
+        if let Some(clustering) = &self.table.clustering {
+            table["clustering"] = clustering.clone();
+        }
+        table
+    }
+
+    async fn create(&self, name: &str, mut table: Value, expires: Timestamp) -> Result<()> {
+        let (key, value) = MANAGED_BY;
+        table["tableReference"] = self.reference(name);
+        if let Some(key) = &self.table.encryption {
+            table["encryptionConfiguration"] = key.clone();
+        }
+        table["labels"] = json!({key: value});
+        table["description"] = format!(
+            "The files of {} on their way into {}. Removed after the load, or by its expiration.",
+            self.load.billing_period, self.table.target.name.table
+        )
+        .into();
+        table["expirationTime"] = expires.as_millisecond().to_string().into();
+        self.bigquery.new_tables.turn().await;
+        match self.bigquery.client.create_table(&self.table.staging_dataset, &table).await {
+            // The answer to the first attempt may have been lost: nobody else makes a table of that name.
+            Err(failure) if failure.is_status(409) => Ok(()),
+            created => created.map(drop).map_err(|failure| failure.into_error(&self.doing())),
+        }
+    }
+
+    /// Runs a job of this attempt to its end, again under another id where it failed for the moment. A failed job has
+    /// written nothing, so that none is written twice.
+    async fn run(&self, configuration: &Value, what: &str, sends_file: bool) -> Result<(String, Job)> {
+        let Prepared { target, location, .. } = self.table;
+        let client = &self.bigquery.client;
+        let file = local_file(self.load).filter(|_| sends_file);
+        let job = json!({ "configuration": configuration });
+        let (mut pauses, mut while_new) = (client.job_backoff().build(), client.new_backoff().build());
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let id = format!("{}{}-{what}{}-{attempt}", job_id_prefix(target, self.load), self.name, self.ending());
+            let job = client.run_job(&job, &id, location, file).await.map_err(|f| f.into_error(&self.doing()))?;
+            let pause = match &job.status.error_result {
+                Some(error) if is_transient_job(error) => pauses.next(),
+                Some(error) if is_not_there_yet(error) => while_new.next(),
+                _ => None,
+            };
+            let Some(pause) = pause else { return Ok((id, job)) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The values that made the conversion fail, if it failed for such.
+    async fn refused(&self, raw_load: &MonthLoad, raw: &str) -> Option<Error> {
+        let (sql, columns) = refused_query(raw_load, raw);
+        let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                tracing::warn!(table = raw, %failure, "values that cannot be converted could not be looked for");
+                return None;
+            }
+        };
+        let found = answer.rows.first()?.chunks_exact(2).zip(columns).filter_map(|(found, (column, expected))| {
+            let (count, example) = (found[0].as_deref()?.parse().ok()?, found[1].clone()?);
+            Some(CastFailure { column, count, example, expected })
+        });
+        cast_failure(self.load, &found.collect::<Vec<_>>())
+    }
+
+    fn reference(&self, name: &str) -> Value {
+        let project = self.bigquery.client.project();
+        json!({"projectId": project, "datasetId": self.table.staging_dataset, "tableId": name})
+    }
+
+    fn let_it_take_null(&self) -> String {
+        let table = self.bigquery.table_name(&self.table.target.name);
+        hint::take_null(table, "...")
+    }
+
+    fn doing(&self) -> String {
+        let table = self.bigquery.table_name(&self.table.target.name);
+        format!("staging the files of {} for {table}", self.load.billing_period)
+    }
+}
+
+/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
+fn schema(load: &MonthLoad, form: RawForm) -> Value {
+    let field = |column: &LoadColumn| {
+        let name = staged_name(column);
+        let field_type = match column.file_type {
+            FileType::Map(form) => return map(name, form),
+            FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, load) => "STRING",
+            FileType::Text(_) | FileType::TimeText(_) => {
+                crate::warehouse::bigquery::tables::schema::sql_type(&column.column).unwrap_or("STRING")
+            }
+            FileType::String | FileType::Other => "STRING",
+            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+            FileType::Int64 | FileType::Nanos => "INT64",
+            FileType::Double => "FLOAT64",
+            FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
+            FileType::Timestamp => "TIMESTAMP",
+            FileType::Date => "DATE",
+            FileType::Boolean => "BOOL",
+        };
+        json!({"name": name, "type": field_type})
+    };
+    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
+    form.set_modes(load, &mut fields);
+    json!({ "fields": fields })
+}
+
+/// The columns of which the files surely have values, and which a load may leave without any and say nothing
+/// (python-bigquery#2370, PostHog#45417).
+fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
+    let has_values = |column: &&LoadColumn| {
+        matches!(column.file_type, FileType::Map(_))
+            && load.values.get(&column.file_name).is_some_and(|values| values.has_values)
+    };
+    load.columns.iter().filter(has_values).map(|column| column.column.name.as_str()).collect()
+}
+
+/// The column that BigQuery makes of a Parquet map.
+fn map(name: &str, form: MapForm) -> Value {
+    let value = if form.numbers { "FLOAT64" } else { "STRING" };
+    let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": value}]);
+    let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
+    json!({"name": name, "type": "RECORD", "fields": entries})
+}
+
+/// Refuses files with names that BigQuery would not find there, or that none of its tables can have: under those, the
+/// columns and the entries of maps would be looked for.
+fn check_names(load: &MonthLoad) -> Result<()> {
+    let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
+    if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {
+        let message = format!(
+            "{} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
+             `key_value`, `key` and `value`",
+            load.billing_period, column.name
+        );
+        return Err(Error::new(ErrorKind::Schema, message).hint(hint::DELIVER_CSV));
+    }
+    let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
+    let message = format!(
+        "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
+        load.billing_period,
+        excerpt(column)
+    );
+    Err(Error::new(ErrorKind::Schema, message).hint(hint::RENAME_COLUMN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_bigquery_does_not_take_says_what_to_change() {
+        use crate::warehouse::bigquery::test::{column, load};
+        use finops_core::model::column_type::ColumnType;
+        let columns = vec![column("a", FileType::String, ColumnType::String)];
+        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
+        let columns = vec![column("a-b", FileType::String, ColumnType::String)];
+        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
+        assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
+    }
+}

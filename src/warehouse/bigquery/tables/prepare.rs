@@ -1,0 +1,364 @@
+//! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
+
+use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
+
+use finops_core::{
+    hint,
+    model::load_record::STATE_TABLE,
+    schema::{ChangeKind, Column, SchemaChange, table_changes},
+};
+use futures::future::try_join3;
+use serde_json::{Value, json};
+
+use crate::warehouse::bigquery::{
+    BigQuery, MANAGED_BY, STAGED,
+    api::model::{Field, Table},
+    month::raw::RawForm,
+    tables::{
+        schema::{sql_type, table_schema},
+        state::{missing_columns, state_schema},
+    },
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{Target, Warehouse, sql::Dialect, unmanaged_table, written_by_other_pipeline},
+};
+
+/// A table as it was left by [`Warehouse::prepare`].
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) target: Target,
+    pub(crate) location: String,
+    /// All columns, those that others made too.
+    pub(crate) fields: Vec<Field>,
+    pub(crate) clustering: Option<Value>,
+    /// With whose key it is encrypted.
+    pub(crate) encryption: Option<Value>,
+    /// The dataset of its staging tables.
+    pub(crate) staging_dataset: String,
+    /// It has row access policies, as far as the account may see them.
+    pub(crate) has_row_policies: bool,
+    /// A copy was refused for what the table is: the other months need not try.
+    pub(crate) copies_refused: AtomicBool,
+    /// How files are loaded as they are, after what this run saw.
+    pub(crate) raw_form: Mutex<RawForm>,
+    /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
+    /// table on which others put something.
+    pub(crate) was_compared: tokio::sync::Mutex<bool>,
+    /// What the first swap took away of what others had put on the table.
+    pub(crate) lost: OnceLock<String>,
+}
+
+impl Prepared {
+    /// Others put something on the table that a swap may take away.
+    pub(crate) fn is_annotated(&self) -> bool {
+        self.has_row_policies || self.fields.iter().any(|field| field.extras().next().is_some())
+    }
+
+    /// What a copy may take away decides who sees what: a month is then replaced by a query that keeps it.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.has_row_policies || self.fields.iter().any(|field| field.extras().any(|extra| extra == Field::POLICY_TAGS))
+    }
+}
+
+impl BigQuery {
+    /// See [`Warehouse::prepare`].
+    pub(crate) async fn prepare_tables(
+        &self,
+        target: &Target,
+        columns: &[Column],
+        planned: &[SchemaChange],
+    ) -> Result<Prepared> {
+        let dataset = &target.name.dataset;
+        let (location, table, state_table) = try_join3(
+            self.location(dataset),
+            self.find_table(dataset, &target.name.table),
+            self.find_table(dataset, STATE_TABLE),
+        )
+        .await?;
+        let staging_dataset = self.staging_dataset(dataset);
+        // Before anything is created or changed.
+        let planned_location = location.as_ref().unwrap_or(&self.default_location);
+        self.check_staging_dataset(staging_dataset, dataset, planned_location).await?;
+        let location = match location {
+            Some(location) => location,
+            None => self.create_dataset(dataset).await?,
+        };
+        let create_state_table = async {
+            let table = match state_table {
+                Some(table) => table,
+                None => self.create_state_table(dataset).await?,
+            };
+            self.check_state(dataset, &table)?;
+            self.keep(dataset, STATE_TABLE, &table, &location).await?;
+            self.add_state_columns(dataset, &table, &location).await?;
+            self.see_that_it_may_record(dataset, &location).await
+        };
+        let has_row_policies = async {
+            // One that is created now has none.
+            if table.is_none() {
+                return Ok(false);
+            }
+            let policies = self.row_access_policies(dataset, &target.name.table).await?;
+            if policies.is_none() {
+                let table = self.table_name(&target.name);
+                tracing::info!(
+                    table,
+                    "the account may not list row access policies, which a copy may remove, if there are any"
+                );
+            }
+            Ok(policies.is_some_and(|policies| !policies.is_empty()))
+        };
+        let prepare_table = async {
+            let (table, changes) = match &table {
+                Some(table) => (table.clone(), planned.to_vec()),
+                None => self.create_table(target, columns).await?,
+            };
+            if !table.is_ours() {
+                return Err(unmanaged_table(&self.table_name(&target.name)));
+            }
+            // The other way may have created it since the table was looked for.
+            if table.has_label(STAGED) != target.staged {
+                return Err(written_by_other_pipeline(&self.table_name(&target.name), target));
+            }
+            self.keep(dataset, &target.name.table, &table, &location).await?;
+            self.keep_all_months(target, &table, &location).await?;
+            let changed = self.change_columns(target, &changes, &location).await?;
+            // As it is now: its own columns count, and there may be some that finops did not make.
+            if changed { self.existing_table(target).await } else { Ok(table) }
+        };
+        let ((), has_row_policies, table) = try_join3(create_state_table, has_row_policies, prepare_table).await?;
+        Ok(Prepared {
+            target: target.clone(),
+            location: location.clone(),
+            fields: table.schema.fields,
+            clustering: table.clustering,
+            encryption: table.encryption_configuration,
+            staging_dataset: staging_dataset.to_owned(),
+            has_row_policies,
+            copies_refused: AtomicBool::new(false),
+            raw_form: Mutex::default(),
+            was_compared: tokio::sync::Mutex::new(false),
+            lost: OnceLock::new(),
+        })
+    }
+
+    /// The target's table.
+    ///
+    /// # Errors
+    /// `NotFound` where it is gone.
+    pub(crate) async fn existing_table(&self, target: &Target) -> Result<Table> {
+        let found = self.find_table(&target.name.dataset, &target.name.table).await?;
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
+                .hint(hint::TABLE_GONE)
+        })
+    }
+
+    /// Refuses a dataset for staging tables that a copy cannot reach from.
+    async fn check_staging_dataset(&self, staging: &str, dataset: &str, location: &str) -> Result<()> {
+        if staging == dataset {
+            return Ok(());
+        }
+        let project = self.client.project();
+        let (problem, hint) = match self.location(staging).await? {
+            Some(found) if found.eq_ignore_ascii_case(location) => return Ok(()),
+            Some(found) => (
+                format!("is in {found}, and dataset {dataset} in {location}: a copy needs both in one location"),
+                hint::move_staging(location, project),
+            ),
+            None => ("does not exist".to_owned(), hint::create_staging(location, project, staging)),
+        };
+        let message = format!("dataset {project}.{staging} (STAGING_DATASET) {problem}");
+        Err(Error::new(ErrorKind::Configuration, message).hint(hint))
+    }
+
+    async fn add_state_columns(&self, dataset: &str, table: &Table, location: &str) -> Result<()> {
+        let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
+        let altered = self.client.query(location, &sql, &[]).await;
+        altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
+    }
+
+    /// Before anything is staged: a month that cannot be recorded is loaded again by each run.
+    async fn see_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
+        let recordable = || self.recordable.lock().unwrap_or_else(PoisonError::into_inner);
+        if recordable().contains(dataset) {
+            return Ok(());
+        }
+        self.try_recording(dataset, location, |_| true).await?;
+        recordable().insert(dataset.to_owned());
+        Ok(())
+    }
+
+    /// Creates the dataset and returns its location.
+    async fn create_dataset(&self, dataset: &str) -> Result<String> {
+        let (key, value) = MANAGED_BY;
+        let name = format!("{}.{dataset}", self.client.project());
+        let wanted = json!({
+            "datasetReference": {"projectId": self.client.project(), "datasetId": dataset},
+            "location": self.default_location,
+            "labels": {key: value},
+        });
+        let location = match self.client.create_dataset(&wanted).await {
+            Ok(created) => Some(created.location),
+            // Another run created it in the meantime.
+            Err(failure) if failure.is_status(409) => self.location(dataset).await?,
+            Err(failure) => {
+                let error = failure.into_error(&format!("creating dataset {name}"));
+                let hint = hint::create_dataset(&self.default_location, self.client.project(), dataset);
+                return Err(if error.kind() == ErrorKind::Permission { error.hint(hint) } else { error });
+            }
+        };
+        let location = location.unwrap_or_else(|| self.default_location.clone());
+        tracing::info!(dataset = name, location, "created dataset");
+        self.remember_location(dataset, &location);
+        Ok(location)
+    }
+
+    async fn create_state_table(&self, dataset: &str) -> Result<Table> {
+        let description =
+            "What finops loaded: one row a load. Of a table's month, the row with the highest sequence counts.";
+        let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
+        match self.client.create_table(dataset, &wanted).await {
+            Ok(table) => Ok(table),
+            Err(failure) if failure.is_status(409) => self.appeared(dataset, STATE_TABLE).await,
+            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
+        }
+    }
+
+    /// Creates the table. If another run did so in the meantime, tells what its table lacks.
+    async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
+        let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
+        let mut wanted =
+            self.new_table(&target.name.dataset, &target.name.table, &table_schema(columns)?, &description);
+        wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.layout.partition});
+        if target.staged {
+            wanted["labels"][STAGED.0] = STAGED.1.into();
+        }
+        wanted["clustering"] = json!({"fields": [target.layout.cluster]});
+        match self.client.create_table(&target.name.dataset, &wanted).await {
+            Ok(table) => Ok((table, Vec::new())),
+            Err(failure) if failure.is_status(409) => {
+                let table = self.appeared(&target.name.dataset, &target.name.table).await?;
+                let there: Vec<Column> =
+                    super::schema::columns(&table.schema).into_iter().map(|found| found.column).collect();
+                let missing = table_changes(&there, columns, &[]);
+                Ok((table, missing))
+            }
+            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(&target.name)))),
+        }
+    }
+
+    fn new_table(&self, dataset: &str, table: &str, schema: &Value, description: &str) -> Value {
+        let (key, value) = MANAGED_BY;
+        json!({
+            "tableReference": {"projectId": self.client.project(), "datasetId": dataset, "tableId": table},
+            "schema": schema,
+            "labels": {key: value},
+            "description": description,
+        })
+    }
+
+    /// A table that somebody created since it was looked for.
+    async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
+        self.find_table(dataset, table).await?.ok_or_else(|| {
+            let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
+            Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
+        })
+    }
+
+    /// Takes away a table's expiration: a dataset's default is inherited, and drops the whole table on its day.
+    async fn keep(&self, dataset: &str, name: &str, table: &Table, location: &str) -> Result<()> {
+        let Some(expiration) = table.expiration_time.as_deref() else {
+            return Ok(());
+        };
+        tracing::warn!(
+            table = format!("{}.{dataset}.{name}", self.client.project()),
+            expiration_time = expiration,
+            "removing the table's expiration: it would drop the table (new tables inherit their dataset's default)"
+        );
+        self.unset(dataset, name, "expiration_timestamp", location).await
+    }
+
+    /// Takes away a partition expiration: a dataset's default is inherited, and drops old months silently.
+    async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
+        let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
+            return Ok(());
+        };
+        tracing::warn!(
+            table = self.table_name(&target.name),
+            expiration_ms = expiration,
+            "removing the partition expiration: it would drop old months (new tables inherit their dataset's default)"
+        );
+        self.unset(&target.name.dataset, &target.name.table, "partition_expiration_days", location).await
+    }
+
+    async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
+        let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
+        let altered = self.client.query(location, &sql, &[]).await;
+        let doing = || format!("removing {option} of {}.{dataset}.{table}", self.client.project());
+        altered.map_err(|failure| failure.into_error(&doing()))?;
+        Ok(())
+    }
+
+    /// Gives whether there was something to change.
+    async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<bool> {
+        let alterations = alterations(&self.path(&target.name.dataset, &target.name.table), changes)?;
+        for sql in &alterations {
+            let altered = self.client.query(location, sql, &[]).await;
+            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(&target.name))))?;
+        }
+        Ok(!alterations.is_empty())
+    }
+}
+
+/// One statement for all additions, which is atomic and harmless where another run adds the same, and one for all
+/// widenings.
+fn alterations(table: &str, changes: &[SchemaChange]) -> Result<Vec<String>> {
+    let mut table_changes = Vec::new();
+    let mut widenings = Vec::new();
+    for change in changes {
+        let name = Dialect::BigQuery.quote(&change.column);
+        let sql_type = || sql_type(&Column { name: change.column.clone(), column_type: change.to });
+        match change.change {
+            ChangeKind::Add => table_changes.push(format!("ADD COLUMN IF NOT EXISTS {name} {}", sql_type()?)),
+            ChangeKind::Widen => widenings.push(format!("ALTER COLUMN {name} SET DATA TYPE {}", sql_type()?)),
+            ChangeKind::Cast | ChangeKind::Refuse => {}
+        }
+    }
+    let clauses = [table_changes, widenings].into_iter().filter(|clauses| !clauses.is_empty());
+    Ok(clauses.map(|clauses| format!("ALTER TABLE {table} {}", clauses.join(", "))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use finops_core::model::column_type::ColumnType;
+
+    use super::*;
+
+    #[test]
+    fn all_additions_go_in_one_statement_and_casts_change_nothing() {
+        let change = |column: &str, change, to| SchemaChange {
+            column: column.to_owned(),
+            change,
+            from: None,
+            to,
+            billing_periods: Vec::new(),
+            reason: String::new(),
+        };
+        let changes = [
+            change("a", ChangeKind::Add, ColumnType::String),
+            change("n", ChangeKind::Widen, ColumnType::Decimal),
+            change("b", ChangeKind::Add, ColumnType::Timestamp),
+            change("c", ChangeKind::Cast, ColumnType::Decimal),
+        ];
+        assert_eq!(
+            alterations("`t`", &changes).unwrap(),
+            [
+                "ALTER TABLE `t` ADD COLUMN IF NOT EXISTS `a` STRING, ADD COLUMN IF NOT EXISTS `b` TIMESTAMP",
+                "ALTER TABLE `t` ALTER COLUMN `n` SET DATA TYPE BIGNUMERIC"
+            ]
+        );
+        assert!(alterations("`t`", &changes[3..]).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,10 @@
+//! What people and programs see: commands, settings, logs, documents.
+
+pub mod bad_settings;
+pub mod check;
+pub mod commands;
+pub mod config;
+pub mod docs;
+pub mod hints;
+pub mod logs;
+pub mod secrets;

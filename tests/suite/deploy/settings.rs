@@ -1,0 +1,204 @@
+//! How `.env` is read for a deployment, and what is said of one that cannot be deployed.
+
+use std::{fs, process::Command};
+
+use tempfile::TempDir;
+
+use crate::support::{
+    deployment::{AWS, Deployment},
+    program::assert_names,
+    require::output,
+};
+
+/// A Python program that reads files with `deploy/dotenv.py`.
+fn python(program: &str, arguments: &[&str]) -> String {
+    let deploy = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
+    let mut python = Command::new("python3");
+    python.env("PYTHONPATH", deploy).env("PYTHONDONTWRITEBYTECODE", "1").arg("-c").arg(program).args(arguments);
+    output(&mut python)
+}
+
+/// What a shell takes from a file: its variables, with a NUL behind each.
+fn in_a_shell(file: &str) -> String {
+    output(Command::new("env").args(["-i", "HOME=/home/someone", "bash", "-c", "set -a; . \"$0\"; exec env -0", file]))
+}
+
+const READ: &str = "
+import sys, dotenv
+values, problems = dotenv.read(open(sys.argv[1], 'rb').read())
+assert not problems, problems
+print(*(f'{name}={value}' for name, value in values.items()), sep='\\0', end='\\0')
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_means_what_a_shell_takes_from_it() {
+    let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
+    // As it is, and with everything that it shows.
+    let all: String = example
+        .split_inclusive('\n')
+        .map(|line| match line.strip_prefix('#') {
+            Some(set) if set.split('=').next().unwrap().chars().all(|c| c.is_ascii_uppercase() || c == '_') => set,
+            _ => line,
+        })
+        .collect();
+    assert!(all.contains("\nAZURE_SCHEDULE=\"0 7 * * *\"\n"));
+    let folder = TempDir::new().unwrap();
+    for text in [example, all] {
+        let file = folder.path().join("env");
+        fs::write(&file, &text).unwrap();
+        let file = file.to_str().unwrap();
+        let shell = in_a_shell(file);
+        for pair in python(READ, &[file]).split_terminator('\0') {
+            assert!(shell.split('\0').any(|other| other == pair), "{pair}");
+        }
+    }
+}
+
+/// Every text of up to four of these pieces as a value, where it is not refused, in a file that a shell can read.
+const EVERY_VALUE: &str = r##"
+import itertools, sys, dotenv
+pieces = ["a", " ", "'", '"', "#", "$", "\\", "=", "~", "`", "*", ";", "\t", "\u00a0"]
+values = ("".join(each) for length in range(5) for each in itertools.product(pieces, repeat=length))
+lines = []
+for number, value in enumerate(values):
+    line = f"export K{number}={value}" if number % 2 else f"K{number}={value}"
+    taken, problems = dotenv.read(line.encode())
+    assert bool(taken) != bool(problems), line
+    if taken:
+        lines.append((line, f"K{number}=" + taken[f"K{number}"]))
+with open(sys.argv[1], "w", encoding="utf-8") as file:
+    file.writelines(line + "\n" for line, _ in lines)
+print(*(pair for _, pair in lines), sep="\0", end="\0")
+"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_is_what_a_shell_takes_or_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("env");
+    let read = python(EVERY_VALUE, &[file.to_str().unwrap()]);
+    let shell: std::collections::BTreeSet<String> =
+        in_a_shell(file.to_str().unwrap()).split('\0').map(str::to_owned).collect();
+    let read: Vec<&str> = read.split_terminator('\0').collect();
+    assert!(read.len() > 1000, "{}", read.len());
+    let others: Vec<&&str> = read.iter().filter(|pair| !shell.contains(**pair)).collect();
+    assert_eq!(others, [] as [&&str; 0]);
+}
+
+#[test]
+fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
+    let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
+    let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
+    let kept: Vec<&str> = docker.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let sent: Vec<&str> = gcloud.lines().filter_map(|line| line.strip_prefix("!/")).collect();
+    let holds = |sent: &str, kept: &str| kept == sent || kept.starts_with(&format!("{sent}/"));
+    let missing: Vec<_> = kept.iter().filter(|kept| !sent.iter().any(|sent| holds(sent, kept))).collect();
+    assert_eq!(missing, [] as [&&str; 0]);
+    let needless: Vec<_> = sent.iter().filter(|sent| !kept.iter().any(|kept| holds(sent, kept))).collect();
+    assert_eq!(needless, [&"Dockerfile", &".dockerignore"]);
+    assert!(docker.lines().any(|line| line == "*") && gcloud.lines().any(|line| line == "/*"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
+    let Some(deployment) = Deployment::new(AWS) else { return };
+    let mut seen = Vec::new();
+    let mut refused = |target: &str, env: &[u8]| {
+        fs::write(deployment.path(".env"), env).unwrap();
+        let outcome = deployment.make(&[target]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (2, ""), "{}", outcome.stderr);
+        let env = String::from_utf8_lossy(env).replace('\r', "\\r").replace('\u{7}', "\\a");
+        seen.push(format!("{env}\n{}", outcome.errors()));
+    };
+    refused("check-env", b"");
+    refused(
+        "setup-gcp",
+        b"A = b\nAWS_SCHEDULE=0 6 * * *\nB=\"$HOME\"\nC=`id`\nD='open\nE=a\\ b\nF=#1\nG= x\nH=1\nexport H=2\nI=~/x\nrun me\nJ=\"a\"b\r\nK=a\x07\n",
+    );
+    refused("deploy", b"PIPELINE=aws\nAWS_DATASET=\xff\n");
+    refused(
+        "deploy",
+        b"PIPELINE=all\nGCP_PROJECT_ID=My_Project\nGCP_REGION=mars\nBIGQUERY_LOCATION=moon\nSTAGING_DATASET=stag-ing\nWAREHOUSE=duckdb\n\
+          AWS_GCS_BUCKET=gs://bucket/cur\nAWS_DATASET=bill-ing\nAWS_TABLE_NAME=finops_loads\nAWS_SCHEDULE='0 25 * * *'\n\
+          AZURE_SOURCE=s3://bucket/azure\nAZURE_DATASET=billing\nAZURE_SCHEDULE='every day'\n\
+          ARTIFACT_REGISTRY_REPO=Finops\nIMAGE_NAME=a/b\nMEMORY=256Mi\nCPU=3\nMAX_RETRIES=11\nTIMEOUT=169h\n\
+          SCHEDULE_TIME_ZONE='Mars/North Pole'\nALERT_EMAIL=nobody\nSTORAGE_EMULATOR_HOST=http://127.0.0.1:4443\n\
+          LOAD_CONCURRENCY=0\nWAIT_MAX_HOURS=-1\nMAX_AGE_HOURS=0\nSTART_DATE=2025-02\nEND_DATE=2025-01\n",
+    );
+    refused(
+        "update",
+        format!(
+            "{AWS}AWS_EXPORTS=prod,Prod,old\nAWS_OLD_TABLE_NAME=AWS_CUR\nAWS_OLD_SOURCE=./local\nAWS_NEW_DATASET=x\n"
+        )
+        .as_bytes(),
+    );
+    refused("deploy-azure", AWS.as_bytes());
+    refused("deploy-azure", AWS.replace("PIPELINE=aws", "PIPELINE=all").as_bytes());
+    refused("setup-alerts", AWS.as_bytes());
+    refused("status", AWS.replace("PIPELINE=aws", "PIPELINE=gcp").replace("my-billing-bucket", "a/b").as_bytes());
+    fs::remove_file(deployment.path(".env")).unwrap();
+    seen.push(deployment.make(&["deploy"]).errors());
+    insta::assert_snapshot!("deploy_settings_refused", seen.join("\n"));
+    assert_eq!(deployment.changes().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_is_not_shown_where_it_may_hold_a_credential() {
+    let program = "
+import sys, settings
+print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).problems, sep='\\n')
+";
+    for (name, value) in [
+        ("AZURE_SOURCE", "https://account.blob.core.windows.net/costs?sig=SECRET"),
+        ("AZURE_SOURCE", "s3://key:SECRET@bucket/costs"),
+        ("AZURE_SOURCE", "gs://costs?sig=SECRET"),
+        ("AZURE_GCS_BUCKET", "https://account.blob.core.windows.net/costs?sig=SECRET"),
+    ] {
+        let problems = python(program, &[name, value]);
+        assert!(problems.contains(name) && !problems.contains("SECRET"), "{problems}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_some_exports_have_reaches_the_job_of_their_pipeline() {
+    let program = "
+import sys, settings
+values = dict(pair.split('=') for pair in sys.argv[1:])
+all = settings.Settings(values)
+assert not all.unused, all.unused
+print(*(problem for problem in all.problems if 'belongs to no export' in problem), sep='\\n', end='')
+for pipeline in settings.PIPELINES:
+    print(pipeline, *(f'{name}={value}' for name, value in all.environment(pipeline).items() if value.startswith('own')))
+";
+    let shared = [
+        "AWS_CUR_VERSION=own-1",
+        "AWS_LEAVE_OUT=own-2",
+        "AWS_NULL_VALUES=own-3",
+        "AZURE_KEEP_RUNS=own-4",
+        "AZURE_LEAVE_OUT=own-5",
+        "AZURE_NULL_VALUES=own-6",
+        "AZURE_SCOPES=own-7",
+    ];
+    let printed = python(program, &shared);
+    let of = |pipeline: &str| printed.lines().find_map(|line| line.strip_prefix(pipeline)).unwrap().to_owned();
+    for (pipeline, begin) in [("aws ", "AWS_"), ("azure ", "AZURE_")] {
+        let mut sent: Vec<_> = of(pipeline).split(' ').map(str::to_owned).collect();
+        sent.sort();
+        assert_eq!(sent, shared.into_iter().filter(|name| name.starts_with(begin)).collect::<Vec<_>>());
+    }
+    let of_one = ["AZURE_EXPORTS=prod", "AZURE_PROD_SCOPES=own-1", "AWS_EXPORTS=a", "AWS_A_CUR_VERSION=own-2"];
+    assert_eq!(python(program, &of_one).trim(), "aws AWS_A_CUR_VERSION=own-2\nazure AZURE_PROD_SCOPES=own-1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_file_is_named_by_env_file_and_may_come_from_windows() {
+    let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
+    let windows = format!("\u{feff}{AWS}").replace('\n', "\r\n");
+    deployment.write(".env.staging", &windows.replace("my-project", "my-staging-project"));
+    insta::assert_snapshot!("deploy_another_file", deployment.prints(&["check-env ENV_FILE=.env.staging"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn make_help_needs_no_settings_and_names_the_commands() {
+    let Some(deployment) = Deployment::new("PIPELINE=none") else { return };
+    assert_names(&deployment.prints(&["help"]), &["make check-env ", "make deploy-azure ", "make destroy "]);
+}
