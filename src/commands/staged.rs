@@ -47,7 +47,9 @@ pub(super) async fn step(
 ) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
-    let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
+    let flags = flags(provider, &step);
+    let flags: Vec<_> = flags.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    let values = Values::read(file, environment, &flags, &mut problems)?;
     let steps = StagedSettings { provider, values: &values, problems };
     let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
     let nothing = Needs { source: false, bigquery: Needed::No };
@@ -93,18 +95,18 @@ pub(super) async fn step(
 }
 
 /// The settings that the step's flags stand for.
-fn flags(provider: Provider, step: &Step) -> Vec<(&'static str, Option<&String>)> {
+fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
     match step {
         Step::DiscoverManifests(arguments) => {
-            let keys = match provider {
-                Provider::Aws => ["aws.bucket", "aws.prefix", "aws.export_name"],
-                Provider::Azure => ["azure.bucket", "azure.prefix", "azure.export_name"],
-            };
-            let values = [&arguments.bucket, &arguments.prefix, &arguments.export_name];
-            keys.into_iter().zip(values.map(Option::as_ref)).collect()
+            let of_provider = |key: &str| format!("{}.{key}", provider.as_str());
+            vec![
+                (of_provider("bucket"), arguments.bucket.as_ref()),
+                (of_provider("prefix"), arguments.prefix.as_ref()),
+                (of_provider("export_name"), arguments.export_name.as_ref()),
+            ]
         }
-        Step::ExtractBilling(arguments) => vec![("staging_dir", arguments.staging_dir.as_ref())],
-        Step::ExportParquet(arguments) => vec![("parquet_dir", arguments.output_dir.as_ref())],
+        Step::ExtractBilling(arguments) => vec![("staging_dir".to_owned(), arguments.staging_dir.as_ref())],
+        Step::ExportParquet(arguments) => vec![("parquet_dir".to_owned(), arguments.output_dir.as_ref())],
         Step::LoadBillingLocal(_) | Step::LoadBillingRemote(_) | Step::RunPipeline(_) => Vec::new(),
     }
 }
