@@ -1,13 +1,12 @@
-# The job, without DuckDB: small, quick to start, nothing to install beside it.
+# The image of the job, without DuckDB: small and quick to start.
 #
 #     docker build --build-arg VERSION=0.1.0 --build-arg REVISION=1a2b3c4 .
 #     docker build --build-arg FEATURES=duckdb .    # with DuckDB and its library, 70 MB more
 #
-# Layers alone keep the dependencies, no cache mounts: docker without BuildKit has none.
+# Dependencies are cached in layers only, because docker without BuildKit has no cache mounts.
 
-# The images that it begins from. Docker Hub refuses anonymous pulls beyond ten an hour and address, which many builds of a
-# cloud share, so that the compiler comes from Google's copy of it. By tag, so that it gets its security updates; for builds
-# that are the same each time, name digests:
+# The base images. Docker Hub refuses more than ten anonymous pulls an hour from one address, and many cloud builds share an
+# address; so the compiler is from Google's mirror. Tags get security updates. For reproducible builds, give digests:
 #
 #     docker build --build-arg RUST=docker.io/library/rust@sha256:... --build-arg RUNTIME=gcr.io/distroless/cc-debian12@sha256:... .
 ARG RUST=mirror.gcr.io/library/rust:1.95-bookworm
@@ -16,7 +15,7 @@ ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 FROM $RUST AS build
 WORKDIR /build
 
-# Cargo's features, with commas between them.
+# Features of Cargo, separated by commas.
 ARG FEATURES=""
 ENV DUCKDB_LIB_DIR=/build/bin
 COPY scripts/duckdb-lib.sh scripts/
@@ -28,8 +27,8 @@ RUN mkdir bin \
         && cp .cache/duckdb/libduckdb.so bin/ ;; \
     esac
 
-# The dependencies are a layer of their own, built from the manifests and empty sources, so that a
-# change in the code does not build them again. Cargo wants a file for each target that Cargo.toml names.
+# The dependencies are a separate layer, built from the manifests and empty sources: a change in the code does not build
+# them again. Cargo requires a file for each target in Cargo.toml.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY core/Cargo.toml core/
 COPY emulator/Cargo.toml emulator/build.rs emulator/
@@ -42,9 +41,9 @@ RUN mkdir -p src core/src emulator/src generator/src examples benches tests/suit
 
 COPY core/src core/src
 COPY src src
-# `finops --version` tells it. From here on, so that another revision leaves the layers above as they are.
+# For `finops --version`. The argument comes late, so that another revision does not change the layers above.
 ARG REVISION=""
-# Cargo goes by modification times, and COPY keeps those of the sources, which are older.
+# Cargo compares modification times. COPY keeps the times of the sources, which are older than the build, so touch them.
 RUN find src core -name '*.rs' -exec touch {} + \
     && FINOPS_REVISION="$REVISION" \
         cargo build --locked --release --package finops --bin finops --no-default-features --features "$FEATURES" \

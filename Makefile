@@ -1,4 +1,4 @@
-# `make help` lists the targets. CARGO_TARGET_DIR and DUCKDB_LIB_DIR are honoured when set.
+# `make help` lists the targets. CARGO_TARGET_DIR and DUCKDB_LIB_DIR are used where set.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
@@ -7,10 +7,10 @@ LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
 	logs-aws logs-azure status setup-alerts destroy
 
-# For the deployment. What the shell's environment holds under such common names does not count: make's command line does.
+# For the deployment. Only make's command line sets these two; the shell's environment does not, as the names are common.
 IMAGE_TAG :=
 YES :=
-# The settings, such as .env.staging.
+# The file of settings, such as .env.staging.
 ENV_FILE ?= .env
 export ENV_FILE IMAGE_TAG YES
 
@@ -19,10 +19,10 @@ help: ## Show this list
 
 ##@ On this machine
 
-lib: ## Get the DuckDB library into .cache/duckdb
+lib: ## Download the DuckDB library into .cache/duckdb
 	@$(if $(DUCKDB_LIB_DIR),:,scripts/duckdb-lib.sh)
 
-servers: ## Get servers and clients for tests and the benchmark into .cache
+servers: ## Download servers and clients for tests and benchmarks into .cache
 	@scripts/test-servers.sh
 
 demo: lib ## Run the job on exports of AWS and Azure, into data/demo
@@ -36,9 +36,9 @@ test: lib servers ## Run all tests, with cargo-nextest where it is installed
 		set -x; cargo test --locked --workspace; \
 	fi
 
-test-live: ## Ask the real services what finops believes of them: PROJECT=... BUCKET=... [LOCATION=US] [KMS_KEY=...] [POLICY_TAG=...]
+test-live: ## Check finops's beliefs about BigQuery on the real services: PROJECT=... BUCKET=... [LOCATION=US] [KMS_KEY=...] [POLICY_TAG=...]
 	@$(if $(and $(PROJECT),$(BUCKET)),:,{ echo "error: test-live needs PROJECT and BUCKET"; \
-		echo "hint: make test-live PROJECT=my-project BUCKET=my-bucket [LOCATION=US]; CONTRIBUTING.md says what it needs and costs"; \
+		echo "hint: make test-live PROJECT=my-project BUCKET=my-bucket [LOCATION=US]; CONTRIBUTING.md lists its requirements and costs"; \
 		} >&2; exit 2)
 	@$(MAKE) --no-print-directory lib
 	FINOPS_LIVE_PROJECT='$(PROJECT)' FINOPS_LIVE_BUCKET='$(BUCKET)' FINOPS_LIVE_LOCATION='$(LOCATION)' \
@@ -50,12 +50,12 @@ torture: lib servers ## Kill and hold runs at each of their requests: [ONLY=kill
 	python3 -B tests/torture/torture.py --bin "$(TARGET)/debug" \
 		$(if $(ONLY),--only '$(ONLY)') $(if $(SLICE),--slice '$(SLICE)') $(if $(SEED),--seed '$(SEED)')
 
-fuzz: ## Throw broken input at the parsers, ten minutes each
+fuzz: ## Test the parsers with broken input, ten minutes each
 	scripts/fuzz.sh manifest
 	scripts/fuzz.sh csv_header
 	scripts/fuzz.sh parquet_footer
 
-bin: lib ## Leave bin/finops and bin/bigquery-emulator, release builds with the DuckDB library beside them
+bin: lib ## Build bin/finops and bin/bigquery-emulator, release builds with the DuckDB library beside them
 	cargo build --locked --release --package finops --package bigquery-emulator --bins
 	@mkdir -p bin
 	install -m 755 "$(TARGET)/release/finops" "$(TARGET)/release/bigquery-emulator" bin/
@@ -68,49 +68,49 @@ lint: lib ## Check the format, and run clippy with warnings as errors
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 
-bench: servers lib ## Time a run that finds nothing to do, on local servers, loads into DuckDB, and the staged pipeline
+bench: servers lib ## Measure a run that has nothing to do, loads into DuckDB, and the staged pipeline
 	benches/noop.sh
 	benches/load.sh
 	benches/staged.sh 500000
 
-image-test: lib servers ## Build the image and run the job in it, with buildah as root (FEATURES=duckdb: with DuckDB)
+image-test: lib servers ## Build the image with buildah and run the job in it, as root (FEATURES=duckdb: with DuckDB)
 	cargo build --locked --package bigquery-emulator --bins
 	@scripts/image-test.sh "$(TARGET)/debug"
 
-clean: ## Remove what was built, fetched and made by the demo
+clean: ## Remove builds, downloads and the demo's data
 	cargo clean
 	rm -rf bin .cache
 	@scripts/demo.sh --clean
 
-##@ In the cloud, as .env says
-check-env: ## Say what is wrong with .env, all of it at once; every command below does so first
+##@ In the cloud, with the settings of .env
+check-env: ## Show all problems of .env; every command below checks it first
 	@deploy/check-env.sh
 
 setup-gcp: ## Enable the APIs, and create the image repository, the bucket for builds and the datasets
 	@deploy/setup-gcp.sh
 
-setup-permissions: ## Create the service accounts of job, scheduler and builder, and give them the little they need
+setup-permissions: ## Create the service accounts of job, scheduler and builder, and grant only the roles they need
 	@deploy/setup-permissions.sh
 
-build: ## Have Cloud Build build this commit's image, unless it is there
+build: ## Build this commit's image in Cloud Build, unless it exists
 	@deploy/build.sh
 
-deploy: ## Deploy the jobs that PIPELINE names, with their schedules; IMAGE_TAG=<older> goes back
+deploy: ## Deploy the jobs of PIPELINE with their schedules; IMAGE_TAG=<older> deploys an older image
 	@deploy/deploy.sh
 
-deploy-aws: ## Deploy the job finops-aws alone
+deploy-aws: ## Deploy only the job finops-aws
 	@deploy/deploy.sh aws
 
-deploy-azure: ## Deploy the job finops-azure alone
+deploy-azure: ## Deploy only the job finops-azure
 	@deploy/deploy.sh azure
 
-update: ## Have the deployed jobs take this commit's image and .env, and leave their schedules
+update: ## Update the deployed jobs to this commit's image and .env; schedules are unchanged
 	@deploy/update.sh
 
-run-aws: ## Run the job finops-aws now, and wait for its end
+run-aws: ## Run the job finops-aws now, and wait until it ends
 	@deploy/run.sh aws
 
-run-azure: ## Run the job finops-azure now, and wait for its end
+run-azure: ## Run the job finops-azure now, and wait until it ends
 	@deploy/run.sh azure
 
 logs-aws: ## Show the log of the last execution of finops-aws
@@ -122,8 +122,8 @@ logs-azure: ## Show the log of the last execution of finops-azure
 status: ## Show jobs, images, last executions and schedules
 	@deploy/status.sh
 
-setup-alerts: ## Have failures, and a day and a half without success, written to ALERT_EMAIL
+setup-alerts: ## Send an e-mail to ALERT_EMAIL when a run fails, and when none succeeds for 36 hours
 	@deploy/setup-alerts.sh
 
-destroy: ## Remove what the commands above made, but no data; asks first, unless YES=yes
+destroy: ## Remove everything that the commands above created, except data; asks first, unless YES=yes
 	@deploy/destroy.sh

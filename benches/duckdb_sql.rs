@@ -1,9 +1,9 @@
-//! Runs SQL in a DuckDB file and prints the last statement's first value as JSON: what DuckDB does by itself, with the
-//! same library as finops.
+//! Runs SQL in a DuckDB file and prints the first value of the last statement as JSON. It measures DuckDB without finops,
+//! with the same library.
 //!
 //! `cargo run --example duckdb-sql -- DATABASE STATEMENT... QUERY`
 
-#![allow(clippy::print_stdout, reason = "this is a program")]
+#![allow(clippy::print_stdout, reason = "the program prints its result")]
 
 use std::error::Error;
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Times loading months of CSV and of Parquet into DuckDB, from local folders. Prints figures; asserts nothing.
+# Measures loads of CSV and Parquet from local folders into DuckDB. Prints figures; asserts nothing.
 #
 # usage: load.sh [rows a month, 100000 by default] [number of months, 3 by default, 12 at most]
-# PROFILE=dev measures a debug build, to try the script.
+# PROFILE=dev measures a debug build, to test the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,4 +1,4 @@
-"""What the benchmarks measure: a program's output, wall time and peak memory."""
+"""Measures the output, wall time and peak memory of a program."""
 
 import json
 import os
@@ -9,9 +9,9 @@ import time
 
 
 def measured(command, env):
-    """The report that the command prints, its wall time in seconds, and its peak memory in MB. It must succeed."""
+    """Runs the command. Returns its report, its wall time in seconds and its peak memory in MB. The command must succeed."""
     started = time.perf_counter()
-    # Not a second pipe: while one is read, the program could block on the other.
+    # A file, not a second pipe: the program could block on one pipe while the other is read.
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=errors)
         output = process.stdout.read()
@@ -30,6 +30,6 @@ def months(report):
 
 
 def statuses(report):
-    """How many months have which status."""
+    """The number of months of each status."""
     found = [month["status"] for month in months(report)]
     return {status: found.count(status) for status in set(found)}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Times a run that finds nothing to do: 39 months, all loaded, on fake-gcs-server and the emulator.
-# Prints figures beside what we aim at; asserts nothing.
+# Measures a run that has nothing to do: 39 months, all loaded, on fake-gcs-server and the emulator.
+# Prints figures and their goals; asserts nothing.
 #
-# usage: noop.sh [number of timed runs, 20 by default]
-# PROFILE=dev measures a debug build, to try the script.
+# usage: noop.sh [number of measured runs, 20 by default]
+# PROFILE=dev measures a debug build, to test the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,9 +65,9 @@ for _ in range(int(runs)):
     report, wall, peak = measured([finops, "run", "--output", "json"], env)
     walls.append(wall)
     peaks.append(peak)
-print("timed runs:", statuses(report))
+print("measured runs:", statuses(report))
 print(f"wall time  {statistics.median(walls):8.3f} s   median of {runs}, "
-      f"{min(walls):.3f} to {max(walls):.3f}   (aim 0.3 s)")
-print(f"peak RSS   {max(peaks):8.1f} MB                          (aim 50 MB)")
-print(f"binary     {os.path.getsize(finops) / 1e6:8.1f} MB                          (aim 20 MB)")
+      f"{min(walls):.3f} to {max(walls):.3f}   (goal 0.3 s)")
+print(f"peak RSS   {max(peaks):8.1f} MB                          (goal 50 MB)")
+print(f"binary     {os.path.getsize(finops) / 1e6:8.1f} MB                          (goal 20 MB)")
 PYTHON

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the benchmarks share that start servers: a folder of their own in $work, and servers, both gone at the end.
+# Functions for benchmarks that start servers. $work is a temporary folder; it and the servers are removed at the end.
 
 work=$(mktemp -d)
 servers=()

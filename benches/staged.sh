@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Times the staged pipeline on a month of a CUR 2.0 in CSV, step by step, beside DuckDB by itself: `read_csv` of the same
-# files into the same types, and a plain COPY to Parquet; then all steps in one process, up to the emulator in place of
-# BigQuery. Prints figures; asserts only that the amounts agree.
+# Measures each step of the staged pipeline on a month of CUR 2.0 in CSV, and compares it with DuckDB alone: `read_csv` of
+# the same files into the same types, and a plain COPY to Parquet. Then it measures all steps in one process, with the
+# emulator as BigQuery. Prints figures; asserts only that the amounts agree.
 #
 # usage: staged.sh [rows, 2000000 by default: 1.2 GB uncompressed]
-# PROFILE=dev measures a debug build, to try the script.
+# PROFILE=dev measures a debug build, to test the script.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +35,7 @@ database_path = "$work/finops.duckdb"
 source = "$work/delivered"
 export_name = "daily"
 TOML
-# The same in a place of its own, and on into BigQuery.
+# The same settings with other folders, and with BigQuery.
 mkdir "$work/whole"
 sed -E "s,\"$work/(staging|exports|finops),\"$work/whole/\1," "$work/config.toml" >"$work/whole/config.toml"
 cat >>"$work/whole/config.toml" <<TOML
@@ -67,37 +67,37 @@ def uncompressed(path):
         return sum(len(block) for block in iter(lambda: file.read(1 << 20), b""))
 
 
-def show(what, wall, peak, beside=None):
-    times = f"   {beside / wall:.2f} of DuckDB's speed" if beside else ""
+def show(what, wall, peak, duckdb_wall=None):
+    times = f"   {duckdb_wall / wall:.2f} of DuckDB's speed" if duckdb_wall else ""
     print(f"{what:<37} {wall:>8.2f} {peak:>9.1f}{times}")
 
 
-def alone(*statements):
-    """Runs statements in a database of DuckDB's own; gives the last one's value, the time and the peak."""
+def duckdb_alone(*statements):
+    """Runs statements in a separate DuckDB database. Returns the last one's value, the time and the peak memory."""
     return measured([duckdb, f"{work}/alone.duckdb", *statements], env)
 
 
-def check(place, cost):
+def check(where, cost):
     if Decimal(cost) != Decimal(delivered["cost"]["USD"]):
-        sys.exit(f"{place} has {cost} USD, and {delivered['cost']['USD']} were delivered")
+        sys.exit(f"{where} has {cost} USD, expected {delivered['cost']['USD']}")
 
 
 print(f"{delivered['rows']} rows, {sum(map(uncompressed, files)) / 1e6:.0f} MB of CSV")
 print(f"{'':<37} {'Seconds':>8} {'Peak MB':>9}")
 cost = "CAST(sum(line_item_unblended_cost) AS VARCHAR)"
 types = {"DECIMAL": "DECIMAL(38,18)", "STRING": "VARCHAR"}
-# In the files' order, which is that of the table.
+# In the order of the files, which is the order of the table.
 columns = ", ".join(f"'{name}': '{types.get(of, of)}'" for name, of in delivered["columns"])
 read = f"read_csv({files}, auto_detect = false, header = true, quote = '\"', escape = '\"', columns = {{{columns}}})"
-load = alone(f"CREATE TABLE t AS SELECT * FROM {read}", f"SELECT {cost} FROM t")
+load = duckdb_alone(f"CREATE TABLE t AS SELECT * FROM {read}", f"SELECT {cost} FROM t")
 check("DuckDB's read_csv", load[0])
-write = alone(f"COPY t TO '{work}/alone.parquet' (FORMAT parquet)", f"SELECT {cost} FROM t")
+write = duckdb_alone(f"COPY t TO '{work}/alone.parquet' (FORMAT parquet)", f"SELECT {cost} FROM t")
 show("DuckDB: read_csv into a table", *load[1:])
 show("DuckDB: COPY to Parquet", *write[1:])
 
 
 def step(name, config):
-    """The report's last month, which must be loaded, the time and the peak."""
+    """Runs a step. Returns the last month of its report, the time and the peak memory. All months must be loaded."""
     report, *figures = measured([finops, "aws", name, "--config", config, "--output", "json"], env)
     for month in months(report):
         if month["status"] != "loaded":
@@ -105,15 +105,15 @@ def step(name, config):
     return month, *figures
 
 
-besides = {"extract-billing": None, "load-billing-local": load[1], "export-parquet": write[1]}
-for name, beside in besides.items():
+duckdb_walls = {"extract-billing": None, "load-billing-local": load[1], "export-parquet": write[1]}
+for name, duckdb_wall in duckdb_walls.items():
     month, *figures = step(name, f"{work}/config.toml")
-    show(f"finops aws {name}", *figures, beside)
+    show(f"finops aws {name}", *figures, duckdb_wall)
 check("DuckDB", month["cost"]["USD"])
 month, *figures = step("run-pipeline", f"{work}/whole/config.toml")
 show("finops aws run-pipeline, to BigQuery", *figures)
 check("the emulator", month["cost"]["USD"])
 (exported,) = glob(f"{work}/exports/*.parquet")
-check("Parquet", alone(f"SELECT {cost} FROM '{exported}'")[0])
-print(f"Parquet: {os.path.getsize(exported) / 1e6:.0f} MB; amounts agree in all")
+check("Parquet", duckdb_alone(f"SELECT {cost} FROM '{exported}'")[0])
+print(f"Parquet: {os.path.getsize(exported) / 1e6:.0f} MB; all amounts agree")
 PYTHON

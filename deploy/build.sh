@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has the image of this tree in the registry.
+# Builds the image of this tree, unless it is in the registry.
 # shellcheck source=deploy/image.sh
 source "$(dirname "$0")/image.sh"
 

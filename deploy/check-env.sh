@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the settings as far as that goes without the cloud, and says everything that is wrong with them.
+# Checks the settings without the cloud, and reports all problems.
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 

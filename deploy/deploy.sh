@@ -24,7 +24,7 @@ END
     : >"$work/changes"
     if lookup gcloud scheduler jobs describe "$name" --location "$region" --project "$project" --format json; then
         if grep -q '"state": "PAUSED"' "$found"; then
-            say "schedule $name" "paused, and stays so: gcloud scheduler jobs resume $name --location $region --project $project"
+            say "schedule $name" "still paused; to resume it: gcloud scheduler jobs resume $name --location $region --project $project"
         fi
         if python3 deploy/differs.py "$work/schedule.json" "$found" >"$work/changes"; then
             say "schedule $name" unchanged

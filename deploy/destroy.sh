@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Removes what the other scripts made, but nothing that holds data. A second call finds nothing left to do.
+# Removes everything that the other scripts created, except data. Can be run again.
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 
@@ -18,7 +18,7 @@ remove() {
     if lookup "$@"; then
         say "$what" removed
     else
-        say "$what" "not there"
+        say "$what" "does not exist"
     fi
 }
 
@@ -32,7 +32,7 @@ done
 for pipeline in aws azure; do
     remove "schedule finops-$pipeline" \
         gcloud scheduler jobs delete "finops-$pipeline" --location "$region" --project "$project"
-    # With the job go the rights on it.
+    # The rights on the job are removed with it.
     remove "job finops-$pipeline" gcloud run jobs delete "finops-$pipeline" --region "$region" --project "$project"
 done
 
@@ -45,7 +45,7 @@ unbind_bucket() {
     fi
 }
 
-# While the accounts are there: afterwards their rights would stay behind, under names that no command takes.
+# Before the accounts: the rights of a removed account remain, under a name that no command accepts.
 read_policy gcloud projects get-iam-policy "$project"
 unbind "project $project" roles/bigquery.jobUser "serviceAccount:$job_account" \
     gcloud projects remove-iam-policy-binding "$project" --condition None
@@ -67,17 +67,17 @@ done
 if lookup gcloud artifacts repositories describe "$repository" --location "$region" --project "$project" \
     --format 'value(labels.managed-by)'; then
     if [[ $(<"$found") == finops ]]; then
-        # With the repository go the rights on it.
+        # The rights on the repository are removed with it.
         remove "repository $repository in $region" \
             gcloud artifacts repositories delete "$repository" --location "$region" --project "$project"
     else
-        say "repository $repository in $region" "stays, since finops did not make it; its images named $image_name stay too"
+        say "repository $repository in $region" "kept, because finops did not create it; its images named $image_name are kept, too"
         read_policy gcloud artifacts repositories get-iam-policy "$repository" --location "$region" --project "$project"
         unbind "repository $repository" roles/artifactregistry.writer "serviceAccount:$builder_account" \
             gcloud artifacts repositories remove-iam-policy-binding "$repository" --location "$region" --project "$project"
     fi
 else
-    say "repository $repository in $region" "not there"
+    say "repository $repository in $region" "does not exist"
 fi
 
 for account in "$job_account" "$scheduler_account" "$builder_account"; do

@@ -1,4 +1,4 @@
-"""Compares what is wanted with what is there, and says where they differ. What is there may hold more.
+"""Compares a wanted configuration with a found one, and prints the differences. The found one may have more properties.
 
 usage: differs.py <wanted.json> <found.json>     exit code 1 where they differ
 """
@@ -11,25 +11,25 @@ UNITS = {"": 1, "m": 1 / 1000, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 
 def quantity(text):
-    """An amount of CPU or memory as a number: Cloud Run may say 1000m for 1, and 1Gi for 1024Mi."""
+    """An amount of CPU or memory as a number: Cloud Run may return 1000m for 1, and 1Gi for 1024Mi."""
     found = re.fullmatch(r"([0-9]+)(m|Ki|Mi|Gi|)", str(text))
     return int(found[1]) * UNITS[found[2]] if found else text
 
 
 def plain(value):
-    """A text or number as text: in Google's JSON, 64-bit numbers are texts."""
+    """A value as text: in Google's JSON, 64-bit numbers are texts."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list, bool)) else str(value)
 
 
 def named(values):
-    """A list of objects with names, by their names."""
+    """Converts a list of objects with names to a dictionary; other values are unchanged."""
     if isinstance(values, list) and values and all(isinstance(value, dict) and "name" in value for value in values):
         return {value["name"]: value.get("value", value) for value in values}
     return values
 
 
 def differences(wanted, found, path=""):
-    """A line for each place where `found` is not as `wanted`."""
+    """Yields a line for each difference."""
     by_name = path.endswith("env")
     if by_name:
         wanted, found = named(wanted), named(found or [])
@@ -44,7 +44,7 @@ def differences(wanted, found, path=""):
     elif ".limits." in path and quantity(wanted) == quantity(found):
         return
     elif wanted is None:
-        # Its value might be a credential that someone put there.
+        # Its value may be a credential, so it is not printed.
         yield f"{path}: removed"
     elif found is None:
         yield f"{path}: none -> {plain(wanted)}"

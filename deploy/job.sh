@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# The Cloud Run job of a pipeline, as .env says.
+# The Cloud Run job of a pipeline, with the settings of .env.
 # shellcheck source=deploy/image.sh
 source "$(dirname "${BASH_SOURCE[0]}")/image.sh"
 
-# find_job <pipeline>: whether it is deployed. How, is in $work/deployed-<pipeline>.json.
+# find_job <pipeline>: succeeds where the job is deployed. Its configuration is in $work/deployed-<pipeline>.json.
 find_job() {
     lookup gcloud run jobs describe "finops-$1" --region "$region" --project "$project" --format json || return 1
     cp "$found" "$work/deployed-$1.json"
 }
 
-# put_job <pipeline>: sends the job, unless what find_job found is the same.
+# put_job <pipeline>: creates or changes the job, unless find_job found the same.
 put_job() {
     local deployed=$work/deployed-$1.json became=created
     render job "$1" "$image" >"$work/job.json"
@@ -21,7 +21,7 @@ put_job() {
                 say "job finops-$1" unchanged
                 return
             fi
-            echo "  the image was built anew" >"$work/changes"
+            echo "  the image was built again" >"$work/changes"
         fi
     fi
     call gcloud run jobs replace "$work/job.json" --region "$region" --project "$project"

@@ -1,7 +1,7 @@
-"""Finds what carries finops's labels in a list of notification channels or alert policies.
+"""Finds the objects with finops's labels in a list of notification channels or alert policies.
 
-usage: labelled.py <list.json> names             the names of all of them
-       labelled.py <list.json> alert=<name>      the one with this label too, as JSON; ends with 1 where there is none
+usage: labelled.py <list.json> names             prints the names of all of them
+       labelled.py <list.json> alert=<name>      prints the one with this label as JSON; exit code 1 without one
 """
 
 import json
@@ -9,7 +9,7 @@ import sys
 
 
 def main(file, what):
-    """Prints what is found."""
+    """Prints the found objects."""
     with open(file, encoding="utf-8") as listed:
         ours = [each for each in json.load(listed) if each.get("userLabels", {}).get("managed-by") == "finops"]
     if what == "names":

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# What the scripts of this folder share: reading it reads and checks the settings. Where they are wrong, nothing is done.
+# Shared functions. Sourcing this file reads and checks the settings; where they are wrong, the script ends.
 #
 # usage: source lib.sh [aws|azure]
 set -euo pipefail
-# A CDPATH of the shell could lead elsewhere.
+# With CDPATH, cd could change to another folder.
 unset CDPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,10 +21,10 @@ fail() {
 }
 
 for program in gcloud bq; do
-    command -v "$program" >/dev/null || fail "$program is not on the PATH" "install the Google Cloud CLI: gcloud and bq" 2
+    command -v "$program" >/dev/null || fail "$program is not in the PATH" "install the Google Cloud CLI: gcloud and bq" 2
 done
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "python3 is missing or too old" \
-    "install Python 3.9 or later, which gcloud needs, too" 2
+    "install Python 3.9 or later; gcloud needs it, too" 2
 
 render() {
     python3 deploy/render.py "$env_file" "$@"
@@ -40,80 +40,80 @@ render() {
     job_account=finops-job@$project.iam.gserviceaccount.com
     scheduler_account=finops-scheduler@$project.iam.gserviceaccount.com
     builder_account=finops-builder@$project.iam.gserviceaccount.com
-    # Where `gcloud builds submit` uploads the source, unless it is given another place.
+    # The default bucket of `gcloud builds submit` for the source.
     source_bucket=${project}_cloudbuild
 }
 
-# How often a command is tried that a service refuses because it does not know a new account yet, and how many seconds
-# apart: BigQuery knows one after 30 to 120 s (hashicorp/terraform-provider-google#26430). Tests set both.
+# How often, and at intervals of how many seconds, to try a command again while a service does not know a new account:
+# BigQuery knows it after 30 to 120 s (hashicorp/terraform-provider-google#26430). Tests set both.
 tries=${FINOPS_DEPLOY_TRIES:-30} pause=${FINOPS_DEPLOY_PAUSE:-5}
 
-# say <thing> <what became of it>
+# say <object> <result>
 say() {
     printf '%s: %s\n' "$1" "$2"
 }
 
-# said: what the command printed, in one line, since bq breaks its messages into lines.
-said() {
+# command_output: the output of the last command on one line, because bq breaks its messages into lines.
+command_output() {
     cat "$found" "$work/stderr" 2>/dev/null | tr '\n' ' '
 }
 
-# hint: the next step for what the failed command said.
+# hint: prints the next step for the failed command.
 hint() {
-    case $(said) in
+    case $(command_output) in
     *"installation of components"*)
         echo "gcloud components install alpha: alert policies are in that part of gcloud" ;;
     *BILLING_DISABLED* | *"billing to be enabled"* | *"nable billing"* | *"illing account"* | *"illing must be enabled"*)
         echo "link $project to an open billing account: https://console.cloud.google.com/billing/projects" ;;
     *SERVICE_DISABLED* | *"has not been used in project"*)
-        echo "make setup-gcp enables the APIs; a new one takes some minutes until every server knows of it" ;;
+        echo "make setup-gcp enables the APIs; a new API takes some minutes to be known everywhere" ;;
     *RESOURCE_EXHAUSTED* | *"uota exceeded"* | *"xceeded quota"* | *"HTTPError 429"*)
-        echo "wait and run it again, or ask for more: https://console.cloud.google.com/iam-admin/quotas?project=$project" ;;
+        echo "wait and run it again, or request a higher quota: https://console.cloud.google.com/iam-admin/quotas?project=$project" ;;
     *actAs* | *"act as service account"*)
-        echo "make setup-permissions makes the account; who deploys needs roles/iam.serviceAccountUser on it" ;;
+        echo "make setup-permissions creates the account; your account needs roles/iam.serviceAccountUser on it" ;;
     *PERMISSION_DENIED* | *"HTTPError 403"* | *"Access Denied"* | *"does not have permission"*)
-        echo "gcloud auth list shows who you are; DEPLOYMENT.md lists the roles that who deploys needs" ;;
+        echo "gcloud auth list shows your account; DEPLOYMENT.md lists the roles that it needs" ;;
     *ALREADY_EXISTS* | *"lready exists"* | *"Already Exists"* | *"HTTPError 409"*)
-        echo "the name is taken, perhaps by something deleted lately or by another call: run it again, or choose another name in $env_file" ;;
+        echo "the name is taken, perhaps by a recently deleted object or another call: run it again, or choose another name in $env_file" ;;
     *UNAUTHENTICATED* | *"gcloud auth login"*)
         echo "sign in: gcloud auth login" ;;
     *"does not exist"*)
-        echo "an account is known everywhere some minutes after it was created: wait, and run it again; what is done already is not repeated" ;;
+        echo "a new account takes some minutes to be known everywhere: wait, and run it again; completed steps are not repeated" ;;
     *NOT_FOUND* | *"ot found"* | *"annot find"*)
-        echo "make setup-gcp, make setup-permissions and make deploy make what is needed, in this order; buckets must exist" ;;
+        echo "run make setup-gcp, make setup-permissions and make deploy, in this order; the buckets of exports must exist" ;;
     *)
-        echo "mend what the message says, and run it again: what is done already stays, and is not done twice" ;;
+        echo "fix the reported problem, and run it again; completed steps are not repeated" ;;
     esac
 }
 
-# failed <command>...: shows what the command said, with a hint, and ends.
+# failed <command>...: prints the output of the command and a hint, and ends.
 failed() {
     cat "$found" "$work/stderr" >&2 2>/dev/null || true
     local command="$*"
     fail "failed: ${command//"$work/"/}" "$(hint)"
 }
 
-# call <command>...: runs it. What it printed is in $found.
+# call <command>...: runs the command; ends where it fails. Its output is in $found.
 call() {
     "$@" >"$found" 2>"$work/stderr" || failed "$@"
 }
 
-# lookup <command>...: whether what it describes is there. What it printed is in $found.
+# lookup <command>...: runs the command; fails where its object does not exist. Its output is in $found.
 lookup() {
     if "$@" >"$found" 2>"$work/stderr"; then
         return 0
     fi
-    [[ $(said) =~ NOT_FOUND|"Not found: "|"Cannot find "|"could not be found"|"not found: 404" ]] || failed "$@"
+    [[ $(command_output) =~ NOT_FOUND|"Not found: "|"Cannot find "|"could not be found"|"not found: 404" ]] || failed "$@"
     return 1
 }
 
-# watch <command>...: runs it, and shows what it prints at once. Whether it went well is for the caller to look at.
+# watch <command>...: runs the command and shows its output at once. The caller checks the exit code.
 watch() {
     : >"$found"
     { "$@" 2>&1 1>&3 | tee "$work/stderr" >&2; } 3>&1
 }
 
-# bind <on what> <role> <member> <command>...: gives the role by the command, where the policy in $policy has it not.
+# bind <object> <role> <member> <command>...: grants the role with the command, unless the policy in $policy has it.
 policy=$work/policy
 bind() {
     local what=$1 role=$2 member=$3
@@ -125,21 +125,21 @@ bind() {
     fi
 }
 
-# grant <on what> <role> <account> <command>...: gives the role by the command, as soon as the account is known there.
+# grant <object> <role> <account> <command>...: grants the role with the command; waits until the account is known there.
 grant() {
     local what="$1: $2 for $3" try=1
     shift 3
     until "$@" >"$found" 2>"$work/stderr"; do
-        if ((try++ >= tries)) || [[ $(said) != *"does not exist"* ]]; then
+        if ((try++ >= tries)) || [[ $(command_output) != *"does not exist"* ]]; then
             failed "$@"
         fi
-        ((try > 2)) || say "$what" "the account is not known there yet; tried again for up to $(((tries - 1) * pause)) s"
+        ((try > 2)) || say "$what" "the account is not known there yet; trying again for up to $(((tries - 1) * pause)) s"
         sleep "$pause"
     done
     say "$what" granted
 }
 
-# unbind <on what> <role> <member> <command>...: takes it away again.
+# unbind <object> <role> <member> <command>...: removes the role with the command, where the policy in $policy has it.
 unbind() {
     local what="$1: $2 for ${3##*:}" role=$2 member=$3
     shift 3
@@ -149,12 +149,12 @@ unbind() {
     fi
 }
 
-# bound <role> <member>: whether $policy gives it, without a condition.
+# bound <role> <member>: succeeds where $policy grants the role without a condition.
 bound() {
     grep -qxF "$1"$'\t'"$2"$'\t' "$policy"
 }
 
-# read_policy <command that gets it>...
+# read_policy <command>...: writes the policy that the command prints to $policy.
 read_policy() {
     call "$@" --flatten 'bindings[].members' \
         --format 'value(bindings.role, bindings.members, bindings.condition.expression)'

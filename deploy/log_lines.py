@@ -1,4 +1,4 @@
-"""Prints log entries, newest first in the file, oldest first: time, severity, message, and the hint below it.
+"""Prints log entries, oldest first: time, severity, message, and below it error and hint. The file is newest first.
 
 usage: log_lines.py <entries.json>
 """
@@ -9,9 +9,9 @@ import sys
 
 
 def lines(entry):
-    """The lines for an entry."""
+    """The lines of an entry."""
     payload = entry.get("jsonPayload", {})
-    # The severity is the line's own where finops wrote it; what else speaks on stderr has none.
+    # Lines of finops have a severity; other lines on stderr have none.
     severity = entry.get("severity", "DEFAULT")
     text = payload.get("message") or entry.get("textPayload") or json.dumps(entry.get("protoPayload", payload))
     time = entry.get("timestamp", "")[:19].replace("T", " ")
@@ -26,7 +26,7 @@ if __name__ == "__main__":
     with open(sys.argv[1], encoding="utf-8") as file:
         entries = json.load(file)
     if not entries:
-        print("no log lines yet: they appear some seconds after they were written")
+        print("no log lines yet; a line appears some seconds after it was written")
     for entry in reversed(entries):
-        # Names of files are in them, which must not steer the terminal.
+        # Entries contain names of files, which must not control the terminal.
         print(re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "?", "\n".join(lines(entry))))

@@ -10,10 +10,10 @@ lookup gcloud run jobs describe "finops-$1" --region "$region" --project "$proje
     fail "job finops-$1 is not deployed in $project, $region" "make deploy-$1 deploys it"
 IFS=$'\t' read -r execution created <"$found" || true
 if [[ -z $execution ]]; then
-    say "job finops-$1" "no execution yet: make run-$1 runs it"
+    say "job finops-$1" "has no execution yet; make run-$1 runs it"
     exit
 fi
-# Without a time, gcloud looks at the last day only.
+# Without a time, gcloud reads only the last day.
 call gcloud logging read "resource.type=\"cloud_run_job\" AND resource.labels.job_name=\"finops-$1\" AND \
 labels.\"run.googleapis.com/execution_name\"=\"$execution\" AND timestamp>=\"$created\"" \
     --project "$project" --limit 300 --order desc --format json

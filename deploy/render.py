@@ -1,9 +1,9 @@
-"""Fills in the templates of this folder from the settings, and tells the scripts what they need to know of them.
+"""Fills in the templates of this folder with the settings, and prints the values that the scripts use.
 
-usage: render.py <.env> shell [aws|azure]                 assignments for a shell; or all that is wrong, and exit code 2
-       render.py <.env> job aws|azure <image>             the job, as JSON
-       render.py <.env> channel                           the notification channel, as JSON
-       render.py <.env> alert-... aws|azure <channel>     an alert policy, as JSON
+usage: render.py <.env> shell [aws|azure]                 prints assignments for a shell; exit code 2 with problems
+       render.py <.env> job aws|azure <image>             prints the job as JSON
+       render.py <.env> channel                           prints the notification channel as JSON
+       render.py <.env> alert-... aws|azure <channel>     prints an alert policy as JSON
 """
 
 import json
@@ -17,7 +17,7 @@ from settings import PIPELINES, Settings
 
 
 def fill(template, values):
-    """The template with `${NAME}` replaced in every text; a text that is nothing else becomes the value itself."""
+    """Replaces `${NAME}` in every text of the template. A text of only `${NAME}` becomes the value itself."""
     if isinstance(template, dict):
         return {name: fill(value, values) for name, value in template.items()}
     if isinstance(template, list):
@@ -31,13 +31,13 @@ def fill(template, values):
 
 
 def template(name):
-    """A file of this folder: JSON, which is YAML, too, with comments in lines of their own."""
+    """Reads a file of this folder: JSON with comments on separate lines."""
     lines = (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
     return json.loads("\n".join(line for line in lines if not line.lstrip().startswith("#")))
 
 
 def shell(settings, pipelines):
-    """Assignments that a shell can evaluate. The lists are words: no name in them holds white space or wildcards."""
+    """Assignments for a shell. Lists are separated by spaces: no name in them contains white space or wildcards."""
     configured = [each for each in PIPELINES if settings.is_configured(each)]
     values = {
         "project": settings["GCP_PROJECT_ID"],
@@ -51,7 +51,7 @@ def shell(settings, pipelines):
         "azure_schedule": settings.values.get("AZURE_SCHEDULE", ""),
         "pipelines": " ".join(pipelines),
         "datasets": " ".join(settings.datasets(pipelines)),
-        # Only where no export has its table there.
+        # Only a dataset that no export uses for its table.
         "staging_dataset": settings.staging_dataset(configured),
         "buckets": " ".join(settings.buckets(pipelines)),
         "all_datasets": " ".join(settings.datasets(configured)),
@@ -62,7 +62,7 @@ def shell(settings, pipelines):
 
 
 def read(file):
-    """The settings of the file. Where they are wrong, says everything that is, and ends."""
+    """Reads the settings of the file. Where they are wrong, reports all problems and ends."""
     try:
         data = Path(file).read_bytes()
     except OSError as error:
@@ -71,32 +71,32 @@ def read(file):
         sys.exit(2)
     values, problems = dotenv.read(data)
     settings = Settings(values)
-    # A value that could not be read is not missing; nor is any, where nothing could be read.
+    # A value that could not be read is not reported as missing, too.
     unread = {problem.split(": ")[1] for problem in problems}
     is_read = values or not problems
     others = [problem for problem in settings.problems if is_read and problem.split(" ")[0] not in unread]
-    complain(file, problems + others)
+    check(file, problems + others)
     return settings
 
 
-def complain(file, problems):
-    """Says what is wrong, and ends, where anything is."""
+def check(file, problems):
+    """Reports the problems, if any, and ends."""
     if problems:
         print(f"error: {file} cannot be deployed", file=sys.stderr)
         for problem in problems:
             print(f"  {problem}", file=sys.stderr)
-        print(f"hint: mend {file}; .env.example says what each value means. Nothing was changed", file=sys.stderr)
+        print(f"hint: fix {file}; .env.example explains each value. Nothing was changed", file=sys.stderr)
         sys.exit(2)
 
 
 def main(file, what, pipeline=None, argument=""):
-    """Prints what is asked for."""
+    """Prints the requested output."""
     settings = read(file)
     if pipeline and pipeline not in settings.pipelines:
         named = settings.values["PIPELINE"]
         why = f"but no variable {pipeline.upper()}_... of an export is set" if named == "all" else \
             f"without {pipeline}: set {pipeline} or all"
-        complain(file, [f"PIPELINE is `{named}`, {why}"])
+        check(file, [f"PIPELINE is `{named}`, {why}"])
     if what == "shell":
         print(shell(settings, [pipeline] if pipeline else settings.pipelines))
         return

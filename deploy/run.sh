@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the job of a pipeline now, and waits for its end.
+# Runs the job of a pipeline now, and waits until it ends.
 #
 # usage: run.sh aws|azure
 # shellcheck source=deploy/lib.sh
@@ -7,7 +7,7 @@ source "$(dirname "$0")/lib.sh" "$@"
 
 if ! watch gcloud run jobs execute "finops-$1" --region "$region" --project "$project" --wait; then
     if grep -q 'execution failed' "$work/stderr"; then
-        fail "the run of finops-$1 failed" "make logs-$1 shows what it said"
+        fail "the run of finops-$1 failed" "make logs-$1 shows its log"
     fi
-    fail "finops-$1 was not run" "$(hint)"
+    fail "finops-$1 did not run" "$(hint)"
 fi

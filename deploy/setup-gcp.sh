@@ -26,7 +26,7 @@ else
     say "repository $repository in $region" created
 fi
 
-# `gcloud builds submit` would create it, but then finops-builder could not be allowed to read it before the first build.
+# `gcloud builds submit` would create it, but finops-builder needs the right to read it before the first build.
 if lookup gcloud storage buckets describe "gs://$source_bucket" --project "$project" --format 'value(name)'; then
     say "bucket $source_bucket" unchanged
 else
@@ -37,9 +37,9 @@ fi
 
 for dataset in $datasets; do
     if lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset"; then
-        # Staging tables have an expiration of their own: what the dataset gives to new tables does no harm.
+        # Staging tables set their own expiration, so the defaults of their dataset do not matter.
         verb=check
-        [[ $dataset != "$staging_dataset" ]] || verb=place
+        [[ $dataset != "$staging_dataset" ]] || verb=location
         python3 deploy/dataset.py "$verb" "$found" "$location"
         say "dataset $dataset in $location" unchanged
     else

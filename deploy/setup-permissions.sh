@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Creates the service accounts. The job's gets what it needs: to run jobs in the project, to edit the datasets, to read the
-# buckets. The builder's: to read the source, to write its log, to push the image. The scheduler's may start the jobs, which
-# is given with each job (deploy.sh).
+# Creates the service accounts and grants their roles. The job's account runs BigQuery jobs in the project, edits the datasets
+# and reads the buckets. The builder's account reads the source, writes its log and pushes the image. The scheduler's account
+# starts the jobs; deploy.sh grants that with each job.
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-# account <name> <what it is for>
+# account <name> <purpose>
 account() {
     local email=$1@$project.iam.gserviceaccount.com
     if lookup gcloud iam service-accounts describe "$email" --project "$project"; then
@@ -41,7 +41,7 @@ bind_bucket "$source_bucket" "$builder_account"
 
 for dataset in $datasets; do
     lookup bq --headless --format json --project_id "$project" show --dataset "$project:$dataset" ||
-        fail "dataset $project:$dataset is not there" "make setup-gcp makes it"
+        fail "dataset $project:$dataset does not exist" "make setup-gcp creates it"
     if python3 deploy/dataset.py grants "$found" "$job_account"; then
         say "dataset $dataset: roles/bigquery.dataEditor for $job_account" unchanged
     else

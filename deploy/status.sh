@@ -3,19 +3,19 @@
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-there=()
+deployed=()
 for pipeline in aws azure; do
     if lookup gcloud run jobs describe "finops-$pipeline" --region "$region" --project "$project" \
         --format 'value(spec.template.spec.template.spec.containers[0].image)'; then
         say "job finops-$pipeline" "$(sed 's|.*/||' "$found")"
-        there+=("finops-$pipeline")
+        deployed+=("finops-$pipeline")
     fi
 done
-if ((${#there[@]} == 0)); then
-    say "jobs" "none is deployed in $project, $region: make deploy deploys them"
+if ((${#deployed[@]} == 0)); then
+    say "jobs" "none is deployed in $project, $region; make deploy deploys them"
     exit
 fi
-for job in "${there[@]}"; do
+for job in "${deployed[@]}"; do
     printf '\n'
     watch gcloud run jobs executions list --job "$job" --region "$region" --project "$project" --limit 5 ||
         fail "the executions of $job are not shown" "$(hint)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Has the jobs that are deployed take the image of this tree and the settings. Schedules and rights stay as they are.
+# Updates the deployed jobs to the image of this tree and the settings. Schedules and rights are unchanged.
 # shellcheck source=deploy/job.sh
 source "$(dirname "$0")/job.sh"
 
@@ -8,7 +8,7 @@ for pipeline in $pipelines; do
     if find_job "$pipeline"; then
         deployed+=" $pipeline"
     else
-        say "job finops-$pipeline" "not deployed: make deploy-$pipeline deploys it"
+        say "job finops-$pipeline" "not deployed; make deploy-$pipeline deploys it"
     fi
 done
 [[ -n $deployed ]] || fail "no job is deployed in $project, $region" "make deploy deploys them"

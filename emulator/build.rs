@@ -1,19 +1,19 @@
-//! Lets binaries find the DuckDB library at run time, and says how to get it when it is missing.
+//! Sets the paths where binaries find the DuckDB library at run time. Fails with a hint where the library is missing.
 //! The root package uses this file too.
 
 use std::{env, path::Path};
 
-/// The build script; as a module of the root package, its part for DuckDB.
+/// The build script. The root package's build script calls it for DuckDB.
 pub fn main() {
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     let (origin, library) = match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("macos") => ("@loader_path", "libduckdb.dylib"),
         _ => ("$ORIGIN", "libduckdb.so"),
     };
-    // `make bin` leaves the library beside the binaries.
+    // `make bin` copies the library beside the binaries.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{origin}");
 
-    // Without the variable the linker looks for DuckDB among the system's libraries.
+    // Without the variable, the linker searches the system's libraries for DuckDB.
     let Ok(folder) = env::var("DUCKDB_LIB_DIR") else {
         return;
     };
@@ -27,7 +27,7 @@ pub fn main() {
         );
         return;
     }
-    // A release binary must not depend on the folder that it was built in.
+    // A release binary must not depend on the build folder.
     if env::var("PROFILE").as_deref() == Ok("debug") {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
     }

@@ -1,8 +1,8 @@
-"""AWS's rules for CUR v1 that the scripts need, written apart from finops."""
+"""AWS's rules for CUR v1, written independently of finops."""
 
 import re
 
-# Columns that AWS writes as DOUBLE in Parquet, of those that the sample exports have.
+# The columns of the sample exports that AWS writes as DOUBLE in Parquet.
 DOUBLES = {f"{category}/{name}" for category, names in {
     "lineItem": "UsageAmount NormalizationFactor NormalizedUsageAmount UnblendedCost BlendedCost",
     "pricing": "publicOnDemandCost",
@@ -19,7 +19,7 @@ MOMENTS = {
 
 
 def column_name(header):
-    """The name that AWS gives the column in Athena and Parquet."""
+    """The name of the column in Athena and Parquet."""
     separated = re.sub("([A-Z])", r"_\1", header).lower()
     return re.sub("[^a-z0-9]+", "_", separated).strip("_")
 
@@ -27,5 +27,5 @@ def column_name(header):
 def column_names(headers):
     names = [column_name(header) for header in headers]
     if len(set(names)) != len(names):
-        raise ValueError("two headers give the same name")
+        raise ValueError("two headers have the same column name")
     return names

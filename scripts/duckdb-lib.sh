@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Puts the DuckDB library into .cache/duckdb, where .cargo/config.toml points. Does nothing when it is there.
-# The library is the one inside DuckDB's own npm package; compiling it takes over half an hour on two cores.
+# Downloads the DuckDB library into .cache/duckdb, the folder in .cargo/config.toml. Does nothing where it exists.
+# The library is from DuckDB's npm package; compiling it takes over half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Goes with the version of the duckdb crate in Cargo.toml: 1.10506 is DuckDB 1.5.6.
+# Must match the version of the duckdb crate in Cargo.toml: 1.10506 is DuckDB 1.5.6.
 version=1.5.6-r.1
-# The others are checked against what the registry itself says.
+# For other platforms, npm checks the package against the registry's checksum.
 linux_x64_sha512='IXcrZJE6kEqM0Z4wwdVnGBHX/frOS33VPNAwDXQ/Q+Fs84b058Qe94chrCCIcNJlG8Y3UHIUU4eBeCQxW5mN1Q=='
 
 case "$(uname -s)-$(uname -m)" in
@@ -15,7 +15,7 @@ case "$(uname -s)-$(uname -m)" in
     Darwin-arm64) platform=darwin-arm64 library=libduckdb.dylib ;;
     Darwin-x86_64) platform=darwin-x64 library=libduckdb.dylib ;;
     *)
-        echo "duckdb-lib: no DuckDB library is published for $(uname -s) $(uname -m)" >&2
+        echo "duckdb-lib: there is no DuckDB library for $(uname -s) $(uname -m)" >&2
         echo "hint: build with --no-default-features, or set DUCKDB_LIB_DIR to a folder with the library" >&2
         exit 1
         ;;
@@ -26,8 +26,8 @@ if [[ -f $target/$library && "$(cat "$target/version" 2>/dev/null)" == "$version
     exit 0
 fi
 command -v npm >/dev/null || {
-    echo "duckdb-lib: npm is needed to fetch the DuckDB library and was not found" >&2
-    echo "hint: install Node.js, or put $library into a folder and name it in DUCKDB_LIB_DIR" >&2
+    echo "duckdb-lib: npm is not installed; it is required to download the DuckDB library" >&2
+    echo "hint: install Node.js, or set DUCKDB_LIB_DIR to a folder with $library" >&2
     exit 1
 }
 
@@ -35,7 +35,7 @@ mkdir -p .cache
 work=$(mktemp -d .cache/duckdb.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 package=@duckdb/node-bindings-$platform@$version
-echo "duckdb-lib: fetching $package" >&2
+echo "duckdb-lib: downloading $package" >&2
 (cd "$work" && npm pack --silent "$package" >/dev/null)
 archive=$(echo "$work"/*.tgz)
 
@@ -44,7 +44,7 @@ if [[ $platform == linux-x64 ]]; then
 print(base64.b64encode(hashlib.sha512(open(sys.argv[1], "rb").read()).digest()).decode())' "$archive")
     if [[ $found != "$linux_x64_sha512" ]]; then
         echo "duckdb-lib: $package has sha512 $found, expected $linux_x64_sha512" >&2
-        echo "hint: the package is not the one that was pinned; do not use it" >&2
+        echo "hint: the package differs from the pinned one; do not use it" >&2
         exit 1
     fi
 fi

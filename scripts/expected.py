@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Figures of a CUR v1 tree, per month: rows, files, the exact unblended cost, and the columns with their types.
+"""Computes figures of a CUR v1 tree, per month: rows, files, exact unblended cost, and the columns with their types.
 
-Written apart from finops and with other means, so that what finops loads can be held against it.
-Reads the manifests beside the assembly folders (not the copies inside them), and the files they
-list. A report key is found under the tree by its longest tail that exists, as a mirror may change
-the head of the path. A Parquet tree needs pyarrow (scripts/python-requirements.txt).
+The code is independent of finops, so that tests can compare the results. It reads the manifests beside the assembly
+folders (not the copies inside them), and the files that they list. A mirror may change the beginning of a path: a report
+key names the file with the longest matching end of its path. A Parquet tree needs pyarrow
+(scripts/python-requirements.txt).
 
 usage: expected.py <tree>
 """
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import aws_cur
 
-# Sums are exact or fail.
+# An inexact sum is an error.
 setcontext(Context(prec=200, traps=[Inexact]))
 
-# docs/decisions/0003: what AWS documents as an amount, a quantity or a moment has its type whatever a
-# manifest says. A rate is none of these.
+# docs/decisions/0003: columns that AWS documents as amounts, quantities or timestamps have this type in every manifest.
+# Rates are none of these.
 KNOWN_TYPES = (
     {header: "DECIMAL" for header in aws_cur.DOUBLES if not header.endswith("Rate")}
     | {header: "TIMESTAMP" for header in aws_cur.MOMENTS}
@@ -44,11 +44,11 @@ def locate(tree, key):
         path = tree.joinpath(*parts[start:])
         if path.is_file():
             return path
-    sys.exit(f"{tree}: the manifest lists {key}, and no file of that tail is there")
+    sys.exit(f"{tree}: the manifest lists {key}, but no file has a path with this end")
 
 
 def read_csv(path, manifest):
-    """Columns with their types, and currency and cost of each row."""
+    """Returns the columns with their types, and the currency and cost of each row."""
     delivered = {f"{c['category']}/{c['name']}": c.get("type", "") for c in manifest["columns"]}
     with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
@@ -63,7 +63,7 @@ def read_csv(path, manifest):
 
 
 def read_parquet(path):
-    """The same; a double is worth the shortest decimal that reads back as it."""
+    """Returns the same. The value of a double is the shortest decimal that reads back as the same double."""
     from pyarrow import parquet
 
     table = parquet.ParquetFile(path).read()
@@ -83,7 +83,7 @@ def month_figures(tree, manifest):
         parquet = manifest["contentType"] == "Parquet"
         found, amounts = read_parquet(path) if parquet else read_csv(path, manifest)
         if columns and columns != found:
-            sys.exit(f"{path}: its columns are not those of the month's other files")
+            sys.exit(f"{path}: the columns differ from those of the month's other files")
         columns = found
         rows += len(amounts)
         for currency, amount in amounts:

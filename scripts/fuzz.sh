@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a fuzz target (manifest, csv_header, parquet_footer) for some seconds, from the sample exports on. What it finds is kept in
-# fuzz/corpus, and inputs that break something in fuzz/artifacts.
+# Runs a fuzz target (manifest, csv_header, parquet_footer) for some seconds. It starts with the sample exports, keeps new
+# inputs in fuzz/corpus, and writes inputs that fail to fuzz/artifacts.
 #
 # usage: fuzz.sh <target> [seconds]
 set -euo pipefail
@@ -36,7 +36,7 @@ manifest)
     ;;
 csv_header)
     while read -r key; do
-        # The first byte is for plain, gzip, compressed by the target; the second for how much is read at first.
+        # The first byte selects plain text, gzip, or compression by the target; the second, how much is read first.
         { printf '\1\200' && head -c 3000 "$key"; } | seed "$key.gz"
         { printf '\0\200' && gzip -dc "$key" | sed -n 1,2p; } | seed "$key.plain"
         { printf '\2\200' && gzip -dc "$key" | sed -n 1p | tr , '\n' | awk 'NR % 9 == 1' | paste -sd , ; } | seed "$key.short"
@@ -44,15 +44,15 @@ csv_header)
     ;;
 parquet_footer)
     while read -r key; do
-        # The file ends in the metadata, its length, and PAR1.
+        # The file ends with the metadata, its length, and PAR1.
         length=$(tail -c 8 "$key" | od -An -tu4 -N4)
         tail -c $((length + 8)) "$key" | head -c $((length)) | seed "$key"
     done < <(find examples -name '*.parquet')
     ;;
 *)
-    echo "fuzz.sh: there is no target $target" >&2
+    echo "fuzz.sh: unknown target $target: expected manifest, csv_header or parquet_footer" >&2
     exit 2
     ;;
 esac
-# The seeds are larger than libFuzzer's own limit.
+# The seeds are larger than libFuzzer's default limit.
 exec cargo +nightly fuzz run "$target" -- -max_total_time="$seconds" -rss_limit_mb=512 -max_len=32768 -print_final_stats=1

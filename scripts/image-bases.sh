@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes stand-ins, under their names, for the two images that the Dockerfile begins from, where no registry of images can
-# be reached: Debian with a C compiler and this machine's Rust, and the packages that distroless/cc is made of. Does
-# nothing where they are there. scripts/image-test.sh says where buildah keeps its images, and calls this.
+# Builds local substitutes for the two base images of the Dockerfile, under their names, because an image registry may be
+# unreachable: Debian with a C compiler and this machine's Rust, and the packages of distroless/cc. Does nothing where they
+# exist. scripts/image-test.sh calls this script and configures buildah's storage.
 #
 # usage: image-bases.sh <name of the builder> <name of the runtime>
 set -euo pipefail
@@ -9,11 +9,11 @@ cd "$(dirname "$0")/.."
 
 builder=$1 runtime=$2
 [[ $builder$runtime != *@* ]] || {
-    echo "image-bases: the Dockerfile names digests, of which there are no stand-ins: $builder, $runtime" >&2
-    echo "hint: give the digests as build arguments, and leave tags in the Dockerfile" >&2
+    echo "image-bases: the Dockerfile names digests, which have no substitutes: $builder, $runtime" >&2
+    echo "hint: use tags in the Dockerfile, and give digests as build arguments" >&2
     exit 1
 }
-# The Debian release, as in rust:1.95-bookworm.
+# The Debian release, such as bookworm in rust:1.95-bookworm.
 release=${builder##*-}
 made_from="$(rustc --version), $(sha256sum <"$0")"
 
@@ -27,7 +27,7 @@ fi
 toolchain=$(rustc --print sysroot)
 [[ -x $toolchain/bin/cargo ]] || {
     echo "image-bases: there is no cargo in $toolchain" >&2
-    echo "hint: use a toolchain of rustup's" >&2
+    echo "hint: use a toolchain of rustup" >&2
     exit 1
 }
 
@@ -47,7 +47,7 @@ commit() {
     buildah commit --quiet --rm=false "$container" "$name" >/dev/null
 }
 
-echo "image-bases: making a stand-in for $builder, once" >&2
+echo "image-bases: building a substitute for $builder, once" >&2
 new_container
 debootstrap --variant=minbase --include=gcc,libc6-dev,ca-certificates "$release" "$root" >&2
 mkdir -p "$root/usr/local/bin" "$root/usr/local/lib"
@@ -55,10 +55,10 @@ cp "$toolchain/bin/cargo" "$toolchain/bin/rustc" "$root/usr/local/bin/"
 cp -R "$toolchain"/lib/*.so* "$toolchain/lib/rustlib" "$root/usr/local/lib/"
 commit "$builder" --env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
-echo "image-bases: making a stand-in for $runtime, once" >&2
+echo "image-bases: building a substitute for $runtime, once" >&2
 packages=$root/var/cache/runtime
 mkdir "$packages"
-# shellcheck disable=SC2016 # For the shell in there.
+# shellcheck disable=SC2016 # The shell in the chroot expands it.
 chroot "$root" sh -c '
     set -e
     cd /var/cache/runtime

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Makes examples/aws/first and examples/aws/redelivery anew with koku-nise, from the first the same month by month as
-# Parquet, and the expected figures of each.
-# Amounts are the same each time (fixed seeds); assembly ids and gzip headers are new.
+# Creates examples/aws/first and examples/aws/redelivery with koku-nise, converts the first to Parquet, and computes the
+# expected figures of each. Amounts are the same each time (fixed seeds); assembly ids and gzip headers are new.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +21,7 @@ trap 'rm -rf "$work"' EXIT
 nise() {
     local bucket=$work/$4
     mkdir "$bucket"
-    # nise leaves its CSV files in the current folder until they are compressed.
+    # nise writes its CSV files to the current folder before it compresses them.
     (cd "$work" && "$root/$venv/bin/python" -c '
 import random, sys
 from faker import Faker
@@ -33,7 +32,7 @@ Faker.seed(seed)
 main()' "$3" report aws -s "$1" -e "$2" --file-row-limit 500 \
         --static-report-file "$root/examples/aws/$4.yml" \
         --aws-s3-bucket-name "$bucket" --aws-s3-report-prefix "$prefix" --aws-s3-report-name "$name")
-    # The manifest names the folder as its bucket.
+    # The manifest names the folder as its bucket; replace it.
     find "$bucket" -name '*-Manifest.json' -exec sed -i.bak "s|$bucket|example-billing-bucket|" {} +
     find "$bucket" -name '*.bak' -delete
     rm -rf "examples/aws/$4"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Turns a CUR v1 CSV tree into what AWS writes for the same report as Parquet, in one of its two layouts.
+"""Converts a CUR v1 CSV tree to Parquet, as AWS writes the same report, in one of AWS's two layouts.
 
-Amounts and quantities become DOUBLE, moments TIMESTAMP, everything else text; an empty field is NULL. The Athena
-layout has its moments as INT64 milliseconds, the versioned one as INT96. The same tree makes the same files.
+Amounts and quantities become DOUBLE, timestamps TIMESTAMP, everything else text; an empty field is NULL. Timestamps are
+INT64 milliseconds in the Athena layout and INT96 in the versioned layout. The same tree gives the same files.
 Needs Python 3.11 and pyarrow (scripts/python-requirements.txt).
 
 usage: make-parquet.py <CSV tree> <new tree> athena|versioned
@@ -44,7 +44,7 @@ def value(text, column_type):
 
 
 def table(path):
-    """A CSV file as a table, and its headers."""
+    """Reads a CSV file. Returns a table and its headers."""
     with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
         headers, *rows = csv.reader(file)
     arrays = [
@@ -55,7 +55,7 @@ def table(path):
 
 
 def assembly_id(start, layout):
-    """AWS writes both forms: a UUID, or the moment of the delivery."""
+    """An assembly id. AWS writes both forms: a UUID, or the time of the delivery."""
     if layout == "athena":
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"parquet/{start}"))
     return f"{datetime.strptime(start, '%Y%m%d') + timedelta(days=33, hours=12):%Y%m%dT%H%M%SZ}"

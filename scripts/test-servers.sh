@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Puts what the tests and the benchmark use into .cache: fake-gcs-server 1.54.0 into bin; moto_server 5.2.1, and Google's
-# BigQuery client with pyarrow, each into a Python environment of its own. Does nothing where they are there.
+# Downloads programs for tests and benchmarks into .cache: fake-gcs-server 1.54.0 into bin; moto_server 5.2.1, and Google's
+# BigQuery client with pyarrow, each into its own Python environment. Does nothing where they exist.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# environment <name>: makes .cache/<name> from scripts/<name>-requirements.txt.
+# environment <name>: creates .cache/<name> from scripts/<name>-requirements.txt.
 environment() {
     local wanted=scripts/$1-requirements.txt environment=.cache/$1
     local installed=$environment/requirements.txt
     if cmp -s "$wanted" "$installed" && [[ -x $environment/bin/python ]]; then
         return
     fi
-    echo "test-servers: fetching what $wanted lists into $environment" >&2
+    echo "test-servers: installing $wanted into $environment" >&2
     python3 -m venv --clear "$environment" || {
-        echo "test-servers: python3 -m venv is needed for $environment and failed" >&2
+        echo "test-servers: python3 -m venv failed for $environment" >&2
         echo "hint: install Python 3 with venv (Debian, Ubuntu: python3-venv)" >&2
         return 1
     }
     "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
         --requirement "$wanted"
-    # Last, so that an environment that was left unfinished is made anew.
+    # Last, so that an incomplete environment is created again.
     cp "$wanted" "$installed"
 }
 

@@ -41,22 +41,17 @@ fn moment(day: i8) -> Timestamp {
 fn delivery(run: Run) -> Delivery {
     let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
     let manifest = Manifest {
-        kind: ExportKind::AzureActual,
-        export_name: "daily".to_owned(),
-        billing_period: "2025-03".parse().unwrap(),
-        execution_id: run.id.to_owned(),
         issued_at: Some(moment(run.made)),
         covers_until: Some(Date::constant(2025, 3, run.until)),
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
-        overwrites_previous: false,
         rows: Some(run.rows),
-        format: FileFormat::Csv,
-        columns: vec![],
         files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+        ..Manifest::new(
+            ExportKind::AzureActual,
+            "daily",
+            "2025-03".parse().unwrap(),
+            run.id.to_owned(),
+            FileFormat::Csv,
+        )
     };
     let stored: HashMap<_, _> = tails
         .into_iter()

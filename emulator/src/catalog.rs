@@ -1,4 +1,4 @@
-//! What exists: datasets and tables, and the DuckDB names that hold their rows.
+//! Datasets and tables, and the DuckDB names of their rows.
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,31 @@ use serde_json::{Value, json};
 
 use crate::{
     error::ApiError,
-    rest::{etag, now_ms, text, without_nulls},
+    rest::{etag, int64_text, now_ms, without_nulls},
     types::{Field, fields_to_rest, find, literal, quote},
 };
 
-/// All datasets.
 #[derive(Debug, Default)]
 pub struct Catalog {
     pub datasets: BTreeMap<DatasetId, Dataset>,
 }
 
-/// A dataset.
 #[derive(Debug)]
 pub struct Dataset {
     pub id: DatasetId,
     pub location: String,
     pub labels: BTreeMap<String, String>,
     pub description: Option<String>,
-    /// Milliseconds; inherited by new partitioned tables that set none.
+    /// Milliseconds. New partitioned tables that set none inherit it.
     pub default_partition_expiration: Option<i64>,
-    /// Milliseconds; inherited by new tables that set none and whose partitions do not expire.
+    /// Milliseconds. New tables that set none, and whose partitions do not expire, inherit it.
     pub default_table_expiration: Option<i64>,
     pub created: i64,
-    /// No job finds it yet.
+    /// The next job that names it does not find it.
     pub hidden: bool,
     pub tables: BTreeMap<String, Table>,
 }
 
-/// A table.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub id: TableId,
@@ -44,14 +41,14 @@ pub struct Table {
     pub description: Option<String>,
     pub created: i64,
     pub modified: i64,
-    /// When the table disappears, in milliseconds since 1970.
+    /// When the table expires, in milliseconds since 1970.
     pub expires: Option<i64>,
     /// The name of the key in `encryptionConfiguration`.
     pub encryption_key: Option<String>,
     pub row_access_policies: Vec<RowAccessPolicy>,
 }
 
-/// A row access policy. It is listed and can be lost, but filters no rows.
+/// A row access policy. It is listed, and a truncate can remove it. It filters no rows.
 #[derive(Debug, Clone)]
 pub struct RowAccessPolicy {
     pub id: String,
@@ -62,7 +59,7 @@ pub struct RowAccessPolicy {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Partitioning {
     pub field: String,
-    /// Milliseconds after the month's start.
+    /// Milliseconds from the start of the month.
     pub expiration: Option<i64>,
 }
 
@@ -80,6 +77,14 @@ pub struct TableId {
     pub table: String,
 }
 
+/// A table, or one of its months.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRef {
+    pub table: TableId,
+    /// The partition decorator, such as `202509`.
+    pub partition: Option<String>,
+}
+
 impl std::fmt::Display for DatasetId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.project, self.dataset)
@@ -89,6 +94,13 @@ impl std::fmt::Display for DatasetId {
 impl std::fmt::Display for TableId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}.{}", self.dataset, self.table)
+    }
+}
+
+impl std::fmt::Display for TableRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.table.fmt(f)?;
+        self.partition.iter().try_for_each(|partition| write!(f, "${partition}"))
     }
 }
 
@@ -118,6 +130,31 @@ impl TableId {
     }
 }
 
+impl TableRef {
+    /// Splits a decorator off the name.
+    pub fn new(dataset: &DatasetId, name: &str) -> Self {
+        let (table, partition) = name.split_once('$').map_or((name, None), |(table, month)| (table, Some(month)));
+        Self { table: dataset.table(table), partition: partition.map(str::to_owned) }
+    }
+
+    /// Reads a `TableReference` of a job, whose decorator must be a month. `what` names it in messages.
+    pub fn from_rest(reference: &Value, what: &str, project: &str) -> Result<Self, ApiError> {
+        let name = |key: &str| reference[key].as_str().ok_or_else(|| ApiError::missing(&format!("{what}.{key}")));
+        let dataset = DatasetId::new(reference["projectId"].as_str().unwrap_or(project), name("datasetId")?);
+        let target = Self::new(&dataset, name("tableId")?);
+        let is_month = |text: &str| {
+            let digits = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit());
+            digits && ("01"..="12").contains(&&text[4..])
+        };
+        match &target.partition {
+            Some(partition) if !is_month(partition) => Err(ApiError::invalid(format!(
+                "Invalid partition decorator \"{partition}\": expected YYYYMM of a table partitioned by month"
+            ))),
+            _ => Ok(target),
+        }
+    }
+}
+
 impl Catalog {
     pub fn dataset(&self, id: &DatasetId) -> Result<&Dataset, ApiError> {
         self.datasets.get(id).ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
@@ -127,7 +164,7 @@ impl Catalog {
         self.datasets.get_mut(id).ok_or_else(|| ApiError::not_found(format!("Dataset {id}")))
     }
 
-    /// The dataset, if a job in `location` can see it.
+    /// The dataset, if it is in `location`.
     pub fn dataset_in(&self, id: &DatasetId, location: &str) -> Result<&Dataset, ApiError> {
         self.dataset(id)
             .ok()
@@ -143,6 +180,11 @@ impl Catalog {
             .ok_or_else(|| ApiError::not_found(format!("Table {id}")))
     }
 
+    /// What follows FROM to read the rows of a table or of its month.
+    pub fn rows_sql(&self, target: &TableRef) -> Result<String, ApiError> {
+        Ok(self.table(&target.table)?.rows_sql(target.partition.as_deref()))
+    }
+
     pub fn table_mut(&mut self, id: &TableId) -> Result<&mut Table, ApiError> {
         self.table(id)?;
         self.dataset_mut(&id.dataset)?
@@ -153,7 +195,7 @@ impl Catalog {
 }
 
 impl Dataset {
-    /// A dataset that has nothing but a place.
+    /// A dataset with a location and nothing else.
     pub fn new(id: DatasetId, location: &str) -> Self {
         Self {
             id,
@@ -178,19 +220,19 @@ impl Dataset {
             "selfLink": format!("/bigquery/v2/projects/{project}/datasets/{dataset}"),
             "datasetReference": {"projectId": project, "datasetId": dataset},
             "location": self.location,
-            "creationTime": text(self.created),
-            "lastModifiedTime": text(self.created),
+            "creationTime": int64_text(self.created),
+            "lastModifiedTime": int64_text(self.created),
             "labels": self.labels,
             "description": self.description,
             "type": "DEFAULT",
-            "defaultPartitionExpirationMs": text(self.default_partition_expiration),
-            "defaultTableExpirationMs": text(self.default_table_expiration),
+            "defaultPartitionExpirationMs": int64_text(self.default_partition_expiration),
+            "defaultTableExpirationMs": int64_text(self.default_table_expiration),
         }))
     }
 }
 
 impl Table {
-    /// A table that has nothing but columns.
+    /// A table with columns and nothing else.
     pub fn new(id: TableId, fields: Vec<Field>) -> Self {
         let now = now_ms();
         Self {
@@ -216,7 +258,7 @@ impl Table {
         self.row_access_policies.clear();
     }
 
-    /// Refuses a job's key for its destination that is not this table's; `None` is Google's.
+    /// Checks that a job names this table's key; `None` is Google's key.
     pub fn check_key(&self, key: Option<&str>) -> Result<(), ApiError> {
         let own = self.encryption_key.as_deref();
         if key == own {
@@ -236,7 +278,7 @@ impl Table {
         statement
     }
 
-    /// The `Table` resource, but for its size and its place.
+    /// The `Table` resource, without size and location.
     pub fn to_rest(&self) -> Value {
         let TableId { dataset: DatasetId { project, dataset }, table } = &self.id;
         without_nulls(json!({
@@ -248,14 +290,14 @@ impl Table {
             "type": "TABLE",
             "schema": fields_to_rest(&self.fields),
             "timePartitioning": self.partitioning.as_ref().map(|partitioning| json!({
-                "type": "MONTH", "field": partitioning.field, "expirationMs": text(partitioning.expiration),
+                "type": "MONTH", "field": partitioning.field, "expirationMs": int64_text(partitioning.expiration),
             })),
             "clustering": (!self.clustering.is_empty()).then(|| json!({"fields": self.clustering})),
             "labels": self.labels,
             "description": self.description,
-            "creationTime": text(self.created),
-            "lastModifiedTime": text(self.modified),
-            "expirationTime": text(self.expires),
+            "creationTime": int64_text(self.created),
+            "lastModifiedTime": int64_text(self.modified),
+            "expirationTime": int64_text(self.expires),
             "encryptionConfiguration": self.encryption_key.as_ref().map(|key| json!({"kmsKeyName": key})),
         }))
     }
@@ -265,8 +307,8 @@ impl Table {
         rows * i64::try_from(self.fields.len()).unwrap_or(i64::MAX) * 8
     }
 
-    /// The rows of the table or of one partition, as what follows FROM.
-    pub fn place(&self, partition: Option<&str>) -> String {
+    /// What follows FROM to read the rows of the table, or of one partition.
+    pub fn rows_sql(&self, partition: Option<&str>) -> String {
         let condition = partition.map(|partition| format!(" WHERE {} = {}", self.partition_id(), literal(partition)));
         format!("{}{}", self.id.duckdb(), condition.unwrap_or_default())
     }
@@ -283,7 +325,7 @@ impl Table {
     }
 }
 
-/// Multi-regions are upper case, regions lower case.
+/// Multi-regions in upper case, regions in lower case.
 pub fn canonical_location(location: &str) -> String {
     match location.to_ascii_uppercase().as_str() {
         multi @ ("US" | "EU") => multi.to_owned(),

@@ -1,4 +1,4 @@
-//! Connections that a fault can cut without an answer, and that end with the server.
+//! Connections that a fault can cut without an answer, and that end when the server stops.
 
 use std::{io, sync::Arc};
 
@@ -10,16 +10,16 @@ use tokio::{
     task::JoinSet,
 };
 
-/// Bytes under way between a client and the server.
+/// The bytes buffered between a client and the server.
 const BUFFER: usize = 64 * 1024;
 
-/// A TCP listener whose connections carry a [`ResetHandle`], and end when it is dropped.
+/// A TCP listener. Each connection has a [`ResetHandle`] and ends when the listener is dropped.
 pub struct CuttableListener {
     inner: TcpListener,
     connections: JoinSet<()>,
 }
 
-/// Cuts the connection that a request came on.
+/// Cuts the connection of a request.
 #[derive(Debug, Clone, Default)]
 pub struct ResetHandle(Arc<Notify>);
 
@@ -30,7 +30,7 @@ impl CuttableListener {
 }
 
 impl ResetHandle {
-    /// From here on nothing is sent: the client sees the connection end without an answer.
+    /// Ends the connection; the client receives no answer.
     pub fn reset(&self) {
         self.0.notify_one();
     }
@@ -47,7 +47,7 @@ impl Listener for CuttableListener {
         let cut = handle.clone();
         self.connections.spawn(async move {
             tokio::select! {
-                // An error here is the client's going away.
+                // An error means that the client disconnected.
                 _ = copy_bidirectional(&mut client, &mut between) => {}
                 () = cut.0.notified() => {}
             }

@@ -1,30 +1,24 @@
-//! Copy jobs: one partition onto one partition. What is checked here is checked at the insert already.
+//! Copy jobs: one partition onto one partition. The insert and the commit make the same checks.
 
 use serde_json::{Value, json};
 
 use crate::{
-    api::{decorated, only_keys, tables::encryption_key},
-    catalog::{Catalog, DatasetId, Table, TableId},
+    api::{only_keys, tables::encryption_key},
+    catalog::{Table, TableRef},
     error::{ApiError, JobError},
-    load::{expire, month},
+    load::expire,
     rest::now_ms,
     server::Server,
-    types::{Allow, added_fields, quote},
+    types::{Allow, added_fields, column_list},
     warehouse::Warehouse,
 };
 
-/// A copy job's wishes.
+/// The configuration of a copy job.
 pub struct CopyConfig {
-    source: Place,
-    pub destination: Place,
+    source: TableRef,
+    pub destination: TableRef,
     /// The key in `destinationEncryptionConfiguration`.
     key: Option<String>,
-}
-
-/// A table and its partition decorator.
-pub struct Place {
-    pub table: TableId,
-    partition: Option<String>,
 }
 
 const KEYS: &str = "sourceTable destinationTable writeDisposition createDisposition destinationEncryptionConfiguration";
@@ -38,18 +32,23 @@ impl CopyConfig {
                 return Err(ApiError::not_implemented(format!("configuration.copy.{key} = {}", copy[key])));
             }
         }
+        let table = |key: &str| TableRef::from_rest(&copy[key], &format!("configuration.copy.{key}"), project);
         Ok(Self {
-            source: Place::from_rest(copy, "sourceTable", project)?,
-            destination: Place::from_rest(copy, "destinationTable", project)?,
+            source: table("sourceTable")?,
+            destination: table("destinationTable")?,
             key: encryption_key(&copy["destinationEncryptionConfiguration"])?,
         })
     }
 
-    /// Refuses what cannot be copied in a location.
+    /// Checks that the tables are in the location and that the copy is possible.
     pub fn check(&self, server: &Server, location: &str) -> Result<(), ApiError> {
         let catalog = server.catalog();
         let Self { source, destination, key } = self;
-        let (from, to) = (source.table_in(&catalog, location)?, destination.table_in(&catalog, location)?);
+        let table = |of: &TableRef| {
+            catalog.dataset_in(&of.table.dataset, location)?;
+            catalog.table(&of.table)
+        };
+        let (from, to) = (table(source)?, table(destination)?);
         check_layout(from, to)?;
         let is_same_month = source.partition.is_some() && source.partition == destination.partition;
         if !is_same_month || source.table == destination.table {
@@ -57,7 +56,7 @@ impl CopyConfig {
         }
         check_columns(from, to, destination)?;
         to.check_key(key.as_deref())?;
-        if Warehouse::count(&server.warehouse.connect()?, &from.place(source.partition.as_deref()))? == 0 {
+        if Warehouse::count(&server.warehouse.connect()?, &catalog.rows_sql(source)?)? == 0 {
             return Err(ApiError::not_found(format!("Table {source}")));
         }
         Ok(())
@@ -68,18 +67,17 @@ impl CopyConfig {
         let Self { source, destination, .. } = self;
         let _writer = server.warehouse.writer();
         self.check(server, location)?;
-        let (from, mut to) = {
+        let (source_rows, replaced_rows, mut to) = {
             let catalog = server.catalog();
-            (catalog.table(&source.table)?.clone(), catalog.table(&destination.table)?.clone())
+            let to = catalog.table(&destination.table)?.clone();
+            (catalog.rows_sql(source)?, catalog.rows_sql(destination)?, to)
         };
-        let (rows, place) = (from.place(source.partition.as_deref()), to.place(destination.partition.as_deref()));
-        let columns: Vec<String> = to.fields.iter().map(|field| quote(&field.name)).collect();
-        let columns = columns.join(", ");
+        let columns = column_list(&to.fields);
         let connection = server.warehouse.connect()?;
-        let copied = Warehouse::count(&connection, &rows)?;
+        let copied = Warehouse::count(&connection, &source_rows)?;
         let mut statements = vec![
-            format!("DELETE FROM {place}"),
-            format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {rows}", to.id.duckdb()),
+            format!("DELETE FROM {replaced_rows}"),
+            format!("INSERT INTO {} ({columns}) SELECT {columns} FROM {source_rows}", to.id.duckdb()),
         ];
         statements.extend(expire(&to));
         Warehouse::transaction(&connection, &statements)?;
@@ -89,29 +87,6 @@ impl CopyConfig {
         let statistics = json!({"copiedRows": copied.to_string(), "copiedLogicalBytes": to.bytes(copied).to_string()});
         *server.catalog().table_mut(&destination.table)? = Table { modified: now_ms(), ..to };
         Ok(statistics)
-    }
-}
-
-impl Place {
-    fn from_rest(copy: &Value, key: &str, project: &str) -> Result<Self, ApiError> {
-        let name = |part: &str| {
-            copy[key][part].as_str().ok_or_else(|| ApiError::missing(&format!("configuration.copy.{key}.{part}")))
-        };
-        let (table, partition) = decorated(name("tableId")?);
-        let dataset = DatasetId::new(copy[key]["projectId"].as_str().unwrap_or(project), name("datasetId")?);
-        Ok(Self { table: dataset.table(table), partition: partition.map(month).transpose()? })
-    }
-
-    fn table_in<'a>(&self, catalog: &'a Catalog, location: &str) -> Result<&'a Table, ApiError> {
-        catalog.dataset_in(&self.table.dataset, location)?;
-        catalog.table(&self.table)
-    }
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.table.fmt(f)?;
-        self.partition.iter().try_for_each(|partition| write!(f, "${partition}"))
     }
 }
 
@@ -134,7 +109,7 @@ fn check_layout(from: &Table, to: &Table) -> Result<(), ApiError> {
 }
 
 /// Names, order, types and modes must be the same.
-fn check_columns(from: &Table, to: &Table, destination: &Place) -> Result<(), ApiError> {
+fn check_columns(from: &Table, to: &Table, destination: &TableRef) -> Result<(), ApiError> {
     let same = added_fields(&to.fields, &from.fields, &Allow { addition: false, missing: false });
     let moved = to.fields.iter().zip(&from.fields).find(|(to, from)| to.name != from.name);
     let why = match (same, moved) {

@@ -1,10 +1,6 @@
-//! Starting, steering and inspecting an emulator within a process.
+//! Starts, controls and inspects an emulator within a process.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, PoisonError},
-};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -15,12 +11,13 @@ use crate::{
     connection::{CuttableListener, ResetHandle},
     error::ApiError,
     faults::{Fault, JobFault},
+    lock::lock,
     options::Options,
     server::{LoggedRequest, Server, handle},
     warehouse::Warehouse,
 };
 
-/// A running emulator; dropping it stops it and cuts its connections.
+/// A running emulator. Dropping it stops it and cuts its connections.
 pub struct Emulator {
     server: Arc<Server>,
     address: SocketAddr,
@@ -28,17 +25,17 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts listening.
+    /// Starts an emulator.
     ///
     /// # Errors
-    /// Where the address is taken, or a dataset of the options cannot be made.
+    /// Fails where the address is in use, or a dataset of the options cannot be created.
     pub async fn start(options: Options) -> io::Result<Self> {
         let address = SocketAddr::new(options.host, options.port);
-        let taken = |error: io::Error| {
+        let cannot_listen = |error: io::Error| {
             let message = format!("cannot listen on {address}: {error}; choose another --host or --port");
             io::Error::new(error.kind(), message)
         };
-        let listener = TcpListener::bind(address).await.map_err(taken)?;
+        let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
         let address = listener.local_addr()?;
         let failed = |error: ApiError| io::Error::other(error.message);
         let server = Arc::new(Server::new(options).map_err(failed)?);
@@ -52,46 +49,47 @@ impl Emulator {
             .with_state(Arc::clone(&server))
             .into_make_service_with_connect_info::<ResetHandle>();
         let task = tokio::spawn(async move {
-            // `serve` answers accept errors itself and never returns.
+            // `serve` handles errors of accept itself and never returns.
             let _ = axum::serve(listener, service).await;
         });
         Ok(Self { server, address, task })
     }
 
-    /// The base URL, without the `/bigquery/v2` of the API.
+    /// The base URL without `/bigquery/v2`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Adds a fault to the schedule.
+    /// Schedules a fault of requests.
     pub fn add_fault(&self, fault: Fault) {
         self.server.faults.add(fault);
     }
 
-    /// Adds a fault of jobs to the schedule.
+    /// Schedules a fault of jobs.
     pub fn add_job_fault(&self, fault: JobFault) {
         self.server.faults.add_job(fault);
     }
 
-    /// Keeps jobs whose id begins with the prefix running, and their rows invisible.
+    /// Keeps jobs whose id begins with the prefix RUNNING. Their rows are invisible meanwhile.
     pub fn hold_jobs(&self, prefix: &str) {
         self.server.holds.hold(prefix);
     }
 
-    /// Lets all held jobs end.
+    /// Releases all held jobs.
     pub fn release(&self) {
         self.server.holds.release();
     }
 
     /// All requests so far.
     pub fn requests(&self) -> Vec<LoggedRequest> {
-        self.server.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.server.requests).clone()
     }
 
-    /// Puts a row access policy on a table of the options' project. It is listed and may be lost; readers still see all rows.
+    /// Adds a row access policy to a table of the options' project. The policy is listed, and a truncate may remove it.
+    /// Readers still see all rows.
     ///
     /// # Errors
-    /// Where there is no such table.
+    /// Fails where the table does not exist.
     pub fn add_row_access_policy(&self, dataset: &str, table: &str, policy: &str, filter: &str) -> Result<(), String> {
         let id = DatasetId::new(&self.server.options.project, dataset).table(table);
         let mut catalog = self.server.catalog();
@@ -100,8 +98,8 @@ impl Emulator {
         Ok(())
     }
 
-    /// Runs DuckDB SQL on the stored rows, past the API: table `t` of dataset `d` in project `p` is
-    /// `"p:d"."t"`, and a BIGNUMERIC column reads as `bq_bignumeric_text(column)`.
+    /// Runs DuckDB SQL on the stored rows, without the API. Table `t` of dataset `d` in project `p` is `"p:d"."t"`;
+    /// `bq_bignumeric_text(column)` converts a BIGNUMERIC column to text.
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, String> {
         let texts = format!("SELECT COLUMNS(*)::VARCHAR FROM ({sql})");
         let rows = self.server.warehouse.connect().and_then(|connection| Warehouse::rows(&connection, &texts));

@@ -1,4 +1,4 @@
-//! Errors in the shapes of the REST API: an HTTP answer, or the end of a job.
+//! Errors in the forms of the REST API: an HTTP answer, or the result of a failed job.
 
 use axum::{
     Json,
@@ -27,7 +27,7 @@ impl ApiError {
         Self::new(400, "invalid", message)
     }
 
-    /// A request without something that it must have.
+    /// A request lacks a required parameter.
     pub fn missing(parameter: &str) -> Self {
         Self::invalid(format!("Required parameter is missing: {parameter}"))
     }
@@ -44,7 +44,7 @@ impl ApiError {
         Self::new(409, "duplicate", format!("Already Exists: {what}"))
     }
 
-    /// Something that BigQuery may well do and the emulator does not.
+    /// A feature that the emulator lacks; BigQuery may have it.
     pub fn not_implemented(what: impl std::fmt::Display) -> Self {
         Self::new(501, "notImplemented", format!("The emulator does not implement {what}"))
     }
@@ -54,7 +54,7 @@ impl ApiError {
         Self::new(500, "internalError", format!("The emulator failed: {error}"))
     }
 
-    /// The name that Google's APIs give the status.
+    /// The status name in Google's APIs.
     fn status_name(&self) -> &'static str {
         match self.code {
             400 => "INVALID_ARGUMENT",
@@ -87,14 +87,14 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// How a job failed: `status.errorResult` and `status.errors`.
+/// The failure of a job: `status.errorResult` and `status.errors`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobError {
     pub reason: String,
     pub message: String,
-    /// The file that the error is about.
+    /// The file that caused the error.
     pub location: Option<String>,
-    /// A second entry of `status.errors`, of the same reason and file.
+    /// A second entry of `status.errors`, with the same reason and file.
     pub detail: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl JobError {
         Self::new("invalid", message)
     }
 
-    /// Names the file that the error is about.
+    /// Sets the file that caused the error.
     pub fn at(self, uri: &str) -> Self {
         Self { location: Some(uri.to_owned()), ..self }
     }
@@ -126,7 +126,7 @@ impl JobError {
         without_nulls(json!({"reason": self.reason, "message": message, "location": self.location}))
     }
 
-    /// The HTTP answer where the job's failure is the request's (jobs.query, getQueryResults).
+    /// The HTTP error for requests that fail with the job (jobs.query, getQueryResults).
     pub fn to_api(&self) -> ApiError {
         let code = match self.reason.as_str() {
             "notFound" => 404,

@@ -1,21 +1,21 @@
-//! Faults by schedule: refused requests, cut connections, failing jobs; and jobs that are held.
+//! Scheduled faults (refused requests, cut connections, failed jobs), and held jobs.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use tokio::sync::watch;
 
-use crate::error::JobError;
+use crate::{error::JobError, lock::lock};
 
-/// A fault that strikes requests.
+/// A fault of requests.
 #[derive(Debug, Clone)]
 pub struct Fault {
     /// The HTTP method; empty for any.
     pub method: String,
     /// Text that the (percent-encoded) path contains.
     pub path_contains: String,
-    /// How many matching requests pass first.
+    /// How many matching requests succeed first.
     pub after: usize,
-    /// How many matching requests it strikes then.
+    /// How many matching requests fail after that.
     pub times: usize,
     /// What the client sees.
     pub kind: FaultKind,
@@ -26,40 +26,40 @@ pub struct Fault {
 /// What the client sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
-    /// An error answer of this HTTP status and reason.
+    /// An error with this HTTP status and reason.
     Status(u16, String),
-    /// An answer of this status, with these headers and this body, which need not be JSON, such as a proxy's page.
+    /// An answer with any status, headers and body, such as an HTML page of a proxy.
     Answer {
-        /// The HTTP status; 200 for a garbled success.
+        /// The HTTP status; 200 simulates a damaged success.
         status: u16,
         /// Names and values, such as `Retry-After`.
         headers: Vec<(String, String)>,
-        /// Sent as it is.
+        /// The body, sent unchanged.
         body: String,
     },
     /// The connection ends without an answer.
     Reset,
-    /// The connection ends once so many bytes of an upload's data came, which are kept if the request takes effect.
+    /// The connection ends after this number of bytes of an upload. They are kept if the request takes effect.
     Cut(usize),
-    /// No answer, until the client goes away.
+    /// No answer until the client disconnects.
     Hang,
 }
 
 /// Whether the request takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// It does not.
+    /// The request has no effect.
     BeforeEffect,
-    /// It does, and only the answer is lost.
+    /// The request takes effect; only the answer is lost.
     AfterEffect,
 }
 
-/// A fault that ends jobs, before they have any effect.
+/// A fault of jobs: they fail before they have any effect.
 #[derive(Debug, Clone)]
 pub struct JobFault {
     /// Text that the job's id contains.
     pub job_id_contains: String,
-    /// How many matching jobs it strikes.
+    /// How many matching jobs fail.
     pub times: usize,
     /// The `errorResult`'s reason, such as `backendError`.
     pub reason: String,
@@ -67,7 +67,7 @@ pub struct JobFault {
     pub message: String,
 }
 
-/// The schedule.
+/// The scheduled faults.
 #[derive(Default)]
 pub struct Faults {
     requests: Mutex<Vec<Fault>>,
@@ -76,16 +76,16 @@ pub struct Faults {
 
 impl Faults {
     pub fn add(&self, fault: Fault) {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        lock(&self.requests).push(fault);
     }
 
     pub fn add_job(&self, fault: JobFault) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        lock(&self.jobs).push(fault);
     }
 
-    /// The fault that strikes this request, used up by one.
+    /// The fault for this request, which counts as used once more.
     pub fn for_request(&self, method: &str, path: &str) -> Option<Fault> {
-        let mut faults = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = lock(&self.requests);
         for fault in faults.iter_mut().filter(|fault| fault.times > 0) {
             if !(fault.method.is_empty() || fault.method == method) || !path.contains(&fault.path_contains) {
                 continue;
@@ -100,16 +100,16 @@ impl Faults {
         None
     }
 
-    /// The error that ends this job, used up by one.
+    /// The error for this job, whose fault counts as used once more.
     pub fn for_job(&self, job_id: &str) -> Option<JobError> {
-        let mut faults = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = lock(&self.jobs);
         let fault = faults.iter_mut().find(|fault| fault.times > 0 && job_id.contains(&fault.job_id_contains))?;
         fault.times -= 1;
         Some(JobError::new(&fault.reason, fault.message.clone()))
     }
 }
 
-/// Jobs kept in state RUNNING, with their effect not yet visible, until released: the prefixes of their ids.
+/// Prefixes of the ids of held jobs. A held job is RUNNING and has no visible effect until its release.
 pub struct Holds(watch::Sender<Vec<String>>);
 
 impl Default for Holds {
@@ -124,15 +124,15 @@ impl Holds {
         self.0.send_modify(|prefixes| prefixes.push(prefix.to_owned()));
     }
 
-    /// Lets all jobs go on.
+    /// Releases all jobs.
     pub fn release(&self) {
         self.0.send_modify(Vec::clear);
     }
 
-    /// Waits until the job is not held.
-    pub async fn pass(&self, job_id: &str) {
-        let free = |prefixes: &Vec<String>| !prefixes.iter().any(|prefix| job_id.starts_with(prefix.as_str()));
-        // It fails only where the sender is gone, and `self` holds it.
-        let _ = self.0.subscribe().wait_for(free).await;
+    /// Waits while the job is held.
+    pub async fn wait_for_release(&self, job_id: &str) {
+        let is_free = |prefixes: &Vec<String>| !prefixes.iter().any(|prefix| job_id.starts_with(prefix.as_str()));
+        // It fails only where the sender is dropped, and `self` owns the sender.
+        let _ = self.0.subscribe().wait_for(is_free).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The text forms of values, checked here and never left to DuckDB's lenient casts.
+//! The text forms of values. They are checked here, because DuckDB's casts are lenient.
 
 use jiff::{civil, tz::Offset};
 
@@ -8,8 +8,8 @@ use crate::types::Type;
 pub const BIGNUMERIC_MAX: &str = "57896044618658097711785492504343953926634992332820282019728792003956564819967";
 const BIGNUMERIC_SCALE: usize = 38;
 
-/// Reads `text` as a value of the type and returns the text that DuckDB casts to [`Type::duckdb`]
-/// without a further choice (for a BIGNUMERIC, the scaled integer).
+/// Reads `text` as a value of the type. Returns a text that DuckDB casts to [`Type::duckdb`] without ambiguity (for a
+/// BIGNUMERIC, the scaled integer).
 pub fn parse(ty: Type, text: &str) -> Result<String, String> {
     let trimmed = text.trim();
     let parsed = match ty {
@@ -26,20 +26,20 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
     parsed.ok_or_else(unable)
 }
 
-/// A `dateFormat`: day, month and year as numbers.
+/// A `dateFormat` of numbers.
 #[derive(Debug, Clone, Copy)]
 pub struct DateFormat {
     pub separator: char,
     pub year_first: bool,
 }
 
-/// A date in that form, as [`parse`] returns it. Month and day have one or two digits, the year one to five
-/// (`ComputeDigitCountRanges` in GoogleSQL's `cast_date_time.cc`).
+/// Reads a date in the format and returns it as [`parse`] does. Month and day have one or two digits, the year has one to
+/// five (`ComputeDigitCountRanges` in GoogleSQL's `cast_date_time.cc`).
 pub fn date_in(DateFormat { separator, year_first }: DateFormat, text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split(separator).collect();
-    let number = |text: &str, most: usize| {
-        let is_one = (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i16>().ok().filter(|_| is_one)
+    let number = |text: &str, max_digits: usize| {
+        let is_number = (1..=max_digits).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i16>().ok().filter(|_| is_number)
     };
     let date = || {
         let [first, second, third] = parts.as_slice() else { return None };
@@ -102,7 +102,7 @@ impl Decimal {
         Some(Self { negative, digits: significant.to_owned(), exponent: exponent + i64::try_from(trailing).ok()? })
     }
 
-    /// The digits of the value times 10^scale; `None` where that is no integer or absurdly long.
+    /// The digits of the value times 10^scale; `None` where that is not an integer, or far too long.
     fn scaled(&self, scale: usize) -> Option<String> {
         let zeros = usize::try_from(self.exponent + i64::try_from(scale).ok()?).ok()?;
         (zeros <= 200).then(|| {
@@ -114,7 +114,7 @@ impl Decimal {
 
 /// A date `YYYY-[M]M-[D]D`.
 fn date(text: &str) -> Option<civil::Date> {
-    // Without this a year of two digits would be one of the first century.
+    // Without this check, a year of two digits would be in the first century.
     (text.find('-') == Some(4)).then(|| civil::Date::strptime("%Y-%m-%d", text).ok())?
 }
 
@@ -127,11 +127,11 @@ fn datetime(text: &str) -> Option<civil::DateTime> {
     Some(date(day)?.to_datetime(civil::Time::strptime("%H:%M:%S%.f", time).ok()?))
 }
 
-/// A date and time with an optional zone: `Z`, `UTC` or `[+-]H[H][:MM]`; without one it is UTC.
+/// A date and time with an optional zone: `Z`, `UTC` or `[+-]H[H][:MM]`. Without a zone it is UTC.
 fn timestamp(text: &str) -> Option<String> {
     let (local, zone) = match ["Z", " UTC", "UTC"].iter().find_map(|zone| text.strip_suffix(zone)) {
         Some(local) => (local, "+0"),
-        // A sign before the time of day belongs to the date.
+        // A sign in the first ten characters belongs to the date.
         None => match text.get(10..).unwrap_or_default().rfind(['+', '-']) {
             Some(at) => text.split_at(at + 10),
             None => (text, "+0"),

@@ -1,21 +1,22 @@
-//! Jobs: their ids, states, statistics and results.
+//! Jobs: ids, states, statistics and results.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    catalog::TableId,
+    catalog::TableRef,
     error::{ApiError, JobError},
-    rest::{etag, now_ms, text, without_nulls},
+    lock::lock,
+    rest::{etag, int64_text, now_ms, without_nulls},
     types::Field,
 };
 
-/// Who runs every job.
+/// The account of every job.
 pub const USER: &str = "emulator@example.com";
 
 /// A job's full name.
@@ -26,7 +27,7 @@ pub struct JobId {
     pub job: String,
 }
 
-/// A job, shared by its task and by the requests that ask for it.
+/// A job. Its task and the requests about it share it.
 pub struct Job {
     pub id: JobId,
     /// The configuration as sent, with the job's type.
@@ -44,7 +45,7 @@ struct Progress {
     outcome: Result<Outcome, JobError>,
 }
 
-/// What a finished job leaves.
+/// The outcome of a successful job.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The `statistics.load`, `statistics.query` or `statistics.copy` object.
@@ -52,24 +53,29 @@ pub struct Outcome {
     pub result: Option<Arc<QueryResult>>,
 }
 
+impl Outcome {
+    pub fn of(statistics: Value) -> Self {
+        Self { statistics, result: None }
+    }
+}
+
 /// The rows of a query.
 #[derive(Debug, Default)]
 pub struct QueryResult {
     pub fields: Vec<Field>,
-    /// Values as `sql::wire` reads them.
+    /// Values in the form that `sql::wire` reads.
     pub rows: Vec<Vec<Option<String>>>,
-    /// Where the rows are instead: a table, and its partition.
-    pub stored: Option<(TableId, Option<String>)>,
+    /// The table that holds the rows instead.
+    pub stored: Option<TableRef>,
     /// Rows that a DML statement changed.
     pub affected_rows: Option<i64>,
 }
 
-/// All jobs.
 #[derive(Default)]
 pub struct Jobs(Mutex<BTreeMap<JobId, Arc<Job>>>);
 
 impl Jobs {
-    /// Takes the id; only one job ever has it, failed or not.
+    /// Creates a job. Its id is then used up, even if the job fails.
     pub fn create(&self, id: JobId, configuration: Value) -> Result<Arc<Job>, ApiError> {
         let mut jobs = self.all();
         Self::check_free(&jobs, &id)?;
@@ -78,7 +84,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Refuses an id that a job has.
+    /// Refuses an id that is used up.
     pub fn refuse_used(&self, id: &JobId) -> Result<(), ApiError> {
         Self::check_free(&self.all(), id)
     }
@@ -88,7 +94,7 @@ impl Jobs {
         if jobs.contains_key(id) { Err(used()) } else { Ok(()) }
     }
 
-    /// Finds a job. Without a location only the multi-regions are searched.
+    /// Finds a job. Without a location, only US and EU are searched.
     pub fn find(&self, project: &str, job: &str, location: Option<&str>) -> Result<Arc<Job>, ApiError> {
         let jobs = self.all();
         let locations: &[&str] = match &location {
@@ -111,7 +117,7 @@ impl Jobs {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Job>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 
@@ -144,7 +150,7 @@ impl Job {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.progress)
     }
 
     pub fn start(&self) {
@@ -162,29 +168,29 @@ impl Job {
         self.done.send_replace(true);
     }
 
-    /// Asks the job to stop; one that has taken effect goes on.
+    /// Asks the job to stop. A job that already takes effect continues.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Does work that has no effect yet, unless the job is stopped meanwhile.
+    /// Does work that has no effect, until the job is stopped.
     pub async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T, JobError>>) -> Result<T, JobError> {
         let mut stop = self.stop.subscribe();
         tokio::select! {
             done = work => done,
-            // It fails only where the sender is gone, and `self` holds it.
+            // It fails only where the sender is dropped, and `self` owns the sender.
             _ = stop.wait_for(|stop| *stop) => {
                 Err(JobError::new("stopped", "Job execution was cancelled: User requested cancellation"))
             }
         }
     }
 
-    /// Waits until it is DONE.
+    /// Waits until the job is DONE.
     pub async fn done(&self) {
         let _ = self.done.subscribe().wait_for(|done| *done).await;
     }
 
-    /// The outcome once it is DONE.
+    /// The outcome of a job that is DONE.
     pub fn outcome(&self) -> Option<Result<Outcome, JobError>> {
         let progress = self.progress();
         (progress.state == "DONE").then(|| progress.outcome.clone())
@@ -212,9 +218,9 @@ impl Job {
                 "errors": error.map(JobError::errors_to_rest),
             },
             "statistics": {
-                "creationTime": text(progress.created),
-                "startTime": text(progress.started),
-                "endTime": text(progress.ended),
+                "creationTime": int64_text(progress.created),
+                "startTime": int64_text(progress.started),
+                "endTime": int64_text(progress.ended),
                 kind.as_str(): statistics,
                 "totalBytesProcessed": statistics["totalBytesProcessed"],
             },

@@ -1,9 +1,8 @@
-//! A BigQuery REST v2 server over an embedded DuckDB, for tests and for trying loads without an
-//! account.
+//! A BigQuery REST v2 server over an embedded DuckDB, for tests and for trying loads without an account.
 //!
-//! It implements the semantics listed in `SEMANTICS.md`, each with its certainty and a test. What it
-//! does not know it refuses with 501 and the reason `notImplemented`, or, in SQL, with 400 and
-//! `invalidQuery`; where the real service is uncertain it is strict.
+//! `SEMANTICS.md` lists its rules, each with its certainty and a test. The emulator refuses unknown requests with 501 and
+//! the reason `notImplemented`, and unknown SQL with 400 and `invalidQuery`. Where BigQuery's behaviour is uncertain, the
+//! emulator is strict.
 
 mod api;
 mod catalog;
@@ -16,6 +15,7 @@ mod grammar;
 mod jobs;
 mod limits;
 mod load;
+mod lock;
 mod options;
 mod rest;
 mod server;

@@ -1,22 +1,23 @@
-//! Rate limits, each off unless the options ask for it.
+//! Rate limits. Each is off unless an option sets it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
 use crate::{
     catalog::{Table, TableId},
     error::ApiError,
+    lock::lock,
     options::Options,
 };
 
-/// Changes of an unpartitioned table that go through in [`UPDATES_PERIOD`].
+/// Changes of an unpartitioned table that are allowed in [`UPDATES_PERIOD`].
 const UPDATES: usize = 5;
 const UPDATES_PERIOD: Duration = Duration::from_secs(10);
 
-/// What was done lately.
+/// The times of recent creations and updates.
 #[derive(Default)]
 pub struct Limits {
     creations: Mutex<VecDeque<Instant>>,
@@ -27,7 +28,7 @@ impl Limits {
     /// Counts a tables.insert, or refuses it.
     pub fn creation(&self, options: &Options) -> Result<(), ApiError> {
         let Some(limit) = options.tables_per_second else { return Ok(()) };
-        let mut past = self.creations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut past = lock(&self.creations);
         count(&mut past, limit, Duration::from_secs(1), "table create operations for this project")
     }
 
@@ -36,7 +37,7 @@ impl Limits {
         if !options.limit_table_updates || table.partitioning.is_some() {
             return Ok(());
         }
-        let mut updates = self.updates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut updates = lock(&self.updates);
         let past = updates.entry(table.id.clone()).or_default();
         count(past, UPDATES, UPDATES_PERIOD, "table update operations for this table")
     }

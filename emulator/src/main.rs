@@ -1,4 +1,4 @@
-//! The program `bigquery-emulator`: an emulator that runs alone.
+//! The program `bigquery-emulator`.
 
 use std::{io, process::ExitCode};
 
@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the address is for the caller")]
+#[expect(clippy::print_stdout, reason = "the caller reads the address")]
 async fn run(options: Options) -> io::Result<()> {
     let emulator = Emulator::start(options).await?;
     println!("BIGQUERY_EMULATOR_HOST={}", emulator.url());

@@ -1,4 +1,4 @@
-//! How an emulator behaves, also as the flags of the program.
+//! The options of an emulator, which are also the flags of the program.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -13,8 +13,7 @@ Examples:
   bigquery-emulator --port 9050 --project demo --dataset billing:EU --storage http://127.0.0.1:4443
   BIGQUERY_EMULATOR_HOST=http://127.0.0.1:9050 finops plan aws";
 
-/// A BigQuery REST server over DuckDB, for tests and trials without an account. Rows live in memory
-/// and end with the process.
+/// A BigQuery REST server over DuckDB, for tests and trials without an account. Rows are in memory only.
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the program")]
@@ -22,52 +21,52 @@ pub struct Options {
     /// Address to listen on
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
-    /// Port to listen on; 0 takes a free one
+    /// Port to listen on; 0 selects a free one
     #[arg(long, default_value_t = 9050)]
     pub port: u16,
-    /// Project of the datasets made at the start; requests may name any project
+    /// Project of the datasets created at the start; requests may name any project
     #[arg(long, default_value = "demo")]
     pub project: String,
-    /// Dataset to make at the start, in US unless a location is given; may be repeated
+    /// Dataset to create at the start, in US unless a location is given; may be repeated
     #[arg(long = "dataset", value_name = "NAME[:LOCATION]", value_parser = dataset)]
     pub datasets: Vec<(String, String)>,
-    /// Storage server (GCS JSON API) that gs:// objects come from
+    /// Storage server (GCS JSON API) to read gs:// objects from
     #[arg(long, value_name = "URL")]
     pub storage: Option<String>,
     /// Milliseconds added to every request
     #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
     pub latency: Duration,
-    /// Milliseconds that a job that writes a table by load or query runs at least
+    /// Minimum run time of a job that writes a table by load, copy or query, in milliseconds
     #[arg(long, value_name = "MS", default_value = "0", value_parser = milliseconds)]
     pub job_duration: Duration,
-    /// Take a partition truncate whose schema lacks columns of the table, in case the real service does
+    /// Accept a truncate of a partition whose schema lacks columns of the table
     #[arg(long)]
     pub allow_missing_columns: bool,
-    /// Load empty unquoted CSV fields of STRING columns as empty strings, not as NULL, where no nullMarkers are given
+    /// Load empty unquoted CSV fields of STRING columns as empty strings, not as NULL, unless nullMarkers are given
     #[arg(long)]
     pub empty_fields_as_text: bool,
     /// Refuse exponents in CSV fields of BIGNUMERIC columns
     #[arg(long)]
     pub refuse_exponents: bool,
-    /// Refuse REQUIRED Parquet fields, keys of maps included, where the schema says NULLABLE
+    /// Refuse REQUIRED Parquet fields, including keys of maps, where the schema says NULLABLE
     #[arg(long)]
     pub refuse_required_fields: bool,
-    /// Answer 404 to the first job in each dataset that a request made
+    /// Answer 404 to the first job in each dataset that a request created
     #[arg(long)]
     pub hide_new_datasets: bool,
-    /// Refuse INSERT and DELETE, also in a dry run, as in a project without billing
+    /// Refuse INSERT and DELETE, also in dry runs, as BigQuery does in a project without billing
     #[arg(long)]
     pub sandbox: bool,
-    /// Let a WRITE_TRUNCATE, by copy, load or query, keep column descriptions, policy tags and row access policies
+    /// Keep column descriptions, policy tags and row access policies when a copy, load or query truncates
     #[arg(long)]
     pub truncates_keep_annotations: bool,
-    /// Leave the id of a copy job that is refused at its insert unused
+    /// Do not use up the id of a copy job that is refused at its insert
     #[arg(long)]
     pub refused_copies_free_their_id: bool,
-    /// Refuse to make more tables than this in a second
+    /// Refuse to create more than N tables in a second
     #[arg(long, value_name = "N")]
     pub tables_per_second: Option<usize>,
-    /// Refuse more than five changes of an unpartitioned table in ten seconds, INSERTs included
+    /// Refuse more than five changes of an unpartitioned table in ten seconds; INSERTs count
     #[arg(long)]
     pub limit_table_updates: bool,
     /// Print each request on stderr
@@ -102,9 +101,9 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The other world: whatever nobody is sure of is the other way round.
+    /// The default options, with the other behaviour wherever BigQuery's is uncertain.
     #[must_use]
-    pub fn turned() -> Self {
+    pub fn alternative() -> Self {
         Self {
             allow_missing_columns: true,
             empty_fields_as_text: true,

@@ -1,8 +1,8 @@
-//! JSON as the service writes it.
+//! Values in the JSON form of the REST API.
 
 use serde_json::{Value, json};
 
-/// An object without its nulls: the service never echoes one, and `bq ls -j` stumbles over null labels.
+/// Removes the nulls of an object. BigQuery never returns them, and `bq ls -j` fails on null labels.
 pub fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -13,8 +13,8 @@ pub fn without_nulls(value: Value) -> Value {
     }
 }
 
-/// A 64-bit integer; null for none.
-pub fn text(number: impl Into<Option<i64>>) -> Value {
+/// A 64-bit integer as text; null for none.
+pub fn int64_text(number: impl Into<Option<i64>>) -> Value {
     json!(number.into().map(|number| number.to_string()))
 }
 

@@ -1,8 +1,8 @@
-//! One request: log it, delay it, let a fault have its way, answer it.
+//! The handler of a request: log it, delay it, apply a fault, answer it.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use axum::{
@@ -26,13 +26,14 @@ use crate::{
     faults::{FaultKind, Faults, Holds, When},
     jobs::Jobs,
     limits::Limits,
+    lock::lock,
     options::Options,
     warehouse::Warehouse,
 };
 
 const BODY_LIMIT: usize = 64 * 1024 * 1024;
 
-/// Everything that the requests share.
+/// The state that all requests share.
 pub struct Server {
     pub options: Options,
     pub warehouse: Warehouse,
@@ -47,7 +48,7 @@ pub struct Server {
     pub http: reqwest::Client,
 }
 
-/// A request as it came.
+/// A logged request.
 #[derive(Debug, Clone)]
 pub struct LoggedRequest {
     /// The HTTP method.
@@ -56,9 +57,9 @@ pub struct LoggedRequest {
     pub path: String,
     /// The query parameters, decoded.
     pub query: HashMap<String, String>,
-    /// The body as JSON; null without one, and where it is an upload's data.
+    /// The body as JSON; null where there is none, or where it is the data of an upload.
     pub body: Value,
-    /// Bytes that came of an upload's data.
+    /// Bytes received of an upload's data.
     pub uploaded: usize,
 }
 
@@ -67,9 +68,9 @@ pub struct LoggedRequest {
 pub enum Answer {
     Json(Value),
     Empty,
-    /// Where to send data.
+    /// The URL of an upload session.
     Session(String),
-    /// How many bytes of the data are there.
+    /// The number of bytes received so far.
     Incomplete(usize),
 }
 
@@ -89,16 +90,16 @@ impl Server {
         })
     }
 
-    #[expect(clippy::print_stderr, reason = "the log that was asked for")]
+    #[expect(clippy::print_stderr, reason = "--log prints here")]
     fn record(&self, request: &LoggedRequest) {
         if self.options.log {
             eprintln!("{} {} {}", request.method, request.path, request.body);
         }
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        lock(&self.requests).push(request.clone());
     }
 
     pub fn catalog(&self) -> MutexGuard<'_, Catalog> {
-        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.catalog)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Type {
     Timestamp,
     Date,
     Json,
-    /// What a Parquet map becomes: a record of a repeated record `key_value` of a text `key` and a text `value`.
+    /// The type of a Parquet map: a record with a repeated record `key_value` of a text `key` and a text `value`.
     StringMap,
     /// The same with a FLOAT64 `value`.
     Float64Map,
@@ -33,10 +33,10 @@ impl Type {
         Self::Json,
     ];
 
-    /// The name in GoogleSQL, the legacy name that the API keeps in schemas, and the DuckDB type that holds it.
+    /// The name in GoogleSQL, the legacy name in REST schemas, and the DuckDB type of stored values.
     ///
-    /// A BIGNUMERIC is the integer value * 10^38 in a BIGNUM (arbitrary precision, exact SUM and
-    /// order), since DuckDB's DECIMAL stops at 38 digits. Timestamps are UTC without zone.
+    /// A BIGNUMERIC is stored as the integer value * 10^38 in a BIGNUM (arbitrary precision, exact SUM and order), because
+    /// DuckDB's DECIMAL ends at 38 digits. Timestamps are UTC without zone.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::String => ("STRING", "STRING", "VARCHAR"),
@@ -53,7 +53,7 @@ impl Type {
     }
 
     /// The type of a map's values; `None` for all other types.
-    pub fn of_values(self) -> Option<Self> {
+    pub fn map_value(self) -> Option<Self> {
         match self {
             Self::StringMap => Some(Self::String),
             Self::Float64Map => Some(Self::Float64),
@@ -61,12 +61,12 @@ impl Type {
         }
     }
 
-    /// The type of the maps with such values.
-    pub fn map_of(values: Self) -> Option<Self> {
-        [Self::StringMap, Self::Float64Map].into_iter().find(|map| map.of_values() == Some(values))
+    /// The map type with values of this type.
+    pub fn map_of(value: Self) -> Option<Self> {
+        [Self::StringMap, Self::Float64Map].into_iter().find(|map| map.map_value() == Some(value))
     }
 
-    /// The type of that name with these fields, and whether they are required; `None` for all but maps.
+    /// The map type of a record, and whether keys and values are required; `None` for other records.
     fn of_record(name: &str, fields: &[Value]) -> Option<(Self, [bool; 2])> {
         let [entries] = fields else { return None };
         let [key, value] = entries["fields"].as_array()?.as_slice() else { return None };
@@ -80,7 +80,7 @@ impl Type {
         Self::map_of(value.ty).filter(|_| is_map).map(|map| (map, [key.required, value.required]))
     }
 
-    /// The type of a name in REST schemas or SQL; `None` where the emulator lacks it.
+    /// The type with this name in REST schemas or SQL; `None` where the emulator lacks it.
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.to_ascii_uppercase();
         Self::ALL.into_iter().find(|ty| [ty.sql_name(), ty.rest_name()].contains(&name.as_str()))
@@ -91,17 +91,17 @@ impl Type {
         self.names().1
     }
 
-    /// The name in GoogleSQL, as messages about queries use it.
+    /// The name in GoogleSQL and in messages about queries.
     pub fn sql_name(self) -> &'static str {
         self.names().0
     }
 
-    /// The DuckDB type that holds it.
+    /// The DuckDB type of stored values.
     pub fn duckdb(self) -> &'static str {
         self.names().2
     }
 
-    /// Whether sums and signs apply to it.
+    /// Whether it is a type of numbers.
     pub fn is_number(self) -> bool {
         matches!(self, Self::Int64 | Self::Float64 | Self::BigNumeric)
     }
@@ -119,10 +119,10 @@ pub struct Field {
     pub name: String,
     pub ty: Type,
     pub required: bool,
-    /// Of a map, whether its keys and its values are required.
+    /// For a map: whether keys and values are required.
     pub required_parts: [bool; 2],
     pub description: Option<String>,
-    /// `policyTags`, as given.
+    /// `policyTags`, unchanged.
     pub policy_tags: Option<Value>,
 }
 
@@ -172,7 +172,7 @@ impl Field {
     /// The `TableFieldSchema`.
     pub fn to_rest(&self) -> Value {
         let (name, ty, mode) = (&self.name, self.ty.rest_name(), self.mode());
-        let fields = self.ty.of_values().map(|value| {
+        let fields = self.ty.map_value().map(|value| {
             let parts = [("key", Type::String), ("value", value)].into_iter().zip(self.required_parts);
             let entry = parts.map(|((name, ty), required)| Self { required, ..Self::nullable(name, ty) }.to_rest());
             let entry: Vec<Value> = entry.collect();
@@ -200,7 +200,7 @@ impl Field {
     }
 }
 
-/// Reads a `TableSchema`; names must be unique ignoring case.
+/// Reads a `TableSchema`. Names must be unique, ignoring case.
 pub fn fields_from_rest(schema: &Value) -> Result<Vec<Field>, ApiError> {
     let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let fields = fields.iter().map(Field::from_rest).collect::<Result<Vec<_>, _>>()?;
@@ -222,20 +222,25 @@ pub fn find<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))
 }
 
+/// The quoted names of columns, with commas between them.
+pub fn column_list(fields: &[Field]) -> String {
+    fields.iter().map(|field| quote(&field.name)).collect::<Vec<_>>().join(", ")
+}
+
 /// A quoted DuckDB identifier.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Which differences between a table's schema and a new one are fine.
+/// The allowed differences between the schema of a table and a new schema.
 pub struct Allow {
     /// New nullable columns.
     pub addition: bool,
-    /// Nullable columns that the new schema lacks; the table keeps them.
+    /// The new schema lacks nullable columns of the table.
     pub missing: bool,
 }
 
-/// The columns that the new schema adds; the first difference that is not fine comes back in BigQuery's words.
+/// Returns the columns that the new schema adds. The first difference that is not allowed is an error in BigQuery's words.
 pub fn added_fields(old: &[Field], new: &[Field], allow: &Allow) -> Result<Vec<Field>, String> {
     for old in old {
         let name = &old.name;

@@ -1,16 +1,16 @@
-//! The embedded DuckDB: connections, the one writer at a time, and the functions that BigQuery has
-//! and DuckDB lacks.
+//! The embedded DuckDB: connections, the lock of writers, and the BigQuery functions that DuckDB lacks.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use duckdb::Connection;
 
-use crate::grammar::BIGNUMERIC_MAX;
+use crate::{grammar::BIGNUMERIC_MAX, lock::lock};
 
-/// Functions on the stored forms. A BIGNUMERIC is an integer scaled by 10^38 (see `Type::duckdb`).
-/// `error()` stops the statement, as a failed CAST does in BigQuery. A macro's argument is copied to every place that
-/// names it: by way of a list of one it is computed once, and nested calls do not multiply. ALTER TABLE takes no lambda,
-/// so the two that it needs do without.
+/// Functions on stored values. A BIGNUMERIC is an integer scaled by 10^38 (see `Type::duckdb`). `error()` ends the
+/// statement, as a failed CAST does in BigQuery.
+///
+/// DuckDB copies a macro's argument to every place that uses it. `list_transform([x], ...)` computes the argument once, so
+/// that nested calls do not multiply. ALTER TABLE does not accept lambdas: the two macros that it needs use none.
 const MACROS: &str = r"
 CREATE MACRO bq_int64_bignumeric(x) AS (x::VARCHAR || repeat('0', 38))::BIGNUM;
 CREATE MACRO bq_bignumeric_text(x) AS
@@ -53,29 +53,30 @@ SET GLOBAL TimeZone = 'UTC';
 /// The database.
 pub struct Warehouse {
     root: Mutex<Connection>,
-    /// Held while something changes, so that DuckDB never refuses a transaction for a conflict.
+    /// Locked during each change, so that DuckDB never refuses a transaction because of a conflict.
     writer: Mutex<()>,
 }
 
 impl Warehouse {
-    /// A new database in memory.
+    /// Creates a database in memory.
     pub fn open() -> duckdb::Result<Self> {
         let root = Connection::open_in_memory()?;
         root.execute_batch(&MACROS.replace("MAX", BIGNUMERIC_MAX))?;
         Ok(Self { root: Mutex::new(root), writer: Mutex::new(()) })
     }
 
-    /// A connection of its own: reads through it see whole transactions only.
+    /// A new connection. Its reads see only whole transactions.
     pub fn connect(&self) -> duckdb::Result<Connection> {
-        self.root.lock().unwrap_or_else(PoisonError::into_inner).try_clone()
+        lock(&self.root).try_clone()
     }
 
-    /// The right to change tables; one at a time. Taken before the catalog's lock, never after.
+    /// The lock of writers. Take it before the catalog's lock, never after.
     pub fn writer(&self) -> MutexGuard<'_, ()> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.writer)
     }
 
-    /// Runs statements in one transaction and returns how many rows the first one changed; rolls back on the first error.
+    /// Runs statements in one transaction and rolls back on the first error. Returns the number of rows that the first
+    /// statement changed.
     pub fn transaction(connection: &Connection, statements: &[String]) -> duckdb::Result<usize> {
         connection.execute_batch("BEGIN")?;
         let mut changed = None;
@@ -92,10 +93,10 @@ impl Warehouse {
         Ok(changed.unwrap_or(0))
     }
 
-    /// All rows of a query whose columns are all texts.
+    /// All rows of a query. Its columns must be text.
     pub fn rows(connection: &Connection, sql: &str) -> duckdb::Result<Vec<Vec<Option<String>>>> {
-        // DuckDB leaves out a condition that holds for all rows when the statement is prepared: without a transaction
-        // around both, it would meet the rows that another connection adds until it runs (seen on 1.5.6).
+        // At `prepare`, DuckDB drops a condition that is true for all rows. Without a transaction around both calls, the
+        // query would also return rows that another connection adds before it runs (seen on 1.5.6).
         let transaction = connection.unchecked_transaction()?;
         let mut statement = transaction.prepare(sql)?;
         let mut rows = statement.query([])?;

@@ -1,4 +1,5 @@
-//! The header of a CSV file. The input's first byte says how the rest is compressed, the second how much of it is read.
+//! The header of a CSV file. The first byte of the input selects the compression of the rest, the second how much is read
+//! first.
 #![no_main]
 
 use std::{collections::HashSet, io::Write};
@@ -21,8 +22,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let (from_head, from_whole) = (header(from_head), header(whole.clone()));
     match (&from_head, &from_whole) {
-        (Ok(first), Ok(whole)) => assert_eq!(first, whole, "the head tells the same as the file"),
-        // What follows the head may be broken, but plain text has nothing to break.
+        (Ok(first), Ok(whole)) => assert_eq!(first, whole, "the head has the same header as the file"),
+        // The rest of a gzip file may be damaged. The rest of plain text cannot be.
         (Ok(_), Err(error)) => assert!(is_gzip, "{error}"),
         _ => {}
     }
@@ -44,13 +45,13 @@ fn check_names(header: &CsvHeader) {
         assert!(name.chars().all(legal) && !name.starts_with(|c: char| c.is_ascii_digit()), "{name}");
         assert!((1..=300).contains(&name.len()), "{name}");
     }
-    let turned: Vec<String> = header.columns.iter().rev().cloned().collect();
-    let turned = column_names(&turned).expect("an order of columns is no reason to refuse them");
-    assert!(turned.iter().rev().eq(&names), "the order of columns has a say in their names");
+    let reversed: Vec<String> = header.columns.iter().rev().cloned().collect();
+    let reversed = column_names(&reversed).expect("columns are accepted in any order");
+    assert!(reversed.iter().rev().eq(&names), "the names do not depend on the order of columns");
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).expect("memory takes everything");
-    encoder.finish().expect("memory takes everything")
+    encoder.write_all(bytes).expect("a write to memory succeeds");
+    encoder.finish().expect("a write to memory succeeds")
 }

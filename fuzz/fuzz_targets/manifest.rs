@@ -1,4 +1,4 @@
-//! A manifest of any format: the first line of the input is its key, the rest its bytes.
+//! A manifest of any format. The first line of the input is its key, the rest its bytes.
 #![no_main]
 
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use finops_core::formats::{Format, aws_cur::AwsCur, aws_data_exports::AwsDataExports, azure::Azure};
 use libfuzzer_sys::fuzz_target;
 
-/// Keys of manifests, for inputs without one.
+/// Keys of manifests, for inputs that do not begin with one.
 const USUAL: [(&dyn Format, &str); 3] = [
     (&AwsCur, "cur/cost-and-usage/20250901-20251001/cost-and-usage-Manifest.json"),
     (&AwsDataExports, "cur/daily/metadata/BILLING_PERIOD=2025-09/2025-10-01T06:00:00.000Z-a/daily-Manifest.json"),

@@ -1,4 +1,4 @@
-//! The footer of a Parquet file. The input is its metadata, and then once more the whole end of a file.
+//! The footer of a Parquet file. The input is read as metadata, and as the complete end of a file.
 #![no_main]
 
 use finops_core::files::parquet_footer::{FooterError, read_footer};
@@ -13,8 +13,8 @@ fuzz_target!(|data: &[u8]| {
     let whole = read_footer(&file, length);
     assert!(!matches!(whole, Err(FooterError::Incomplete(_))), "there is no more to read");
     let Ok(footer) = whole else { return };
-    assert_eq!(read_footer(&file[data.len()..], length), Err(FooterError::Incomplete(length)), "it says what it lacks");
-    // What stands before the metadata has no say.
+    assert_eq!(read_footer(&file[data.len()..], length), Err(FooterError::Incomplete(length)), "it reports the missing length");
+    // Bytes before the metadata do not matter.
     let preceded = [b"PAR1", file.as_slice()].concat();
     assert_eq!(read_footer(&preceded, length + 4).as_ref(), Ok(&footer));
 });

@@ -1,31 +1,31 @@
-//! Exact amounts of money and of usage: whole numbers of 10^-18, so that sums never round.
+//! Exact amounts of money and of usage: multiples of 10^-18, so that sums never round.
 
 use std::{fmt, ops::AddAssign};
 
 use fastrand::Rng;
 
-/// Digits behind the point.
+/// Digits after the point.
 pub(crate) const SCALE: u32 = 18;
 const UNIT: u128 = 10_u128.pow(SCALE);
-/// Below a millionth, .NET's and Java's decimals are written with an exponent.
+/// .NET and Java write decimals below a millionth with an exponent.
 const PLAIN_FROM: u128 = UNIT / 1_000_000;
 
-/// An exact decimal, shown plainly and without trailing zeros.
+/// An exact decimal. It displays without exponent and without trailing zeros.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Amount(i128);
 
 impl Amount {
-    /// So many times 10^-12.
+    /// `count` times 10^-12.
     pub const fn trillionths(count: i128) -> Self {
         Self(count * 1_000_000)
     }
 
-    /// A positive amount below 100,000, with at most nine digits, which a double tells apart.
+    /// A positive amount below 100,000 with at most nine digits, which a double represents without ambiguity.
     pub fn short(rng: &mut Rng) -> Self {
         Self(rng.i128(1..1_000_000_000) * 10_i128.pow(rng.u32(6..=14)))
     }
 
-    /// A positive amount below 100,000 with up to 18 digits behind the point, which no double holds.
+    /// A positive amount below 100,000 with up to 18 digits after the point, too many for a double.
     pub fn long(rng: &mut Rng) -> Self {
         Self(rng.i128(1..100_000_000_000_000_000) * 10_i128.pow(rng.u32(0..=6)))
     }
@@ -34,7 +34,7 @@ impl Amount {
         Self(-self.0)
     }
 
-    /// Unscaled, as a Parquet DECIMAL(38,18) holds it.
+    /// The unscaled integer of a Parquet DECIMAL(38,18).
     pub fn to_be_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
     }
@@ -44,7 +44,7 @@ impl Amount {
         self.to_string().parse().expect("a plain decimal is a number")
     }
 
-    /// As CSV has it: `1.5E-7`, but `0.0000015`.
+    /// The text in CSV: `1.5E-7`, but `0.0000015`.
     pub fn to_csv(self) -> String {
         let units = self.0.unsigned_abs();
         if units == 0 || units >= PLAIN_FROM {
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_written_plainly_or_with_an_exponent_where_they_are_tiny() {
+    fn small_amounts_are_written_with_an_exponent() {
         for (units, plain, csv) in [
             (0, "0", "0"),
             (1, "0.000000000000000001", "1E-18"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_decimal_of_a_short_amounts_double_is_the_amount() {
+    fn a_short_amount_is_the_shortest_decimal_of_its_double() {
         let mut rng = Rng::with_seed(1);
         for _ in 0..1_000 {
             let amount = Amount::short(&mut rng);

@@ -1,16 +1,16 @@
-//! Places and manifests of AWS's Cost and Usage Reports, version 1.
+//! Paths and manifests of AWS's Cost and Usage Reports, version 1.
 
 use serde_json::{Value, json};
 
 use crate::{
     column::Values,
-    export::{DataFile, Export, Format, Layout, ManifestForm, Place},
+    export::{DataFile, Export, Format, Layout, ManifestForm, RunPaths},
     month::Run,
 };
 
-pub(crate) fn place(export: &Export, run: &Run) -> Place {
+pub(crate) fn paths(export: &Export, run: &Run) -> RunPaths {
     let Export { name, layout, format, .. } = export;
-    // Of the two forms of an assembly id one is seen with CSV and the other with Parquet.
+    // An assembly id has two forms: one is seen with CSV, the other with Parquet.
     let id = match format {
         Format::Parquet => run.submitted.strftime("%Y%m%dT%H%M%SZ").to_string(),
         _ => export.uuid(&format!("assembly/{}/{}", run.month, run.number)),
@@ -23,14 +23,14 @@ pub(crate) fn place(export: &Export, run: &Run) -> Place {
     };
     let manifest = |folder: &str| format!("{folder}/{name}-Manifest.json");
     let copy = (*layout == Layout::Versioned).then(|| manifest(&data));
-    Place { manifests: [manifest(&period)].into_iter().chain(copy).collect(), data, execution_id: Some(id) }
+    RunPaths { manifests: [manifest(&period)].into_iter().chain(copy).collect(), data, execution_id: Some(id) }
 }
 
 fn compact(day: jiff::civil::Date) -> String {
     day.strftime("%Y%m%d").to_string()
 }
 
-pub(crate) fn manifest(export: &Export, run: &Run, place: &Place, files: &[DataFile]) -> Value {
+pub(crate) fn manifest(export: &Export, run: &Run, paths: &RunPaths, files: &[DataFile]) -> Value {
     let parquet = export.format == Format::Parquet;
     let column_type = |values: &Values| match values {
         Values::Amount(_) if parquet => "DOUBLE",
@@ -52,7 +52,7 @@ pub(crate) fn manifest(export: &Export, run: &Run, place: &Place, files: &[DataF
     let moment = |day| compact(day) + "T000000.000Z";
     let form = if parquet { ["Parquet", "Parquet"] } else { ["GZIP", "text/csv"] };
     json!({
-        "assemblyId": place.execution_id,
+        "assemblyId": paths.execution_id,
         "account": "210987654321",
         "columns": columns.collect::<Vec<_>>(),
         "charset": "UTF-8",

@@ -1,16 +1,16 @@
-//! Places and manifests of AWS Data Exports.
+//! Paths and manifests of AWS Data Exports.
 
 use serde_json::{Value, json};
 
 use crate::{
     column::Values,
     dialect::Dialect,
-    export::{DataFile, Export, Layout, ManifestForm, Place},
+    export::{DataFile, Export, Layout, ManifestForm, RunPaths},
     month::Run,
 };
 
-pub(crate) fn place(export: &Export, run: &Run) -> Place {
-    // FOCUS has the folder in lower case.
+pub(crate) fn paths(export: &Export, run: &Run) -> RunPaths {
+    // The folder of a FOCUS export is in lower case.
     let key = if export.dialect == Dialect::AwsCur2 { "BILLING_PERIOD" } else { "billing_period" };
     let id = export.uuid(&format!("execution/{}/{}", run.month, run.number));
     let (run_name, folder) = match export.layout {
@@ -21,14 +21,14 @@ pub(crate) fn place(export: &Export, run: &Run) -> Place {
         _ => (None, String::new()),
     };
     let within = |kind: &str| format!("{}/{kind}/{key}={}{folder}", export.name, run.month);
-    Place {
+    RunPaths {
         data: within("data"),
         manifests: vec![format!("{}/{}-Manifest.json", within("metadata"), export.name)],
         execution_id: if export.manifest == ManifestForm::Full { Some(id) } else { run_name },
     }
 }
 
-pub(crate) fn manifest(export: &Export, place: &Place, files: &[DataFile]) -> Value {
+pub(crate) fn manifest(export: &Export, paths: &RunPaths, files: &[DataFile]) -> Value {
     let column_type = |values: &Values| match values {
         Values::Text(_) | Values::Flag(_) => "string",
         Values::Amount(_) => "double",
@@ -45,7 +45,7 @@ pub(crate) fn manifest(export: &Export, place: &Place, files: &[DataFile]) -> Va
         "additionalOutputFiles": [],
     });
     if export.manifest == ManifestForm::Full {
-        manifest["executionId"] = json!(place.execution_id);
+        manifest["executionId"] = json!(paths.execution_id);
     }
     manifest
 }

@@ -1,18 +1,18 @@
-//! Places and manifests of Azure Cost Management exports.
+//! Paths and manifests of Azure Cost Management exports.
 
 use serde_json::{Value, json};
 
 use crate::{
-    export::{DataFile, Export, Format, Layout, ManifestForm, Place},
+    export::{DataFile, Export, Format, Layout, ManifestForm, RunPaths},
     month::Run,
 };
 
-/// Folder of the exports in the storage account; a mirror may have them elsewhere.
+/// Folder of the exports in the storage account. A mirror may use another folder.
 const ROOT: &str = "finance";
 
-pub(crate) fn place(export: &Export, run: &Run) -> Place {
+pub(crate) fn paths(export: &Export, run: &Run) -> RunPaths {
     let overwrites = matches!(export.layout, Layout::Overwritten | Layout::Flat);
-    // Where runs overwrite each other, all of a month have the same id.
+    // Runs that overwrite each other have the same id for the whole month.
     let number = if overwrites { 0 } else { run.number };
     let id = export.uuid(&format!("run/{}/{number}", run.month));
     let minute = run.submitted.strftime("%Y%m%d%H%M");
@@ -25,10 +25,10 @@ pub(crate) fn place(export: &Export, run: &Run) -> Place {
     let (first, last) = (run.month.first_day(), run.month.last_day());
     let data = format!("{}/{}-{}{folders}", export.name, first.strftime("%Y%m%d"), last.strftime("%Y%m%d"));
     let file = if export.manifest == ManifestForm::Underscored { "_manifest.json" } else { "manifest.json" };
-    Place { manifests: vec![format!("{data}/{file}")], data, execution_id: Some(id) }
+    RunPaths { manifests: vec![format!("{data}/{file}")], data, execution_id: Some(id) }
 }
 
-pub(crate) fn manifest(export: &Export, run: &Run, place: &Place, files: &[DataFile]) -> Value {
+pub(crate) fn manifest(export: &Export, run: &Run, paths: &RunPaths, files: &[DataFile]) -> Value {
     let full = export.manifest == ManifestForm::Full;
     let overwrites = matches!(export.layout, Layout::Overwritten | Layout::Flat);
     let blobs = files.iter().map(|file| {
@@ -59,7 +59,7 @@ pub(crate) fn manifest(export: &Export, run: &Run, place: &Place, files: &[DataF
         "runInfo": {
             "executionType": "Scheduled",
             "submittedTime": run.submitted.strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string(),
-            "runId": place.execution_id,
+            "runId": paths.execution_id,
             "startDate": run.month.first_day().strftime("%Y-%m-%dT00:00:00").to_string(),
             "endDate": run.until.strftime("%Y-%m-%dT00:00:00Z").to_string(),
         },

@@ -1,28 +1,28 @@
-//! A column of a dialect: what the files and the table call it, and what a line has in it.
+//! A column of a dialect: its names in files and table, and its values.
 
 use jiff::civil::{Date, DateTime};
 use serde::Serialize;
 
 use crate::{amount::Amount, line::Line};
 
-/// A column's type in the table, as the providers document it.
+/// The type of a column in the table, as the providers document it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ColumnType {
-    /// Text, also that of a JSON object.
+    /// Text; also the text of a JSON object.
     String,
     /// An exact decimal.
     Decimal,
-    /// A moment in UTC.
+    /// A timestamp in UTC.
     Timestamp,
     /// A calendar day.
     Date,
 }
 
-/// What a line has in a column.
+/// The values of a column.
 #[derive(Clone, Copy)]
 pub(crate) enum Values {
-    /// Where it is empty, there is none.
+    /// An empty text means no value.
     Text(fn(&Line) -> String),
     Amount(fn(&Line) -> Amount),
     Moment(fn(&Line) -> DateTime),
@@ -34,18 +34,18 @@ pub(crate) enum Values {
 
 #[derive(Clone, Copy)]
 pub(crate) struct Column {
-    /// In the files.
+    /// The name in CSV files.
     pub header: &'static str,
-    /// In the table.
+    /// The name in the table.
     pub name: &'static str,
     pub values: Values,
 }
 
 impl Column {
-    /// The table's type.
+    /// The type in the table.
     pub fn column_type(&self) -> ColumnType {
         match self.values {
-            // A number in the first version and text since.
+            // A number in the first version, text since then.
             Values::Amount(_) if self.name == "x_PartnerCreditRate" => ColumnType::String,
             Values::Text(_) | Values::Flag(_) | Values::TextMap(_) | Values::AmountMap(_) => ColumnType::String,
             Values::Amount(_) => ColumnType::Decimal,
@@ -54,7 +54,7 @@ impl Column {
         }
     }
 
-    /// The same, with another name in the table than in the files.
+    /// The same column with another name in the table.
     pub const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }
@@ -64,30 +64,30 @@ const fn column(name: &'static str, values: Values) -> Column {
     Column { header: name, name, values }
 }
 
-pub(crate) const fn text(name: &'static str, of: fn(&Line) -> String) -> Column {
-    column(name, Values::Text(of))
+pub(crate) const fn text(name: &'static str, get: fn(&Line) -> String) -> Column {
+    column(name, Values::Text(get))
 }
 
-pub(crate) const fn amount(name: &'static str, of: fn(&Line) -> Amount) -> Column {
-    column(name, Values::Amount(of))
+pub(crate) const fn amount(name: &'static str, get: fn(&Line) -> Amount) -> Column {
+    column(name, Values::Amount(get))
 }
 
-pub(crate) const fn moment(name: &'static str, of: fn(&Line) -> DateTime) -> Column {
-    column(name, Values::Moment(of))
+pub(crate) const fn moment(name: &'static str, get: fn(&Line) -> DateTime) -> Column {
+    column(name, Values::Moment(get))
 }
 
-pub(crate) const fn day(name: &'static str, of: fn(&Line) -> Date) -> Column {
-    column(name, Values::Day(of))
+pub(crate) const fn day(name: &'static str, get: fn(&Line) -> Date) -> Column {
+    column(name, Values::Day(get))
 }
 
-pub(crate) const fn flag(name: &'static str, of: fn(&Line) -> bool) -> Column {
-    column(name, Values::Flag(of))
+pub(crate) const fn flag(name: &'static str, get: fn(&Line) -> bool) -> Column {
+    column(name, Values::Flag(get))
 }
 
-pub(crate) const fn text_map(name: &'static str, of: fn(&Line) -> Vec<(&'static str, String)>) -> Column {
-    column(name, Values::TextMap(of))
+pub(crate) const fn text_map(name: &'static str, get: fn(&Line) -> Vec<(&'static str, String)>) -> Column {
+    column(name, Values::TextMap(get))
 }
 
-pub(crate) const fn amount_map(name: &'static str, of: fn(&Line) -> Vec<(&'static str, Amount)>) -> Column {
-    column(name, Values::AmountMap(of))
+pub(crate) const fn amount_map(name: &'static str, get: fn(&Line) -> Vec<(&'static str, Amount)>) -> Column {
+    column(name, Values::AmountMap(get))
 }

@@ -13,7 +13,7 @@ use crate::{
     line::Line,
 };
 
-/// How a dialect writes CSV. Formats are those of strftime.
+/// The CSV form of a dialect. Formats are those of strftime.
 #[derive(Clone, Copy)]
 pub(crate) struct CsvForm {
     pub gzip: bool,
@@ -23,7 +23,7 @@ pub(crate) struct CsvForm {
     pub moment: &'static str,
 }
 
-/// Writes the lines under a header.
+/// Writes the line items below a header.
 pub(crate) fn write(
     file: File,
     form: CsvForm,
@@ -32,7 +32,7 @@ pub(crate) fn write(
 ) -> io::Result<()> {
     let file = BufWriter::new(file);
     if form.gzip {
-        // Without a file name and with no time, the header is always the same.
+        // Without file name and time, the gzip header is always the same.
         let encoder = write_text(GzEncoder::new(file, Compression::fast()), form, columns, lines)?;
         encoder.finish()?.flush()
     } else {
@@ -59,18 +59,18 @@ fn write_text<W: Write>(
 
 fn field(column: &Column, form: CsvForm, line: &Line) -> String {
     match column.values {
-        Values::Text(of) => of(line),
-        Values::Amount(of) => of(line).to_csv(),
-        Values::Moment(of) => of(line).strftime(form.moment).to_string(),
-        Values::Day(of) => of(line).strftime(form.day).to_string(),
-        Values::Flag(of) => (if of(line) { "True" } else { "False" }).to_owned(),
-        Values::TextMap(of) => json_object(of(line).into_iter().map(|(key, value)| (key, json_text(&value)))),
-        Values::AmountMap(of) => json_object(of(line).into_iter().map(|(key, value)| (key, value.to_string()))),
+        Values::Text(get) => get(line),
+        Values::Amount(get) => get(line).to_csv(),
+        Values::Moment(get) => get(line).strftime(form.moment).to_string(),
+        Values::Day(get) => get(line).strftime(form.day).to_string(),
+        Values::Flag(get) => (if get(line) { "True" } else { "False" }).to_owned(),
+        Values::TextMap(get) => json_object(get(line).into_iter().map(|(key, value)| (key, json_text(&value)))),
+        Values::AmountMap(get) => json_object(get(line).into_iter().map(|(key, value)| (key, value.to_string()))),
     }
 }
 
-/// The text of a JSON object; the values are JSON already.
-pub(crate) fn json_object(entries: impl Iterator<Item = (&'static str, String)>) -> String {
+/// The text of a JSON object. The values must be JSON.
+fn json_object(entries: impl Iterator<Item = (&'static str, String)>) -> String {
     let members: Vec<String> = entries.map(|(key, value)| format!("{}:{value}", json_text(key))).collect();
     format!("{{{}}}", members.join(","))
 }

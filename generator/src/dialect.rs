@@ -1,4 +1,4 @@
-//! The dialects, and what tells their files apart.
+//! The dialects, and the differences between their files.
 
 use csv::Terminator;
 
@@ -10,7 +10,7 @@ use crate::{
     parquet_file::ParquetForm,
 };
 
-/// What is exported, and by whom.
+/// Provider and type of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Dialect {
     /// AWS Cost and Usage Report, version 1.
@@ -37,7 +37,7 @@ pub enum Dialect {
     /// Azure, FOCUS `1.0`.
     #[value(name = "azure-focus-1.0")]
     AzureFocus10,
-    /// Azure, FOCUS `1.0r2`: as 1.0, with seconds in its moments.
+    /// Azure, FOCUS `1.0r2`: like 1.0, with seconds in its timestamps.
     #[value(name = "azure-focus-1.0r2")]
     AzureFocus10r2,
     /// Azure, FOCUS `1.2-preview`.
@@ -54,7 +54,7 @@ use Dialect::{
 };
 
 impl Dialect {
-    /// All of them.
+    /// All dialects.
     pub const ALL: [Self; 13] = [
         AwsCur,
         AwsCur2,
@@ -71,12 +71,12 @@ impl Dialect {
         AzureFocus12,
     ];
 
-    /// Whether Azure exports it, not AWS.
+    /// Whether the provider is Azure, not AWS.
     pub fn is_azure(self) -> bool {
         !matches!(self, AwsCur | AwsCur2 | AwsFocus10 | AwsFocus12)
     }
 
-    /// The formats that its provider offers.
+    /// The formats that the provider offers.
     pub fn formats(self) -> &'static [Format] {
         if self.is_azure() {
             &[Format::Csv, Format::CsvGzip, Format::Parquet]
@@ -85,7 +85,7 @@ impl Dialect {
         }
     }
 
-    /// The layouts that its provider has, or had.
+    /// The layouts that the provider has, or had.
     pub fn layouts(self) -> &'static [Layout] {
         if self.is_azure() {
             &[Layout::Versioned, Layout::ByRun, Layout::ByMinute, Layout::Overwritten, Layout::Flat]
@@ -140,7 +140,7 @@ impl Dialect {
             line_end: if azure { Terminator::CRLF } else { Terminator::Any(b'\n') },
             day: if export.iso_dates { "%Y-%m-%d" } else { "%m/%d/%Y" },
             moment: match self {
-                // Microsoft's page on the schema says of 1.0r2 that it added the seconds.
+                // Seconds came with 1.0r2 (Microsoft's page on the schema).
                 AzureFocus10Preview | AzureFocus10 => "%Y-%m-%dT%H:%MZ",
                 AwsCur2 | AwsFocus10 | AwsFocus12 => "%Y-%m-%dT%H:%M:%S.000Z",
                 _ => "%Y-%m-%dT%H:%M:%SZ",

@@ -1,4 +1,4 @@
-//! An export, and what it says of a delivery that it wrote.
+//! An export, and the report of a delivery.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::{
     parquet_file,
 };
 
-/// The form of the data files.
+/// The format of the data files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Format {
     /// Plain CSV. Azure only.
@@ -27,56 +27,55 @@ pub enum Format {
     Parquet,
 }
 
-/// Where a run's files lie below the folder of its month.
+/// The folders of a run's files below the folder of its month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Layout {
-    /// Each run has a folder of its own; Azure's is `<yyyyMMddHHmm>/<run id>/`.
+    /// Each run has its own folder; Azure's is `<yyyyMMddHHmm>/<run id>/`.
     Versioned,
     /// Each run has a folder `<run id>/`. Azure only.
     ByRun,
     /// Each run has a folder `<yyyyMMddHHmm>/`. Azure only.
     ByMinute,
-    /// Each run overwrites the one before; Azure's in one folder `<run id>/`. With Parquet, AWS's CUR v1 has folders for
-    /// Athena.
+    /// Each run overwrites the previous one; Azure's in one folder `<run id>/`. Parquet of AWS's CUR v1 has folders for Athena.
     Overwritten,
-    /// Each run overwrites the one before, in the month's folder itself. Azure only.
+    /// Each run overwrites the previous one, in the folder of the month. Azure only.
     Flat,
 }
 
-/// How much the manifest tells.
+/// The properties of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum ManifestForm {
-    /// All that is known to occur.
+    /// All known properties.
     Full,
-    /// What some lack is missing: types of columns (CUR v1), the execution id (Data Exports), versions and totals (Azure,
-    /// whose blob names also begin with a space).
+    /// Without properties that some manifests lack: types of columns (CUR v1), the execution id (Data Exports), versions and
+    /// totals (Azure). Azure's blob names also begin with a space.
     Sparse,
-    /// As sparse, and called `_manifest.json`. Azure only.
+    /// Like `Sparse`, in a file called `_manifest.json`. Azure only.
     Underscored,
 }
 
 /// One configured export. Equal exports write equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
-    /// What is exported, and by whom.
+    /// Provider and type of the export.
     pub dialect: Dialect,
-    /// The form of the data files.
+    /// The format of the data files.
     pub format: Format,
-    /// Where they lie.
+    /// The folders of a run's files.
     pub layout: Layout,
-    /// How much the manifest tells.
+    /// The properties of the manifest.
     pub manifest: ManifestForm,
-    /// Its name, and that of its folder.
+    /// The name of the export and of its folder.
     pub name: String,
-    /// What all amounts and ids follow from.
+    /// The seed of all amounts and ids.
     pub seed: u64,
     /// Rows of a whole month.
     pub rows: usize,
-    /// Files that the rows are spread over.
+    /// Number of data files of a delivery.
     pub parts: usize,
-    /// Currencies of the rows, in turn; an empty one leaves the field empty.
+    /// Currencies of the rows, in turn. An empty text leaves the field empty.
     pub currencies: Vec<String>,
-    /// Whether every third row belongs to the billing period before.
+    /// Whether every third row belongs to the previous billing period.
     pub two_periods: bool,
     /// Whether Azure's CSV files begin with a byte order mark.
     pub byte_order_mark: bool,
@@ -87,46 +86,46 @@ pub struct Export {
 /// A data file of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DataFile {
-    /// Below the folder that was delivered to.
+    /// The path below the folder of the delivery.
     pub path: String,
-    /// Its size.
+    /// The size of the file.
     pub bytes: u64,
-    /// Its rows.
+    /// The number of rows.
     pub rows: usize,
 }
 
-/// What a loader should find.
+/// The figures of a delivery, which a loader must find.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivered {
     /// The month, `2025-09`.
     pub billing_period: String,
-    /// The manifest that counts, below the folder that was delivered to.
+    /// The path of the manifest below the folder of the delivery, not of its copies.
     pub manifest: String,
-    /// AWS's assembly or execution id or else the run's folder, Azure's run id; `None` where nothing tells.
+    /// AWS's assembly or execution id, or else the run's folder; Azure's run id. `None` where the delivery has none.
     pub execution_id: Option<String>,
     /// The last day covered.
     pub until: Date,
     /// The data files.
     pub files: Vec<DataFile>,
-    /// Rows of all of them.
+    /// The rows of all files.
     pub rows: usize,
-    /// The exact cost of all of them: currency to amount as plain decimal text, without trailing zeros.
+    /// The exact cost of all files by currency, as plain decimal text without trailing zeros.
     pub cost: BTreeMap<String, String>,
-    /// The table's columns, in the files' order.
+    /// The columns of the table, in the order of the files.
     pub columns: Vec<(&'static str, ColumnType)>,
 }
 
-/// Where a run's files lie, below the folder that is delivered to.
-pub(crate) struct Place {
-    /// Folder of the data files.
+/// The paths of a run below the folder of the delivery.
+pub(crate) struct RunPaths {
+    /// The folder of the data files.
     pub data: String,
-    /// The manifest that counts, then its copies.
+    /// The manifest, then its copies.
     pub manifests: Vec<String>,
     pub execution_id: Option<String>,
 }
 
 impl Export {
-    /// The export called `daily` with 20 rows of USD a month in one file each, every run kept, and nothing unusual.
+    /// An export `daily` with 20 rows of USD a month, in one file, with a folder for each run.
     pub fn new(dialect: Dialect, format: Format) -> Self {
         Self {
             dialect,
@@ -144,19 +143,19 @@ impl Export {
         }
     }
 
-    /// Writes a run below `folder`, which holds the export's own folder: data files first, then the manifest.
+    /// Writes a run into the export's own folder below `folder`: data files first, then the manifest.
     ///
     /// # Errors
-    /// Where the provider has no such export, or files cannot be written.
+    /// Fails where the provider has no such export, or files cannot be written.
     pub fn deliver(&self, folder: &Path, run: &Run) -> io::Result<Delivered> {
         self.check()?;
-        let place = self.place(run);
+        let paths = self.paths(run);
         let rows = self.rows_of(run);
         let columns = self.dialect.columns();
         let mut lines = Lines::new(self, run);
         let mut files = Vec::with_capacity(self.parts);
         for part in 0..self.parts {
-            let path = format!("{}/{}", place.data, self.file_name(part));
+            let path = format!("{}/{}", paths.data, self.file_name(part));
             let count = rows * (part + 1) / self.parts - rows * part / self.parts;
             let file = create(&folder.join(&path))?;
             let lines = lines.by_ref().take(count);
@@ -166,14 +165,14 @@ impl Export {
             }
             files.push(DataFile { bytes: fs::metadata(folder.join(&path))?.len(), path, rows: count });
         }
-        let manifest = format!("{:#}\n", self.manifest_of(run, &place, &files));
-        for path in &place.manifests {
+        let manifest = format!("{:#}\n", self.manifest_of(run, &paths, &files));
+        for path in &paths.manifests {
             create(&folder.join(path))?.write_all(manifest.as_bytes())?;
         }
         Ok(Delivered {
             billing_period: run.month.to_string(),
-            manifest: place.manifests[0].clone(),
-            execution_id: place.execution_id,
+            manifest: paths.manifests[0].clone(),
+            execution_id: paths.execution_id,
             until: run.until,
             files,
             rows,
@@ -185,13 +184,13 @@ impl Export {
     fn check(&self) -> io::Result<()> {
         let dialect = self.dialect;
         let wrong = if !dialect.formats().contains(&self.format) {
-            format!("{dialect:?} does not come as {:?}", self.format)
+            format!("{dialect:?} has no format {:?}", self.format)
         } else if !dialect.layouts().contains(&self.layout) {
-            format!("{dialect:?} does not come in the layout {:?}", self.layout)
+            format!("{dialect:?} has no layout {:?}", self.layout)
         } else if self.manifest == ManifestForm::Underscored && !dialect.is_azure() {
             format!("{dialect:?} has no _manifest.json")
         } else if self.parts == 0 || self.currencies.is_empty() {
-            "an export has at least one part and one currency".to_owned()
+            "an export needs at least one part and one currency".to_owned()
         } else {
             return Ok(());
         };
@@ -203,19 +202,19 @@ impl Export {
         if run.empty { 0 } else { self.rows * of(run.days()) / of(run.month.last_day().day()) }
     }
 
-    fn place(&self, run: &Run) -> Place {
+    fn paths(&self, run: &Run) -> RunPaths {
         match self.dialect {
-            Dialect::AwsCur => aws_cur::place(self, run),
-            dialect if dialect.is_azure() => azure::place(self, run),
-            _ => aws_data_exports::place(self, run),
+            Dialect::AwsCur => aws_cur::paths(self, run),
+            dialect if dialect.is_azure() => azure::paths(self, run),
+            _ => aws_data_exports::paths(self, run),
         }
     }
 
-    fn manifest_of(&self, run: &Run, place: &Place, files: &[DataFile]) -> Value {
+    fn manifest_of(&self, run: &Run, paths: &RunPaths, files: &[DataFile]) -> Value {
         match self.dialect {
-            Dialect::AwsCur => aws_cur::manifest(self, run, place, files),
-            dialect if dialect.is_azure() => azure::manifest(self, run, place, files),
-            _ => aws_data_exports::manifest(self, place, files),
+            Dialect::AwsCur => aws_cur::manifest(self, run, paths, files),
+            dialect if dialect.is_azure() => azure::manifest(self, run, paths, files),
+            _ => aws_data_exports::manifest(self, paths, files),
         }
     }
 
@@ -233,13 +232,13 @@ impl Export {
         format!("{stem}.{ending}")
     }
 
-    /// A seed for what is called `name` within this export: FNV-1a.
+    /// The seed for `name` within this export, by FNV-1a.
     pub(crate) fn seed_of(&self, name: &str) -> u64 {
         let text = format!("{:?}/{}/{}/{name}", self.dialect, self.name, self.seed);
         text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
-    /// A UUID for what is called `name` within this export.
+    /// The UUID for `name` within this export.
     pub(crate) fn uuid(&self, name: &str) -> String {
         let hex = format!("{:032x}", fastrand::Rng::with_seed(self.seed_of(name)).u128(..));
         format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])

@@ -1,5 +1,5 @@
-//! Billing exports as AWS and Azure deliver them, made to measure: data files, manifests, and the figures that a loader
-//! should find in them. Equal settings write equal bytes.
+//! Writes billing exports as AWS and Azure deliver them: data files and manifests. Reports the figures that a loader must
+//! find in them. Equal settings write equal bytes.
 //!
 //! ```
 //! use billing_exports::{Dialect, Export, Format, Run};

@@ -1,4 +1,4 @@
-//! The lines of a bill, before a dialect gives them columns.
+//! Line items, before a dialect writes them as columns.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use jiff::{
 
 use crate::{amount::Amount, export::Export, month::Run};
 
-/// What is billed for, as the two providers call it.
+/// A billed service, with the names of both providers.
 pub(crate) struct Service {
     pub aws_code: &'static str,
     pub aws_name: &'static str,
@@ -65,7 +65,7 @@ const SERVICES: [Service; 4] = [
     },
 ];
 
-/// Commas, quotes, line ends, letters beyond ASCII, spaces and backslashes, and what looks like something else.
+/// Texts with commas, quotes, line ends, letters beyond ASCII, spaces and backslashes, and texts that look like other values.
 const DESCRIPTIONS: [&str; 10] = [
     "On demand, per hour",
     "Disk of 3.5\" with \"quotes\"",
@@ -82,14 +82,14 @@ const DESCRIPTIONS: [&str; 10] = [
 const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", ""];
 const AZURE_REGIONS: [&str; 3] = ["westeurope", "eastus", ""];
 
-/// What a line is.
+/// The type of a line item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charge {
     Usage,
     Credit,
 }
 
-/// One line.
+/// One line item.
 pub(crate) struct Line {
     pub id: String,
     pub period_start: Date,
@@ -111,7 +111,7 @@ pub(crate) struct Line {
     pub list_cost: Amount,
 }
 
-/// The lines of one delivery, and what those so far cost.
+/// The line items of a delivery, and the cost of those returned so far.
 pub(crate) struct Lines<'a> {
     export: &'a Export,
     run: &'a Run,
@@ -132,12 +132,12 @@ impl<'a> Lines<'a> {
 
     fn line(&mut self, number: usize) -> Line {
         let drawn = self.rng.i8(0..self.run.days());
-        // A later run of Azure's has all days that an earlier one had.
+        // A later run of Azure has all days of an earlier one.
         let by_number = i8::try_from(number % usize::from(self.run.days().unsigned_abs())).unwrap_or_default();
         let day = if self.export.dialect.is_azure() { by_number } else { drawn };
         let day = self.run.month.first_day().saturating_add(day.days());
         let start = day.at(self.rng.i8(0..24), 0, 0, 0);
-        let of_month_before = self.export.two_periods && number % 3 == 2;
+        let in_previous_month = self.export.two_periods && number % 3 == 2;
         let (charge, cost) = match number % 8 {
             2 => (Charge::Credit, self.amount().negated()),
             4 => (Charge::Usage, Amount::trillionths(1)),
@@ -154,8 +154,8 @@ impl<'a> Lines<'a> {
         };
         Line {
             id: format!("{:032x}", self.rng.u128(..)),
-            period_start: if of_month_before { self.run.month.before() } else { self.run.month.first_day() },
-            period_end: if of_month_before { self.run.month.first_day() } else { self.run.month.end() },
+            period_start: if in_previous_month { self.run.month.previous() } else { self.run.month.first_day() },
+            period_end: if in_previous_month { self.run.month.first_day() } else { self.run.month.end() },
             start,
             end: start.saturating_add(1.hour()),
             account: self.rng.usize(0..3),
@@ -178,7 +178,7 @@ impl<'a> Lines<'a> {
 impl Iterator for Lines<'_> {
     type Item = Line;
 
-    /// There is always one more: how many are taken, the caller decides.
+    /// The iterator never ends; the caller takes as many items as it needs.
     fn next(&mut self) -> Option<Line> {
         let line = self.line(self.next);
         self.next += 1;

@@ -1,4 +1,4 @@
-//! The program `billing-exports`: writes exports to a folder, and tells what is in them.
+//! The program `billing-exports`: writes exports to a folder and reports their figures.
 
 use std::{io, path::PathBuf, process::ExitCode};
 
@@ -11,29 +11,29 @@ Examples:
   billing-exports aws-cur2 exports --months 2025-08,2025-09 --format parquet --rows 100000 --parts 4
   billing-exports azure-actual-enterprise exports --months 2025-09 --format csv --daily --currencies EUR,USD";
 
-/// Writes a billing export as its provider does, with made-up figures, and prints one line of JSON for each delivery:
-/// what a loader should find in it. The same flags write the same bytes.
+/// Writes a billing export as its provider does, with made-up figures. Prints one line of JSON for each delivery, with
+/// the figures that a loader must find. The same flags write the same bytes.
 #[derive(Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 #[command(version, after_help = EXAMPLES)]
 struct Options {
-    /// What is exported, and by whom
+    /// Provider and type of the export
     dialect: Dialect,
-    /// Folder that the export's own folder goes into
+    /// Folder in which the export's own folder is created
     folder: PathBuf,
     /// Billing months
     #[arg(long, value_name = "YYYY-MM", value_delimiter = ',', required = true)]
     months: Vec<Month>,
-    /// Form of the data files
+    /// Format of the data files
     #[arg(long, default_value = "csv-gzip")]
     format: Format,
-    /// Where a run's files lie
+    /// Folders of a run's files
     #[arg(long, default_value = "versioned")]
     layout: Layout,
-    /// How much the manifest tells
+    /// Properties of the manifest
     #[arg(long, default_value = "full")]
     manifest: ManifestForm,
-    /// The export's name
+    /// Name of the export
     #[arg(long, default_value = "daily")]
     name: String,
     /// Rows of a whole month
@@ -42,25 +42,25 @@ struct Options {
     /// Data files of a delivery
     #[arg(long, default_value_t = 1)]
     parts: usize,
-    /// What all amounts and ids follow from
+    /// Seed of all amounts and ids
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Currencies of the rows, in turn
     #[arg(long, value_name = "CODES", value_delimiter = ',', default_value = "USD")]
     currencies: Vec<String>,
-    /// Deliver each whole month so many times
+    /// Number of deliveries of each whole month
     #[arg(long, default_value_t = 1, conflicts_with = "daily")]
     runs: u32,
-    /// Number of the first of these runs: go on where an earlier call ended
+    /// Number of the first of these runs, to continue an earlier call
     #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "daily")]
     first_run: u32,
-    /// Cover each month only until this day of it
+    /// Last day of each month to cover
     #[arg(long, value_name = "DAY", value_parser = clap::value_parser!(i8).range(1..=28), conflicts_with = "daily")]
     until: Option<i8>,
-    /// Deliver each month once a day while it lasts, each time a day more
+    /// Deliver each month once a day, each time with one more day
     #[arg(long)]
     daily: bool,
-    /// Let every third row belong to the billing period before
+    /// Put every third row into the previous billing period
     #[arg(long)]
     two_periods: bool,
     /// Begin Azure's CSV files with a byte order mark
@@ -82,7 +82,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the figures are for the caller")]
+#[expect(clippy::print_stdout, reason = "the caller reads the figures")]
 fn run(options: Options) -> io::Result<()> {
     let export = Export {
         dialect: options.dialect,

@@ -1,4 +1,4 @@
-//! Billing months, and the runs of an export in one.
+//! Billing months, and the runs of an export in a month.
 
 use std::{fmt, str::FromStr};
 
@@ -22,13 +22,13 @@ impl Month {
         self.0.last_of_month()
     }
 
-    /// The first day of the month after.
+    /// The first day of the next month.
     pub fn end(self) -> Date {
         self.0.saturating_add(1.month())
     }
 
-    /// The first day of the month before.
-    pub(crate) fn before(self) -> Date {
+    /// The first day of the previous month.
+    pub(crate) fn previous(self) -> Date {
         self.0.saturating_sub(1.month())
     }
 }
@@ -38,7 +38,7 @@ impl FromStr for Month {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let day = (text.len() == 7).then(|| format!("{text}-01").parse().ok()).flatten();
-        day.map(Self).ok_or_else(|| format!("`{text}` is no month: expected one such as 2025-09"))
+        day.map(Self).ok_or_else(|| format!("`{text}` is not a month: expected a text such as 2025-09"))
     }
 }
 
@@ -53,13 +53,13 @@ impl fmt::Display for Month {
 pub struct Run {
     /// The month.
     pub month: Month,
-    /// Tells the runs of a month apart: each has ids and amounts of its own.
+    /// The number of the run. Each run of a month has its own ids and amounts.
     pub number: u32,
-    /// When the provider began it.
+    /// When the provider started the run.
     pub submitted: DateTime,
-    /// The last day that it covers. The rows grow with the days.
+    /// The last day that the run covers. The number of rows grows with the days.
     pub until: Date,
-    /// Whether it delivers a file without rows.
+    /// Whether the files have no rows.
     pub empty: bool,
 }
 
@@ -69,13 +69,13 @@ impl Run {
         Self::again(month, 1)
     }
 
-    /// The `number`th run of the whole month, one day after another.
+    /// The `number`th run of the whole month. Each comes a day after the one before.
     pub fn again(month: Month, number: u32) -> Self {
         let submitted = month.end().at(12, 1, 25, 516_000_000).saturating_add(i64::from(number).days());
         Self { month, number, submitted, until: month.last_day(), empty: false }
     }
 
-    /// One run each day of the month while it lasts, each covering a day more: what Azure leaves there in a month.
+    /// One run for each day of the month, each covering one more day, as Azure delivers them.
     pub fn daily(month: Month) -> Vec<Self> {
         let run = |day: i8| {
             let until = month.0.saturating_add((day - 1).days());
@@ -89,13 +89,13 @@ impl Run {
         (1..=month.0.days_in_month()).map(run).collect()
     }
 
-    /// The same, covering the month only until this day of it.
+    /// The same run, covering the month until this day.
     #[must_use]
     pub fn until(self, day: i8) -> Self {
         Self { until: self.month.0.saturating_add((day - 1).days()), ..self }
     }
 
-    /// The same without a row.
+    /// The same run without rows.
     #[must_use]
     pub fn without_rows(self) -> Self {
         Self { empty: true, ..self }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_month_is_refused() {
+    fn text_that_is_not_a_month_is_refused() {
         for text in ["2025-13", "2025-9", "2025-09-01", "september", ""] {
             assert!(text.parse::<Month>().is_err(), "{text}");
         }

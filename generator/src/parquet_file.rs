@@ -1,4 +1,4 @@
-//! Parquet files, all columns optional, compressed with Snappy.
+//! Parquet files. All columns are optional; the compression is Snappy.
 
 use std::{fs::File, io, sync::Arc};
 
@@ -22,21 +22,21 @@ use crate::{
     line::Line,
 };
 
-/// Lines held in memory at a time.
+/// Line items in memory at a time.
 const GROUP: usize = 20_000;
 
-/// How a dialect writes Parquet.
+/// The Parquet form of a dialect.
 #[derive(Clone, Copy)]
 pub(crate) struct ParquetForm {
     /// Amounts as DECIMAL(38,18), not as DOUBLE.
     pub decimals: bool,
-    /// Moments, and days at midnight, in micro- and not in milliseconds.
+    /// Timestamps, and days at midnight, in microseconds, not in milliseconds.
     pub micros: bool,
-    /// Columns are called as in the table, not as in CSV.
+    /// Column names as in the table, not as in CSV.
     pub table_names: bool,
 }
 
-/// Writes the lines.
+/// Writes the line items.
 pub(crate) fn write(
     file: File,
     form: ParquetForm,
@@ -90,27 +90,31 @@ type Group<'a> = SerializedRowGroupWriter<'a, File>;
 
 fn write_column(group: &mut Group<'_>, form: ParquetForm, values: Values, lines: &[Line]) -> Result<()> {
     match values {
-        Values::Text(of) => {
-            let texts = lines.iter().map(|line| Some(of(line)).filter(|text| !text.is_empty()));
+        Values::Text(get) => {
+            let texts = lines.iter().map(|line| Some(get(line)).filter(|text| !text.is_empty()));
             write_optional::<ByteArrayType>(group, texts.map(|text| text.map(|text| bytes(&text))))
         }
-        Values::Amount(of) if form.decimals => {
-            let decimals = lines.iter().map(|line| Some(decimal(of(line))));
+        Values::Amount(get) if form.decimals => {
+            let decimals = lines.iter().map(|line| Some(decimal(get(line))));
             write_optional::<FixedLenByteArrayType>(group, decimals)
         }
-        Values::Amount(of) => write_optional::<DoubleType>(group, lines.iter().map(|line| Some(of(line).to_double()))),
-        Values::Moment(of) => write_optional::<Int64Type>(group, lines.iter().map(|line| Some(ticks(form, of(line))))),
-        Values::Day(of) => {
-            let midnights = lines.iter().map(|line| Some(ticks(form, of(line).at(0, 0, 0, 0))));
+        Values::Amount(get) => {
+            write_optional::<DoubleType>(group, lines.iter().map(|line| Some(get(line).to_double())))
+        }
+        Values::Moment(get) => {
+            write_optional::<Int64Type>(group, lines.iter().map(|line| Some(ticks(form, get(line)))))
+        }
+        Values::Day(get) => {
+            let midnights = lines.iter().map(|line| Some(ticks(form, get(line).at(0, 0, 0, 0))));
             write_optional::<Int64Type>(group, midnights)
         }
-        Values::Flag(of) => write_optional::<BoolType>(group, lines.iter().map(|line| Some(of(line)))),
-        Values::TextMap(of) => {
-            let maps: Vec<_> = lines.iter().map(of).collect();
+        Values::Flag(get) => write_optional::<BoolType>(group, lines.iter().map(|line| Some(get(line)))),
+        Values::TextMap(get) => {
+            let maps: Vec<_> = lines.iter().map(get).collect();
             write_maps::<ByteArrayType, _>(group, &maps, |text| bytes(text))
         }
-        Values::AmountMap(of) => {
-            let maps: Vec<_> = lines.iter().map(of).collect();
+        Values::AmountMap(get) => {
+            let maps: Vec<_> = lines.iter().map(get).collect();
             write_maps::<DoubleType, _>(group, &maps, |amount| amount.to_double())
         }
     }
@@ -122,7 +126,7 @@ fn write_optional<T: DataType>(group: &mut Group<'_>, values: impl Iterator<Item
     write_leaf::<T>(group, &present, &levels, None)
 }
 
-/// A map is two columns, keys and values, with levels that say where each map begins and which are empty.
+/// Writes a map as two columns, keys and values. The levels mark the start of each map, and empty maps.
 fn write_maps<T: DataType, V>(
     group: &mut Group<'_>,
     maps: &[Vec<(&'static str, V)>],
@@ -150,7 +154,7 @@ fn write_leaf<T: DataType>(
     definitions: &[i16],
     repetitions: Option<&[i16]>,
 ) -> Result<()> {
-    let mut column = group.next_column()?.expect("the schema has a leaf for each that is written");
+    let mut column = group.next_column()?.expect("the schema has this leaf");
     column.typed::<T>().write_batch(values, Some(definitions), repetitions)?;
     column.close()
 }
@@ -164,6 +168,6 @@ fn decimal(amount: Amount) -> FixedLenByteArray {
 }
 
 fn ticks(form: ParquetForm, moment: DateTime) -> i64 {
-    let instant = moment.to_zoned(TimeZone::UTC).expect("a moment of a bill is within range").timestamp();
+    let instant = moment.to_zoned(TimeZone::UTC).expect("billing timestamps are within range").timestamp();
     if form.micros { instant.as_microsecond() } else { instant.as_millisecond() }
 }

@@ -285,22 +285,8 @@ mod tests {
             version: None,
         };
         let manifest = Manifest {
-            kind: ExportKind::Cur,
-            export_name: "cur".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "a".to_owned(),
-            issued_at: None,
-            scope: None,
-            from: None,
-            covers_until: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
             rows: Some(1),
-            overwrites_previous: false,
-            format: FileFormat::Csv,
-            columns: Vec::new(),
-            files: Vec::new(),
+            ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "a", FileFormat::Csv)
         };
         let delivery = Delivery {
             manifest,

@@ -1,6 +1,6 @@
-"""A proxy that ends TLS itself, so that programs which speak to *.googleapis.com reach the stub beside it.
+"""A proxy that decrypts TLS, so that programs that connect to *.googleapis.com reach the stub.
 
-Nothing leaves the machine: every host that is asked for is the stub. `openssl` makes the CA and the certificate.
+No request leaves the machine: the stub answers for every host. `openssl` creates the CA and the certificate.
 """
 
 import json
@@ -13,7 +13,7 @@ HOSTS = "DNS:googleapis.com,DNS:*.googleapis.com"
 
 
 def certificate(folder):
-    """Makes a CA and a certificate of it for Google's hosts, in files of the folder."""
+    """Creates a CA and its certificate for Google's hosts, in files of the folder."""
 
     def openssl(*arguments):
         subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
@@ -27,7 +27,7 @@ def certificate(folder):
 
 
 class Request(BaseHTTPRequestHandler):
-    """A request inside of the tunnel."""
+    """A request inside the tunnel."""
 
     protocol_version = "HTTP/1.1"
 
@@ -35,7 +35,7 @@ class Request(BaseHTTPRequestHandler):
         host = self.headers["Host"].split(":")[0]
         try:
             status, headers, body = self.server.answer(self.command, host, self.path, self.headers, self.body())
-        except Exception:  # A fault of the stub must be seen, by whoever asked.
+        except Exception:  # The client must see a failure of the stub.
             status, headers, body = error(501, "UNIMPLEMENTED", f"the stub failed: {traceback.format_exc()}")
         self.send_response(status)
         headers = {"Content-Type": "application/json", **headers, "Content-Length": len(body)}
@@ -57,11 +57,11 @@ class Request(BaseHTTPRequestHandler):
         return body
 
     def log_message(self, *_):
-        """What is asked is in requests.jsonl."""
+        """No log: requests.jsonl has the requests."""
 
 
 class Tunnel(BaseHTTPRequestHandler):
-    """What speaks to the proxy itself."""
+    """A request to the proxy itself."""
 
     def do_CONNECT(self):
         self.send_response(200)
@@ -71,11 +71,11 @@ class Tunnel(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, *_):
-        """Nothing."""
+        """No log."""
 
 
 class Proxy(ThreadingHTTPServer):
-    """Gives every request to `answer(method, host, path, headers, body)`, which gives status, headers and body."""
+    """Calls `answer(method, host, path, headers, body)` for every request. It returns status, headers and body."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -88,12 +88,12 @@ class Proxy(ThreadingHTTPServer):
         self.answer = answer
 
     def handle_error(self, request, client_address):
-        """A client that went away is no fault."""
+        """Ignores clients that disconnect."""
 
 
 def error(status, word, message, *details, reason=None):
-    """A body as Google's services give it."""
+    """An error in the form of Google's services."""
     body = {"code": status, "message": message, "status": word, "details": list(details)}
-    # bq reports a crash of its own without.
+    # Without `errors`, bq crashes.
     body["errors"] = [{"reason": reason or word, "message": message, "domain": "global"}]
     return status, {}, json.dumps({"error": body}).encode()

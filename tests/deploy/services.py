@@ -1,4 +1,4 @@
-"""The services, as far as a deployment speaks to them: a function for each method, over a state that is JSON."""
+"""The methods of the services that a deployment calls: a function for each method, on a state that is JSON."""
 
 import base64
 import io
@@ -15,47 +15,47 @@ MOMENT = "2026-01-02T06:00:00Z"
 
 
 class State:
-    """What there is, by its full name."""
+    """The existing objects by full name."""
 
     def __init__(self, things):
         self.things = things
 
     def get(self, name):
-        """The thing, or the answer that it is not there."""
+        """Returns the object, or the error that it is missing."""
         return self.things.get(name) or missing(name)
 
     def create(self, name, thing):
-        """Puts a new thing, or answers that the name is taken."""
+        """Adds an object, or returns the error that the name is taken."""
         if name in self.things:
             return error(409, "ALREADY_EXISTS", f"Requested entity already exists: {name}", reason="duplicate")
         self.things[name] = thing
         return thing
 
     def delete(self, name, answer=None):
-        """Takes it away."""
+        """Removes the object, or returns the error that it is missing."""
         if name not in self.things:
             return missing(name)
         del self.things[name]
         return {} if answer is None else answer
 
     def below(self, begin):
-        """The things whose name begins so and goes on without a /."""
+        """The objects whose names begin with `begin`, without a further /."""
         return [thing for name, thing in self.things.items() if name.startswith(begin) and "/" not in name[len(begin):]]
 
 
 class Request:
-    """What a request holds: the parts of its path, its query, and its body."""
+    """A request: the parts of its path, its query, its headers and its body."""
 
     def __init__(self, parts, query, headers, body):
         self.parts, self.query, self.headers, self.raw = parts, query, headers, body
 
     @property
     def json(self):
-        """The body."""
+        """The body as JSON."""
         return json.loads(self.raw or b"{}")
 
     def masked(self, thing):
-        """The thing, changed where the update mask says so, or whole without one."""
+        """Returns the object with the properties of the update mask replaced; without a mask, with all of the body."""
         mask = self.query.get("updateMask")
         if not mask:
             return thing | self.json
@@ -64,22 +64,22 @@ class Request:
 
 
 def missing(name):
-    """As every service says it."""
+    """The error of every service for a missing object."""
     return error(404, "NOT_FOUND", f"Not found: {name}", reason="notFound")
 
 
-def route(method, place):
-    """The function answers this method at this host and path."""
+def route(method, pattern):
+    """Registers the function for this method and this pattern of host and path."""
 
     def register(handler):
-        ROUTES.append((method, place.replace("{}", "([^/:]+)"), handler))
+        ROUTES.append((method, pattern.replace("{}", "([^/:]+)"), handler))
         return handler
 
     return register
 
 
 def done(response, name="operations/done"):
-    """An operation that is at its end."""
+    """An operation that is done."""
     return {"name": name, "done": True, "response": response}
 
 
@@ -176,33 +176,33 @@ def delete_account(state, request):
 
 
 def etag(number):
-    """The etag of a policy's version."""
+    """The etag of a version of a policy."""
     return base64.b64encode(number.to_bytes(6, "big")).decode()
 
 
 def get_policy(state, name):
-    """A policy: no bindings at first."""
+    """The policy of an object. A new policy has no bindings."""
     return state.things.get(f"policy of {name}", {"version": 1, "etag": etag(0), "bindings": []})
 
 
-def is_unknown(state, place, account):
-    """Whether a place does not know an account yet: the first requests about it, as many as the state holds for
-    `new accounts are unknown`, are refused."""
+def is_unknown(state, service, account):
+    """Whether a service does not know an account yet. It refuses the first requests with the account: as many as the state
+    has in `new accounts are unknown`."""
     times = state.things.get("new accounts are unknown")
     if not times:
         return False
     asked = state.things.setdefault("asked for accounts", {})
-    asked[f"{account} at {place}"] = asked.get(f"{account} at {place}", 0) + 1
-    return asked[f"{account} at {place}"] <= times
+    asked[f"{account} at {service}"] = asked.get(f"{account} at {service}", 0) + 1
+    return asked[f"{account} at {service}"] <= times
 
 
 def unknown(account):
-    """As in hashicorp/terraform-provider-google#26429."""
+    """The error in hashicorp/terraform-provider-google#26429."""
     return error(400, "INVALID_ARGUMENT", f"Service account {account} does not exist.", reason="invalid")
 
 
 def set_policy(state, name, policy):
-    """Puts it in place of the one that its etag is of."""
+    """Replaces the policy that has the same etag."""
     members = sorted({member for binding in policy.get("bindings", []) for member in binding["members"]})
     for account in (member.removeprefix("serviceAccount:") for member in members):
         if is_unknown(state, name, account):
@@ -264,7 +264,7 @@ def set_bucket_policy(state, request):
 
 
 def parts_of(headers, body):
-    """What the two parts of a multipart upload hold: what is said of the object, and its bytes."""
+    """The two parts of a multipart upload: the object's metadata, and its bytes."""
     found = re.match("multipart/related; *boundary=['\"]?([^'\"]+)", headers.get("Content-Type", ""))
     if not found:
         return None
@@ -275,7 +275,7 @@ def parts_of(headers, body):
 
 
 def archive_names(headers, body):
-    """The names in the archive that is uploaded."""
+    """The names in an uploaded archive."""
     parts = parts_of(headers, body)
     if not parts:
         return None
@@ -296,13 +296,13 @@ BUILD = "cloudbuild.googleapis.com/v1/projects/{}"
 
 
 def may(state, name, role, account):
-    """Whether a policy gives the account the role."""
+    """Whether a policy grants the account the role."""
     return any(each["role"] == role and f"serviceAccount:{account}" in each["members"] and "condition" not in each
                for each in get_policy(state, name)["bindings"])
 
 
 def unreadable(account):
-    """As in DefangLabs/pulumi-defang#115."""
+    """The error in DefangLabs/pulumi-defang#115."""
     return error(400, "INVALID_ARGUMENT", f"could not resolve source: googleapi: Error 403: {account} does not have "
                  "storage.objects.get access to the Google Cloud Storage object. Permission 'storage.objects.get' denied on "
                  "resource (or it may not exist)., forbidden")
@@ -310,8 +310,8 @@ def unreadable(account):
 
 @route("POST", f"{BUILD}/(?:locations/global/)?builds")
 def create_build(state, request):
-    """A build, which is done by the time that someone looks; as the account that it names, which must be there and have
-    the roles that a build needs. What is said where they lack is ours, but for the source."""
+    """A build that ends at once. It runs as the named account, which must exist and have the required roles. The messages
+    for missing roles are ours, except the one about the source."""
     build, values = request.json, request.json.get("substitutions", {})
     project, bucket = request.parts[0], build["source"]["storageSource"]["bucket"]
     account = build["serviceAccount"].replace("$PROJECT_ID", project).split("/")[-1]
@@ -325,10 +325,10 @@ def create_build(state, request):
     for image in build.get("images", []):
         image = re.sub(r"\$\{?(_[A-Z]+)\}?", lambda found: values[found[1]], image)
         host, project, repository, name, tag = re.fullmatch("([^/]+)/([^/]+)/([^/]+)/([^:]+):(.+)", image).groups()
-        place = f"projects/{project}/locations/{host.removesuffix('-docker.pkg.dev')}/repositories/{repository}"
+        parent = f"projects/{project}/locations/{host.removesuffix('-docker.pkg.dev')}/repositories/{repository}"
         if may(state, f"repository {repository}", "roles/artifactregistry.writer", account) and "builds fail" not in state.things:
-            tags = state.things.setdefault(f"{place}/packages/{name}", {})
-            # Another one each time, as times in an image have it.
+            tags = state.things.setdefault(f"{parent}/packages/{name}", {})
+            # A new version for each build, because an image contains times.
             tags[tag] = f"sha256:{1 + sum(int(version[7:], 16) for version in tags.values()):064x}"
         else:
             status = "FAILURE"
@@ -384,12 +384,12 @@ def insert_job(state, request):
     job["jobReference"]["location"] = thing["location"]
     state.things["job"] = job
     if is_unknown(state, dataset, account):
-        # Whether the service says so at once or in the job, nobody reports: now one, now the other.
+        # It is not known whether the service reports this at the insert or in the job: alternate between both.
         if len(state.things["asked for accounts"]) % 2:
             return unknown(account)
         job["status"]["errorResult"] = {"reason": "invalid", "message": f"Service account {account} does not exist."}
         return job
-    # The service reads the role back under its older name.
+    # The service returns the role under its older name.
     others = [each for each in thing["access"] if each not in (
         {"role": role, "userByEmail": account} for role in ("WRITER", "roles/bigquery.dataEditor"))]
     thing["access"] = others + ([{"role": "WRITER", "userByEmail": account}] if verb == "GRANT" else [])
@@ -418,8 +418,8 @@ def get_run_job(state, request):
     return state.get("{}/jobs/{}".format(*request.parts))
 
 
-def placed(request, job, generation):
-    """The job as Cloud Run keeps it."""
+def stored_job(request, job, generation):
+    """The job in the form that Cloud Run stores."""
     about = job["metadata"] | {"uid": "uid", "resourceVersion": f"v{generation}", "generation": generation,
                                "creationTimestamp": MOMENT}
     return job | {"metadata": about, "status": {"observedGeneration": generation, "conditions": READY}}
@@ -428,7 +428,7 @@ def placed(request, job, generation):
 @route("POST", f"{RUN}/jobs")
 def create_run_job(state, request):
     name = f"{request.parts[0]}/jobs/{request.json['metadata']['name']}"
-    return state.create(name, placed(request, request.json, 1))
+    return state.create(name, stored_job(request, request.json, 1))
 
 
 @route("PUT", f"{RUN}/jobs/{{}}")
@@ -437,7 +437,7 @@ def replace_run_job(state, request):
     old = state.get(name)
     if isinstance(old, tuple):
         return old
-    state.things[name] = placed(request, request.json, old["metadata"]["generation"] + 1)
+    state.things[name] = stored_job(request, request.json, old["metadata"]["generation"] + 1)
     if "latestCreatedExecution" in old["status"]:
         state.things[name]["status"]["latestCreatedExecution"] = old["status"]["latestCreatedExecution"]
     return state.things[name]
@@ -452,7 +452,7 @@ def delete_run_job(state, request):
 
 @route("POST", f"{RUN}/jobs/{{}}:run")
 def run_job(state, request):
-    """An execution that ends at once: badly where the state holds `executions fail`."""
+    """An execution that ends at once. It fails where the state has `executions fail`."""
     job = state.get("{}/jobs/{}".format(*request.parts))
     if isinstance(job, tuple):
         return job
@@ -574,5 +574,5 @@ def delete_monitoring(state, request):
 
 @route("POST", "logging.googleapis.com/v2/entries:list")
 def list_entries(state, request):
-    """All entries, newest first, whatever the filter: it is in requests.jsonl."""
+    """All entries, newest first. The filter is ignored here; requests.jsonl has it."""
     return {"entries": state.things.get("entries", [])}

@@ -1,12 +1,12 @@
-"""Stands in for the services that a deployment speaks to: keeps state, notes every request, and answers 501 to what it
-does not know, so that nothing passes by luck.
+"""A stub of the services that a deployment calls. It keeps state, logs every request, and answers 501 to unknown
+requests, so that no request succeeds by accident.
 
-usage: stub.py <folder>     prints the port of the proxy on which it serves them
+usage: stub.py <folder>     prints the port of the stub's proxy
 
-The folder holds state.json (what there is; may be written while no request is under way), requests.jsonl (each request),
-failures.json (a list of {"method", "path", "error", "times"}, where `path` is a pattern that some part must match, and
-`error` a name of FAILURES), and ca.pem (the certificate to trust). What it does is what Google's documentation says and
-what gcloud relies on; it is not the services.
+The folder has state.json (the existing objects; tests may write it while no request is running), requests.jsonl (each
+request), failures.json (a list of {"method", "path", "error", "times"}, where `path` is a pattern for a part of host
+and path, and `error` a name in FAILURES), and ca.pem (the certificate to trust). The stub follows Google's
+documentation and the expectations of gcloud; it is not the real services.
 """
 
 import json
@@ -22,7 +22,7 @@ from proxy import Proxy, error
 LOCK = threading.Lock()
 
 def detail(reason):
-    """As in google.rpc.ErrorInfo."""
+    """A google.rpc.ErrorInfo."""
     return {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"}
 
 
@@ -32,7 +32,7 @@ FAILURES = {
     "actas": lambda where: error(
         403, "PERMISSION_DENIED", f"Permission 'iam.serviceaccounts.actAs' denied on service account finops-job@{services.PROJECT}"
         ".iam.gserviceaccount.com (or it may not exist).", reason="forbidden"),
-    # As in kohei321dev/spot-diggz#164.
+    # The error in kohei321dev/spot-diggz#164.
     "act_as": lambda where: error(
         403, "PERMISSION_DENIED", "caller does not have permission to act as service account 109095503163182759798"),
     "source": lambda where: services.unreadable(f"finops-builder@{services.PROJECT}.iam.gserviceaccount.com"),
@@ -50,7 +50,7 @@ FAILURES = {
 
 
 class Stub:
-    """The state in its folder, and what it answers."""
+    """The state in a folder, and the answers."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -59,14 +59,14 @@ class Stub:
         """Status, headers and body for a request."""
         with LOCK:
             path, query = unquote(urlsplit(path).path), parse_qs(urlsplit(path).query)
-            self.note(method, host, path, query, headers, body)
+            self.log(method, host, path, query, headers, body)
             if failure := self.failure(method, f"{host}{path}"):
                 return FAILURES[failure](path)
             state_file = self.folder / "state.json"
             state = services.State(json.loads(state_file.read_text()))
-            for verb, place, handler in services.ROUTES:
-                found = re.fullmatch(place, f"{host}{path}")
-                if verb == method and found:
+            for route_method, pattern, handler in services.ROUTES:
+                found = re.fullmatch(pattern, f"{host}{path}")
+                if route_method == method and found:
                     answer = handler(state, services.Request(found.groups(), query, headers, body))
                     break
             else:
@@ -76,19 +76,19 @@ class Stub:
                 return answer
             return 200, {}, json.dumps(answer).encode()
 
-    def failure(self, method, place):
-        """The failure that is due for this request."""
+    def failure(self, method, url):
+        """The scheduled failure for this request, if any."""
         file = self.folder / "failures.json"
         failures = json.loads(file.read_text()) if file.exists() else []
         for due in failures:
-            if due["method"] == method and re.search(due["path"], place) and due.get("times", 1):
+            if due["method"] == method and re.search(due["path"], url) and due.get("times", 1):
                 due["times"] = due.get("times", 1_000_000) - 1
                 file.write_text(json.dumps(failures))
                 return due["error"]
         return None
 
-    def note(self, method, host, path, query, headers, body):
-        """Writes down the request."""
+    def log(self, method, host, path, query, headers, body):
+        """Appends the request to requests.jsonl."""
         if "json" in headers.get("Content-Type", "") and body:
             body = json.loads(body)
         elif body:

@@ -1,10 +1,10 @@
-"""HTTP between one run of finops and the servers: every request is counted, and at one of them something happens."""
+"""A proxy between one run of finops and the servers. It counts the requests and calls a function at each."""
 
 import asyncio
 
 
 async def read_message(reader, is_answer=False):
-    """The first line of the next request or answer, and all of its bytes; `None` where the connection ends."""
+    """Reads a request or an answer. Returns its first line and all its bytes; `None` where the connection ends."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
         first_line, *lines = raw.decode().splitlines()
@@ -27,8 +27,8 @@ async def read_message(reader, is_answer=False):
 class Proxy:
     """Two ports, for storage and BigQuery, for a single run.
 
-    `before(number)` is awaited before a request goes to its server, and `after(number)` once the server has answered.
-    Where `is_cut`, no more requests go to a server and no more answers to the run.
+    The proxy awaits `before(number)` before it sends a request to its server, and `after(number)` after the server has
+    answered. While `is_cut` is set, it forwards neither requests nor answers.
     """
 
     def __init__(self, servers, before=None, after=None):
@@ -41,7 +41,7 @@ class Proxy:
             async def serve(reader, writer, server=server):
                 self.connections.add(asyncio.current_task())
                 try:
-                    await self.pass_on(server, reader, writer)
+                    await self.forward(server, reader, writer)
                 except ConnectionError:
                     pass
                 finally:
@@ -53,12 +53,12 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_):
-        """The run has ended. When this returns, the servers have answered all that they were asked."""
+        """Waits, after the end of the run, until the servers have answered all requests."""
         for listener in self.listeners:
             listener.close()
         await asyncio.gather(*self.connections)
 
-    async def pass_on(self, server, reader, writer):
+    async def forward(self, server, reader, writer):
         server_reader, server_writer = await asyncio.open_connection(*server.removeprefix("http://").split(":"))
         try:
             while request := await read_message(reader):

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Disturbs runs of finops at each of their requests, and asserts that no order of events ends wrongly.
+"""Disturbs runs of finops at each of their requests, and checks the result of every order of events.
 
-kill: a run is killed before, or after, a request takes effect. The next run ends with the newest delivery, each month
-      was written once a delivery, and a reader sees each month as it was or complete.
-hold: a request of a run is held while a newer delivery comes and another run loads it. The newer delivery remains.
-many: eight runs start at once. All end well, and each month is written once.
+kill: kills a run before, or after, a request takes effect. The next run must load the newest delivery; each month is
+      written once for each delivery; a reader sees each month unchanged or complete.
+hold: holds a request of a run while a newer delivery arrives and another run loads it. The newer delivery must remain.
+many: starts eight runs at once. All must succeed, and each month is written once.
 
-A line a group tells how many points of it ended wrong. These are listed below it, and then the exit code is 1.
+It prints a line for each group with its number of wrong points, and each wrong point below it. The exit code is 1 where a
+point is wrong.
 """
 
 import argparse
@@ -26,7 +27,7 @@ RUNS, ROUNDS = 8, 3
 
 
 class Group(NamedTuple):
-    """Points that begin alike: with `old` loaded where it is given, and `new` in the bucket."""
+    """Points with the same start: `old` is loaded where it is given, and `new` is in the bucket."""
 
     name: str
     new_world: object
@@ -36,7 +37,7 @@ class Group(NamedTuple):
 
     @property
     def writes(self):
-        """How often each month is written in the end."""
+        """The allowed numbers of writes of each month."""
         return [2 if self.old else 1]
 
     async def begin(self):
@@ -52,9 +53,9 @@ class Group(NamedTuple):
 
 
 def wrong_months(what, found, allowed):
-    """One line for all months whose value is not among those that are allowed."""
+    """One line for all months with a value that is not allowed."""
     wrong = [month for month in sorted({*found, *allowed}) if found.get(month) not in allowed.get(month, ())]
-    return [f"{what}: {len(wrong)} months are wrong, such as {month}: {found.get(month)} in place of "
+    return [f"{what}: {len(wrong)} months are wrong, such as {month}: found {found.get(month)}, expected "
             + " or ".join(map(str, allowed.get(month, ()))) for month in wrong[:1]]
 
 
@@ -63,26 +64,26 @@ def wrong_ends(**ends):
 
 
 async def wrong_result(world, delivery, writes):
-    """What the tables hold that is not the delivery; and which months were not written so often."""
-    wrong = wrong_months("table", await world.figures(), {month: [held] for month, held in delivery.figures.items()})
-    wrong += wrong_months("state", await world.records(), {month: [held] for month, held in delivery.records.items()})
+    """Differences between the tables and the delivery, and months with a wrong number of writes."""
+    wrong = wrong_months("table", await world.figures(), {month: [due] for month, due in delivery.figures.items()})
+    wrong += wrong_months("state", await world.records(), {month: [due] for month, due in delivery.records.items()})
     return wrong + wrong_months("writes", await world.writes(), dict.fromkeys(delivery.figures, writes))
 
 
 async def wrong_view(world, group):
-    """What a reader sees that is neither the month as it was nor complete."""
+    """Months that a reader sees neither unchanged nor complete."""
     before, after = group.old.figures if group.old else {}, group.new.figures
     return wrong_months("a reader's view", await world.figures(), {m: (before.get(m), after[m]) for m in after})
 
 
 async def undisturbed(group):
-    """The requests of a run, and what was wrong after any of them."""
+    """Runs without a disturbance. Returns the requests, and what was wrong after any of them."""
     world, wrong = await group.begin(), []
 
-    async def look(number):
+    async def check(number):
         wrong.extend(f"after request {number}: {text}" for text in await wrong_view(world, group))
 
-    async with Proxy(world.servers, after=look) as proxy:
+    async with Proxy(world.servers, after=check) as proxy:
         ended = await world.run(*group.arguments, urls=proxy.urls)
     wrong += wrong_ends(only=ended) + await wrong_result(world, group.new, group.writes)
     await world.remove()
@@ -90,18 +91,18 @@ async def undisturbed(group):
 
 
 async def kill(group, at, moment):
-    """Kills a run at a request; gives the request, and what is wrong then or after the next run."""
+    """Kills a run at a request. Returns the request, and what is wrong then or after the next run."""
     world = await group.begin()
     started = asyncio.get_running_loop().create_future()
 
-    async def strike(number):
+    async def kill_process(number):
         if number == at:
             proxy.is_cut = True
             process = await started
             process.kill()
             await process.wait()
 
-    async with Proxy(world.servers, **{moment: strike}) as proxy:
+    async with Proxy(world.servers, **{moment: kill_process}) as proxy:
         started.set_result(await world.start(*group.arguments, urls=proxy.urls))
         first = await end_of(started.result())
     wrong = [] if proxy.is_cut else wrong_ends(first=first)
@@ -131,7 +132,7 @@ async def hold(group, at, newer):
         second = await world.run()
         release.set()
         first = await end
-    # The held run may have written its delivery, and a forced one may write again what is loaded.
+    # The held run may have written its delivery. A forced run may write a loaded delivery again.
     writes = range(1, 5 if group.arguments else 3)
     wrong = wrong_ends(held=first, second=second) + await wrong_result(world, newer, writes)
     await world.remove()
@@ -149,7 +150,7 @@ async def many(group):
 
 
 async def run_group(kind, group, newer, options, free):
-    """Runs the group's points, or some of them; gives the line to print of it, and what is wrong."""
+    """Runs all points of the group, or a slice. Returns the line to print, and what is wrong."""
     async def tried(what, *arguments):
         async with free:
             try:
@@ -177,12 +178,12 @@ async def run_group(kind, group, newer, options, free):
 
 
 async def torture(options, folder):
-    """Runs all groups; whether all is well."""
+    """Runs all groups. Returns whether no point is wrong."""
     finops, emulator, generator = (options.bin / name for name in ("finops", "bigquery-emulator", "billing-exports"))
     for path in (finops, emulator, generator, STORAGE):
         if not path.exists():
-            sys.exit(f"error: there is no {path}\nhint: run `make servers` and `cargo build --workspace --bins`")
-    free, started, all_well = asyncio.Semaphore(AT_ONCE), time.monotonic(), True
+            sys.exit(f"error: {path} does not exist\nhint: run `make servers` and `cargo build --workspace --bins`")
+    free, started, all_right = asyncio.Semaphore(AT_ONCE), time.monotonic(), True
     async with started_servers(emulator) as servers:
         tasks = []
         for export in EXPORTS:
@@ -198,18 +199,19 @@ async def torture(options, folder):
         for task in tasks:
             line, wrong = await task
             print(line, *(f"    {text}" for text in wrong), sep="\n", flush=True)
-            all_well = all_well and not wrong
-    print("all ends are right" if all_well else "some ends are wrong", f"{time.monotonic() - started:.0f} s", sep=", ")
-    return all_well
+            all_right = all_right and not wrong
+    result = "all points are right" if all_right else "some points are wrong"
+    print(f"{result}, {time.monotonic() - started:.0f} s")
+    return all_right
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["kill", "hold", "many"], help="groups of one kind")
-    parser.add_argument("--slice", type=int, default=1, metavar="N", help="every so many-th point of each group")
-    parser.add_argument("--seed", type=int, default=1, help="what amounts follow from, and where a slice begins")
+    parser.add_argument("--only", choices=["kill", "hold", "many"], help="run only groups of this kind")
+    parser.add_argument("--slice", type=int, default=1, metavar="N", help="run every Nth point of each group")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the amounts, and first point of a slice")
     parser.add_argument("--bin", type=Path, default=Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"), "debug"),
-                        metavar="FOLDER", help="where the programs are")
+                        metavar="FOLDER", help="folder of the programs")
     options = parser.parse_args()
     options.bin = options.bin.absolute()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What finops runs in: deliveries, servers, and for each point a project, a bucket and a table of their own."""
+"""The environment of the runs: deliveries, servers, and a separate project, bucket and table for each point."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STORAGE = ROOT / ".cache/bin/fake-gcs-server"
 MONTHS = [f"2025-{month:02}" for month in range(4, 10)]
 
-# The last two are the columns of the table that tell month and cost.
+# `month` and `cost` are columns of the table.
 Export = namedtuple("Export", "name pipeline dialect format month cost")
 EXPORTS = [
     Export("csv", "aws", "aws-cur", "csv-gzip", "bill_billing_period_start_date", "line_item_unblended_cost"),
@@ -25,32 +25,32 @@ EXPORTS = [
     Export("azure", "azure", "azure-actual-enterprise", "csv", "billingPeriodStartDate", "costInBillingCurrency"),
 ]
 
-# All months once: the objects in the order in which they arrive, and what the tables then hold, by month.
+# One delivery of all months: the objects in order of arrival, and the expected contents of the tables by month.
 Delivery = namedtuple("Delivery", "objects figures records")
 
 
 def figure(rows, cost):
-    """What a month holds; the cost is exact."""
+    """The contents of a month. The cost is exact."""
     return f"{rows} rows of {cost.rstrip('0').rstrip('.') if '.' in cost else cost} USD"
 
 
 def write_delivery(generator, folder, export, number, seed):
-    """Writes the delivery with the generator, and reads what it says of it. No two deliveries have equal rows."""
+    """Writes a delivery with the generator. No two deliveries have the same number of rows."""
     where = folder / f"{export.name}-{number}"
     command = [generator, export.dialect, where, "--format", export.format, "--months", ",".join(MONTHS),
                "--rows", str(3 + 2 * number), "--first-run", str(number), "--seed", str(seed)]
-    told = [json.loads(line) for line in subprocess.run(command, check=True, capture_output=True).stdout.splitlines()]
-    data = {file["path"] for month in told for file in month["files"]}
+    months = [json.loads(line) for line in subprocess.run(command, check=True, capture_output=True).stdout.splitlines()]
+    data = {file["path"] for month in months for file in month["files"]}
     paths = [str(path.relative_to(where)) for path in where.rglob("*") if path.is_file()]
-    # A manifest says that the files before it are complete.
+    # A manifest arrives after its files.
     paths.sort(key=lambda path: (path not in data, path))
     return Delivery([(path, (where / path).read_bytes()) for path in paths],
-                    {month["billing_period"]: figure(month["rows"], month["cost"]["USD"]) for month in told},
-                    {month["billing_period"]: f"{month['rows']} rows of {month['execution_id']}" for month in told})
+                    {month["billing_period"]: figure(month["rows"], month["cost"]["USD"]) for month in months},
+                    {month["billing_period"]: f"{month['rows']} rows of {month['execution_id']}" for month in months})
 
 
 async def started(processes, ready, *command):
-    """Starts a server; gives the line with which it says that it is ready, and an empty one where it ends before."""
+    """Starts a server. Returns the line that reports that it is ready; an empty line where it ends before."""
     environment = {**os.environ, "LD_LIBRARY_PATH": os.environ.get("DUCKDB_LIB_DIR", str(ROOT / ".cache/duckdb"))}
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
@@ -62,10 +62,10 @@ async def started(processes, ready, *command):
 
 @asynccontextmanager
 async def started_servers(emulator):
-    """Starts both servers, on free ports, and gives their URLs; they end with the block."""
+    """Starts both servers on free ports and yields their URLs. The servers end with the block."""
     processes = []
     try:
-        # Another process may take the port before the server does.
+        # Another process may use the port before the server does.
         for _ in range(20):
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
@@ -94,7 +94,7 @@ async def drain(stream):
 
 
 def sent(method, url, body, missing):
-    """Sends JSON or bytes, past any proxy, and gives the answer's JSON; `missing` where the status is 404."""
+    """Sends JSON or bytes without a proxy. Returns the JSON of the answer, or `missing` where the status is 404."""
     kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
     data = body if isinstance(body, bytes) else json.dumps(body).encode() if body else None
     request = urllib.request.Request(url, data, {"Content-Type": kind}, method=method)
@@ -112,7 +112,7 @@ async def ask(method, url, body=None, missing=None):
 
 
 class World:
-    """A project, a bucket and a table that no other point touches."""
+    """A project, a bucket and a table for one point only."""
 
     numbers = itertools.count(1)
 
@@ -131,7 +131,7 @@ class World:
             await ask("POST", f"{upload}&name={quote(f'mirror/{path}', safe='')}", data)
 
     async def start(self, *arguments, urls=None):
-        """Starts `finops run`, through a proxy where its URLs are given."""
+        """Starts `finops run`. With `urls`, it runs through a proxy."""
         storage, bigquery = urls or self.servers
         provider = self.export.pipeline.upper()
         settings = {
@@ -155,24 +155,24 @@ class World:
         return [[cell["v"] for cell in row["f"]] for row in answer.get("rows", [])]
 
     async def figures(self):
-        """Month to rows and exact cost, as a reader of the table sees them; nothing where there is no table."""
+        """Rows and exact cost of each month, as a reader of the table sees them; empty where there is no table."""
         month, cost = self.export.month, self.export.cost
         rows = await self.query(f"SELECT CAST({month} AS STRING), COUNT(*), CAST(SUM({cost}) AS STRING) "
                                 f"FROM `{self.project}`.`billing`.`costs` GROUP BY 1")
         return {month[:7]: figure(count, cost) for month, count, cost in rows}
 
     async def records(self):
-        """Month to execution and rows, as the state table's last row of the month tells."""
+        """Execution and rows of each month, from the last row of the month in the state table."""
         rows = await self.query("SELECT CAST(billing_period AS STRING), sequence, execution_id, `rows` "
                                 f"FROM `{self.project}`.`billing`.`finops_loads`")
         rows.sort(key=lambda row: int(row[1]))
         return {month[:7]: f"{count} rows of {execution_id}" for month, _, execution_id, count in rows}
 
     async def writes(self):
-        """Month to the number of jobs, of whatever kind, that wrote its partition or still may."""
+        """The number of jobs of each month that wrote its partition, or may still write it."""
         found = dict.fromkeys(MONTHS, 0)
         jobs = await ask("GET", f"{self.bigquery}/jobs?projection=full&maxResults=1000")
-        assert "nextPageToken" not in jobs, "the jobs need more than a page"
+        assert "nextPageToken" not in jobs, "the list of jobs has more than one page"
         for job in jobs.get("jobs", []):
             for kind in ("load", "query", "copy"):
                 destination = job["configuration"].get(kind, {}).get("destinationTable", {})
@@ -182,13 +182,13 @@ class World:
         return found
 
     async def remove(self):
-        """Frees the emulator's memory."""
+        """Removes all datasets, to free the emulator's memory."""
         for dataset in (await ask("GET", f"{self.bigquery}/datasets")).get("datasets", []):
             name = dataset["datasetReference"]["datasetId"]
             await ask("DELETE", f"{self.bigquery}/datasets/{name}?deleteContents=true")
 
 
 async def end_of(process):
-    """Waits for the end of a run; gives its exit code and what it said last."""
+    """Waits for the end of a run. Returns its exit code and its last output."""
     _, stderr = await process.communicate()
     return process.returncode, stderr.decode(errors="replace").strip()[-600:]

@@ -168,22 +168,8 @@ mod tests {
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
         let manifest = Manifest {
-            kind: ExportKind::Cur,
-            export_name: "cur".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "a".to_owned(),
-            issued_at: None,
-            covers_until: None,
-            scope: None,
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
-            overwrites_previous: false,
-            rows: None,
-            format: FileFormat::Csv,
-            columns: vec![],
             files: files.iter().map(|f| ManifestFile { relative_path: (*f).to_owned(), bytes: None }).collect(),
+            ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "a", FileFormat::Csv)
         };
         Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
     }

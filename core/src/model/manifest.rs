@@ -107,6 +107,34 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// A manifest that says only this, and lists no files.
+    pub fn new(
+        kind: ExportKind,
+        export_name: impl Into<String>,
+        billing_period: BillingPeriod,
+        execution_id: impl Into<String>,
+        format: FileFormat,
+    ) -> Self {
+        Self {
+            kind,
+            export_name: export_name.into(),
+            billing_period,
+            execution_id: execution_id.into(),
+            issued_at: None,
+            scope: None,
+            from: None,
+            covers_until: None,
+            kept: false,
+            sizes_may_differ: false,
+            runs: Vec::new(),
+            rows: None,
+            overwrites_previous: false,
+            format,
+            columns: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
     /// The manifest, if what it names is fit to be recorded, shown, and made a path: it is data from outside.
     pub(crate) fn bounded(self) -> Result<Self, ManifestError> {
         let has_control = |text: &str| text.chars().any(char::is_control);

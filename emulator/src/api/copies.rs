@@ -4,29 +4,24 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::jobs::{blocking, new_id, with_type};
+use super::jobs::{id_beside, run, wait_to_commit, with_type};
 use crate::{
-    catalog::canonical_location,
     copy::CopyConfig,
-    error::{ApiError, JobError},
+    error::ApiError,
     jobs::{Job, Outcome},
     server::Server,
 };
 
-/// Makes a copy job and runs it. One that is refused uses its id up, unless the options say otherwise.
+/// Creates and runs a copy job. A refused copy uses up its id, unless the option says otherwise.
 pub fn start(server: &Arc<Server>, project: &str, body: &Value) -> Result<Arc<Job>, ApiError> {
     let configuration = &body["configuration"];
     if configuration["dryRun"] == true {
         return Err(ApiError::not_implemented("a dry run of a copy job"));
     }
     let config = CopyConfig::from_rest(&configuration["copy"], project)?;
-    let location = match body["jobReference"]["location"].as_str() {
-        Some(location) => canonical_location(location),
-        None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
-    };
-    let id = new_id(project, &location, body["jobReference"]["jobId"].as_str())?;
+    let id = id_beside(server, project, body, &config.destination.table.dataset)?;
     server.jobs.refuse_used(&id)?;
-    let checked = config.check(server, &location);
+    let checked = config.check(server, &id.location);
     if server.options.refused_copies_free_their_id {
         checked.clone()?;
     }
@@ -35,25 +30,12 @@ pub fn start(server: &Arc<Server>, project: &str, body: &Value) -> Result<Arc<Jo
         job.finish(Err(error.clone().into()));
         return Err(error);
     }
-    tokio::spawn(run(Arc::clone(server), Arc::clone(&job), config));
+    tokio::spawn(run_copy(Arc::clone(server), Arc::clone(&job), config));
     Ok(job)
 }
 
-async fn run(server: Arc<Server>, job: Arc<Job>, config: CopyConfig) {
-    job.start();
-    let outcome = match job.unless_stopped(turn(&server, &job)).await {
-        Ok(()) => {
-            let location = job.id.location.clone();
-            blocking(move || config.commit(&server, &location)).await
-        }
-        Err(error) => Err(error),
-    };
-    job.finish(outcome.map(|statistics| Outcome { statistics, result: None }));
-}
-
-/// Waits until the copy may take effect.
-async fn turn(server: &Server, job: &Job) -> Result<(), JobError> {
-    tokio::time::sleep(server.options.job_duration).await;
-    server.holds.pass(&job.id.job).await;
-    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
+async fn run_copy(server: Arc<Server>, job: Arc<Job>, config: CopyConfig) {
+    let (committing, location) = (Arc::clone(&server), job.id.location.clone());
+    let commit = move |()| Ok(Outcome::of(config.commit(&committing, &location)?));
+    run(&job, wait_to_commit(&server, &job, server.options.job_duration), commit).await;
 }

@@ -51,8 +51,8 @@ pub fn insert(server: &Server, project: &str, body: &Value) -> Result<Answer, Ap
     Ok(Answer::Json(answer))
 }
 
-/// Refuses the first job that names a new dataset, as the service does now and then (ingestr#643).
-pub fn show(server: &Server, job: &Value) -> Result<(), ApiError> {
+/// Refuses the first job that names a hidden dataset. BigQuery sometimes does so after a dataset was created (ingestr#643).
+pub fn refuse_hidden(server: &Server, job: &Value) -> Result<(), ApiError> {
     let mut catalog = server.catalog();
     let hidden = catalog.datasets.values_mut().filter(|dataset| dataset.hidden);
     let text = job.to_string();
@@ -65,7 +65,7 @@ pub fn show(server: &Server, job: &Value) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Makes a dataset.
+/// Creates a dataset.
 pub fn create(server: &Server, dataset: Dataset) -> Result<(), ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();

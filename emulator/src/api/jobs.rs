@@ -1,12 +1,12 @@
 //! jobs.*
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{copies, int64, only_keys, page, queries};
 use crate::{
-    catalog::canonical_location,
+    catalog::{DatasetId, canonical_location},
     error::{ApiError, JobError},
     jobs::{Job, JobId, Outcome},
     load::{self, LoadConfig},
@@ -23,9 +23,9 @@ pub fn insert(server: &Arc<Server>, project: &str, body: &Value, data: Option<Ve
     let job = if data.is_some() || configuration["load"].is_object() {
         let (id, config) = load_job(server, project, body, data)?;
         let location = id.location.clone();
-        // The id is looked at first: a second insert of an id is a duplicate whatever it asks.
+        // The id is checked first: a second insert with the same id is always a duplicate.
         let job = server.jobs.create(id, with_type(configuration, "LOAD"))?;
-        if let Err(error) = server.catalog().dataset_in(&config.destination.table.dataset, &location) {
+        if let Err(error) = server.catalog().dataset_in(&config.destination.target.table.dataset, &location) {
             job.finish(Err(error.clone().into()));
             return Err(error);
         }
@@ -52,7 +52,7 @@ fn known_configuration(body: &Value) -> Result<&Value, ApiError> {
     Ok(configuration)
 }
 
-/// A load job's name, and what it is to do.
+/// The id and the configuration of a load job.
 pub fn load_job(
     server: &Server,
     project: &str,
@@ -64,14 +64,20 @@ pub fn load_job(
         return Err(ApiError::not_implemented("a dry run of a load job"));
     }
     let config = LoadConfig::from_rest(&configuration["load"], project, data)?;
-    let location = match body["jobReference"]["location"].as_str() {
-        Some(location) => canonical_location(location),
-        None => server.catalog().dataset(&config.destination.table.dataset)?.location.clone(),
-    };
-    Ok((new_id(project, &location, body["jobReference"]["jobId"].as_str())?, config))
+    Ok((id_beside(server, project, body, &config.destination.target.table.dataset)?, config))
 }
 
-/// The name of a new job, with the client's id or a generated one.
+/// The id of a new job. Without a location, the job runs where the dataset is.
+pub fn id_beside(server: &Server, project: &str, body: &Value, dataset: &DatasetId) -> Result<JobId, ApiError> {
+    let reference = &body["jobReference"];
+    let location = match reference["location"].as_str() {
+        Some(location) => location.to_owned(),
+        None => server.catalog().dataset(dataset)?.location.clone(),
+    };
+    new_id(project, &location, reference["jobId"].as_str())
+}
+
+/// The id of a new job, with the client's name or a generated one.
 pub fn new_id(project: &str, location: &str, job: Option<&str>) -> Result<JobId, ApiError> {
     let job = job.map_or_else(generated_id, str::to_owned);
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -96,28 +102,44 @@ pub fn with_type(configuration: &Value, kind: &str) -> Value {
     configuration
 }
 
-async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
+/// Runs a job to its end. `prepare` has no effect and can be cancelled, `commit` takes effect.
+pub async fn run<T: Send + 'static>(
+    job: &Job,
+    prepare: impl Future<Output = Result<T, JobError>>,
+    commit: impl FnOnce(T) -> Result<Outcome, JobError> + Send + 'static,
+) {
     job.start();
-    let prepared = job.unless_stopped(prepare(&server, &job, config)).await;
-    let outcome = match prepared {
-        Ok(staged) => blocking(move || load::commit(&server, &staged)).await,
+    let outcome = match job.unless_stopped(prepare).await {
+        Ok(prepared) => blocking(move || commit(prepared)).await,
         Err(error) => Err(error),
     };
-    job.finish(outcome.map(|statistics| Outcome { statistics, result: None }));
+    job.finish(outcome);
 }
 
-/// Everything that may be stopped: nothing is visible yet.
-async fn prepare(server: &Arc<Server>, job: &Job, config: LoadConfig) -> Result<load::Staged, JobError> {
+/// Waits until a copy or a query may take effect.
+pub async fn wait_to_commit(server: &Server, job: &Job, duration: Duration) -> Result<(), JobError> {
+    tokio::time::sleep(duration).await;
+    server.holds.wait_for_release(&job.id.job).await;
+    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
+}
+
+async fn run_load(server: Arc<Server>, job: Arc<Job>, config: LoadConfig) {
+    let committing = Arc::clone(&server);
+    let commit = move |staged| Ok(Outcome::of(load::commit(&committing, &staged)?));
+    run(&job, stage(&server, &job, config), commit).await;
+}
+
+async fn stage(server: &Arc<Server>, job: &Job, config: LoadConfig) -> Result<load::Staged, JobError> {
     tokio::time::sleep(server.options.job_duration).await;
     if let Some(error) = server.faults.for_job(&job.id.job) {
         return Err(error);
     }
     let staged = load::stage(server, config).await?;
-    server.holds.pass(&job.id.job).await;
+    server.holds.wait_for_release(&job.id.job).await;
     Ok(staged)
 }
 
-/// Runs DuckDB's work where it does not hold up requests.
+/// Runs DuckDB's work on a thread where it does not block requests.
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JobError> + Send + 'static,
 ) -> Result<T, JobError> {

@@ -15,13 +15,13 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::{
-    catalog::DatasetId,
+    catalog::{DatasetId, TableRef},
     error::ApiError,
     rest::{etag, now_ms, without_nulls},
     server::{Answer, LoggedRequest, Server},
 };
 
-/// Finds the method by verb and path.
+/// Calls the method of an HTTP method and path.
 pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let decoded = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let segments: Vec<String> = call.path.split('/').map(decoded).collect();
@@ -41,12 +41,10 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
         ("GET", ["datasets", dataset, "tables"]) => tables::list(server, &dataset_id(dataset), call),
         ("POST", ["datasets", dataset, "tables"]) => tables::insert(server, &dataset_id(dataset), body),
         ("GET", ["datasets", dataset, "tables", name]) => {
-            let (table, partition) = decorated(name);
-            tables::get(server, &dataset_id(dataset).table(table), partition)
+            tables::get(server, &TableRef::new(&dataset_id(dataset), name))
         }
         ("GET", ["datasets", dataset, "tables", name, "data"]) => {
-            let (table, partition) = decorated(name);
-            tabledata::list(server, &dataset_id(dataset).table(table), partition, call)
+            tabledata::list(server, &TableRef::new(&dataset_id(dataset), name), call)
         }
         ("GET", ["datasets", dataset, "tables", name, "rowAccessPolicies"]) => {
             row_access_policies::list(server, &dataset_id(dataset).table(name))
@@ -61,18 +59,17 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
             tables::patch(server, &dataset_id(dataset).table(table), body)
         }
         ("DELETE", ["datasets", dataset, "tables", name]) => {
-            let (table, partition) = decorated(name);
-            tables::delete(server, &dataset_id(dataset).table(table), partition)
+            tables::delete(server, &TableRef::new(&dataset_id(dataset), name))
         }
         ("POST", ["jobs"]) => {
-            datasets::show(server, body)?;
+            datasets::refuse_hidden(server, body)?;
             jobs::insert(server, project, body, None)
         }
         ("GET", ["jobs"]) => jobs::list(server, project, call),
         ("GET", ["jobs", job]) => jobs::get(server, project, job, call),
         ("POST", ["jobs", job, "cancel"]) => jobs::cancel(server, project, job, call),
         ("POST", ["queries"]) => {
-            datasets::show(server, body)?;
+            datasets::refuse_hidden(server, body)?;
             queries::query(server, project, body).await
         }
         ("GET", ["queries", job]) => queries::results(server, project, job, call).await,
@@ -80,38 +77,33 @@ pub async fn dispatch(server: &Arc<Server>, call: &LoggedRequest) -> Result<Answ
     }
 }
 
-/// A table's name and its partition decorator.
-pub fn decorated(name: &str) -> (&str, Option<&str>) {
-    name.split_once('$').map_or((name, None), |(table, partition)| (table, Some(partition)))
-}
-
 fn unknown(call: &LoggedRequest) -> ApiError {
     ApiError::not_implemented(format!("{} {}", call.method, call.path))
 }
 
-/// Refuses keys of a request's object that are not among the words of `known` (501, naming the first). Clients send
-/// some keys always, and mean nothing by null, false or nothing in a list or object.
+/// Refuses an object that has keys other than the words of `known`: 501, which names the first unknown key. Keys with the
+/// values null, false, `[]` and `{}` are allowed, because some clients always send them.
 pub fn only_keys(object: &Value, what: &str, known: &str) -> Result<(), ApiError> {
-    let means_something = |value: &Value| match value {
+    let is_set = |value: &Value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::Array(list) => !list.is_empty(),
         Value::Object(map) => !map.is_empty(),
         _ => true,
     };
     for (key, value) in object.as_object().into_iter().flatten() {
-        if !known.split_whitespace().any(|name| name == key) && means_something(value) {
+        if !known.split_whitespace().any(|name| name == key) && is_set(value) {
             return Err(ApiError::not_implemented(format!("{what}.{key}")));
         }
     }
     Ok(())
 }
 
-/// A flag of the query string; clients in Python write `True`.
+/// A flag of the query string. Python clients write `True`.
 pub fn flag(call: &LoggedRequest, key: &str) -> bool {
     call.query.get(key).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
-/// A 64-bit integer, which the API takes as a string or a number.
+/// Reads a 64-bit integer, which the API accepts as a string or a number.
 pub fn int64(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.parse().ok())
 }
@@ -123,13 +115,13 @@ pub fn page(call: &LoggedRequest, kind: &str, key: &str, entries: &[Value]) -> R
     Ok(without_nulls(answer))
 }
 
-/// Which part of a list a request asks for.
+/// The part of a list that a request asks for.
 #[derive(Debug, Default)]
 pub struct Paging {
-    /// The most entries; 1000 without it.
+    /// The maximum number of entries; 1000 by default.
     pub size: Option<usize>,
     pub token: Option<String>,
-    /// Where to begin without a token.
+    /// The first entry, where there is no token.
     pub start: usize,
 }
 
@@ -144,7 +136,7 @@ impl Paging {
         }
     }
 
-    /// The positions among so many entries, and the token of the next page.
+    /// The positions of the page in a list of `total` entries, and the token of the next page.
     pub fn range(&self, total: usize) -> Result<(Range<usize>, Option<String>), ApiError> {
         let start = match &self.token {
             Some(token) => token
@@ -158,7 +150,7 @@ impl Paging {
         Ok((start..end, (end < total).then(|| format!("page-{end}"))))
     }
 
-    /// The entries, and the token of the next page.
+    /// The entries of the page, and the token of the next page.
     pub fn cut<'a, T>(&self, entries: &'a [T]) -> Result<(&'a [T], Option<String>), ApiError> {
         let (range, next) = self.range(entries.len())?;
         Ok((&entries[range], next))

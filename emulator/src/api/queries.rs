@@ -4,11 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Paging, flag, int64, jobs::blocking, jobs::find, jobs::new_id, jobs::with_type, tabledata};
+use super::{
+    Paging, flag, int64,
+    jobs::{find, new_id, run, wait_to_commit, with_type},
+    tabledata,
+};
 use crate::{
-    error::{ApiError, JobError},
+    error::ApiError,
     jobs::{Job, JobId, Outcome, USER},
-    rest::{etag, now_ms, text, without_nulls},
+    rest::{etag, int64_text, now_ms, without_nulls},
     server::{Answer, LoggedRequest, Server},
     sql::{self, QueryConfig},
     types::fields_to_rest,
@@ -26,12 +30,12 @@ pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<
     let job_id = body["requestId"].as_str().map(|id| format!("request_{id}"));
     let id = id(server, project, body["location"].as_str(), job_id.as_deref(), &config)?;
     let job = match start(server, id.clone(), config, configuration) {
-        // A request that is sent again with the same id is answered by the job that it made.
+        // A repeated request returns the job that the first one created.
         Err(error) if error.reason == "duplicate" => server.jobs.find(project, &id.job, Some(&id.location))?,
         started => started?,
     };
     let timeout = body["timeoutMs"].as_u64().map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-    let wanted = Wanted {
+    let wanted = ResultPage {
         paging: Paging { size: int64(&body["maxResults"]).and_then(|size| size.try_into().ok()), ..Paging::default() },
         int64_timestamps: body["formatOptions"]["useInt64Timestamp"].as_bool() == Some(true),
     };
@@ -41,12 +45,13 @@ pub async fn query(server: &Arc<Server>, project: &str, body: &Value) -> Result<
 pub async fn results(server: &Arc<Server>, project: &str, job: &str, call: &LoggedRequest) -> Result<Answer, ApiError> {
     let job = find(server, project, job, call)?;
     let timeout = call.query.get("timeoutMs").and_then(|ms| ms.parse().ok());
-    let wanted = Wanted { paging: Paging::of(call), int64_timestamps: flag(call, "formatOptions.useInt64Timestamp") };
+    let wanted =
+        ResultPage { paging: Paging::of(call), int64_timestamps: flag(call, "formatOptions.useInt64Timestamp") };
     let timeout = timeout.map_or(DEFAULT_TIMEOUT, Duration::from_millis);
     answer(server, &job, timeout, &wanted, "bigquery#getQueryResultsResponse").await
 }
 
-/// The name of a new query job; without a location it runs where its tables are.
+/// The id of a new query job. Without a location, the job runs where its tables are.
 pub fn id(
     server: &Server,
     project: &str,
@@ -58,7 +63,7 @@ pub fn id(
     new_id(project, location.or(own.as_deref()).unwrap_or("US"), job_id)
 }
 
-/// Answers as a job would begin, and makes none.
+/// Answers a dry run: the statistics of the job, or its error. It creates no job.
 pub fn dry_run(server: &Server, project: &str, body: &Value) -> Result<Answer, ApiError> {
     let configuration = &body["configuration"];
     let config = QueryConfig::from_job(&configuration["query"], project)?;
@@ -72,45 +77,31 @@ pub fn dry_run(server: &Server, project: &str, body: &Value) -> Result<Answer, A
         "configuration": with_type(configuration, "QUERY"),
         "status": {"state": "DONE"},
         "statistics": {
-            "creationTime": text(now_ms()),
+            "creationTime": int64_text(now_ms()),
             "totalBytesProcessed": statistics["totalBytesProcessed"],
             "query": statistics,
         },
     })))
 }
 
-/// Makes a query job and runs it.
+/// Creates and runs a query job.
 pub fn start(server: &Arc<Server>, id: JobId, config: QueryConfig, configuration: Value) -> Result<Arc<Job>, ApiError> {
     let job = server.jobs.create(id, configuration)?;
-    tokio::spawn(run(Arc::clone(server), Arc::clone(&job), config));
+    tokio::spawn(run_query(Arc::clone(server), Arc::clone(&job), config));
     Ok(job)
 }
 
-async fn run(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
-    job.start();
-    let outcome = match job.unless_stopped(turn(&server, &job, &config)).await {
-        Ok(()) => {
-            let location = job.id.location.clone();
-            blocking(move || sql::run(&server, &config, &location)).await
-        }
-        Err(error) => Err(error),
-    };
-    job.finish(outcome);
+async fn run_query(server: Arc<Server>, job: Arc<Job>, config: QueryConfig) {
+    let duration = config.destination.as_ref().map_or(Duration::ZERO, |_| server.options.job_duration);
+    let (committing, location) = (Arc::clone(&server), job.id.location.clone());
+    let commit = move |()| sql::run(&committing, &config, &location);
+    run(&job, wait_to_commit(&server, &job, duration), commit).await;
 }
 
-/// Waits until the query may run.
-async fn turn(server: &Server, job: &Job, config: &QueryConfig) -> Result<(), JobError> {
-    if config.destination.is_some() {
-        tokio::time::sleep(server.options.job_duration).await;
-    }
-    server.holds.pass(&job.id.job).await;
-    server.faults.for_job(&job.id.job).map_or(Ok(()), Err)
-}
-
-/// What a request wants to see of a result.
-struct Wanted {
+/// The part and the form of a result that a request asks for.
+struct ResultPage {
     paging: Paging,
-    /// Timestamps as microseconds, not as seconds.
+    /// Timestamps in microseconds, not in seconds.
     int64_timestamps: bool,
 }
 
@@ -118,7 +109,7 @@ async fn answer(
     server: &Server,
     job: &Job,
     timeout: Duration,
-    wanted: &Wanted,
+    wanted: &ResultPage,
     kind: &str,
 ) -> Result<Answer, ApiError> {
     let now = etag(now_ms());
@@ -130,8 +121,8 @@ async fn answer(
         job.outcome().unwrap_or_else(|| Ok(Outcome::default())).map_err(|error| error.to_api())?;
     let result = result
         .ok_or_else(|| ApiError::invalid(format!("Job {} is not a query; ask for it with jobs.get", job.id.job)))?;
-    let (total, rows, next) = if let Some((table, partition)) = &result.stored {
-        tabledata::read(server, table, partition.as_deref(), &result.fields, &wanted.paging)?
+    let (total, rows, next) = if let Some(table) = &result.stored {
+        tabledata::read(server, table, &result.fields, &wanted.paging)?
     } else {
         let (rows, next) = wanted.paging.cut(&result.rows)?;
         (result.rows.len(), rows.to_vec(), next)
@@ -147,7 +138,7 @@ async fn answer(
         "schema": fields_to_rest(&result.fields),
         "totalRows": total.to_string(),
         "totalBytesProcessed": statistics["totalBytesProcessed"],
-        "numDmlAffectedRows": text(result.affected_rows),
+        "numDmlAffectedRows": int64_text(result.affected_rows),
         "rows": (!rows.is_empty()).then_some(rows),
         "pageToken": next,
     }))))

@@ -9,7 +9,7 @@ use crate::{
     server::{Answer, Server},
 };
 
-/// The policies of a table; the list is absent where there are none.
+/// The policies of a table. Without policies, the answer has no list.
 pub fn list(server: &Server, id: &TableId) -> Result<Answer, ApiError> {
     let catalog = server.catalog();
     let policies = &catalog.table(id)?.row_access_policies;

@@ -1,10 +1,10 @@
-//! tabledata.list, and the stored result of a query.
+//! tabledata.list, and the stored results of queries.
 
 use serde_json::{Value, json};
 
 use super::{Paging, flag};
 use crate::{
-    catalog::TableId,
+    catalog::TableRef,
     error::ApiError,
     rest::{etag, now_ms, without_nulls},
     server::{Answer, LoggedRequest, Server},
@@ -15,8 +15,8 @@ use crate::{
 
 type Page = (usize, Vec<Vec<Option<String>>>, Option<String>);
 
-pub fn list(server: &Server, id: &TableId, partition: Option<&str>, call: &LoggedRequest) -> Result<Answer, ApiError> {
-    let fields = server.catalog().table(id)?.fields.clone();
+pub fn list(server: &Server, target: &TableRef, call: &LoggedRequest) -> Result<Answer, ApiError> {
+    let fields = server.catalog().table(&target.table)?.fields.clone();
     let fields = match call.query.get("selectedFields").filter(|names| !names.is_empty()) {
         None => fields,
         Some(names) => names
@@ -27,7 +27,7 @@ pub fn list(server: &Server, id: &TableId, partition: Option<&str>, call: &Logge
             })
             .collect::<Result<_, _>>()?,
     };
-    let (total, rows, next) = read(server, id, partition, &fields, &Paging::of(call))?;
+    let (total, rows, next) = read(server, target, &fields, &Paging::of(call))?;
     let int64_timestamps = flag(call, "formatOptions.useInt64Timestamp");
     let rows: Vec<Value> = rows.iter().map(|row| wire::row(&fields, row, int64_timestamps)).collect();
     Ok(Answer::Json(without_nulls(json!({
@@ -39,22 +39,16 @@ pub fn list(server: &Server, id: &TableId, partition: Option<&str>, call: &Logge
     }))))
 }
 
-/// The number of rows of a table or of one partition, a page of them, and the token of the next.
-pub fn read(
-    server: &Server,
-    id: &TableId,
-    partition: Option<&str>,
-    fields: &[Field],
-    paging: &Paging,
-) -> Result<Page, ApiError> {
-    if let Some(field) = fields.iter().find(|field| field.ty.of_values().is_some()) {
+/// The number of rows of a table or of one partition, one page of them, and the token of the next page.
+pub fn read(server: &Server, target: &TableRef, fields: &[Field], paging: &Paging) -> Result<Page, ApiError> {
+    if let Some(field) = fields.iter().find(|field| field.ty.map_value().is_some()) {
         return Err(ApiError::not_implemented(format!("a read of the record {}", field.name)));
     }
-    let place = server.catalog().table(id)?.place(partition);
+    let from = server.catalog().rows_sql(target)?;
     let connection = server.warehouse.connect()?;
-    let total = usize::try_from(Warehouse::count(&connection, &place)?).unwrap_or(usize::MAX);
+    let total = usize::try_from(Warehouse::count(&connection, &from)?).unwrap_or(usize::MAX);
     let (range, next) = paging.range(total)?;
-    let columns: Vec<String> = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty)).collect();
-    let page = format!("SELECT {} FROM {place} LIMIT {} OFFSET {}", columns.join(", "), range.len(), range.start);
+    let columns: Vec<String> = fields.iter().map(|field| wire::text_of(&quote(&field.name), field.ty)).collect();
+    let page = format!("SELECT {} FROM {from} LIMIT {} OFFSET {}", columns.join(", "), range.len(), range.start);
     Ok((total, Warehouse::rows(&connection, &page)?, next))
 }

@@ -4,24 +4,24 @@ use serde_json::{Value, json};
 
 use super::{datasets::labels, int64, only_keys, page};
 use crate::{
-    catalog::{DatasetId, Partitioning, Table, TableId},
+    catalog::{DatasetId, Partitioning, Table, TableId, TableRef},
     error::ApiError,
-    rest::{now_ms, text},
+    rest::{int64_text, now_ms},
     server::{Answer, LoggedRequest, Server},
     types::{Allow, Field, Type, added_fields, fields_from_rest, find},
     warehouse::Warehouse,
 };
 
-/// Keys that a client may send back from an earlier answer, and that carry no wish.
+/// Keys that clients copy from an earlier answer. They have no effect.
 const OUTPUT_ONLY: &str = "kind etag id selfLink tableReference type creationTime lastModifiedTime location numRows
     numBytes numLongTermBytes";
 const PATCHABLE: &str = "schema labels description expirationTime";
 
-/// A table; with a partition its size is that partition's.
-pub fn get(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
-    let place = server.catalog().table(id)?.place(partition);
-    let rows = Warehouse::count(&server.warehouse.connect()?, &place)?;
-    resource(server, id, rows)
+/// A table. For a partition, the size is that of the partition.
+pub fn get(server: &Server, target: &TableRef) -> Result<Answer, ApiError> {
+    let from = server.catalog().rows_sql(target)?;
+    let rows = Warehouse::count(&server.warehouse.connect()?, &from)?;
+    resource(server, &target.table, rows)
 }
 
 fn resource(server: &Server, id: &TableId, rows: i64) -> Result<Answer, ApiError> {
@@ -30,21 +30,21 @@ fn resource(server: &Server, id: &TableId, rows: i64) -> Result<Answer, ApiError
     let table = catalog.table(id)?;
     let mut value = table.to_rest();
     value["location"] = json!(location);
-    value["numRows"] = text(rows);
-    value["numBytes"] = text(table.bytes(rows));
-    value["numLongTermBytes"] = text(0);
+    value["numRows"] = int64_text(rows);
+    value["numBytes"] = int64_text(table.bytes(rows));
+    value["numLongTermBytes"] = int64_text(0);
     Ok(Answer::Json(value))
 }
 
-/// Grants what is asked for: nobody has to sign in. Of a table that is not there nothing is granted.
+/// Grants all permissions: the emulator has no accounts. Grants none where the table does not exist.
 pub fn test_permissions(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiError> {
     only_keys(body, "testIamPermissions", "permissions")?;
     let wildcard = |permission: &Value| permission.as_str().is_none_or(|name| name.contains('*'));
     if body["permissions"].as_array().into_iter().flatten().any(wildcard) {
         return Err(ApiError::invalid("Permissions must be names without wildcards"));
     }
-    let is_there = server.catalog().table(id).is_ok();
-    Ok(Answer::Json(if is_there { json!({"permissions": body["permissions"]}) } else { json!({}) }))
+    let exists = server.catalog().table(id).is_ok();
+    Ok(Answer::Json(if exists { json!({"permissions": body["permissions"]}) } else { json!({}) }))
 }
 
 pub fn list(server: &Server, id: &DatasetId, call: &LoggedRequest) -> Result<Answer, ApiError> {
@@ -81,7 +81,7 @@ pub fn insert(server: &Server, dataset: &DatasetId, body: &Value) -> Result<Answ
     resource(server, &id, 0)
 }
 
-/// Makes a table; the dataset's default expirations apply where it sets none.
+/// Creates a table. Where it sets no expirations, the dataset's defaults apply.
 pub fn create(server: &Server, mut table: Table) -> Result<(), ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
@@ -98,16 +98,16 @@ pub fn create(server: &Server, mut table: Table) -> Result<(), ApiError> {
     }
     check_layout(&table)?;
     let columns: Vec<String> = table.fields.iter().map(Field::ddl).collect();
-    // OR REPLACE: an expired table of this name leaves its rows behind.
+    // OR REPLACE: the rows of an expired table are still in DuckDB.
     let ddl = format!("CREATE OR REPLACE TABLE {} ({})", id.duckdb(), columns.join(", "));
     server.warehouse.connect()?.execute_batch(&ddl)?;
     let dataset = catalog.dataset_mut(&id.dataset)?;
     if let Some(partitioning) = &mut table.partitioning {
-        // Zero is how a client says "none" where the dataset has a default.
+        // Zero means none, also where the dataset has a default.
         let own = partitioning.expiration.or(dataset.default_partition_expiration);
         partitioning.expiration = own.filter(|ms| *ms > 0);
     }
-    // The expiration of partitions goes before that of the table.
+    // A table whose partitions expire does not inherit a table expiration.
     if table.partitioning.as_ref().is_none_or(|partitioning| partitioning.expiration.is_none()) {
         let inherited = dataset.default_table_expiration.map(|ms| table.created + ms);
         table.expires = table.expires.or(inherited);
@@ -181,7 +181,7 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
         ddl = patch_schema(&mut table, &fields_from_rest(&body["schema"])?)?;
     }
     for (key, value) in body["labels"].as_object().into_iter().flatten() {
-        // A null removes the label; others stay as they are.
+        // A null removes the label. Labels that the patch does not name are unchanged.
         match value.as_str() {
             Some(value) => table.labels.insert(key.clone(), value.to_owned()),
             None => table.labels.remove(key),
@@ -204,20 +204,20 @@ pub fn patch(server: &Server, id: &TableId, body: &Value) -> Result<Answer, ApiE
     resource(server, id, rows)
 }
 
-/// Takes a schema that keeps every column and may add nullable ones.
+/// Applies a schema that keeps every column and may add nullable ones.
 fn patch_schema(table: &mut Table, new: &[Field]) -> Result<Vec<String>, ApiError> {
     let added = added_fields(&table.fields, new, &Allow { addition: true, missing: false })
         .map_err(|why| ApiError::invalid(format!("Provided Schema does not match Table {}. {why}", table.id)))?;
     Ok(added.into_iter().map(|field| table.add(field)).collect())
 }
 
-/// Deletes a table, or one partition's rows.
-pub fn delete(server: &Server, id: &TableId, partition: Option<&str>) -> Result<Answer, ApiError> {
+/// Deletes a table, or the rows of one partition.
+pub fn delete(server: &Server, TableRef { table: id, partition }: &TableRef) -> Result<Answer, ApiError> {
     let _writer = server.warehouse.writer();
     let mut catalog = server.catalog();
     let table = catalog.table_mut(id)?;
     let statement = match partition {
-        Some(_) => format!("DELETE FROM {}", table.place(partition)),
+        Some(_) => format!("DELETE FROM {}", table.rows_sql(partition.as_deref())),
         None => format!("DROP TABLE {}", id.duckdb()),
     };
     Warehouse::transaction(&server.warehouse.connect()?, &[statement])?;

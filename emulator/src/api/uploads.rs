@@ -1,9 +1,9 @@
-//! jobs.insert with the data sent along: resumable uploads.
+//! jobs.insert with uploaded data: resumable uploads.
 
 use std::{
     collections::HashMap,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use axum::{
@@ -21,13 +21,14 @@ use super::{datasets, jobs, unknown};
 use crate::{
     error::ApiError,
     faults::{Fault, FaultKind},
+    lock::lock,
     server::{Answer, LoggedRequest, Server},
 };
 
-/// Every chunk but the last is a multiple of this, and so is what is kept of a chunk that breaks off.
+/// Every chunk except the last is a multiple of this. A chunk that breaks off is kept in multiples of this.
 const UNIT: usize = 256 * 1024;
 
-/// The sessions, by their ids.
+/// The upload sessions by id.
 #[derive(Default)]
 pub struct Uploads(Mutex<HashMap<String, Arc<Mutex<Upload>>>>);
 
@@ -39,11 +40,7 @@ struct Upload {
     answer: Option<Result<Answer, ApiError>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Begins a session.
+/// Starts a session.
 pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Result<Answer, ApiError> {
     let segments: Vec<&str> = call.path.split('/').collect();
     let ["", "upload", "bigquery", "v2", "projects", project, "jobs"] = segments.as_slice() else {
@@ -54,7 +51,7 @@ pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Resu
         return Err(ApiError::not_implemented(format!("{} {} with uploadType {kind}", call.method, call.path)));
     }
     let project = percent_decode_str(project).decode_utf8_lossy().into_owned();
-    datasets::show(server, &call.body)?;
+    datasets::refuse_hidden(server, &call.body)?;
     let (id, _) = jobs::load_job(server, &project, &call.body, Some(Vec::new()))?;
     server.jobs.refuse_used(&id)?;
     let upload = Upload { project, job: call.body.clone(), data: Vec::new(), answer: None };
@@ -65,7 +62,7 @@ pub fn begin(server: &Server, call: &LoggedRequest, headers: &HeaderMap) -> Resu
     Ok(Answer::Session(format!("http://{host}{}?uploadType=resumable&upload_id={id}", call.path)))
 }
 
-/// The data of a chunk, as far as it comes.
+/// Reads the data of a chunk until it ends, breaks off, or a fault cuts it.
 pub async fn receive(body: Body, fault: Option<&Fault>) -> Vec<u8> {
     let end = match fault {
         Some(Fault { kind: FaultKind::Cut(bytes), .. }) => *bytes,
@@ -81,7 +78,7 @@ pub async fn receive(body: Body, fault: Option<&Fault>) -> Vec<u8> {
     data
 }
 
-/// Takes a chunk, or tells how many bytes are there.
+/// Stores a chunk, or reports how many bytes were received.
 pub fn put(server: &Arc<Server>, call: &LoggedRequest, headers: &HeaderMap, data: &[u8]) -> Result<Answer, ApiError> {
     let id = call.query.get("upload_id").map_or("", String::as_str);
     let upload = lock(&server.uploads.0).get(id).cloned().ok_or_else(|| ApiError::not_found("Upload session"))?;
@@ -91,16 +88,16 @@ pub fn put(server: &Arc<Server>, call: &LoggedRequest, headers: &HeaderMap, data
     }
     let text = headers.get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).unwrap_or_default();
     let range = Range::read(text).ok_or_else(|| ApiError::invalid(format!("Invalid Content-Range: {text}")))?;
-    let there = upload.data.len();
-    let Some((first, end)) = range.chunk else { return Ok(Answer::Incomplete(there)) };
+    let received = upload.data.len();
+    let Some((first, end)) = range.chunk else { return Ok(Answer::Incomplete(received)) };
     let is_last = range.total == Some(end);
-    let fits = first == there && data.len() <= end - first && range.total.is_none_or(|total| end <= total);
+    let fits = first == received && data.len() <= end - first && range.total.is_none_or(|total| end <= total);
     if !fits || !(is_last || (end - first).is_multiple_of(UNIT)) {
-        return Err(ApiError::invalid(format!("Invalid chunk {text} of {} bytes: {there} are there", data.len())));
+        return Err(ApiError::invalid(format!("Invalid chunk {text} of {} bytes after {received} bytes", data.len())));
     }
     upload.data.extend_from_slice(data);
     if upload.data.len() < end {
-        upload.data.truncate((there + data.len()) / UNIT * UNIT);
+        upload.data.truncate((received + data.len()) / UNIT * UNIT);
     }
     if upload.data.len() < end || !is_last {
         return Ok(Answer::Incomplete(upload.data.len()));
@@ -112,7 +109,7 @@ pub fn put(server: &Arc<Server>, call: &LoggedRequest, headers: &HeaderMap, data
 
 /// A `Content-Range`.
 struct Range {
-    /// The first byte, and the one behind the last; `None` asks how many there are.
+    /// The first byte, and the byte after the last; `None` asks how many bytes were received.
     chunk: Option<(usize, usize)>,
     total: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! Makes staged rows visible, all in one transaction.
+//! Writes staged rows into their table in one transaction.
 
 use super::{
     destination::{Destination, Write},
@@ -10,28 +10,28 @@ use crate::{
     error::{ApiError, JobError},
     rest::now_ms,
     server::Server,
-    types::{Field, find, literal, quote},
+    types::{Field, column_list, find, literal, quote},
     warehouse::Warehouse,
 };
 
-/// Rows on their way into a table.
+/// Staged rows to write into a table.
 pub struct Incoming<'a> {
     pub destination: &'a Destination,
-    /// Holds the temporary table `staged` with the columns `c0`, `c1`, ..., one a field.
+    /// Has the temporary table `staged` with the columns `c0`, `c1`, ..., one for each field.
     pub connection: &'a duckdb::Connection,
     pub fields: &'a [Field],
     /// Whether the rows must have all columns of the table.
     pub all_columns: bool,
 }
 
-/// Puts the rows where the job wants them; returns their number and their size.
-pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobError> {
+/// Writes the rows into the job's destination. Returns their number and their size.
+pub fn write(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobError> {
     let Incoming { destination, connection, fields, all_columns } = incoming;
-    if server.catalog().table(&destination.table).is_err() {
+    if server.catalog().table(&destination.target.table).is_err() {
         create(server, destination, fields)?;
     }
     let _writer = server.warehouse.writer();
-    let mut table = server.catalog().table(&destination.table)?.clone();
+    let mut table = server.catalog().table(&destination.target.table)?.clone();
     server.limits.update(&server.options, &table)?;
     check_key(destination, &table, *all_columns)?;
     let added = reconcile(destination, Some(fields), &table, *all_columns)?;
@@ -39,17 +39,17 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
         return Err(ApiError::duplicate(format!("Table {}", table.id)).into());
     }
     let mut statements: Vec<String> = added.into_iter().map(|field| table.add(field)).collect();
-    let columns: Vec<String> = fields.iter().map(|field| quote(&field.name)).collect();
-    let columns = columns.join(", ");
+    let columns = column_list(fields);
     let values = fields.iter().enumerate().map(|(at, field)| format!("CAST(c{at} AS {})", field.ty.duckdb()));
     let values = values.collect::<Vec<_>>().join(", ");
     connection.execute_batch(&format!("CREATE TEMP VIEW incoming({columns}) AS SELECT {values} FROM staged"))?;
     let target = table.id.duckdb();
-    if let Some(partition) = &destination.partition {
+    let partition = destination.target.partition.as_deref();
+    if let Some(partition) = partition {
         check_partition(connection, &table, fields, partition)?;
     }
     if destination.write.replaces() {
-        statements.push(format!("DELETE FROM {}", table.place(destination.partition.as_deref())));
+        statements.push(format!("DELETE FROM {}", table.rows_sql(partition)));
     }
     statements.push(format!("INSERT INTO {target} ({columns}) SELECT {columns} FROM incoming"));
     statements.extend(expire(&table));
@@ -59,28 +59,28 @@ pub fn put(server: &Server, incoming: &Incoming<'_>) -> Result<(i64, i64), JobEr
     if destination.write == Write::Truncate && !server.options.truncates_keep_annotations {
         table.remove_annotations();
     }
-    *server.catalog().table_mut(&destination.table)? = Table { modified: now_ms(), ..table };
+    *server.catalog().table_mut(&destination.target.table)? = Table { modified: now_ms(), ..table };
     Ok((rows, bytes))
 }
 
 fn create(server: &Server, destination: &Destination, fields: &[Field]) -> Result<(), JobError> {
     if !destination.create_if_needed {
-        return Err(ApiError::not_found(format!("Table {}", destination.table)).into());
+        return Err(ApiError::not_found(format!("Table {}", destination.target.table)).into());
     }
     let table = Table {
         partitioning: destination.partitioning.clone(),
         clustering: destination.clustering.clone(),
         encryption_key: destination.key.clone(),
-        ..Table::new(destination.table.clone(), fields.to_vec())
+        ..Table::new(destination.target.table.clone(), fields.to_vec())
     };
     reconcile(destination, Some(fields), &table, false)?;
     Ok(tables::create(server, table)?)
 }
 
-/// A query that replaces rows must name the table's key, as a copy must. Loads name none.
+/// A query that replaces rows must name the table's key, as a copy must. Loads do not name a key.
 fn check_key(destination: &Destination, table: &Table, is_query: bool) -> Result<(), ApiError> {
-    let must = is_query && destination.write.replaces();
-    if must || destination.key.is_some() { table.check_key(destination.key.as_deref()) } else { Ok(()) }
+    let is_key_required = is_query && destination.write.replaces();
+    if is_key_required || destination.key.is_some() { table.check_key(destination.key.as_deref()) } else { Ok(()) }
 }
 
 fn check_partition(
@@ -89,12 +89,11 @@ fn check_partition(
     fields: &[Field],
     partition: &str,
 ) -> Result<(), JobError> {
-    // A file without the partitioning column leaves it NULL in every row.
-    let in_file = table.partitioning.as_ref().is_some_and(|own| find(fields, &own.field).is_some());
-    let month = if in_file { table.partition_id() } else { "'__NULL__'".to_owned() };
-    let strangers = format!("SELECT count(*) FROM incoming WHERE {month} <> {}", literal(partition));
-    let strangers: i64 = connection.query_row(&strangers, [], |row| row.get(0))?;
-    if strangers > 0 {
+    // In a file without the partitioning column, every row belongs to the NULL partition.
+    let has_month = table.partitioning.as_ref().is_some_and(|own| find(fields, &own.field).is_some());
+    let month = if has_month { table.partition_id() } else { "'__NULL__'".to_owned() };
+    let other_rows = format!("incoming WHERE {month} <> {}", literal(partition));
+    if Warehouse::count(connection, &other_rows)? > 0 {
         return Err(JobError::invalid(format!(
             "Some rows belong to different partitions rather than destination partition {}${partition}",
             table.id
@@ -103,7 +102,7 @@ fn check_partition(
     Ok(())
 }
 
-/// Drops the months that have outlived the table's partition expiration.
+/// The statement that drops the expired months of a table.
 pub fn expire(table: &Table) -> Option<String> {
     let partitioning = table.partitioning.as_ref()?;
     let limit = now_ms() - partitioning.expiration?;

@@ -12,7 +12,7 @@ use crate::{
 
 const MAX_URIS: usize = 10_000;
 
-/// A load job's wishes.
+/// The configuration of a load job.
 pub struct LoadConfig {
     pub source: Source,
     pub destination: Destination,
@@ -20,27 +20,27 @@ pub struct LoadConfig {
     pub format: Format,
 }
 
-/// Where the files come from.
+/// The source of the files.
 pub enum Source {
     Uris(Vec<String>),
-    /// What was sent along.
+    /// The uploaded data.
     Data(Vec<u8>),
 }
 
-/// `sourceFormat`, and the options that go with it.
+/// `sourceFormat` and its options.
 pub enum Format {
     Csv(Csv),
     Parquet { enum_as_string: bool },
 }
 
-/// How CSV is read.
+/// The options of CSV.
 pub struct Csv {
     pub skip_leading_rows: usize,
     pub allow_quoted_newlines: bool,
     pub date_format: Option<DateFormat>,
-    /// `nullMarkers` has the empty text: it is NULL in every column, quoted or not.
+    /// `nullMarkers` has the empty text: an empty field is NULL in every column, quoted or not.
     pub empty_is_null: bool,
-    /// `preserveAsciiControlCharacters`: fields may have NUL.
+    /// `preserveAsciiControlCharacters`: fields may contain NUL.
     pub control_characters: bool,
 }
 
@@ -49,12 +49,12 @@ const CSV: &str = "skipLeadingRows allowQuotedNewlines encoding fieldDelimiter q
                    preserveAsciiControlCharacters";
 const PARQUET: &str = "decimalTargetTypes parquetOptions";
 
-/// Options that are only accepted at one value.
+/// Options for which only one value is accepted.
 const DEFAULTS: [(&str, &str); 5] =
     [("maxBadRecords", "0"), ("encoding", "UTF-8"), ("fieldDelimiter", ","), ("quote", "\""), ("nullMarker", "")];
 
 impl LoadConfig {
-    /// Reads the object, which names no files where `data` was sent along.
+    /// Reads the object. It names no files where `data` was uploaded.
     pub fn from_rest(load: &Value, project: &str, data: Option<Vec<u8>>) -> Result<Self, ApiError> {
         for (key, allowed) in DEFAULTS {
             let given = match &load[key] {
@@ -84,10 +84,10 @@ impl LoadConfig {
 
 impl Format {
     fn from_rest(load: &Value, has_schema: bool) -> Result<Self, ApiError> {
-        let known = |own: &str| only_keys(load, "configuration.load", &format!("{SHARED} {KEYS} {own}"));
+        let check_keys = |own: &str| only_keys(load, "configuration.load", &format!("{SHARED} {KEYS} {own}"));
         match load["sourceFormat"].as_str().unwrap_or("CSV") {
             "CSV" => {
-                known(CSV)?;
+                check_keys(CSV)?;
                 let skipped = int64(&load["skipLeadingRows"]).and_then(|rows| usize::try_from(rows).ok());
                 Ok(Self::Csv(Csv {
                     skip_leading_rows: skipped.unwrap_or(0),
@@ -98,7 +98,7 @@ impl Format {
                 }))
             }
             "PARQUET" => {
-                known(PARQUET)?;
+                check_keys(PARQUET)?;
                 let options = &load["parquetOptions"];
                 only_keys(options, "configuration.load.parquetOptions", "enumAsString enableListInference")?;
                 if !has_schema {

@@ -1,5 +1,5 @@
-//! CSV as BigQuery reads it by default. Common readers forgive an unclosed quote and text after a
-//! closing one, and forget whether a field was quoted; this one does not.
+//! Reads CSV as BigQuery does by default. Unlike common readers, it refuses an unclosed quote and text after a closing
+//! quote, and reports whether a field was quoted.
 
 /// A field, and whether it was quoted.
 #[derive(Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Cell {
     pub quoted: bool,
 }
 
-/// A row and the byte where it begins.
+/// A row, and the position of its first byte.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Row {
     pub start: usize,
@@ -16,7 +16,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// Whether there is nothing on its line.
+    /// Whether the line is empty.
     pub fn is_empty_line(&self) -> bool {
         matches!(self.cells.as_slice(), [cell] if cell.text.is_empty() && !cell.quoted)
     }
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Goes on after the next line end.
+    /// Skips to the next line.
     fn skip_line(&mut self) {
         let rest = &self.bytes[self.at..];
         self.at += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);

@@ -1,5 +1,5 @@
-//! Parquet, columns by name. DuckDB reads the values; which types go into which columns is decided here,
-//! since DuckDB would convert what BigQuery refuses.
+//! Reads Parquet, columns by name. DuckDB reads the values. This module checks the types, because DuckDB would convert
+//! values that BigQuery refuses.
 
 use std::io::Write as _;
 
@@ -11,32 +11,32 @@ use crate::{
     warehouse::Warehouse,
 };
 
-/// Digits of the widest DECIMAL that DuckDB reads exactly.
+/// The digits of the widest DECIMAL that DuckDB reads exactly.
 const DECIMAL_DIGITS: usize = 38;
 
 /// A top-level column of a file.
 struct Column {
     name: String,
     physical: String,
-    /// The converted type, or where there is none the logical type's name.
+    /// The converted type, or the name of the logical type where there is none.
     annotation: Option<String>,
-    /// A moment in nanoseconds.
+    /// A timestamp in nanoseconds.
     nanos: bool,
-    /// It is marked as UTC.
+    /// A timestamp that is marked as UTC.
     utc: bool,
     digits: usize,
     scale: usize,
     /// `REQUIRED`, `OPTIONAL` or `REPEATED`.
     repetition: String,
-    /// Of a group, what is in it, depth first.
-    below: Vec<Self>,
+    /// All elements of a group, depth first.
+    nested: Vec<Self>,
 }
 
-/// How files are read.
+/// The options of a read.
 #[derive(Clone, Copy)]
-pub struct Reading {
+pub struct ReadOptions {
     pub enum_as_string: bool,
-    /// REQUIRED fields do not go into NULLABLE columns.
+    /// Refuse REQUIRED fields for NULLABLE columns.
     pub refuse_required_fields: bool,
 }
 
@@ -45,7 +45,7 @@ pub fn read(
     connection: &Connection,
     fields: &[Field],
     files: Vec<(String, Vec<u8>)>,
-    reading: Reading,
+    options: ReadOptions,
 ) -> Result<(), JobError> {
     let columns: Vec<String> =
         fields.iter().enumerate().map(|(at, field)| format!("c{at} {}", field.ty.duckdb())).collect();
@@ -58,10 +58,10 @@ pub fn read(
         drop(bytes);
         let path = literal(&file.path().to_string_lossy());
         let columns = columns_of(connection, &path).map_err(|error| unreadable(&error))?;
-        if let Some(why) = modes(fields, &columns, &uri, reading) {
+        if let Some(why) = mode_mismatch(fields, &columns, &uri, options) {
             return Err(bad_file(&uri, &why));
         }
-        let values = fields.iter().map(|field| value(field, &columns, reading.enum_as_string));
+        let values = fields.iter().map(|field| value(field, &columns, options.enum_as_string));
         let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| bad_file(&uri, &why))?.join(", ");
         let insert = format!("INSERT INTO staged SELECT {values} FROM read_parquet({path})");
         connection.execute(&insert, []).map_err(|error| unreadable(&error))?;
@@ -81,9 +81,9 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
         let (children, digits, scale): (usize, usize, usize) = (number(children), number(digits), number(scale));
         let repetition = repetition.unwrap_or_default();
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
-        let says = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
-        let (nanos, utc) = (says("NANOS=NanoSeconds"), says("isAdjustedToUTC=1"));
-        let column = Column { name, physical, annotation, nanos, utc, digits, scale, repetition, below: vec![] };
+        let has = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
+        let (nanos, utc) = (has("NANOS=NanoSeconds"), has("isAdjustedToUTC=1"));
+        let column = Column { name, physical, annotation, nanos, utc, digits, scale, repetition, nested: vec![] };
         (children, column)
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
@@ -95,7 +95,7 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
             && let Some((children, part)) = elements.next()
         {
             left = left - 1 + children;
-            column.below.push(part);
+            column.nested.push(part);
         }
         columns.push(column);
     }
@@ -103,7 +103,7 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
 }
 
 impl Column {
-    /// The type of the column that takes its values as they are.
+    /// The type of the table column that accepts its values unchanged.
     fn ty(&self, enum_as_string: bool) -> Option<Type> {
         if self.is_nested() {
             return self.map();
@@ -133,12 +133,12 @@ impl Column {
     }
 
     fn is_nested(&self) -> bool {
-        self.is_repeated() || !self.below.is_empty()
+        self.is_repeated() || !self.nested.is_empty()
     }
 
     /// The type of a map of texts or doubles.
     fn map(&self) -> Option<Type> {
-        let [entries, key, value] = self.below.as_slice() else { return None };
+        let [entries, key, value] = self.nested.as_slice() else { return None };
         let is_map = matches!(self.annotation.as_deref(), Some("MAP" | "MapType"))
             && (self.is_repeated(), entries.is_repeated()) == (false, true)
             && [&entries.name, &key.name, &value.name] == ["key_value", "key", "value"]
@@ -147,43 +147,44 @@ impl Column {
     }
 }
 
-/// Why the modes of a file do not go with those of the schema, if they do not.
-fn modes(fields: &[Field], columns: &[Column], uri: &str, reading: Reading) -> Option<String> {
+/// The message where a field's mode in the file does not match the schema.
+fn mode_mismatch(fields: &[Field], columns: &[Column], uri: &str, options: ReadOptions) -> Option<String> {
     for field in fields {
         let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name)) else {
             continue;
         };
-        let [of_key, of_value] = field.required_parts;
+        let [is_key_required, is_value_required] = field.required_parts;
         let mut pairs = vec![(&column.name, column.is_required(), field.required)];
-        // Its entries, a key and a value.
-        if let ([_, key, value], true) = (column.below.as_slice(), field.ty.of_values().is_some()) {
-            pairs.extend([(&key.name, key.is_required(), of_key), (&value.name, value.is_required(), of_value)]);
+        // The elements of a map: the entry, its key and its value.
+        if let ([_, key, value], true) = (column.nested.as_slice(), field.ty.map_value().is_some()) {
+            pairs.push((&key.name, key.is_required(), is_key_required));
+            pairs.push((&value.name, value.is_required(), is_value_required));
         }
         for (name, in_file, in_schema) in pairs {
-            // As in 2019 (googleapis/java-bigquery#13).
-            if in_file && !in_schema && reading.refuse_required_fields {
+            // BigQuery's message in 2019 (googleapis/java-bigquery#13).
+            if in_file && !in_schema && options.refuse_required_fields {
                 return Some(format!(
                     "Provided schema is not compatible with the file '{uri}'. Field '{name}' is specified as NULLABLE in \
                      provided schema which does not match REQUIRED as specified in the file."
                 ));
             }
-            // BigQuery puts the values into other rows (python-bigquery#1692), and says nothing.
+            // BigQuery puts the values into other rows and reports no error (python-bigquery#1692).
             if in_schema && !in_file {
-                return Some(format!("The emulator reads no OPTIONAL field into a REQUIRED column: '{name}'"));
+                return Some(format!("The emulator does not read an OPTIONAL field into a REQUIRED column: '{name}'"));
             }
         }
     }
     None
 }
 
-/// The DuckDB expression for a column's stored form.
+/// The DuckDB expression for the stored form of a column.
 fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<String, String> {
     let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name)) else {
         return Ok("NULL".to_owned());
     };
     let name = quote(&column.name);
-    // Groups that are not found there are no values, and no error (python-bigquery#2370, PostHog#45417).
-    if field.ty.of_values().is_some() && column.is_nested() && column.ty(enum_as_string).is_none() {
+    // A map whose groups have other names is NULL, and no error (python-bigquery#2370, PostHog#45417).
+    if field.ty.map_value().is_some() && column.is_nested() && column.ty(enum_as_string).is_none() {
         return Ok("NULL".to_owned());
     }
     if column.ty(enum_as_string) != Some(field.ty) {
@@ -196,9 +197,9 @@ fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<Stri
         ));
     }
     if column.nanos {
-        // DuckDB has cut off the nanoseconds of those.
+        // For these, DuckDB has cut off the nanoseconds.
         if column.utc {
-            return Err(format!("The emulator reads no TIMESTAMP(NANOS) in UTC: '{}'", column.name));
+            return Err(format!("The emulator does not read TIMESTAMP(NANOS) in UTC: '{}'", column.name));
         }
         return Ok(format!("epoch_ns({name})"));
     }
@@ -206,9 +207,10 @@ fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<Stri
         return Ok(name);
     }
     if column.digits > DECIMAL_DIGITS {
-        return Err(format!("The emulator reads no DECIMAL of more than {DECIMAL_DIGITS} digits: '{}'", column.name));
+        let name = &column.name;
+        return Err(format!("The emulator does not read a DECIMAL of more than {DECIMAL_DIGITS} digits: '{name}'"));
     }
-    // DuckDB writes all digits of the scale: without the point they are the integer that is stored, but for zeros.
+    // DuckDB writes all digits of the scale. The text without the point, plus zeros up to scale 38, is the stored integer.
     let zeros = "0".repeat(38 - column.scale);
     Ok(format!("CAST(replace(CAST({name} AS VARCHAR), '.', '') || '{zeros}' AS BIGNUM)"))
 }

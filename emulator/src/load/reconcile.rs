@@ -1,4 +1,4 @@
-//! The job's wishes against the table.
+//! Checks the schema and the layout of a job against the table.
 
 use super::destination::{Destination, Write};
 use crate::{
@@ -7,8 +7,8 @@ use crate::{
     types::{Allow, Field, added_fields},
 };
 
-/// The columns that the job adds to the table; `fields` are those of its rows, where it says so. With `all_columns` the
-/// rows must have all columns of the table.
+/// Returns the columns that the job adds to the table. `fields` are the columns of its rows, where the job names them. With
+/// `all_columns`, the rows must have all columns of the table.
 pub fn reconcile(
     destination: &Destination,
     fields: Option<&[Field]>,
@@ -19,22 +19,23 @@ pub fn reconcile(
     let Some(fields) = fields else {
         return Ok(Vec::new());
     };
-    let whole_table = destination.write == Write::Truncate && destination.partition.is_none();
+    let target = &destination.target;
+    let whole_table = destination.write == Write::Truncate && target.partition.is_none();
     let allow = Allow { addition: destination.allow_field_addition, missing: !(whole_table || all_columns) };
     added_fields(&table.fields, fields, &allow).map_err(|why| {
         if whole_table {
-            return ApiError::not_implemented(format!("a truncate that replaces the schema of {destination}: {why}"))
-                .into();
+            return ApiError::not_implemented(format!("a truncate that replaces the schema of {target}: {why}")).into();
         }
-        JobError::invalid(format!("Provided Schema does not match Table {destination}. {why}"))
+        JobError::invalid(format!("Provided Schema does not match Table {target}. {why}"))
     })
 }
 
-/// Partitioning and clustering, where a job gives them, must match the table's fully.
+/// Where a job gives partitioning and clustering, both must equal the table's.
 fn check_layout(destination: &Destination, table: &Table) -> Result<(), JobError> {
-    if destination.partition.is_some() && table.partitioning.is_none() {
+    if destination.target.partition.is_some() && table.partitioning.is_none() {
         return Err(JobError::invalid(format!(
-            "Cannot write into partition {destination} of a table that is not partitioned"
+            "Cannot write into partition {} of a table that is not partitioned",
+            destination.target
         )));
     }
     let given = layout(destination.partitioning.as_ref(), &destination.clustering);

@@ -1,4 +1,4 @@
-//! Objects of a bucket, over the storage server's JSON API.
+//! Reads objects of a bucket through the JSON API of the storage server.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use crate::{error::JobError, server::Server};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// The bytes of an object, as stored.
+/// The stored bytes of an object.
 pub async fn fetch(server: &Server, uri: &str) -> Result<Vec<u8>, JobError> {
     let storage = server.options.storage.as_deref().ok_or_else(|| {
         JobError::invalid(format!("The emulator has no storage server to read {uri} from: start it with --storage URL"))
@@ -25,7 +25,7 @@ pub async fn fetch(server: &Server, uri: &str) -> Result<Vec<u8>, JobError> {
     let failed = |error: reqwest::Error| {
         JobError::new("backendError", format!("Cannot read {uri} from the storage server: {error}")).at(uri)
     };
-    // Otherwise the storage server unpacks objects of content encoding gzip on the way.
+    // Without this header, the storage server decompresses objects with content encoding gzip.
     let response = server.http.get(url).header("accept-encoding", "gzip").send().await.map_err(failed)?;
     if response.status() == StatusCode::NOT_FOUND {
         return Err(not_found());
@@ -39,17 +39,17 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&GZIP_MAGIC)
 }
 
-/// Unpacks gzip; other bytes stay as they are.
-pub fn unpack(uri: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JobError> {
+/// Decompresses gzip; other bytes are returned unchanged.
+pub fn decompress(uri: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JobError> {
     if !is_gzip(&bytes) {
         return Ok(bytes);
     }
-    let mut unpacked = Vec::new();
-    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).map_err(|error| {
+    let mut decompressed = Vec::new();
+    MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut decompressed).map_err(|error| {
         JobError::invalid(format!(
             "Error while reading data, error message: Failed to decompress gzip: {error} File: {uri}"
         ))
         .at(uri)
     })?;
-    Ok(unpacked)
+    Ok(decompressed)
 }

@@ -1,4 +1,4 @@
-//! Reads a job's files into a temporary table, checked value by value.
+//! Reads the files of a job into a temporary table and checks every value.
 
 use std::{mem, sync::Arc};
 
@@ -6,11 +6,11 @@ use duckdb::{Connection, appender_params_from_iter};
 use serde_json::{Value, json};
 
 use super::{
-    commit::{Incoming, put},
+    commit::{Incoming, write},
     config::{Csv, Format, LoadConfig, Source},
     csv::{Reader, Row},
     destination::Destination,
-    parquet::{self, Reading},
+    parquet::{self, ReadOptions},
     reconcile::reconcile,
     source,
 };
@@ -23,10 +23,10 @@ use crate::{
     types::{Field, Type},
 };
 
-/// Files read and checked, not yet visible.
+/// Rows that are read and checked, but not yet visible.
 pub struct Staged {
     config: LoadConfig,
-    /// Holds the temporary table `staged`.
+    /// Has the temporary table `staged`.
     connection: Connection,
     fields: Vec<Field>,
     files: usize,
@@ -52,7 +52,7 @@ pub async fn stage(server: &Arc<Server>, mut config: LoadConfig) -> Result<Stage
         match &config.format {
             Format::Csv(csv) => read_csv(&connection, &fields, files, csv, &server.options)?,
             Format::Parquet { enum_as_string } => {
-                let options = Reading {
+                let options = ReadOptions {
                     enum_as_string: *enum_as_string,
                     refuse_required_fields: server.options.refuse_required_fields,
                 };
@@ -69,7 +69,7 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
     let Staged { config, connection, fields, files, file_bytes } = staged;
     let destination = &config.destination;
     let all_columns = needs_all_columns(server, destination);
-    let (rows, bytes) = put(server, &Incoming { destination, connection, fields, all_columns })?;
+    let (rows, bytes) = write(server, &Incoming { destination, connection, fields, all_columns })?;
     Ok(json!({
         "inputFiles": files.to_string(),
         "inputFileBytes": file_bytes.to_string(),
@@ -82,8 +82,8 @@ pub fn commit(server: &Server, staged: &Staged) -> Result<Value, JobError> {
 fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, JobError> {
     let LoadConfig { destination, fields, .. } = config;
     let catalog = server.catalog();
-    catalog.dataset(&destination.table.dataset)?;
-    match catalog.table(&destination.table) {
+    catalog.dataset(&destination.target.table.dataset)?;
+    match catalog.table(&destination.target.table) {
         Ok(table) => {
             reconcile(destination, fields.as_deref(), table, needs_all_columns(server, destination))?;
             Ok(fields.as_ref().unwrap_or(&table.fields).clone())
@@ -93,7 +93,7 @@ fn expected_fields(server: &Server, config: &LoadConfig) -> Result<Vec<Field>, J
     }
 }
 
-/// Whether a load's schema must have all columns of the table, which an append's never must.
+/// Whether the schema of a load must have all columns of the table. An append may always lack some.
 fn needs_all_columns(server: &Server, destination: &Destination) -> bool {
     !server.options.allow_missing_columns && destination.write.replaces()
 }
@@ -105,8 +105,8 @@ fn read_csv(
     csv: &Csv,
     options: &Options,
 ) -> Result<(), JobError> {
-    let packed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
-    if packed > 0 && packed < files.iter().filter(|(_, bytes)| !bytes.is_empty()).count() {
+    let compressed = files.iter().filter(|(_, bytes)| source::is_gzip(bytes)).count();
+    if compressed > 0 && compressed < files.iter().filter(|(_, bytes)| !bytes.is_empty()).count() {
         return Err(JobError::invalid("Cannot load compressed and uncompressed files in one job."));
     }
     let columns: Vec<String> = (0..fields.len()).map(|at| format!("c{at} VARCHAR")).collect();
@@ -114,7 +114,7 @@ fn read_csv(
     let mut appender = connection.appender_to_catalog_and_db("staged", "temp", "main")?;
     let mut rows = 0;
     for (uri, bytes) in files {
-        let bytes = source::unpack(&uri, bytes)?;
+        let bytes = source::decompress(&uri, bytes)?;
         let is_row = |row: &Result<Row, _>| fields.len() == 1 || !row.as_ref().is_ok_and(Row::is_empty_line);
         for row in Reader::new(&bytes, csv.allow_quoted_newlines).skip(csv.skip_leading_rows).filter(is_row) {
             let values = row
@@ -130,7 +130,7 @@ fn read_csv(
     Ok(appender.flush()?)
 }
 
-/// A row's values as their columns store them.
+/// The stored values of a row.
 fn values(row: &Row, fields: &[Field], csv: &Csv, options: &Options) -> Result<Vec<Option<String>>, String> {
     let (found, expected, start) = (row.cells.len(), fields.len(), row.start);
     if found > expected {
@@ -177,7 +177,7 @@ fn values(row: &Row, fields: &[Field], csv: &Csv, options: &Options) -> Result<V
     values.collect()
 }
 
-/// The job's end at its first bad row.
+/// The error of a job at its first bad row.
 fn bad_row(uri: &str, rows: usize, message: &str) -> JobError {
     let detail = Some(format!("Error while reading data, error message: {message} File: {uri}"));
     let error = JobError::invalid(format!(

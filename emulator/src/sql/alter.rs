@@ -14,7 +14,7 @@ use crate::{
     types::{Field, Type, find, quote},
 };
 
-/// A changed table, and the DuckDB statements that change it, to be run in one transaction.
+/// A changed table, and the DuckDB statements for the change, which run in one transaction.
 pub struct Alteration {
     pub table: Table,
     pub statements: Vec<String>,

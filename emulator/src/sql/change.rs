@@ -5,14 +5,14 @@ use sqlparser::ast::{Delete, FromTable, Insert, ObjectName, Query, SetExpr, Stat
 use super::{
     expr::{compile, of_type},
     names::{self, Context},
-    parse::{parse_one, plain, unsupported},
+    parse::{empty_query, parse_one, unsupported},
     select,
     typed::Typed,
 };
 use crate::{
     catalog::TableId,
     error::ApiError,
-    types::{Field, Type, find, quote},
+    types::{Field, Type, column_list, find},
 };
 
 /// A statement that changes rows.
@@ -28,14 +28,14 @@ pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError
     else {
         return Err(unsupported(insert));
     };
-    let understood = Insert {
+    let supported = Insert {
         into: insert.into,
         table: insert.table.clone(),
         columns: insert.columns.clone(),
         source: insert.source.clone(),
         ..template
     };
-    if understood != *insert || insert.columns.is_empty() {
+    if supported != *insert || insert.columns.is_empty() {
         return Err(unsupported(insert));
     }
     let table = names::table(name, context)?;
@@ -50,30 +50,29 @@ pub fn insert(insert: &Insert, context: &Context<'_>) -> Result<Change, ApiError
         SetExpr::Values(_) => rows(source, &columns, context)?,
         _ => select::query(source, Some(&columns), &[], context)?.sql,
     };
-    let names: Vec<String> = columns.iter().map(|field| quote(&field.name)).collect();
-    let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), names.join(", "));
+    let sql = format!("INSERT INTO {} ({}) {values}", table.id.duckdb(), column_list(&columns));
     Ok(Change { sql, table: table.id.clone() })
 }
 
 fn rows(source: &Query, columns: &[Field], context: &Context<'_>) -> Result<String, ApiError> {
-    let understood = Query { body: source.body.clone(), ..plain()? };
+    let supported = Query { body: source.body.clone(), ..empty_query()? };
     let SetExpr::Values(values) = source.body.as_ref() else {
         return Err(unsupported(source));
     };
-    if understood != *source {
+    if supported != *source {
         return Err(unsupported(source));
     }
     let row = |row: &[sqlparser::ast::Expr]| {
         let values = row.iter().map(|value| compile(value, &[], context)).collect::<Result<Vec<_>, _>>()?;
-        let values: Vec<String> = assigned(&values, columns)?.into_iter().map(|value| value.sql).collect();
+        let values: Vec<String> = coerce_to_columns(&values, columns)?.into_iter().map(|value| value.sql).collect();
         Ok(format!("({})", values.join(", ")))
     };
     let rows = values.rows.iter().map(|values| row(&values.content)).collect::<Result<Vec<_>, ApiError>>()?;
     Ok(format!("VALUES {}", rows.join(", ")))
 }
 
-/// The values as the types of the columns that they go into.
-pub fn assigned(values: &[Typed], columns: &[Field]) -> Result<Vec<Typed>, ApiError> {
+/// Converts values to the types of their columns.
+pub fn coerce_to_columns(values: &[Typed], columns: &[Field]) -> Result<Vec<Typed>, ApiError> {
     if values.len() != columns.len() {
         return Err(ApiError::invalid_query(format!(
             "Inserted row has wrong column count; Has {}, expected {}",
@@ -81,7 +80,7 @@ pub fn assigned(values: &[Typed], columns: &[Field]) -> Result<Vec<Typed>, ApiEr
             columns.len()
         )));
     }
-    let assigned = values.iter().zip(columns).map(|(value, column)| {
+    let coerced = values.iter().zip(columns).map(|(value, column)| {
         value.coerced(column.ty).ok_or_else(|| {
             ApiError::invalid_query(format!(
                 "Value has type {} which cannot be inserted into column {}, which has type {}",
@@ -91,7 +90,7 @@ pub fn assigned(values: &[Typed], columns: &[Field]) -> Result<Vec<Typed>, ApiEr
             ))
         })
     });
-    assigned.collect()
+    coerced.collect()
 }
 
 /// Compiles a DELETE.
@@ -103,8 +102,8 @@ pub fn delete(delete: &Delete, context: &Context<'_>) -> Result<Change, ApiError
     let TableFactor::Table { name, .. } = &from.relation else {
         return Err(unsupported(delete));
     };
-    let understood = Delete { from: delete.from.clone(), selection: delete.selection.clone(), ..template };
-    if understood != *delete || from.to_string() != name.to_string() {
+    let supported = Delete { from: delete.from.clone(), selection: delete.selection.clone(), ..template };
+    if supported != *delete || from.to_string() != name.to_string() {
         return Err(unsupported(delete));
     }
     let condition =

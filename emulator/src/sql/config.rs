@@ -19,7 +19,7 @@ pub struct QueryConfig {
     pub query: String,
     /// Named parameters, by lower-case name.
     pub parameters: BTreeMap<String, Typed>,
-    /// Where the rows go, if not to the client.
+    /// The table to write, if any.
     pub destination: Option<Destination>,
     /// `maximumBytesBilled`
     pub billing_limit: Option<i64>,

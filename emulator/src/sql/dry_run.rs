@@ -1,4 +1,4 @@
-//! Dry runs: a statement is compiled as for a job, and nothing is run. CREATE is known here only.
+//! Dry runs: compiles a statement as for a job and does not run it. Only dry runs support CREATE.
 
 use serde_json::{Value, json};
 use sqlparser::ast::{CreateTable, ObjectName, SchemaName, Statement};
@@ -18,7 +18,7 @@ use crate::{
     server::Server,
 };
 
-/// The `statistics.query` of a statement that would run in a location, or the error that it would end with.
+/// The `statistics.query` of a statement in a location, or the error that its job would have.
 pub fn dry_run(server: &Server, config: &QueryConfig, location: &str) -> Result<Value, JobError> {
     if config.destination.is_some() {
         return Err(ApiError::not_implemented("a dry run into a destination table").into());
@@ -37,7 +37,7 @@ pub fn dry_run(server: &Server, config: &QueryConfig, location: &str) -> Result<
     Ok(statistics)
 }
 
-/// Compiles a statement, and gives its type.
+/// Compiles a statement and returns its type.
 fn compile(config: &QueryConfig, context: &Context<'_>) -> Result<&'static str, ApiError> {
     let statement = match parse(&config.query)? {
         Parsed::EndExpiration(name, which) => {
@@ -48,7 +48,7 @@ fn compile(config: &QueryConfig, context: &Context<'_>) -> Result<&'static str, 
     };
     let whole = statement.to_string();
     match statement {
-        Statement::Query(query) => select::shown(&query, context).map(|_| "SELECT"),
+        Statement::Query(query) => select::query_for_client(&query, context).map(|_| "SELECT"),
         Statement::Insert(insert) => change::insert(&insert, context).map(|_| "INSERT"),
         Statement::Delete(delete) => change::delete(&delete, context).map(|_| "DELETE"),
         Statement::AlterTable(statement) => alter::alter(&statement, context).map(|_| "ALTER_TABLE"),
@@ -60,7 +60,7 @@ fn compile(config: &QueryConfig, context: &Context<'_>) -> Result<&'static str, 
     }
 }
 
-/// Takes names and types of columns, and no clause beside them.
+/// Accepts names and types of columns, and no other clause.
 fn create_table(create: &CreateTable, whole: &str, context: &Context<'_>) -> Result<(), ApiError> {
     let columns: Vec<String> =
         create.columns.iter().map(|column| format!("{} {}", column.name, column.data_type)).collect();

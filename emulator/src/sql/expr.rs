@@ -25,7 +25,7 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
             Expr::Identifier(name) => find(columns, &name.value),
             _ => None,
         };
-        // A map can be asked for this and is no value otherwise.
+        // The only use of a map as a value is this test.
         let value = itself.map_or_else(|| Ok(sub(inner)?.sql), |column| Ok::<_, ApiError>(quote(&column.name)))?;
         Ok(Typed::new(format!("({value} {test})"), Type::Bool))
     };
@@ -38,7 +38,7 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
                     .ok_or_else(|| ApiError::invalid_query(format!("Query parameter '{parameter}' not found")));
             }
             match column(name, columns)? {
-                map if map.ty.of_values().is_some() => Err(unsupported(format!("a value of the record {name}"))),
+                map if map.ty.map_value().is_some() => Err(unsupported(format!("a value of the record {name}"))),
                 column => Ok(Typed::new(quote(&column.name), column.ty)),
             }
         }
@@ -79,17 +79,17 @@ pub fn compile(expr: &Expr, columns: &[Field], context: &Context<'_>) -> Result<
     }
 }
 
-/// The type of a name in SQL.
+/// The type with this name in SQL.
 pub fn sql_type(data_type: &DataType) -> Result<Type, ApiError> {
     Type::from_name(&data_type.to_string()).ok_or_else(|| unsupported(format!("type {data_type}")))
 }
 
-/// The column of that name.
+/// The column with this name.
 pub fn column<'a>(name: &Ident, columns: &'a [Field]) -> Result<&'a Field, ApiError> {
     find(columns, &name.value).ok_or_else(|| ApiError::invalid_query(format!("Unrecognized name: {}", name.value)))
 }
 
-/// The SQL of a value that must be of the type.
+/// The SQL of a value. It must have the type.
 pub fn of_type(value: &Typed, ty: Type) -> Result<&str, ApiError> {
     if value.ty == ty || value.constant == Constant::Any {
         return Ok(&value.sql);
@@ -142,7 +142,7 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
     let FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses }) = &call.args else {
         return Err(unsupported(call));
     };
-    let plain = Function {
+    let supported = Function {
         name: call.name.clone(),
         uses_odbc_syntax: false,
         parameters: FunctionArguments::None,
@@ -158,7 +158,7 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
         [FunctionArgumentClause::OrderBy(keys)] if name == "STRING_AGG" => select::order(keys, columns, context)?,
         _ => return Err(unsupported(call)),
     };
-    if *call != plain {
+    if *call != supported {
         return Err(unsupported(call));
     }
     if let Some(over) = &call.over {
@@ -177,9 +177,9 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let (sql, ty) = match (name.as_str(), values.as_slice()) {
         ("COUNT", [value]) => (format!("count({})", value.sql), Type::Int64),
-        // DuckDB's count_if of nothing but NULL is NULL (seen on 1.5.6).
+        // DuckDB's count_if is NULL where all values are NULL (seen on 1.5.6).
         ("COUNTIF", [value]) => (format!("count(CASE WHEN {} THEN 1 END)", of_type(value, Type::Bool)?), Type::Int64),
-        // DuckDB sums integers as wider ones.
+        // DuckDB's sum of integers has a wider type.
         ("SUM", [value]) if value.ty.is_number() => {
             (format!("CAST(sum({}) AS {})", value.sql, value.ty.duckdb()), value.ty)
         }
@@ -202,10 +202,10 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             let parts = values.iter().map(|value| of_type(value, Type::String)).collect::<Result<Vec<_>, _>>()?;
             (format!("({})", parts.join(" || ")), Type::String)
         }
-        // Without an order it would be any.
-        ("STRING_AGG", [value, Typed { constant: Constant::Text(between), .. }]) if !order.is_empty() => {
-            let (value, between) = (of_type(value, Type::String)?, literal(between));
-            (format!("string_agg({value}, {between} ORDER BY {order})"), Type::String)
+        // Without ORDER BY, the order would be undefined.
+        ("STRING_AGG", [value, Typed { constant: Constant::Text(delimiter), .. }]) if !order.is_empty() => {
+            let (value, delimiter) = (of_type(value, Type::String)?, literal(delimiter));
+            (format!("string_agg({value}, {delimiter} ORDER BY {order})"), Type::String)
         }
         ("LENGTH", [value]) => (format!("length({})", of_type(value, Type::String)?), Type::Int64),
         ("REGEXP_CONTAINS", [value, Typed { constant: Constant::Text(pattern), .. }]) => {
@@ -261,7 +261,7 @@ fn list(values: &[Typed]) -> String {
     values.iter().map(|value| value.sql.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// The capturing groups of a regular expression. Both BigQuery and DuckDB hand it to RE2.
+/// The number of capturing groups of a regular expression. BigQuery and DuckDB both use RE2.
 fn groups(pattern: &str) -> usize {
     let (mut groups, mut in_class) = (0, false);
     let mut rest = pattern.chars();
@@ -270,7 +270,7 @@ fn groups(pattern: &str) -> usize {
             '\\' => drop(rest.next()),
             '[' if !in_class => {
                 in_class = true;
-                // A bracket that comes first, as in `[^]a]`, does not close.
+                // A bracket in the first place, as in `[^]a]`, does not close the class.
                 let class = rest.as_str().strip_prefix('^').unwrap_or(rest.as_str());
                 rest = class.strip_prefix(']').unwrap_or(class).chars();
             }
@@ -282,7 +282,7 @@ fn groups(pattern: &str) -> usize {
     groups
 }
 
-/// Whether each backslash stands before a group that there is, or before another one.
+/// Whether each backslash is followed by the number of an existing group, or by another backslash.
 fn is_rewrite(rewrite: &str, groups: usize) -> bool {
     let mut rest = rewrite.chars();
     while rest.any(|c| c == '\\') {

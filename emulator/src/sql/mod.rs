@@ -1,5 +1,5 @@
-//! Query jobs: GoogleSQL, parsed and compiled to DuckDB with a type for every expression. What the
-//! compiler does not know is an `invalidQuery`.
+//! Query jobs: parses GoogleSQL and compiles it to DuckDB, with a type for every expression. Unknown SQL is an
+//! `invalidQuery`.
 
 mod alter;
 mod change;

@@ -1,4 +1,4 @@
-//! Table paths, however they are quoted, and what they bring.
+//! Table paths in all forms of quoting, and the columns of their tables.
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -11,25 +11,25 @@ use crate::{
     types::{Field, Type, literal},
 };
 
-/// What a whole statement is compiled against.
+/// The context in which a statement is compiled.
 pub struct Context<'a> {
     pub project: &'a str,
     pub parameters: &'a BTreeMap<String, Typed>,
     pub catalog: &'a Catalog,
-    /// The job's location; all datasets must be there.
+    /// The job's location. All datasets must be there.
     pub location: &'a str,
-    /// DuckDB expressions of the sizes of the tables that the statement touches, each billed.
+    /// DuckDB expressions for the sizes of the tables that the statement reads or writes. Each is billed.
     pub sizes: RefCell<Vec<String>>,
 }
 
-/// What a path names.
+/// A resolved path.
 pub struct Path {
     pub dataset: DatasetId,
     /// `None` for the view INFORMATION_SCHEMA.PARTITIONS.
     pub table: Option<String>,
 }
 
-/// Resolves a path; backticks may enclose one part, several or all.
+/// Resolves a path. Backticks may enclose one part, several or all.
 pub fn resolve(name: &ObjectName, project: &str) -> Result<Path, ApiError> {
     let mut parts = Vec::new();
     for part in &name.0 {
@@ -60,7 +60,7 @@ pub fn resolve(name: &ObjectName, project: &str) -> Result<Path, ApiError> {
     Ok(Path { dataset, table })
 }
 
-/// The table of a path that must name one.
+/// The table of a path. The path must not name a view.
 pub fn table<'a>(name: &ObjectName, context: &Context<'a>) -> Result<&'a Table, ApiError> {
     let Path { dataset, table: Some(table) } = resolve(name, context.project)? else {
         return Err(unsupported(format!("a change of {name}")));
@@ -75,7 +75,7 @@ pub fn table<'a>(name: &ObjectName, context: &Context<'a>) -> Result<&'a Table, 
     Ok(table)
 }
 
-/// The FROM item of a path, and its columns.
+/// The FROM item for a path, and its columns.
 pub fn relation(name: &ObjectName, context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
     let path = resolve(name, context.project)?;
     if path.table.is_none() {
@@ -85,7 +85,7 @@ pub fn relation(name: &ObjectName, context: &Context<'_>) -> Result<(String, Vec
     Ok((table.id.duckdb(), table.fields.clone()))
 }
 
-/// The view of partitions: those that have rows.
+/// The view of partitions. It has only partitions with rows.
 fn partitions(dataset: &DatasetId, context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
     let tables = context.catalog.dataset_in(dataset, context.location)?.tables.values();
     let tables = tables.filter(|table| context.catalog.table(&table.id).is_ok());

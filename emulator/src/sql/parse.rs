@@ -1,4 +1,4 @@
-//! From text to syntax trees.
+//! Parses statements.
 
 use sqlparser::{
     ast::{ObjectName, Query, Statement},
@@ -13,13 +13,13 @@ use crate::error::ApiError;
 /// A statement.
 pub enum Parsed {
     Statement(Box<Statement>),
-    /// `ALTER TABLE t SET OPTIONS (.. = NULL)`, which the parser's grammar lacks.
+    /// `ALTER TABLE t SET OPTIONS (.. = NULL)`, which sqlparser does not know.
     EndExpiration(ObjectName, Expiration),
-    /// `CREATE ROW ACCESS POLICY p ON t GRANT TO (..) FILTER USING (TRUE)`, which the grammar lacks, too.
+    /// `CREATE ROW ACCESS POLICY p ON t GRANT TO (..) FILTER USING (TRUE)`, which sqlparser does not know.
     RowAccessPolicy(ObjectName, String),
 }
 
-/// An expiration that SET OPTIONS ends.
+/// An expiration that SET OPTIONS removes.
 #[derive(Clone, Copy)]
 pub enum Expiration {
     /// `partition_expiration_days`
@@ -28,7 +28,7 @@ pub enum Expiration {
     OfTable,
 }
 
-/// Parses a job's text.
+/// Parses the statement of a job.
 pub fn parse(sql: &str) -> Result<Parsed, ApiError> {
     if let Ok((table, expiration)) = end_expiration(sql) {
         return Ok(Parsed::EndExpiration(table, expiration));
@@ -50,17 +50,18 @@ pub fn parse_one(sql: &str) -> Result<Statement, ApiError> {
     }
 }
 
-/// String literals stay as written, for [`unescape`]: the parser's own reading takes escapes that GoogleSQL refuses.
+/// A parser that does not change string literals. [`unescape`] reads them, because sqlparser accepts escapes that GoogleSQL
+/// refuses.
 fn parser(sql: &str) -> Result<Parser<'static>, ParserError> {
     Parser::new(&BigQueryDialect).with_options(ParserOptions::new().with_unescape(false)).try_with_sql(sql)
 }
 
-/// The text of a string literal, from between its quotes.
-pub fn unescape(written: &str, quote: char) -> Result<String, ApiError> {
+/// The text of a string literal. `literal` is the part between the quotes.
+pub fn unescape(literal: &str, quote: char) -> Result<String, ApiError> {
     let illegal =
-        |what: &str| ApiError::invalid_query(format!("Syntax error: Illegal {what} in {quote}{written}{quote}"));
-    let mut text = String::with_capacity(written.len());
-    let mut rest = written.chars();
+        |what: &str| ApiError::invalid_query(format!("Syntax error: Illegal {what} in {quote}{literal}{quote}"));
+    let mut text = String::with_capacity(literal.len());
+    let mut rest = literal.chars();
     while let Some(c) = rest.next() {
         if c == quote || c == '\n' {
             return Err(illegal("quote or line end"));
@@ -95,18 +96,18 @@ pub fn unescape(written: &str, quote: char) -> Result<String, ApiError> {
     Ok(text)
 }
 
-/// A query without any clause. What a statement has beyond the clauses understood here shows as a
-/// difference from it, whatever the parser learns in later versions.
-pub fn plain() -> Result<Query, ApiError> {
+/// A query without any clause. Callers copy the supported clauses into it and compare it with the statement: any
+/// difference is an unsupported clause, also one that a later version of sqlparser adds.
+pub fn empty_query() -> Result<Query, ApiError> {
     match parse_one("SELECT 1")? {
         Statement::Query(query) => Ok(*query),
         other => Err(unsupported(other)),
     }
 }
 
-/// The refusal of a construct.
+/// The error for SQL that the emulator does not know.
 pub fn unsupported(what: impl std::fmt::Display) -> ApiError {
-    ApiError::invalid_query(format!("The emulator does not understand: {what}"))
+    ApiError::invalid_query(format!("The emulator does not support: {what}"))
 }
 
 fn end_expiration(sql: &str) -> Result<(ObjectName, Expiration), ParserError> {
@@ -127,7 +128,7 @@ fn end_expiration(sql: &str) -> Result<(ObjectName, Expiration), ParserError> {
     }
 }
 
-/// Reads a table and the name of its new policy. No other filter is taken, since none is applied.
+/// Reads the table and the name of its new policy. It accepts no filter except TRUE, because the emulator filters no rows.
 fn row_access_policy(sql: &str) -> Result<(ObjectName, String), ParserError> {
     let mut parser = parser(sql)?;
     parser.expect_keywords(&[Keyword::CREATE, Keyword::ROW, Keyword::ACCESS, Keyword::POLICY])?;

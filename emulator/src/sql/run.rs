@@ -17,18 +17,18 @@ use crate::{
     catalog::Catalog,
     error::{ApiError, JobError},
     jobs::{Outcome, QueryResult},
-    load::{Incoming, expire, put},
-    rest::{now_ms, text},
+    load::{Incoming, expire, write},
+    rest::{int64_text, now_ms},
     server::Server,
     types::quote,
     warehouse::Warehouse,
 };
 
-/// Least bytes billed for each table that a query touches.
+/// The minimum of bytes billed for each table that a query reads or writes.
 const MINIMUM_BILLED: i64 = 10 * 1024 * 1024;
 const BILLING_UNIT: i64 = 1024 * 1024;
 
-/// The location of the first dataset that the statement names, where a job names none.
+/// The location of the first dataset that the statement names.
 pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
     let mut tables = Vec::new();
     match parse(&config.query).ok()? {
@@ -47,7 +47,7 @@ pub fn location(server: &Server, config: &QueryConfig) -> Option<String> {
             let path = names::resolve(name, &config.project).ok()?;
             Some(catalog.dataset(&path.dataset).ok()?.location.clone())
         })
-        .or_else(|| Some(catalog.dataset(&config.destination.as_ref()?.table.dataset).ok()?.location.clone()))
+        .or_else(|| Some(catalog.dataset(&config.destination.as_ref()?.target.table.dataset).ok()?.location.clone()))
 }
 
 /// Runs a query job in a location.
@@ -87,8 +87,8 @@ impl<'a> QueryJob<'a> {
         Context { project, parameters, catalog, location: self.location, sizes: RefCell::default() }
     }
 
-    /// A table that goes between the compilation and the run is as if it had not been there: the view of partitions reads
-    /// all of them.
+    /// Runs a query. The view of partitions reads all tables of a dataset: where one was dropped after the compilation, the
+    /// query is compiled again.
     fn rows(self, query: &Query) -> Result<Outcome, JobError> {
         let mut outcome = self.rows_now(query);
         for _ in 0..10 {
@@ -106,7 +106,7 @@ impl<'a> QueryJob<'a> {
             let context = self.context(&catalog);
             let compiled = match self.config.destination {
                 Some(_) => select::query(query, None, &[], &context)?,
-                None => select::shown(query, &context)?,
+                None => select::query_for_client(query, &context)?,
             };
             (compiled, context.sizes.into_inner())
         };
@@ -121,22 +121,21 @@ impl<'a> QueryJob<'a> {
         let statistics = self.statistics(&connection, "SELECT", &sizes)?;
         let result = match &self.config.destination {
             None => {
-                let columns = fields.iter().map(|field| wire::out(&quote(&field.name), field.ty));
+                let columns = fields.iter().map(|field| wire::text_of(&quote(&field.name), field.ty));
                 let columns = columns.collect::<Vec<_>>().join(", ");
                 let sql = format!("SELECT {columns} FROM ({})", compiled.sql);
-                let rows = Warehouse::rows(&connection, &sql).map_err(|error| refused(&error))?;
+                let rows = Warehouse::rows(&connection, &sql).map_err(|error| value_error(&error))?;
                 QueryResult { fields, rows, ..QueryResult::default() }
             }
             Some(destination) => {
                 let columns = fields.iter().enumerate().map(|(at, field)| format!("{} AS c{at}", quote(&field.name)));
                 let columns = columns.collect::<Vec<_>>().join(", ");
                 let sql = format!("CREATE TEMP TABLE staged AS SELECT {columns} FROM ({})", compiled.sql);
-                connection.execute_batch(&sql).map_err(|error| refused(&error))?;
-                self.server.catalog().dataset_in(&destination.table.dataset, self.location)?;
+                connection.execute_batch(&sql).map_err(|error| value_error(&error))?;
+                self.server.catalog().dataset_in(&destination.target.table.dataset, self.location)?;
                 let incoming = Incoming { destination, connection: &connection, fields: &fields, all_columns: true };
-                put(self.server, &incoming)?;
-                let stored = Some((destination.table.clone(), destination.partition.clone()));
-                QueryResult { fields, stored, ..QueryResult::default() }
+                write(self.server, &incoming)?;
+                QueryResult { fields, stored: Some(destination.target.clone()), ..QueryResult::default() }
             }
         };
         Ok(Outcome { statistics, result: Some(Arc::new(result)) })
@@ -160,15 +159,15 @@ impl<'a> QueryJob<'a> {
         let mut statistics = self.statistics(&connection, kind, &sizes)?;
         self.server.limits.update(&self.server.options, &table)?;
         let statements: Vec<String> = std::iter::once(change.sql).chain(expire(&table)).collect();
-        let affected = Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
+        let affected = Warehouse::transaction(&connection, &statements).map_err(|error| value_error(&error))?;
         self.server.catalog().table_mut(&change.table)?.modified = now_ms();
         let affected = i64::try_from(affected).unwrap_or(i64::MAX);
-        statistics["numDmlAffectedRows"] = text(affected);
+        statistics["numDmlAffectedRows"] = int64_text(affected);
         let result = QueryResult { affected_rows: Some(affected), ..QueryResult::default() };
         Ok(Outcome { statistics, result: Some(Arc::new(result)) })
     }
 
-    /// Changes a table; `kind` is the statement's type and what it did.
+    /// Changes a table. `kind` is the statement's type and the operation performed.
     fn alter(
         self,
         kind: (&str, &str),
@@ -178,7 +177,7 @@ impl<'a> QueryJob<'a> {
         let Alteration { mut table, statements } = compile(&self.context(&self.server.catalog()))?;
         self.server.limits.update(&self.server.options, &table)?;
         let connection = self.server.warehouse.connect()?;
-        Warehouse::transaction(&connection, &statements).map_err(|error| refused(&error))?;
+        Warehouse::transaction(&connection, &statements).map_err(|error| value_error(&error))?;
         table.modified = now_ms();
         let mut statistics = self.statistics(&connection, kind.0, &[])?;
         statistics["ddlOperationPerformed"] = json!(kind.1);
@@ -188,7 +187,7 @@ impl<'a> QueryJob<'a> {
         Ok(Outcome { statistics, result: Some(Arc::default()) })
     }
 
-    /// `statistics.query`; more than the job may cost is refused.
+    /// Returns `statistics.query`. Refuses a job that would exceed its limit of bytes billed.
     pub(super) fn statistics(
         self,
         connection: &duckdb::Connection,
@@ -199,8 +198,8 @@ impl<'a> QueryJob<'a> {
         for size in sizes {
             bytes += connection.query_row(&format!("SELECT {size}"), [], |row| row.get::<_, i64>(0))?;
         }
-        let least = MINIMUM_BILLED * i64::try_from(sizes.len()).unwrap_or(i64::MAX);
-        let billed = (bytes.max(least) + BILLING_UNIT - 1) / BILLING_UNIT * BILLING_UNIT;
+        let minimum = MINIMUM_BILLED * i64::try_from(sizes.len()).unwrap_or(i64::MAX);
+        let billed = (bytes.max(minimum) + BILLING_UNIT - 1) / BILLING_UNIT * BILLING_UNIT;
         if let Some(limit) = self.config.billing_limit.filter(|limit| *limit < billed) {
             let message = format!("Query exceeded limit for bytes billed: {limit}. {billed} or higher required.");
             return Err(JobError::new("bytesBilledLimitExceeded", message));
@@ -222,8 +221,8 @@ pub(super) fn refuse_in_sandbox(server: &Server) -> Result<(), ApiError> {
     if server.options.sandbox { Err(ApiError::new(403, "billingNotEnabled", message)) } else { Ok(()) }
 }
 
-/// A statement that DuckDB refuses after the compiler took it: a value that does not fit.
-fn refused(error: &duckdb::Error) -> JobError {
+/// The error of a compiled statement that fails in DuckDB, because a value does not fit its type.
+fn value_error(error: &duckdb::Error) -> JobError {
     let text = error.to_string();
     let message = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     ApiError::invalid_query(message).into()

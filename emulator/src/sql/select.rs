@@ -6,10 +6,10 @@ use sqlparser::ast::{
 };
 
 use super::{
-    change::assigned,
+    change::coerce_to_columns,
     expr::{column, compile, of_type},
     names::{self, Context},
-    parse::{plain, unsupported},
+    parse::{empty_query, unsupported},
     typed::Typed,
 };
 use crate::{
@@ -23,24 +23,24 @@ pub struct Compiled {
     pub columns: Vec<Field>,
 }
 
-/// Compiles a query; `targets` are the columns that an INSERT puts its values into, and `outer` those of the query around
-/// it whose maps it may read.
+/// Compiles a query. `targets` are the columns of an INSERT. `outer` are the columns of the enclosing query, whose maps a
+/// subquery may read.
 pub fn query(
     query: &Query,
     targets: Option<&[Field]>,
     outer: &[Field],
     context: &Context<'_>,
 ) -> Result<Compiled, ApiError> {
-    let understood = Query {
+    let supported = Query {
         body: query.body.clone(),
         order_by: query.order_by.clone(),
         limit_clause: query.limit_clause.clone(),
-        ..plain()?
+        ..empty_query()?
     };
     let SetExpr::Select(select) = query.body.as_ref() else {
         return Err(unsupported(&query.body));
     };
-    if understood != *query {
+    if supported != *query {
         return Err(unsupported(query));
     }
     let Selected { mut clauses, names, columns } = selected(select, targets, outer, context)?;
@@ -60,10 +60,10 @@ pub fn query(
     Ok(Compiled { sql: clauses.join(" "), columns })
 }
 
-/// Compiles a query whose rows go to a client, which can be shown no maps.
-pub fn shown(query: &Query, context: &Context<'_>) -> Result<Compiled, ApiError> {
+/// Compiles a query whose rows go to a client. The emulator does not send maps to clients.
+pub fn query_for_client(query: &Query, context: &Context<'_>) -> Result<Compiled, ApiError> {
     let compiled = self::query(query, None, &[], context)?;
-    match compiled.columns.iter().find(|column| column.ty.of_values().is_some()) {
+    match compiled.columns.iter().find(|column| column.ty.map_value().is_some()) {
         Some(map) => Err(unsupported(format!("a value of the record {}", map.name))),
         None => Ok(compiled),
     }
@@ -71,7 +71,7 @@ pub fn shown(query: &Query, context: &Context<'_>) -> Result<Compiled, ApiError>
 
 struct Selected {
     clauses: Vec<String>,
-    /// What ORDER BY may name.
+    /// The columns that ORDER BY may name.
     names: Vec<Field>,
     columns: Vec<Field>,
 }
@@ -82,10 +82,10 @@ fn selected(
     outer: &[Field],
     context: &Context<'_>,
 ) -> Result<Selected, ApiError> {
-    let SetExpr::Select(template) = *plain()?.body else {
+    let SetExpr::Select(template) = *empty_query()?.body else {
         return Err(unsupported(select));
     };
-    let understood = Select {
+    let supported = Select {
         projection: select.projection.clone(),
         from: select.from.clone(),
         selection: select.selection.clone(),
@@ -93,14 +93,14 @@ fn selected(
         qualify: select.qualify.clone(),
         ..*template
     };
-    if understood != *select {
+    if supported != *select {
         return Err(unsupported(select));
     }
     let (from, names) = from(&select.from, outer, context)?;
     let mut items = projection(&select.projection, &names, context)?;
     if let Some(targets) = targets {
         let (aliases, values): (Vec<_>, Vec<_>) = items.into_iter().unzip();
-        items = aliases.into_iter().zip(assigned(&values, targets)?).collect();
+        items = aliases.into_iter().zip(coerce_to_columns(&values, targets)?).collect();
     }
     let list: Vec<String> = items.iter().map(|(name, value)| format!("{} AS {}", value.sql, quote(name))).collect();
     let mut clauses = vec![format!("SELECT {}{from}", list.join(", "))];
@@ -128,7 +128,7 @@ fn selected(
     Ok(Selected { clauses, names, columns })
 }
 
-/// The FROM clause and the columns that it brings: of one table, view or subquery, or of the entries of an outer map.
+/// The FROM clause and its columns: one table, view or subquery, or the entries of a map of the enclosing query.
 fn from(tables: &[TableWithJoins], outer: &[Field], context: &Context<'_>) -> Result<(String, Vec<Field>), ApiError> {
     let factor = match tables {
         [] => return Ok((String::new(), Vec::new())),
@@ -157,12 +157,12 @@ fn from(tables: &[TableWithJoins], outer: &[Field], context: &Context<'_>) -> Re
     Ok((format!(" FROM {sql}"), columns))
 }
 
-/// The entries of a map, each with its place.
+/// The entries of a map with their offsets.
 fn entries(path: &[Ident], offset: &str, outer: &[Field]) -> Result<(String, Vec<Field>), ApiError> {
     let unknown = || unsupported("UNNEST of anything but a map's `key_value`");
     let [map, key_value] = path else { return Err(unknown()) };
     let map = column(map, outer)?;
-    let value = map.ty.of_values().filter(|_| key_value.value.eq_ignore_ascii_case("key_value")).ok_or_else(unknown)?;
+    let value = map.ty.map_value().filter(|_| key_value.value.eq_ignore_ascii_case("key_value")).ok_or_else(unknown)?;
     let (list, at) = (format!("map_entries({})", quote(&map.name)), quote(offset));
     let sql = format!(
         "(SELECT e.key AS key, e.value AS value, i - 1 AS {at} FROM (SELECT unnest({list}) AS e, generate_subscripts({list}, 1) AS i))"
@@ -186,7 +186,7 @@ fn projection(items: &[SelectItem], names: &[Field], context: &Context<'_>) -> R
                 columns.push((alias.value.clone(), compile(expr, names, context)?));
             }
             SelectItem::Wildcard(options) if options.to_string().is_empty() => {
-                // Unlike a name on its own, this may bring maps, which go into tables but not to clients.
+                // Unlike a single name, `*` may include maps.
                 let all = names.iter().map(|field| (field.name.clone(), Typed::new(quote(&field.name), field.ty)));
                 columns.extend(all);
             }
@@ -196,7 +196,7 @@ fn projection(items: &[SelectItem], names: &[Field], context: &Context<'_>) -> R
     Ok(columns)
 }
 
-/// An ORDER BY list. NULL is the smallest value, unlike DuckDB's default.
+/// An ORDER BY list. NULL is the smallest value, unlike in DuckDB by default.
 pub fn order(keys: &[OrderByExpr], names: &[Field], context: &Context<'_>) -> Result<String, ApiError> {
     let key = |key: &OrderByExpr| {
         let direction = match &key.options.sort {
@@ -219,7 +219,7 @@ fn position_or_value(key: &Expr, names: &[Field], context: &Context<'_>) -> Resu
     }
 }
 
-/// A bare whole number: a limit, or a column's position.
+/// A whole number: a limit, or the position of a column.
 fn count(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Value(value) => match &value.value {

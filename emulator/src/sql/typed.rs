@@ -1,4 +1,4 @@
-//! Compiled expressions, their types, and the conversions between types.
+//! Compiled expressions, their types, and conversions between types.
 
 use crate::{
     error::ApiError,
@@ -14,13 +14,13 @@ pub struct Typed {
     pub constant: Constant,
 }
 
-/// What turns into other types than its own.
+/// The constants that GoogleSQL converts implicitly to other types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Constant {
     No,
-    /// NULL, and ERROR(), which never returns: any type.
+    /// NULL, and ERROR(), which never returns: converts to any type.
     Any,
-    /// A string literal: a DATE or TIMESTAMP, if its text reads so.
+    /// A string literal: converts to DATE or TIMESTAMP if its text is one.
     Text(String),
 }
 
@@ -29,7 +29,7 @@ impl Typed {
         Self { sql: sql.into(), ty, constant: Constant::No }
     }
 
-    /// The expression as `to`, by the implicit conversions of GoogleSQL; `None` where there is none.
+    /// The expression as `to` by GoogleSQL's implicit conversions; `None` where there is no such conversion.
     pub fn coerced(&self, to: Type) -> Option<Self> {
         match &self.constant {
             _ if self.ty == to => Some(self.clone()),
@@ -37,7 +37,7 @@ impl Typed {
                 let stored = grammar::parse(to, text).ok()?;
                 Some(Self::new(format!("CAST({} AS {})", literal(&stored), to.duckdb()), to))
             }
-            // GoogleSQL coerces implicitly exactly where ALTER COLUMN may widen.
+            // GoogleSQL converts implicitly exactly where ALTER COLUMN may widen.
             constant if *constant == Constant::Any || self.ty.widens_to(to) => self.cast(to, false).ok(),
             _ => None,
         }
@@ -49,7 +49,7 @@ impl Typed {
         let (x, from) = (&self.sql, self.ty);
         let cast = |x: &str| format!("{}({x} AS {})", if safe { "TRY_CAST" } else { "CAST" }, to.duckdb());
         let bignumeric = |text: &str| format!("bq_text_bignumeric({text}, {safe})");
-        // A string is held against a pattern before DuckDB, which is lenient, sees it.
+        // A string is checked against a pattern first, because DuckDB's casts are lenient.
         let matching = |text: &str| match pattern(to) {
             Some(pattern) => {
                 format!("bq_matching({text}, {}, {}, {safe})", literal(pattern), literal(to.sql_name()))
@@ -64,7 +64,7 @@ impl Typed {
             (String, BigNumeric) => bignumeric(&matching(x)),
             (String, _) => cast(&matching(x)),
             (Int64, BigNumeric) => format!("bq_int64_bignumeric({x})"),
-            // The value of the double in full: what 0.1 stands for is not 0.1.
+            // The full expansion of the double: the double 0.1 is not exactly 0.1.
             (Float64, BigNumeric) => bignumeric(&matching(&format!("printf('%.60f', {x})"))),
             (Float64, Int64) => cast(&format!("round({x})")),
             (BigNumeric, Int64) => cast(&format!("bq_scaled({}, 0)", self.text())),
@@ -75,7 +75,7 @@ impl Typed {
         Ok(Self::new(sql, to))
     }
 
-    /// The value as a CAST to STRING writes it.
+    /// The value as text, as CAST to STRING writes it.
     fn text(&self) -> String {
         let x = &self.sql;
         match self.ty {
@@ -83,7 +83,7 @@ impl Typed {
             Type::BigNumeric => format!("bq_bignumeric_text({x})"),
             Type::Float64 => format!("bq_float_text({x})"),
             Type::Timestamp => format!("bq_timestamp_text({x})"),
-            // Maps are no values of expressions.
+            // A map is never the value of an expression.
             _ => format!("CAST({x} AS VARCHAR)"),
         }
     }
@@ -93,7 +93,7 @@ fn invalid_cast(from: Type, to: Type) -> ApiError {
     ApiError::invalid_query(format!("Invalid cast from {} to {}", from.sql_name(), to.sql_name()))
 }
 
-/// What a text must look like to be cast.
+/// The pattern of texts that can be cast to the type.
 fn pattern(to: Type) -> Option<&'static str> {
     Some(match to {
         Type::String | Type::Json | Type::StringMap | Type::Float64Map => return None,
@@ -108,7 +108,7 @@ fn pattern(to: Type) -> Option<&'static str> {
     })
 }
 
-/// All expressions as the first type that fits them all.
+/// Converts all expressions to the first type that fits all of them.
 pub fn unify(items: &[Typed], what: &str) -> Result<Vec<Typed>, ApiError> {
     let all = |ty: Type| items.iter().map(|item| item.coerced(ty)).collect::<Option<Vec<_>>>();
     items.iter().find_map(|item| all(item.ty)).ok_or_else(|| {

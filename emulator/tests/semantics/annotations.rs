@@ -1,4 +1,4 @@
-//! What is written on a table beside its rows: policy tags, descriptions, row access policies, its key.
+//! The annotations of a table: policy tags, descriptions, row access policies, encryption key.
 
 use bigquery_emulator::Options;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn table(name: &str) -> Value {
     })
 }
 
-/// `d.t` with all of it, and `d.staging` with a row of September.
+/// `d.t` with all annotations, and `d.staging` with a row of September.
 async fn annotated(options: Options) -> Harness {
     let h = Harness::with(options).await;
     for name in ["t", "staging"] {
@@ -38,7 +38,7 @@ async fn annotations(h: &Harness) -> (Value, Value) {
     (table["schema"]["fields"].clone(), policies)
 }
 
-/// The key that jobs into the tables must name.
+/// The key that jobs must name when they write the tables.
 fn key() -> Value {
     json!({"destinationEncryptionConfiguration": {"kmsKeyName": "k"}})
 }
@@ -65,11 +65,11 @@ fn bare() -> Value {
 }
 
 #[tokio::test]
-async fn t10_policy_tags_and_the_encryption_key_are_kept() {
+async fn t10_policy_tags_and_the_encryption_key_are_stored() {
     let h = annotated(Options::default()).await;
-    let (_, made) = h.get("/datasets/d/tables/t").await;
-    assert_eq!(made["schema"], table("t")["schema"]);
-    assert_eq!(made["encryptionConfiguration"], json!({"kmsKeyName": "k"}));
+    let (_, created) = h.get("/datasets/d/tables/t").await;
+    assert_eq!(created["schema"], table("t")["schema"]);
+    assert_eq!(created["encryptionConfiguration"], json!({"kmsKeyName": "k"}));
     let mut unknown = table("unknown");
     unknown["encryptionConfiguration"]["more"] = json!("x");
     assert_eq!(h.call("POST", "/datasets/d/tables", unknown).await.0, 501);
@@ -99,7 +99,7 @@ async fn t11_a_statement_adds_a_row_access_policy() {
         (&json!("p"), &json!("TRUE"))
     );
     assert_eq!(h.query(&create("TRUE"), &[]).await.0, 409);
-    assert_eq!(h.query(&create("note = 'x'"), &[]).await.0, 400, "nothing is filtered here");
+    assert_eq!(h.query(&create("note = 'x'"), &[]).await.0, 400, "the emulator filters no rows");
     assert_eq!(h.query(&create("TRUE").replace("`t`", "`none`"), &[]).await.0, 404);
 }
 
@@ -123,7 +123,7 @@ async fn a1_an_option_lets_a_truncate_keep_annotations() {
 }
 
 #[tokio::test]
-async fn a2_a_truncate_of_the_data_keeps_annotations_and_takes_no_new_columns() {
+async fn a2_write_truncate_data_keeps_annotations_and_refuses_new_columns() {
     let h = annotated(Options::default()).await;
     let data = || {
         let mut data = key();

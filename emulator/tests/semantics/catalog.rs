@@ -39,7 +39,7 @@ async fn d2_a_dataset_with_tables_is_deleted_only_with_its_contents() {
     assert_eq!(h.get("/datasets/d").await.0, 404);
 }
 
-/// A table with one column, `month`, to insert.
+/// The body to create a table with one column, `month`.
 fn table(name: &str, partitioning: &Value) -> Value {
     json!({
         "tableReference": {"tableId": name},
@@ -171,7 +171,7 @@ async fn t4_deleting_a_decorated_table_deletes_that_partition() {
 }
 
 #[tokio::test]
-async fn t5_lists_come_in_pages() {
+async fn t5_lists_have_pages() {
     let h = Harness::new().await;
     for name in ["a", "b", "c"] {
         let body = json!({
@@ -188,7 +188,7 @@ async fn t5_lists_come_in_pages() {
 }
 
 #[tokio::test]
-async fn u1_what_is_not_known_answers_501() {
+async fn u1_unknown_requests_are_answered_with_501() {
     let h = Harness::new().await;
     h.table().await;
     let (status, body) = h.get("/datasets/d/routines").await;
@@ -225,7 +225,7 @@ async fn u1_what_is_not_known_answers_501() {
 }
 
 #[tokio::test]
-async fn t6_t7_a_month_has_its_own_size_and_rows() {
+async fn t6_t7_a_decorated_table_has_the_size_and_the_rows_of_its_month() {
     let h = Harness::new().await;
     h.table().await;
     let rows = "INSERT INTO d.t (month, cost, note) VALUES (TIMESTAMP '2025-08-01', 1, 'a'), \
@@ -247,19 +247,19 @@ async fn t6_t7_a_month_has_its_own_size_and_rows() {
 }
 
 #[tokio::test]
-async fn t8_descriptions_of_datasets_and_columns_are_kept() {
+async fn t8_descriptions_of_datasets_and_columns_are_stored() {
     let h = Harness::new().await;
-    let dataset = json!({"datasetReference": {"datasetId": "told"}, "description": "bills"});
+    let dataset = json!({"datasetReference": {"datasetId": "described"}, "description": "bills"});
     assert_eq!(h.call("POST", "/datasets", dataset).await.0, 200);
-    assert_eq!(h.get("/datasets/told").await.1["description"], "bills");
+    assert_eq!(h.get("/datasets/described").await.1["description"], "bills");
     let field = json!({"name": "cost", "type": "BIGNUMERIC", "mode": "NULLABLE", "description": "money"});
     let table = json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [field]}});
-    h.call("POST", "/datasets/told/tables", table).await;
-    assert_eq!(h.get("/datasets/told/tables/t").await.1["schema"]["fields"], json!([field]));
+    h.call("POST", "/datasets/described/tables", table).await;
+    assert_eq!(h.get("/datasets/described/tables/t").await.1["schema"]["fields"], json!([field]));
 }
 
 #[tokio::test]
-async fn t9_every_permission_is_granted_on_a_table_and_none_where_there_is_no_table() {
+async fn t9_every_permission_is_granted_on_a_table_and_none_on_a_missing_table() {
     let h = Harness::new().await;
     h.table().await;
     let wanted = json!({"permissions": ["bigquery.tables.get", "bigquery.tables.updateData"]});
@@ -274,7 +274,7 @@ async fn t9_every_permission_is_granted_on_a_table_and_none_where_there_is_no_ta
 }
 
 #[tokio::test]
-async fn d5_the_first_job_in_a_new_dataset_does_not_find_it_where_the_option_says_so() {
+async fn d5_an_option_hides_a_new_dataset_from_its_first_job() {
     let h = Harness::with(Options { hide_new_datasets: true, ..Options::default() }).await;
     assert_eq!(h.call("POST", "/datasets", json!({"datasetReference": {"datasetId": "fresh"}})).await.0, 200);
     let table = json!({"tableReference": {"tableId": "t"}, "schema": {"fields": [{"name": "a", "type": "STRING"}]}});

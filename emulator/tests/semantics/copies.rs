@@ -40,10 +40,10 @@ async fn staged(options: Options) -> Harness {
 }
 
 pub async fn insert_copy(h: &Harness, id: &str, from: &str, to: &str, extra: Value) -> (u16, Value) {
-    let place = |table: &str| json!({"projectId": "demo", "datasetId": "d", "tableId": table});
+    let reference = |table: &str| json!({"projectId": "demo", "datasetId": "d", "tableId": table});
     let mut copy = json!({
-        "sourceTable": place(from),
-        "destinationTable": place(to),
+        "sourceTable": reference(from),
+        "destinationTable": reference(to),
         "createDisposition": "CREATE_NEVER",
         "writeDisposition": "WRITE_TRUNCATE",
     });
@@ -57,7 +57,7 @@ pub async fn insert_copy(h: &Harness, id: &str, from: &str, to: &str, extra: Val
     h.call("POST", "/jobs", body).await
 }
 
-/// Status, reason and message of a copy of September that is refused.
+/// Status, reason and message of a refused copy.
 async fn refused(h: &Harness, id: &str, from: &str, to: &str, extra: Value) -> (u16, String, String) {
     let (status, body) = insert_copy(h, id, from, to, extra).await;
     let error = &body["error"];
@@ -94,29 +94,29 @@ async fn y1_a_copy_replaces_a_month_in_one_step() {
 }
 
 #[tokio::test]
-async fn y1_a_copy_that_is_cancelled_struck_or_overtaken_changes_nothing() {
+async fn y1_a_copy_that_is_cancelled_or_fails_changes_nothing() {
     let h = staged(Options::default()).await;
     h.emulator.add_job_fault(JobFault {
-        job_id_contains: "struck".to_owned(),
+        job_id_contains: "faulty".to_owned(),
         times: 1,
         reason: "backendError".to_owned(),
         message: "try again".to_owned(),
     });
-    insert_copy(&h, "struck", "staging$202509", "t$202509", json!({})).await;
-    assert_eq!(h.wait("struck").await["status"]["errorResult"]["reason"], "backendError");
+    insert_copy(&h, "faulty", "staging$202509", "t$202509", json!({})).await;
+    assert_eq!(h.wait("faulty").await["status"]["errorResult"]["reason"], "backendError");
     h.emulator.hold_jobs("");
     insert_copy(&h, "cancelled", "staging$202509", "t$202509", json!({})).await;
-    insert_copy(&h, "overtaken", "staging$202510", "t$202510", json!({})).await;
+    insert_copy(&h, "without-source", "staging$202510", "t$202510", json!({})).await;
     assert_eq!(h.call("POST", "/jobs/cancelled/cancel?location=US", Value::Null).await.0, 200);
     assert_eq!(h.wait("cancelled").await["status"]["errorResult"]["reason"], "stopped");
     assert_eq!(h.call("DELETE", "/datasets/d/tables/staging", Value::Null).await.0, 204);
     h.emulator.release();
-    assert_eq!(h.wait("overtaken").await["status"]["errorResult"]["reason"], "notFound");
+    assert_eq!(h.wait("without-source").await["status"]["errorResult"]["reason"], "notFound");
     assert_eq!(h.rows(ROWS).await, [["aug", "7"], ["old", "8"]]);
 }
 
-/// A table that differs from `d.t`, and how the copy from it is refused.
-fn unlike(name: &str) -> (Value, String) {
+/// A table that differs from `d.t`, and the message for a copy from it.
+fn different_table(name: &str) -> (Value, String) {
     let mut table = table(name);
     let fields = &mut table["schema"]["fields"];
     let layout = |from: &str, why: &str| format!("Failed to copy {from} table to Column partitioned table: {why}.");
@@ -164,21 +164,21 @@ fn unlike(name: &str) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn y2_tables_that_are_not_alike_are_refused_at_the_insert() {
+async fn y2_tables_that_differ_are_refused_at_the_insert() {
     let h = staged(Options::default()).await;
     for name in ["plain", "clustered", "partitioned", "kind", "mode", "spelling", "order", "missing", "more"] {
-        let (table, expected) = unlike(name);
+        let (table, expected) = different_table(name);
         create(&h, table).await;
         let (status, reason, message) = refused(&h, name, &format!("{name}$202509"), "t$202509", json!({})).await;
         assert_eq!((status, reason.as_str(), message), (400, "invalid", expected), "{name}");
     }
     let (status, _, message) = refused(&h, "whole", "plain", "t$202509", json!({})).await;
-    assert_eq!((status, message), (400, unlike("plain").1));
+    assert_eq!((status, message), (400, different_table("plain").1));
     assert_eq!(h.rows(ROWS).await, [["aug", "7"], ["old", "8"]]);
 }
 
 #[tokio::test]
-async fn y2_missing_tables_and_other_locations_are_not_found() {
+async fn y2_missing_tables_and_datasets_in_other_locations_are_not_found() {
     let h = staged(Options::default()).await;
     let eu = json!({"datasetReference": {"datasetId": "eu"}, "location": "EU"});
     h.call("POST", "/datasets", eu).await;
@@ -195,7 +195,7 @@ async fn y2_missing_tables_and_other_locations_are_not_found() {
 }
 
 #[tokio::test]
-async fn y3_a_refused_copy_uses_its_id_up_unless_the_option_says_otherwise() {
+async fn y3_a_refused_copy_uses_up_its_id_unless_the_option_says_otherwise() {
     for free in [false, true] {
         let h = staged(Options { refused_copies_free_their_id: free, ..Options::default() }).await;
         assert_eq!(refused(&h, "id", "none$202509", "t$202509", json!({})).await.0, 404);
@@ -214,7 +214,7 @@ async fn y3_a_refused_copy_uses_its_id_up_unless_the_option_says_otherwise() {
 }
 
 #[tokio::test]
-async fn y4_a_partition_without_rows_is_not_there() {
+async fn y4_a_partition_without_rows_does_not_exist() {
     let h = staged(Options::default()).await;
     let (status, reason, message) = refused(&h, "id", "staging$202508", "t$202508", json!({})).await;
     let expected = "Not found: Table demo:d.staging$202508";
@@ -223,7 +223,7 @@ async fn y4_a_partition_without_rows_is_not_there() {
 }
 
 #[tokio::test]
-async fn y5_a_copy_names_the_key_of_its_destination() {
+async fn y5_a_copy_must_name_the_key_of_its_destination() {
     let h = Harness::new().await;
     let mut protected = table("t");
     protected["encryptionConfiguration"] = json!({"kmsKeyName": KEY});
@@ -244,7 +244,7 @@ async fn y5_a_copy_names_the_key_of_its_destination() {
 }
 
 #[tokio::test]
-async fn y5_a_query_that_replaces_rows_names_the_key_of_its_destination() {
+async fn y5_a_query_that_replaces_rows_must_name_the_key_of_its_destination() {
     let h = Harness::new().await;
     let mut protected = table("t");
     protected["encryptionConfiguration"] = json!({"kmsKeyName": KEY});
@@ -305,7 +305,7 @@ async fn y6_other_copies_are_refused() {
 }
 
 #[tokio::test]
-async fn d3_a_copied_month_beyond_the_destination_s_expiration_vanishes() {
+async fn d3_a_copied_month_beyond_the_expiration_of_the_destination_is_dropped() {
     let h = staged(Options::default()).await;
     let mut short = table("short");
     short["timePartitioning"]["expirationMs"] = json!("86400000");

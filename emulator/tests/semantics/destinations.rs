@@ -1,4 +1,4 @@
-//! Query jobs that write their rows into a table.
+//! Query jobs that write into a table.
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ async fn staged() -> Harness {
     let h = Harness::new().await;
     h.table().await;
     let file = h.put("a.csv", "month,cost,note\n2025-09-01,1.5,x\n2025-09-02,2,y\n");
-    let wish = json!({"createDisposition": "CREATE_IF_NEEDED", "schema": {"fields": [
+    let settings = json!({"createDisposition": "CREATE_IF_NEEDED", "schema": {"fields": [
         {"name": "month", "type": "TIMESTAMP"}, {"name": "cost", "type": "STRING"}, {"name": "note", "type": "STRING"},
     ]}});
-    h.load("stage", "staging", &[&file], wish).await;
+    h.load("stage", "staging", &[&file], settings).await;
     h
 }
 
@@ -39,7 +39,7 @@ async fn insert(h: &Harness, id: &str, table: &str, query: &str, extra: Value) -
     h.call("POST", "/jobs", body).await
 }
 
-/// The reason and message of the job's failure.
+/// Runs a query job into a table. Returns reason and message of its failure, `none` where it succeeds.
 pub async fn run(h: &Harness, id: &str, table: &str, query: &str, extra: Value) -> (String, String) {
     let (status, body) = insert(h, id, table, query, extra).await;
     assert_eq!(status, 200, "{body}");
@@ -66,7 +66,7 @@ async fn w1_a_query_replaces_a_month_in_one_step_with_columns_by_name() {
         (&statistics["statementType"], &statistics["totalBytesBilled"], &statistics["totalBytesProcessed"]),
         (&json!("SELECT"), &json!("10485760"), &json!("48"))
     );
-    // Its result is what it wrote, page by page.
+    // Its result is the rows that it wrote, in pages.
     let (_, result) = h.get("/queries/again?location=US&maxResults=1").await;
     assert_eq!((result["totalRows"].as_str(), &result["rows"][0]["f"][0]["v"]), (Some("2"), &json!("x")));
     let token = result["pageToken"].as_str().unwrap();
@@ -75,7 +75,7 @@ async fn w1_a_query_replaces_a_month_in_one_step_with_columns_by_name() {
 }
 
 #[tokio::test]
-async fn w1_the_rows_are_seen_when_the_job_ends_and_not_before() {
+async fn w1_the_rows_are_visible_only_after_the_job_ends() {
     let h = staged().await;
     h.emulator.hold_jobs("held");
     insert(&h, "held", "t$202509", CAST, json!({})).await;
@@ -92,11 +92,11 @@ async fn w1_the_rows_are_seen_when_the_job_ends_and_not_before() {
 async fn w2_rows_of_another_month_fail_the_query_and_change_nothing() {
     let h = staged().await;
     run(&h, "good", "t$202509", CAST, json!({})).await;
-    let strangers = [
+    let queries = [
         CAST.replace("`month` AS `month`", "TIMESTAMP '2025-10-01' AS month"),
         CAST.replace("`month` AS `month`", "CAST(NULL AS TIMESTAMP) AS month"),
     ];
-    for (at, query) in strangers.iter().enumerate() {
+    for (at, query) in queries.iter().enumerate() {
         let (reason, message) = run(&h, &format!("j{at}"), "t$202509", query, json!({})).await;
         assert_eq!(reason, "invalid");
         let expected = "Some rows belong to different partitions rather than destination partition";
@@ -106,7 +106,7 @@ async fn w2_rows_of_another_month_fail_the_query_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn p7_months_of_a_date_are_partitions_as_those_of_a_moment() {
+async fn p7_a_date_column_partitions_by_month_as_a_timestamp_does() {
     let h = Harness::new().await;
     let table = json!({
         "tableReference": {"tableId": "t"},
@@ -116,8 +116,8 @@ async fn p7_months_of_a_date_are_partitions_as_those_of_a_moment() {
         "timePartitioning": {"type": "MONTH", "field": "month"},
         "clustering": {"fields": ["day"]},
     });
-    let (status, made) = h.call("POST", "/datasets/d/tables", table).await;
-    assert_eq!((status, &made["clustering"]), (200, &json!({"fields": ["day"]})), "{made}");
+    let (status, created) = h.call("POST", "/datasets/d/tables", table).await;
+    assert_eq!((status, &created["clustering"]), (200, &json!({"fields": ["day"]})), "{created}");
     let put = |name: &str, row: &str| h.put(name, format!("month,day,cost\n{row}\n"));
     let loaded = async |id: &str, month: &str, row: &str| {
         let job = h.load(id, month, &[&put(id, row)], json!({})).await;
@@ -140,7 +140,7 @@ async fn p7_months_of_a_date_are_partitions_as_those_of_a_moment() {
 }
 
 #[tokio::test]
-async fn w3_the_result_has_all_columns_of_the_table_with_their_types() {
+async fn w3_the_result_must_have_all_columns_of_the_table_with_their_types() {
     let h = staged().await;
     for (id, query, expected) in [
         ("missing", CAST.replace("`note` AS `NOTE`, ", ""), "Field note is missing in new schema"),
@@ -168,9 +168,9 @@ async fn w4_missing_tables_and_bad_values_end_the_job_with_their_reason() {
     let value = CAST.replace("CAST(`cost`", "CAST(`note`");
     let (reason, message) = run(&h, "value", "t$202509", &value, json!({})).await;
     assert!(reason == "invalidQuery" && message.contains("Bad BIGNUMERIC value: x"), "{reason}: {message}");
-    let made =
+    let create =
         json!({"createDisposition": "CREATE_IF_NEEDED", "timePartitioning": {"type": "MONTH", "field": "month"}});
-    assert_eq!(run(&h, "makes", "new$202509", CAST, made).await.0, "none");
+    assert_eq!(run(&h, "creates", "new$202509", CAST, create).await.0, "none");
     assert_eq!(h.rows("SELECT COUNT(*) FROM d.new").await, [["2"]]);
     assert_eq!(run(&h, "dml", "t", "DELETE FROM d.t WHERE true", json!({})).await.0, "invalidQuery");
 }
@@ -190,7 +190,7 @@ async fn w5_legacy_sql_and_unknown_options_are_refused() {
 }
 
 #[tokio::test]
-async fn w6_a_query_beyond_its_limit_of_bytes_billed_is_not_run() {
+async fn w6_a_query_beyond_its_limit_of_bytes_billed_does_not_run() {
     let h = staged().await;
     let limit = |bytes: &str| json!({"maximumBytesBilled": bytes});
     let (reason, _) = run(&h, "low", "t$202509", CAST, limit("10485759")).await;
@@ -200,21 +200,21 @@ async fn w6_a_query_beyond_its_limit_of_bytes_billed_is_not_run() {
 }
 
 #[tokio::test]
-async fn w7_a_staging_table_expires_and_is_deleted() {
+async fn w7_a_staging_table_keeps_its_expiration_and_can_be_deleted_once() {
     let h = Harness::new().await;
     let table = json!({
         "tableReference": {"tableId": "staging"},
         "schema": {"fields": [{"name": "cost", "type": "FLOAT"}]},
         "expirationTime": "4102444800000",
     });
-    let (_, made) = h.call("POST", "/datasets/d/tables", table.clone()).await;
-    assert_eq!(made["expirationTime"], "4102444800000");
+    let (_, created) = h.call("POST", "/datasets/d/tables", table.clone()).await;
+    assert_eq!(created["expirationTime"], "4102444800000");
     let file = h.put("a.csv", "cost\n1.5\n");
     for id in ["one", "two"] {
         h.load(id, "staging", &[&file], json!({"schema": table["schema"]})).await;
     }
-    let (_, made) = h.get("/datasets/d/tables/staging").await;
-    assert_eq!((&made["numRows"], &made["expirationTime"]), (&json!("1"), &json!("4102444800000")));
+    let (_, created) = h.get("/datasets/d/tables/staging").await;
+    assert_eq!((&created["numRows"], &created["expirationTime"]), (&json!("1"), &json!("4102444800000")));
     assert_eq!(h.call("DELETE", "/datasets/d/tables/staging", Value::Null).await, (204, Value::Null));
     let (status, body) = h.call("DELETE", "/datasets/d/tables/staging", Value::Null).await;
     assert_eq!((status, &body["error"]["errors"][0]["reason"]), (404, &json!("notFound")));

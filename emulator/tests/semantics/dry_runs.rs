@@ -1,4 +1,4 @@
-//! Dry runs: what they answer, and that nothing comes of them.
+//! Dry runs: their answers, and that they change nothing.
 
 use bigquery_emulator::Options;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn dry_run(h: &Harness, sql: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn q17_a_dry_run_makes_no_job_changes_nothing_and_bills_nothing() {
+async fn q17_a_dry_run_creates_no_job_changes_nothing_and_bills_nothing() {
     let h = Harness::new().await;
     h.table().await;
     for (sql, kind) in [
@@ -45,7 +45,7 @@ async fn q17_a_dry_run_makes_no_job_changes_nothing_and_bills_nothing() {
 }
 
 #[tokio::test]
-async fn q20_a_sandbox_refuses_dml_also_in_a_dry_run_and_nothing_else() {
+async fn q20_a_sandbox_refuses_only_dml_also_in_a_dry_run() {
     let h = Harness::with(Options { sandbox: true, ..Options::default() }).await;
     h.table().await;
     let insert = "INSERT INTO d.t (note) VALUES ('a')";
@@ -59,7 +59,7 @@ async fn q20_a_sandbox_refuses_dml_also_in_a_dry_run_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn q17_a_dry_run_is_refused_as_its_job_would_be() {
+async fn q17_a_dry_run_has_the_error_of_its_job() {
     let h = Harness::new().await;
     h.table().await;
     for (sql, status, reason) in [
@@ -77,12 +77,12 @@ async fn q17_a_dry_run_is_refused_as_its_job_would_be() {
         let (found, body) = dry_run(&h, sql).await;
         assert_eq!((found, body["error"]["errors"][0]["reason"].as_str()), (status, Some(reason)), "{sql}: {body}");
     }
-    // Only in a dry run.
+    // CREATE works only in a dry run.
     assert_eq!(h.query("CREATE TABLE d.new (a STRING)", &[]).await.0, 400);
 }
 
 #[tokio::test]
-async fn q17_a_dry_run_of_anything_else_is_not_known() {
+async fn q17_other_dry_runs_are_not_implemented() {
     let h = Harness::new().await;
     h.table().await;
     let load = json!({

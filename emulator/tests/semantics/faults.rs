@@ -1,4 +1,4 @@
-//! Injected faults and the log of requests.
+//! Injected faults, and the log of requests.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn fault(kind: FaultKind, when: When) -> Fault {
 }
 
 #[tokio::test]
-async fn x2_a_status_fault_strikes_before_or_after_the_effect() {
+async fn x2_a_status_fault_comes_before_or_after_the_effect() {
     let h = Harness::new().await;
     h.table().await;
     let file = h.put("a.csv", "month,cost,note\n2025-09-01,1,x\n");
@@ -47,7 +47,7 @@ async fn x3_a_reset_ends_the_connection_without_an_answer() {
 }
 
 #[tokio::test]
-async fn x2_an_answer_fault_carries_its_own_headers_and_body() {
+async fn x2_an_answer_fault_has_its_own_headers_and_body() {
     let h = Harness::new().await;
     let page = "<html>Bad Gateway</html>";
     for (status, when) in [(502, When::BeforeEffect), (200, When::AfterEffect)] {
@@ -61,13 +61,13 @@ async fn x2_an_answer_fault_carries_its_own_headers_and_body() {
         let answer = h.client.post(url).json(&table).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()), (status, &b"1"[..]));
         assert_eq!(answer.text().await.unwrap(), page);
-        let made = h.get("/datasets/d/tables/t").await.0 == 200;
-        assert_eq!(made, when == When::AfterEffect);
+        let created = h.get("/datasets/d/tables/t").await.0 == 200;
+        assert_eq!(created, when == When::AfterEffect);
     }
 }
 
 #[tokio::test]
-async fn x3_a_hang_leaves_the_client_waiting_and_other_requests_served() {
+async fn x3_a_hang_affects_only_its_own_request() {
     let h = Harness::new().await;
     h.emulator.add_fault(Fault {
         path_contains: "/datasets".to_owned(),

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 type Objects = Arc<Mutex<BTreeMap<String, Vec<u8>>>>;
 
-/// Serves objects of bucket `b` as the JSON API does.
+/// Serves the objects of bucket `b` as the JSON API does.
 async fn object(State(objects): State<Objects>, uri: Uri) -> Result<Vec<u8>, StatusCode> {
     let objects = objects.lock().unwrap();
     let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
@@ -45,13 +45,13 @@ impl Harness {
         Self { emulator, client: reqwest::Client::new(), objects }
     }
 
-    /// Puts an object and returns its URI.
+    /// Stores an object and returns its URI.
     pub fn put(&self, name: &str, bytes: impl Into<Vec<u8>>) -> String {
         self.objects.lock().unwrap().insert(name.to_owned(), bytes.into());
         format!("gs://b/{name}")
     }
 
-    /// Sends a request; returns status and body.
+    /// Sends a request. Returns status and body.
     pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let url = format!("{}/bigquery/v2/projects/demo{path}", self.emulator.url());
         let mut request = self.client.request(method.parse().unwrap(), url);
@@ -68,7 +68,7 @@ impl Harness {
         self.call("GET", path, Value::Null).await
     }
 
-    /// Makes the table `d.t`: MONTH partitions on `month`, an amount, a text.
+    /// Creates the table `d.t`: MONTH partitions on `month`, an amount, a text.
     pub async fn table(&self) {
         self.table_with(json!([
             {"name": "month", "type": "TIMESTAMP"},
@@ -88,7 +88,7 @@ impl Harness {
         assert_eq!(status, 200, "{body}");
     }
 
-    /// Inserts a load job; `extra` is merged into `configuration.load`.
+    /// Inserts a load job. `extra` is merged into `configuration.load`.
     pub async fn insert_load(&self, id: &str, table: &str, uris: &[&str], extra: Value) -> (u16, Value) {
         let mut load = json!({
             "sourceUris": uris,
@@ -142,7 +142,7 @@ impl Harness {
         self.call("POST", "/queries", body).await
     }
 
-    /// The rows of a statement as texts; `NULL` for null.
+    /// The rows of a statement as texts, `NULL` for null.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let (status, body) = self.query(sql, &[]).await;
         assert_eq!(status, 200, "{sql}: {body}");

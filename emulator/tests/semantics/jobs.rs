@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::Harness;
 
 #[tokio::test]
-async fn j1_an_id_is_used_once_even_by_a_failed_job() {
+async fn j1_a_failed_job_uses_up_its_id() {
     let h = Harness::new().await;
     h.table().await;
     let job = h.load("same", "t$202509", &["gs://b/none.csv"], json!({})).await;
@@ -19,7 +19,7 @@ async fn j1_an_id_is_used_once_even_by_a_failed_job() {
 }
 
 #[tokio::test]
-async fn j1_of_many_inserts_of_an_id_one_wins() {
+async fn j1_of_many_inserts_with_one_id_only_one_succeeds() {
     let h = Harness::new().await;
     h.table().await;
     let file = h.put("a.csv", "month,cost,note\n2025-09-01,1,x\n");
@@ -37,7 +37,7 @@ async fn j1_of_many_inserts_of_an_id_one_wins() {
 }
 
 #[tokio::test]
-async fn j2_jobs_are_found_in_their_location_only() {
+async fn j2_a_job_is_found_only_in_its_location() {
     let h = Harness::new().await;
     let place = "europe-west1";
     let dataset = json!({"datasetReference": {"datasetId": "west"}, "location": place});
@@ -93,8 +93,8 @@ async fn j5_a_load_must_run_where_its_dataset_is() {
     let h = Harness::new().await;
     let dataset = json!({"datasetReference": {"datasetId": "eu"}, "location": "EU"});
     h.call("POST", "/datasets", dataset).await;
-    let wish = json!({"destinationTable": {"projectId": "demo", "datasetId": "eu", "tableId": "t"}});
-    let (status, body) = h.insert_load("j", "t", &["gs://b/a.csv"], wish).await;
+    let settings = json!({"destinationTable": {"projectId": "demo", "datasetId": "eu", "tableId": "t"}});
+    let (status, body) = h.insert_load("j", "t", &["gs://b/a.csv"], settings).await;
     let message = "Not found: Dataset demo:eu was not found in location US";
     assert_eq!((status, body["error"]["message"].as_str()), (404, Some(message)));
 }

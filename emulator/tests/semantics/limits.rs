@@ -1,4 +1,4 @@
-//! Rate limits, which are off unless the options ask for them.
+//! Rate limits, which are off unless an option sets them.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn create(h: &Harness, name: &str) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn l1_more_than_so_many_new_tables_a_second_are_refused() {
+async fn l1_too_many_new_tables_in_a_second_are_refused() {
     let h = Harness::with(Options { tables_per_second: Some(2), ..Options::default() }).await;
     assert_eq!((create(&h, "a").await.0, create(&h, "b").await.0), (200, 200));
     let (status, body) = create(&h, "c").await;

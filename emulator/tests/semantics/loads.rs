@@ -1,3 +1,5 @@
+//! Load jobs of CSV.
+
 use std::time::Duration;
 
 use bigquery_emulator::Options;
@@ -33,7 +35,7 @@ async fn p1_truncate_on_a_decorator_replaces_that_month_only() {
     let partitions = "SELECT partition_id, total_rows FROM `demo.d`.INFORMATION_SCHEMA.PARTITIONS \
                       WHERE table_name = 't' ORDER BY 1";
     assert_eq!(h.rows(partitions).await, [["202508", "1"], ["202509", "1"]]);
-    // Past the API, as an independent look at the same rows.
+    // The same rows, read without the API.
     let stored = h.emulator.query("SELECT bq_bignumeric_text(sum(cost)) FROM \"demo:d\".t").unwrap();
     assert_eq!(stored, [[Some("4.5".to_owned())]]);
 }
@@ -79,7 +81,7 @@ async fn p2_a_row_of_another_month_fails_the_load_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn p3_schema_update_options_go_with_append_and_partition_truncate_only() {
+async fn p3_schema_update_options_are_allowed_only_with_append_and_partition_truncate() {
     let h = Harness::with(Options { allow_missing_columns: true, ..Options::default() }).await;
     h.table().await;
     let file = h.put("a.csv", "month,cost,extra\n2025-09-01,1,new\n");
@@ -88,13 +90,13 @@ async fn p3_schema_update_options_go_with_append_and_partition_truncate_only() {
         {"name": "cost", "type": "BIGNUMERIC"},
         {"name": "extra", "type": "STRING"},
     ]});
-    let wish = json!({"schema": schema, "schemaUpdateOptions": ["ALLOW_FIELD_ADDITION"]});
-    let (status, body) = h.insert_load("whole", "t", &[&file], wish.clone()).await;
+    let settings = json!({"schema": schema, "schemaUpdateOptions": ["ALLOW_FIELD_ADDITION"]});
+    let (status, body) = h.insert_load("whole", "t", &[&file], settings.clone()).await;
     assert_eq!(status, 400, "{body}");
     assert_eq!(body["error"]["errors"][0]["reason"], "invalid");
     let job = h.load("refused", "t$202509", &[&file], json!({"schema": schema})).await;
     assert!(error(&job).1.ends_with("Cannot add fields (field: extra)"), "{job}");
-    let job = h.load("taken", "t$202509", &[&file], wish).await;
+    let job = h.load("accepted", "t$202509", &[&file], settings).await;
     assert_eq!(error(&job).0, "none", "{job}");
     assert_eq!(h.rows("SELECT note, extra FROM d.t").await, [["NULL", "new"]]);
     let (_, table) = h.get("/datasets/d/tables/t").await;
@@ -126,7 +128,7 @@ async fn p5_partitioning_and_clustering_in_a_job_must_match_the_table() {
 }
 
 #[tokio::test]
-async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
+async fn p6_create_never_requires_the_table_and_create_if_needed_creates_it() {
     let h = Harness::new().await;
     let file = h.put("a.csv", september("1"));
     let job = h.load("never", "t$202509", &[&file], json!({})).await;
@@ -136,7 +138,7 @@ async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
     let months = h.put("months.csv", "month\n2025-09-01\n");
     assert_eq!(error(&h.load("unpartitioned", "t$202509", &[&months], unpartitioned).await).0, "invalid");
     assert_eq!(h.get("/datasets/d/tables/t").await.0, 404);
-    let wish = json!({
+    let settings = json!({
         "createDisposition": "CREATE_IF_NEEDED",
         "timePartitioning": {"type": "MONTH", "field": "month"},
         "schema": {"fields": [
@@ -146,13 +148,13 @@ async fn p6_create_never_needs_the_table_and_create_if_needed_makes_it() {
         ]},
     });
     let file = h.put("b.csv", format!("{HEADER}2025-09-01,0.10,x\n"));
-    let job = h.load("makes", "t$202509", &[&file], wish).await;
+    let job = h.load("creates", "t$202509", &[&file], settings).await;
     assert_eq!(error(&job).0, "none", "{job}");
     assert_eq!(h.rows("SELECT month, cost FROM d.t").await, [["2025-09-01", "0.1"]]);
 }
 
 #[tokio::test]
-async fn s1_a_truncate_of_a_partition_takes_a_subset_of_the_columns_only_where_the_option_says_so() {
+async fn s1_a_partition_truncate_with_missing_columns_is_refused_unless_the_option_allows_it() {
     let h = Harness::with(Options { allow_missing_columns: true, ..Options::default() }).await;
     h.table().await;
     let file = h.put("a.csv", "cost,month\n1,2025-09-01\n");
@@ -228,8 +230,8 @@ async fn c2_malformed_quotes_and_bytes_are_refused() {
     assert_eq!(h.rows("SELECT note FROM d.t ORDER BY cost").await, [["a"], ["b"]]);
 }
 
-/// What a value of a column of the type is stored as; `None` where it is refused.
-async fn stored(ty: &str, values: &[(&str, Option<&str>)]) {
+/// Loads values into a column of the type. Each has its expected stored text; `None` where it must be refused.
+async fn assert_stored(ty: &str, values: &[(&str, Option<&str>)]) {
     let h = Harness::new().await;
     h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "value", "type": ty}])).await;
     for (at, (text, expected)) in values.iter().enumerate() {
@@ -258,15 +260,15 @@ async fn c3_timestamps_of_all_documented_forms_become_utc() {
         ("2025-08-01T00:00:00.1234567Z", None),
         ("20250801T000000Z", None),
     ];
-    stored("TIMESTAMP", &forms).await;
+    assert_stored("TIMESTAMP", &forms).await;
 }
 
 #[tokio::test]
-async fn c3_other_values_are_read_strictly() {
-    stored("INTEGER", &[("-7", Some("-7")), ("1.5", None)]).await;
-    stored("BOOLEAN", &[("TRUE", Some("true")), ("maybe", None)]).await;
-    stored("DATE", &[("2025-09-01", Some("2025-09-01")), ("2025-13-01", None)]).await;
-    stored("JSON", &[("{", None)]).await;
+async fn c3_other_types_are_read_strictly() {
+    assert_stored("INTEGER", &[("-7", Some("-7")), ("1.5", None)]).await;
+    assert_stored("BOOLEAN", &[("TRUE", Some("true")), ("maybe", None)]).await;
+    assert_stored("DATE", &[("2025-09-01", Some("2025-09-01")), ("2025-13-01", None)]).await;
+    assert_stored("JSON", &[("{", None)]).await;
 }
 
 #[tokio::test]
@@ -292,10 +294,10 @@ async fn c3_a_value_that_does_not_parse_names_column_and_file() {
 }
 
 #[tokio::test]
-async fn c4_empty_fields_are_null_and_empty_strings_as_chosen() {
+async fn c4_empty_fields_are_null_or_empty_strings_depending_on_options() {
     let text = format!("{HEADER}2025-09-01,,\n2025-09-01,1,\"\"\n");
     let markers = json!({"nullMarkers": [""]});
-    for (as_text, wish, expected) in [
+    for (as_text, settings, expected) in [
         (false, json!({}), ["NULL", ""]),
         (true, json!({}), ["", ""]),
         (false, markers.clone(), ["NULL", "NULL"]),
@@ -304,7 +306,7 @@ async fn c4_empty_fields_are_null_and_empty_strings_as_chosen() {
         let h = Harness::with(Options { empty_fields_as_text: as_text, ..Options::default() }).await;
         h.table().await;
         let file = h.put("a.csv", text.clone());
-        h.load("j", "t$202509", &[&file], wish).await;
+        h.load("j", "t$202509", &[&file], settings).await;
         let rows = h.rows("SELECT cost, note FROM d.t ORDER BY cost").await;
         assert_eq!(rows, [["NULL", expected[0]], ["1", expected[1]]]);
         let both = json!({"nullMarkers": [""], "nullMarker": ""});
@@ -321,13 +323,13 @@ async fn c7_a_nul_is_refused_unless_control_characters_are_preserved() {
     let job = h.load("refused", "t$202509", &[&file], json!({})).await;
     let detail = job["status"]["errors"][1]["message"].as_str().unwrap();
     assert!(error(&job).0 == "invalid" && detail.contains("Bad character (ASCII 0)"), "{job}");
-    let job = h.load("taken", "t$202509", &[&file], json!({"preserveAsciiControlCharacters": true})).await;
+    let job = h.load("accepted", "t$202509", &[&file], json!({"preserveAsciiControlCharacters": true})).await;
     assert_eq!(error(&job).0, "none");
     assert_eq!(h.rows("SELECT note FROM d.t").await, [["a\0b"]]);
 }
 
 #[tokio::test]
-async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
+async fn c5_dates_are_read_only_in_the_format_of_the_job() {
     let h = Harness::new().await;
     h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "moment", "type": "TIMESTAMP"}])).await;
     let american = "09/30/2025";
@@ -335,8 +337,8 @@ async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
         ["30/09/2025", "2025-09-30", "09-30-2025", "09/31/2025", " 09/30/2025", "09/30/2025 00:00:00", "009/30/2025"];
     let load = async |id: String, format: &str, day: &str| {
         let file = h.put("a.csv", format!("month,moment\n{day},2025-09-02 03:00:00\n,2025-09-02\n"));
-        let wish = json!({"dateFormat": format, "writeDisposition": "WRITE_APPEND"});
-        h.load(&id, "t", &[&file], wish).await
+        let settings = json!({"dateFormat": format, "writeDisposition": "WRITE_APPEND"});
+        h.load(&id, "t", &[&file], settings).await
     };
     let job = load("american".to_owned(), "MM/DD/YYYY", american).await;
     assert_eq!(error(&job).0, "none", "{job}");
@@ -358,7 +360,7 @@ async fn c5_dates_are_read_in_the_form_that_the_job_names_and_in_no_other() {
 }
 
 #[tokio::test]
-async fn c6_a_byte_order_mark_goes_with_the_line_that_is_skipped() {
+async fn c6_a_byte_order_mark_is_skipped_with_the_first_line() {
     for header in ["month,note", "\"month\",\"note\""] {
         let h = Harness::new().await;
         h.table_with(json!([{"name": "month", "type": "DATE"}, {"name": "note", "type": "STRING"}])).await;
@@ -391,7 +393,7 @@ async fn n1_bignumeric_keeps_every_digit_through_load_sum_and_result() {
 }
 
 #[tokio::test]
-async fn n1_exponents_are_refused_in_csv_where_the_option_says_so() {
+async fn n1_an_option_refuses_exponents_in_csv() {
     let h = Harness::with(Options { refuse_exponents: true, ..Options::default() }).await;
     h.table().await;
     for (id, cost, end) in [("exponent", "2.1e-07", "invalid"), ("plain", "0.00000021", "none")] {
@@ -413,10 +415,10 @@ async fn f3_names_with_two_slashes_in_a_row_are_not_found() {
 }
 
 #[tokio::test]
-async fn n2_decimals_beyond_their_type_are_refused() {
+async fn n2_amounts_beyond_bignumeric_are_refused() {
     let refused = ["1e39", "abc", ".", "1.2.3", "0x10"].map(|text| (text, None));
-    stored("BIGNUMERIC", &refused).await;
-    stored("BIGNUMERIC", &[("-12", Some("-12")), ("-0.0", Some("0")), ("1e3", Some("1000"))]).await;
+    assert_stored("BIGNUMERIC", &refused).await;
+    assert_stored("BIGNUMERIC", &[("-12", Some("-12")), ("-0.0", Some("0")), ("1e3", Some("1000"))]).await;
 }
 
 #[tokio::test]
@@ -446,7 +448,7 @@ async fn f1_missing_and_damaged_files_fail_the_job_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn f2_a_job_takes_at_most_ten_thousand_files() {
+async fn f2_a_job_accepts_at_most_ten_thousand_files() {
     let h = Harness::new().await;
     h.table().await;
     let uris = vec!["gs://b/a.csv"; 10_001];
@@ -454,7 +456,7 @@ async fn f2_a_job_takes_at_most_ten_thousand_files() {
 }
 
 #[tokio::test]
-async fn x1_a_held_job_is_running_and_its_rows_are_not_visible() {
+async fn x1_a_held_job_is_running_and_its_rows_are_invisible() {
     let h = Harness::with(Options { job_duration: Duration::from_millis(20), ..Options::default() }).await;
     h.table().await;
     let file = h.put("a.csv", september("1"));

@@ -1,4 +1,4 @@
-//! The rules of SEMANTICS.md, each by its id, over HTTP.
+//! Tests of the rules of SEMANTICS.md over HTTP. The name of each test begins with the id of its rule.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
 mod annotations;

@@ -1,11 +1,11 @@
-//! Parquet files: which types go where, by name, exactly.
+//! Load jobs of Parquet: columns by name, accepted types, exact values.
 
 use bigquery_emulator::Options;
 use serde_json::{Value, json};
 
 use crate::{destinations::run, harness::Harness};
 
-/// A file of one row that DuckDB writes: what `SELECT` brings.
+/// A file that DuckDB writes with the rows of `SELECT`.
 pub fn file(select: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
@@ -19,10 +19,10 @@ fn schema(columns: &[(&str, &str)]) -> Value {
     json!({"fields": fields})
 }
 
-/// Loads a file into the new table `d.<id>`; returns the job.
+/// Loads a file into the new table `d.<id>`. Returns the job.
 async fn load(h: &Harness, id: &str, bytes: impl Into<Vec<u8>>, columns: &[(&str, &str)], extra: Value) -> Value {
     let uri = h.put(id, bytes);
-    let mut wish = json!({
+    let mut settings = json!({
         "sourceFormat": "PARQUET",
         "skipLeadingRows": null,
         "allowQuotedNewlines": false,
@@ -32,9 +32,9 @@ async fn load(h: &Harness, id: &str, bytes: impl Into<Vec<u8>>, columns: &[(&str
         "schema": schema(columns),
     });
     for (key, value) in extra.as_object().unwrap() {
-        wish[key] = value.clone();
+        settings[key] = value.clone();
     }
-    h.load(id, id, &[&uri], wish).await
+    h.load(id, id, &[&uri], settings).await
 }
 
 fn message(job: &Value) -> String {
@@ -43,7 +43,7 @@ fn message(job: &Value) -> String {
 }
 
 #[tokio::test]
-async fn r1_columns_go_by_name_ignoring_case_and_the_rest_is_null_or_dropped() {
+async fn r1_columns_are_matched_by_name_and_other_columns_are_null_or_dropped() {
     let h = Harness::new().await;
     h.table().await;
     let uri = h.put(
@@ -51,23 +51,23 @@ async fn r1_columns_go_by_name_ignoring_case_and_the_rest_is_null_or_dropped() {
         file("'x' AS NOTE, {'a': 1} AS dropped, 1.5::DECIMAL(9, 2) AS Cost, TIMESTAMPTZ '2025-09-01 00:00:00+00' AS month"),
     );
     let columns = [("month", "TIMESTAMP"), ("extra", "STRING"), ("cost", "BIGNUMERIC"), ("note", "STRING")];
-    let wish = json!({
+    let settings = json!({
         "sourceFormat": "PARQUET", "skipLeadingRows": null, "allowQuotedNewlines": null,
         "schema": schema(&columns), "schemaUpdateOptions": ["ALLOW_FIELD_ADDITION"],
     });
-    let job = h.load("j", "t$202509", &[&uri, &uri], wish.clone()).await;
+    let job = h.load("j", "t$202509", &[&uri, &uri], settings.clone()).await;
     assert_eq!(message(&job), "none: ");
     let statistics = &job["statistics"]["load"];
     assert_eq!((&statistics["outputRows"], &statistics["inputFiles"]), (&json!("2"), &json!("2")));
     let row = ["x", "1.5", "NULL"];
     assert_eq!(h.rows("SELECT note, cost, extra FROM d.t").await, [row, row]);
-    // Like a CSV: of another month, it changes nothing.
-    let job = h.load("other", "t$202510", &[&uri], wish).await;
+    // As with CSV, a file of another month changes nothing.
+    let job = h.load("other", "t$202510", &[&uri], settings).await;
     assert!(message(&job).starts_with("invalid: Some rows belong to different partitions"), "{job}");
 }
 
 #[tokio::test]
-async fn r1_required_fields_go_into_nullable_columns_unless_the_option_refuses_them() {
+async fn r1_required_fields_load_into_nullable_columns_unless_the_option_refuses_them() {
     let mut keys = map("tags", "STRING");
     keys["fields"][0]["fields"][0]["mode"] = "REQUIRED".into();
     let text = |mode: &str| json!([{"name": "text", "type": "STRING", "mode": mode}]);
@@ -96,7 +96,7 @@ async fn r1_required_fields_go_into_nullable_columns_unless_the_option_refuses_t
 }
 
 #[tokio::test]
-async fn r1_optional_fields_are_not_read_into_required_columns() {
+async fn r1_optional_fields_for_required_columns_are_refused() {
     let h = Harness::new().await;
     let fields = json!([{"name": "note", "type": "STRING", "mode": "REQUIRED"}]);
     let job = load(&h, "t", file("'x' AS note"), &[], json!({"schema": {"fields": fields}})).await;
@@ -104,7 +104,7 @@ async fn r1_optional_fields_are_not_read_into_required_columns() {
 }
 
 #[tokio::test]
-async fn r2_values_of_all_accepted_types_arrive_exactly() {
+async fn r2_values_of_all_accepted_types_are_loaded_exactly() {
     let h = Harness::new().await;
     let columns = [
         ("cost", "BIGNUMERIC"),
@@ -146,7 +146,7 @@ async fn r2_values_of_all_accepted_types_arrive_exactly() {
 }
 
 #[tokio::test]
-async fn r3_other_types_are_refused_with_column_and_file() {
+async fn r3_other_types_are_refused_and_column_and_file_are_named() {
     let h = Harness::new().await;
     let job = load(&h, "double", file("1.5::DOUBLE AS Cost"), &[("cost", "BIGNUMERIC")], json!({})).await;
     assert_eq!(
@@ -182,7 +182,7 @@ async fn r3_other_types_are_refused_with_column_and_file() {
     }
 }
 
-/// The record that a map becomes.
+/// The record type of a Parquet map.
 fn map(name: &str, values: &str) -> Value {
     let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": values}]);
     let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
@@ -214,7 +214,7 @@ async fn r6_a_map_becomes_a_record_of_repeated_keys_and_values() {
         old[at..at + 9].copy_from_slice(b"old_names");
     }
     let job = load(&h, "names", old, &[], json!({"schema": {"fields": [map("tags", "STRING")]}})).await;
-    assert_eq!(message(&job), "none: ", "groups that are not found are no error");
+    assert_eq!(message(&job), "none: ", "groups with other names are not an error");
     assert_eq!(h.rows("SELECT COUNT(*), COUNTIF(tags IS NOT NULL) FROM d.names").await, [["3", "0"]]);
     for (id, bytes, values) in [("values", bytes, "FLOAT64"), ("text", file("'x' AS tags"), "STRING")] {
         let message = message(&load(&h, id, bytes, &[], json!({"schema": {"fields": [map("tags", values)]}})).await);
@@ -223,7 +223,7 @@ async fn r6_a_map_becomes_a_record_of_repeated_keys_and_values() {
 }
 
 #[tokio::test]
-async fn r6_records_of_any_other_form_and_their_rows_are_refused() {
+async fn r6_other_records_are_refused_and_rows_with_records_are_not_listed() {
     let h = Harness::new().await;
     let mut other = map("tags", "STRING");
     other["fields"][0]["name"] = "entries".into();
@@ -232,14 +232,14 @@ async fn r6_records_of_any_other_form_and_their_rows_are_refused() {
     let flat = json!({"name": "tags", "type": "RECORD", "mode": "REPEATED", "fields": map("tags", "STRING")["fields"][0]["fields"]});
     let text = json!({"name": "tags", "type": "STRING", "fields": [{"name": "a", "type": "STRING"}]});
     let bare = json!({"name": "tags", "type": "RECORD"});
-    let made = async |name: &str, field: Value| {
+    let create = async |name: &str, field: Value| {
         let table = json!({"tableReference": {"tableId": name}, "schema": {"fields": [field]}});
         h.call("POST", "/datasets/d/tables", table).await
     };
     for field in [other, single, flat, text, bare, map("tags", "INT64")] {
-        assert_eq!(made("refused", field.clone()).await.0, 501, "{field}");
+        assert_eq!(create("refused", field.clone()).await.0, 501, "{field}");
     }
-    let (status, table) = made("t", map("tags", "STRING")).await;
+    let (status, table) = create("t", map("tags", "STRING")).await;
     assert_eq!((status, &table["schema"]["fields"][0]["fields"][0]["mode"]), (200, &json!("REPEATED")), "{table}");
     let (_, found) = h.get("/datasets/d/tables/t").await;
     assert_eq!(found["schema"], table["schema"]);
@@ -247,7 +247,7 @@ async fn r6_records_of_any_other_form_and_their_rows_are_refused() {
 }
 
 #[tokio::test]
-async fn q16_of_a_map_a_query_takes_the_entries_in_their_order_and_nothing_else() {
+async fn q16_a_query_can_only_join_the_entries_of_a_map_in_their_order() {
     let h = Harness::new().await;
     let fields = json!([map("tags", "STRING")]);
     load(&h, "t", file("MAP {'b': 'x', 'a': 'y'} AS tags"), &[], json!({"schema": {"fields": fields}})).await;
@@ -273,22 +273,22 @@ async fn q16_of_a_map_a_query_takes_the_entries_in_their_order_and_nothing_else(
 }
 
 #[tokio::test]
-async fn q19_all_columns_go_into_a_table_with_their_maps() {
+async fn q19_select_star_into_a_table_copies_maps() {
     let h = Harness::new().await;
-    let wish = json!({"schema": {"fields": [map("tags", "STRING"), {"name": "note", "type": "STRING"}]}});
-    load(&h, "t", file("MAP {'b': 'x', 'a': 'y'} AS tags, 'n' AS note"), &[], wish).await;
+    let settings = json!({"schema": {"fields": [map("tags", "STRING"), {"name": "note", "type": "STRING"}]}});
+    load(&h, "t", file("MAP {'b': 'x', 'a': 'y'} AS tags, 'n' AS note"), &[], settings).await;
     for (id, disposition) in [("first", "WRITE_EMPTY"), ("second", "WRITE_APPEND")] {
-        let wish = json!({"createDisposition": "CREATE_IF_NEEDED", "writeDisposition": disposition});
-        assert_eq!(run(&h, id, "copy", "SELECT * FROM d.t", wish).await, ("none".to_owned(), "none".to_owned()));
+        let settings = json!({"createDisposition": "CREATE_IF_NEEDED", "writeDisposition": disposition});
+        assert_eq!(run(&h, id, "copy", "SELECT * FROM d.t", settings).await, ("none".to_owned(), "none".to_owned()));
     }
     let keys = "SELECT note, (SELECT STRING_AGG(key, ',' ORDER BY at) FROM UNNEST(tags.key_value) WITH OFFSET AS at) \
         FROM d.copy";
     assert_eq!(h.rows(keys).await, [["n", "b,a"], ["n", "b,a"]]);
-    assert_eq!(h.get("/queries/first?location=US").await.0, 501, "its rows cannot be shown");
+    assert_eq!(h.get("/queries/first?location=US").await.0, 501, "maps are not sent to clients");
 }
 
 #[tokio::test]
-async fn r4_what_is_no_parquet_or_cut_off_is_invalid_and_changes_nothing() {
+async fn r4_a_file_that_is_not_parquet_or_is_cut_off_is_invalid_and_changes_nothing() {
     let h = Harness::new().await;
     let whole = file("'x' AS note FROM range(3)");
     let columns = [("note", "STRING")];
@@ -319,12 +319,12 @@ async fn r5_options_of_other_formats_are_refused() {
         ("PARQUET", json!({"schema": null})),
         ("CSV", json!({"parquetOptions": {"enumAsString": true}})),
     ] {
-        let mut wish = json!({"sourceFormat": format, "schema": schema(&[("note", "STRING")]), "skipLeadingRows": null,
+        let mut settings = json!({"sourceFormat": format, "schema": schema(&[("note", "STRING")]), "skipLeadingRows": null,
             "allowQuotedNewlines": null});
         for (key, value) in option.as_object().unwrap() {
-            wish[key] = value.clone();
+            settings[key] = value.clone();
         }
-        let (status, body) = h.insert_load("j", "t", &["gs://b/a"], wish).await;
+        let (status, body) = h.insert_load("j", "t", &["gs://b/a"], settings).await;
         assert_eq!(status, 501, "{option}: {body}");
     }
 }

@@ -1,10 +1,10 @@
-//! Statements: what is understood, how it is typed, and what is refused.
+//! Statements: supported SQL, its types, and refused SQL.
 
 use serde_json::{Value, json};
 
 use crate::harness::Harness;
 
-/// A table like the one that remembers loads.
+/// A table like the state table.
 async fn state() -> Harness {
     let h = Harness::new().await;
     let body = json!({
@@ -35,7 +35,7 @@ fn record<'a>(period: &'a str, sequence: &'a str, amount: &'a str) -> [(&'a str,
 }
 
 #[tokio::test]
-async fn q1_a_row_is_recorded_once_and_read_back_typed() {
+async fn q1_a_conditional_insert_adds_a_row_once() {
     let h = state().await;
     let (status, body) = h.query(RECORD, &record("2025-09-01", "1", "1E-10")).await;
     assert_eq!((status, body["numDmlAffectedRows"].as_str()), (200, Some("1")), "{body}");
@@ -61,7 +61,7 @@ async fn q1_a_row_is_recorded_once_and_read_back_typed() {
 }
 
 #[tokio::test]
-async fn q2_groups_sums_and_null_order() {
+async fn q2_rows_are_grouped_and_summed_and_null_is_first() {
     let h = state().await;
     let insert = "INSERT INTO d.loads (period, sequence, amount) VALUES \
         (DATE '2025-08-01', 1, CAST('0.1' AS BIGNUMERIC)), (DATE '2025-08-01', NULL, CAST('0.2' AS BIGNUMERIC)), \
@@ -101,7 +101,7 @@ async fn q3_casts_are_exact_and_strict() {
     for (sql, expected) in [
         ("CAST('1.50' AS BIGNUMERIC)", "1.5"),
         ("CAST('-1e-38' AS BIGNUMERIC)", "-0.00000000000000000000000000000000000001"),
-        // Text to number rounds half away from zero.
+        // Text to BIGNUMERIC rounds half away from zero.
         ("CAST('0.000000000000000000000000000000000000005' AS BIGNUMERIC)", "0.00000000000000000000000000000000000001"),
         ("CAST(CAST('100' AS BIGNUMERIC) AS STRING)", "100"),
         ("CAST(7 AS BIGNUMERIC)", "7"),
@@ -161,7 +161,7 @@ async fn q3_casts_are_exact_and_strict() {
 }
 
 #[tokio::test]
-async fn q4_what_is_not_understood_is_an_invalid_query() {
+async fn q4_unsupported_sql_is_an_invalid_query() {
     let h = state().await;
     for sql in [
         "SELECT",
@@ -220,7 +220,7 @@ async fn q4_what_is_not_understood_is_an_invalid_query() {
 }
 
 #[tokio::test]
-async fn q5_columns_are_added_together_and_types_only_widen() {
+async fn q5_one_statement_adds_all_columns_or_none_and_types_only_widen() {
     let h = state().await;
     h.query("INSERT INTO d.loads (period, sequence) VALUES ('2025-09-01', 7)", &[]).await;
     let add = "ALTER TABLE `demo.d.loads` ADD COLUMN IF NOT EXISTS a STRING, ADD COLUMN IF NOT EXISTS sequence INT64, \
@@ -248,7 +248,7 @@ async fn q5_columns_are_added_together_and_types_only_widen() {
 }
 
 #[tokio::test]
-async fn q6_deletes_count_their_rows() {
+async fn q6_a_delete_reports_its_number_of_rows() {
     let h = state().await;
     h.query("INSERT INTO d.loads (period) VALUES ('2025-08-01'), ('2025-09-01')", &[]).await;
     let (_, body) = h.query("DELETE FROM d.loads WHERE period = @p", &[("p", "DATE", "2025-09-01")]).await;
@@ -257,7 +257,7 @@ async fn q6_deletes_count_their_rows() {
 }
 
 #[tokio::test]
-async fn q7_results_come_in_pages_and_jobs_carry_the_bytes_billed() {
+async fn q7_results_have_pages_and_jobs_report_the_bytes_billed() {
     let h = state().await;
     h.query("INSERT INTO d.loads (period) VALUES ('2025-07-01'), ('2025-08-01'), ('2025-09-01')", &[]).await;
     let body = json!({"query": "SELECT period FROM d.loads ORDER BY 1", "useLegacySql": false, "maxResults": 2});
@@ -273,7 +273,7 @@ async fn q7_results_come_in_pages_and_jobs_carry_the_bytes_billed() {
 }
 
 #[tokio::test]
-async fn q8_a_request_id_makes_a_query_once() {
+async fn q8_a_repeated_request_id_does_not_run_a_query_again() {
     let h = state().await;
     let insert = |id: &str| {
         let query = "INSERT INTO d.loads (period) VALUES ('2025-09-01')";
@@ -286,7 +286,7 @@ async fn q8_a_request_id_makes_a_query_once() {
 }
 
 #[tokio::test]
-async fn q9_a_query_that_takes_long_is_answered_incomplete() {
+async fn q9_a_query_beyond_its_timeout_is_answered_as_incomplete() {
     let h = state().await;
     h.emulator.hold_jobs("");
     let body = json!({"query": "SELECT 1 AS one", "useLegacySql": false, "timeoutMs": 10});
@@ -323,7 +323,7 @@ async fn q10_a_double_as_text_has_fifteen_digits_or_seventeen() {
 }
 
 #[tokio::test]
-async fn q11_texts_are_matched_measured_and_joined() {
+async fn q11_regular_expressions_length_and_concat_work_on_texts() {
     let h = Harness::new().await;
     for (sql, expected) in [
         (r"REGEXP_CONTAINS('1.50', r'^-?\d+\.\d+$')", "true"),
@@ -358,7 +358,7 @@ async fn q11_texts_are_matched_measured_and_joined() {
 }
 
 #[tokio::test]
-async fn q15_texts_become_json_with_the_fewest_escapes() {
+async fn q15_to_json_string_escapes_only_the_listed_characters() {
     let h = Harness::new().await;
     for (sql, expected) in [
         (r#"'a"b\\c/d é 😀 <>&\''"#, r#""a\"b\\c/d é 😀 <>&'""#),
@@ -373,7 +373,7 @@ async fn q15_texts_become_json_with_the_fewest_escapes() {
 }
 
 #[tokio::test]
-async fn q12_an_error_ends_the_query_only_where_it_is_evaluated() {
+async fn q12_error_ends_the_query_only_where_it_is_evaluated() {
     let h = state().await;
     let insert = "INSERT INTO d.loads (period, sequence, amount) VALUES ('2025-08-01', 1, 4), ('2025-09-01', -1, NULL)";
     assert_eq!(h.query(insert, &[]).await.0, 200);
@@ -406,7 +406,7 @@ async fn q13_failed_casts_are_counted_with_an_example() {
 }
 
 #[tokio::test]
-async fn q14_a_statement_of_hundreds_of_casts_is_compiled() {
+async fn q14_a_statement_with_hundreds_of_casts_runs() {
     let h = Harness::new().await;
     let names: Vec<String> = (0..300).map(|at| format!("c{at}")).collect();
     let fields: Vec<Value> = names.iter().map(|name| json!({"name": name, "type": "FLOAT"})).collect();

@@ -1,4 +1,4 @@
-//! A typed staging table: rows appended to it, queried into it, and what goes wrong.
+//! A typed staging table: appends by loads, queries into it, and failures.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::{destinations::run, harness::Harness, parquet};
 
 const MONTHS: &str = "SELECT partition_id, total_rows FROM `demo`.`d`.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = @table ORDER BY 1";
 
-/// The months of a table of a dataset, and their rows.
+/// The months of a table and their numbers of rows.
 async fn months(h: &Harness, table: &str) -> Vec<(String, String)> {
     let (status, body) = h.query(MONTHS, &[("table", "STRING", table)]).await;
     assert_eq!(status, 200, "{body}");
@@ -15,11 +15,11 @@ async fn months(h: &Harness, table: &str) -> Vec<(String, String)> {
     rows.iter().map(|row| (cell(row, 0), cell(row, 1))).collect()
 }
 
-fn of(months: &[(&str, &str)]) -> Vec<(String, String)> {
+fn rows_of(months: &[(&str, &str)]) -> Vec<(String, String)> {
     months.iter().map(|(month, rows)| ((*month).to_owned(), (*rows).to_owned())).collect()
 }
 
-/// Makes the staging table `d.<name>`: partitioned, clustered, with an expiration.
+/// Creates the staging table `d.<name>`: partitioned, clustered, with an expiration.
 async fn create(h: &Harness, name: &str) {
     let table = json!({
         "tableReference": {"projectId": "demo", "datasetId": "d", "tableId": name},
@@ -46,7 +46,7 @@ fn error(job: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn s3_an_append_takes_some_columns_in_another_order_and_several_months() {
+async fn s3_an_append_accepts_some_columns_in_another_order_and_several_months() {
     let h = Harness::new().await;
     create(&h, "staging").await;
     let csv = h.put("a.csv", "note,month\nx,2023-01-01\ny,2025-09-30T23:59:59.999Z\nz,\n");
@@ -54,11 +54,11 @@ async fn s3_an_append_takes_some_columns_in_another_order_and_several_months() {
     assert_eq!((error(&job), &job["statistics"]["load"]["outputRows"]), ("none", &json!("3")), "{job}");
     let row = "1.5::DECIMAL(9, 2) AS COST, TIMESTAMPTZ '2025-09-01 00:00:00+00' AS month";
     let file = h.put("a.parquet", parquet::file(row));
-    let mut wish = append(&[("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")]);
-    wish["sourceFormat"] = json!("PARQUET");
-    (wish["skipLeadingRows"], wish["allowQuotedNewlines"]) = (Value::Null, Value::Null);
-    assert_eq!(error(&h.load("parquet", "staging", &[&file], wish).await), "none");
-    assert_eq!(months(&h, "staging").await, of(&[("202301", "1"), ("202509", "2"), ("__NULL__", "1")]));
+    let mut settings = append(&[("cost", "BIGNUMERIC"), ("month", "TIMESTAMP")]);
+    settings["sourceFormat"] = json!("PARQUET");
+    (settings["skipLeadingRows"], settings["allowQuotedNewlines"]) = (Value::Null, Value::Null);
+    assert_eq!(error(&h.load("parquet", "staging", &[&file], settings).await), "none");
+    assert_eq!(months(&h, "staging").await, rows_of(&[("202301", "1"), ("202509", "2"), ("__NULL__", "1")]));
     let rows = h.rows("SELECT note, cost, tags FROM d.staging ORDER BY note, cost").await;
     assert_eq!(rows, [["NULL", "1.5", "NULL"], ["x", "NULL", "NULL"], ["y", "NULL", "NULL"], ["z", "NULL", "NULL"]]);
     let (_, table) = h.get("/datasets/d/tables/staging").await;
@@ -66,7 +66,7 @@ async fn s3_an_append_takes_some_columns_in_another_order_and_several_months() {
 }
 
 #[tokio::test]
-async fn s3_an_append_takes_data_that_is_sent_along() {
+async fn s3_an_append_accepts_uploaded_data() {
     let h = Harness::new().await;
     create(&h, "staging").await;
     let mut load = append(&[("note", "STRING"), ("month", "TIMESTAMP")]);
@@ -80,7 +80,7 @@ async fn s3_an_append_takes_data_that_is_sent_along() {
     let range = format!("bytes 0-{}/{}", data.len() - 1, data.len());
     let answer = h.client.put(url).header("Content-Range", range).body(data).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), error(&h.wait("j").await)), (200, "none"));
-    assert_eq!(months(&h, "staging").await, of(&[("202508", "1"), ("202509", "1")]));
+    assert_eq!(months(&h, "staging").await, rows_of(&[("202508", "1"), ("202509", "1")]));
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn s3_a_failed_append_changes_nothing() {
 }
 
 #[tokio::test]
-async fn d3_months_beyond_an_inherited_expiration_vanish_as_they_are_written() {
+async fn d3_months_beyond_an_inherited_expiration_are_dropped_when_written() {
     let h = Harness::new().await;
     let day: i64 = 24 * 60 * 60 * 1000;
     let dataset =
@@ -114,13 +114,13 @@ async fn d3_months_beyond_an_inherited_expiration_vanish_as_they_are_written() {
             "timePartitioning": {"type": "MONTH", "field": "month", "expirationMs": own},
         });
         h.call("POST", "/datasets/short/tables", table).await;
-        let mut wish = append(&[("month", "TIMESTAMP"), ("note", "STRING")]);
-        wish["destinationTable"] = json!({"projectId": "demo", "datasetId": "short", "tableId": name});
+        let mut settings = append(&[("month", "TIMESTAMP"), ("note", "STRING")]);
+        settings["destinationTable"] = json!({"projectId": "demo", "datasetId": "short", "tableId": name});
         let file = h.put("a.csv", format!("month,note\n2023-01-01,x\n{},y\n", jiff::Timestamp::now().strftime("%F")));
-        let job = h.load(name, "", &[&file], wish.clone()).await;
+        let job = h.load(name, "", &[&file], settings.clone()).await;
         assert_eq!((error(&job), &job["statistics"]["load"]["outputRows"]), ("none", &json!("2")));
         let query = json!({
-            "destinationTable": wish["destinationTable"], "writeDisposition": "WRITE_APPEND",
+            "destinationTable": settings["destinationTable"], "writeDisposition": "WRITE_APPEND",
         });
         let select = "SELECT TIMESTAMP '2023-02-01' AS month, 'z' AS note";
         assert_eq!(run(&h, &format!("{name}-query"), "", select, query).await.0, "none");
@@ -142,26 +142,26 @@ async fn w8_write_empty_fills_an_empty_table_and_no_other() {
     let retyped = select.replace("CAST(1 AS BIGNUMERIC)", "1");
     assert_eq!(run(&h, "retyped", "staging", &retyped, empty()).await.0, "invalid");
     assert_eq!(run(&h, "first", "staging", select, empty()).await.0, "none");
-    for (id, wish) in [("second", empty()), ("default", json!({"writeDisposition": null}))] {
+    for (id, settings) in [("second", empty()), ("default", json!({"writeDisposition": null}))] {
         let expected = ("duplicate".to_owned(), "Already Exists: Table demo:d.staging".to_owned());
-        assert_eq!(run(&h, id, "staging", select, wish).await, expected);
+        assert_eq!(run(&h, id, "staging", select, settings).await, expected);
     }
-    assert_eq!(months(&h, "staging").await, of(&[("202301", "1")]));
+    assert_eq!(months(&h, "staging").await, rows_of(&[("202301", "1")]));
     assert_eq!(run(&h, "none", "none", select, empty()).await.0, "notFound");
     let (_, table) = h.get("/datasets/d/tables/staging").await;
     assert_eq!((&table["labels"]["finops"], &table["clustering"]["fields"]), (&json!("staging"), &json!(["note"])));
 }
 
 #[tokio::test]
-async fn i1_partitions_of_a_missing_table_are_no_rows_and_of_a_missing_dataset_not_found() {
+async fn i1_a_missing_table_has_no_partitions_and_a_missing_dataset_is_not_found() {
     let h = Harness::new().await;
     assert_eq!(months(&h, "none").await, []);
     let (status, body) = h.query(&MONTHS.replace("`d`", "`none`"), &[("table", "STRING", "t")]).await;
     assert_eq!((status, &body["error"]["errors"][0]["reason"]), (404, &json!("notFound")));
     create(&h, "staging").await;
     h.query("INSERT INTO d.staging (note) VALUES ('x')", &[]).await;
-    assert_eq!(months(&h, "staging").await, of(&[("__NULL__", "1")]));
+    assert_eq!(months(&h, "staging").await, rows_of(&[("__NULL__", "1")]));
     let expired = json!({"expirationTime": "1"});
-    assert_eq!(h.call("PATCH", "/datasets/d/tables/staging", expired).await.0, 404, "it is gone at once");
+    assert_eq!(h.call("PATCH", "/datasets/d/tables/staging", expired).await.0, 404, "it expires at once");
     assert_eq!(months(&h, "staging").await, []);
 }

@@ -1,4 +1,4 @@
-//! The statements of a run: the state's rows, the check of a staged month, the month as a query.
+//! The statements of a run: reading the state, checking a staged month, replacing a month by a query.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn q18_a_check_sums_months_by_currency() {
 }
 
 #[tokio::test]
-async fn q19_all_columns_of_a_month_go_into_a_partition() {
+async fn q19_select_star_copies_a_month_into_a_partition() {
     let h = billing("TIMESTAMP").await;
     h.query("INSERT INTO d.staging (c, tags) SELECT TIMESTAMP '2025-09-02', PARSE_JSON('{\"a\": [1, null]}')", &[])
         .await;
@@ -85,7 +85,7 @@ async fn q19_all_columns_of_a_month_go_into_a_partition() {
 }
 
 #[tokio::test]
-async fn q19_all_columns_of_the_newest_rows_come_with_their_names() {
+async fn q19_select_star_returns_all_columns_with_their_names() {
     let h = Harness::new().await;
     let column = |name: &str, ty: &str| json!({"name": name, "type": ty, "mode": "NULLABLE"});
     let mut fields = vec![

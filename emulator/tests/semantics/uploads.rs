@@ -1,4 +1,4 @@
-//! Data that is sent along with a job.
+//! Resumable uploads: jobs with data.
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use reqwest::Response;
@@ -8,7 +8,7 @@ use crate::harness::Harness;
 
 const UNIT: usize = 256 * 1024;
 
-/// A CSV file of more than three units, and its rows.
+/// A CSV file of more than three units, and its number of rows.
 fn data() -> (Vec<u8>, usize) {
     let rows = 4 * UNIT / 50;
     let line = |row| format!("2025-09-01,{row},{}\n", "x".repeat(40));
@@ -42,7 +42,7 @@ impl<'a> Session<'a> {
         Self(h, answer.headers()["Location"].to_str().unwrap().to_owned())
     }
 
-    /// Sends bytes as the range; gives status, received range, body.
+    /// Sends bytes as the range. Returns status, received range and body.
     async fn put(&self, range: &str, data: &[u8]) -> Result<(u16, Option<String>, Value), reqwest::Error> {
         let request = self.0.client.put(&self.1).header("Content-Range", range).body(data.to_vec());
         let answer = request.send().await?;
@@ -51,7 +51,7 @@ impl<'a> Session<'a> {
         Ok((status, range, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()))
     }
 
-    /// Sends the bytes from `from` to the end.
+    /// Sends the bytes from `from` on.
     async fn put_rest(&self, data: &[u8], from: usize) -> (u16, Value) {
         let (total, last) = (data.len(), data.len() - 1);
         let (status, _, body) = self.put(&format!("bytes {from}-{last}/{total}"), &data[from..]).await.unwrap();
@@ -73,7 +73,7 @@ fn up_to(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn k1_data_comes_in_chunks_and_the_last_one_makes_the_job() {
+async fn k1_data_is_uploaded_in_chunks_and_the_last_chunk_creates_the_job() {
     let h = Harness::new().await;
     h.table().await;
     let (data, rows) = data();
@@ -81,7 +81,7 @@ async fn k1_data_comes_in_chunks_and_the_last_one_makes_the_job() {
     assert_eq!(session.received().await, (308, None));
     let (status, range, _) = session.put(&format!("bytes 0-{}/*", UNIT - 1), &data[..UNIT]).await.unwrap();
     assert_eq!((status, range), (308, Some(up_to(UNIT))));
-    assert_eq!(h.get("/jobs/j?location=US").await.0, 404, "there is no job before the data");
+    assert_eq!(h.get("/jobs/j?location=US").await.0, 404, "the job does not exist before the data is complete");
     let (status, answer) = session.put_rest(&data, UNIT).await;
     assert_eq!((status, answer["jobReference"]["jobId"].as_str()), (200, Some("j")));
     let job = h.wait("j").await;
@@ -89,11 +89,11 @@ async fn k1_data_comes_in_chunks_and_the_last_one_makes_the_job() {
     assert_eq!(job["statistics"]["load"]["inputFiles"], "1");
     assert_eq!(job["statistics"]["load"]["inputFileBytes"], data.len().to_string());
     let (status, again) = session.put_rest(&data, UNIT).await;
-    assert_eq!((status, &again["jobReference"]), (200, &answer["jobReference"]), "whoever missed the answer gets it");
+    assert_eq!((status, &again["jobReference"]), (200, &answer["jobReference"]), "the answer is repeated");
 }
 
 #[tokio::test]
-async fn k2_a_chunk_that_breaks_off_is_kept_in_whole_units_and_goes_on_from_there() {
+async fn k2_a_chunk_that_breaks_off_is_kept_in_whole_units_and_the_upload_continues() {
     let h = Harness::new().await;
     h.table().await;
     let (data, rows) = data();
@@ -116,11 +116,11 @@ async fn k2_a_chunk_that_breaks_off_is_kept_in_whole_units_and_goes_on_from_ther
     assert_eq!(h.wait("j").await["statistics"]["load"]["outputRows"], rows.to_string());
     let puts = h.emulator.requests().into_iter().filter(|request| request.method == "PUT");
     let sent: Vec<usize> = puts.map(|request| request.uploaded).filter(|bytes| *bytes > 1000).collect();
-    assert_eq!(sent, [2 * UNIT + 1000, total - 2 * UNIT], "the log has what came");
+    assert_eq!(sent, [2 * UNIT + 1000, total - 2 * UNIT], "the log has the received bytes");
 }
 
 #[tokio::test]
-async fn k3_a_used_id_is_refused_before_the_data_and_after_it() {
+async fn k3_a_used_id_is_refused_before_and_after_the_upload() {
     let h = Harness::new().await;
     h.table().await;
     let (data, _) = data();
@@ -128,13 +128,13 @@ async fn k3_a_used_id_is_refused_before_the_data_and_after_it() {
     assert_eq!(first.put_rest(&data, 0).await.0, 200);
     let (status, answer) = second.put_rest(&data, 0).await;
     assert_eq!((status, answer["error"]["errors"][0]["reason"].as_str()), (409, Some("duplicate")));
-    assert_eq!(second.received().await.0, 409, "that is how this session ended");
+    assert_eq!(second.received().await.0, 409, "the session repeats its last answer");
     assert_eq!(Session::request(&h, &job("j")).await.status(), 409);
     h.wait("j").await;
 }
 
 #[tokio::test]
-async fn k4_what_no_upload_has_is_refused() {
+async fn k4_invalid_uploads_are_refused() {
     let h = Harness::new().await;
     h.table().await;
     let unknown = Session(&h, format!("{}/upload/bigquery/v2/projects/demo/jobs?upload_id=none", h.emulator.url()));
@@ -150,7 +150,7 @@ async fn k4_what_no_upload_has_is_refused() {
 }
 
 #[tokio::test]
-async fn k5_faults_strike_chunks_before_and_after_their_effect() {
+async fn k5_a_fault_of_a_chunk_comes_before_or_after_its_effect() {
     let h = Harness::new().await;
     h.table().await;
     let (data, _) = data();
@@ -161,6 +161,6 @@ async fn k5_faults_strike_chunks_before_and_after_their_effect() {
     assert_eq!(session.put_rest(&data, 0).await.0, 503);
     assert_eq!(session.received().await, (308, None));
     assert_eq!(session.put_rest(&data, 0).await.0, 503);
-    assert_eq!(session.received().await.0, 200, "the job is there");
+    assert_eq!(session.received().await.0, 200, "the job exists");
     h.wait("j").await;
 }

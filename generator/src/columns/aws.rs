@@ -1,6 +1,6 @@
 //! Cost and Usage Reports, version 1 and 2.0.
 //!
-//! Source: AWS's data dictionaries of both. Rates and the times of a reservation are text in them.
+//! Source: AWS's data dictionaries of both versions. In them, rates and the times of a reservation are text.
 
 use crate::{
     amount::Amount,
@@ -8,7 +8,7 @@ use crate::{
     line::Line,
 };
 
-/// Version 1, as CSV calls the columns, and as Parquet and tables do.
+/// Version 1, with the names in CSV, and the names in Parquet and tables.
 pub(crate) const CUR: &[Column] = &[
     text("identity/LineItemId", |line| line.id.clone()).named("identity_line_item_id"),
     text("identity/TimeInterval", interval).named("identity_time_interval"),
@@ -26,7 +26,7 @@ pub(crate) const CUR: &[Column] = &[
     text("lineItem/ProductCode", |line| line.service.aws_code.to_owned()).named("line_item_product_code"),
     text("lineItem/UsageType", |line| line.service.aws_usage.to_owned()).named("line_item_usage_type"),
     text("lineItem/Operation", |line| line.service.aws_operation.to_owned()).named("line_item_operation"),
-    text("lineItem/AvailabilityZone", zone).named("line_item_availability_zone"),
+    text("lineItem/AvailabilityZone", availability_zone).named("line_item_availability_zone"),
     text("lineItem/ResourceId", Line::arn).named("line_item_resource_id"),
     amount("lineItem/UsageAmount", |line| line.quantity).named("line_item_usage_amount"),
     text("lineItem/CurrencyCode", |line| line.currency.clone()).named("line_item_currency_code"),
@@ -52,12 +52,12 @@ pub(crate) const CUR2: &[Column] = &[
     text("bill_invoice_id", |_| String::new()),
     text("bill_payer_account_id", |_| "210987654321".to_owned()),
     text("bill_payer_account_name", |_| "Example, Inc.".to_owned()),
-    text_map("cost_category", |line| keyed(line, "team")),
+    text_map("cost_category", |line| tags_named(line, "team")),
     amount_map("discount", discounts),
     amount("discount_total_discount", |line| if line.is_credit() { line.cost } else { Amount::default() }),
     text("identity_line_item_id", |line| line.id.clone()),
     text("identity_time_interval", interval),
-    text("line_item_availability_zone", zone),
+    text("line_item_availability_zone", availability_zone),
     text("line_item_currency_code", |line| line.currency.clone()),
     text("line_item_line_item_description", |line| line.description.to_owned()),
     text("line_item_line_item_type", line_item_type),
@@ -88,11 +88,11 @@ fn line_item_type(line: &Line) -> String {
     (if line.is_credit() { "Credit" } else { "Usage" }).to_owned()
 }
 
-pub(super) fn zone(line: &Line) -> String {
+pub(super) fn availability_zone(line: &Line) -> String {
     if line.region.is_empty() { String::new() } else { format!("{}a", line.region) }
 }
 
-pub(super) fn keyed(line: &Line, key: &'static str) -> Vec<(&'static str, String)> {
+pub(super) fn tags_named(line: &Line, key: &'static str) -> Vec<(&'static str, String)> {
     line.tags.iter().filter(|(name, _)| *name == key).cloned().collect()
 }
 

@@ -9,7 +9,7 @@ use crate::{
     line::Line,
 };
 
-/// Of an Enterprise Agreement: an upper-case letter first, but for the two newest columns.
+/// Enterprise Agreement: names begin with an upper-case letter, except the two newest columns.
 pub(crate) const ENTERPRISE: &[Column] = &[
     text("InvoiceSectionName", |_| "Research, Development".to_owned()).named("invoiceSectionName"),
     text("AccountName", |_| "Example".to_owned()).named("accountName"),
@@ -43,7 +43,7 @@ pub(crate) const ENTERPRISE: &[Column] = &[
     text("benefitName", |_| String::new()),
 ];
 
-/// Of a Customer Agreement: a lower-case letter first.
+/// Customer Agreement: names begin with a lower-case letter.
 pub(crate) const CUSTOMER: &[Column] = &[
     text("invoiceId", |_| String::new()),
     text("billingAccountId", |_| "6d3f0b52-0000-4000-8000-00000000000a:2019-05-31".to_owned()),

@@ -1,16 +1,16 @@
-//! FOCUS, of AWS and of Azure.
+//! FOCUS of AWS and Azure.
 //!
 //! Sources: the column libraries of FOCUS 1.0 and 1.2; AWS's table dictionaries of both; Microsoft's page on the schema of
-//! FOCUS cost and usage details, which tells what was renamed between its versions.
+//! FOCUS cost and usage details, which lists the renamed columns of each version.
 
-use super::aws::{discounts, keyed, zone};
+use super::aws::{availability_zone, discounts, tags_named};
 use crate::{
     amount::Amount,
     column::{Column, amount, amount_map, flag, moment, text, text_map},
     line::Line,
 };
 
-/// In every version of both.
+/// The columns of every version of both providers.
 const COMMON: &[Column] = &[
     amount("BilledCost", |line| line.cost),
     text("BillingCurrency", |line| line.currency.clone()),
@@ -40,14 +40,14 @@ const V1_0: &[Column] = &[
 ];
 
 const AWS: &[Column] = &[
-    text("AvailabilityZone", zone),
+    text("AvailabilityZone", availability_zone),
     text("BillingAccountId", |_| "210987654321".to_owned()),
     text("RegionId", |line| line.region.to_owned()),
     text("ResourceId", Line::arn),
     text("ServiceName", |line| line.service.aws_name.to_owned()),
     text("SubAccountId", Line::aws_account),
     text_map("Tags", |line| line.tags.clone()),
-    text_map("x_CostCategories", |line| keyed(line, "team")),
+    text_map("x_CostCategories", |line| tags_named(line, "team")),
     amount_map("x_Discounts", discounts),
     text("x_Operation", |line| line.service.aws_operation.to_owned()),
     text("x_ServiceCode", |line| line.service.aws_code.to_owned()),
@@ -76,7 +76,7 @@ const AZURE: &[Column] = &[
     text("x_ResourceGroupName", |line| line.if_resource(|_| "Main-RG".to_owned())),
 ];
 
-/// What was renamed or got another type since.
+/// Columns that later versions renamed or gave another type.
 const AZURE_1_0_PREVIEW: &[Column] = &[
     text("Region", |line| line.azure_region.to_owned()),
     amount("UsageQuantity", |line| line.quantity),

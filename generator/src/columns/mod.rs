@@ -1,4 +1,4 @@
-//! The columns of each dialect, written down from the providers' documents: a subset of them, under their real names.
+//! The columns of each dialect, from the providers' documents: a subset with the real names.
 
 pub(crate) mod aws;
 pub(crate) mod azure;
@@ -43,12 +43,12 @@ impl Line {
         })
     }
 
-    /// The value of a tag, or nothing.
+    /// The value of a tag, or an empty text.
     fn tag(&self, key: &str) -> String {
         self.tags.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone()).unwrap_or_default()
     }
 
-    /// `"env": "prod","team": "t1"`: an object's members without its braces, as in files of an Enterprise Agreement.
+    /// `"env": "prod","team": "t1"`: the members of an object without braces, as in files of an Enterprise Agreement.
     fn bare_tags(&self) -> String {
         let members = self.tags.iter().map(|(key, value)| format!("{}: {}", json_text(key), json_text(value)));
         members.collect::<Vec<_>>().join(",")

@@ -1,4 +1,4 @@
-//! The bytes of files: the same for the same settings, and of the form that was asked for.
+//! The bytes of files: equal for equal settings, and in the requested form.
 
 use std::{collections::BTreeMap, fs};
 
@@ -31,7 +31,7 @@ fn the_same_settings_write_the_same_bytes_and_others_do_not() {
 }
 
 #[test]
-fn csv_files_begin_and_end_their_lines_as_they_are_told_to() {
+fn csv_files_have_the_line_ends_marks_and_dates_of_their_settings() {
     let start = |export: Export| {
         let folder = tempfile::tempdir().unwrap();
         let delivered = export.deliver(folder.path(), &september()).unwrap();
@@ -42,7 +42,7 @@ fn csv_files_begin_and_end_their_lines_as_they_are_told_to() {
     assert!(text.starts_with("invoiceId,") && text.contains("unitPrice\r\n") && text.contains(",09/01/2025,"));
     let text = start(Export { byte_order_mark: true, iso_dates: true, ..plain });
     assert!(text.starts_with("\u{feff}invoiceId,") && text.contains(",2025-09-01,"));
-    // Only since 1.0r2 with seconds.
+    // Seconds came with 1.0r2.
     for (dialect, period) in [
         (Dialect::AzureFocus10Preview, ",2025-09-01T00:00Z,"),
         (Dialect::AzureFocus10, ",2025-09-01T00:00Z,"),

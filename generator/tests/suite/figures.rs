@@ -10,8 +10,8 @@ use crate::{
     september,
 };
 
-/// The columns of cost, currency, period and text, as the files call them.
-fn required_columns(dialect: Dialect, format: Format) -> [&'static str; 4] {
+/// The names in the files of the columns for cost, currency, period and description.
+fn key_columns(dialect: Dialect, format: Format) -> [&'static str; 4] {
     match dialect {
         Dialect::AwsCur if format != Format::Parquet => [
             "lineItem/UnblendedCost",
@@ -46,10 +46,10 @@ fn delivered(export: &Export, run: &Run) -> (Delivered, Vec<Table>) {
 }
 
 #[test]
-fn files_hold_the_rows_and_the_exact_cost_that_is_told() {
+fn files_have_the_reported_rows_and_exact_cost() {
     each_export(|export| {
         let (delivered, tables) = delivered(&export, &september());
-        let [cost, currency, ..] = required_columns(export.dialect, export.format);
+        let [cost, currency, ..] = key_columns(export.dialect, export.format);
         let mut sums: BTreeMap<String, i128> = BTreeMap::new();
         for (table, file) in tables.iter().zip(&delivered.files) {
             assert_eq!(table.rows.len(), file.rows, "{export:?}");
@@ -65,7 +65,7 @@ fn files_hold_the_rows_and_the_exact_cost_that_is_told() {
 }
 
 #[test]
-fn every_file_has_the_columns_that_are_told_and_values_of_their_types() {
+fn every_file_has_the_reported_columns_and_values_of_their_types() {
     each_export(|export| {
         let (delivered, tables) = delivered(&export, &september());
         for table in &tables {
@@ -81,9 +81,9 @@ fn every_file_has_the_columns_that_are_told_and_values_of_their_types() {
 }
 
 #[test]
-fn csv_and_parquet_hold_the_same_lines() {
+fn csv_and_parquet_have_the_same_values() {
     each_export(|export| {
-        // What is compared of a moment ends with its minute, since some CSV files have no more.
+        // Timestamps are compared up to the minute, because some CSV files have no seconds.
         let forms = [export.format, Format::Parquet].map(|format| Export { iso_dates: true, format, ..export.clone() });
         let [(_, texts), (delivered, binaries)] = forms.map(|export| delivered(&export, &september()));
         for (text, binary) in texts.iter().zip(&binaries) {
@@ -106,10 +106,10 @@ fn csv_and_parquet_hold_the_same_lines() {
 }
 
 #[test]
-fn rows_have_what_trips_loaders() {
+fn rows_have_values_that_are_difficult_for_loaders() {
     each_export(|export| {
         let (_, tables) = delivered(&export, &september());
-        let [cost, _, _, text] = required_columns(export.dialect, export.format);
+        let [cost, _, _, text] = key_columns(export.dialect, export.format);
         let rows = tables.iter().flat_map(|table| &table.rows);
         let (costs, texts): (Vec<_>, Vec<_>) = rows.map(|row| (units(&row[cost]), row[text].as_str())).unzip();
         assert!(costs.contains(&0) && costs.contains(&1_000_000) && costs.iter().any(|cost| *cost < 0));
@@ -121,7 +121,7 @@ fn rows_have_what_trips_loaders() {
 }
 
 #[test]
-fn a_narrower_run_has_fewer_rows_and_an_empty_one_a_header() {
+fn a_narrower_run_has_fewer_rows_and_an_empty_run_has_only_a_header() {
     each_export(|export| {
         let (part, _) = delivered(&export, &september().until(10));
         assert_eq!((part.rows, part.until.to_string().as_str()), (20, "2025-09-10"));
@@ -132,11 +132,11 @@ fn a_narrower_run_has_fewer_rows_and_an_empty_one_a_header() {
 }
 
 #[test]
-fn rows_of_a_second_period_come_where_they_are_asked_for() {
+fn an_option_adds_rows_of_a_second_period() {
     each_export(|export| {
         for two_periods in [false, true] {
             let (_, tables) = delivered(&Export { two_periods, ..export.clone() }, &september());
-            let [_, _, period, _] = required_columns(export.dialect, export.format);
+            let [_, _, period, _] = key_columns(export.dialect, export.format);
             let rows = tables.iter().flat_map(|table| &table.rows);
             let periods: BTreeMap<&str, usize> = rows.fold(BTreeMap::new(), |mut counts, row| {
                 *counts.entry(row[period].as_str()).or_default() += 1;

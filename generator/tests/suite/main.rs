@@ -1,4 +1,4 @@
-//! What the generator says of its files, held against their bytes.
+//! Compares the files with the figures that the generator reports.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
 mod bytes;
@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use billing_exports::{Dialect, Export, Run};
 
-/// Every dialect in every format, with several files, currencies and traps.
+/// Calls the check for every dialect in every format, with several files and currencies, and a byte order mark.
 fn each_export(mut check: impl FnMut(Export)) {
     for dialect in Dialect::ALL {
         for format in dialect.formats() {

@@ -1,4 +1,4 @@
-//! Manifests: where they lie, and that they tell of the files what is so.
+//! Manifests: their paths, and their properties compared with the files.
 
 use std::{collections::BTreeSet, fs};
 
@@ -73,7 +73,7 @@ fn each_layout_has_its_folders() {
 }
 
 #[test]
-fn a_manifest_names_its_files_and_azures_counts_them() {
+fn a_manifest_lists_its_files_and_azures_counts_them() {
     each_export(|export| {
         let (delivered, manifest, _folder) = deliver(&export, &september());
         let listed: Vec<&str> = ["reportKeys", "dataFiles", "blobs"]
@@ -95,7 +95,7 @@ fn a_manifest_names_its_files_and_azures_counts_them() {
 }
 
 #[test]
-fn a_sparse_manifest_lacks_what_some_lack() {
+fn a_sparse_manifest_lacks_optional_properties() {
     let of = |dialect, form| deliver(&Export { manifest: form, ..Export::new(dialect, Format::CsvGzip) }, &september());
     let (_, cur, _folder) = of(Dialect::AwsCur, ManifestForm::Sparse);
     assert!(cur["columns"][0].get("type").is_none());
@@ -109,7 +109,7 @@ fn a_sparse_manifest_lacks_what_some_lack() {
 }
 
 #[test]
-fn runs_of_a_month_lie_side_by_side_or_overwrite_each_other() {
+fn runs_of_a_month_are_kept_or_overwrite_each_other() {
     for (layout, manifests, ids) in [(Layout::Versioned, 30, 30), (Layout::Overwritten, 1, 1), (Layout::Flat, 1, 1)] {
         let folder = tempfile::tempdir().unwrap();
         let export = Export { layout, rows: 300, ..Export::new(Dialect::AzureActualCustomer, Format::CsvGzip) };
@@ -124,7 +124,7 @@ fn runs_of_a_month_lie_side_by_side_or_overwrite_each_other() {
 }
 
 #[test]
-fn what_no_provider_delivers_is_refused() {
+fn exports_that_no_provider_offers_are_refused() {
     let cur = Export::new(Dialect::AwsCur, Format::CsvGzip);
     for export in [
         Export { format: Format::Csv, ..cur.clone() },

@@ -1,4 +1,4 @@
-//! Reads data files back, apart from how they are written: rows of texts by column, as CSV would have them.
+//! Reads data files with code that is independent of the writer: rows of texts by column, in the form of CSV.
 
 use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
 
@@ -9,7 +9,7 @@ use parquet::{
 };
 use serde_json::json;
 
-/// Digits behind the point of [`units`].
+/// Digits after the point of [`units`].
 const SCALE: usize = 18;
 
 pub struct Table {
@@ -50,7 +50,7 @@ fn text(field: &Field) -> String {
     match field {
         Field::Null => String::new(),
         Field::Str(text) => text.clone(),
-        // The shortest decimal that reads back as the same number.
+        // The shortest decimal that is read as the same number.
         Field::Double(number) => number.to_string(),
         Field::Decimal(decimal) => {
             assert_eq!((decimal.precision(), decimal.scale()), (38, 18));
@@ -65,7 +65,7 @@ fn text(field: &Field) -> String {
             format!("{{{}}}", entries.collect::<Vec<_>>().join(","))
         }
         Field::TimestampMillis(_) | Field::TimestampMicros(_) => field.to_string().replacen(' ', "T", 1),
-        other => panic!("no column is of the type of {other:?}"),
+        other => panic!("no column has the type of {other:?}"),
     }
 }
 

@@ -59,7 +59,7 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     for part in ["run.*executions", "cloudscheduler.*jobs"] {
         deployment.fail(&[("GET", part, "permission", 100)]);
         let shown = fails(&deployment, &["status"]);
-        assert_names(&shown, &["are not shown", "hint: gcloud auth list shows who you are"]);
+        assert_names(&shown, &["are not shown", "hint: gcloud auth list shows your account"]);
     }
     // An alert policy of someone else's is not found instead.
     deployment.fail(&[("GET", "alertPolicies", "permission", 100)]);

@@ -284,7 +284,7 @@ async fn loads_into(dialect: Dialect, options: Options) -> (BigQueryServer, BTre
 #[tokio::test(flavor = "multi_thread")]
 async fn bigquery_takes_the_dialects_that_differ_most_in_the_other_world_too() {
     for dialect in [Dialect::AwsCur, Dialect::AwsFocus12, Dialect::AzureFocus12] {
-        loads_into(dialect, Options::turned()).await;
+        loads_into(dialect, Options::alternative()).await;
     }
 }
 

@@ -124,7 +124,7 @@ async fn a_service_that_does_otherwise_is_seen() {
         storage: storage_url,
         // That is asked of a service that is there already.
         hide_new_datasets: false,
-        ..Options::turned()
+        ..Options::alternative()
     };
     let emulator = Emulator::start(options).await.unwrap();
     let place = Place::local(&storage, &emulator);

@@ -110,7 +110,7 @@ impl<const TURNED: bool> Harness for BigQueryHarness<TURNED> {
 
     async fn start() -> Self {
         use bigquery_emulator::Options;
-        Self::of(if TURNED { Options::turned() } else { Options::default() }).await
+        Self::of(if TURNED { Options::alternative() } else { Options::default() }).await
     }
 
     fn warehouse(&self) -> &BigQuery {

@@ -1,4 +1,4 @@
-"""Writes types.parquet, with what DuckDB's writer cannot: run with pyarrow, `python make.py`."""
+"""Writes Parquet files with types that DuckDB does not write. Needs pyarrow: `python make.py`."""
 
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -32,7 +32,7 @@ def table(columns):
 
 
 tags = [(pa.field("tags", pa.map_(pa.string(), pa.string())), [("b", "x"), ("a", None)])]
-pq.write_table(table(tags), "map.parquet")  # Its keys are REQUIRED.
+pq.write_table(table(tags), "map.parquet")  # The keys are REQUIRED.
 pq.write_table(table(columns), "types.parquet")
 pq.write_table(table(utc + nanos), "moments.parquet", version="2.6")
 pq.write_table(table([columns[3]]), "int96.parquet", use_deprecated_int96_timestamps=True)
