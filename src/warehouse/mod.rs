@@ -8,6 +8,7 @@
 pub mod duckdb;
 
 pub mod bigquery;
+mod compression;
 mod month;
 pub mod sql;
 mod state_columns;
@@ -31,6 +32,7 @@ use jiff::civil::Date;
 
 use crate::error::{Error, ErrorKind, Result};
 
+pub use compression::Compression;
 pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
 
