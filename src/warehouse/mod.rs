@@ -6,6 +6,7 @@
 
 pub mod bigquery;
 mod cast_failure;
+mod compression;
 mod contract;
 mod costs;
 #[cfg(feature = "duckdb")]
@@ -18,6 +19,7 @@ mod table;
 #[cfg(test)]
 pub(crate) mod test;
 
+pub use compression::Compression;
 pub use contract::{Committed, Limits, Stage, Swap, Warehouse};
 pub use figures::Figures;
 pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};

@@ -6,7 +6,10 @@ use duckdb::Connection;
 use finops_core::{BillingPeriod, model::column_type::ColumnType};
 
 use super::{DIALECT, cast, failed, inspect, path};
-use crate::{cli::Compression, error::Result, warehouse::Target};
+use crate::{
+    error::Result,
+    warehouse::{Compression, Target},
+};
 
 /// The rows that a thread holds before it writes them, uncompressed. Of wide tables, DuckDB's own number of rows would be
 /// gigabytes.
