@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
-use crate::version::VERSION;
+use crate::{version::VERSION, warehouse::Compression};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -193,13 +193,17 @@ pub struct ExportArguments {
     pub compression: Compression,
 }
 
-/// How Parquet files are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Compression {
-    /// Quick to read and write.
-    Snappy,
-    /// Smaller.
-    Zstd,
+impl ValueEnum for Compression {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Snappy, Self::Zstd]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Snappy => PossibleValue::new("snappy").help("Quick to read and write"),
+            Self::Zstd => PossibleValue::new("zstd").help("Smaller"),
+        })
+    }
 }
 
 /// Arguments of `load-billing-remote`.

@@ -9,14 +9,13 @@ use finops_core::{
 };
 use futures::future::{join, join_all, join3};
 
-use super::{CREDENTIALS, clock_finding, failed};
+use super::{CREDENTIALS, clock_finding, failed, google_account};
 use crate::{
     error::{ErrorKind, Result},
     flow::{
         export::Export,
         table::{Delivered, check_for},
     },
-    google_account,
     warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };
 

@@ -8,6 +8,7 @@
 mod bigquery;
 #[cfg(feature = "duckdb")]
 mod duckdb;
+mod google_account;
 mod source;
 
 use finops_core::{

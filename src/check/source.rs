@@ -8,7 +8,7 @@ use finops_core::{
 use futures::future::join3;
 use jiff::Timestamp;
 
-use super::{CREDENTIALS, failed, permissions};
+use super::{CREDENTIALS, failed, google_account, permissions};
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::{
@@ -17,7 +17,6 @@ use crate::{
         silence::{check_age, no_manifest},
         table::Delivered,
     },
-    google_account,
     storage::{Gcs, Store},
 };
 
