@@ -43,7 +43,7 @@ pub fn export(
         "COPY (SELECT {} FROM {table} WHERE {}) TO {} \
          (FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE_BYTES '{ROW_GROUP}')",
         values.join(", "),
-        DIALECT.in_period(&target.layout, period),
+        DIALECT.in_period(&target.key_columns, period),
         DIALECT.literal(&to.display().to_string()),
     );
     // In order, a thread's rows would wait for those before: three times the memory (measured on 1.5.6). Not for loads,
