@@ -14,6 +14,7 @@ use finops_core::{
         manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
+    report::{reason::why, run::MonthVerb},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -126,7 +127,7 @@ fn told(planned: &[PlannedMonth]) -> String {
         Decision::Wait { stale: false } => "wait",
         Decision::Refuse { .. } => "refuse",
     };
-    format!("{what} {}: {}", planned[0].execution_id.as_deref().unwrap_or("-"), planned[0].reason)
+    format!("{what} {}: {}", planned[0].execution_id.as_deref().unwrap_or("-"), why(&planned[0], MonthVerb::Load))
 }
 
 /// The decision, its delivery, and why, on 11 April.
@@ -205,7 +206,7 @@ fn a_fuller_delivery_stays_although_its_manifest_is_gone_unless_its_rows_are() {
         assert_eq!(decided(&[narrow], Some(FIRST)), format!("skip narrow: {why}"));
     }
     let lost = LoadedMonth { rows_in_table: 3, ..standing(FIRST) };
-    assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table holds 3 of the 5 rows that were loaded");
+    assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table has 3 of the 5 rows that were loaded");
     let unknown = LoadedMonth { record: LoadRecord { covers_until: None, ..standing(FIRST).record }, rows_in_table: 5 };
     assert_eq!(decided_with(&[NARROW], Some(unknown)), "reload narrow: new delivery, in place of first");
 }
@@ -356,7 +357,7 @@ const EARLY: &str = "2025-04-10T03:00Z";
 const LATE: &str = "2025-04-10T06:00Z";
 const LOAD: &str = "reload second: new delivery, in place of first";
 const ONE_LEFT: &str = "1 of 2 files to be replaced: 20250301-20250331/second/2.csv, unchanged since the load of \
-                        2025-04-05 00:00 UTC; if they are not, the month is loaded as it is after 2025-04-11 02:00 UTC";
+                        2025-04-05 00:00 UTC; if they are not, the month is loaded with them after 2025-04-11 02:00 UTC";
 
 #[test]
 fn files_that_were_all_replaced_are_loaded_at_once() {
@@ -383,7 +384,7 @@ fn a_month_that_has_waited_for_its_mirror_is_loaded_with_the_files_that_did_not_
     let rules = |hours| Rules { wait_max: SignedDuration::from_hours(hours), ..RULES };
     let decided = |files, hours| decided_over(overwritten(EARLY, files), standing(FIRST), &rules(hours));
     let named = "20250301-20250331/second/2.csv, unchanged since the load of 2025-04-05 00:00 UTC";
-    assert_eq!(decided([LATE, BEFORE], 17), format!("{LOAD}, but for 1 of 2 files: {named}"));
+    assert_eq!(decided([LATE, BEFORE], 17), format!("{LOAD}, except 1 of 2 files: {named}"));
     // The mirror is at work again.
     assert!(decided([LATE, BEFORE], 18).starts_with("wait "));
     assert!(decided([EARLY, BEFORE], 18).starts_with("reload "));
@@ -397,7 +398,7 @@ fn where_sizes_agree_a_month_waits_no_longer_since_its_last_load_however_often_d
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..RULES };
         decided_over(sized.clone(), standing(FIRST), &rules)
     };
-    assert!(decided(20).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    assert!(decided(20).starts_with(&format!("{LOAD}, except 1 of 2 files")));
     let waits = decided(24 * 7);
     assert!(waits.starts_with("wait ") && waits.ends_with("after 2025-04-12 00:00 UTC"), "{waits}");
 }
@@ -410,11 +411,11 @@ fn only_times_since_the_load_tell_of_a_mirror() {
     slow.record.run_id = "20250404T230000Z-abcdef".to_owned();
     let replaced = |files| decided_over(overwritten(BEFORE, files), slow.clone(), &RULES);
     assert_eq!(replaced(["2025-04-04T23:30Z", LATE]), LOAD);
-    assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
     // A file of the very time at which the loaded ones were listed may be a new one.
     let listed = "2025-04-04T23:00Z";
     assert_eq!(replaced([listed, LATE]), LOAD);
-    assert!(replaced([listed, BEFORE]).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    assert!(replaced([listed, BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
 }
 
 #[test]
@@ -427,7 +428,7 @@ fn what_lies_in_folders_of_its_own_is_asked_for_or_repairs_a_month_does_not_wait
     assert_eq!(decided_over(in_flight.clone(), standing(FIRST), &forced), "reload second: reload asked for");
     let shrunk = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
     assert!(
-        decided_over(in_flight.clone(), shrunk, &RULES).starts_with("reload second: the table holds 4 of the 5 rows")
+        decided_over(in_flight.clone(), shrunk, &RULES).starts_with("reload second: the table has 4 of the 5 rows")
     );
     let missing = Delivery { missing: vec!["3.csv".to_owned()], ..in_flight };
     assert!(decided_over_first(missing).contains("waiting for 1 of 2 files for "));

@@ -237,7 +237,7 @@ impl Staged {
             done(report);
         }
         count_staged(&mut pipelines);
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         if !is_table {
             output::json(&report);
         } else if !goes_on {
@@ -336,7 +336,7 @@ impl Staged {
     }
 
     fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         match output.output {
             Output::Json => output::json(&report),
             Output::Table => output::report(&report, false),

@@ -5,7 +5,6 @@ use std::path::Path;
 use finops_core::{
     BillingPeriod,
     formats::staging::StagedManifest,
-    model::load_record::{LoadRecord, LoadedMonth},
     plan::{Decision, PlannedMonth, kinds::keep_one_kind, plan},
     report::run::{MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
@@ -82,7 +81,7 @@ async fn extract_months(
     });
     progress(Transfer::Planned(to_fetch.sum()));
     for planned in planned {
-        let mut month = planned_report(&planned, export);
+        let mut month = planned_report(&planned, export, MonthVerb::Stage);
         let done = match planned.decision {
             _ if run.dry_run => Ok(()),
             Decision::Load(delivery) | Decision::Reload(delivery) => {
@@ -118,27 +117,8 @@ pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, 
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;
     let Some(export_name) = export_name else { return Ok(None) };
-    let standing = there.months(&export_name);
-    keep_one_kind(&mut candidates, &standing, None);
-    let mut months = plan(candidates, &standing, &export.selection(), &run.rules);
-    for month in &mut months {
-        reword(month, standing.get(&month.billing_period));
-    }
+    let staged = there.months(&export_name);
+    keep_one_kind(&mut candidates, &staged, None);
+    let months = plan(candidates, &staged, &export.selection(), &run.rules);
     Ok(Some(Plan { export_name, months, newest_at, unreadable }))
-}
-
-/// The plan speaks of tables: says the same of a folder.
-fn reword(planned: &mut PlannedMonth, standing: Option<&LoadedMonth>) {
-    let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
-    let in_folder = match (&planned.decision, standing) {
-        (Decision::Load(_), None) => "not staged yet".to_owned(),
-        (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
-        (Decision::Skip { empty: false }, Some(LoadedMonth { record, .. })) if is_same(record) => {
-            format!("already staged on {}", record.loaded_at.strftime("%Y-%m-%d %H:%M UTC"))
-        }
-        _ => return,
-    };
-    // The rest is of the deliveries, wherever they are brought: those that are left out, scopes that are missing.
-    let rest = planned.reason.find("; ").map(|at| planned.reason.split_off(at)).unwrap_or_default();
-    planned.reason = in_folder + &rest;
 }

@@ -8,7 +8,7 @@ use std::{
 use finops_core::{
     BillingPeriod,
     model::load_record::LoadedMonth,
-    report::run::{Action, MonthReport, PipelineReport, ReportedError},
+    report::run::{Action, MonthReport, MonthVerb, PipelineReport, ReportedError},
 };
 use jiff::Timestamp;
 
@@ -79,7 +79,9 @@ pub async fn overview(places: &Places<'_>, run: &Run, writing: Writing) -> Resul
     };
     let in_staging = there.months(&planned.export_name);
     let broken = planned.unreadable.iter().map(|(period, error)| unreadable(*period, error));
-    let extract = by_month(planned.months.iter().map(|month| planned_report(month, places.delivered)).chain(broken));
+    let extract = by_month(
+        planned.months.iter().map(|month| planned_report(month, places.delivered, MonthVerb::Stage)).chain(broken),
+    );
     let load = load_plan(places.staged, places.staging, places.duckdb, run).await?;
     let write = months(export_parquet(places.staged, places.duckdb, places.parquet, run, writing).await)?;
     let load_remote = match places.bigquery {

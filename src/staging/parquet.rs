@@ -93,6 +93,7 @@ async fn export_months(
             execution_id: standing.record.execution_id.clone(),
             action,
             reason,
+            reason_code: "",
             scopes: Vec::new(),
             files: u64::from(action != Action::Skip),
             bytes: 0,

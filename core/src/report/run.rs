@@ -9,8 +9,10 @@ use crate::{
 };
 
 /// One run, or one plan.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// Counts the changes that a program must know; keys that are added do not count.
+    pub schema_version: u32,
     /// Names the run in logs and in the state table.
     pub run_id: String,
     /// One entry an export.
@@ -18,7 +20,7 @@ pub struct Report {
 }
 
 /// One export.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PipelineReport {
     /// `aws` or `azure`.
     pub pipeline: String,
@@ -144,7 +146,7 @@ pub enum Check {
 }
 
 /// One month.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct MonthReport {
     /// The month.
     pub billing_period: BillingPeriod,
@@ -154,8 +156,10 @@ pub struct MonthReport {
     pub action: Action,
     /// Why.
     pub reason: String,
+    /// The same as a stable word: [`crate::plan::reason::Reason::code`].
+    pub reason_code: &'static str,
     /// The runs that it unites, where the provider names their scopes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<ScopeRun>,
     /// Data files that are loaded, or are to be loaded.
     pub files: u64,
@@ -243,6 +247,11 @@ pub struct ReportedError {
 }
 
 impl Report {
+    /// The report of a run.
+    pub fn new(run_id: String, pipelines: Vec<PipelineReport>) -> Self {
+        Self { schema_version: 1, run_id, pipelines }
+    }
+
     /// Whether something failed, was refused or is stale.
     pub fn failed(&self) -> bool {
         self.pipelines.iter().any(PipelineReport::failed)

@@ -168,7 +168,7 @@ proptest! {
                 ("wait", "skip") if force => true,
                 (then, now) => then == now,
             };
-            prop_assert!(as_expected, "{}: {}; then: {}", after.billing_period, before.reason, after.reason);
+            prop_assert!(as_expected, "{}: {:?}; then: {:?}", after.billing_period, before.reason, after.reason);
         }
     }
 
@@ -186,7 +186,7 @@ proptest! {
         if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
             let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
             prop_assert!(delivery.manifest.overwrites_previous);
-            prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{}", planned[0].reason);
+            prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{:?}", planned[0].reason);
         }
     }
 
@@ -227,11 +227,11 @@ proptest! {
                     .filter_map(|c| c.delivery.as_ref().ok())
                     .filter(|d| d.manifest.execution_id == standing.record.execution_id && !d.is_empty());
                 let widest = of_record.map(Delivery::reach).max();
-                prop_assert!(Some(delivery.reach()) >= widest, "{}", month.reason);
+                prop_assert!(Some(delivery.reach()) >= widest, "{:?}", month.reason);
                 let record = &standing.record;
                 let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
                 if let (Some(until), Some(covered)) = (delivery.manifest.covers_until, record.covers_until) {
-                    prop_assert!(until >= covered || force || !whole, "{}", month.reason);
+                    prop_assert!(until >= covered || force || !whole, "{:?}", month.reason);
                 }
             }
         }

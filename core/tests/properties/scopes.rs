@@ -202,7 +202,7 @@ proptest! {
             prop_assert!(delivery.missing.is_empty());
             let now = reached(delivery);
             for (scope, until) in &before {
-                prop_assert!(now.get(scope) >= Some(until), "{scope}: {}", planned.reason);
+                prop_assert!(now.get(scope) >= Some(until), "{scope}: {:?}", planned.reason);
             }
             before = now;
             standing = Some(loaded(delivery));
@@ -233,11 +233,11 @@ proptest! {
             let Some(delivery) = delivered(&planned) else { continue };
             let mut next = day(1);
             for (run, files) in delivery.runs() {
-                prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{}", planned.reason);
+                prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{:?}", planned.reason);
                 prop_assert_eq!(files.len(), 1);
                 next = run.covers_until.unwrap().tomorrow().unwrap();
             }
-            prop_assert!(next >= before, "{}", planned.reason);
+            prop_assert!(next >= before, "{:?}", planned.reason);
             before = next;
             standing = Some(loaded(delivery));
         }
@@ -248,7 +248,7 @@ proptest! {
         let Some(planned) = decided(&runs, &seen, None, &Selection::default()) else { return Ok(()) };
         if let Some(delivery) = delivered(&planned) {
             let again = decided(&runs, &seen, Some(&loaded(delivery)), &Selection::default()).unwrap();
-            prop_assert!(delivered(&again).is_none(), "{}", again.reason);
+            prop_assert!(delivered(&again).is_none(), "{:?}", again.reason);
         }
     }
 
@@ -260,7 +260,7 @@ proptest! {
             prop_assert_eq!(reached(delivery).into_keys().collect::<Vec<_>>(), ["/subscriptions/1"]);
         } else {
             let counts = |(run, there): (&Run, &There)| run.scope == 1 && *there == There::All;
-            prop_assert!(!runs.iter().zip(&seen).any(counts), "{}", planned.reason);
+            prop_assert!(!runs.iter().zip(&seen).any(counts), "{:?}", planned.reason);
         }
     }
 }
