@@ -28,7 +28,7 @@ use crate::{
     },
     output::{self, ProgressBar},
     settings::{Problems, StagedSettings, Values},
-    staging::{MonthSurvey, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
+    staging::{MonthOverview, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
         Warehouse,
@@ -57,7 +57,7 @@ pub(super) async fn step(
             let output = OutputArguments { output: arguments.output.output };
             let all = StepArguments { start_date: None, end_date: None, output };
             let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            print_survey(&staged.survey(writing).await?.months, &arguments.output, false);
+            print_overview(&staged.overview(writing).await?.months, &arguments.output, false);
             Ok(Exit::Success)
         }
         Step::ExtractBilling(arguments) => {
@@ -82,8 +82,8 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                let Overview { months, newest_delivery_at } = staged.survey(writing).await?;
-                print_survey(&months, &arguments.step.output, true);
+                let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
+                print_overview(&months, &arguments.step.output, true);
                 check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
                 return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
             }
@@ -198,7 +198,7 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Overview, ReportedError> {
+    async fn overview(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
             return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
         };
@@ -352,9 +352,9 @@ impl Staged {
     }
 }
 
-fn print_survey(months: &[MonthSurvey], output: &OutputArguments, is_plan: bool) {
+fn print_overview(months: &[MonthOverview], output: &OutputArguments, is_plan: bool) {
     match output.output {
         Output::Json => output::json(&months),
-        Output::Table => output::survey(months, is_plan),
+        Output::Table => output::overview(months, is_plan),
     }
 }

@@ -1,4 +1,4 @@
-//! From decisions and loads to the report.
+//! Turns decisions and loads into the report.
 
 use finops_core::{
     BillingPeriod, hint,
@@ -89,7 +89,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
     }
 }
 
-/// Whether the month failed for something that changed while it was worked on.
+/// Whether the month failed because something changed while it was loaded.
 pub fn is_busy(month: &MonthReport) -> bool {
     month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy.as_str())
 }
@@ -125,7 +125,7 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Comm
     });
 }
 
-/// Adds to what is said of a month.
+/// Adds a note to the month's reason.
 pub fn note(month: &mut MonthReport, note: &str) {
     month.reason = format!("{}; {note}", month.reason);
 }
@@ -148,10 +148,10 @@ pub fn empty(month: &mut MonthReport, files: usize) {
     month.reason = text(&reason, MonthVerb::Load);
 }
 
-/// The error of a month with, where the fault is in the delivery itself, the way to go on without it.
+/// The month's error. If the delivery itself is wrong, its hint says how to load the export without it.
 pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
     match (error.kind(), error.next_step()) {
-        // Of several runs, nobody knows which is to be left out.
+        // A month of several runs has no one delivery to leave out.
         (ErrorKind::Data | ErrorKind::Verification | ErrorKind::Archived, Some(hint))
             if delivery.manifest.runs.is_empty() =>
         {

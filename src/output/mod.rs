@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 #[cfg(feature = "duckdb")]
-pub use self::tables::survey;
+pub use self::tables::overview;
 pub use self::{
     progress::ProgressBar,
     report::{end_of_run, failures, pipeline, report, summary},

@@ -20,7 +20,7 @@ use indicatif::HumanBytes;
 
 use crate::output::{costs, counted, new_table, newest_delivery, print};
 #[cfg(feature = "duckdb")]
-use crate::staging::{Content, MonthSurvey};
+use crate::staging::{Content, MonthOverview};
 use crate::{
     settings::{Origin, Setting},
     telemetry,
@@ -45,7 +45,7 @@ pub fn settings(settings: &[Setting]) {
 
 /// Prints how far each delivered month has come; in a plan, what each step would do.
 #[cfg(feature = "duckdb")]
-pub fn survey(months: &[MonthSurvey], is_plan: bool) {
+pub fn overview(months: &[MonthOverview], is_plan: bool) {
     if months.is_empty() {
         print("no month to show");
         return;

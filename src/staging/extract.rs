@@ -1,4 +1,4 @@
-//! From where the provider delivers to the staging folder.
+//! The step from the provider's store to the staging folder.
 
 use std::path::Path;
 
@@ -25,16 +25,16 @@ use crate::{
     storage::Store,
 };
 
-/// What happens meanwhile, for whoever shows it.
+/// What happens during the step, for its progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
     /// So many bytes will be fetched.
     Planned(u64),
-    /// So many more are there.
+    /// So many more were fetched.
     OnBytes(u64),
 }
 
-/// Brings what is new of an export to the staging folder. Every failure is part of the report.
+/// Fetches what is new of an export to the staging folder. Every failure is part of the report.
 pub async fn extract(
     export: &Export,
     store: &Store,
@@ -63,7 +63,7 @@ async fn extract_months(
     progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
-    // First the lock and what is there, then the listing: it is younger than what any run staged.
+    // First the lock and what is there, then the listing, so that it is newer than what any run staged.
     let _locked = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let begun = if run.dry_run { Vec::new() } else { unfinished(root, export).await? };
@@ -102,7 +102,7 @@ async fn extract_months(
     Ok(())
 }
 
-/// What is to be done with each month, newest first.
+/// What to do with each month, newest first.
 pub(super) struct Plan {
     pub export_name: String,
     pub months: Vec<PlannedMonth>,
@@ -112,7 +112,7 @@ pub(super) struct Plan {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Plans what to bring to the folder, where what is `there` lies already; `None` where there is no manifest.
+/// Plans what to fetch to the folder, which has what is `there` already; `None` without a manifest.
 pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;
