@@ -59,7 +59,7 @@ pub(super) async fn step(
             let output = OutputArguments { output: arguments.output.output };
             let all = StepArguments { start_date: None, end_date: None, output };
             let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            output::printer(arguments.output.output).overview(&staged.survey(writing).await?.months, false);
+            output::printer(arguments.output.output).overview(&staged.overview(writing).await?.months, false);
             Ok(Exit::Success)
         }
         Step::ExtractBilling(arguments) => {
@@ -84,7 +84,7 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                let Overview { months, newest_delivery_at } = staged.survey(writing).await?;
+                let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
                 output::printer(arguments.step.output.output).overview(&months, true);
                 check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
                 return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
@@ -200,7 +200,7 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Overview, ReportedError> {
+    async fn overview(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
             return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
         };
@@ -237,7 +237,7 @@ impl Staged {
             done(report);
         }
         count_staged(&mut pipelines);
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         let left_out = match &self.remote {
             _ if !goes_on => Some("the steps after that were left out"),
             None => Some("load-billing-remote: left out, as database.bigquery is not configured"),
@@ -335,7 +335,7 @@ impl Staged {
     }
 
     fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         output::printer(output.output).report(&report, false);
         self.finish(&report)
     }
