@@ -7,4 +7,5 @@ pub mod config;
 pub mod docs;
 pub mod hints;
 pub mod logs;
+mod registry;
 pub mod secrets;
