@@ -41,22 +41,17 @@ fn moment(day: i8) -> Timestamp {
 fn delivery(run: Run) -> Delivery {
     let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
     let manifest = Manifest {
-        kind: ExportKind::AzureActual,
-        export_name: "daily".to_owned(),
-        billing_period: "2025-03".parse().unwrap(),
-        execution_id: run.id.to_owned(),
         issued_at: Some(moment(run.made)),
         covers_until: Some(Date::constant(2025, 3, run.until)),
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
-        overwrites_previous: false,
         rows: Some(run.rows),
-        format: FileFormat::Csv,
-        columns: vec![],
         files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+        ..Manifest::new(
+            ExportKind::AzureActual,
+            "daily",
+            "2025-03".parse().unwrap(),
+            run.id.to_owned(),
+            FileFormat::Csv,
+        )
     };
     let stored: HashMap<_, _> = tails
         .into_iter()
@@ -298,6 +293,37 @@ fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
         |run| decided_with(&[run, partly(SECOND)], Some(LoadedMonth { record: recorded.clone(), rows_in_table: 5 }));
     assert!(decided(between).starts_with("stale second: "), "issued before the one that is loaded");
     assert!(decided(after).starts_with("reload after: "));
+    assert!(decided(run("same-time", 6, 21)).starts_with("stale second: "), "issued when the one that is loaded was");
+}
+
+#[test]
+fn a_month_waits_for_missing_files_up_to_the_limit_and_no_longer() {
+    let month = standing(FIRST);
+    let decided = |wait_max| decided_over(delivery(partly(SECOND)), month.clone(), &Rules { wait_max, ..RULES });
+    assert!(decided(SignedDuration::from_hours(24)).starts_with("wait second: "));
+    assert!(decided(SignedDuration::from_secs(24 * 3600 - 1)).starts_with("stale second: "));
+}
+
+#[test]
+fn of_more_than_three_missing_files_three_are_named() {
+    let missing = |count: usize| {
+        let mut waits = delivery(partly(FIRST));
+        waits.missing = ["a", "b", "c", "d"][..count].iter().map(|name| (*name).to_owned()).collect();
+        decided_over_first(waits)
+    };
+    assert!(missing(3).ends_with(": a, b, c"), "{}", missing(3));
+    assert!(missing(4).ends_with(": a, b, c, ..."), "{}", missing(4));
+}
+
+#[test]
+fn only_another_delivery_that_is_newer_is_named_as_left_out() {
+    let second_day = |id| run(id, 2, 5);
+    let load = "load second: not loaded yet";
+    assert_eq!(decided(&[SECOND, second_day("same-time")], None), load);
+    // AWS keeps an assembly's id where it delivers it again.
+    assert_eq!(decided(&[SECOND, Run { made: 3, ..second_day("second") }], None), load);
+    let later = decided(&[SECOND, Run { made: 3, ..second_day("later") }], None);
+    assert!(later.starts_with(&format!("{load}; the newer later is left out")), "{later}");
 }
 
 /// The second run over the first, which stands since 5 April; when its manifest and its files were written.
@@ -380,6 +406,10 @@ fn only_times_since_the_load_tell_of_a_mirror() {
     let replaced = |files| decided_over(overwritten(BEFORE, files), slow.clone(), &RULES);
     assert_eq!(replaced(["2025-04-04T23:30Z", LATE]), LOAD);
     assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    // A file of the very time at which the loaded ones were listed may be a new one.
+    let listed = "2025-04-04T23:00Z";
+    assert_eq!(replaced([listed, LATE]), LOAD);
+    assert!(replaced([listed, BEFORE]).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
 }
 
 #[test]

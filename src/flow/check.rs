@@ -31,7 +31,7 @@ const MOST_DAYS_OUTSIDE: usize = 3;
 /// `Data` for rows of another month or of none, for no rows at all, and where the month would be less than what is loaded;
 /// `Verification` for counts that do not add up.
 pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
-    check_months(target.layout.partition, month, figures)?;
+    check_months(target.key_columns.partition, month, figures)?;
     let differences = differences(month, figures);
     if !differences.is_empty() {
         return Err(refused(month, ErrorKind::Verification, &differences.join("; ")).hint(hint::DELIVER_AGAIN));

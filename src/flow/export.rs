@@ -134,12 +134,12 @@ impl Export {
     }
 
     /// The export's table, once it is known what stands there.
-    pub fn target(&self, export_name: &str, layout: KeyColumns) -> Target {
+    pub fn target(&self, export_name: &str, key_columns: KeyColumns) -> Target {
         Target {
             pipeline: self.provider.as_str(),
             export_name: export_name.to_owned(),
             name: self.table_name(),
-            layout,
+            key_columns,
             staged: self.written_by().is_some(),
         }
     }

@@ -54,9 +54,9 @@ pub fn month_load(
     let has = |batch: &BatchColumns, name: &str| batch.columns.columns.iter().any(|column| column.name == name);
     let in_files = |name: &str| batches.iter().any(|batch| has(batch, name));
     let in_table = |name: &str| types.contains_key(name);
-    let layout = &target.layout;
-    let cost = layout.cost(in_files).or_else(|| layout.cost(in_table)).unwrap_or(layout.costs[0]);
-    let currency = layout.currency(in_files).or_else(|| layout.currency(in_table)).unwrap_or(layout.currencies[0]);
+    let key = &target.key_columns;
+    let cost = key.cost(in_files).or_else(|| key.cost(in_table)).unwrap_or(key.costs[0]);
+    let currency = key.currency(in_files).or_else(|| key.currency(in_table)).unwrap_or(key.currencies[0]);
     if let Some(other) = batches.iter().find(|batch| !has(batch, cost) || (in_files(currency) && !has(batch, currency)))
     {
         let lacks = if has(other, cost) { currency } else { cost };
@@ -65,9 +65,8 @@ pub fn month_load(
         return Err(Error::new(ErrorKind::Schema, message).hint(hint::SAME_VERSION));
     }
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
-    let net_cost = layout
-        .net_cost
-        .filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
+    let net_cost =
+        key.net_cost.filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
     let (parts, group_by, mut loads) = whose(target, ready, files, &types);
     let first = if loads.is_empty() { None } else { Some(loads.remove(0)) };
     let Batch { files, format, columns, fills_period, is_own, values } = first.unwrap_or_else(|| Batch {
@@ -238,7 +237,7 @@ fn whose(
         there.next().map(|name| vec![(*name).to_owned()])
     };
     let columns = columns.or_else(|| of_subscriptions().filter(|_| several));
-    (parts, Some(GroupBy { columns: columns.unwrap_or_default(), day: target.layout.cluster }), loads)
+    (parts, Some(GroupBy { columns: columns.unwrap_or_default(), day: target.key_columns.cluster }), loads)
 }
 
 /// The folder of a run's files, below the export's.
@@ -286,22 +285,8 @@ mod tests {
             version: None,
         };
         let manifest = Manifest {
-            kind: ExportKind::Cur,
-            export_name: "cur".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "a".to_owned(),
-            issued_at: None,
-            scope: None,
-            from: None,
-            covers_until: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
             rows: Some(1),
-            overwrites_previous: false,
-            format: FileFormat::Csv,
-            columns: Vec::new(),
-            files: Vec::new(),
+            ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "a", FileFormat::Csv)
         };
         let delivery = Delivery {
             manifest,

@@ -99,7 +99,7 @@ pub fn table_schema(
     let delivered = months.iter().flat_map(|month| month.columns.iter().map(|column| column.name.as_str()));
     let there: HashSet<&str> =
         delivered.chain(existing.iter().flat_map(|columns| columns.iter().map(|c| c.name.as_str()))).collect();
-    let mut required_columns = target.layout.required_columns(|name| there.contains(name)).to_vec();
+    let mut required_columns = target.key_columns.required_columns(|name| there.contains(name)).to_vec();
     required_columns.extend(target.staged.then_some(EXECUTION_ID));
     let wanted = schema::union(&months, &required_columns);
     let mut changes = existing.map(|existing| schema::table_changes(existing, &wanted, &months)).unwrap_or_default();

@@ -35,7 +35,7 @@ pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
     }
     if let Some((column, unit)) = &found.partitioning {
         let (column, unit) = (column.as_deref().unwrap_or("none"), unit.as_deref().unwrap_or("none"));
-        let expected = target.layout.partition;
+        let expected = target.key_columns.partition;
         if (column, unit) != (expected, "MONTH") {
             let message = format!("table {name} is partitioned by {column} ({unit}), expected {expected} (MONTH)");
             return Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::ANOTHER_TABLE));
@@ -45,10 +45,10 @@ pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
 }
 
 fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
-    let layout = &target.layout;
+    let key = &target.key_columns;
     let find = |name: &str| found.columns.iter().find(|found| found.column.name.eq_ignore_ascii_case(name));
-    let types = [layout.time, layout.time, ColumnType::Decimal, ColumnType::String];
-    for (column, expected) in layout.required_columns(|name| find(name).is_some()).into_iter().zip(types) {
+    let types = [key.time, key.time, ColumnType::Decimal, ColumnType::String];
+    for (column, expected) in key.required_columns(|name| find(name).is_some()).into_iter().zip(types) {
         let there = find(column);
         if there.is_none_or(|there| there.column.column_type != expected) {
             let there = there.map_or("no such column", |there| there.sql_type.as_str());

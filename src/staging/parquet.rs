@@ -21,7 +21,6 @@ use crate::staging::{
     lock,
 };
 use crate::{
-    cli::Compression,
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -29,7 +28,7 @@ use crate::{
         table::{LookedUp, look_up},
     },
     storage::{Hashes, hashes, unreadable},
-    warehouse::{Target, Warehouse, duckdb::DuckDb},
+    warehouse::{Compression, Target, Warehouse, duckdb::DuckDb},
 };
 
 /// How months are written.
@@ -130,22 +129,17 @@ fn manifest(export: &Export, kind: ExportKind, standing: &LoadedMonth) -> Staged
         listed_at: record.loaded_at,
         written: BTreeMap::new(),
         manifest: Manifest {
-            kind,
-            export_name: record.export_name.clone(),
-            billing_period: record.billing_period,
-            execution_id: record.execution_id.clone(),
             issued_at: Some(record.loaded_at),
-            covers_until: None,
             scope: only_scope(record),
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
-            overwrites_previous: false,
             rows: Some(standing.rows_in_table),
-            format: FileFormat::Parquet,
-            columns: Vec::new(),
             files: vec![file],
+            ..Manifest::new(
+                kind,
+                record.export_name.clone(),
+                record.billing_period,
+                record.execution_id.clone(),
+                FileFormat::Parquet,
+            )
         },
     }
 }

@@ -177,8 +177,8 @@ impl MonthLoad {
     }
 
     /// The first day of the month, as a literal of the partition column's type, where rows lack it.
-    pub(super) fn filled_period(&self, layout: &KeyColumns) -> Option<String> {
-        self.fills_period.then(|| bounds(layout, self.billing_period).0)
+    pub(super) fn filled_period(&self, key: &KeyColumns) -> Option<String> {
+        self.fills_period.then(|| bounds(key, self.billing_period).0)
     }
 
     /// Where to look for what is wrong with some file, for people.

@@ -1,9 +1,9 @@
-//! The table of an export, and what a warehouse says of it.
+//! The table of an export, and what a warehouse reports about it.
 
 use std::collections::BTreeMap;
 
 use finops_core::{
-    BillingPeriod,
+    BillingPeriod, hint,
     model::{
         column_type::ColumnType,
         key_columns::KeyColumns,
@@ -12,6 +12,8 @@ use finops_core::{
     schema::Column,
 };
 use jiff::Timestamp;
+
+use crate::error::{Error, ErrorKind};
 
 /// A table's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,13 +34,13 @@ pub struct Target {
     /// The table.
     pub name: TableName,
     /// Its key columns.
-    pub layout: KeyColumns,
-    /// Whether the staged pipeline writes it: each row tells its delivery then.
+    pub key_columns: KeyColumns,
+    /// Whether the staged pipeline writes it; each row then has the execution id of its delivery.
     pub staged: bool,
 }
 
-/// What the state says of a table. Only a warehouse, or the staging folder, makes one: who lists deliveries needs it, so that
-/// the state is read first.
+/// What the state records about a table. Only a warehouse, or the staging folder, creates one. The listing of deliveries
+/// requires it, so that the state is read first.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     records: BTreeMap<BillingPeriod, LoadRecord>,
@@ -50,7 +52,7 @@ impl Loaded {
         Self { records: records.into_iter().map(|record| (record.billing_period, record)).collect() }
     }
 
-    /// Of a table without any record.
+    /// No month is loaded.
     pub(crate) fn nothing() -> Self {
         Self::new([])
     }
@@ -72,31 +74,32 @@ pub enum WrittenBy {
     Others,
 }
 
-/// A column of a table that is there.
+/// A column of an existing table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundColumn {
     /// Its name and type.
     pub column: Column,
-    /// The type as the warehouse calls it.
+    /// The warehouse's name of the type.
     pub sql_type: String,
     /// It takes no NULL.
     pub required: bool,
 }
 
-/// A table that is there.
+/// An existing table.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Who writes it.
     pub written_by: WrittenBy,
     /// Its columns, in their order.
     pub columns: Vec<FoundColumn>,
-    /// The column and unit by which it is partitioned, where the warehouse partitions tables: `None` of both where it is not.
+    /// The column and the unit by which it is partitioned, both `None` for a table that is not; `None` where the warehouse does
+    /// not partition tables.
     pub partitioning: Option<(Option<String>, Option<String>)>,
     /// Its rows of each month.
     pub rows: BTreeMap<BillingPeriod, u64>,
-    /// What the warehouse calls a type.
+    /// The warehouse's name of a type.
     pub type_name: fn(ColumnType) -> &'static str,
-    /// When it was created, where the warehouse tells: older records are of another table of that name.
+    /// When it was created, where the warehouse reports it. Older records belong to an earlier table of the same name.
     pub created: Option<Timestamp>,
 }
 
@@ -120,4 +123,18 @@ pub fn loaded_months(loaded: &Loaded, found: Option<&Found>) -> BTreeMap<Billing
         (*period, LoadedMonth { record: record.clone(), rows_in_table })
     };
     loaded.records.iter().map(with_rows).collect()
+}
+
+/// The error for a table that finops did not create.
+pub(crate) fn unmanaged_table(table: &str) -> Error {
+    Error::new(ErrorKind::ForeignTable, format!("the table {table} exists, but finops did not create it"))
+        .hint(hint::ANOTHER_TABLE)
+}
+
+/// The error for a table that finops's other pipeline writes.
+pub(crate) fn written_by_other_pipeline(table: &str, target: &Target) -> Error {
+    let (job, pipeline) = ("the job", "the staged pipeline");
+    let (written, asked) = if target.staged { (job, pipeline) } else { (pipeline, job) };
+    let message = format!("the table {table} is written by {written}, and {asked} would mix its rows in");
+    Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_WAY)
 }

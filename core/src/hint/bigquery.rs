@@ -1,6 +1,6 @@
 //! Hints about BigQuery.
 
-super::hints! {
+super::declare::hints! {
     "BigQuery";
 
     /// Google takes no token from the key file.

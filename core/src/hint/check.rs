@@ -1,6 +1,6 @@
 //! Hints of `finops check` only.
 
-super::hints! {
+super::declare::hints! {
     "`finops check`";
 
     /// The service does not give its time.

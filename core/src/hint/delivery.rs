@@ -1,6 +1,6 @@
 //! Hints about deliveries: their manifests, files and rows.
 
-super::hints! {
+super::declare::hints! {
     "Delivery";
 
     /// A month has waited for its files for longer than `WAIT_MAX_HOURS`, or `check` finds files missing.

@@ -1,6 +1,6 @@
 //! Hints about DuckDB.
 
-super::hints! {
+super::declare::hints! {
     "DuckDB";
 
     /// Another process has the database open.

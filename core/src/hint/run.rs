@@ -1,6 +1,6 @@
 //! Hints about a run, its output, and its folders.
 
-super::hints! {
+super::declare::hints! {
     "Run";
 
     /// Other runs replaced the month while it was loaded, or its files changed.

@@ -1,6 +1,6 @@
 //! Hints about settings and the command line.
 
-super::hints! {
+super::declare::hints! {
     "Settings";
 
     /// The command line has something that finops does not know.

@@ -1,6 +1,6 @@
 //! Hints about the stores that exports are read from.
 
-super::hints! {
+super::declare::hints! {
     "Source";
 
     /// The source is a folder that is not there.

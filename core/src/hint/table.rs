@@ -1,6 +1,6 @@
 //! Hints about the tables of the exports, and the state table.
 
-super::hints! {
+super::declare::hints! {
     "Table";
 
     /// finops did not create the table, or its columns cannot take the files.

@@ -168,22 +168,8 @@ mod tests {
 
     fn delivery(files: &[&str], stored: HashMap<String, StoredFile>) -> Delivery {
         let manifest = Manifest {
-            kind: ExportKind::Cur,
-            export_name: "cur".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "a".to_owned(),
-            issued_at: None,
-            covers_until: None,
-            scope: None,
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
-            overwrites_previous: false,
-            rows: None,
-            format: FileFormat::Csv,
-            columns: vec![],
             files: files.iter().map(|f| ManifestFile { relative_path: (*f).to_owned(), bytes: None }).collect(),
+            ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "a", FileFormat::Csv)
         };
         Delivery::new(manifest, "gs://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
     }
@@ -211,5 +197,12 @@ mod tests {
         let delivery = delivery(&["p/1", "p/2"], there);
         assert_eq!(delivery.missing, ["p/2"]);
         assert_eq!(delivery.files.len(), 1);
+    }
+
+    #[test]
+    fn the_bytes_of_a_delivery_are_those_of_the_files_that_are_there() {
+        let there = HashMap::from([("p/1".to_owned(), stored(5, "a", "x")), ("p/2".to_owned(), stored(7, "b", "x"))]);
+        assert_eq!(delivery(&["p/1", "p/2", "p/3"], there).bytes(), 12);
+        assert_eq!(delivery(&["p/1"], HashMap::new()).bytes(), 0);
     }
 }

@@ -103,22 +103,8 @@ mod tests {
     #[test]
     fn a_delivery_is_matched_by_its_id_and_by_the_folders_of_its_files() {
         let manifest = Manifest {
-            kind: ExportKind::Cur,
-            export_name: "cur".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: "2025/Run".to_owned(),
-            issued_at: None,
-            covers_until: None,
-            scope: None,
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
-            overwrites_previous: false,
-            rows: None,
-            format: FileFormat::Csv,
-            columns: vec![],
             files: vec![ManifestFile { relative_path: "20250901-20251001/f1/1.csv".to_owned(), bytes: None }],
+            ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "2025/Run", FileFormat::Csv)
         };
         let has = |provider, entry: &str| leave_out(entry).has_delivery(provider, "p", "p/cur/", &manifest);
         for entry in ["2025/Run", "20250901-20251001/f1", "cur/*/f1", "f?"] {

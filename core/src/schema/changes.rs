@@ -1,4 +1,4 @@
-//! What the months to load change in a table's columns, and what the table's columns make of the files'.
+//! Which changes to a table's columns the months to load require, and how values of the files are converted.
 
 use std::{
     cmp::Reverse,
@@ -8,12 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, FileColumn, MonthColumns};
-use crate::model::period::BillingPeriod;
+use super::columns::{Column, FileColumn, MonthColumns};
 use crate::{
     files::file_type::{Conversion, FileType},
     formats::dictionary::known_type,
-    model::column_type::ColumnType,
+    model::{column_type::ColumnType, period::BillingPeriod},
 };
 
 /// What happens to a column of the table.
@@ -30,24 +29,24 @@ pub enum ChangeKind {
     Refuse,
 }
 
-/// A change of the table's schema, or of the files' values on their way there.
+/// A change to the table's schema, or a conversion of the files' values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SchemaChange {
     /// The column.
     pub column: String,
-    /// What happens.
+    /// What happens to it.
     pub change: ChangeKind,
     /// The type before: for `widen` the table's, for `cast` and `refuse` that of the files.
     pub from: Option<String>,
     /// The type that the table's column has afterwards.
     pub to: ColumnType,
-    /// The months whose files ask for it, newest first.
+    /// The months whose files require it, newest first.
     pub billing_periods: Vec<BillingPeriod>,
-    /// In words.
+    /// Why, in words.
     pub reason: String,
 }
 
-/// What must happen to a table with the columns `existing` so that it takes `wanted`, the union of `months`.
+/// The changes after which a table with the columns `existing` can take `wanted`, the union of `months`.
 pub fn table_changes(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
     let periods = periods(months);
@@ -62,7 +61,7 @@ pub fn table_changes(existing: &[Column], wanted: &[Column], months: &[MonthColu
     let changes = wanted.iter().filter_map(|column| match types.get(column.name.as_str()) {
         None => Some(change(column, ChangeKind::Add, None, "the files have it and the table does not")),
         Some(from @ ColumnType::Int64) if column.column_type == ColumnType::Decimal => {
-            Some(change(column, ChangeKind::Widen, Some(from.to_string()), "the files hold decimals"))
+            Some(change(column, ChangeKind::Widen, Some(from.to_string()), "the files have decimals"))
         }
         Some(_) => None,
     });
@@ -79,7 +78,7 @@ pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaCha
     for month in newest_first {
         for column in &month.columns {
             let Some(&(at, to)) = places.get(column.name.as_str()) else { continue };
-            let Some((change, reason)) = casting(column, to) else { continue };
+            let Some((change, reason)) = change_for(column, to) else { continue };
             let from = column.file_type.to_string();
             let entry = found.entry((at, from.clone())).or_insert_with(|| SchemaChange {
                 column: column.name.clone(),
@@ -97,34 +96,36 @@ pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaCha
     found.into_values().collect()
 }
 
-/// What is to be said of a file's column on its way into one of type `to`, if anything.
-fn casting(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> {
+/// What happens to a file's column that goes into one of type `to`, and why; `None` where its values load unchanged.
+fn change_for(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> {
     let from = column.file_type;
     let keeps = |how: &dyn Display| Some((ChangeKind::Cast, format!("the column keeps its type: {how}")));
     match (from.reading(to), from) {
         (Conversion::Unsupported, FileType::Other) => {
             let reason =
-                "finops makes no column of its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)";
+                "finops creates no column for its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)";
             Some((ChangeKind::Refuse, reason.to_owned()))
         }
         (Conversion::Unsupported, _) if to == ColumnType::Foreign => {
             Some((ChangeKind::Refuse, "the table's column has a type that finops does not write".to_owned()))
         }
-        (Conversion::Unsupported, _) => Some((ChangeKind::Refuse, format!("{from} values are no {to} values"))),
+        (Conversion::Unsupported, _) => {
+            Some((ChangeKind::Refuse, format!("{from} values cannot be converted to {to}")))
+        }
         (Conversion::Cast, FileType::Double) => {
-            Some((ChangeKind::Cast, "each number becomes the shortest decimal that stands for it".to_owned()))
+            Some((ChangeKind::Cast, "each number becomes its shortest decimal".to_owned()))
         }
         (Conversion::Cast, FileType::TimeText(_)) => {
-            Some((ChangeKind::Cast, "each text becomes the day or moment that it stands for".to_owned()))
+            Some((ChangeKind::Cast, "each text becomes the day or timestamp that it names".to_owned()))
         }
         (Conversion::Cast, FileType::Timestamp) if to == ColumnType::Date => {
-            Some((ChangeKind::Cast, "each moment becomes its day: it must be midnight".to_owned()))
+            Some((ChangeKind::Cast, "each timestamp becomes its day: it must be midnight".to_owned()))
         }
         (Conversion::Cast, FileType::Map(_)) => {
             Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
         }
         (Conversion::Cast, _) => keeps(&format!("the values are converted to {to}")),
-        // Well-known columns have their type whatever a manifest says.
+        // Well-known columns have their type, whatever the manifest says.
         (Conversion::None, FileType::Text(Some(named)))
             if known_type(&column.name).is_none()
                 && named != to
@@ -161,7 +162,7 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 mod tests {
     use super::*;
     use crate::{
-        files::file_type::MapForm,
+        files::file_type::{MapForm, TimeForm},
         schema::{columns_after, union},
     };
 
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_new_tags_over_years_are_told_each_with_its_months() {
+    fn thousands_of_new_tags_over_years_are_listed_with_their_months() {
         let tags: Vec<String> = (0..3_000).map(|tag| format!("resource_tags_user_{tag}")).collect();
         let columns: Vec<_> = tags.iter().map(|tag| (tag.as_str(), FileType::Text(None))).collect();
         let months: Vec<_> =
@@ -266,7 +267,36 @@ mod tests {
     }
 
     #[test]
-    fn what_a_manifest_says_of_a_well_known_column_is_no_news() {
+    fn a_cast_and_a_refusal_say_what_happens_to_the_values() {
+        use ColumnType::{Date, Decimal, Foreign, Int64, String, Timestamp};
+        let map = FileType::Map(MapForm { numbers: false, by_the_book: true });
+        for (file_type, to, reason) in [
+            (FileType::Other, String, "finops creates no column"),
+            (FileType::Other, Foreign, "finops creates no column"),
+            (FileType::Int64, Foreign, "the table's column has a type that finops does not write"),
+            (FileType::Int64, Date, "INT64 values cannot be converted to DATE"),
+            (FileType::Double, Decimal, "each number becomes its shortest decimal"),
+            (FileType::TimeText(TimeForm::Other), Date, "each text becomes the day or timestamp"),
+            (FileType::Timestamp, Date, "each timestamp becomes its day"),
+            (FileType::Timestamp, String, "the column keeps its type: the values are converted to STRING"),
+            (FileType::Date, Timestamp, "the column keeps its type: the values are converted to TIMESTAMP"),
+            (map, String, "each map becomes the text of a JSON object"),
+            (FileType::Text(Some(Decimal)), Int64, "the column keeps its type: the values are read as INT64"),
+            (FileType::Text(Some(Int64)), String, "the column keeps its type: the values are read as STRING"),
+            (FileType::Text(Some(String)), Decimal, "the column keeps its type: the values are read as DECIMAL"),
+            (FileType::Text(Some(Int64)), Decimal, ""),
+            (FileType::Text(Some(Date)), Date, ""),
+            (FileType::Text(None), Date, ""),
+            (FileType::Decimal, Decimal, ""),
+        ] {
+            let changes = conversions(&[column("c", to)], &[month("2025-09", &[("c", file_type)])]);
+            let found = changes.first().map(|change| change.reason.as_str()).unwrap_or_default();
+            assert!(found.starts_with(reason) && found.is_empty() == reason.is_empty(), "{file_type} {to}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_manifests_type_of_a_well_known_column_is_no_change() {
         let existing = [column("line_item_unblended_cost", ColumnType::Decimal)];
         let months = [month("2025-09", &[("line_item_unblended_cost", FileType::Text(Some(ColumnType::String)))])];
         assert!(plan(&existing, &months).is_empty());

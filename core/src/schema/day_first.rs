@@ -1,13 +1,15 @@
-//! CSV files whose days were rewritten in the form of another locale, `30/09/2025`.
+//! CSV files in which a program of another locale rewrote the days as `30/09/2025`.
 
 use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::model::period::BillingPeriod;
-use crate::{formats::dictionary::known_type, model::column_type::ColumnType};
+use crate::{
+    formats::dictionary::known_type,
+    model::{column_type::ColumnType, period::BillingPeriod},
+};
 
-/// A day that is written so.
+/// A day in the form `dd/MM/yyyy`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DayFirst {
     column: String,
@@ -24,9 +26,10 @@ impl fmt::Display for DayFirst {
     }
 }
 
-/// The start of the period in a file whose days are written day first, if its first row proves that they are. A form is
-/// never guessed from a day that reads well either way: some day of the row is none in the other form (there is no 30th
-/// month), or the period begins with the month that is delivered and read the other way more than a month away from it.
+/// The start of the billing period in a file whose first row proves that its days are in the form `dd/MM/yyyy`. A day that is
+/// valid in both forms proves nothing. Either some day of the row is not valid as `MM/dd/yyyy` (there is no 30th month), or the
+/// period starts with the delivered month when read as `dd/MM/yyyy`, and more than a month away from it when read as
+/// `MM/dd/yyyy`.
 pub fn day_first(names: &[String], row: &[String], partition: &str, month: BillingPeriod) -> Option<DayFirst> {
     let values = || names.iter().zip(row);
     let (column, value) = values().find(|(name, _)| *name == partition)?;
@@ -71,26 +74,26 @@ mod tests {
     }
 
     #[test]
-    fn days_of_another_locale_are_known_in_every_month() {
+    fn days_of_another_locale_are_recognised_in_every_month() {
         for month in 1..=12 {
             let (of, start) = (format!("2025-{month:02}"), format!("01/{month:02}/2025"));
             let end = format!("28/{month:02}/2025");
             assert_eq!(found(&of, [&start, &end, &start, ""]).as_ref(), Some(&start), "{of}");
         }
-        // Without a day that only reads one way, what is far from the month tells.
+        // No day is valid in one form only: the distance from the month decides.
         assert_eq!(found("2025-09", ["01/09/2025", "", "", ""]).as_deref(), Some("01/09/2025"));
         assert_eq!(found("2025-09", ["01/09/2025", "", "02/09/2025", ""]).as_deref(), Some("01/09/2025"));
     }
 
     #[test]
-    fn days_as_azure_writes_them_and_those_of_billing_cycles_are_never_taken_for_them() {
+    fn days_that_azure_writes_and_billing_cycles_are_not_mistaken_for_them() {
         for (month, row) in [
             ("2025-09", ["09/01/2025", "09/30/2025", "09/01/2025", "13/01/2025"]),
             ("2025-01", ["01/01/2025", "01/31/2025", "01/02/2025", ""]),
-            // The cycle from the 9th on, month to date.
+            // A billing cycle from the 9th on, month to date.
             ("2025-09", ["08/09/2025", "09/08/2025", "09/01/2025", "30/09/2025"]),
             ("2025-09", ["08/16/2025", "09/15/2025", "09/01/2025", ""]),
-            // The cycle from 2 January on, in February.
+            // A billing cycle from 2 January on, in February.
             ("2025-02", ["01/02/2025", "02/01/2025", "02/01/2025", ""]),
             ("2025-09", ["2025-09-01", "2025-09-30", "2025-09-01", ""]),
             ("2025-09", ["", "", "", ""]),

@@ -1,9 +1,11 @@
 //! One schema per table over many months.
 
 mod changes;
+mod columns;
 mod day_first;
-mod table;
+mod union;
 
 pub use changes::{ChangeKind, SchemaChange, conversions, refused, table_changes};
+pub use columns::{Column, FileColumn, MonthColumns};
 pub use day_first::{DayFirst, day_first};
-pub use table::{Column, FileColumn, MonthColumns, columns_after, unify_case, union};
+pub use union::{columns_after, unify_case, union};

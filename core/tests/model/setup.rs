@@ -119,22 +119,17 @@ impl Setup {
     fn delivery(&self, number: u8) -> Delivery {
         let tail = format!("{number}.csv");
         let manifest = Manifest {
-            kind: ExportKind::AzureActual,
-            export_name: "daily".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: number.to_string(),
             issued_at: Some(moment(number)),
             covers_until: self.covers(number),
-            scope: None,
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
             rows: Some(self.rows(number)),
-            overwrites_previous: false,
-            format: FileFormat::Csv,
-            columns: vec![],
             files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
+            ..Manifest::new(
+                ExportKind::AzureActual,
+                "daily",
+                "2025-09".parse().unwrap(),
+                number.to_string(),
+                FileFormat::Csv,
+            )
         };
         let file = StoredFile {
             key: tail.clone(),

@@ -23,22 +23,8 @@ fn kind() -> impl Strategy<Value = ExportKind> {
 
 fn candidate(at: usize, period: BillingPeriod, kind: ExportKind, hour: i64) -> Candidate {
     let manifest = Manifest {
-        kind,
-        export_name: "cur".to_owned(),
-        billing_period: period,
-        execution_id: at.to_string(),
         issued_at: Some(Timestamp::from_second(1_760_000_000 + hour * 3600).unwrap()),
-        covers_until: None,
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
-        rows: None,
-        overwrites_previous: false,
-        format: FileFormat::Csv,
-        columns: Vec::new(),
-        files: Vec::new(),
+        ..Manifest::new(kind, "cur", period, at.to_string(), FileFormat::Csv)
     };
     let manifest_uri = format!("s3://b/{at}");
     let mut delivery = Delivery::new(manifest, manifest_uri.clone(), Timestamp::UNIX_EPOCH, HashMap::new());

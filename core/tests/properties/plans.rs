@@ -39,22 +39,12 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
         move |(period, id, delivered_at, files, (issued, until, rows, overwrites_previous))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
-                kind: ExportKind::Cur,
                 issued_at: issued,
                 covers_until: until,
-                scope: None,
-                from: None,
-                kept: false,
-                sizes_may_differ: false,
-                runs: Vec::new(),
                 rows,
                 overwrites_previous,
-                format: FileFormat::Csv,
-                export_name: "cur".to_owned(),
-                billing_period: period,
-                execution_id: id.to_owned(),
-                columns: Vec::new(),
                 files: names.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+                ..Manifest::new(ExportKind::Cur, "cur", period, id.to_owned(), FileFormat::Csv)
             };
             let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);
             let stored: HashMap<_, _> = there

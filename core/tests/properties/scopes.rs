@@ -42,22 +42,13 @@ fn october(day: i8) -> Timestamp {
 fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
     let tail = format!("20250901-20250930/{number}/part.csv");
     let manifest = Manifest {
-        kind: ExportKind::AzureActual,
-        export_name: "daily".to_owned(),
-        billing_period: month(),
-        execution_id: number.to_string(),
         issued_at: Some(october(run.made)),
         scope: Some(format!("/subscriptions/{}", run.scope)),
         from: (run.from > 1).then(|| day(run.from)),
         covers_until: Some(day(run.until)),
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
-        overwrites_previous: false,
         rows: Some(1),
-        format: FileFormat::Csv,
-        columns: Vec::new(),
         files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
+        ..Manifest::new(ExportKind::AzureActual, "daily", month(), number.to_string(), FileFormat::Csv)
     };
     let file = StoredFile {
         key: format!("daily/{tail}"),

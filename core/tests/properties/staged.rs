@@ -15,22 +15,8 @@ use proptest::{collection, prelude::*};
 
 fn names(tails: &[String]) -> Vec<String> {
     let manifest = Manifest {
-        kind: ExportKind::Cur,
-        export_name: "cur".to_owned(),
-        billing_period: "2025-09".parse().unwrap(),
-        execution_id: "a".to_owned(),
-        issued_at: None,
-        covers_until: None,
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
-        rows: None,
-        overwrites_previous: false,
-        format: FileFormat::Csv,
-        columns: Vec::new(),
         files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+        ..Manifest::new(ExportKind::Cur, "cur", "2025-09".parse().unwrap(), "a", FileFormat::Csv)
     };
     file_names(&Delivery::new(manifest, "m".to_owned(), Timestamp::UNIX_EPOCH, HashMap::new()))
 }

@@ -8,7 +8,7 @@ use finops_core::{
 
 use super::DIALECT;
 use crate::warehouse::{
-    LoadColumn, MonthLoad, NoValue,
+    LoadColumn, MonthLoad,
     sql::{CODE, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
 };
 
@@ -72,13 +72,13 @@ impl Cast {
         let cast = match (column.file_type, column.reading()) {
             // CSV is read by position, under the table's names.
             (FileType::Text(_) | FileType::TimeText(_), _) => {
-                Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value)
+                Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value.texts)
             }
             (FileType::Double, Conversion::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
             // Among these there are ones with more digits than the table's, which a cast would round.
             (FileType::LongDecimal, _) | (_, Conversion::Cast | Conversion::Unsupported) => {
                 let cast = Self::from_text(as_text(&name, column.file_type, to, load.kind), to, scale);
-                if column.file_type == FileType::String { cast.without(&load.no_value) } else { cast }
+                if column.file_type == FileType::String { cast.without(&load.no_value.texts) } else { cast }
             }
             // In a column that was widened, there is less room before the point.
             (FileType::Decimal, Conversion::None) if scale > SCALE => Self {
@@ -108,7 +108,7 @@ impl Cast {
     }
 
     /// With no value for the texts that mean none, but in columns of text.
-    fn without(self, no_value: &NoValue) -> Self {
+    fn without(self, no_value: &[String]) -> Self {
         let Some(given) = DIALECT.given(&self.text, no_value).filter(|_| self.expected.is_some()) else { return self };
         Self { text: given.clone(), given, ..self }
     }

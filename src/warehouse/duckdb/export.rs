@@ -6,7 +6,10 @@ use duckdb::Connection;
 use finops_core::{BillingPeriod, model::column_type::ColumnType};
 
 use super::{DIALECT, cast, failed, inspect, path};
-use crate::{cli::Compression, error::Result, warehouse::Target};
+use crate::{
+    error::Result,
+    warehouse::{Compression, Target},
+};
 
 /// The rows that a thread holds before it writes them, uncompressed. Of wide tables, DuckDB's own number of rows would be
 /// gigabytes.
@@ -40,7 +43,7 @@ pub fn export(
         "COPY (SELECT {} FROM {table} WHERE {}) TO {} \
          (FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE_BYTES '{ROW_GROUP}')",
         values.join(", "),
-        DIALECT.in_period(&target.layout, period),
+        DIALECT.in_period(&target.key_columns, period),
         DIALECT.literal(&to.display().to_string()),
     );
     // In order, a thread's rows would wait for those before: three times the memory (measured on 1.5.6). Not for loads,

@@ -23,13 +23,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use self::file::{DatabaseFile, cannot_open};
 use super::{
-    Committed, Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
+    Committed, Compression, Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
     sql::Dialect::DuckDb as DIALECT,
 };
-use crate::{
-    cli::Compression,
-    error::{Error, ErrorKind, Result},
-};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The comment on tables that finops created.
 const OURS: &str = "managed by finops";

@@ -19,8 +19,10 @@ use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, scales::S
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
-        CastFailure, Figures, LoadColumn, MonthLoad, NewRecord, cast_failure,
-        sql::{NO_VALUE, cost_columns, read_costs},
+        Figures, LoadColumn, MonthLoad, NewRecord,
+        cast_failure::{CastFailure, cast_failure},
+        costs::{cost_columns, read_costs},
+        sql::NO_VALUE,
     },
 };
 
@@ -161,7 +163,7 @@ fn delete_and_insert(
 ) -> Result<Result<Vec<BatchFigures>, Refused>> {
     let Prepared { target, path } = table;
     let Some(period) = batches.first().map(|load| load.billing_period) else { return Ok(Ok(Vec::new())) };
-    let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.layout, period));
+    let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.key_columns, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
     let (mut before, mut of_batches) = (Groups::new(), Vec::with_capacity(batches.len()));
     for (at, (load, source)) in batches.iter().zip(sources).enumerate() {
@@ -184,11 +186,11 @@ fn delete_and_insert(
 fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scales, source: &str) -> String {
     let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
     let mut values: Vec<String> = casts(load, scales).iter().map(Cast::checked).collect();
-    if let Some(day) = load.filled_period(&target.layout) {
-        if let Some(at) = load.columns.iter().position(|column| column.column.name == target.layout.partition) {
+    if let Some(day) = load.filled_period(&target.key_columns) {
+        if let Some(at) = load.columns.iter().position(|column| column.column.name == target.key_columns.partition) {
             values[at] = format!("COALESCE({}, {day})", values[at]);
         } else {
-            names.push(DIALECT.quote(target.layout.partition));
+            names.push(DIALECT.quote(target.key_columns.partition));
             values.push(day);
         }
     }
@@ -202,7 +204,7 @@ fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scale
 /// Rows and cost of the month as it is now in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let scales = Scales::of_table(connection, &target.name)?;
-    let sql = DIALECT.cost_query(path, &target.layout, load, true, |amount, column| scales.sum(amount, column));
+    let sql = DIALECT.cost_query(path, &target.key_columns, load, true, |amount, column| scales.sum(amount, column));
     let rows = texts(connection, &sql, cost_columns(load))
         .map_err(failed(format!("cannot sum the cost of {} in {path}", load.billing_period)))?;
     read_costs(load, &rows).map_err(|found| {
@@ -223,7 +225,7 @@ fn rows_by_month(
     if load.fills_period {
         return Ok(months);
     }
-    let Some(column) = load.columns.iter().find(|column| column.column.name == target.layout.partition) else {
+    let Some(column) = load.columns.iter().find(|column| column.column.name == target.key_columns.partition) else {
         return Ok([(None, 1)].into());
     };
     let value = cast(column, load, &Scales::default()).checked();

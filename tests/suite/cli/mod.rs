@@ -4,6 +4,7 @@ pub mod bad_settings;
 pub mod check;
 pub mod commands;
 pub mod config;
+pub mod contributing;
 pub mod docs;
 pub mod hints;
 pub mod logs;

@@ -178,7 +178,7 @@ fn a_plan_tells_which_columns_are_cast_in_which_months_and_changes_nothing() {
     let cast = serde_json::json!({
         "column": "line_item_unblended_cost", "change": "cast", "from": "DOUBLE", "to": "DECIMAL",
         "billing_periods": ["2025-09", "2025-08"],
-        "reason": "each number becomes the shortest decimal that stands for it",
+        "reason": "each number becomes its shortest decimal",
     });
     assert_eq!(changes, &[cast]);
     assert_eq!(job.figures(), before);

@@ -210,7 +210,7 @@ impl<H: Harness> Table<H> {
     /// All values of one month's rows.
     pub fn month(&self, month: &str) -> Rows {
         let table = self.harness.table(TABLE);
-        let month = format!("{} = TIMESTAMP '{month}-01 00:00:00'", self.target.layout.partition);
+        let month = format!("{} = TIMESTAMP '{month}-01 00:00:00'", self.target.key_columns.partition);
         self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
     }
 
@@ -249,7 +249,7 @@ pub fn target() -> Target {
         pipeline: "aws",
         export_name: "cur".to_owned(),
         name: TableName { dataset: DATASET.to_owned(), table: TABLE.to_owned() },
-        layout: aws_cur::KEY_COLUMNS,
+        key_columns: aws_cur::KEY_COLUMNS,
         staged: false,
     }
 }

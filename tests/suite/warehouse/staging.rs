@@ -116,7 +116,7 @@ pub async fn left_to_expire(harness: &BigQueryHarness) -> String {
 /// The month's costs as text.
 pub fn costs(table: &Table<BigQueryHarness>) -> Rows {
     let (costs, name) = (table.harness.amount("line_item_unblended_cost"), table.harness.table(TABLE));
-    let month = format!("{} = TIMESTAMP '{MONTH}-01 00:00:00'", table.target.layout.partition);
+    let month = format!("{} = TIMESTAMP '{MONTH}-01 00:00:00'", table.target.key_columns.partition);
     table.harness.rows(&format!("SELECT {costs} FROM {name} WHERE {month} ORDER BY ALL")).unwrap()
 }
 

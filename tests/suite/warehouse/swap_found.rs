@@ -36,7 +36,7 @@ fn delivery() -> Delivery {
 
 /// The delivery on its way into the table.
 async fn prepare(table: &Table<BigQueryHarness>) -> MonthLoad {
-    MonthLoad { net_cost: table.target.layout.net_cost, ..table.prepare(&delivery()).await }
+    MonthLoad { net_cost: table.target.key_columns.net_cost, ..table.prepare(&delivery()).await }
 }
 
 /// The second of the queries that follow is refused: the record, after the sum.

@@ -62,25 +62,13 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
     let files: Vec<String> = files.into_iter().filter(|tail| seen.insert(tail.clone())).collect();
     Manifest {
-        kind: ExportKind::Cur,
-        export_name: location.export_name.clone(),
-        billing_period: location.billing_period,
-        execution_id: raw.assembly_id,
-        issued_at: None,
-        covers_until: None,
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
         overwrites_previous: files.iter().any(|tail| is_overwritten(tail, location)),
-        rows: None,
-        format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
         files: files.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
+        ..Manifest::new(ExportKind::Cur, location.export_name.clone(), location.billing_period, raw.assembly_id, format)
     }
     .bounded()
 }

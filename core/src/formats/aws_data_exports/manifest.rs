@@ -58,26 +58,15 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let execution_id = stated.or(run).map_or_else(|| hash_of_names(&tails), ToOwned::to_owned);
     let issued = location.issued_at.or_else(|| run.and_then(run_time));
     Manifest {
-        kind,
-        export_name: location.export_name.clone(),
-        billing_period: location.billing_period,
-        execution_id,
         issued_at: issued,
-        covers_until: None,
-        scope: None,
-        from: None,
-        kept: false,
-        sizes_may_differ: false,
-        runs: Vec::new(),
         // Directly in data/BILLING_PERIOD=..., not in a folder of its run.
         overwrites_previous: tails.iter().any(|tail| tail.split('/').count() == 3),
-        rows: None,
-        format,
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
         files: tails.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
+        ..Manifest::new(kind, location.export_name.clone(), location.billing_period, execution_id, format)
     }
     .bounded()
 }

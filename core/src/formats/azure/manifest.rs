@@ -100,22 +100,15 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
         }
     }
     Manifest {
-        kind,
-        export_name,
-        billing_period: location.billing_period,
-        execution_id: run_id(&raw, location)?,
         issued_at: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
         covers_until: until,
         scope: raw.export_config.resource_id.as_deref().and_then(scope::normalized),
         from,
-        kept: false,
         sizes_may_differ: is_compressed,
-        runs: Vec::new(),
         overwrites_previous: overwrites(&raw),
         rows: raw.data_row_count.or(rows),
-        format,
-        columns: Vec::new(),
         files,
+        ..Manifest::new(kind, export_name, location.billing_period, run_id(&raw, location)?, format)
     }
     .bounded()
 }
@@ -335,22 +328,13 @@ mod tests {
             bytes: Some(bytes),
         };
         let expected = Manifest {
-            kind: ExportKind::AzureActual,
-            export_name: "daily".to_owned(),
-            billing_period: "2025-03".parse().unwrap(),
-            execution_id: "5f9a".to_owned(),
             issued_at: Some("2025-03-21T21:04:06.5234447Z".parse().unwrap()),
             covers_until: Some("2025-03-21".parse().unwrap()),
             scope: Some("/subscriptions/1".to_owned()),
-            from: None,
-            kept: false,
             sizes_may_differ: true,
-            runs: Vec::new(),
-            overwrites_previous: false,
             rows: Some(36),
-            format: FileFormat::Csv,
-            columns: vec![],
             files: vec![file(0, 8000), file(1, 32)],
+            ..Manifest::new(ExportKind::AzureActual, "daily", "2025-03".parse().unwrap(), "5f9a", FileFormat::Csv)
         };
         assert_eq!(parsed(&manifest()), Ok(expected));
     }

@@ -103,22 +103,15 @@ mod tests {
     fn delivery(execution_id: &str, tails: &[&str]) -> Delivery {
         let file = |tail: &&str| ManifestFile { relative_path: (*tail).to_owned(), bytes: None };
         let manifest = Manifest {
-            kind: ExportKind::Cur2,
-            export_name: "cost & usage".to_owned(),
-            billing_period: "2025-09".parse().unwrap(),
-            execution_id: execution_id.to_owned(),
-            issued_at: None,
-            covers_until: None,
-            scope: None,
-            from: None,
-            kept: false,
-            sizes_may_differ: false,
-            runs: Vec::new(),
             overwrites_previous: true,
-            rows: None,
-            format: FileFormat::Csv,
-            columns: Vec::new(),
             files: tails.iter().map(file).collect(),
+            ..Manifest::new(
+                ExportKind::Cur2,
+                "cost & usage",
+                "2025-09".parse().unwrap(),
+                execution_id.to_owned(),
+                FileFormat::Csv,
+            )
         };
         let (key, checksum, updated) = ("k".to_owned(), "c".to_owned(), Timestamp::UNIX_EPOCH);
         let stored = |tail: &&str| {

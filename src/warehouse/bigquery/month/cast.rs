@@ -63,7 +63,7 @@ impl Cast {
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
             // CSV files have nothing between the commas where there is no value.
             FileType::String | FileType::Text(_) | FileType::TimeText(_) => {
-                let given = BigQuery.given(&name, &load.no_value).unwrap_or_else(|| name.clone());
+                let given = BigQuery.given(&name, &load.no_value.texts).unwrap_or_else(|| name.clone());
                 format!("NULLIF({given}, '')")
             }
             FileType::Boolean => {
@@ -196,12 +196,12 @@ pub(crate) fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub(crate) fn month_query(load: &MonthLoad, layout: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
-    let filled = load.filled_period(layout);
+pub(crate) fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
+    let filled = load.filled_period(key);
     let loaded: HashMap<String, &LoadColumn> =
         load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
     let value = |field: &Field| {
-        let day = filled.as_ref().filter(|_| field.name.eq_ignore_ascii_case(layout.partition));
+        let day = filled.as_ref().filter(|_| field.name.eq_ignore_ascii_case(key.partition));
         let value = match (loaded.get(&field.name.to_ascii_lowercase()), day) {
             (Some(loaded), Some(day)) => format!("IFNULL({}, {day})", Cast::new(loaded, load).checked()),
             (Some(loaded), None) => Cast::new(loaded, load).checked(),
@@ -269,7 +269,7 @@ pub(crate) fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fal
 
 #[cfg(test)]
 mod tests {
-    const LAYOUT: KeyColumns = finops_core::formats::aws_cur::KEY_COLUMNS;
+    const KEY: KeyColumns = finops_core::formats::aws_cur::KEY_COLUMNS;
 
     use super::*;
     use crate::warehouse::bigquery::test::{column, load};
@@ -299,12 +299,12 @@ mod tests {
             field("list", "INTEGER", Some("REPEATED")),
         ];
         assert_eq!(
-            month_query(&load, &LAYOUT, &fields, "`s`").unwrap(),
+            month_query(&load, &KEY, &fields, "`s`").unwrap(),
             "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, NULLIF(`A`, '') AS `a`, \
              CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
         assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
-        let error = month_query(&load, &LAYOUT, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
+        let error = month_query(&load, &KEY, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
         assert_eq!(error.next_step(), Some(hint::DROP_RECORD));
     }
@@ -313,7 +313,7 @@ mod tests {
     fn a_map_becomes_a_text_entry_by_entry() {
         let map = |numbers| FileType::Map(MapForm { numbers, by_the_book: true });
         let load = load_of(&[("tags", map(false), ColumnType::String), ("rates", map(true), ColumnType::String)]);
-        let query = month_query(&load, &LAYOUT, &[field("tags", "STRING", None)], "`s`").unwrap();
+        let query = month_query(&load, &KEY, &[field("tags", "STRING", None)], "`s`").unwrap();
         assert!(
             query.contains(
                 "IF(`TAGS` IS NULL, NULL, CONCAT('{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', \
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn a_double_goes_through_its_text() {
         let load = load_of(&[("cost", FileType::Double, ColumnType::Decimal)]);
-        let query = month_query(&load, &LAYOUT, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
+        let query = month_query(&load, &KEY, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
         assert!(query.contains("FORMAT('%.17g', `COST`))) AS `COST` FROM `s`)"), "{query}");
     }
 }

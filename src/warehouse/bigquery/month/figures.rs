@@ -5,10 +5,7 @@ use finops_core::hint;
 use crate::warehouse::bigquery::BigQuery;
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{
-        Figures, MonthLoad, Target, Warehouse,
-        sql::{Dialect, read_costs},
-    },
+    warehouse::{Figures, MonthLoad, Target, Warehouse, costs::read_costs, sql::Dialect},
 };
 
 impl BigQuery {
@@ -22,7 +19,7 @@ impl BigQuery {
     ) -> Result<(Figures, String)> {
         let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
         let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
-        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.layout, load, of_month, sum);
+        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.key_columns, load, of_month, sum);
         let answer = self.client.query(location, &sql, &[]).await;
         let answer = answer.map_err(|failure| failure.into_error(&doing))?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {

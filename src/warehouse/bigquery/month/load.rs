@@ -157,7 +157,7 @@ mod tests {
             pipeline: "aws",
             export_name: "cur".to_owned(),
             name: TableName { dataset: dataset.to_owned(), table: table.to_owned() },
-            layout: aws_cur::KEY_COLUMNS,
+            key_columns: aws_cur::KEY_COLUMNS,
             staged: false,
         }
     }

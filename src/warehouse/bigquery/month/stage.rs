@@ -38,7 +38,11 @@ use crate::warehouse::bigquery::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{CastFailure, Figures, LoadColumn, MonthLoad, Warehouse, cast_failure, sql::NO_VALUE},
+    warehouse::{
+        Figures, LoadColumn, MonthLoad, Warehouse,
+        cast_failure::{CastFailure, cast_failure},
+        sql::NO_VALUE,
+    },
 };
 
 /// So many batches of a month are added at once.
@@ -266,7 +270,7 @@ impl Attempt<'_> {
     async fn convert_by(&self, form: RawForm, raw: &str, staging: &StagingTable) -> Result<Loaded> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
         let raw_load = form.load(self.load);
-        let query = month_query(&raw_load, &self.table.target.layout, &self.table.fields, &raw_path)?;
+        let query = month_query(&raw_load, &self.table.target.key_columns, &self.table.fields, &raw_path)?;
         let schema = schema(&raw_load, form);
         let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
@@ -333,7 +337,7 @@ impl Attempt<'_> {
             "schema": {"fields": fields},
             "timePartitioning": {
                 "type": "MONTH",
-                "field": self.table.target.layout.partition,
+                "field": self.table.target.key_columns.partition,
                 "expirationMs": PARTITIONS_EXPIRE_AFTER,
             },
         });

@@ -231,11 +231,11 @@ impl BigQuery {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
         let mut wanted =
             self.new_table(&target.name.dataset, &target.name.table, &table_schema(columns)?, &description);
-        wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.layout.partition});
+        wanted["timePartitioning"] = json!({"type": "MONTH", "field": target.key_columns.partition});
         if target.staged {
             wanted["labels"][STAGED.0] = STAGED.1.into();
         }
-        wanted["clustering"] = json!({"fields": [target.layout.cluster]});
+        wanted["clustering"] = json!({"fields": [target.key_columns.cluster]});
         match self.client.create_table(&target.name.dataset, &wanted).await {
             Ok(table) => Ok((table, Vec::new())),
             Err(failure) if failure.is_status(409) => {

@@ -2,52 +2,17 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use serde::{Deserialize, Serialize};
-
-use super::{ChangeKind, SchemaChange};
-use crate::model::period::BillingPeriod;
+use super::{
+    changes::{ChangeKind, SchemaChange},
+    columns::{Column, MonthColumns},
+};
 use crate::{
-    files::{column_values::ColumnValues, file_type::FileType},
     formats::{dictionary::known_type, names::former_name},
     model::column_type::ColumnType,
 };
 
-/// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name, as [`super::column_names`] makes it.
-    pub name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub column_type: ColumnType,
-}
-
-/// A column of a month's files.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileColumn {
-    /// The table's column that it goes to.
-    pub name: String,
-    /// What the files call it.
-    pub file_name: String,
-    /// Its type there.
-    pub file_type: FileType,
-}
-
-/// The columns of one month's files, in the files' order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MonthColumns {
-    /// The month.
-    pub billing_period: BillingPeriod,
-    /// Each once.
-    pub columns: Vec<FileColumn>,
-    /// Rows of all files, where they tell it themselves (Parquet) or their manifest does (Azure).
-    pub rows: Option<u64>,
-    /// What Parquet footers tell of the values of a column, by its name in the files.
-    pub values: HashMap<String, ColumnValues>,
-}
-
-/// The union of the months' columns: newest month's columns first, each with the type that holds every month's values.
-/// `required_columns` (what partitioning, clustering and cost need) are there in any case. The order of `months` has no say.
+/// The union of the months' columns: the newest month's columns first, each with the type that fits every month's values.
+/// It always has the `required_columns` (for partitioning, clustering and cost). The order of `months` does not matter.
 pub fn union(months: &[MonthColumns], required_columns: &[&str]) -> Vec<Column> {
     let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
     newest_first.sort_by_key(|month| Reverse(month.billing_period));
@@ -76,8 +41,8 @@ pub fn union(months: &[MonthColumns], required_columns: &[&str]) -> Vec<Column> 
         .collect()
 }
 
-/// Gives a month's columns that the table lacks the names that an older version gave them (those of CUR 2.0, which are in
-/// lower case now), where the table `existing` has those: one column is not split over two.
+/// An older version named columns of CUR 2.0 differently (now they are in lower case). Where the table `existing` has a column
+/// under its former name only, the month's column gets that name, so that its values are not split over two columns.
 fn keep_former_names(existing: &HashMap<String, String>, month: &mut MonthColumns) {
     let delivered: Vec<String> = month.columns.iter().map(|column| column.name.to_ascii_lowercase()).collect();
     for column in &mut month.columns {
@@ -93,8 +58,8 @@ fn keep_former_names(existing: &HashMap<String, String>, month: &mut MonthColumn
     }
 }
 
-/// Gives the months' columns the spelling that the table `existing` has for them, or else the newest month's. Warehouses do
-/// not tell names apart by case, and producers of FOCUS change it from one version to the next.
+/// Gives the months' columns the spelling that the table `existing` has for them, or else the newest month's. For warehouses,
+/// names that differ only in case are the same, and producers of FOCUS change the case from one version to the next.
 pub fn unify_case<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a mut MonthColumns>) {
     let spelled = existing.iter().map(|column| (column.name.to_ascii_lowercase(), column.name.clone()));
     let mut spelled: HashMap<String, String> = spelled.collect();
@@ -109,7 +74,7 @@ pub fn unify_case<'a>(existing: &[Column], months: impl IntoIterator<Item = &'a 
     }
 }
 
-/// The table's columns once `changes` are made to `existing`; those of a new table are `wanted`.
+/// The table's columns after `changes` to `existing`; those of a new table are `wanted`.
 pub fn columns_after(existing: Option<&[Column]>, wanted: &[Column], changes: &[SchemaChange]) -> Vec<Column> {
     let Some(existing) = existing else { return wanted.to_vec() };
     let of = |kind: ChangeKind| changes.iter().filter(move |change| change.change == kind);
@@ -126,6 +91,7 @@ pub fn columns_after(existing: Option<&[Column]>, wanted: &[Column], changes: &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{files::file_type::FileType, schema::columns::FileColumn};
 
     fn month(period: &str, columns: &[(&str, Option<ColumnType>)]) -> MonthColumns {
         let columns = columns.iter().map(|(name, named)| FileColumn {

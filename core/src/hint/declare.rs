@@ -1,0 +1,39 @@
+//! What a hint is, and how an area declares its own.
+
+/// A hint as the documentation shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hint {
+    /// What it is about, such as `BigQuery`.
+    pub area: &'static str,
+    /// The name of its constant, or of the function that fills its places.
+    pub name: &'static str,
+    /// What happened.
+    pub when: &'static str,
+    /// What to do, with places such as `{bucket}` for what only the run knows.
+    pub text: &'static str,
+}
+
+/// Declares the hints of one area: a constant each, or a function where the text has places that only the run knows.
+macro_rules! hints {
+    (@item $(#[$doc:meta])+ $name:ident = $text:literal) => {
+        $(#[$doc])+
+        pub const $name: &str = $text;
+    };
+    (@item $(#[$doc:meta])+ $name:ident($($place:ident),+) = $text:literal) => {
+        $(#[$doc])+
+        pub fn $name($($place: impl std::fmt::Display),+) -> String {
+            format!($text)
+        }
+    };
+    ($area:literal; $($(#[doc = $when:literal])+ $name:ident$(($($place:ident),+))? = $text:literal;)+) => {
+        $($crate::hint::declare::hints!(@item $(#[doc = $when])+ $name$(($($place),+))? = $text);)+
+
+        pub(super) const ALL: &[$crate::hint::declare::Hint] = &[$($crate::hint::declare::Hint {
+            area: $area,
+            name: stringify!($name),
+            when: concat!($($when),+),
+            text: $text,
+        }),+];
+    };
+}
+pub(super) use hints;

@@ -1,0 +1,55 @@
+//! A target and a load for tests.
+
+use std::collections::HashMap;
+
+use finops_core::{
+    files::file_type::FileType,
+    model::{column_type::ColumnType, kind::ExportKind, manifest::FileFormat},
+    schema::Column,
+};
+use jiff::Timestamp;
+
+use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
+
+pub fn target() -> Target {
+    Target {
+        pipeline: "aws",
+        export_name: "cur".to_owned(),
+        name: TableName { dataset: "d".to_owned(), table: "t".to_owned() },
+        key_columns: finops_core::formats::aws_cur::KEY_COLUMNS,
+        staged: false,
+    }
+}
+
+pub fn load() -> MonthLoad {
+    let column = Column { name: "a".to_owned(), column_type: ColumnType::String };
+    MonthLoad {
+        billing_period: "2025-09".parse().unwrap(),
+        execution_id: "e".to_owned(),
+        fingerprint: "f".to_owned(),
+        manifest_uri: "gs://b/m".to_owned(),
+        files: vec!["gs://b/1".to_owned()],
+        bytes: 1,
+        format: FileFormat::Csv,
+        columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
+        fills_period: false,
+        is_own: false,
+        others: Vec::new(),
+        parts: Vec::new(),
+        group_by: None,
+        loaded_scopes: Vec::new(),
+        neighbours: Vec::new(),
+        cost: "cost",
+        currency: "currency",
+        no_value: NoValue::default(),
+        net_cost: None,
+        kind: ExportKind::Cur,
+        issued_at: Timestamp::UNIX_EPOCH,
+        covers_until: None,
+        rows: None,
+        values: HashMap::new(),
+        previous: None,
+        force: false,
+        run_id: "Run:1".to_owned(),
+    }
+}
