@@ -1,39 +1,39 @@
-//! The one error type: what failed, on what, and what to do next.
+//! The error type: what failed, on which object, and what to do next.
 
 use std::fmt;
 
 use finops_core::{model::text::message, report::run::ReportedError};
 
-/// What kind of thing went wrong. Its name is part of the JSON report.
+/// What kind of failure it is. Its name is part of the JSON report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// Settings or arguments that cannot work.
+    /// Wrong settings or arguments.
     Configuration,
     /// No usable credentials.
     Credentials,
-    /// The credentials are not allowed to do this.
+    /// A permission is missing.
     Permission,
-    /// A bucket, folder, dataset or object is not there.
+    /// A bucket, folder, dataset or object is missing.
     NotFound,
     /// Listing or reading failed.
     Storage,
-    /// An object is in an archive, from which nothing is read before it is restored.
+    /// An archived object, which must be restored before it can be read.
     Archived,
     /// A manifest that cannot be used.
     Manifest,
-    /// A data file that is not what its delivery says.
+    /// A data file that does not match its delivery.
     Data,
-    /// The table's columns cannot take the files.
+    /// The columns of the files do not fit the table.
     Schema,
-    /// The warehouse refused or failed.
+    /// The warehouse refused a request or failed.
     Warehouse,
     /// A quota of the warehouse is used up.
     Quota,
-    /// The load is in the table but does not add up.
+    /// The staged rows do not match the delivery.
     Verification,
     /// A month waits longer than allowed.
     Stale,
-    /// Something else holds what is needed.
+    /// Another process changes or locks what is needed.
     Busy,
     /// A table that finops did not create.
     ForeignTable,
@@ -74,7 +74,7 @@ pub struct Error {
     cause: Option<Cause>,
 }
 
-/// The result of everything that can fail here.
+/// A result with this error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -90,14 +90,14 @@ impl Error {
         self
     }
 
-    /// Names the warehouse's job that it is about.
+    /// Adds the id of the warehouse's job.
     #[must_use]
     pub fn job(mut self, job_id: impl Into<String>) -> Self {
         self.job_id = Some(job_id.into());
         self
     }
 
-    /// Attaches what caused it.
+    /// Adds the cause.
     #[must_use]
     pub fn cause(mut self, cause: impl Into<Cause>) -> Self {
         self.cause = Some(cause.into());
@@ -109,7 +109,7 @@ impl Error {
         self.kind
     }
 
-    /// What failed, with every cause behind it, on one line: services, files and libraries may say anything.
+    /// What failed, with all causes, on one line: texts of services, files and libraries can be anything.
     pub fn full_message(&self) -> String {
         let mut text = self.message.clone();
         let mut cause: Option<&dyn std::error::Error> = self.cause.as_ref().map(|c| &**c as _);
@@ -129,12 +129,12 @@ impl Error {
         self.hint.as_deref()
     }
 
-    /// The warehouse's job that it is about, if it is about one.
+    /// The id of the warehouse's job, if there was one.
     pub fn job_id(&self) -> Option<&str> {
         self.job_id.as_deref()
     }
 
-    /// As reports carry it.
+    /// The error as a value of reports.
     pub fn reported(&self) -> ReportedError {
         let hint = self.hint.as_deref().map(message);
         ReportedError { kind: self.kind.as_str().to_owned(), message: self.full_message(), hint }

@@ -5,7 +5,6 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod flow;
-
 mod http;
 pub mod output;
 pub mod settings;

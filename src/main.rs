@@ -13,7 +13,7 @@ use tracing::{Instrument, field::Empty, info_span};
 
 #[tokio::main]
 async fn main() {
-    // First of all: before this, a signal kills the process without a message.
+    // First: before this, a signal kills the process without a message.
     let signals = Signals::listen();
     telemetry::start();
     let cli = Cli::try_parse().unwrap_or_else(|error| {
@@ -26,7 +26,7 @@ async fn main() {
     let run_id = run_id(Timestamp::now(), std::process::id());
     let span = info_span!("run", run_id, pipeline = Empty);
     let code = Box::pin(run(cli, run_id, signals)).instrument(span).await;
-    // Returning would wait for a DuckDB transaction; DuckDB rolls back one that the process's end cut off.
+    // A return would wait for a DuckDB transaction. DuckDB rolls back a transaction that the end of the process cut off.
     std::process::exit(code);
 }
 
@@ -49,7 +49,7 @@ async fn run(cli: Cli, run_id: String, signals: Option<Signals>) -> i32 {
     }
 }
 
-/// The signals that stop the process. Process 1 of a container ignores signals that it does not handle.
+/// The signals that stop the process. Process 1 of a container ignores signals without a handler.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,

@@ -1,4 +1,4 @@
-//! Logs on stderr: JSON lines that Cloud Logging understands in a Cloud Run job, plain ones elsewhere.
+//! Logs on stderr: JSON lines for Cloud Logging in a Cloud Run job, plain lines elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -26,17 +26,17 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The AWS client warns of every place that has no region or credentials, though the next may have them; where none has,
-/// the error says so.
+/// The AWS client warns of every place without region or credentials, although the next may have them. If none has, there is
+/// an error.
 const QUIET: &str = "aws_config::imds=error,aws_config::meta=error";
 
-/// Fields of events and of the spans around them that Cloud Logging gets as labels, by which lines can be found.
+/// Fields of events and spans that become labels of Cloud Logging, to search for.
 const LABELS: [&str; 6] = ["run_id", "pipeline", "export", "billing_period", "execution_id", "job_id"];
 
-/// Labels that Cloud Run's environment gives.
+/// Labels from Cloud Run's environment.
 const LABELS_OF_TASK: [(&str, &str); 2] = [("execution", "CLOUD_RUN_EXECUTION"), ("attempt", "CLOUD_RUN_TASK_ATTEMPT")];
 
-/// Characters of a text. Cloud Logging takes 256 KB an entry, and a text from outside may be of any length.
+/// Characters of a text. An entry of Cloud Logging has at most 256 KB, and a text from outside can have any length.
 const LONGEST: usize = 8_000;
 
 /// Whether logs are JSON: Cloud Run sets `CLOUD_RUN_JOB` in each task of a job.
@@ -44,15 +44,15 @@ pub fn is_structured() -> bool {
     env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
 }
 
-/// Starts logging. `RUST_LOG` decides what is logged; where it is empty or no filter, the run's milestones in a Cloud Run job, and only
-/// warnings elsewhere.
+/// Starts logging. `RUST_LOG` is the filter. If it is empty or invalid: the run's milestones in a Cloud Run job, only warnings
+/// elsewhere.
 pub fn start() {
     let usual = if is_structured() { "finops=info,warn" } else { "warn" };
     let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
     let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{usual},{QUIET}")));
     if is_structured() {
-        // Whatever RUST_LOG says, a line has the labels of the spans around it.
+        // With any RUST_LOG, a line has the labels of its spans.
         let spans = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("finops"));
         let filter = filter.or(spans.with_max_level_hint(LevelFilter::INFO));
         tracing_subscriber::registry().with(CloudLogging::of_task().with_filter(filter)).init();
@@ -60,7 +60,7 @@ pub fn start() {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(|| Lines(io::stderr()))
-            // Telling of a line that cannot be written would panic, since that goes to stderr too.
+            // The message about a failed write goes to stderr too, and would panic.
             .log_internal_errors(false)
             .with_ansi(io::stderr().is_terminal())
             .without_time()
@@ -70,8 +70,7 @@ pub fn start() {
     }
 }
 
-/// Stderr for plain lines: each is written at once, and is one line of a readable length, whatever text from outside is in
-/// it.
+/// Stderr for plain lines. Each is written in one piece, and is one line of limited length, even with text from outside.
 struct Lines<W>(W);
 
 impl<W: Write> Write for Lines<W> {
@@ -137,7 +136,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for CloudLogging {
         entry.insert("time".to_owned(), Timestamp::now().to_string().into());
         entry.insert("target".to_owned(), event.metadata().target().into());
         entry.insert("logging.googleapis.com/labels".to_owned(), json!(labels));
-        // In one piece, as other threads write too.
+        // In one piece: other threads write too.
         let line = format!("{}\n", Value::Object(entry));
         let _ = io::stderr().lock().write_all(line.as_bytes());
     }
@@ -191,7 +190,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_line_stays_one_line_without_credentials_whatever_is_in_it() {
+    fn a_plain_line_is_one_line_without_credentials() {
         let mut written = Vec::new();
         let said = format!("WARN no answer of http://u:secret@h/\r\nhint: run rm\n{}\n", "x".repeat(100_000));
         Lines(&mut written).write_all(said.as_bytes()).unwrap();

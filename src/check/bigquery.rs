@@ -1,4 +1,4 @@
-//! What BigQuery has to say.
+//! Checks of BigQuery.
 
 use std::collections::BTreeMap;
 
@@ -24,17 +24,17 @@ use crate::{
 
 const SERVICE: &str = "BigQuery";
 
-/// What was found.
+/// Findings of a warehouse.
 pub struct WarehouseChecks {
-    /// Of the project and its datasets.
+    /// Those of the project and its datasets.
     pub findings: Vec<Finding>,
-    /// Of the exports' tables.
+    /// Those of the exports' tables.
     pub tables: Vec<Finding>,
-    /// Where each dataset is, or would be created.
+    /// The location of each dataset, or where it would be created.
     pub locations: BTreeMap<String, String>,
 }
 
-/// What there is to find of the warehouse and of the table of each export, which is given with what its source holds.
+/// Checks the warehouse and the table of each export, against the delivery in its source.
 pub async fn check_warehouse(
     connected: &Result<BigQuery>,
     options: &Options,
@@ -66,7 +66,7 @@ pub async fn check_warehouse(
     };
     let (contents, staging) = join(join_all(contents), staging).await;
     for ((name, (finding, facts)), (of_dataset, of_tables)) in by_dataset.keys().zip(facts).zip(contents) {
-        // One that is not there, but may be created, is created in the default location.
+        // A missing dataset that can be created is created in the default location.
         let absent = (finding.status == Status::Warning).then(|| options.default_location.clone());
         if let Some(location) = facts.map(|facts| facts.location).or(absent) {
             checks.locations.insert((*name).to_owned(), location);
@@ -87,8 +87,8 @@ pub async fn check_warehouse(
     checks
 }
 
-/// The dataset of staging tables, which a run does not create, and where it is. Others of its tables may expire. `place` is
-/// where the exports' tables are, if that is known.
+/// Checks the dataset of staging tables, which a run does not create; returns its location. `place` is the location of the
+/// exports' tables, if it is known.
 async fn staging_dataset(
     warehouse: Option<&BigQuery>,
     options: &Options,
@@ -120,7 +120,7 @@ async fn staging_dataset(
     }
 }
 
-/// Whether staging tables in the dataset `name` can become months of the tables in the dataset `of`.
+/// Whether staging tables in the dataset `name` can be copied to tables in the dataset `of`.
 fn staging_location(options: &Options, name: &str, of: &str, locations: &BTreeMap<String, String>) -> Finding {
     let project = &options.project;
     let object = format!("{project}.{name} into {project}.{of}");
@@ -130,13 +130,14 @@ fn staging_location(options: &Options, name: &str, of: &str, locations: &BTreeMa
     if staging.eq_ignore_ascii_case(tables) {
         return Finding::ok(Check::Location, &object, &format!("both datasets are in {tables}"));
     }
-    let found = format!("staging tables would be in {staging}, the tables are in {tables}: both must be in one place");
+    let found =
+        format!("staging tables would be in {staging}, the tables are in {tables}: both must be in the same location");
     let other = format!("{name}_{}", tables.to_ascii_lowercase().replace('-', "_"));
     let hint = hint::other_staging(tables, project, other);
     Finding::failed(Check::Location, &object, &found, Some(&hint))
 }
 
-/// Whether tables may be created in a dataset.
+/// Whether the account can create tables in a dataset.
 async fn creation(warehouse: &BigQuery, options: &Options, name: &str, location: &str, may_run_jobs: bool) -> Finding {
     let object = format!("dataset {}.{name}", options.project);
     if !may_run_jobs {
@@ -178,7 +179,7 @@ async fn jobs(warehouse: Option<&BigQuery>, options: &Options) -> Finding {
     match warehouse.may_run_jobs().await {
         Ok(account) => {
             let account = account.map(|account| format!(", as {account}")).unwrap_or_default();
-            Finding::ok(Check::Jobs, &project, &format!("may be run{account}"))
+            Finding::ok(Check::Jobs, &project, &format!("can be run{account}"))
         }
         Err(error) => failed(Check::Jobs, &project, &error),
     }
@@ -214,7 +215,7 @@ async fn dataset(warehouse: Option<&BigQuery>, options: &Options, name: &str) ->
     (finding, Some(facts))
 }
 
-/// A dataset that is not there, which a run creates if it may.
+/// The finding for a missing dataset, which a run creates if the account has the permission.
 async fn absent(warehouse: &BigQuery, options: &Options, name: &str, object: &str) -> Finding {
     let Options { project, default_location, .. } = options;
     match warehouse.may_create_dataset(name).await {
@@ -231,7 +232,7 @@ async fn absent(warehouse: &BigQuery, options: &Options, name: &str, object: &st
     }
 }
 
-/// What is in a dataset: findings of itself, and those of the exports' tables.
+/// Checks what is in a dataset: findings of the dataset, and those of the exports' tables.
 async fn contents(
     there: Result<(&BigQuery, &DatasetFacts), &'static str>,
     options: &Options,
@@ -287,8 +288,8 @@ async fn of_table(warehouse: &BigQuery, export: &Export, delivered: Option<&Deli
     vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
 }
 
-/// What the table's row access policies mean: a copy may remove them, and then readers see rows that they should not see. Where
-/// a run can see them, it replaces months by a query.
+/// The table's row access policies: a copy may remove them, and then readers see rows that they should not see. If a run can
+/// list them, it replaces months by a query.
 fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
     match policies {
         Ok(Some(ids)) if ids.is_empty() => Finding::ok(Check::RowAccess, object, "no row access policies"),
@@ -301,8 +302,7 @@ fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
             Finding::warning(Check::RowAccess, object, &found, hint)
         }
         Ok(None) => {
-            let found =
-                "not known: the account may not see whether the table has row access policies, which a copy may remove";
+            let found = "not known: the account has no permission to list row access policies, which a copy may remove";
             let hint = hint::POLICIES_UNKNOWN;
             Finding::warning(Check::RowAccess, object, found, hint)
         }

@@ -1,4 +1,4 @@
-//! What the DuckDB file has to say.
+//! Checks of a DuckDB file.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::{
     warehouse::{Warehouse, duckdb::DuckDb, loaded_months},
 };
 
-/// What there is to find of the file, and of the table of each export, which is given with what its source holds.
+/// Checks the file and the table of each export, against the delivery in its source.
 pub async fn check_database(path: &Path, exports: &[(&Export, Option<&Delivered>)]) -> Vec<Finding> {
     let object = path.display().to_string();
     let table = |export: &Export| format!("{}.{}", export.dataset, export.table);

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use crate::error::{Error, Result};
 
-/// What a check needs that is not made because of them.
+/// What a check that is left out needs.
 pub const CREDENTIALS: &str = "the credentials";
 
 /// The finding for an error.
@@ -16,16 +16,16 @@ pub fn failed(check: Check, object: &str, error: &Error) -> Finding {
     Finding::failed(check, object, &error.full_message(), error.next_step())
 }
 
-/// What the service's clock tells.
+/// Whether this machine's clock agrees with the service's.
 pub fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
     let unknown = || {
         let hint = hint::CLOCK_UNKNOWN;
-        Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
+        Finding::warning(Check::Clock, service, "not known: the answer of the service has no time", hint)
     };
     ahead.map_or_else(unknown, |ahead| clock(service, ahead))
 }
 
-/// What lacks of the permissions that are needed on an object, which `role` gives; `None` where the server does not tell.
+/// Whether permissions are missing on an object, all of which `role` has; `None` if the server does not know.
 pub fn permissions(object: &str, missing: Result<Option<Vec<&'static str>>>, role: &str) -> Finding {
     match missing {
         Ok(Some(missing)) if missing.is_empty() => Finding::ok(Check::Permissions, object, "all that is needed"),
@@ -35,7 +35,7 @@ pub fn permissions(object: &str, missing: Result<Option<Vec<&'static str>>>, rol
         }
         Ok(None) => {
             let hint = hint::look_for_role(role);
-            Finding::warning(Check::Permissions, object, "not known: this server does not tell permissions", &hint)
+            Finding::warning(Check::Permissions, object, "not known: this server cannot list permissions", &hint)
         }
         Err(error) => failed(Check::Permissions, object, &error),
     }

@@ -1,9 +1,8 @@
-//! Tests the settings against the services that they name. Nothing is changed, and what is asked is free but for the listing
-//! and reading of a few objects.
+//! Tests the settings against the services that they name. It changes nothing. All requests are free except those that list
+//! and read a few objects.
 //!
-//! The rooms of storage and warehouse tell facts; here they become findings. Sources are looked at together, then the
-//! warehouse, since what lies in a source decides whether a table may take it. A check that fails hides none but those that
-//! need it.
+//! Facts of storage and warehouse become findings here. Sources are checked first, then the warehouse: the export in a source
+//! decides whether its table fits. If a check fails, only the checks that need it are left out.
 
 mod bigquery;
 #[cfg(feature = "duckdb")]
@@ -33,10 +32,10 @@ use crate::{
     warehouse::bigquery::{BigQuery, Options},
 };
 
-/// An export, and its store if that could be opened.
+/// An export and its store, or why the store cannot be opened.
 pub type Opened<'a> = (&'a Export, Result<Store>);
 
-/// What there is to find of exports that go into BigQuery.
+/// Checks exports that are loaded into BigQuery.
 pub async fn into_bigquery(
     config: &Config,
     sources: &[Opened<'_>],
@@ -58,7 +57,7 @@ pub async fn into_bigquery(
     CheckReport::new(findings)
 }
 
-/// What there is to find of exports that go into a DuckDB file.
+/// Checks exports that are loaded into a DuckDB file.
 #[cfg(feature = "duckdb")]
 pub async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
     let checked =
@@ -70,7 +69,7 @@ pub async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::pa
     CheckReport::new(findings.chain(checked.into_iter().flat_map(|source| source.findings)).chain(of_file))
 }
 
-/// Each export with what its source holds, which decides whether it may go into its table.
+/// Each export with the delivery that its source has.
 fn delivered<'a>(sources: &'a [Opened<'_>], checked: &'a [SourceChecks]) -> Vec<(&'a Export, Option<&'a Delivered>)> {
     sources.iter().zip(checked).map(|((export, _), source)| (*export, source.delivered.as_ref())).collect()
 }
@@ -79,14 +78,14 @@ fn version() -> Finding {
     Finding::ok(Check::Version, "finops", &VERSION)
 }
 
-/// Whether the dataset, which is in `location`, may load from the bucket.
+/// Whether the dataset, which is in `location`, can load from the bucket.
 fn location_finding(export: &Export, project: &str, place: &BucketLocationLookup, location: Option<&str>) -> Finding {
     let object = format!("{} into {project}.{}", source::bucket(export), export.dataset);
     let bucket = match place {
         BucketLocationLookup::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
         BucketLocationLookup::NotPermitted => {
             let hint = hint::bucket_location(source::bucket(export));
-            let found = "not known: the account may not see where the bucket is";
+            let found = "not known: the account has no permission to see the location of the bucket";
             return Finding::warning(Check::Location, &object, found, &hint);
         }
         BucketLocationLookup::Unknown(error) => return failed(Check::Location, &object, error),
@@ -99,7 +98,7 @@ fn location_finding(export: &Export, project: &str, place: &BucketLocationLookup
     match loading(bucket, location) {
         Loading::Possible => Finding::ok(Check::Location, &object, &found),
         Loading::Unknown => {
-            let found = format!("not known: {found}, and a bucket in two regions may or may not do");
+            let found = format!("not known: {found}, and a bucket in two regions may not work");
             Finding::warning(Check::Location, &object, &found, hint::LOAD_ONE_MONTH)
         }
         Loading::Impossible => {

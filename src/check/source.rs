@@ -1,4 +1,4 @@
-//! What the store of an export has to say.
+//! Checks of an export's source.
 
 use finops_core::{
     hint,
@@ -26,22 +26,22 @@ use crate::{
 const GCS: &str = "Google Cloud Storage";
 const SOURCE: &str = "the source";
 
-/// What was found of an export's source.
+/// Findings of an export's source.
 pub struct SourceChecks {
     pub findings: Vec<Finding>,
     pub bucket_location: BucketLocationLookup,
-    /// What lies there, if that could be read.
+    /// The export in it, if its newest manifest can be read.
     pub delivered: Option<Delivered>,
 }
 
-/// Where a bucket is, as far as that is known.
+/// Where a bucket is.
 pub enum BucketLocationLookup {
     Known(BucketLocation),
-    /// The account may not know.
+    /// The account has no permission to know.
     NotPermitted,
-    /// The service answered otherwise.
+    /// The request failed.
     Unknown(Error),
-    /// Something that it needs failed.
+    /// It was not requested, because this failed.
     NotAsked(&'static str),
 }
 
@@ -54,7 +54,7 @@ pub fn bucket(export: &Export) -> String {
     }
 }
 
-/// The clock of a Google Cloud Storage bucket's server.
+/// Checks the clock against that of a Google Cloud Storage bucket's server.
 #[cfg(feature = "duckdb")]
 pub async fn clock(store: &Result<Store>) -> Option<Finding> {
     let Ok(Store::Gcs(gcs)) = store else { return None };
@@ -65,7 +65,7 @@ pub async fn check_source(export: &Export, opened: &Result<Store>, wanted: &Mont
     let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
     let signed_in = match opened {
         Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
-        // Opening it has signed in.
+        // To open it is to sign in.
         #[cfg(feature = "s3")]
         Ok(Store::S3(_)) => Some(Finding::ok(Check::Credentials, service, "found in the AWS environment")),
         Ok(Store::Local(_)) => None,
@@ -119,13 +119,13 @@ async fn sign_in(gcs: &Gcs) -> Finding {
     }
 }
 
-/// What a source holds.
+/// The findings of what is in a source.
 struct Contents {
     /// Whether it can be listed and read.
     source: Finding,
-    /// What lies there.
+    /// The export in it.
     export: Finding,
-    /// The bucket or folder itself is missing.
+    /// Whether the bucket or folder itself is missing.
     is_missing: bool,
     delivered: Option<Delivered>,
 }
@@ -141,7 +141,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
     let months = match delivered_months(store, export).await {
         Ok(Some(months)) => months,
         Ok(None) => return found(listed(), failed(Check::Export, &name, &no_manifest(store, export, &[]).await)),
-        // Several exports lie there.
+        // It has several exports.
         Err(error) if error.kind() == ErrorKind::Configuration => {
             return found(listed(), failed(Check::Export, &name, &error));
         }
@@ -168,7 +168,7 @@ async fn contents(export: &Export, store: &Store, wanted: &Months, max_age: &Max
     }
 }
 
-/// What the deliveries of the newest month say.
+/// Checks the deliveries of the newest month.
 fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: &MaxAge) -> Finding {
     let mut candidates = discovered.candidates.iter();
     let usable =
@@ -203,13 +203,16 @@ fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: 
             let found = format!("`{export}`: {setting} leaves out all deliveries of its newest month");
             Finding::warning(Check::Export, object, &found, &hint::names_nothing_else(setting))
         }
-        None => {
-            Finding::failed(Check::Export, object, "its newest manifest went away meanwhile", Some(hint::CHECK_AGAIN))
-        }
+        None => Finding::failed(
+            Check::Export,
+            object,
+            "its newest manifest was removed during the check",
+            Some(hint::CHECK_AGAIN),
+        ),
     }
 }
 
-/// The place of the export, as the settings name it.
+/// The bucket or folder of the export, as in the settings.
 fn source(export: &Export) -> String {
     let bucket = bucket(export);
     match (&export.source, export.prefix.as_str()) {
@@ -218,7 +221,7 @@ fn source(export: &Export) -> String {
     }
 }
 
-/// The export, as the settings name it.
+/// The export, as the settings call it.
 fn name(export: &Export) -> String {
     let (provider, label) = (export.provider.as_str(), export.label.as_deref().or(export.name.as_deref()));
     label.map_or_else(|| provider.to_owned(), |label| format!("{provider} {label}"))
@@ -234,7 +237,7 @@ mod tests {
     use crate::flow::export::{ExportOptions, Source};
 
     #[test]
-    fn a_manifest_that_went_away_asks_for_another_check() {
+    fn the_hint_for_a_manifest_removed_during_the_check_is_to_check_again() {
         let nothing = Discovered {
             export_name: None,
             kind: None,

@@ -26,7 +26,7 @@ pub struct Run {
     pub dry_run: bool,
 }
 
-/// Where an export lies.
+/// The bucket or folder of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A Google Cloud Storage bucket.
@@ -56,16 +56,16 @@ impl CurVersion {
     }
 }
 
-/// What the settings say of an export beside its place and its table.
+/// The settings of an export, except its bucket and its table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
     /// Which of AWS's Cost and Usage Reports it must be.
     pub cur_version: Option<CurVersion>,
-    /// Azure: the scopes that count, as paths such as `/subscriptions/1`; all where it is empty.
+    /// Azure: the scopes that count, as paths such as `/subscriptions/1`; empty: all scopes.
     pub scopes: Vec<String>,
-    /// Azure: runs that are united with the newest run of their scope, for the days that it lacks.
+    /// Azure: runs that add the days that the newest run of their scope lacks.
     pub keep_runs: Vec<String>,
-    /// Deliveries that do not count.
+    /// Deliveries to leave out.
     pub leave_out: LeaveOut,
     /// Texts that mean "no value" in columns of amounts and dates.
     pub null_values: Vec<String>,
@@ -85,15 +85,15 @@ pub struct Export {
     pub provider: Provider,
     /// The formats in which its deliveries are found.
     pub formats: Vec<Arc<dyn Format>>,
-    /// What of it counts, and how it is read.
+    /// Its settings.
     pub options: ExportOptions,
-    /// What `AWS_EXPORTS` calls it, where that is set.
+    /// Its name in `AWS_EXPORTS`, if that is set.
     pub label: Option<String>,
-    /// The provider's name of it, where one is configured.
+    /// The provider's name of it, if it is configured.
     pub name: Option<String>,
     /// The bucket or folder.
     pub source: Source,
-    /// Below it; without a `/` at either end.
+    /// The prefix in it, without a `/` at either end.
     pub prefix: String,
     /// BigQuery dataset, or DuckDB schema.
     pub dataset: String,
@@ -102,7 +102,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// The step of the staged pipeline that writes its deliveries; `None` where the provider does.
+    /// The step of the staged pipeline that writes its deliveries; `None` if the provider writes them.
     pub fn written_by(&self) -> Option<&'static str> {
         self.formats.iter().find_map(|format| format.written_by())
     }
@@ -118,12 +118,12 @@ impl Export {
         }
     }
 
-    /// The variable that names it.
+    /// The variable with its name.
     pub fn name_variable(&self) -> String {
         self.variable("EXPORT_NAME")
     }
 
-    /// Its variable that ends so.
+    /// Its variable with this suffix.
     pub fn variable(&self, suffix: &str) -> String {
         self.provider.variable(self.label.as_deref(), suffix)
     }
@@ -133,7 +133,7 @@ impl Export {
         self.options.leave_out.hint(hint, self.provider, manifest_uri, execution_id)
     }
 
-    /// The export's table, once it is known what stands there.
+    /// The export's table.
     pub fn target(&self, export_name: &str, key_columns: KeyColumns) -> Target {
         Target {
             pipeline: self.provider.as_str(),
@@ -144,7 +144,7 @@ impl Export {
         }
     }
 
-    /// What means "no value" in its files.
+    /// The texts that mean "no value" in its files.
     pub fn no_value(&self) -> NoValue {
         let setting = match self.written_by() {
             Some(_) => format!("{}.null_values", self.provider.as_str()),
@@ -159,7 +159,7 @@ impl Export {
     }
 }
 
-/// The months from `START_DATE` to `END_DATE`, both included; open where one is missing.
+/// The months from `START_DATE` to `END_DATE`, both included; open if one is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Months {
     /// The first.

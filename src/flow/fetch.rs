@@ -1,4 +1,4 @@
-//! A delivery's files where the warehouse can read them.
+//! A delivery's files, where the warehouse can read them.
 
 use finops_core::{hint, model::delivery::Delivery};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,10 +9,10 @@ use crate::{
     storage::{Object, Store},
 };
 
-/// Downloads under way at once.
+/// Downloads at the same time.
 const CONCURRENT: usize = 8;
 
-/// Files of a delivery, in place or downloaded; downloads are removed when this goes.
+/// Files of a delivery, in place or downloaded. When this is dropped, downloads are removed.
 #[derive(Debug)]
 pub struct LocalFiles {
     files: Vec<String>,
@@ -20,19 +20,19 @@ pub struct LocalFiles {
 }
 
 impl LocalFiles {
-    /// The delivery's files: as they lie where the warehouse reads buckets or they are local, else downloaded.
+    /// The delivery's files: in place if they are local or the warehouse reads buckets, else downloaded.
     ///
     /// # Errors
-    /// What the store says, or that there is no room for the files.
+    /// Those of the store; `Storage` if a file cannot be written.
     pub async fn new(store: &Store, delivery: &Delivery, reads_buckets: bool) -> Result<Self> {
         if reads_buckets || store.is_local() {
             let files = delivery.files.iter().map(|file| store.uri(&file.key));
-            // DuckDB takes a path that begins with `~` for one in the home folder.
+            // To DuckDB, a path that begins with `~` is in the home folder.
             let literal = |path: String| if path.starts_with('~') { format!("./{path}") } else { path };
             return Ok(Self { files: files.map(literal).collect(), _folder: None });
         }
         let folder = tempfile::tempdir().map_err(|error| {
-            Error::new(ErrorKind::Storage, "cannot make a folder for downloads").hint(hint::SET_TMPDIR).cause(error)
+            Error::new(ErrorKind::Storage, "cannot create a folder for downloads").hint(hint::SET_TMPDIR).cause(error)
         })?;
         let path = folder.path();
         let files = stream::iter(delivery.files.iter().enumerate())

@@ -39,17 +39,17 @@ use crate::{
     warehouse::{Found, Target, Warehouse, loaded_months},
 };
 
-/// How often a month that other runs keep replacing is looked at again.
+/// How often a month is planned, if other runs keep replacing it.
 const ROUNDS: usize = 3;
 
-/// What happens during a run, for whoever shows it.
+/// What happens during a run, to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many months will be replaced.
+    /// This many months will be replaced.
     Planned(usize),
     /// A month is being replaced.
     Started(BillingPeriod),
-    /// A month is done, well or badly.
+    /// A month ended, replaced or failed.
     Ended(BillingPeriod),
 }
 
@@ -66,7 +66,7 @@ pub async fn run_export<W: Warehouse>(
     let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
-        // Boxed: all that it awaits in one type is too deep for the compiler.
+        // Boxed: the type of all its futures is too deep for the compiler.
         let round = Box::pin(round(export, store, warehouse, run, wanted.as_ref(), &mut report, progress));
         let superseded = match round.instrument(span.clone()).await {
             Ok(superseded) => superseded,
@@ -91,7 +91,7 @@ pub async fn run_export<W: Warehouse>(
     report
 }
 
-/// Once through the flow, for all months or those `wanted`; gives the months that another run replaced meanwhile.
+/// Once through the flow, for all months or those `wanted`. Returns the months that another run replaced at the same time.
 async fn round<W: Warehouse>(
     export: &Export,
     store: &Store,
@@ -103,11 +103,11 @@ async fn round<W: Warehouse>(
 ) -> Result<BTreeSet<BillingPeriod>> {
     let is_wanted = |period: &BillingPeriod| wanted.is_none_or(|wanted| wanted.contains(period));
 
-    // State first, alone: whatever it names was listed before our own listing begins.
+    // State first, alone: every delivery in it was listed before this run lists.
     let name = export.table_name();
     let loaded = warehouse.loaded(&name).await?;
 
-    // Discover what was delivered, beside a look at the table.
+    // Discover what was delivered. Inspect the table at the same time.
     let (discovered, found) =
         try_join(discover(store, export, &run.months, &loaded), warehouse.inspect(&name, &loaded)).await?;
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } = discovered;
@@ -117,13 +117,13 @@ async fn round<W: Warehouse>(
         let none_wanted = !months.is_empty() && !months.iter().any(|month| run.months.contain(*month));
         // Nothing at all is older than any limit.
         if none_wanted && run.max_age.exceeded(Timestamp::UNIX_EPOCH, run.rules.now).is_none() {
-            info!("no manifest, and START_DATE and END_DATE leave none of the loaded months: nothing to do");
+            info!("there is no manifest, and no loaded month is from START_DATE to END_DATE: nothing to do");
             return Ok(BTreeSet::new());
         }
         return Err(no_manifest(store, export, &months).await);
     };
     report.export.clone_from(&export_name);
-    // Where finops put a delivery, its files' times are finops's own: the step that fetched it says how old it is.
+    // Of a staged delivery, the times of files are finops's own. The step that fetched it reports its age.
     report.newest_delivery_at = newest_at.filter(|_| export.written_by().is_none());
     if export.name.is_none() {
         Span::current().record("export", &export_name);
@@ -133,7 +133,7 @@ async fn round<W: Warehouse>(
     let kind = keep_one_kind(&mut candidates, &months, of_columns);
     let target = export.target(&export_name, kinds::columns(kind.unwrap_or(ExportKind::Cur)).key);
     let table_name = warehouse.table_name(&name);
-    // Where no manifest can be used, nothing is loaded, and it does not matter what the table is.
+    // Without a usable manifest nothing is loaded, so the table does not matter.
     let found = found.filter(|_| kind.is_some());
     if let (Some(found), Some(kind)) = (&found, kind) {
         check_for(Some(&Delivered { export_name: export_name.clone(), kind }), export, &table_name, found)?;
@@ -144,11 +144,11 @@ async fn round<W: Warehouse>(
     let mut planned = plan(candidates, &months, &export.selection(), &run.rules);
     planned.retain(|month| is_wanted(&month.billing_period));
 
-    // Schema: what the files of the months to load hold, and what the table gets for it.
+    // Schema: the columns of the files, and how the table changes.
     let (mut reports, mut ready) = read_columns(store, export, planned).await;
     let unreadable = unreadable.iter().filter(|(period, _)| is_wanted(period));
     reports.extend(unreadable.map(|(period, error)| (*period, report::unreadable(*period, error))));
-    // Of a month whose manifest went away since the round before, that round's entry stays.
+    // The entry of the round before remains for a month whose manifest was removed since.
     report.months.retain(|month| !reports.contains_key(&month.billing_period));
     let existing = found.as_ref().map(Found::columns);
     let existing = existing.as_deref();
@@ -159,9 +159,9 @@ async fn round<W: Warehouse>(
     let (columns, changes) = table_schema(&ready, existing, &target);
     let of = |change: &SchemaChange| (change.column.clone(), change.change);
     let reported: HashSet<_> = report.schema.iter().map(of).collect();
-    let news: Vec<_> =
+    let more: Vec<_> =
         changes.iter().chain(&refusals).filter(|change| !reported.contains(&of(change))).cloned().collect();
-    report.schema.extend(news);
+    report.schema.extend(more);
     if run.dry_run {
         report.months.extend(reports.into_values().map(report::as_plan));
         return Ok(BTreeSet::new());
@@ -185,7 +185,7 @@ async fn round<W: Warehouse>(
         }
     };
     progress(Progress::Planned(ready.len()));
-    // What months have of days beside them counts in the months that follow in this run.
+    // A month of usage can have days of the months beside it. They count for the months that follow in this run.
     let loaded_now = Mutex::new(BTreeMap::new());
     let (target, table, columns, months, loaded_now) = (&target, &table, &columns, &months, &loaded_now);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
@@ -195,7 +195,7 @@ async fn round<W: Warehouse>(
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
             let replaced = replace(export, store, warehouse, target, table, run, &month, columns, months, loaded_now);
-            // A fault of ours, or of a library, costs its own month only.
+            // A panic costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
             let replaced = replaced.unwrap_or_else(|_| Err(ended_early(period)));
@@ -229,11 +229,11 @@ async fn round<W: Warehouse>(
 }
 
 fn ended_early(period: BillingPeriod) -> Error {
-    Error::new(ErrorKind::Warehouse, format!("loading {period} ended early, by a fault of finops"))
+    Error::new(ErrorKind::Warehouse, format!("loading {period} ended early, because of an error in finops"))
         .hint(hint::REPORT_LINES)
 }
 
-#[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
+#[allow(clippy::too_many_arguments, reason = "all that a month needs, in one call")]
 async fn replace<W: Warehouse>(
     export: &Export,
     store: &Store,

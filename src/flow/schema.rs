@@ -1,4 +1,4 @@
-//! The schema step: what the files of the months to load hold, and what the table gets for it.
+//! The schema step: the columns of the files of the months to load, and how the table changes.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,7 +26,7 @@ use crate::{
     warehouse::{Found, Target},
 };
 
-/// A month to load, with what its files hold.
+/// A month to load, with the columns of its files.
 pub struct MonthToLoad {
     /// What to load.
     pub delivery: Delivery,
@@ -34,8 +34,8 @@ pub struct MonthToLoad {
     pub batches: Vec<BatchColumns>,
 }
 
-/// Reports of all planned months, and the ones to load with their columns. A month whose files cannot be read is
-/// reported as failed, one whose files hold no rows as skipped: it must not replace what stands.
+/// Reports of all planned months, and the months to load with their columns. A month whose files cannot be read is reported
+/// as failed. A month whose files have no rows is reported as skipped: it must not replace a loaded one.
 pub async fn read_columns(
     store: &Store,
     export: &Export,
@@ -88,7 +88,7 @@ fn warn_of_empty(billing_period: BillingPeriod, execution_id: Option<&str>) {
     warn!(%billing_period, execution_id, "empty delivery");
 }
 
-/// What the table's columns are once it is prepared for the months, and what changes for it.
+/// The table's columns after it is prepared for the months, and the changes that this needs.
 pub fn table_schema(
     ready: &BTreeMap<BillingPeriod, MonthToLoad>,
     existing: Option<&[Column]>,
@@ -108,7 +108,7 @@ pub fn table_schema(
     (columns, changes)
 }
 
-/// Takes out the months that have a column which the table cannot take; gives what refuses them, for the report.
+/// Removes the months with a column that does not fit the table. Returns the refused changes, for the report.
 pub fn refuse_columns(
     ready: BTreeMap<BillingPeriod, MonthToLoad>,
     existing: Option<&[Column]>,
@@ -121,7 +121,11 @@ pub fn refuse_columns(
         match (schema::refused(&changes, period), reports.get_mut(&period)) {
             (Some(change), Some(report)) => {
                 let message = format!("column {} of {period} cannot be loaded: {}", change.column, change.reason);
-                not_loaded(report, MonthStatus::Refused, &Error::new(ErrorKind::Schema, message).hint(way_out(change)));
+                not_loaded(
+                    report,
+                    MonthStatus::Refused,
+                    &Error::new(ErrorKind::Schema, message).hint(hint_for(change)),
+                );
             }
             _ => drop(accepted.insert(period, month)),
         }
@@ -130,7 +134,7 @@ pub fn refuse_columns(
     (accepted, refusals.collect())
 }
 
-/// Takes out the months whose files lack a column of the table that takes no NULL.
+/// Removes the months whose files lack a required column of the table.
 pub fn refuse_required(
     ready: BTreeMap<BillingPeriod, MonthToLoad>,
     found: Option<&Found>,
@@ -158,14 +162,14 @@ pub fn refuse_required(
             continue;
         };
         let message = format!("column {column} of the table {table} takes no NULL, and the files of {period} lack it");
-        let way_out = hint::take_null(table, column);
-        not_loaded(report, MonthStatus::Refused, &Error::new(ErrorKind::Schema, message).hint(way_out));
+        let hint = hint::take_null(table, column);
+        not_loaded(report, MonthStatus::Refused, &Error::new(ErrorKind::Schema, message).hint(hint));
     }
     accepted
 }
 
-/// What helps against a column that is refused.
-fn way_out(change: &SchemaChange) -> &'static str {
+/// The hint for a refused column.
+fn hint_for(change: &SchemaChange) -> &'static str {
     if change.from.as_ref() == Some(&FileType::Other.to_string()) {
         hint::WITHOUT_COLUMN
     } else if known_type(&change.column) == Some(change.to) {
@@ -182,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_column_has_the_way_out_that_helps() {
+    fn a_refused_column_has_the_hint_for_its_cause() {
         let change = |column: &str, from: FileType, to| SchemaChange {
             column: column.to_owned(),
             change: ChangeKind::Refuse,
@@ -197,7 +201,7 @@ mod tests {
             ("a", FileType::Date, ColumnType::Foreign, hint::DROP_COLUMN_OR_ANOTHER_TABLE),
             ("a", FileType::Date, ColumnType::Decimal, hint::ANOTHER_TABLE),
         ] {
-            assert_eq!(way_out(&change(column, from, to)), hint, "{column} {to}");
+            assert_eq!(hint_for(&change(column, from, to)), hint, "{column} {to}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What fails a run although nothing is wrong with any month: there are no deliveries, or no new ones.
+//! Failures of a whole run: there are no deliveries, or no new ones.
 
 use finops_core::{
     BillingPeriod,
@@ -18,10 +18,10 @@ use crate::{
     storage::Store,
 };
 
-/// How many names an error shows.
+/// The number of names in an error.
 const SHOWN: usize = 10;
 
-/// Refuses a newest delivery that is older than the setting allows.
+/// Fails if the newest delivery is older than the setting allows.
 ///
 /// # Errors
 /// `Stale` for such a delivery.
@@ -32,8 +32,8 @@ pub fn check_age(newest: Option<Timestamp>, max_age: &MaxAge, now: Timestamp) ->
     Err(Error::new(ErrorKind::Stale, message).hint(hint::EXPORT_SILENT))
 }
 
-/// The error for a place without any manifest, from which `months` are loaded: a name or a prefix may be misspelt, or a
-/// mirror was emptied. It names the exports or folders that are there.
+/// The error for an export without any manifest: a name or a prefix is misspelt, or the mirror is empty. `months` are loaded
+/// from it. The error names the exports or folders that exist.
 pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod]) -> Error {
     let of_export = export.name.as_ref().map(|name| format!(" of export `{name}`")).unwrap_or_default();
     let loaded = match months {
@@ -46,7 +46,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         message = format!("{message}; there are data files without one, such as {file}");
         return Error::new(ErrorKind::NotFound, message).hint(hint::FILE_PARTITIONING);
     }
-    // Where these cannot be listed, the error is still that there is no manifest.
+    // If these cannot be listed, the error is still the missing manifest.
     let mut found_hint = None;
     if let Ok(Some((there, hint))) = what_is_there(store, export).await {
         message = format!("{message}; {there}");
@@ -71,7 +71,7 @@ async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option
     Ok(file.map(|key| excerpt(&store.uri(&key))))
 }
 
-/// The exports below the prefix. Where there are none: the folders in it, or in the nearest folder above that has any.
+/// The exports below the prefix. If there are none: the folders in it, or in the nearest folder above with folders.
 async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String, Option<&'static str>)>> {
     let manifests = all_manifests(store, export, None).await?;
     let exports = exports_of(&manifests);
@@ -100,9 +100,8 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
     }
 }
 
-/// Folders one deeper than the prefix that hold manifests of the export; or a folder `data` of one of AWS's data exports
-/// without its `metadata`, as where a replication copies what queries read and no more. Of many folders the first are
-/// looked into.
+/// Folders directly below the prefix with manifests of the export; or the folder `data` of a data export of AWS without its
+/// `metadata`, because a replication copies only what queries read. Only the first of many folders are listed.
 async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Option<(String, &'static str)>> {
     let prefix = &export.prefix;
     let below = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
@@ -116,7 +115,7 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
         }
     }
     if !deeper.is_empty() {
-        return Ok(Some((format!("manifests lie a folder deeper, in {}", some_of(deeper)), hint::CHOOSE_FOLDER)));
+        return Ok(Some((format!("the manifests are one folder deeper, in {}", some_of(deeper)), hint::CHOOSE_FOLDER)));
     }
     let is_named = |name: &&String| export.name.as_ref().is_none_or(|wanted| wanted == *name);
     let of_export = names.iter().filter(is_named).map(|name| below(name)).chain([prefix.clone()]);
@@ -134,6 +133,6 @@ async fn deeper_or_without_metadata(store: &Store, export: &Export) -> Result<Op
 fn some_of(names: Vec<String>) -> String {
     let more = names.len().saturating_sub(SHOWN);
     let shown = names.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
-    // Of folders, not all are listed.
+    // Not all folders are listed.
     if more == 0 { shown } else { format!("{shown} and more") }
 }

@@ -1,4 +1,4 @@
-//! How far a run is, on a terminal.
+//! The progress of a run, on a terminal.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{flow::run::Progress, staging::Transfer, warehouse::bigquery::Uploade
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    /// A bar that is drawn if `visible`.
+    /// A bar, drawn if `visible`.
     pub fn new(visible: bool) -> Self {
         let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = indicatif::ProgressBar::with_draw_target(None, target);
@@ -25,7 +25,7 @@ impl ProgressBar {
         match progress {
             Progress::Planned(months) => {
                 self.0.set_length(*months as u64);
-                // The template is ours: a mistake in it leaves the plain style.
+                // A wrong template leaves the plain style.
                 if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} months  {elapsed}  {msg}") {
                     self.0.set_style(style);
                 }
@@ -35,7 +35,7 @@ impl ProgressBar {
         }
     }
 
-    /// Shows how much was fetched.
+    /// Shows how many bytes were fetched.
     pub fn show_bytes(&self, transfer: Transfer) {
         match transfer {
             Transfer::Planned(bytes) => {
@@ -56,7 +56,7 @@ impl ProgressBar {
         self.0.set_message(format!("{} of {} sent", HumanBytes(bytes), HumanBytes(of)));
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.0.finish_and_clear();
     }

@@ -57,7 +57,7 @@ fn results_of(pipeline: &PipelineReport) -> impl Iterator<Item = &MonthResult> {
     pipeline.months.iter().filter_map(|month| month.result.as_ref())
 }
 
-/// Logs in one line how a run ended, where logs are read by programs. It took so many `seconds`.
+/// Logs in one line how a run ended, if the log is structured.
 pub fn end_of_run(report: &Report, seconds: u64) {
     if !telemetry::is_structured() {
         return;
@@ -65,7 +65,7 @@ pub fn end_of_run(report: &Report, seconds: u64) {
     let months = || report.pipelines.iter().flat_map(|pipeline| &pipeline.months);
     let count = |status| months().filter(|month| month.status() == Some(status)).count() as u64;
     let loaded = count(MonthStatus::Loaded);
-    // StagedSettings pass the same rows on, and each tells of them: they are summed up as those of the last step that moved any.
+    // Each step of the staged pipeline reports the same rows. The sum is over the last step that moved any.
     let moved = |pipeline: &&PipelineReport| results_of(pipeline).any(|result| result.rows > 0);
     let last = report.pipelines.iter().filter(|pipeline| pipeline.step.is_some()).rfind(moved);
     let summed = || report.pipelines.iter().filter(|pipeline| last.is_none_or(|last| last.step == pipeline.step));

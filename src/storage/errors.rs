@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_may_not_be_written_says_so() {
+    fn an_error_of_permission_has_its_own_hint() {
         let error = unwritable(Path::new("a"), io::ErrorKind::PermissionDenied.into());
         assert_eq!((error.kind(), error.next_step()), (ErrorKind::Permission, Some(hint::MAY_NOT_WRITE)));
     }

@@ -1,7 +1,7 @@
 //! A Google Cloud Storage bucket.
 //!
-//! Listing goes through the JSON API: the official client lists over gRPC only, which no local server speaks, and the
-//! JSON API has the server-side glob. Reading goes through the official client, which has its own retries.
+//! Listing uses the JSON API: the official client lists over gRPC only, which no local server has, and the JSON API has the
+//! server-side glob. Reading uses the official client, which has its own retries.
 
 mod probe;
 
@@ -34,9 +34,9 @@ use crate::{
 const ENDPOINT: &str = "https://storage.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/devstorage.read_only";
 
-/// Google's own largest page; local servers do not page at all unless told to.
+/// Google's largest page; local servers return all objects unless a request limits them.
 const PAGE: &str = "1000";
-/// A page of such objects has a few megabytes at most: names have 1 KiB.
+/// A page of 1000 objects has a few megabytes at most: a name has up to 1 KiB.
 const LONGEST_ANSWER: usize = 64 << 20;
 
 /// A bucket.
@@ -73,7 +73,7 @@ impl Gcs {
     /// The bucket, at Google with application default credentials, or at the emulator `host` (a URL) without any.
     ///
     /// # Errors
-    /// `Credentials` where none can be found.
+    /// `Credentials` if there are none.
     pub async fn connect(bucket: &str, host: Option<&str>) -> Result<Self> {
         let http = http::client()?;
         let credentials = match host {
@@ -86,7 +86,7 @@ impl Gcs {
             .with_endpoint(&endpoint)
             .with_credentials(credentials.clone())
             .with_retry_policy(RetryableErrors.with_attempt_limit(5).with_time_limit(http::DEADLINE))
-            // Seen on 1.21: it resumes by recursion, without end where no byte comes. `read.rs` goes on from where it ended.
+            // Seen on 1.21: it resumes by recursion, without end if no byte arrives. `read.rs` continues from the last byte.
             .with_read_resume_policy(NeverResume)
             .build()
             .await
@@ -109,7 +109,7 @@ impl Gcs {
             let page = (|| self.page(&prefix, &glob, token.as_deref()))
                 .retry(http::backoff())
                 .when(Refusal::is_transient)
-                .notify(|refusal, delay| tracing::info!(failure = %refusal.error, ?delay, "listing is asked for again"))
+                .notify(|refusal, delay| tracing::info!(failure = %refusal.error, ?delay, "repeating a list request"))
                 .await
                 .map_err(|refusal| refusal.error)?;
             for item in page.items {
@@ -125,7 +125,7 @@ impl Gcs {
             }
             match page.next_page_token {
                 Some(next) if token.as_ref() == Some(&next) => {
-                    let what = format!("the listing of {} comes back to the same page", self.uri(&prefix));
+                    let what = format!("the listing of {} repeats the same page", self.uri(&prefix));
                     return Err(Error::new(ErrorKind::Storage, what).hint(hint::SERVER_MAY_BE_AT_FAULT));
                 }
                 Some(next) => token = Some(next),
@@ -149,7 +149,7 @@ impl Gcs {
         self.get("/o", &query, &format!("list {}", self.uri(prefix)), prefix).await
     }
 
-    /// The answer to one GET of what is `below` the bucket in the JSON API; errors are about `key`.
+    /// The answer to a GET request for `below` the bucket in the JSON API; errors are about `key`.
     async fn get<T: DeserializeOwned>(
         &self,
         below: &str,
@@ -170,33 +170,33 @@ impl Gcs {
         let mut response = response.map_err(|error| failed("no answer", error.without_url().into()))?;
         let status = response.status();
         let mut body = Vec::new();
-        let no_whole = |error: reqwest::Error| failed("no whole answer", error.without_url().into());
-        while let Some(chunk) = response.chunk().await.map_err(no_whole)? {
+        let cut_off = |error: reqwest::Error| failed("the answer was cut off", error.without_url().into());
+        while let Some(chunk) = response.chunk().await.map_err(cut_off)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
-                let what = format!("more than {LONGEST_ANSWER} bytes came");
-                return Err(failed("an answer that is not the service's", what.into()));
+                let what = format!("it has more than {LONGEST_ANSWER} bytes");
+                return Err(failed("the answer is not one of the service", what.into()));
             }
         }
         if !status.is_success() {
             let error = self.refused(status.as_u16(), key, &said(&body));
             return Err(Refusal { error, status: Some(status.as_u16()) });
         }
-        serde_json::from_slice(&body).map_err(|error| failed("an answer of another form", error.into()))
+        serde_json::from_slice(&body).map_err(|error| failed("the answer has another form", error.into()))
     }
 
-    /// The headers by which Google knows who asks.
+    /// The headers with the credentials.
     async fn headers(&self) -> Result<HeaderMap> {
         match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
-            // google-cloud-auth has tried again already.
+            // google-cloud-auth has repeated the request already.
             Err(error) => Err(no_credentials(&error)),
         }
     }
 
-    /// Asks for a range of that generation of the object, which is not there any more once the object is replaced. Where the
-    /// bucket keeps old versions it still is, and is what was listed.
+    /// Requests a range of the generation that was listed. After the object was replaced, that generation exists only if the
+    /// bucket keeps old versions; then it is still what was listed.
     pub(super) async fn open(&self, object: &Object, range: Range<u64>) -> Result<Body<'_>, Failure> {
         let uri = self.uri(&object.key);
         let mut request = self.storage.read_object(format!("projects/_/buckets/{}", self.bucket), &object.key);
@@ -204,7 +204,7 @@ impl Gcs {
         if let Some(generation) = generation {
             request = request.set_generation(generation);
         }
-        // An object that is read whole is compared with its checksum by the client.
+        // The client compares an object that it reads as a whole with its checksum.
         if range != (0..object.bytes) {
             request = request.set_read_range(ReadRange::segment(range.start, range.end - range.start));
         }
@@ -245,7 +245,7 @@ impl Gcs {
                 .hint(hint::grant_viewer(&self.bucket)),
             404 => Error::new(ErrorKind::NotFound, format!("there is no {object}: {said}"))
                 .hint(hint::check_bucket(&self.bucket)),
-            _ => Error::new(ErrorKind::Storage, format!("{object} was answered with status {status}: {said}"))
+            _ => Error::new(ErrorKind::Storage, format!("{object} returned status {status}: {said}"))
                 .hint(hint::RUN_AGAIN_LATER),
         }
     }
@@ -253,21 +253,21 @@ impl Gcs {
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// A GET that gave nothing.
+/// A failed GET request.
 struct Refusal {
     error: Error,
-    /// The HTTP status, if there was a whole answer.
+    /// The HTTP status, if the answer was complete.
     status: Option<u16>,
 }
 
 impl Refusal {
-    /// Whether trying again may help.
+    /// Whether repeating the request may help.
     fn is_transient(&self) -> bool {
         self.status.is_none_or(|status| status >= 500 || matches!(status, 408 | 429))
     }
 }
 
-/// The message in an error's body, or its beginning.
+/// The message in the body of an error, or else the first characters of the body.
 fn said(body: &[u8]) -> String {
     let message = serde_json::from_slice::<serde_json::Value>(body)
         .ok()

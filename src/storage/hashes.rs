@@ -1,4 +1,4 @@
-//! Checksums of a file on this machine, and whether they are those that a listing gave.
+//! Size, time and checksums of a file on this machine, compared with those of a listing.
 
 use std::{
     fs::{File, Metadata},
@@ -13,7 +13,7 @@ use md5::{Digest, Md5};
 use super::errors::unreadable;
 use crate::error::{Error, ErrorKind, Result};
 
-/// What an object's listed checksum is.
+/// The kind of an object's listed checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ChecksumKind {
     /// A CRC32C of the bytes, in base64.
@@ -21,11 +21,11 @@ pub(super) enum ChecksumKind {
     /// The MD5 of the bytes, in hexadecimal digits.
     #[cfg(feature = "s3")]
     Md5,
-    /// Nothing that can be computed from the bytes.
+    /// It cannot be computed from the bytes.
     Opaque,
 }
 
-/// What the bytes of a file give.
+/// Checksums of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
     /// Its size, time and CRC32C.
@@ -34,18 +34,19 @@ pub struct Hashes {
     pub md5: String,
 }
 
-/// Reads the file once for all checksums, on a thread of its own: it takes as long as reading a download does. `None` where
-/// it is not there.
+/// Reads the file once for all checksums, on another thread because a large file takes long. `None` if there is no file.
 ///
 /// # Errors
-/// What reading says, naming the file.
+/// Those of reading, with the name of the file.
 pub async fn hashes(path: PathBuf) -> Result<Option<Hashes>> {
     let hashed = tokio::task::spawn_blocking(move || match hash(&path) {
         Ok(hashes) => Ok(Some(hashes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(&path, error)),
     });
-    hashed.await.map_err(|error| Error::new(ErrorKind::Storage, "a hashing thread ended early").cause(error))?
+    hashed.await.map_err(|error| {
+        Error::new(ErrorKind::Storage, "the thread that computes checksums ended early").cause(error)
+    })?
 }
 
 fn hash(path: &Path) -> io::Result<Hashes> {
@@ -62,19 +63,19 @@ fn hash(path: &Path) -> io::Result<Hashes> {
     }
     let digest: [u8; 16] = md5.finalize().into();
     let written = Written { bytes: metadata.len(), updated: updated(&metadata), checksum: crc32c_text(crc) };
-    // Big-endian, so that the first byte comes first.
+    // Big-endian: the first byte first.
     Ok(Hashes { written, md5: format!("{:032x}", u128::from_be_bytes(digest)) })
 }
 
 impl Hashes {
-    /// Whether this is the listed object, as far as its checksum tells.
+    /// Whether size and checksum are those of the listed object.
     pub(super) fn are(&self, kind: ChecksumKind, bytes: u64, checksum: &str) -> bool {
         self.written.bytes == bytes
             && match kind {
                 ChecksumKind::Crc32c => self.written.checksum == checksum,
                 #[cfg(feature = "s3")]
                 ChecksumKind::Md5 => self.md5 == checksum,
-                // The read was conditional on it.
+                // The read was conditional on the checksum.
                 ChecksumKind::Opaque => true,
             }
     }
@@ -86,7 +87,7 @@ pub fn crc32c_text(sum: u32) -> String {
     BASE64_STANDARD.encode(sum.to_be_bytes())
 }
 
-/// When a file was written last, as far as its file system knows.
+/// When a file was last written; the epoch if its file system does not record it.
 pub fn updated(metadata: &Metadata) -> Timestamp {
     let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
     updated.unwrap_or(Timestamp::UNIX_EPOCH)
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_that_cannot_be_read_is_said_to_be_unreadable() {
+    async fn the_error_names_a_file_that_cannot_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let error = hashes(folder.path().to_owned()).await.unwrap_err();
         let expected = format!("cannot read {}", folder.path().display());

@@ -1,13 +1,13 @@
-//! One limit for all requests of a store: what runs at once above it does not multiply.
+//! One limit for all requests of a store. Callers that run at the same time share it.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Requests of one store that are under way at once: listings, and reads until their last byte.
+/// Requests of one store at the same time: listings, and reads until their last byte.
 pub const REQUESTS: usize = 32;
 
-/// A store's requests. Nobody who has a permit waits for another one.
+/// A store's requests. A caller with a permit must not wait for another permit.
 #[derive(Clone, Debug)]
 pub(super) struct Limit(Arc<Semaphore>);
 
@@ -16,7 +16,7 @@ impl Limit {
         Self(Arc::new(Semaphore::new(REQUESTS)))
     }
 
-    /// Waits until one request more may begin; it ends when what is given is dropped.
+    /// Waits until one more request may begin. The request ends when the permit is dropped.
     pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
         Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed")
     }

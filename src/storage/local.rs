@@ -91,7 +91,7 @@ impl Local {
         self.as_listed(object, read).await
     }
 
-    /// Goes by the time of the last change to a file's inode as well: a mirror may set the other one back.
+    /// Compares the time of the inode's last change as well: a mirror may set the time of the last write back.
     pub(super) async fn unchanged_since(&self, keys: impl Iterator<Item = &str>, time: Timestamp) -> bool {
         let paths: Vec<PathBuf> = keys.map(|key| self.path(key)).collect();
         let is_old = move |path: &PathBuf| {
@@ -110,7 +110,7 @@ impl Local {
         self.as_listed(object, copy).await
     }
 
-    /// What `read` gives of the file, if that has the size and time that were listed, before and after.
+    /// Calls `read` with the file. Its size and time must be those that were listed, before and after.
     async fn as_listed<T: Send + 'static>(
         &self,
         object: &Object,
@@ -140,7 +140,8 @@ impl Local {
             let _permit = permit;
             work()
         });
-        task.await.map_err(|error| Error::new(ErrorKind::Storage, "a reading thread ended early").cause(error))?
+        task.await
+            .map_err(|error| Error::new(ErrorKind::Storage, "the thread that reads files ended early").cause(error))?
     }
 }
 
@@ -154,7 +155,7 @@ fn each_piece(file: &mut File, path: &Path, mut piece: impl FnMut(&[u8]) -> Resu
     }
 }
 
-/// Adds the files of `folder` that `parts` leads to; only components without a wildcard narrow the walk.
+/// Adds the files of `folder` that match `parts`, one path component each. A component with a wildcard matches all names.
 fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> Result<()> {
     let [part, rest @ ..] = parts else {
         return Ok(());
@@ -165,7 +166,7 @@ fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> R
         let path = root.join(&key);
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
-            // A link to nothing, or to itself.
+            // A link to a missing file, or to itself.
             Err(error) if error.kind() == io::ErrorKind::NotFound || path.is_symlink() => continue,
             Err(error) => return Err(unreadable(&path, error)),
         };
@@ -179,7 +180,7 @@ fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> R
     Ok(())
 }
 
-/// The names in a folder; none where it is missing, is a file, or a name is not UTF-8 (no provider writes such).
+/// The UTF-8 names in a folder; none if the folder is missing or a file. Providers write no other names.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

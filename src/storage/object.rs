@@ -12,11 +12,11 @@ pub struct Object {
     pub key: String,
     /// Its size.
     pub bytes: u64,
-    /// When it was written there.
+    /// When it was last written.
     pub updated: Timestamp,
-    /// Where listing tells it: CRC32C in base64, or the ETag in S3.
+    /// CRC32C in base64, or the ETag in S3; `None` if the listing has none.
     pub checksum: Option<String>,
-    /// What every read is conditional on, where the store has it: see [`StoredFile::version`].
+    /// Every read is conditional on it, if the store has one: see [`StoredFile::version`].
     pub version: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl From<&StoredFile> for Object {
     }
 }
 
-/// Which bytes of an object to read: so many, or all of a shorter one.
+/// Which bytes of an object to read: so many, or all if it is shorter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadRange {
     /// The first.
@@ -37,7 +37,7 @@ pub enum ReadRange {
 }
 
 impl ReadRange {
-    /// Where it lies in an object of so many bytes.
+    /// The range in an object of so many bytes.
     pub(super) fn of(self, bytes: u64) -> Range<u64> {
         match self {
             Self::First(length) => 0..bytes.min(length),
@@ -46,5 +46,5 @@ impl ReadRange {
     }
 }
 
-/// Told of bytes as they come.
+/// Called with the number of bytes of each piece that arrives.
 pub type OnBytes<'a> = &'a (dyn Fn(u64) + Sync);

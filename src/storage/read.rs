@@ -1,4 +1,4 @@
-//! Reading an object's bytes over a network: an answer that hangs or breaks off is asked for again, from where it ended.
+//! Reads an object's bytes over a network. After an answer that hangs or ends early, the rest is requested again.
 
 use std::ops::Range;
 
@@ -16,17 +16,17 @@ use crate::{
 /// The bytes of one answer, in order.
 pub(super) type Body<'a> = BoxStream<'a, Result<Bytes, Failure>>;
 
-/// Why an answer gave nothing, or no more.
+/// Why an answer failed or ended early.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Asking again may help.
+    /// Repeating the request may help.
     Passing(Error),
-    /// It may not.
+    /// Repeating the request does not help.
     Lasting(Error),
 }
 
-/// Gives the bytes of `range` to `take`, in order and each once. `open` asks for what is left of it, on condition that the
-/// object is still the one that was listed. It is asked again as often as a listing is, and anew once more bytes came.
+/// Calls `take` with the bytes of `range`, in order and each once. `open` requests the rest of the range, on condition that
+/// the object did not change since it was listed. Without progress, a request is repeated as often as that of a listing.
 pub(super) async fn read<'a, F>(
     limit: &Limit,
     uri: &str,
@@ -40,19 +40,19 @@ where
     let mut from = range.start;
     let mut pauses = http::backoff().build();
     while from < range.end {
-        let began = from;
+        let start = from;
         let failure = match once(limit, uri, from..range.end, &open, &mut from, &mut take).await {
             Ok(()) => return Ok(()),
             Err(Failure::Lasting(error)) => return Err(error),
-            // Such as a checksum that does not fit: no byte is left to ask for.
+            // Such as a wrong checksum: all bytes arrived.
             Err(Failure::Passing(error)) if from == range.end => return Err(error),
             Err(Failure::Passing(error)) => error,
         };
-        if from > began {
+        if from > start {
             pauses = http::backoff().build();
         }
         let Some(pause) = pauses.next() else { return Err(failure) };
-        tracing::info!(failure = %failure, ?pause, "reading is asked for again");
+        tracing::info!(failure = %failure, ?pause, "repeating a read request");
         tokio::time::sleep(pause).await;
     }
     Ok(())
@@ -76,7 +76,7 @@ where
         let chunk = chunk?;
         *from += chunk.len() as u64;
         if *from > end {
-            let what = format!("{uri} was answered with more bytes than were asked for");
+            let what = format!("the answer for {uri} has more bytes than were requested");
             return Err(Failure::Lasting(Error::new(ErrorKind::Storage, what).hint(hint::SERVER_AT_FAULT)));
         }
         take(chunk).await.map_err(Failure::Lasting)?;
@@ -88,12 +88,12 @@ where
     Ok(())
 }
 
-/// The clients' own time limits count between attempts, or until an answer begins: a body that hangs would never end (seen on
+/// The clients' own time limits count between attempts, or until an answer begins. A body that hangs would never end (seen on
 /// google-cloud-storage 1.21).
 async fn in_time<T>(uri: &str, answer: impl Future<Output = T>) -> Result<T, Failure> {
     tokio::time::timeout(http::DEADLINE, answer).await.map_err(|_| {
         let seconds = http::DEADLINE.as_secs();
-        let error = Error::new(ErrorKind::Storage, format!("{uri} did not come within {seconds} s"));
+        let error = Error::new(ErrorKind::Storage, format!("{uri} did not arrive within {seconds} s"));
         Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
     })
 }
@@ -106,8 +106,8 @@ mod tests {
 
     use super::*;
 
-    /// Reads `0123456789` where each answer is of one of `scripts`: so many bytes come, and then it hangs (`true`) or
-    /// breaks off. Gives what came and the ranges that were asked for.
+    /// Reads `0123456789`. Each answer follows one of `scripts`: so many bytes, then it hangs (`true`) or ends early. Returns
+    /// the bytes and the requested ranges.
     async fn reads(scripts: &[(usize, bool)], range: Range<u64>) -> (Result<String>, Vec<Range<u64>>) {
         let (asked, mut got) = (Mutex::new(Vec::new()), Vec::new());
         let open = |range: Range<u64>| {
@@ -118,7 +118,7 @@ mod tests {
                 let at = |at: u64| usize::try_from(at).unwrap();
                 let mut bytes = b"0123456789"[at(range.start)..at(range.end)].to_vec();
                 bytes.truncate(script.map_or(10, |(length, _)| length));
-                let broken = Error::new(ErrorKind::Storage, "broken off");
+                let broken = Error::new(ErrorKind::Storage, "ended early");
                 let end = match script {
                     Some((_, true)) => stream::pending().boxed(),
                     Some((_, false)) => stream::once(future::ready(Err(Failure::Passing(broken)))).boxed(),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_hangs_or_breaks_off_is_asked_for_again_from_where_it_ended() {
+    async fn the_rest_of_an_answer_that_hangs_or_ends_early_is_requested_again() {
         for hangs in [true, false] {
             let (read, asked) = reads(&[(3, hangs), (2, hangs)], 1..9).await;
             assert_eq!((read.unwrap().as_str(), asked), ("12345678", vec![1..9, 4..9, 6..9]), "{hangs}");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_gives_nothing_is_given_up_and_named_and_bytes_that_came_give_it_new_attempts() {
+    async fn reading_without_progress_fails_with_a_hint_and_progress_starts_the_attempts_anew() {
         for hangs in [true, false] {
             let (read, asked) = reads(&[(0, hangs); 20], 0..10).await;
             let hint = hangs.then_some(hint::NETWORK_OR_ENDPOINT);
@@ -159,21 +159,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fails_after_the_last_byte_fails() {
+    async fn a_failure_after_the_last_byte_is_not_repeated() {
         let (read, asked) = reads(&[(10, false)], 0..10).await;
         assert!(read.is_err());
         assert_eq!(asked, vec![0..10]);
     }
 
     #[tokio::test]
-    async fn more_than_was_asked_for_is_the_servers_fault() {
+    async fn more_bytes_than_requested_are_a_fault_of_the_server() {
         let open = |_| async { Ok(stream::once(future::ready(Ok(Bytes::from_static(b"0123456789")))).boxed()) };
         let read = read(&Limit::new(), "s3://b/k", 0..4, open, async |_| Ok(())).await;
         assert_eq!(read.unwrap_err().next_step(), Some(hint::SERVER_AT_FAULT));
     }
 
     #[tokio::test]
-    async fn an_empty_range_is_not_asked_for() {
+    async fn an_empty_range_needs_no_request() {
         assert_eq!(reads(&[], 4..4).await.1, []);
     }
 }

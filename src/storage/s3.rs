@@ -1,4 +1,4 @@
-//! An S3 bucket, through AWS's own client: its credentials, endpoints and retries are those that every AWS tool has.
+//! An S3 bucket. AWS's own client: credentials, endpoints and retries are those of all AWS tools.
 
 use std::{cell::Cell, env, ops::Range};
 
@@ -45,15 +45,15 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// The bucket, with the endpoint, region and credentials that are given, or else of the AWS environment, profile or
-    /// machine.
+    /// The bucket, with the endpoint, region and credentials that are `given`. For those that are not, the AWS environment,
+    /// profile or machine counts.
     ///
     /// # Errors
-    /// `Credentials` where none can be found; `Storage` where the machine has no root certificates.
+    /// `Credentials` if there are none; `Storage` if the machine has no root certificates.
     pub async fn connect(bucket: &str, given: &S3Options) -> Result<Self> {
         // aws-smithy-http-client 1.5 panics without them, for any endpoint.
         if rustls_native_certs::load_native_certs().certs.is_empty() {
-            return Err(Error::new(ErrorKind::Storage, "no root certificates are found, which HTTPS needs")
+            return Err(Error::new(ErrorKind::Storage, "this machine has no root certificates, and HTTPS needs them")
                 .hint(hint::ROOT_CERTIFICATES));
         }
         let tls = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
@@ -80,7 +80,7 @@ impl S3 {
             provider.provide_credentials().await.map_err(|error| no_credentials(bucket, error))?;
         }
         let region = aws.region().cloned().unwrap_or(Region::from_static(DEFAULT_REGION));
-        // Other servers than AWS's have no host name for each bucket.
+        // Servers other than AWS have no host name for each bucket.
         let own_endpoint = aws.endpoint_url().is_some() || env::var_os("AWS_ENDPOINT_URL_S3").is_some();
         let config = Builder::from(&aws).region(region).force_path_style(own_endpoint);
         let config = config.retry_classifier(TooManyRequests).build();
@@ -91,8 +91,8 @@ impl S3 {
         format!("s3://{}/{key}", self.bucket)
     }
 
-    /// S3 has no glob: goes down one component of the pattern after the other, so that what lies deeper, or beside a
-    /// component without a wildcard, is never enumerated.
+    /// S3 has no glob. This lists one component of the pattern after the other, so it never lists deeper folders, or folders
+    /// beside a component without a wildcard.
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
         let mut folders = vec![inside(folder)];
         let (above, last) = pattern.rsplit_once('/').map_or((None, pattern), |(above, last)| (Some(above), last));
@@ -106,7 +106,7 @@ impl S3 {
         self.pages(folders, last).map_ok(|page| page.objects).try_concat().await
     }
 
-    /// What lies directly in each of the folders, as far as it begins like `part`.
+    /// The objects and folders directly in each of the folders that begin like `part`.
     fn pages(&self, folders: Vec<String>, part: &str) -> impl futures::Stream<Item = Result<Folder>> {
         let literal = part.split(['*', '?']).next().unwrap_or_default();
         let prefixes: Vec<String> = folders.into_iter().map(|folder| format!("{folder}{literal}")).collect();
@@ -125,7 +125,7 @@ impl S3 {
             found.folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             for object in page.contents() {
                 let (Some(key), Some(Ok(bytes))) = (object.key(), object.size().map(u64::try_from)) else {
-                    let what = format!("{} is listed with an object without name or size", self.uri(&prefix));
+                    let what = format!("the listing of {} has an object without name or size", self.uri(&prefix));
                     return Err(Error::new(ErrorKind::Storage, what));
                 };
                 let updated = object.last_modified().and_then(|time| Timestamp::from_second(time.secs()).ok());
@@ -145,7 +145,7 @@ impl S3 {
         Ok(names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
     }
 
-    /// Asks for a range of the object, if it still has its ETag; `kind` becomes what that is.
+    /// Requests a range of the object, if it still has its ETag; sets `kind` to what that ETag is.
     pub(super) async fn open(
         &self,
         object: &Object,
@@ -167,19 +167,22 @@ impl S3 {
         })?;
         let given = output.content_range();
         if is_part && !given.is_some_and(|given| given.starts_with(&format!("bytes {start}-"))) {
-            let given = given.unwrap_or("all of it");
-            let what = format!("{} was asked for bytes {start} to {end}, and gave {given}", self.uri(&object.key));
+            let given = given.unwrap_or("the whole object");
+            let what = format!(
+                "bytes {start} to {end} of {} were requested, and the answer has {given}",
+                self.uri(&object.key)
+            );
             return Err(Failure::Lasting(Error::new(ErrorKind::Storage, what).hint(hint::NEEDS_RANGES)));
         }
         kind.set(checksum_kind(&output));
         let key = object.key.clone();
         let chunks =
             stream::unfold(output.body, |mut body| async move { body.next().await.map(|chunk| (chunk, body)) });
-        let broken_off = move |error| {
-            let error = Error::new(ErrorKind::Storage, format!("reading {} broke off", self.uri(&key))).cause(error);
+        let ended_early = move |error| {
+            let error = Error::new(ErrorKind::Storage, format!("reading {} ended early", self.uri(&key))).cause(error);
             Failure::Passing(error.hint(hint::NETWORK_OR_ENDPOINT))
         };
-        Ok(chunks.map(move |chunk| chunk.map_err(&broken_off)).boxed())
+        Ok(chunks.map(move |chunk| chunk.map_err(&ended_early)).boxed())
     }
 
     /// The error for an object without the ETag that every object has.
@@ -212,10 +215,10 @@ impl S3 {
                     .hint(hint)
             }
             (_, "RequestTimeTooSkewed") => {
-                let what = format!("the clock of this machine is not that of S3, which refuses {object}: {said}");
+                let what = format!("the clock of this machine differs from that of S3, which refuses {object}: {said}");
                 Error::new(ErrorKind::Credentials, what).hint(hint::SET_CLOCK)
             }
-            // The class that a listing gives does not tell: a restored copy keeps it, and is read.
+            // The storage class in a listing is no sign: a restored copy keeps it, and can be read.
             (_, "InvalidObjectState") => {
                 Error::new(ErrorKind::Archived, format!("{object} is archived: {said}")).hint(hint::RESTORE_ARCHIVED)
             }
@@ -223,16 +226,14 @@ impl S3 {
                 Error::new(ErrorKind::Permission, format!("no permission to decrypt {object}: {said}"))
                     .hint(hint::ALLOW_DECRYPT)
             }
-            // A bucket that lets the requester pay says no more than this (seen by others: aws/aws-cli#2557).
+            // The same answer comes from a bucket whose requesters pay (aws/aws-cli#2557).
             (403, _) => Error::new(ErrorKind::Permission, format!("no permission to read {object}: {said}"))
                 .hint(hint::allow_s3(&self.bucket)),
             (404, _) => Error::new(ErrorKind::NotFound, format!("there is no {object}: {said}"))
                 .hint(hint::check_bucket(&self.bucket)),
-            (status, _) => {
-                Error::new(ErrorKind::Storage, format!("{object} was answered with status {status}: {said}"))
-                    .hint(hint::RUN_AGAIN_LATER)
-                    .cause(error)
-            }
+            (status, _) => Error::new(ErrorKind::Storage, format!("{object} returned status {status}: {said}"))
+                .hint(hint::RUN_AGAIN_LATER)
+                .cause(error),
         }
     }
 }
@@ -252,7 +253,7 @@ fn no_credentials(bucket: &str, error: impl std::error::Error + Send + Sync + 's
         .cause(error)
 }
 
-/// AWS's client sends a request again after a 503, as AWS says it, and not after the 429 of other servers (seen on 1.157).
+/// AWS's client repeats a request after the 503 of AWS, and not after the 429 of other servers (seen on 1.157).
 #[derive(Debug)]
 struct TooManyRequests;
 
@@ -269,15 +270,15 @@ impl ClassifyRetry for TooManyRequests {
     }
 }
 
-/// What lies directly in a folder.
+/// The objects and folders directly in a folder.
 #[derive(Default)]
 struct Folder {
     folders: Vec<String>,
     objects: Vec<Object>,
 }
 
-/// What the object's ETag is. AWS: the MD5 of an object that was uploaded at once and is encrypted by S3's own keys or not at
-/// all; under SSE-KMS, DSSE-KMS and SSE-C it has as many digits and is not the MD5.
+/// What the object's ETag is. AWS: the MD5 of an object that was uploaded in one piece and is encrypted with S3's own keys or
+/// not at all. Under SSE-KMS, DSSE-KMS and SSE-C it has as many digits and is not the MD5.
 fn checksum_kind(output: &GetObjectOutput) -> ChecksumKind {
     let etag = output.e_tag().map(bare).unwrap_or_default();
     let own_keys = matches!(output.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));

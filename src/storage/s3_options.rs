@@ -2,7 +2,7 @@
 
 use finops_core::model::shown::Secret;
 
-/// What is said of S3 beside the AWS environment, which counts where this is silent.
+/// Settings of S3 that finops gets itself. For those that are missing, the AWS environment counts.
 #[derive(Clone, Debug, Default)]
 pub struct S3Options {
     /// An access key.
@@ -13,6 +13,6 @@ pub struct S3Options {
     pub session_token: Option<Secret>,
     /// The bucket's region.
     pub region: Option<String>,
-    /// The URL of a server that is not AWS's.
+    /// The URL of a server other than AWS.
     pub endpoint_url: Option<String>,
 }

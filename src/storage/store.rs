@@ -32,11 +32,11 @@ pub enum Store {
 }
 
 impl Store {
-    /// At least the objects below `folder` whose path there matches `pattern`, in which `*` stands for any characters
-    /// of one path component and `?` for one. More can come: callers filter.
+    /// At least the objects below `folder` whose path there matches `pattern`: `*` means any characters of one path
+    /// component, `?` one character. The result may have more objects: callers filter.
     ///
     /// # Errors
-    /// `NotFound` where there is no such bucket or root folder; a missing folder inside gives an empty list.
+    /// `NotFound` for a missing bucket or root folder; a missing folder inside it is an empty list.
     pub async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
         match self {
             Self::Gcs(gcs) => gcs.list(folder, pattern).await,
@@ -49,17 +49,17 @@ impl Store {
     /// The same for several patterns.
     ///
     /// # Errors
-    /// As [`Self::list`]. Of several errors the first pattern's, not the quickest.
+    /// As [`Self::list`]; of several errors that of the first pattern.
     pub async fn list_all(&self, folder: &str, patterns: &[String]) -> Result<Vec<Object>> {
         let lists = patterns.iter().map(|pattern| self.list(folder, pattern));
         let listed: Result<Vec<Vec<Object>>> = futures::future::join_all(lists).await.into_iter().collect();
         Ok(listed?.into_iter().flatten().collect())
     }
 
-    /// The names of some folders in a folder: of the first thousand entries at most.
+    /// The names of folders in a folder, from its first thousand entries.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
         match self {
             Self::Gcs(gcs) => gcs.folders(folder).await,
@@ -69,10 +69,10 @@ impl Store {
         }
     }
 
-    /// A part of an object, if it is still the one that was listed.
+    /// A part of an object, if the object did not change since it was listed.
     ///
     /// # Errors
-    /// What the store says, naming the object; `Busy` where it was replaced or removed since it was listed.
+    /// Those of the store, with the name of the object; `Busy` if the object was replaced or removed.
     pub async fn read(&self, object: &Object, range: ReadRange) -> Result<Bytes> {
         let range = range.of(object.bytes);
         if let Self::Local(local) = self {
@@ -87,8 +87,8 @@ impl Store {
         Ok(bytes.into())
     }
 
-    /// The object's CRC32C in base64, read from the object itself where listing did not tell it; its ETag in S3, which
-    /// lists no checksum that every object has.
+    /// The object's CRC32C in base64, computed from its bytes if the listing has none. In S3 its ETag: S3 lists no checksum
+    /// that every object has.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -110,7 +110,7 @@ impl Store {
         }
     }
 
-    /// Whether the files of a local folder are as they were at that time. Listings of buckets give the checksums.
+    /// Whether no file of a local folder changed since that time; false for buckets, whose listings have checksums.
     pub async fn unchanged_since(&self, objects: impl Iterator<Item = &Object>, time: Timestamp) -> bool {
         match self {
             Self::Local(local) => local.unchanged_since(objects.map(|object| object.key.as_str()), time).await,
@@ -120,23 +120,22 @@ impl Store {
         }
     }
 
-    /// Copies an object to the local file `to`, if it is still the one that was listed; `got` is called with the number of
-    /// bytes of each piece that arrives. What arrived is compared with the listed size and, where it is one of the bytes,
-    /// checksum.
+    /// Copies an object to the local file `to`, if it did not change since it was listed. The file is compared with the
+    /// listed size and, if it is computed from the bytes, the listed checksum.
     ///
     /// # Errors
-    /// As [`Self::read`], what writing says, naming the file, or `Storage` where other bytes arrived.
-    pub async fn fetch(&self, object: &Object, to: &Path, got: OnBytes<'_>) -> Result<Written> {
+    /// As [`Self::read`]; errors of writing, with the name of the file; `Storage` if other bytes arrived.
+    pub async fn fetch(&self, object: &Object, to: &Path, on_bytes: OnBytes<'_>) -> Result<Written> {
         let kind = if let Self::Local(local) = self {
             local.fetch(object, to).await?;
-            got(object.bytes);
+            on_bytes(object.bytes);
             ChecksumKind::Crc32c
         } else {
             let unwritable = |error| unwritable(to, error);
             let mut file = tokio::fs::File::create(to).await.map_err(unwritable)?;
             let take = async |chunk: Bytes| {
                 file.write_all(&chunk).await.map_err(unwritable)?;
-                got(chunk.len() as u64);
+                on_bytes(chunk.len() as u64);
                 Ok(())
             };
             let kind = self.stream(object, 0..object.bytes, take).await?;
@@ -149,13 +148,13 @@ impl Store {
             Some(arrived) if arrived.are(kind, object.bytes, checksum) => Ok(arrived.written),
             _ => {
                 let (uri, bytes) = (self.uri(&object.key), object.bytes);
-                let message = format!("{uri} did not arrive as it is listed: {bytes} bytes, {checksum}");
+                let message = format!("the copy of {uri} differs from the listing: {bytes} bytes, {checksum}");
                 Err(Error::new(ErrorKind::Storage, message).hint(hint::REPLACED_MEANWHILE))
             }
         }
     }
 
-    /// Gives the bytes of a bucket's object to `take`, in order.
+    /// Calls `take` with the bytes of a bucket's object, in order.
     async fn stream(
         &self,
         object: &Object,
@@ -165,7 +164,7 @@ impl Store {
         let uri = self.uri(&object.key);
         match self {
             Self::Gcs(gcs) => {
-                // Boxed, as all below: rustc counts how deep futures lie in each other.
+                // Boxed: rustc limits how deep futures are nested.
                 Box::pin(read::read(&gcs.limit, &uri, range, |range| gcs.open(object, range), take)).await?;
                 Ok(ChecksumKind::Crc32c)
             }
@@ -179,7 +178,7 @@ impl Store {
         }
     }
 
-    /// The object's name for people and warehouses: `gs://bucket/key`, `s3://bucket/key`, or a local path.
+    /// The object's name in messages and for warehouses: `gs://bucket/key`, `s3://bucket/key`, or a local path.
     pub fn uri(&self, key: &str) -> String {
         match self {
             Self::Gcs(gcs) => gcs.uri(key),
@@ -189,7 +188,7 @@ impl Store {
         }
     }
 
-    /// Whether a warehouse on this machine can read the files where they lie.
+    /// Whether a warehouse on this machine can read the files without a download.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Local(_))
     }

@@ -13,23 +13,23 @@ use crate::{
     storage::{REQUESTS, Store},
 };
 
-/// Runs whose files are alike, with their columns.
+/// Runs whose files have the same columns.
 #[derive(Clone, Debug)]
 pub struct BatchColumns {
     /// The columns.
     pub columns: MonthColumns,
     /// The form of the files.
     pub format: FileFormat,
-    /// The files tell no billing period, as far as their first rows show it: the month is that of use.
+    /// Whether the files have no billing period, judged by their first rows: the month is that of usage.
     pub fills_period: bool,
     /// Which of [`Delivery::runs`] they are.
     pub runs: Vec<usize>,
-    /// The rows of each, where its files or its manifest tell.
+    /// The rows of each run, if its files or its manifest count them.
     pub rows: Vec<Option<u64>>,
 }
 
 impl BatchColumns {
-    /// Adds the run of another batch, if its files are alike.
+    /// Adds the run of another batch, if its files have the same columns.
     fn take(&mut self, other: &Self) -> bool {
         let alike = (self.format, self.fills_period) == (other.format, other.fills_period)
             && self.columns.columns.len() == other.columns.columns.len();
@@ -48,7 +48,7 @@ impl BatchColumns {
     }
 }
 
-/// The column of the files of both, if they have the same.
+/// The common column of both files, if there is one.
 fn both(a: &FileColumn, b: &FileColumn) -> Option<FileColumn> {
     let file_type = match (a.file_type, b.file_type) {
         (a, b) if a == b => a,
@@ -61,10 +61,10 @@ fn both(a: &FileColumn, b: &FileColumn) -> Option<FileColumn> {
     (a.file_name == b.file_name).then(|| FileColumn { file_type, ..a.clone() })
 }
 
-/// The columns of the delivery's files, in batches of files that are alike; none where the files hold no rows.
+/// The columns of the delivery's files, in batches; none if the files have no rows.
 ///
 /// # Errors
-/// `Data` or `Schema` for files without usable columns; what the store says.
+/// `Data` or `Schema` for files without usable columns; those of the store.
 pub async fn batches(store: &Store, delivery: &Delivery) -> Result<Vec<BatchColumns>> {
     let runs = delivery.runs().into_iter().map(|(manifest, files)| Delivery {
         manifest: manifest.clone(),

@@ -22,10 +22,10 @@ use crate::{
     storage::{Object, REQUESTS, ReadRange, Store},
 };
 
-/// A header that does not end by then is none.
+/// A longer first line is no header.
 const LONGEST_READ: u64 = 4 << 20;
 
-/// The columns as the headers name them; `None` where there are headers and nothing else.
+/// The columns in the headers; `None` if the files have only headers.
 pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
     let mut headers = stream::iter(&delivery.files)
         .map(|file| header(store, file))
@@ -41,12 +41,12 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
             let difference = difference(expected, &header.columns);
             return Err(Error::new(
                 ErrorKind::Data,
-                format!("the header of {file} is unlike that of {sibling}: {difference}"),
+                format!("the header of {file} differs from that of {sibling}: {difference}"),
             )
             .hint(hint::MIXED_DELIVERIES));
         }
         has_rows |= header.has_rows;
-        // The values of all files would fill the memory where many have long ones.
+        // Only one row is kept: the rows of all files could fill the memory.
         if first_row.is_empty() {
             first_row.clone_from(&header.first_row);
         }
@@ -56,7 +56,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
         }
     }
     let Some(columns) = columns.filter(|_| has_rows) else { return Ok(None) };
-    // The first of a name counts.
+    // Of several columns with one name, the first counts.
     let types: HashMap<&str, Option<ColumnType>> =
         delivery.manifest.columns.iter().rev().map(|column| (column.name.as_str(), column.column_type)).collect();
     let typed = |name: String| {

@@ -1,4 +1,4 @@
-//! What the files of a month say about their columns.
+//! The columns of a month's files.
 
 use std::collections::HashMap;
 
@@ -15,17 +15,17 @@ use crate::error::{Error, ErrorKind};
 /// Enough for the header or footer of almost every file; a longer one needs more requests.
 pub const FIRST_READ: u64 = 64 << 10;
 
-/// What the first or last bytes of a month's files tell.
+/// What is in the first or last bytes of a month's files.
 pub struct FilesColumns {
-    /// The columns as the files name them.
+    /// The columns, with their names in the files.
     pub columns: Vec<(String, FileType)>,
-    /// In which form the first rows of CSV files have each column, if it were a time.
+    /// The form in which the first rows of CSV files have each column, if it is a time.
     pub forms: Vec<Option<TimeForm>>,
     /// The first row of CSV files.
     pub first_row: Vec<String>,
-    /// Rows of all files, where they tell it themselves.
+    /// Rows of all files, if their footers count them.
     pub rows: Option<u64>,
-    /// What footers tell of the values of a column, by its name in the files.
+    /// The values of each column according to footers, by its name in the files.
     pub values: HashMap<String, ColumnValues>,
 }
 

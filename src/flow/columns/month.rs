@@ -24,11 +24,11 @@ use crate::{
     storage::Store,
 };
 
-/// The month's columns, and whether its rows lack the billing period; `None` where its files hold no rows.
+/// The month's columns, and whether its rows lack the billing period; `None` if its files have no rows.
 ///
 /// # Errors
-/// `Data` naming the file whose header or footer is missing, broken, unlike that of the month's other files, or without
-/// a column that the table stands on; `Schema` for the last where a query decides on the columns.
+/// `Data` with the name of a file whose header or footer is missing, broken, different from that of the other files, or
+/// without a required column; `Schema` for the last, if a query of the export chooses the columns.
 pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<(MonthColumns, bool)>> {
     let Some(first) = delivery.files.first() else { return Ok(None) };
     let read = match delivery.manifest.format {
@@ -42,14 +42,14 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         };
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
         let message =
-            format!("the {files} files of {period} hold headers and no rows, and {manifest} counts {counted}");
+            format!("the {files} files of {period} have headers and no rows, and {manifest} counts {counted}");
         return Err(Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES));
     };
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
         let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
         return Err(Error::new(
             ErrorKind::Data,
-            format!("the files of {period} hold {rows} rows, and {manifest} counts {counted}"),
+            format!("the files of {period} have {rows} rows, and {manifest} counts {counted}"),
         )
         .hint(hint::MIXED_DELIVERIES));
     }
@@ -87,8 +87,8 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
     Ok(Some((MonthColumns { billing_period, columns: columns.collect(), rows, values }, fills_period)))
 }
 
-/// Whether Azure's files have no billing period: older schemas lack the column, and Customer Agreements at subscription scope
-/// leave it empty.
+/// Whether Azure's files have no billing period: older schemas lack the column, and in Customer Agreements at subscription
+/// scope it is empty.
 fn lacks_period(kind: ExportKind, names: &[String], is_empty: impl Fn(usize) -> bool) -> bool {
     let is_cost =
         kinds::columns(kind).key == azure::KEY_COLUMNS && names.iter().any(|name| name == azure::KEY_COLUMNS.cluster);
@@ -96,24 +96,23 @@ fn lacks_period(kind: ExportKind, names: &[String], is_empty: impl Fn(usize) -> 
     is_cost && at.is_none_or(is_empty)
 }
 
-/// Whether a file with columns of these names gives what the table stands on. Without its cost, a month would replace a
-/// good one and be worth nothing.
+/// Refuses a file without a required column. A month without costs must not replace a loaded one.
 fn require(kind: ExportKind, names: &[String], fills_period: bool) -> Result<(), String> {
-    let layout = kinds::columns(kind).key;
+    let key = kinds::columns(kind).key;
     let has = |needed: &str| names.iter().any(|name| name == needed);
-    if !has(layout.partition) && !fills_period {
-        return Err(format!("it has no column that gives `{}`, by which rows belong to a month", layout.partition));
+    if !has(key.partition) && !fills_period {
+        return Err(format!("it has no column that gives `{}`, by which rows belong to a month", key.partition));
     }
-    match layout.cost(has) {
+    match key.cost(has) {
         Some(_) => Ok(()),
-        None => Err(format!("it has no column that gives a cost: `{}` was expected", layout.costs.join("` or `"))),
+        None => Err(format!("it has no column that gives a cost: `{}` was expected", key.costs.join("` or `"))),
     }
 }
 
 /// How many of the columns found an error shows.
 const SHOWN: usize = 10;
 
-/// The error for a data export whose query leaves a required column out, or gives it another name.
+/// The error for a data export whose query lacks a required column, or renames it.
 fn not_selected(file: &str, message: &str, found: &[String]) -> Error {
     let is_likely = |name: &&String| ["cost", "period"].iter().any(|part| name.to_ascii_lowercase().contains(part));
     let (likely, others): (Vec<_>, Vec<_>) = found.iter().partition(is_likely);

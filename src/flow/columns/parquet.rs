@@ -21,7 +21,7 @@ use crate::{
     storage::{Object, REQUESTS, ReadRange, Store},
 };
 
-/// The columns; `None` where there are no rows. All files have the same columns, in any order.
+/// The columns; `None` if there are no rows. All files must have the same columns, in any order.
 pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option<FilesColumns>> {
     let footers: Vec<ParquetFooter> =
         stream::iter(&delivery.files).map(|file| footer(store, file)).buffered(REQUESTS).try_collect().await?;
@@ -41,7 +41,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
     for (footer, file) in footers {
         if let Some(difference) = difference(&known, &footer.columns) {
             let (file, sibling) = (store.uri(&file.key), store.uri(&first_file.key));
-            let message = format!("the columns of {file} are unlike those of {sibling}: {difference}");
+            let message = format!("the columns of {file} differ from those of {sibling}: {difference}");
             return Err(Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES));
         }
         for (name, of_file) in of_footer(&footer) {
@@ -52,7 +52,7 @@ pub(super) async fn columns(store: &Store, delivery: &Delivery) -> Result<Option
     Ok(Some(FilesColumns { columns: first.columns, forms, first_row, rows: Some(rows), values }))
 }
 
-/// Refuses names that differ in case only: no warehouse tells such columns apart.
+/// Refuses names that differ in case only: to warehouses they are the same column.
 fn check_case(footer: &ParquetFooter) -> Result<(), String> {
     let mut known: HashMap<String, &str> = HashMap::new();
     for (name, _) in &footer.columns {

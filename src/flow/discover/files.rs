@@ -1,4 +1,4 @@
-//! The files of a delivery: which of those that a manifest lists are there.
+//! The files of a delivery: which of the files in its manifest exist.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -18,10 +18,10 @@ use crate::{
     storage::{Object, REQUESTS, Store},
 };
 
-/// Files that were read before, by tail.
+/// Files that were read before, by relative path.
 type Known = BTreeMap<String, Written>;
 
-/// Holds the delivery against the files that are there.
+/// Compares the delivery with the files that exist.
 pub(super) async fn list_files(
     store: &Store,
     export_folder: &str,
@@ -32,7 +32,7 @@ pub(super) async fn list_files(
     let listed = listed_files(store, export_folder, &delivery.manifest).await?;
     let recorded = unread(store, delivery, &listed, record).await;
     let stored = match recorded {
-        Some(_) => listed.into_iter().map(|(tail, object)| (tail, stored_file(object, String::new()))).collect(),
+        Some(_) => listed.into_iter().map(|(path, object)| (path, stored_file(object, String::new()))).collect(),
         None => stored_files(store, listed, written).await?,
     };
     *delivery = Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
@@ -42,21 +42,22 @@ pub(super) async fn list_files(
     Ok(())
 }
 
-/// Whether the files of a complete delivery are still those that were listed. A mirror may replace them while they are
+/// Whether the files of a complete delivery are unchanged since they were listed. A mirror may replace them while they are
 /// loaded.
 ///
 /// # Errors
-/// What the store says.
+/// Those of the store.
 pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
     let Delivery { manifest, manifest_uri, delivered_at, files, .. } = delivery;
-    // Nothing is missing, so files and tails are in the same order.
+    // Nothing is missing: the files are in the order of the manifest.
     let first = files.first().zip(manifest.files.first());
-    let Some(export_folder) = first.and_then(|(file, tail)| file.key.strip_suffix(tail.relative_path.as_str())) else {
+    let Some(export_folder) = first.and_then(|(file, listed)| file.key.strip_suffix(listed.relative_path.as_str()))
+    else {
         return Ok(files.is_empty());
     };
-    let known = |(file, tail): (&StoredFile, &ManifestFile)| {
+    let known = |(file, listed): (&StoredFile, &ManifestFile)| {
         let StoredFile { bytes, updated, checksum, .. } = file;
-        (tail.relative_path.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
+        (listed.relative_path.clone(), Written { bytes: *bytes, updated: *updated, checksum: checksum.clone() })
     };
     let known = files.iter().zip(&manifest.files).map(known).collect();
     let listed = listed_files(store, export_folder, manifest).await?;
@@ -66,8 +67,8 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
     Ok(now.missing.is_empty() && now.files.iter().zip(files).all(is_same))
 }
 
-/// The recorded fingerprint of a delivery of which a local folder has all files, as long as none of them changed since the
-/// run began that recorded it: then they need not be read for it.
+/// The recorded fingerprint of a delivery, if all its files are in a local folder and none changed since the run that
+/// recorded it began. Then they need not be read.
 async fn unread<'a>(
     store: &Store,
     Delivery { manifest, manifest_uri, .. }: &Delivery,
@@ -85,36 +86,36 @@ async fn unread<'a>(
     is_old.then_some(record.fingerprint.as_str())
 }
 
-/// The objects of the listed files that are there, with their tail below the export's folder.
+/// The files of the manifest that exist, with their path relative to the export's folder.
 async fn listed_files(store: &Store, export_folder: &str, manifest: &Manifest) -> Result<Vec<(String, Object)>> {
     let listed: BTreeSet<&str> = manifest.files.iter().map(|file| file.relative_path.as_str()).collect();
-    let folders: BTreeSet<&str> = listed.iter().map(|tail| tail.rsplit_once('/').map_or("", |(f, _)| f)).collect();
+    let folders: BTreeSet<&str> = listed.iter().map(|path| path.rsplit_once('/').map_or("", |(f, _)| f)).collect();
     let mut objects = Vec::new();
     for folder in folders {
         let found = store.list(&format!("{export_folder}{folder}"), "*").await?;
         objects.extend(found.into_iter().filter_map(|object| {
-            let tail = object.key.strip_prefix(export_folder)?.to_owned();
-            listed.contains(tail.as_str()).then_some((tail, object))
+            let path = object.key.strip_prefix(export_folder)?.to_owned();
+            listed.contains(path.as_str()).then_some((path, object))
         }));
     }
     Ok(objects)
 }
 
-/// The files with their checksums, by tail. Where a listing tells none, files are read for them, but for those that have the
-/// size and time of one that is `known`.
+/// The files with their checksums, by relative path. If the listing has no checksums, files are read, except those with the
+/// size and time of a file that is `known`.
 async fn stored_files(
     store: &Store,
     listed: Vec<(String, Object)>,
     known: &Known,
 ) -> Result<HashMap<String, StoredFile>> {
     stream::iter(listed)
-        .map(|(tail, object)| async move {
-            let same = known.get(&tail).filter(|known| (known.bytes, known.updated) == (object.bytes, object.updated));
+        .map(|(path, object)| async move {
+            let same = known.get(&path).filter(|known| (known.bytes, known.updated) == (object.bytes, object.updated));
             let checksum = match (same, &object.checksum) {
                 (Some(same), None) => same.checksum.clone(),
                 _ => store.checksum(&object).await?,
             };
-            Ok((tail, stored_file(object, checksum)))
+            Ok((path, stored_file(object, checksum)))
         })
         .buffer_unordered(REQUESTS)
         .try_collect()

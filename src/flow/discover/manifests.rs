@@ -20,30 +20,30 @@ use crate::{
     storage::{Object, ReadRange, Store},
 };
 
-/// A manifest has some hundred kilobytes; far more is none.
+/// A manifest has some hundred kilobytes. A file that is far larger is no manifest.
 const LARGEST_MANIFEST: u64 = 64 << 20;
 
 /// A manifest in the listing.
 #[derive(Clone, Debug)]
 pub struct FoundManifest {
-    /// The format that knows it.
+    /// Its format.
     pub format: Arc<dyn Format>,
-    /// Its key, taken apart.
+    /// What its key says.
     pub location: ManifestLocation,
     /// The object.
     pub object: Object,
 }
 
 impl FoundManifest {
-    /// When the delivery was issued, as far as the listing shows.
+    /// When the delivery was issued, from the listing alone.
     pub(super) fn issued_at(&self) -> Timestamp {
         self.location.issued_at.unwrap_or(self.object.updated)
     }
 }
 
-/// The manifests of the one export that lies there, but for those that the settings leave out.
+/// The manifests of one export, except those that the settings leave out.
 pub(super) struct Manifests {
-    /// `None` where there are none, not even some that are left out.
+    /// `None` if there are no manifests at all.
     pub export_name: Option<String>,
     pub manifests: Vec<FoundManifest>,
 }
@@ -66,7 +66,7 @@ pub(super) async fn manifests(store: &Store, export: &Export) -> Result<Manifest
             exports.iter().map(|(name, folder)| format!("`{name}` in {}", store.uri(folder))).collect();
         return Err(Error::new(
             ErrorKind::Configuration,
-            format!("several exports lie below {}: {}", store.uri(&export.prefix), list.join(", ")),
+            format!("there are several exports below {}: {}", store.uri(&export.prefix), list.join(", ")),
         )
         .hint(match &export.name {
             None => hint::name_export(export.name_variable()),
@@ -76,10 +76,10 @@ pub(super) async fn manifests(store: &Store, export: &Export) -> Result<Manifest
     Ok(Manifests { export_name: name(&found).or(of_all), manifests: found })
 }
 
-/// The manifests of the version that the setting names.
+/// The manifests of the version in the settings.
 ///
 /// # Errors
-/// `Configuration` where only the other version is there.
+/// `Configuration` if there is only the other version.
 fn of_version(export: &Export, mut found: Vec<FoundManifest>) -> Result<Vec<FoundManifest>> {
     let (Some(wanted), None) = (export.options.cur_version, export.written_by()) else { return Ok(found) };
     let is_empty = found.is_empty();
@@ -88,11 +88,11 @@ fn of_version(export: &Export, mut found: Vec<FoundManifest>) -> Result<Vec<Foun
         return Ok(found);
     }
     let (wanted, found) = if wanted == CurVersion::V1 { ("v1", "v2") } else { ("v2", "v1") };
-    let message = format!("the setting cur_version is {wanted}, and the export that lies there is of {found}");
+    let message = format!("the setting cur_version is {wanted}, and the export has version {found}");
     Err(Error::new(ErrorKind::Configuration, message).hint(hint::CUR_VERSION))
 }
 
-/// Whether the settings leave out what this manifest delivers.
+/// Whether the settings leave out this delivery.
 pub(super) fn is_left_out(export: &Export, location: &ManifestLocation, manifest: &Manifest) -> bool {
     let LeaveOut { setting, .. } = &export.options.leave_out;
     let folder = &location.export_folder;
@@ -103,15 +103,15 @@ pub(super) fn is_left_out(export: &Export, location: &ManifestLocation, manifest
     is_left_out
 }
 
-/// The exports that manifests belong to, each by its name and folder.
+/// The exports of the manifests, by name and folder.
 pub fn exports_of(manifests: &[FoundManifest]) -> BTreeSet<(&str, &str)> {
     manifests.iter().map(|m| (m.location.export_name.as_str(), m.location.export_folder.as_str())).collect()
 }
 
-/// The manifests found where the export is expected: those of `export_name`, or of every export of the provider.
+/// The manifests in the export's bucket and prefix: those of `export_name`, or those of all exports of the provider.
 ///
 /// # Errors
-/// The store's, for the listing.
+/// Those of the store.
 pub async fn all_manifests(store: &Store, export: &Export, export_name: Option<&str>) -> Result<Vec<FoundManifest>> {
     let mut found = listed(store, export, export_name, |format| format.manifest_patterns(export_name)).await?;
     if found.is_empty() {
@@ -121,7 +121,7 @@ pub async fn all_manifests(store: &Store, export: &Export, export_name: Option<&
         let folder = found.location.export_folder.trim_end_matches('/');
         export_name.is_some_and(|name| same(folder.rsplit('/').next().unwrap_or_default(), name))
     };
-    // A mirror may have folders whose names differ by case only. The setting's spelling counts.
+    // A mirror may have folders whose names differ in case only. The spelling of the setting counts.
     if !export.provider.names_have_case() && found.iter().any(|found| has_name(found, |a, b| a == b)) {
         found.retain(|found| has_name(found, |a, b| a == b) || !has_name(found, str::eq_ignore_ascii_case));
     }
@@ -136,7 +136,7 @@ async fn listed(
     patterns: impl Fn(&dyn Format) -> Vec<String>,
 ) -> Result<Vec<FoundManifest>> {
     let mut patterns: Vec<String> = export.formats.iter().flat_map(|format| patterns(format.as_ref())).collect();
-    // Keys may have an empty folder, paths of a file system have none.
+    // A key can have an empty folder name, a path of a file system cannot.
     patterns.retain(|pattern| !(store.is_local() && pattern.starts_with('/')));
     if patterns.is_empty() {
         return Ok(Vec::new());
@@ -157,7 +157,7 @@ async fn listed(
 /// The manifest, or why it cannot be used.
 ///
 /// # Errors
-/// The store's.
+/// Those of the store.
 pub(super) async fn read_manifest(
     store: &Store,
     FoundManifest { format, location, object }: &FoundManifest,

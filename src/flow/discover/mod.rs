@@ -1,4 +1,4 @@
-//! Which deliveries are there: manifests found, read, and compared with the objects that they list.
+//! The deliveries of an export: manifests are found, read, and compared with the objects that they list.
 
 mod files;
 mod manifests;
@@ -33,23 +33,23 @@ use crate::{
     warehouse::Loaded,
 };
 
-/// What was found of one export.
+/// The deliveries of one export.
 #[derive(Debug, Default)]
 pub struct Discovered {
-    /// The export's name; `None` where there is no manifest.
+    /// The export's name; `None` if there is no manifest.
     pub export_name: Option<String>,
-    /// What its rows are; `None` where no manifest could be read.
+    /// The kind of its rows; `None` if no manifest can be read.
     pub kind: Option<ExportKind>,
-    /// Of each month those that may count.
+    /// The deliveries of each month that may count.
     pub candidates: Vec<Candidate>,
-    /// When the newest delivery was issued, over all months, wanted or not; `None` where a month cannot be read.
+    /// When the newest delivery of all months was issued; `None` if a month cannot be read.
     pub newest_at: Option<Timestamp>,
-    /// Months of which the store would not tell: their manifest is there, but it or the list of their files was not given.
+    /// Months whose manifest or list of files the store did not return.
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Finds the deliveries of the months wanted, where the export lies, for a load. It needs what the state names: that was
-/// read before, so that every delivery in it was listed, by the run that loaded it, before this listing begins.
+/// Finds the deliveries of the wanted months, for a load. It needs the state, which was read before. So every delivery in the
+/// state was listed, by the run that loaded it, before this listing begins.
 ///
 /// # Errors
 /// As [`deliveries`].
@@ -57,16 +57,16 @@ pub async fn discover(store: &Store, export: &Export, months: &Months, loaded: &
     list(store, export, months, loaded.records()).await
 }
 
-/// The deliveries of the months wanted, to be shown: what is loaded is decided on what [`discover`] finds.
+/// The deliveries of the wanted months, only to be shown. A load uses [`discover`].
 ///
 /// # Errors
-/// What the store says to the listing of manifests; `Configuration` where several exports lie there. What is wrong with
-/// one month is part of the result.
+/// Those of the store while it lists manifests; `Configuration` if there are several exports. A failure of one month is part
+/// of the result.
 pub async fn deliveries(store: &Store, export: &Export, months: &Months) -> Result<Discovered> {
     list(store, export, months, &Records::new()).await
 }
 
-/// What is recorded of each month.
+/// The record of each month.
 type Records = BTreeMap<BillingPeriod, LoadRecord>;
 
 async fn list(store: &Store, export: &Export, months: &Months, records: &Records) -> Result<Discovered> {
@@ -97,7 +97,7 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
     }
     discovered.candidates.sort_by_key(|candidate| Reverse(candidate.billing_period));
     discovered.kind = newest_kind(&discovered.candidates, |_| true);
-    // Where folders do not tell it, as at the top of a bucket, the newest manifest does.
+    // At the top of a bucket no folder has the name: the newest manifest has it.
     if discovered.export_name.as_deref() == Some("")
         && let Some(newest) = discovered.candidates.iter().find_map(|candidate| candidate.delivery.as_ref().ok())
     {
@@ -106,16 +106,16 @@ async fn list(store: &Store, export: &Export, months: &Months, records: &Records
     Ok(discovered)
 }
 
-/// The months that the export has a manifest of, but for those that the settings leave out; `None` where it has none.
+/// The months with a manifest, except those that the settings leave out; `None` if there is no manifest.
 ///
 /// # Errors
-/// As [`discover`], and `Configuration` where several exports lie there.
+/// As [`deliveries`].
 pub async fn delivered_months(store: &Store, export: &Export) -> Result<Option<BTreeSet<BillingPeriod>>> {
     let Manifests { export_name, manifests } = manifests(store, export).await?;
     Ok(export_name.map(|_| manifests.iter().map(|found| found.location.billing_period).collect()))
 }
 
-/// When the newest delivery was issued: of the months that are wanted, whose manifests were read, or of the `others`.
+/// When the newest delivery was issued: one of the wanted months, whose manifests were `read`, or one of the `others`.
 async fn newest_at(
     store: &Store,
     export: &Export,
@@ -126,7 +126,7 @@ async fn newest_at(
     others.retain(|other| Some(other.issued_at()) > newest);
     others.sort_by_key(FoundManifest::issued_at);
     while let Some(found) = others.pop() {
-        // A mirror may have copied it long after it was issued.
+        // A mirror may copy it long after it was issued.
         let issued = match read_manifest(store, &found).await {
             Ok(Ok(read)) if is_left_out(export, &found.location, &read.manifest) => continue,
             Ok(Ok(read)) => read.manifest.issued_at,
@@ -152,7 +152,7 @@ async fn candidates(
     }
     let mut found: Vec<Run> = Vec::new();
     for runs in by_format.into_values() {
-        // The newest that the settings do not leave out, where the others need not be read.
+        // Of some formats only the newest manifest is read that the settings do not leave out.
         let newest_only = runs.iter().any(|run| run.format.newest_only());
         let count = if newest_only { 1 } else { runs.len() };
         let read: Vec<_> = stream::iter(runs)
@@ -164,7 +164,7 @@ async fn candidates(
             .await?;
         found.extend(read);
     }
-    // Of each scope and kind, files are listed from the best run on, until one has all of them.
+    // For each scope and kind, files are listed from the best run on, until a run has all its files.
     found.sort_by(|a, b| match (&a.candidate.delivery, &b.candidate.delivery) {
         (Ok(a), Ok(b)) => rank(b).cmp(&rank(a)),
         (a, b) => a.is_err().cmp(&b.is_err()),
@@ -182,14 +182,14 @@ async fn candidates(
     Ok(listed.into_iter().flatten().collect())
 }
 
-/// A manifest that was read, as a delivery without its files.
+/// A manifest that was read: a delivery without its files.
 struct Run {
     export_folder: String,
     written: BTreeMap<String, Written>,
     candidate: Candidate,
 }
 
-/// Reads one manifest; `None` where the settings leave it out.
+/// Reads one manifest; `None` if the settings leave it out.
 async fn read_run(
     store: &Store,
     export: &Export,
@@ -211,8 +211,8 @@ async fn read_run(
     Ok(Some(Run { export_folder: found.location.export_folder, written, candidate }))
 }
 
-/// The runs of one scope, best first, with their files, as far as they may count: pieces of a month do together, and those
-/// that the settings unite with others.
+/// The runs of one scope, best first, with the files of those that may count. Pieces of a month count together, and so do runs
+/// that the settings unite.
 async fn with_files(
     store: &Store,
     export: &Export,

@@ -13,7 +13,7 @@ const NARROWEST: u16 = 80;
 pub fn new_table(header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN).set_header(header);
-    // In a terminal, long cells wrap; in a very narrow one that would make columns of single letters.
+    // Long cells wrap in a terminal. In a very narrow one, columns would have single letters.
     if table.width().is_some_and(|width| width >= NARROWEST) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
     }

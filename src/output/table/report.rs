@@ -23,9 +23,9 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
     let heading = heading.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     let step = pipeline.step.as_ref().map(|step| format!("{step}: ")).unwrap_or_default();
     print(&strip_control_chars(&format!("{step}{heading}")));
-    // Files of other types than the table's are cast on every load: that is for the plan to tell.
-    let told = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
-    for line in schema(told) {
+    // Files whose types differ from the table's are cast on every load: only a plan shows it.
+    let shown = pipeline.schema.iter().filter(|change| is_plan || change.change != ChangeKind::Cast);
+    for line in schema(shown) {
         print(&strip_control_chars(&line));
     }
     if !pipeline.months.is_empty() {
@@ -35,7 +35,7 @@ pub fn pipeline(pipeline: &PipelineReport, is_plan: bool) {
     print(&summary(pipeline, is_plan));
 }
 
-/// A line for all columns that change alike.
+/// One line for all columns with the same change.
 fn schema<'a>(changes: impl Iterator<Item = &'a SchemaChange>) -> Vec<String> {
     let mut groups: Vec<Vec<&SchemaChange>> = Vec::new();
     let mut known = HashMap::new();

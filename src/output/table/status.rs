@@ -14,7 +14,7 @@ use finops_core::{
 use super::layout::{new_table, newest_delivery};
 use crate::output::{streams::print, summary::costs};
 
-/// What a loaded month is.
+/// The parts that a loaded month consists of.
 fn loaded(record: &LoadRecord) -> String {
     let runs = record.scopes.as_deref().unwrap_or_default();
     let scopes: BTreeSet<&str> = runs.iter().map(|run| run.scope.as_str()).collect();
@@ -25,7 +25,7 @@ fn loaded(record: &LoadRecord) -> String {
     parts.join(", ")
 }
 
-/// Prints what stands in a table.
+/// Prints the months of a table.
 pub fn status(status: &TableStatus) {
     let label = status.label.as_ref().map(|label| format!("{label} ")).unwrap_or_default();
     print(&format!("{} {label}{}", status.pipeline, status.table));
@@ -38,16 +38,16 @@ pub fn status(status: &TableStatus) {
         return;
     }
     let mut table = new_table(&["Month", "Execution", "Rows", "Files", "Cost", "Loaded at", "State"], &[2, 3, 4]);
-    for standing in &status.months {
-        let record = &standing.record;
+    for month in &status.months {
+        let record = &month.record;
         let state = match record.status {
             LoadStatus::Unverified => "unverified: the next run loads it again".to_owned(),
-            LoadStatus::Loaded if standing.rows_in_table == record.rows => loaded(record),
-            LoadStatus::Loaded if standing.rows_in_table == 0 => {
+            LoadStatus::Loaded if month.rows_in_table == record.rows => loaded(record),
+            LoadStatus::Loaded if month.rows_in_table == 0 => {
                 "its rows are no longer in the table: the next run loads it again".to_owned()
             }
             LoadStatus::Loaded => {
-                format!("the table holds {} rows now: the next run loads it again", standing.rows_in_table)
+                format!("the table has {} rows now: the next run loads it again", month.rows_in_table)
             }
         };
         table.add_row([
@@ -61,13 +61,13 @@ pub fn status(status: &TableStatus) {
         ]);
     }
     print(&table.to_string());
-    let records = status.months.iter().map(|standing| &standing.record);
+    let records = status.months.iter().map(|month| &month.record);
     let excluded = records.filter_map(|record| {
         let scopes = record.scopes.iter().flatten().map(|scope| scope.scope.as_str());
         excludes(record.kind.as_deref(), scopes)
     });
     for excludes in excluded.collect::<BTreeSet<_>>() {
-        print(&format!("what is loaded is no whole bill: {excludes}"));
+        print(&format!("what is loaded is not the whole bill: {excludes}"));
     }
     status.newest_delivery_at.iter().for_each(|newest| newest_delivery(*newest));
 }

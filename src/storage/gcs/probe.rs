@@ -1,4 +1,4 @@
-//! What can be found out of a bucket without reading what lies there, and without changing anything.
+//! Facts about a bucket, found without reading its objects and without changing anything.
 
 use finops_core::report::check::BucketLocation;
 use jiff::SignedDuration;
@@ -25,29 +25,29 @@ struct Granted {
 }
 
 impl Gcs {
-    /// Signs in, as the first request would.
+    /// Signs in, as the first request does.
     ///
     /// # Errors
-    /// `Credentials` where no token can be had.
+    /// `Credentials` if there is no token.
     pub async fn sign_in(&self) -> Result<()> {
         self.headers().await.map(drop)
     }
 
-    /// Whether it is a local server, which wants no credentials.
+    /// Whether it is a local server, which needs no credentials.
     pub fn is_emulator(&self) -> bool {
         self.endpoint != super::ENDPOINT
     }
 
-    /// How far this machine's clock is ahead of the service's; `None` where it does not tell. Nobody has to sign in for it.
+    /// How far this machine's clock is ahead of the service's; `None` if the answer has no time. Needs no credentials.
     pub async fn clock_ahead(&self) -> Option<SignedDuration> {
         http::ahead_of(self.http.get(format!("{}/storage/v1/b/{}", self.endpoint, self.bucket))).await
     }
 
-    /// Where the bucket is; `None` where the account may not know: that takes storage.buckets.get, which
-    /// roles/storage.objectViewer lacks (so far a belief).
+    /// Where the bucket is; `None` without the permission storage.buckets.get, which roles/storage.objectViewer lacks
+    /// (not verified at Google).
     ///
     /// # Errors
-    /// What the service says otherwise.
+    /// Any other error of the service.
     pub async fn place(&self) -> Result<Option<BucketLocation>> {
         let doing = format!("look at {}", self.uri(""));
         match self.get("", &[("fields", "location,locationType")], &doing, "").await {
@@ -59,12 +59,12 @@ impl Gcs {
         }
     }
 
-    /// Those of the permissions that loading needs which the account lacks; `None` where the server does not know the call,
-    /// as fake-gcs-server 1.54 (which answers 404). Asking needs no permission, and what is answered is for people only:
-    /// access may still be refused (buckets.testIamPermissions, by its documentation).
+    /// The permissions that loading needs and the account lacks; `None` if the server does not know the call, like
+    /// fake-gcs-server 1.54, which answers 404. The call needs no permission. Its answer is only for people: access may
+    /// still be refused (documentation of buckets.testIamPermissions).
     ///
     /// # Errors
-    /// What the service says otherwise.
+    /// Any other error of the service.
     pub async fn missing_permissions(&self) -> Result<Option<Vec<&'static str>>> {
         let doing = format!("ask for the permissions on {}", self.uri(""));
         match self.get("/iam/testPermissions", &NEEDED.map(|name| ("permissions", name)), &doing, "").await {

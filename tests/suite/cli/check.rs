@@ -1,4 +1,4 @@
-//! `finops check`: each thing that can be wrong with the settings is found, is told with how to mend it, and hides nothing.
+//! `finops check`: it finds every problem with the settings, with the next step, and a problem hides no other.
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use finops_core::hint;
@@ -12,7 +12,7 @@ use crate::support::{
     tree::Delivery,
 };
 
-/// A job whose storage server tells all that Google's does.
+/// A job whose storage server answers all requests that Google's answers.
 struct Checked {
     job: CloudJob,
     storage: GoogleStorage,
@@ -36,7 +36,7 @@ impl Checked {
         Self { job, storage, finops }
     }
 
-    /// Makes a dataset or a table past the code under test.
+    /// Creates a dataset or a table without finops.
     async fn create(&self, path: &str, body: Value) {
         let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", self.job.emulator.url());
         let answer = client().post(url).json(&body).send().await.unwrap();
@@ -68,7 +68,7 @@ fn september() -> Delivery {
 fn printed(finops: &Finops, code: i32) -> String {
     let outcome = finops.run(&["check"]);
     assert_eq!((outcome.code, outcome.stderr.as_str()), (code, ""), "{}", outcome.stdout);
-    // As wide as what it stands for.
+    // As wide as the version.
     outcome.stdout.replace(env!("CARGO_PKG_VERSION"), "[ver]")
 }
 
@@ -80,7 +80,7 @@ fn finding<'a>(report: &'a Value, check: &str, on: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no {check} of `{on}` in {report:#}"))
 }
 
-/// Asserts that just these checks ended otherwise than `ok`, each so.
+/// Asserts that only these checks are not `ok`, and their status.
 #[track_caller]
 fn assert_not_ok(report: &Value, expected: &[(&str, &str)]) {
     let checks = report["checks"].as_array().unwrap().iter().filter(|finding| finding["status"] != "ok");
@@ -89,13 +89,13 @@ fn assert_not_ok(report: &Value, expected: &[(&str, &str)]) {
 }
 
 #[track_caller]
-fn assert_told(finding: &Value, found: &[&str], hint: &[&str]) {
+fn assert_finding(finding: &Value, found: &[&str], hint: &[&str]) {
     assert_names(finding["found"].as_str().unwrap(), found);
     assert_names(finding["hint"].as_str().unwrap_or_default(), hint);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_all_is_well_each_check_says_what_it_found_and_nothing_is_changed_or_billed() {
+async fn without_problems_each_check_says_what_it_found_and_nothing_is_changed_or_billed() {
     let checked = Checked::loaded("US-EAST1").await;
     let before = checked.job.emulator.requests().len();
     insta::assert_snapshot!("check_all_well", checked.table(0));
@@ -110,7 +110,7 @@ async fn where_all_is_well_each_check_says_what_it_found_and_nothing_is_changed_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn before_the_first_run_a_dataset_that_is_not_there_is_a_warning_with_the_command_that_creates_it() {
+async fn before_the_first_run_a_missing_dataset_is_a_warning_with_the_command_that_creates_it() {
     let checked = Checked::new().await;
     insta::assert_snapshot!("check_before_the_first_run", checked.table(0));
     let listed = client().get(format!("{}/bigquery/v2/projects/{PROJECT}/datasets", checked.job.emulator.url()));
@@ -119,7 +119,7 @@ async fn before_the_first_run_a_dataset_that_is_not_there_is_a_warning_with_the_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_account_that_may_not_run_jobs_nor_create_the_dataset_is_told_so() {
+async fn missing_permissions_for_jobs_and_for_the_dataset_are_named() {
     let checked = Checked::new().await;
     checked.fault("POST", "/jobs", 2, FaultKind::Status(403, "accessDenied".to_owned()));
     let report = checked.report(1);
@@ -132,14 +132,14 @@ async fn an_account_that_may_not_run_jobs_nor_create_the_dataset_is_told_so() {
         ("table", "not_checked"),
     ];
     assert_not_ok(&report, &expected);
-    assert_told(finding(&report, "jobs", PROJECT), &["accessDenied"], &["roles/bigquery.jobUser"]);
+    assert_finding(finding(&report, "jobs", PROJECT), &["accessDenied"], &["roles/bigquery.jobUser"]);
     let create = hint::have_dataset_created("US", PROJECT, DATASET);
-    assert_told(finding(&report, "dataset", DATASET), &["not there", "may not create"], &[&create]);
-    assert_told(finding(&report, "location", BUCKET), &["needs the dataset"], &[]);
+    assert_finding(finding(&report, "dataset", DATASET), &["not there", "may not create"], &[&create]);
+    assert_finding(finding(&report, "location", BUCKET), &["needs the dataset"], &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_is_not_there_fails_and_what_needs_it_is_not_checked() {
+async fn a_missing_bucket_fails_and_checks_that_need_it_are_left_out() {
     let mut checked = Checked::loaded("US-EAST1").await;
     checked.finops = checked.finops.with("AWS_GCS_BUCKET", "biling-mirror");
     insta::assert_snapshot!("check_bucket_missing", checked.table(1));
@@ -149,18 +149,18 @@ async fn a_bucket_that_is_not_there_fails_and_what_needs_it_is_not_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_may_not_be_listed_and_permissions_that_lack_are_told_with_the_role() {
+async fn missing_permissions_on_the_bucket_are_named_with_the_role() {
     let checked = Checked::loaded("US-EAST1").await;
     checked.storage.answer(GoogleStorage::LISTING, 403, refusal(403, "forbidden", "job does not have access"));
     checked.storage.answer(GoogleStorage::PERMISSIONS, 200, json!({"permissions": ["storage.objects.get"]}));
     let report = checked.report(1);
     assert_not_ok(&report, &[("source", "failed"), ("permissions", "failed"), ("export", "not_checked")]);
-    assert_told(
+    assert_finding(
         finding(&report, "source", BUCKET),
         &["no permission to read gs://billing-mirror/cur"],
         &[&hint::grant_viewer(BUCKET)],
     );
-    assert_told(
+    assert_finding(
         finding(&report, "permissions", BUCKET),
         &["lacks storage.objects.list"],
         &[&hint::give_role("roles/storage.objectViewer on the bucket")],
@@ -168,17 +168,17 @@ async fn a_bucket_that_may_not_be_listed_and_permissions_that_lack_are_told_with
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_server_or_an_account_does_not_tell_is_a_warning() {
+async fn an_answer_that_a_server_refuses_is_a_warning() {
     let checked = Checked::loaded("US-EAST1").await;
     checked.storage.answer(GoogleStorage::BUCKET, 403, refusal(403, "forbidden", "no storage.buckets.get"));
     checked.fault("POST", ":testIamPermissions", 1, FaultKind::Status(501, "notImplemented".to_owned()));
     let report = checked.report(0);
     assert_not_ok(&report, &[("location", "warning"), ("permissions", "warning")]);
     let hint = hint::bucket_location("gs://billing-mirror");
-    assert_told(finding(&report, "location", BUCKET), &["not known"], &[&hint]);
+    assert_finding(finding(&report, "location", BUCKET), &["not known"], &[&hint]);
     // fake-gcs-server itself does not know the call.
     let report = checked.job.finops.report_of(&["check", "--output", "json"], 0);
-    assert_told(
+    assert_finding(
         finding(&report, "permissions", BUCKET),
         &["not known: this server"],
         &[&hint::look_for_role("roles/storage.objectViewer on the bucket")],
@@ -186,31 +186,35 @@ async fn what_a_server_or_an_account_does_not_tell_is_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dataset_that_may_not_load_from_where_the_bucket_is_fails() {
+async fn a_dataset_that_cannot_load_from_the_location_of_the_bucket_fails() {
     let checked = Checked::new().await;
     let dataset = json!({"datasetReference": {"datasetId": DATASET}, "location": "EU"});
     checked.create("/datasets", dataset).await;
     let report = checked.report(1);
     assert_not_ok(&report, &[("location", "failed")]);
     let location = finding(&report, "location", BUCKET);
-    assert_told(location, &["the bucket is in US-EAST1, the dataset in EU"], &[&hint::move_bucket("EU", "US-EAST1")]);
+    assert_finding(
+        location,
+        &["the bucket is in US-EAST1, the dataset in EU"],
+        &[&hint::move_bucket("EU", "US-EAST1")],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_in_two_regions_may_or_may_not_do() {
+async fn a_bucket_in_two_regions_is_a_warning() {
     let checked = Checked::new().await;
     checked.create("/datasets", json!({"datasetReference": {"datasetId": DATASET}, "location": "europe-west4"})).await;
     checked.storage.answer(GoogleStorage::BUCKET, 200, json!({"location": "EUR4", "locationType": "dual-region"}));
     let report = checked.report(0);
-    assert_told(finding(&report, "location", BUCKET), &["not known", "two regions"], &[hint::LOAD_ONE_MONTH]);
+    assert_finding(finding(&report, "location", BUCKET), &["not known", "two regions"], &[hint::LOAD_ONE_MONTH]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listing_that_comes_back_to_the_same_page_ends() {
+async fn a_listing_that_repeats_a_page_ends() {
     let checked = Checked::new().await;
     checked.storage.answer(GoogleStorage::LISTING, 200, json!({"items": [], "nextPageToken": "again"}));
     let report = checked.report(1);
-    assert_told(finding(&report, "source", BUCKET), &["the same page"], &[hint::SERVER_MAY_BE_AT_FAULT]);
+    assert_finding(finding(&report, "source", BUCKET), &["the same page"], &[hint::SERVER_MAY_BE_AT_FAULT]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,17 +230,17 @@ async fn expirations_that_new_tables_would_inherit_are_a_warning() {
     let found = "drops the months of new tables after 60 days, and new tables after 90 days";
     let options = "--default_partition_expiration 0 --default_table_expiration 0";
     let command = hint::end_expiration(options, PROJECT, DATASET);
-    assert_told(finding(&report, "dataset", DATASET), &[found], &[&command]);
+    assert_finding(finding(&report, "dataset", DATASET), &[found], &[&command]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_api_that_is_not_enabled_is_told_with_the_command_that_enables_it() {
+async fn a_disabled_api_is_named_with_the_command_that_enables_it() {
     let checked = Checked::loaded("US-EAST1").await;
     checked.fault("", "/bigquery/", 99, FaultKind::Status(403, "accessNotConfigured".to_owned()));
     let report = checked.report(1);
     let enable = [hint::ENABLE_API];
-    assert_told(finding(&report, "jobs", PROJECT), &["accessNotConfigured"], &enable);
-    assert_told(finding(&report, "dataset", DATASET), &["accessNotConfigured"], &enable);
+    assert_finding(finding(&report, "jobs", PROJECT), &["accessNotConfigured"], &enable);
+    assert_finding(finding(&report, "dataset", DATASET), &["accessNotConfigured"], &enable);
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
 }
 
@@ -254,12 +258,16 @@ async fn tables_of_others_fail_under_either_name() {
     let report = checked.report(1);
     assert_not_ok(&report, &[("state_table", "failed"), ("table", "failed"), ("permissions", "not_checked")]);
     let table = finding(&report, "table", TABLE);
-    assert_told(table, &["finops did not create it"], &[hint::ANOTHER_TABLE]);
-    assert_told(finding(&report, "state_table", "finops_loads"), &["finops did not create it"], &[hint::FOREIGN_STATE]);
+    assert_finding(table, &["finops did not create it"], &[hint::ANOTHER_TABLE]);
+    assert_finding(
+        finding(&report, "state_table", "finops_loads"),
+        &["finops did not create it"],
+        &[hint::FOREIGN_STATE],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn permissions_that_lack_on_the_table_are_named() {
+async fn missing_permissions_on_the_table_are_named() {
     let checked = Checked::loaded("US-EAST1").await;
     let body = json!({"permissions": ["bigquery.tables.get", "bigquery.tables.getData"]}).to_string();
     let answer = FaultKind::Answer { status: 200, headers: Vec::new(), body };
@@ -268,20 +276,20 @@ async fn permissions_that_lack_on_the_table_are_named() {
     assert_not_ok(&report, &[("permissions", "failed")]);
     let permissions = finding(&report, "permissions", TABLE);
     let lacks = "lacks bigquery.tables.update, bigquery.tables.updateData, bigquery.tables.delete";
-    assert_told(permissions, &[lacks], &["roles/bigquery.dataEditor"]);
+    assert_finding(permissions, &[lacks], &["roles/bigquery.dataEditor"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be_created() {
+async fn staging_tables_need_a_dataset_in_the_location_of_the_tables_with_permission_to_create_them() {
     let mut checked = Checked::loaded("US-EAST1").await;
     checked.finops = checked.finops.with("STAGING_DATASET", "staging");
     let report = checked.report(1);
     assert_not_ok(&report, &[("dataset", "failed"), ("permissions", "not_checked"), ("location", "not_checked")]);
     let dataset = finding(&report, "dataset", "demo.staging");
     let create = hint::staging_dataset("US", PROJECT, "staging");
-    assert_told(dataset, &["not there", "STAGING_DATASET"], &[&create]);
+    assert_finding(dataset, &["not there", "STAGING_DATASET"], &[&create]);
 
-    // That its tables expire does no harm: staging tables do so anyway.
+    // Its tables may expire: staging tables do so anyway.
     let dataset = |name: &str, location: &str| {
         json!({
             "datasetReference": {"datasetId": name}, "location": location, "defaultTableExpirationMs": "86400000",
@@ -290,10 +298,10 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     checked.create("/datasets", dataset("staging", "us")).await;
     let report = checked.report(0);
     assert_not_ok(&report, &[]);
-    assert_told(finding(&report, "dataset", "demo.staging"), &["for staging tables"], &[]);
-    assert_told(finding(&report, "permissions", "demo.staging"), &["tables may be created"], &[]);
+    assert_finding(finding(&report, "dataset", "demo.staging"), &["for staging tables"], &[]);
+    assert_finding(finding(&report, "permissions", "demo.staging"), &["tables may be created"], &[]);
     let location = finding(&report, "location", "demo.staging into demo.billing");
-    assert_told(location, &["both datasets are in US"], &[]);
+    assert_finding(location, &["both datasets are in US"], &[]);
 
     checked.create("/datasets", dataset("staging_eu", "EU")).await;
     let finops = checked.finops.clone().with("STAGING_DATASET", "staging_eu");
@@ -301,7 +309,7 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     assert_not_ok(&report, &[("location", "failed")]);
     let create = hint::other_staging("US", PROJECT, "staging_eu_us");
     let location = finding(&report, "location", "demo.staging_eu into demo.billing");
-    assert_told(location, &["would be in EU, the tables are in US"], &[&create]);
+    assert_finding(location, &["would be in EU, the tables are in US"], &[&create]);
 
     // The first query is that of the jobs, the second that of the tables' own dataset.
     let refused = Fault {
@@ -316,9 +324,9 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
     let report = checked.report(1);
     assert_not_ok(&report, &[("permissions", "warning"), ("permissions", "failed")]);
     let permissions = finding(&report, "permissions", "dataset demo.billing");
-    assert_told(permissions, &["may not be created", "finops_loads"], &[hint::COPY_UNKNOWN]);
+    assert_finding(permissions, &["may not be created", "finops_loads"], &[hint::COPY_UNKNOWN]);
     let permissions = finding(&report, "permissions", "demo.staging");
-    assert_told(
+    assert_finding(
         permissions,
         &["trying to create a table in demo.staging"],
         &["roles/bigquery.dataEditor on the dataset"],
@@ -326,7 +334,7 @@ async fn staging_tables_need_a_dataset_where_the_tables_are_in_which_they_may_be
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staging_dataset_that_has_tables_of_exports_too_is_told_of_once() {
+async fn a_staging_dataset_with_tables_of_exports_is_reported_once() {
     let mut checked = Checked::loaded("US-EAST1").await;
     checked.finops = checked.finops.with("STAGING_DATASET", DATASET);
     insta::assert_snapshot!("check_all_well", checked.table(0));
@@ -340,7 +348,7 @@ async fn a_staging_dataset_that_has_tables_of_exports_too_is_told_of_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_another_dataset_than_that_of_staging_tables_no_table_has_to_be_deleted() {
+async fn only_the_dataset_of_staging_tables_needs_the_permission_to_delete_tables() {
     let mut checked = Checked::loaded("US-EAST1").await;
     checked.create("/datasets", json!({"datasetReference": {"datasetId": "staging"}, "location": "US"})).await;
     checked.finops = checked.finops.with("STAGING_DATASET", "staging");
@@ -352,14 +360,14 @@ async fn in_another_dataset_than_that_of_staging_tables_no_table_has_to_be_delet
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_being_told_of_them() {
+async fn row_access_policies_are_a_warning_and_so_is_a_missing_permission_to_list_them() {
     let checked = Checked::loaded("US-EAST1").await;
     let answer = |kind: FaultKind| checked.fault("GET", "/rowAccessPolicies", 1, kind);
     answer(FaultKind::Status(403, "accessDenied".to_owned()));
     let report = checked.report(0);
     assert_not_ok(&report, &[("row_access", "warning")]);
-    let unknown = ["not known", "whether the table has row access policies, which a copy may remove"];
-    assert_told(finding(&report, "row_access", TABLE), &unknown, &[hint::POLICIES_UNKNOWN]);
+    let unknown = ["not known", "permission to list row access policies, which a copy may remove"];
+    assert_finding(finding(&report, "row_access", TABLE), &unknown, &[hint::POLICIES_UNKNOWN]);
 
     let page = |id: &str, next: &str| {
         let reference = json!({"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE, "policyId": id});
@@ -372,38 +380,38 @@ async fn row_access_policies_that_a_copy_may_remove_are_a_warning_and_so_is_not_
     let report = checked.report(0);
     assert_not_ok(&report, &[("row_access", "warning")]);
     let has = ["has row access policies (finance, teams): months are replaced by a query that keeps them"];
-    assert_told(finding(&report, "row_access", TABLE), &has, &[hint::POLICIES_FOUND]);
+    assert_finding(finding(&report, "row_access", TABLE), &has, &[hint::POLICIES_FOUND]);
 
-    // The table went away in the meantime.
+    // The table was dropped during the check.
     answer(FaultKind::Status(404, "notFound".to_owned()));
     assert_not_ok(&checked.report(0), &[]);
-    // Of a service that does something else, nothing is believed.
+    // An unexpected answer is a failure.
     answer(FaultKind::Status(400, "invalid".to_owned()));
     let report = checked.report(1);
     assert_not_ok(&report, &[("row_access", "failed")]);
-    assert_told(finding(&report, "row_access", TABLE), &["listing the row access policies of demo.billing"], &[]);
+    assert_finding(finding(&report, "row_access", TABLE), &["listing the row access policies of demo.billing"], &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_off_fails_whoever_asks() {
+async fn a_wrong_clock_fails_with_and_without_credentials() {
     let checked = Checked::loaded("US-EAST1").await;
     let headers = vec![("date".to_owned(), "Wed, 21 Oct 2015 07:28:00 GMT".to_owned())];
-    // The clock is asked for first.
+    // The clock is the first request.
     checked.fault("GET", "/datasets", 1, FaultKind::Answer { status: 401, headers, body: "{}".to_owned() });
     let report = checked.report(1);
     assert_not_ok(&report, &[("clock", "failed")]);
-    assert_told(finding(&report, "clock", "BigQuery"), &["ahead of the service's"], &[hint::SET_CLOCK]);
+    assert_finding(finding(&report, "clock", "BigQuery"), &["ahead of the service's"], &[hint::SET_CLOCK]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
+async fn a_missing_an_incomplete_and_an_ambiguous_export_are_reported() {
     let checked = Checked::loaded("US-EAST1").await;
     let check = |name: &str, value: &str, code: i32| {
         checked.finops.clone().with(name, value).report_of(&["check", "--output", "json"], code)
     };
     let report = check("AWS_GCS_PREFIX", "curr", 1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["there is no manifest"], &[hint::NO_MANIFEST]);
+    assert_finding(finding(&report, "export", "aws"), &["there is no manifest"], &[hint::NO_MANIFEST]);
     assert_eq!(finding(&report, "source", "gs://billing-mirror/curr")["found"], "can be listed");
 
     let october = Delivery::new("2025-10", "first", &["1"]).in_parts(2);
@@ -412,30 +420,34 @@ async fn an_export_that_is_not_there_not_whole_or_not_the_only_one_is_told() {
     checked.job.storage.delete(BUCKET, &format!("cur/report/{key}")).await;
     let report = checked.report(0);
     assert_not_ok(&report, &[("export", "warning")]);
-    assert_told(finding(&report, "export", "aws"), &["2025-10: 1 of 2 files are not there"], &[hint::MIRROR_RUNNING]);
+    assert_finding(
+        finding(&report, "export", "aws"),
+        &["2025-10: 1 of 2 files are not there"],
+        &[hint::MIRROR_RUNNING],
+    );
 
     checked.job.storage.put(BUCKET, "cur/report/20251101-20251201/report-Manifest.json", "broken").await;
     let report = checked.report(1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(
+    assert_finding(
         finding(&report, "export", "aws"),
         &["report-Manifest.json: it is not a manifest"],
         &[hint::COMPARE_MANIFEST],
     );
 
     let report = check("START_DATE", "2030-01", 0);
-    assert_told(finding(&report, "export", "aws"), &["none of the months asked for"], &[hint::CHECK_DATES]);
+    assert_finding(finding(&report, "export", "aws"), &["none of the months asked for"], &[hint::CHECK_DATES]);
 
     checked.job.storage.put(BUCKET, "cur/daily/20251101-20251201/daily-Manifest.json", "{}").await;
     let report = checked.report(1);
     assert_not_ok(&report, &[("export", "failed")]);
-    assert_told(finding(&report, "export", "aws"), &["several exports"], &[&hint::name_export("AWS_EXPORT_NAME")]);
+    assert_finding(finding(&report, "export", "aws"), &["several exports"], &[&hint::name_export("AWS_EXPORT_NAME")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_credentials_what_needs_them_is_not_checked_and_the_rest_is() {
+async fn without_credentials_only_the_checks_that_need_them_are_left_out() {
     let mut checked = Checked::loaded("US-EAST1").await;
-    // Google itself is not asked by tests: nothing answers behind this proxy.
+    // Tests send nothing to Google: there is no server behind this proxy.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let finops = checked.finops.without("BIGQUERY_EMULATOR_HOST").with("HTTPS_PROXY", &format!("http://{closed}"));
     checked.finops = finops.clone().with("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json");
@@ -453,14 +465,14 @@ async fn without_credentials_what_needs_them_is_not_checked_and_the_rest_is() {
     assert_eq!(finding(&report, "clock", "BigQuery")["status"], "warning");
     let credentials = finding(&report, "credentials", "BigQuery");
     assert_eq!(credentials["status"], "failed");
-    assert_told(credentials, &["no usable Google credentials"], &[hint::LOG_IN]);
+    assert_finding(credentials, &["no usable Google credentials"], &[hint::LOG_IN]);
     assert_eq!(finding(&report, "jobs", PROJECT)["status"], "not_checked");
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
     assert!(!report.to_string().contains("sesame"), "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exports_that_share_bucket_and_dataset_are_told_of_once_and_each_has_its_table() {
+async fn a_shared_bucket_and_dataset_are_reported_once_and_each_table_too() {
     let checked = Checked::loaded("US-EAST1").await;
     let finops = checked.finops.clone().without("AWS_TABLE_NAME").with("AWS_EXPORTS", "prod,old");
     let finops = finops.with("AWS_PROD_TABLE_NAME", TABLE).with("AWS_OLD_TABLE_NAME", "aws_old");
@@ -476,24 +488,24 @@ async fn exports_that_share_bucket_and_dataset_are_told_of_once_and_each_has_its
 }
 
 #[test]
-fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_made() {
+fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_created() {
     let job = LocalJob::new(&[september()]);
     let check = |finops: &Finops, code| finops.report_of(&["check", "--output", "json"], code);
     let report = check(&job.finops, 0);
     assert_not_ok(&report, &[]);
-    assert_told(finding(&report, "database", "finops.duckdb"), &["not there yet"], &[]);
+    assert_finding(finding(&report, "database", "finops.duckdb"), &["not there yet"], &[]);
     let folder = job.database.parent().unwrap();
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1, "the source alone");
 
     job.finops.report(0);
     let report = check(&job.finops, 0);
-    assert_told(finding(&report, "database", "finops.duckdb"), &["can be read and written"], &[]);
-    assert_told(finding(&report, "table", TABLE), &["finops's own"], &[]);
+    assert_finding(finding(&report, "database", "finops.duckdb"), &["can be read and written"], &[]);
+    assert_finding(finding(&report, "table", TABLE), &["finops's own"], &[]);
 
     let held = duckdb::Connection::open(&job.database).unwrap();
     let report = check(&job.finops, 1);
     assert_not_ok(&report, &[("database", "failed"), ("table", "not_checked")]);
-    assert_told(finding(&report, "database", "finops.duckdb"), &["cannot open"], &[hint::DATABASE_OPEN]);
+    assert_finding(finding(&report, "database", "finops.duckdb"), &["cannot open"], &[hint::DATABASE_OPEN]);
     drop(held);
 
     let below_a_file = job.database.join("other.duckdb");
@@ -501,7 +513,7 @@ fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_made() {
     let report = check(&finops, 1);
     let expected = [("source", "failed"), ("export", "not_checked"), ("database", "failed"), ("table", "not_checked")];
     assert_not_ok(&report, &expected);
-    assert_told(finding(&report, "database", "other.duckdb"), &["cannot open"], &[hint::DATABASE_PATH]);
+    assert_finding(finding(&report, "database", "other.duckdb"), &["cannot open"], &[hint::DATABASE_PATH]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

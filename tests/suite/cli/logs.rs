@@ -1,4 +1,4 @@
-//! What Cloud Logging gets of a run in a Cloud Run job: a JSON object a line, with labels by which lines can be found.
+//! The log of a run in a Cloud Run job: one JSON object a line for Cloud Logging, with labels to search for.
 
 use std::{io::Read, process::Command};
 
@@ -21,7 +21,7 @@ fn in_cloud_run(finops: &Finops) -> Finops {
     finops.with("CLOUD_RUN_EXECUTION", "finops-aws-x7k2p").with("CLOUD_RUN_TASK_ATTEMPT", "0")
 }
 
-/// Each line, which must be an entry as Cloud Logging takes it.
+/// Each line, which must be an entry of Cloud Logging.
 #[track_caller]
 fn entries(stderr: &str) -> Vec<Value> {
     let entry = |line: &str| {
@@ -38,7 +38,7 @@ fn of<'a>(entries: &'a [Value], message: &str) -> Vec<&'a Value> {
     entries.iter().filter(|entry| entry["message"].as_str().unwrap().contains(message)).collect()
 }
 
-/// Asserts that each line of a run can be found by the run and its pipeline.
+/// Asserts that each line of a run has the labels of the run and its pipeline.
 #[track_caller]
 fn assert_all_of(entries: &[Value], run_id: &Value) {
     for entry in entries {
@@ -63,7 +63,7 @@ fn broken_october() -> Delivery {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_in_which_a_month_fails_is_told_with_labels_and_summed_up_in_a_last_line_of_severity_error() {
+async fn a_run_with_a_failed_month_is_logged_with_labels_and_ends_with_a_summary_of_severity_error() {
     let job = CloudJob::new(&[september(), broken_october()]).await;
     let outcome = in_cloud_run(&job.finops).run(&["run", "--output", "json"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
@@ -101,7 +101,7 @@ async fn a_run_in_which_a_month_fails_is_told_with_labels_and_summed_up_in_a_las
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_ends_well_is_summed_up_in_a_last_line_of_severity_info() {
+async fn a_successful_run_ends_with_a_summary_of_severity_info() {
     let job = CloudJob::new(&[september()]).await;
     let finops = in_cloud_run(&job.finops);
     for (summary, loaded, skipped) in
@@ -118,7 +118,7 @@ async fn a_run_that_ends_well_is_summed_up_in_a_last_line_of_severity_info() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_again_for_a_month_is_told_with_that_month() {
+async fn repeated_requests_for_a_month_are_logged_with_that_month() {
     let job = CloudJob::new(&[september()]).await;
     job.emulator.add_fault(Fault {
         method: "POST".to_owned(),
@@ -139,7 +139,7 @@ async fn what_is_sent_again_for_a_month_is_told_with_that_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began() {
+async fn a_run_stopped_by_a_signal_logs_its_run_id_and_the_jobs_that_it_began() {
     let (swap, job) = ("finops-billing-aws_cur-202509-1", CloudJob::new(&[september()]).await);
     job.emulator.hold_jobs(swap);
     let mut run = in_cloud_run(&job.finops).spawn();
@@ -172,7 +172,7 @@ async fn a_run_that_is_told_to_stop_says_so_with_its_run_and_which_jobs_it_began
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_text_from_outside_breaks_a_line_or_makes_one_endless() {
+async fn texts_from_outside_do_not_break_lines_and_are_cut() {
     let said = format!("no\r\n{{\"severity\":\"INFO\"}}\u{2028}\u{85}\u{1b}[31m {}", "x".repeat(500_000));
     let body = json!({"error": {"code": 403, "message": said, "errors": [{"reason": "accessDenied"}]}});
     // The load of the files, and the swap, behind the dry run of the record.
@@ -198,7 +198,7 @@ async fn no_text_from_outside_breaks_a_line_or_makes_one_endless() {
 }
 
 #[test]
-fn labels_stay_whatever_is_asked_to_be_logged() {
+fn any_filter_keeps_the_labels() {
     let job = LocalJob::new(&[september(), broken_october()]);
     let outcome = in_cloud_run(&job.finops).with("RUST_LOG", "error").run(&["run", "--output", "json"]);
     let entries = entries(&outcome.stderr);
@@ -208,7 +208,7 @@ fn labels_stay_whatever_is_asked_to_be_logged() {
 }
 
 #[test]
-fn a_filter_that_is_empty_or_none_hides_no_summary_and_a_plan_is_summed_up_as_one() {
+fn an_empty_or_invalid_filter_keeps_the_summary_and_that_of_a_plan() {
     let job = LocalJob::new(&[september()]);
     for filter in ["", "[", "info"] {
         let outcome = in_cloud_run(&job.finops).with("RUST_LOG", filter).run(&["plan"]);
@@ -218,7 +218,7 @@ fn a_filter_that_is_empty_or_none_hides_no_summary_and_a_plan_is_summed_up_as_on
 }
 
 #[test]
-fn a_log_that_cannot_be_written_ends_no_run_and_a_lost_report_does() {
+fn a_lost_log_does_not_end_a_run_and_a_lost_report_does() {
     let job = LocalJob::new(&[september()]);
     let finops = job.finops.clone().with("RUST_LOG", "info");
     for finops in [finops.clone(), in_cloud_run(&finops)] {
@@ -232,7 +232,7 @@ fn a_log_that_cannot_be_written_ends_no_run_and_a_lost_report_does() {
 }
 
 #[test]
-fn problems_of_the_configuration_and_of_the_command_line_are_entries_too() {
+fn problems_of_the_configuration_and_of_the_command_line_are_logged() {
     let finops = in_cloud_run(&Finops::unconfigured());
     for (arguments, kind, says, hint) in [
         (&["run"][..], "configuration", "PIPELINE is not set", hint::SHOW_CONFIG),

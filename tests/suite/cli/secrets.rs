@@ -1,4 +1,4 @@
-//! Whatever setting a credential is pasted into, nothing prints it.
+//! A credential that is pasted into any setting is never printed.
 
 use std::{collections::BTreeMap, fs, thread};
 
@@ -34,7 +34,7 @@ fn assert_hidden(outcome: &Outcome, setting: &str, value: &str, command: &[&str]
     assert!(!format!("{stdout}{stderr}").contains(CANARY), "{setting}={value} {command:?}\n{stdout}\n{stderr}");
 }
 
-/// Each setting with each URL that may be pasted there. A path may be what looks like a user and a host.
+/// Each setting with each URL that may be pasted there. A path may look like a user and a host.
 fn pairs<'a>(names: &'a [String], server: &str) -> Vec<(&'a String, String)> {
     let of = |name: &'a String| {
         let ends = |ends: &[&str]| ends.iter().any(|end| name.to_ascii_lowercase().ends_with(end));
@@ -151,7 +151,7 @@ fn no_setting_of_the_staged_pipeline_is_shown_with_the_credentials_in_it() {
         assert_hidden(&finops.run(&command), name, &value, &command);
         let of = name.split('.').next().filter(|of| ["aws", "azure"].contains(of));
         let provider = of.unwrap_or("aws");
-        // The settings of a provider are for the first steps, but for its table.
+        // The settings of a provider are for the first steps, except its table.
         for step in of.filter(|_| !name.ends_with("table_id")).map_or(&steps[..], |_| &steps[..2]) {
             let command = [provider, step, JSON[0], JSON[1]];
             assert_hidden(&finops.run(&command), name, &value, &command);

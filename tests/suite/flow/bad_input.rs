@@ -1,4 +1,4 @@
-//! Bad input gets an error that names the object and the month, and costs nothing that is loaded.
+//! Bad input ends in an error that names the object and the month. Loaded months are unchanged.
 
 use std::fs;
 
@@ -28,7 +28,7 @@ fn october() -> Delivery {
     Delivery::new("2025-10", "first", &["10"])
 }
 
-/// What August and September hold after their first delivery.
+/// The rows of August and September after their first delivery.
 fn first_deliveries() -> Figures {
     [("2025-08", (2, "3.25")), ("2025-09", (2, "3.5000000186"))]
         .map(|(month, (rows, cost))| (month.to_owned(), (rows, cost.to_owned())))
@@ -42,8 +42,8 @@ fn with_october() -> Figures {
     figures
 }
 
-/// Runs a job in which August and September stand, a bad delivery of September has come, and a good one of October:
-/// October loads, and September fails and stays as it is. Gives September's report.
+/// Runs a job with August and September loaded, a bad new delivery of September, and a good one of October. October loads,
+/// September fails and is unchanged. Returns September's report.
 fn bad_september(job: &LocalJob, status: &str) -> Value {
     october().write(&job.source);
     let outcome = job.finops.run(&["run", "--output", "json"]);
@@ -92,7 +92,7 @@ fn a_file_that_is_not_gzip_fails_its_month_alone() {
 }
 
 #[test]
-fn a_manifest_that_is_not_json_costs_its_own_month_only() {
+fn a_manifest_that_is_not_json_fails_its_month_alone() {
     let job = LocalJob::loaded(&[august(), september()]);
     let path = job.source.join(REPORT).join(september().manifest_key());
     fs::write(&path, "<html>Bad Gateway</html>").unwrap();
@@ -112,7 +112,7 @@ fn a_folder_that_contradicts_its_manifest_is_refused() {
 }
 
 #[test]
-fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_costs_its_own_month_only() {
+fn a_manifest_whose_range_is_no_calendar_month_fails_its_month_alone() {
     for (start, end) in [("20250901", "20250915"), ("20250915", "20251015")] {
         let job = LocalJob::loaded(&[august(), september()]);
         let range = json!({"start": format!("{start}T000000.000Z"), "end": format!("{end}T000000.000Z")});
@@ -140,7 +140,7 @@ fn zip_is_refused_by_name() {
 }
 
 #[test]
-fn files_that_are_no_parquet_files_though_the_manifest_says_so_fail_their_month() {
+fn files_that_are_not_the_parquet_files_of_their_manifest_fail_their_month() {
     let job = LocalJob::loaded(&[august(), september()]);
     september_again().with_manifest("contentType", "Parquet").write(&job.source);
     let september = bad_september(&job, "failed");
@@ -149,7 +149,7 @@ fn files_that_are_no_parquet_files_though_the_manifest_says_so_fail_their_month(
 }
 
 #[test]
-fn a_delivery_without_its_cost_or_its_month_never_replaces_one_that_has_them() {
+fn a_delivery_without_a_cost_or_month_column_never_replaces_a_loaded_one() {
     for name in ["lineItem/UnblendedCost", "bill/BillingPeriodStartDate"] {
         let job = LocalJob::loaded(&[september()]);
         let before = job.figures();
@@ -166,7 +166,7 @@ fn a_delivery_without_its_cost_or_its_month_never_replaces_one_that_has_them() {
 }
 
 #[test]
-fn a_header_unlike_that_of_its_siblings_fails_the_month_and_names_both_files() {
+fn a_header_that_differs_from_that_of_another_file_fails_the_month_and_names_both_files() {
     let job = LocalJob::loaded(&[august(), september()]);
     let again = september_again().in_parts(3);
     again.write(&job.source);
@@ -212,7 +212,7 @@ fn a_row_without_a_month_fails_the_month() {
 }
 
 #[test]
-fn an_amount_that_duckdb_cannot_hold_or_read_fails_the_month_and_names_the_column() {
+fn an_amount_that_duckdb_cannot_store_or_read_fails_the_month_and_names_the_column() {
     for amount in ["1.234567890123456789012345678901234567891", "1.9e-60", "12,5", "free"] {
         let job = LocalJob::loaded(&[august(), september()]);
         Delivery::new("2025-09", "second", &["7", amount]).write(&job.source);
@@ -263,7 +263,7 @@ fn an_empty_delivery_never_replaces_a_month() {
 }
 
 #[test]
-fn a_month_waits_for_a_missing_file_names_it_and_loads_once_it_is_there() {
+fn a_month_waits_for_a_missing_file_and_names_it() {
     let job = LocalJob::loaded(&[august(), september()]);
     let again = september_again().in_parts(3);
     again.write(&job.source);
@@ -292,7 +292,7 @@ fn a_month_waits_for_a_missing_file_names_it_and_loads_once_it_is_there() {
 }
 
 #[test]
-fn without_any_manifest_a_run_fails_and_where_no_month_is_asked_for_it_does_not() {
+fn without_any_manifest_a_run_fails_unless_no_month_is_requested() {
     let job = LocalJob::new(&[]);
     let misspelt = job.finops.clone().with("AWS_EXPORT_NAME", "raport");
     for command in ["plan", "run"] {
@@ -309,7 +309,7 @@ fn without_any_manifest_a_run_fails_and_where_no_month_is_asked_for_it_does_not(
 }
 
 #[test]
-fn exports_of_one_name_in_two_folders_are_refused_with_what_tells_them_apart() {
+fn exports_of_one_name_in_two_folders_are_refused_and_both_folders_are_named() {
     let job = LocalJob::new(&[september()]);
     let folder = job.source.join("20250901-20251001");
     fs::create_dir_all(&folder).unwrap();
@@ -329,7 +329,7 @@ fn a_missing_folder_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_bucket_that_is_wrong_is_named() {
+async fn a_wrong_bucket_is_named() {
     let job = CloudJob::new(&[august()]).await;
     let report = job.finops.clone().with("AWS_GCS_BUCKET", "billing-miror").report(1);
     let error = &report["pipelines"][0]["error"];
@@ -339,7 +339,7 @@ async fn the_bucket_that_is_wrong_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_bigquery_too_a_row_of_another_month_or_of_none_fails_the_month() {
+async fn in_bigquery_a_row_of_another_month_or_of_none_fails_the_month() {
     for (stray, month_of) in [("2025-08-01T00:00:00Z", "2025-08"), ("", "no month")] {
         let job = CloudJob::loaded(&[august(), september()]).await;
         let mut again = september_again();
@@ -356,7 +356,7 @@ async fn in_bigquery_too_a_row_of_another_month_or_of_none_fails_the_month() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn in_bigquery_too_a_bad_delivery_fails_its_month_alone() {
+async fn in_bigquery_a_bad_delivery_fails_its_month_alone() {
     let mut no_amount = september_again();
     no_amount.rows[2][7] = "free".to_owned();
     let truncated = september_again();

@@ -27,7 +27,7 @@ use crate::{
     warehouse::duckdb::{DuckDbHarness, rows},
 };
 
-/// How often a reader looks, at least.
+/// How often a reader queries, at least.
 const LOOKS: usize = 60;
 
 /// The id of the swap with this number.
@@ -88,7 +88,7 @@ async fn a_reader_of_duckdb_never_sees_a_month_empty_partial_or_doubled() {
 
     for (delivery, _) in deliveries.iter().rev().cycle() {
         table.load(delivery).await.unwrap();
-        // Each delivery is looked at while it stands.
+        // Each delivery is read while it is loaded.
         let before = looks.load(SeqCst);
         until(|| looks.load(SeqCst) >= before + 2 || reading.is_finished()).await;
         if looks.load(SeqCst) >= LOOKS || reading.is_finished() {
@@ -216,7 +216,7 @@ async fn a_run_waits_for_a_running_swap_of_another_delivery_and_is_superseded() 
 }
 
 #[tokio::test]
-async fn a_run_that_looked_before_another_one_loaded_is_superseded_once() {
+async fn a_run_that_read_the_state_before_another_run_loaded_is_superseded_once() {
     let table = Table::<BigQueryHarness>::new().await;
     let late = table.harness.connect();
     // Job times have whole milliseconds.

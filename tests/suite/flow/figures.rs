@@ -1,4 +1,4 @@
-//! The sample exports, which koku-nise made, against figures that `scripts/expected.py` computed apart from finops.
+//! The sample exports of koku-nise, against figures that `scripts/expected.py` computed without finops.
 
 use std::{
     fs,

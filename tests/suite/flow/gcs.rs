@@ -1,4 +1,4 @@
-//! The whole job from a bucket into BigQuery: what it finds, what it makes of it, and what it leaves alone.
+//! The whole job from a bucket into BigQuery: what it finds, loads and skips.
 
 use finops_core::hint;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn october() -> Delivery {
     Delivery::new("2025-10", "first", &["10"])
 }
 
-/// What the table holds after both.
+/// The rows of the table after both.
 fn both() -> Figures {
     [("2025-09", (3, "12345681.623456789112")), ("2025-10", (1, "10"))]
         .map(|(month, (rows, cost))| (month.to_owned(), (rows, cost.to_owned())))
@@ -138,7 +138,7 @@ async fn the_state_table_has_the_columns_that_others_rely_on_and_a_row_for_each_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_copy_of_a_manifest_inside_its_delivery_is_never_looked_at() {
+async fn the_copy_of_a_manifest_inside_its_delivery_is_never_read() {
     let job = CloudJob::new(&[september(), october()]).await;
     let copy = format!("cur/{REPORT}/20250901-20251001/first/{REPORT}-Manifest.json");
     job.storage.put(BUCKET, &copy, "not a manifest").await;
@@ -160,7 +160,7 @@ async fn manifests_without_types_or_without_columns_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_header_wider_than_its_manifest_decides_which_columns_there_are() {
+async fn a_header_with_more_columns_than_its_manifest_counts() {
     let wide = october().with_column("resourceTags/user:Team", "a\nb").with_column("product/region", "eu");
     let job = CloudJob::new(&[september(), wide]).await;
     assert_both_load(&job);
@@ -172,7 +172,7 @@ async fn a_header_wider_than_its_manifest_decides_which_columns_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_are_found_where_a_mirror_put_them_whatever_head_the_manifest_names() {
+async fn files_are_found_in_the_mirror_whatever_bucket_and_prefix_the_manifest_has() {
     for head in ["another/prefix/at/the/provider", "", "cur"] {
         let mirrored = |delivery: Delivery| Delivery { key_head: head.to_owned(), ..delivery };
         assert_both_load(&CloudJob::new(&[mirrored(september()), mirrored(october().overwriting())]).await);
@@ -180,7 +180,7 @@ async fn files_are_found_where_a_mirror_put_them_whatever_head_the_manifest_name
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_prefix_may_be_the_exports_folder_or_the_one_above_or_none() {
+async fn the_prefix_can_be_the_exports_folder_or_its_parent_or_empty() {
     let job = CloudJob::new(&[september(), october()]).await;
     for prefix in ["cur", "/cur/", &format!("cur/{REPORT}")] {
         let finops = job.finops.clone().with("AWS_GCS_PREFIX", prefix).with("AWS_EXPORT_NAME", REPORT);
@@ -190,7 +190,7 @@ async fn the_prefix_may_be_the_exports_folder_or_the_one_above_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_url_stands_for_bucket_and_prefix() {
+async fn a_source_url_has_bucket_and_prefix() {
     let mut job = CloudJob::new(&[september(), october()]).await;
     let finops = job.finops.clone().without("AWS_GCS_BUCKET").without("AWS_GCS_PREFIX");
     job.finops = finops.with("AWS_SOURCE", &format!("gs://{BUCKET}/cur/"));
@@ -198,7 +198,7 @@ async fn a_source_url_stands_for_bucket_and_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_exports_name_is_only_needed_where_several_lie_below_the_prefix() {
+async fn the_exports_name_is_only_needed_if_there_are_several_below_the_prefix() {
     let job = CloudJob::new(&[september(), october()]).await;
     let manifest = json!({
         "assemblyId": "x", "reportName": "daily", "compression": "GZIP", "contentType": "text/csv", "reportKeys": [],
@@ -220,7 +220,7 @@ async fn the_exports_name_is_only_needed_where_several_lie_below_the_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_among_more_than_a_thousand_objects_loads_whole() {
+async fn a_month_of_more_than_a_thousand_objects_loads_completely() {
     let costs = vec!["0.01"; 1_200];
     let job = CloudJob::new(&[Delivery::new("2025-09", "first", &costs).in_parts(1_200), october()]).await;
     let report = job.finops.report(0);
@@ -241,7 +241,7 @@ async fn other_bytes_under_the_same_assembly_id_are_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_mirrored_anew_with_the_same_bytes_is_not_loaded_again() {
+async fn a_bucket_mirrored_again_with_the_same_bytes_is_not_loaded_again() {
     let job = CloudJob::loaded(&[september(), october()]).await;
     job.put(&october()).await;
     job.put(&september()).await;
@@ -250,7 +250,7 @@ async fn a_bucket_mirrored_anew_with_the_same_bytes_is_not_loaded_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_loaded_month_whose_files_are_gone_is_left_as_it_is() {
+async fn a_loaded_month_whose_files_are_removed_is_unchanged() {
     let job = CloudJob::loaded(&[september(), october()]).await;
     for (key, _) in september().data_files() {
         job.storage.delete(BUCKET, &format!("cur/{REPORT}/{key}")).await;
@@ -262,7 +262,7 @@ async fn a_loaded_month_whose_files_are_gone_is_left_as_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_the_months_asked_for_are_looked_at() {
+async fn only_the_requested_months_are_read() {
     let job = CloudJob::new(&[Delivery::new("2025-08", "first", &["1"]), september(), october()]).await;
     let flags = ["run", "--start-date", "2025-09", "--end-date", "2025-09", "--output", "json"];
     assert_eq!(each(&job.finops.report_of(&flags, 0), "billing_period"), ["2025-09"]);
@@ -272,7 +272,7 @@ async fn only_the_months_asked_for_are_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forced_run_loads_again_what_is_loaded() {
+async fn a_forced_run_loads_loaded_months_again() {
     let job = CloudJob::loaded(&[september(), october()]).await;
     let report = job.finops.report_of(&["run", "--force", "--output", "json"], 0);
     assert_eq!(each(&report, "action"), ["reload", "reload"]);

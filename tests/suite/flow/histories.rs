@@ -1,4 +1,4 @@
-//! Any history of deliveries, good and bad, and of runs: a month is what was last delivered whole, or as it was.
+//! Any history of good and bad deliveries and of runs: a month is its last complete delivery, or unchanged.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -19,7 +19,7 @@ const MONTHS: [&str; 3] = ["2025-08", "2025-09", "2025-10"];
 /// What happens between two runs.
 #[derive(Clone, Debug)]
 enum Event {
-    /// A delivery comes, and is in a condition.
+    /// A delivery arrives, in some condition.
     Delivered {
         month: usize,
         id: &'static str,
@@ -57,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![10 => delivered, 1 => (0..3usize).prop_map(|month| Event::Deleted { month }), 1 => Just(Event::Dropped)]
 }
 
-/// Writes the delivery, in its condition; gives what its month then has to hold, if it can be loaded.
+/// Writes the delivery, in its condition. Returns the expected rows of its month, if it can be loaded.
 fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
     let Event::Delivered { month, id, costs, overwriting, tag, condition } = event else { return None };
     let mut delivery = Delivery::new(MONTHS[*month], id, costs).in_parts(2);
@@ -108,7 +108,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_month_holds_what_was_last_delivered_whole_or_stays_as_it_was(
+    fn a_month_is_its_last_complete_delivery_or_unchanged(
         rounds in collection::vec(collection::vec(event(), 1..4), 1..5),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

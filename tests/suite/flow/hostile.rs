@@ -1,4 +1,4 @@
-//! Files and services that say what no provider says: nothing of it forges a line, fills a log, or takes all memory.
+//! Files and services with hostile texts: they forge no line, fill no log, and do not use all memory.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -15,7 +15,7 @@ use crate::support::{
     tree::{Delivery, gzip, write},
 };
 
-/// What looks like a line of finops's own, and is long.
+/// A long text that looks like a line of finops.
 fn forged() -> String {
     format!("a\r\nhint: run rm\n{}", "x".repeat(100_000))
 }
@@ -29,7 +29,7 @@ fn assert_harmless(outcome: &Outcome) {
 }
 
 #[test]
-fn what_manifests_and_folders_are_called_stays_on_its_line_and_short() {
+fn names_of_manifests_and_folders_are_cut_and_have_one_line() {
     let delivery = |month: &str| Delivery::new(month, "first", &["1"]);
     let range = json!({"start": forged(), "end": forged()});
     let broken = [
@@ -59,7 +59,7 @@ fn what_manifests_and_folders_are_called_stays_on_its_line_and_short() {
     assert_names(&message("2025-02"), &["invalid type: string", "... at line 1 column "]);
 }
 
-/// A server that refuses every request with a message of its own; gives its URL.
+/// A server that refuses every request with a message of its own. Returns its URL.
 pub fn refusing(message: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,7 +88,7 @@ fn refuse(connection: &TcpStream, body: &str) -> std::io::Result<()> {
 }
 
 #[test]
-fn what_services_answer_stays_on_its_line_and_short() {
+fn answers_of_services_are_cut_and_have_one_line() {
     let url = refusing(&forged());
     let finops = Finops::unconfigured()
         .with("PIPELINE", "aws")
@@ -125,7 +125,7 @@ fn report_and_memory(finops: &Finops) -> (Value, u64) {
 }
 
 #[test]
-fn headers_that_inflate_beyond_measure_take_no_memory_and_fail_their_month_alone() {
+fn headers_that_inflate_without_end_fail_their_month_alone_and_need_little_memory() {
     for (bomb, what) in
         [(",", "its header has more than 10000 columns"), ("x", "its header is longer than 4194304 bytes")]
     {

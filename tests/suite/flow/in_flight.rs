@@ -82,7 +82,7 @@ fn a_manifest_that_comes_before_any_of_its_files_changes_nothing() {
 }
 
 #[test]
-fn a_month_that_has_waited_long_enough_is_loaded_and_says_which_files_did_not_change() {
+fn a_month_that_waited_long_enough_is_loaded_and_names_the_files_that_did_not_change() {
     let job = loaded();
     mirror(&job, &september("second", ["7", "8"]), &[MANIFEST, ONE]);
     let report = job.finops.clone().with("WAIT_MAX_HOURS", "0").report(0);
@@ -94,7 +94,7 @@ fn a_month_that_has_waited_long_enough_is_loaded_and_says_which_files_did_not_ch
 }
 
 #[test]
-fn who_forces_a_load_does_not_wait_for_a_mirror() {
+fn a_forced_run_does_not_wait_for_a_mirror() {
     let job = loaded();
     mirror(&job, &september("second", ["7", "8"]), &[MANIFEST, ONE]);
     let report = job.finops.report_of(&["run", "--force", "--output", "json"], 0);
@@ -102,7 +102,7 @@ fn who_forces_a_load_does_not_wait_for_a_mirror() {
 }
 
 #[test]
-fn what_a_mirror_replaced_while_a_run_loaded_the_month_counts_as_new() {
+fn files_that_a_mirror_replaced_during_a_load_count_as_new() {
     let job = LocalJob::new(&[]);
     let first = september("first", ["3.5", "1"]);
     first.write(&job.source);

@@ -34,12 +34,12 @@ const SEPTEMBER: &str = "finops-billing-aws_cur-202509-1";
 const SEPTEMBER_2: &str = "finops-billing-aws_cur-202509-2";
 const OCTOBER: &str = "finops-billing-aws_cur-202510-1";
 
-/// Waits until the emulator was asked for so many staging loads.
+/// Waits until the emulator has so many requests for staging loads.
 async fn wait_for_loads(job: &CloudJob, count: usize) {
     until(|| load_jobs(&job.emulator).len() >= count).await;
 }
 
-/// Waits until the emulator was asked for so many swaps.
+/// Waits until the emulator has so many requests for swaps.
 async fn wait_for_swaps(job: &CloudJob, count: usize) {
     until(|| copy_jobs(&job.emulator).len() >= count).await;
 }
@@ -69,7 +69,7 @@ fn queries(job: &CloudJob) -> usize {
     job.emulator.requests().iter().filter(|r| r.method == "POST" && r.path.ends_with("/queries")).count()
 }
 
-/// The months that the state table tells of, one a row.
+/// The months in the state table, one a row.
 async fn recorded(job: &CloudJob) -> Vec<String> {
     let sql = format!(
         "SELECT CAST(billing_period AS STRING) FROM `{PROJECT}`.`{DATASET}`.`finops_loads` ORDER BY billing_period"
@@ -90,7 +90,7 @@ fn signal(run: &Child, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_swap_that_a_killed_run_began_the_next_run_completes_without_loading_it_again() {
+async fn the_next_run_completes_the_swap_of_a_killed_run_without_another_load() {
     let job = CloudJob::new(&[september(), october()]).await;
     hold(&job, &[SEPTEMBER, OCTOBER]);
     let mut run = job.finops.spawn();
@@ -196,7 +196,7 @@ async fn two_runs_at_once_swap_each_month_once() {
     wait_for_loads(&job, 4).await;
     job.emulator.release();
     hold(&job, &[SEPTEMBER, OCTOBER]);
-    // Two months by two runs: whoever comes second finds the number taken.
+    // Two months by two runs: the second run finds the number taken.
     wait_for_swaps(&job, 4).await;
     job.emulator.release();
     for run in runs {
@@ -209,7 +209,7 @@ async fn two_runs_at_once_swap_each_month_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_that_came_after_a_killed_run_is_the_one_that_stands() {
+async fn a_delivery_after_a_killed_run_is_loaded() {
     let job = CloudJob::new(&[september()]).await;
     job.emulator.hold_jobs(SEPTEMBER);
     let mut run = job.finops.spawn();
@@ -226,7 +226,7 @@ async fn a_delivery_that_came_after_a_killed_run_is_the_one_that_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_runs_at_once_with_different_deliveries_the_newer_one_stands() {
+async fn of_two_runs_at_once_the_newer_delivery_is_loaded() {
     let job = CloudJob::new(&[september()]).await;
     job.emulator.hold_jobs(SEPTEMBER);
     let first = job.finops.spawn();
@@ -234,7 +234,7 @@ async fn of_two_runs_at_once_with_different_deliveries_the_newer_one_stands() {
     job.put(&Delivery::new("2025-09", "second", &["7", "8", "9"])).await;
     let before = queries(&job);
     let second = job.finops.spawn();
-    // The second has read the state, which does not tell of the first's swap.
+    // The second run has read the state, which does not have the swap of the first.
     until(|| queries(&job) > before).await;
     job.emulator.release();
     for run in [first, second] {
@@ -261,7 +261,7 @@ fn a_second_run_on_the_same_duckdb_file_says_that_it_is_busy() {
 }
 
 #[test]
-fn a_killed_run_leaves_the_duckdb_file_as_it_was() {
+fn a_killed_run_does_not_change_the_duckdb_file() {
     let costs = vec!["0.5"; 200_000];
     let job = LocalJob::loaded(&[september(), october()]);
     Delivery::new("2025-09", "second", &costs).write(&job.source);

@@ -1,4 +1,4 @@
-//! What the program may not touch: tables of others, and what permissions keep from it.
+//! What finops must not change: tables of others, and whatever it has no permission for.
 
 use std::{
     fs,
@@ -25,7 +25,7 @@ fn september() -> Delivery {
 }
 
 #[test]
-fn a_table_in_duckdb_that_finops_did_not_create_is_left_alone() {
+fn a_table_in_duckdb_that_finops_did_not_create_is_unchanged() {
     for kind in ["TABLE", "VIEW"] {
         let job = LocalJob::new(&[september()]);
         let create = format!("CREATE SCHEMA {DATASET}; CREATE {kind} {DATASET}.{TABLE} AS SELECT 42 AS mine");
@@ -40,7 +40,7 @@ fn a_table_in_duckdb_that_finops_did_not_create_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_in_bigquery_that_finops_did_not_create_is_left_alone() {
+async fn a_table_in_bigquery_that_finops_did_not_create_is_unchanged() {
     let job = CloudJob::new(&[september()]).await;
     let http = reqwest::Client::new();
     let datasets = format!("{}/bigquery/v2/projects/{PROJECT}/datasets", job.emulator.url());
@@ -65,7 +65,7 @@ async fn a_table_in_bigquery_that_finops_did_not_create_is_left_alone() {
 }
 
 #[test]
-fn a_table_that_holds_another_export_is_left_alone() {
+fn a_table_with_another_export_is_unchanged() {
     let job = LocalJob::loaded(&[september()]);
     let figures = job.figures();
     let other = job.source.with_file_name("other");
@@ -84,7 +84,7 @@ fn a_table_that_holds_another_export_is_left_alone() {
 }
 
 #[test]
-fn a_folder_that_may_not_be_read_is_named() {
+fn a_folder_without_permission_to_read_is_named() {
     let job = LocalJob::new(&[september()]);
     fs::set_permissions(&job.source, fs::Permissions::from_mode(0o000)).unwrap();
     let root_reads_anything = fs::read_dir(&job.source).is_ok();
@@ -96,7 +96,7 @@ fn a_folder_that_may_not_be_read_is_named() {
     fs::set_permissions(&job.source, fs::Permissions::from_mode(0o700)).unwrap();
 }
 
-/// The URL of a storage server that gives every request the same answer.
+/// The URL of a storage server with the same answer to every request.
 fn storage_that_answers(status: &'static str, message: &str) -> String {
     let body = json!({"error": {"message": message}}).to_string();
     let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
@@ -114,7 +114,7 @@ fn storage_that_answers(status: &'static str, message: &str) -> String {
 }
 
 #[test]
-fn a_bucket_that_may_not_be_read_is_named_with_what_to_do() {
+fn a_bucket_without_permission_to_read_is_named_with_a_hint() {
     for (status, kind, hint) in [
         ("401 Unauthorized", "credentials", hint::LOG_IN.to_owned()),
         ("403 Forbidden", "permission", hint::grant_viewer("billing-mirror")),
@@ -166,7 +166,7 @@ async fn a_month_whose_load_is_not_permitted_fails() {
 }
 
 #[test]
-fn a_file_that_is_no_duckdb_database_is_left_alone() {
+fn a_file_that_is_no_duckdb_database_is_unchanged() {
     let job = LocalJob::new(&[september()]);
     fs::write(&job.database, "somebody's notes, which are long enough to be looked at as a database").unwrap();
     let outcome = job.finops.run(&["run"]);

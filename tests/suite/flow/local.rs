@@ -40,7 +40,7 @@ fn both_layouts_load_from_the_exports_folder_or_the_one_above() {
 }
 
 #[test]
-fn a_folder_named_with_wildcards_quotes_and_spaces_is_read_to_the_letter() {
+fn a_folder_named_with_wildcards_quotes_and_spaces_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let (source, database) = (folder.path().join("it's [cur] *?"), folder.path().join("größe.duckdb"));
     september().write(&source);
@@ -50,7 +50,7 @@ fn a_folder_named_with_wildcards_quotes_and_spaces_is_read_to_the_letter() {
 }
 
 #[test]
-fn files_of_an_older_delivery_that_lie_beside_are_not_loaded() {
+fn files_of_an_older_delivery_in_the_same_folder_are_not_loaded() {
     let job = LocalJob::new(&[september().in_parts(2).overwriting()]);
     let again = Delivery::new("2025-09", "second", &["7"]).overwriting();
     again.write(&job.source);
@@ -60,7 +60,7 @@ fn files_of_an_older_delivery_that_lie_beside_are_not_loaded() {
 }
 
 #[test]
-fn files_written_anew_with_the_same_bytes_are_not_loaded_and_with_other_bytes_are() {
+fn rewritten_files_are_loaded_only_with_other_bytes() {
     let job = LocalJob::loaded(&[september().overwriting(), october()]);
     september().overwriting().write(&job.source);
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "skipped"]);
@@ -71,7 +71,7 @@ fn files_written_anew_with_the_same_bytes_are_not_loaded_and_with_other_bytes_ar
 }
 
 #[test]
-fn files_that_did_not_change_since_the_load_are_not_read_again_and_one_that_did_is_whatever_its_time() {
+fn files_are_read_again_only_if_they_changed_since_the_load_whatever_their_time() {
     let job = LocalJob::loaded(&[september(), october()]);
     let set_run_id = |run_id: &str| {
         let sql = format!("UPDATE billing.finops_loads SET run_id = '{run_id}'");
@@ -101,7 +101,7 @@ fn a_delivery_that_goes_back_to_an_earlier_one_is_loaded_again() {
 }
 
 #[test]
-fn a_loaded_month_whose_files_are_gone_is_left_as_it_is() {
+fn a_loaded_month_whose_files_are_removed_is_unchanged() {
     let job = LocalJob::loaded(&[september(), october()]);
     fs::remove_file(september().data_path(&job.source, 0)).unwrap();
     let report = job.finops.report(0);
@@ -112,7 +112,7 @@ fn a_loaded_month_whose_files_are_gone_is_left_as_it_is() {
 }
 
 #[test]
-fn a_loaded_month_of_which_some_files_are_gone_waits_and_stays_as_it_is() {
+fn a_loaded_month_without_some_of_its_files_waits_and_is_unchanged() {
     let job = LocalJob::loaded(&[september().in_parts(2)]);
     fs::remove_file(september().in_parts(2).data_path(&job.source, 0)).unwrap();
     assert_eq!(each(&job.finops.report(0), "status"), ["waiting"]);
@@ -122,7 +122,7 @@ fn a_loaded_month_of_which_some_files_are_gone_waits_and_stays_as_it_is() {
 }
 
 #[test]
-fn what_a_dropped_table_held_is_no_previous_cost() {
+fn a_dropped_table_has_no_previous_cost() {
     let job = LocalJob::loaded(&[september()]);
     duckdb::Connection::open(&job.database).unwrap().execute_batch("DROP TABLE billing.aws_cur").unwrap();
     let report = job.finops.report(0);
@@ -132,7 +132,7 @@ fn what_a_dropped_table_held_is_no_previous_cost() {
 }
 
 #[test]
-fn what_was_deleted_by_hand_is_loaded_again_and_the_reason_says_so() {
+fn a_month_with_rows_deleted_by_hand_is_loaded_again_and_the_reason_says_so() {
     let job = LocalJob::loaded(&[september(), october()]);
     let before = job.figures();
     let execute = |sql: &str| duckdb::Connection::open(&job.database).unwrap().execute_batch(sql).unwrap();
@@ -153,7 +153,7 @@ fn what_was_deleted_by_hand_is_loaded_again_and_the_reason_says_so() {
 }
 
 #[test]
-fn months_of_different_columns_meet_in_one_table_in_duckdb() {
+fn months_with_different_columns_share_one_table_in_duckdb() {
     let [september, october] = months_of_different_columns();
     let job = LocalJob::loaded(&[september]);
     october.write(&job.source);
@@ -178,7 +178,7 @@ fn months_of_different_columns_meet_in_one_table_in_duckdb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn months_of_different_columns_meet_in_one_table_in_bigquery() {
+async fn months_with_different_columns_share_one_table_in_bigquery() {
     let [september, october] = months_of_different_columns();
     let job = CloudJob::loaded(&[september]).await;
     job.put(&october).await;
@@ -203,7 +203,7 @@ async fn months_of_different_columns_meet_in_one_table_in_bigquery() {
 }
 
 #[test]
-fn a_header_of_more_than_the_first_read_is_read_whole() {
+fn a_header_longer_than_the_first_read_is_read_completely() {
     let mut wide = september();
     for number in 0..3_000 {
         wide = wide.with_column(&format!("resourceTags/user:a-tag-with-a-longer-name-{number}"), "");

@@ -1,4 +1,4 @@
-//! A run from the first manifest to the report, whatever the format and the warehouse.
+//! A run from the first manifest to the report, with any format and warehouse.
 
 pub mod bad_input;
 pub mod concurrency;

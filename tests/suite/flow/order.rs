@@ -1,4 +1,4 @@
-//! The order of a run, what it may write, and what it makes of months that end badly.
+//! The order of a run, what it may write, and how months fail.
 
 use std::{
     collections::BTreeSet,
@@ -52,7 +52,7 @@ fn september() -> Delivery {
     Delivery::new("2025-09", "first", &["3.5", "1"])
 }
 
-/// What a request is, in short.
+/// A short name of a request.
 fn what(request: &LoggedRequest) -> &'static str {
     let sql = request.body["query"].as_str().unwrap_or_default();
     match (request.method.as_str(), request.path.rsplit('/').next().unwrap()) {
@@ -110,7 +110,7 @@ fn nothing_but_a_run_writes_to_duckdb() {
     }
 }
 
-/// Passes requests to storage on, and sees at the first of them what BigQuery was asked for until then.
+/// Passes requests to storage. At the first of them, it keeps the requests that BigQuery got until then.
 #[derive(Clone)]
 struct Witness {
     job: Arc<CloudJob>,
@@ -124,7 +124,7 @@ async fn pass_on(State(witness): State<Witness>, request: Request) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_states_rows_are_there_before_anything_is_listed_and_before_the_table_is_looked_at() {
+async fn the_state_is_read_before_the_first_listing_and_before_the_table() {
     let job = Arc::new(CloudJob::new(&[september()]).await);
     job.finops.report(0);
     let skipped = job.emulator.requests().len();
@@ -133,7 +133,7 @@ async fn the_states_rows_are_there_before_anything_is_listed_and_before_the_tabl
     let url = format!("http://{}", listener.local_addr().unwrap());
     let router = Router::new().fallback(pass_on).with_state(witness.clone());
     let server = tokio::spawn(async { axum::serve(listener, router).await });
-    // The state is told at the third attempt.
+    // The third attempt to read the state succeeds.
     let busy = FaultKind::Status(503, "backendError".to_owned());
     job.emulator.add_fault(fault("POST", "/queries", 2, busy));
     assert_eq!(each(&job.finops.clone().with("STORAGE_EMULATOR_HOST", &url).report(0), "status"), ["skipped"]);
@@ -147,7 +147,7 @@ async fn the_states_rows_are_there_before_anything_is_listed_and_before_the_tabl
     server.abort();
 }
 
-/// Loads September anew into a table whose column `note` takes no NULL.
+/// September is refused: the column `note` of its table takes no NULL.
 fn assert_refused_for_the_required_column(report: &Value) {
     let found = month(report, "2025-09");
     assert_eq!((&found["status"], &found["action"]), (&json!("refused"), &json!("refuse")), "{report:#}");
@@ -157,7 +157,7 @@ fn assert_refused_for_the_required_column(report: &Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_without_a_column_that_takes_no_null_are_refused_by_its_name() {
+async fn files_without_a_required_column_are_refused_and_the_column_is_named() {
     let local = LocalJob::loaded(&[september()]);
     let table = format!("{DATASET}.{TABLE}");
     let execute = |sql: &str| duckdb::Connection::open(&local.database).unwrap().execute_batch(sql).unwrap();
@@ -189,7 +189,7 @@ async fn files_without_a_column_that_takes_no_null_are_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_cancelled_while_a_month_is_staged_leaves_the_old_one() {
+async fn a_run_that_is_cancelled_while_it_stages_a_month_does_not_change_the_old_one() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Month::of_costs("2025-08", "a", &["1", "2"])).await.unwrap();
     let load = table.prepare(&Month::of_costs("2025-08", "b", &vec!["2"; 5_000])).await;
@@ -213,7 +213,7 @@ async fn a_run_that_is_cancelled_while_a_month_is_staged_leaves_the_old_one() {
     assert_eq!(seen(), [vec![Some("5000".to_owned())]]);
 }
 
-/// DuckDB, with something else in place of staging where `instead` says so.
+/// DuckDB, with another stage for the months of `instead`.
 struct Fake<F> {
     duckdb: DuckDb,
     instead: F,
@@ -274,22 +274,22 @@ async fn a_panic_in_one_month_does_not_stop_the_others() {
     let months = ["2025-08", "2025-09", "2025-10"].map(|month| Delivery::new(month, "first", &["1"]));
     let job = LocalJob::new(&months);
     let report = run(&job, |month| {
-        assert_ne!(month.billing_period.to_string(), "2025-09", "a fault of finops");
+        assert_ne!(month.billing_period.to_string(), "2025-09", "an error in finops");
         None
     })
     .await;
     let (loaded, failed) = (Some(MonthStatus::Loaded), Some(MonthStatus::Failed));
     let expected = [("2025-10", loaded), ("2025-09", failed), ("2025-08", loaded)];
     assert_eq!(statuses(&report), expected.map(|(month, status)| (month.to_owned(), status)));
-    assert_names(&report.months[1].error.as_ref().unwrap().message, &["2025-09", "by a fault of finops"]);
+    assert_names(&report.months[1].error.as_ref().unwrap().message, &["2025-09", "because of an error in finops"]);
     assert_eq!(report.months[1].error.as_ref().unwrap().hint.as_deref(), Some(hint::REPORT_LINES));
     assert_eq!(job.figures().into_keys().collect::<Vec<_>>(), ["2025-08", "2025-10"]);
-    // Nothing of it is in the way of the next run.
+    // The next run loads the month.
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped", "loaded", "skipped"]);
 }
 
 #[tokio::test]
-async fn a_month_whose_manifest_goes_away_after_it_was_superseded_stays_in_the_report() {
+async fn a_superseded_month_whose_manifest_is_removed_is_still_in_the_report() {
     for others in [true, false] {
         let october = Delivery::new("2025-10", "first", &["1"]);
         let mut deliveries = vec![september()];
@@ -319,7 +319,7 @@ async fn a_month_whose_manifest_goes_away_after_it_was_superseded_stays_in_the_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rows_of_another_kind_than_the_state_names_are_refused_though_the_loaded_delivery_is_gone() {
+async fn rows_of_another_kind_than_the_recorded_one_are_refused_without_the_loaded_delivery_too() {
     let job = AzureJob::local();
     let actual = Generated { rows: 6, parts: 1, ..Generated::new(Dialect::AzureActualEnterprise, Format::Csv) };
     let amortized = Generated { dialect: Dialect::AzureAmortizedEnterprise, ..actual.clone() };

@@ -1,4 +1,4 @@
-//! A month by every path: whatever its format, its warehouse and what the table began with, it has the same rows.
+//! A month by every path: with any format, warehouse and first format of the table, it has the same rows.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -27,10 +27,10 @@ use crate::{
 const FIRST: &str = "2025-08";
 const MONTH: &str = "2025-09";
 
-/// Text in CSV that is a BOOLEAN in Parquet, which tells no case: `False` and `false`.
+/// Text in CSV that is a BOOLEAN in Parquet, which has no case: `False` and `false`.
 const FLAG: &str = "x_PartnerCreditApplied";
 
-/// How the month comes to a table: alone, or after a month that began the table in another format.
+/// How the month gets into a table: alone, or after a month of another format that created the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Way {
     first: Option<Format>,
@@ -61,7 +61,7 @@ impl Way {
     }
 }
 
-/// What tables are asked.
+/// The queries.
 type Query<'a> = &'a dyn Fn(&str) -> Rows;
 
 /// A month as a table of some warehouse has it.
@@ -75,7 +75,7 @@ struct Found {
     rows: Rows,
 }
 
-/// A way of asking a warehouse.
+/// A way to query a warehouse.
 struct Warehouse<'a> {
     name: &'static str,
     query: Query<'a>,
@@ -86,7 +86,7 @@ struct Warehouse<'a> {
 }
 
 impl Warehouse<'_> {
-    /// The months that the ways brought, once rows and sums were held against what was delivered.
+    /// The months of all ways, after rows and sums were compared with the delivery.
     fn months(&self, ways: &[Way], delivered: &[Vec<Delivered>]) -> Vec<Found> {
         let of_way = |(way, delivered): (&Way, &Vec<Delivered>)| {
             let table = way.table();
@@ -105,7 +105,7 @@ impl Warehouse<'_> {
         ways.iter().zip(delivered).flat_map(of_way).collect()
     }
 
-    /// Every value of the month as text: amounts plainly, days and moments as DuckDB writes them.
+    /// Every value of the month as text: amounts as plain decimals, days and timestamps as DuckDB writes them.
     fn month(&self, table: &str, period: &str, delivered: &Delivered) -> Found {
         let sql =
             format!("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = '{table}' ORDER BY 1");
@@ -179,12 +179,12 @@ async fn into_bigquery(export: &Export, ways: &[Way], apart: bool) -> Vec<Found>
         query: &|sql| emulator.query(sql).unwrap(),
         table: &|table| format!("\"{PROJECT}:{DATASET}\".\"{table}\""),
         cost: &exact_in_bigquery,
-        // C4 of the emulator's list: no option of a load makes it NULL in a text column, as far as is known.
+        // C4 of the emulator's list: as far as is known, no option of a load turns it into NULL in a text column.
     };
     warehouse.months(ways, &delivered)
 }
 
-/// Holds each month against the first of the same name.
+/// Compares each month with the first of the same name.
 #[track_caller]
 fn assert_same(found: &[Found]) {
     let mut differences = Vec::new();

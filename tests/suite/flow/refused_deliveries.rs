@@ -32,13 +32,13 @@ fn file(rows: &str) -> String {
     format!("{HEADER}\n{rows}")
 }
 
-/// The load of a delivery, which tells of so many rows.
+/// The load of a delivery whose manifest counts so many rows.
 async fn load<H: Harness>(table: &Table<H>, delivery: &Delivery, rows: u64) -> MonthLoad {
     MonthLoad { rows: Some(rows), ..table.prepare(delivery).await }
 }
 
-/// Tries the load over the loaded month, while somebody reads; `unchanged` is what is found of its files afterwards. Gives
-/// why it was refused; `None` where the month is to be looked at again.
+/// Tries the load over the loaded month, beside a reader; `unchanged` is the result of the check of its files. Returns why it
+/// was refused; `None` if the month must be planned again.
 async fn refused<H: Harness>(
     (table, before): &(Table<H>, Snapshot),
     load: &MonthLoad,

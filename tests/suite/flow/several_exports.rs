@@ -55,7 +55,7 @@ impl Two {
         self.folder.path().join(name)
     }
 
-    /// Rows and cost of a table, `0` where it is not there.
+    /// Rows and cost of a table, `0` if it does not exist.
     fn held(&self, table: &str) -> String {
         let database = self.below("finops.duckdb");
         let there = format!("SELECT count(*) FROM duckdb_tables() WHERE table_name = '{table}'");
@@ -147,7 +147,7 @@ async fn two_exports_load_into_two_tables_and_datasets_in_bigquery() {
 }
 
 #[test]
-fn an_export_that_is_broken_does_not_stop_the_others_in_duckdb() {
+fn a_broken_export_does_not_stop_the_others_in_duckdb() {
     let gone = |two: &Two| fs::remove_dir_all(two.below("legacy")).unwrap();
     let ambiguous = |two: &Two| {
         let second = of_legacy().files().pop().unwrap();
@@ -159,7 +159,7 @@ fn an_export_that_is_broken_does_not_stop_the_others_in_duckdb() {
     };
     for (break_it, code, kind, said) in [
         (&gone as &dyn Fn(&Two), 1, "not_found", "legacy"),
-        (&ambiguous, 2, "configuration", "several exports lie below"),
+        (&ambiguous, 2, "configuration", "there are several exports below"),
         (&foreign, 1, "foreign_table", "did not create"),
     ] {
         let two = Two::new();
@@ -183,7 +183,7 @@ fn an_export_that_is_broken_does_not_stop_the_others_in_duckdb() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_read_costs_its_month_of_its_export_only() {
+fn a_manifest_that_cannot_be_read_fails_only_its_month_of_its_export() {
     let two = Two::new();
     write(&two.below("legacy").join(REPORT).join(of_legacy().manifest_key()), b"not a manifest");
     let report = two.finops.report(1);
@@ -194,7 +194,7 @@ fn a_manifest_that_cannot_be_read_costs_its_month_of_its_export_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_is_not_there_does_not_stop_the_other_export_in_bigquery() {
+async fn a_missing_bucket_does_not_stop_the_other_export_in_bigquery() {
     let (job, finops) = in_the_cloud().await;
     let report = finops.with("AWS_LEGACY_GCS_BUCKET", "no-such-bucket").report(1);
     assert_eq!(statuses(&report), [("demo.archive.aws_legacy", "failed"), ("demo.billing.aws_prod", "succeeded")]);
@@ -205,7 +205,7 @@ async fn a_bucket_that_is_not_there_does_not_stop_the_other_export_in_bigquery()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_shows_the_other_tables_where_one_is_not_told() {
+async fn status_shows_the_other_tables_if_one_cannot_be_read() {
     let (job, finops) = in_the_cloud().await;
     finops.report(0);
     job.emulator.add_fault(Fault {
@@ -240,7 +240,7 @@ pub fn renamed(name: &str, delivery: Delivery) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn tables_that_hold_each_other_s_export_are_left_alone() {
+fn tables_with_each_other_s_export_are_unchanged() {
     let two = Two::new();
     fs::remove_dir_all(two.below("legacy")).unwrap();
     for (key, bytes) in renamed("old", of_legacy()) {
@@ -259,7 +259,7 @@ fn tables_that_hold_each_other_s_export_are_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_table_in_bigquery_that_holds_another_export_is_left_alone_and_the_other_loads() {
+async fn a_table_in_bigquery_with_another_export_is_unchanged_and_the_other_export_loads() {
     let (job, finops) = in_the_cloud().await;
     finops.report(0);
     for (key, bytes) in renamed("daily", Delivery::new("2025-10", "daily-1", &["7"])) {

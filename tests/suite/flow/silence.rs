@@ -1,4 +1,4 @@
-//! No deliveries, or no new ones: nothing is wrong with any month, and the run fails.
+//! No deliveries, or no new ones: the run fails, although no month does.
 
 use std::fs;
 
@@ -35,10 +35,10 @@ fn assert_fails(finops: &Finops, verb: &str, kind: &str, said: &[&str]) -> Value
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_manifest_where_months_are_loaded_fails_unless_the_dates_leave_none_of_them() {
+async fn without_any_manifest_a_run_fails_unless_the_dates_exclude_all_loaded_months() {
     let both = [september(), Delivery::new("2025-10", "first", &["10"])];
     let (local, cloud) = (LocalJob::loaded(&both), CloudJob::loaded(&both).await);
-    // The mirror was emptied.
+    // The mirror is empty.
     fs::remove_dir_all(local.source.join(REPORT)).unwrap();
     for delivery in &both {
         for (key, _) in delivery.files() {
@@ -65,7 +65,7 @@ async fn no_manifest_where_months_are_loaded_fails_unless_the_dates_leave_none_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_instead_is_named() {
+async fn the_error_names_the_exports_and_folders_that_exist() {
     let (local, cloud) = (LocalJob::new(&[september()]), CloudJob::new(&[september()]).await);
     let (s3, folder) = (S3Server::start().await, TempDir::new().unwrap());
     september().write(folder.path());
@@ -93,7 +93,7 @@ async fn what_is_there_instead_is_named() {
         assert_names(of_export["found"].as_str().unwrap(), &[&there]);
     }
 
-    // Other folders lie in the one that was named.
+    // The configured folder has other folders.
     fs::remove_dir_all(local.source.join(REPORT)).unwrap();
     (1..=12).for_each(|number| fs::create_dir(local.source.join(format!("other-{number:02}"))).unwrap());
     let said = [&format!("the folders in {source}: `other-01`, "), "`other-10` and more"];
@@ -116,7 +116,7 @@ async fn deliveries_older_than_max_age_fail_the_run_after_their_months_were_load
     assert!(newest.as_str().unwrap().starts_with("2025-"), "{report:#}");
     assert_eq!(each(&assert_fails(&limited, "run", "stale", &said), "status"), ["skipped", "skipped"]);
 
-    // The newest of all months counts, be it asked for or not, and nothing new is due of months that are over.
+    // The newest delivery of all months counts, also of months that are not requested. Months that are over need no new one.
     let finops = [
         (job.finops.clone(), 0),
         (limited.clone().with("END_DATE", "2025-09"), 0),
@@ -155,7 +155,7 @@ async fn deliveries_older_than_max_age_fail_the_run_after_their_months_were_load
 }
 
 #[test]
-fn the_steps_after_one_that_finds_old_deliveries_go_on_and_the_program_fails() {
+fn after_a_step_that_finds_old_deliveries_the_others_run_and_the_program_fails() {
     let folder = TempDir::new().unwrap();
     let export = Export { rows: 20, ..Export::new(Dialect::AzureActualEnterprise, Format::Csv) };
     export.deliver(&folder.path().join("delivered"), &Run::of("2025-09".parse().unwrap())).unwrap();
@@ -191,7 +191,7 @@ fn the_steps_after_one_that_finds_old_deliveries_go_on_and_the_program_fails() {
 }
 
 #[test]
-fn what_a_replication_left_out_and_a_prefix_that_is_too_high_are_named() {
+fn the_error_names_a_missing_metadata_folder_and_a_prefix_that_is_too_high() {
     let folder = TempDir::new().unwrap();
     let payers = ["111111111111", "222222222222"];
     for payer in payers {
@@ -202,7 +202,7 @@ fn what_a_replication_left_out_and_a_prefix_that_is_too_high_are_named() {
         Finops::local(&folder.path().join(source), &folder.path().join("f.duckdb")).without("AWS_EXPORT_NAME")
     };
     let hint = |report: &Value| report["pipelines"][0]["error"]["hint"].as_str().unwrap().to_owned();
-    let high = assert_fails(&finops("cur2"), "run", "not_found", &[&["a folder deeper"], &payers[..]].concat());
+    let high = assert_fails(&finops("cur2"), "run", "not_found", &[&["one folder deeper"], &payers[..]].concat());
     assert_names(&hint(&high), &[hint::CHOOSE_FOLDER]);
 
     let name = fs::read_dir(folder.path().join("cur2/111111111111")).unwrap().next().unwrap().unwrap().file_name();

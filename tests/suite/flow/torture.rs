@@ -17,12 +17,12 @@ fn assert_ends_right(kind: &str, slice: &str, seed: &str) {
 }
 
 #[test]
-fn whatever_request_a_run_is_killed_at_the_next_run_ends_right() {
+fn after_a_run_killed_at_any_request_the_next_run_ends_right() {
     assert_ends_right("kill", "80", "45");
 }
 
 #[test]
-fn whatever_request_a_run_is_held_at_the_newer_delivery_remains() {
+fn with_a_run_held_at_any_request_the_newer_delivery_remains() {
     // The first of them while the run reads manifests: what it knows of deliveries is then outdated.
     assert_ends_right("hold", "60", "15");
 }

@@ -1,6 +1,6 @@
-//! What an earlier version left goes on working: its state, its tables, and the jobs of a run that was killed.
+//! State, tables and jobs of an earlier version continue to work.
 //!
-//! See `tests/fixtures/upgrade/README.md` for what there is and how it was made.
+//! See `tests/fixtures/upgrade/README.md` for the files and how they were created.
 
 use std::{collections::BTreeMap, fs, io::Read, path::Path, time::Duration};
 
@@ -40,7 +40,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/upgrade").join(name)
 }
 
-/// Month to rows and cost after the earlier version's run, but for `changed`.
+/// Month to rows and cost after the earlier version's run, except `changed`.
 fn figures(changed: &[(&str, u64, &str)]) -> Figures {
     let first = [("2025-08", 2, "12345678.123456807612"), ("2025-09", 2, "4.5"), ("2025-10", 1, "10")];
     let all = first.iter().chain(changed);
@@ -60,7 +60,7 @@ fn shown(finops: &Finops) -> BTreeMap<String, (String, u64)> {
         .collect()
 }
 
-/// What [`shown`] gives where the months are of these deliveries.
+/// The result of [`shown`] if the months are of these deliveries.
 fn deliveries(of: [(&str, u64); 3]) -> BTreeMap<String, (String, u64)> {
     ["2025-08", "2025-09", "2025-10"]
         .iter()
@@ -171,7 +171,7 @@ fn writes(job: &CloudJob, before: usize) -> Vec<LoggedRequest> {
     job.emulator.requests().into_iter().skip(before).filter(|request| !reads(request)).collect()
 }
 
-/// Asserts that the months hold these figures, that the state names these deliveries, and that no job is left running.
+/// Asserts that the months have these figures, that the state names these deliveries, and that no job still runs.
 async fn assert_completed(job: &CloudJob, before: &State, expected: &Figures, of: [(&str, u64); 3]) {
     assert_eq!(&job.figures(), expected);
     assert_eq!(shown(&job.finops), deliveries(of));
@@ -187,7 +187,7 @@ async fn assert_completed(job: &CloudJob, before: &State, expected: &Figures, of
 }
 
 #[test]
-fn status_and_plan_and_a_run_without_news_change_nothing_in_duckdb() {
+fn status_plan_and_a_run_without_deliveries_change_nothing_in_duckdb() {
     let job = local();
     let (state, file) = (state_in_duckdb(&job), fs::read(&job.database).unwrap());
     assert_eq!(shown(&job.finops), deliveries([("first", 2), ("first", 2), ("first", 1)]));
@@ -212,7 +212,7 @@ fn a_redelivery_is_loaded_into_duckdb_beside_what_was_loaded_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_and_plan_and_a_run_without_news_change_nothing_in_bigquery() {
+async fn status_plan_and_a_run_without_deliveries_change_nothing_in_bigquery() {
     let job = cloud().await;
     let (state, before) = (state_in_bigquery(&job).await, job.emulator.requests().len());
     assert_eq!(shown(&job.finops), deliveries([("first", 2), ("first", 2), ("first", 1)]));
@@ -236,7 +236,7 @@ async fn a_redelivery_is_loaded_into_bigquery_beside_what_was_loaded_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_whose_job_was_done_when_its_run_was_killed_holds_the_redelivery_once() {
+async fn a_month_whose_job_was_done_when_its_run_was_killed_has_the_redelivery_once() {
     let job = cloud().await;
     put(&job, "redelivered").await;
     replay(&job, "killed_redelivery", "").await;
@@ -248,7 +248,7 @@ async fn a_month_whose_job_was_done_when_its_run_was_killed_holds_the_redelivery
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_whose_job_still_runs_after_its_run_was_killed_holds_the_redelivery_once() {
+async fn a_month_whose_job_still_runs_after_its_run_was_killed_has_the_redelivery_once() {
     let job = cloud().await;
     put(&job, "redelivered").await;
     job.emulator.hold_jobs(KILLED);
@@ -256,7 +256,7 @@ async fn a_month_whose_job_still_runs_after_its_run_was_killed_holds_the_redeliv
     let (state, before) = (state_in_bigquery(&job).await, job.emulator.requests().len());
     assert_eq!(job.figures(), figures(&[]), "the job still runs");
     let run = job.finops.spawn();
-    // It looks at that job, or at all jobs.
+    // It requests that job, or all jobs.
     let looks = |request: &LoggedRequest| {
         let of_killed = request.path.contains(KILLED) || request.body["jobReference"]["jobId"] == KILLED;
         of_killed || request.method == "GET" && request.path.ends_with("/jobs")
@@ -272,7 +272,7 @@ async fn a_month_whose_job_still_runs_after_its_run_was_killed_holds_the_redeliv
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_staged_month_whose_run_was_killed_holds_the_redelivery_once() {
+async fn a_staged_month_whose_run_was_killed_has_the_redelivery_once() {
     let job = cloud().await;
     put(&job, "redelivered-parquet").await;
     replay(&job, "killed_staged_redelivery", "").await;

@@ -114,7 +114,7 @@ async fn an_azure_export_whose_folder_holds_two_is_refused_and_the_others_load(j
     let deployment = Deployment::new(job).await;
     let second = Export { name: "weekly".to_owned(), ..Export::new(Dialect::AzureActualCustomer, Format::CsvGzip) };
     deliver(&deployment.job, "actual", &second).await;
-    let said = ["several exports lie below ", "`daily` in ", "`weekly` in "];
+    let said = ["there are several exports below ", "`daily` in ", "`weekly` in "];
     // The configuration can tell them apart.
     deployment.check("actual", 2, "configuration", &said);
 }

@@ -169,7 +169,7 @@ async fn a_name_in_another_case_is_the_same_export(job: AzureJob) {
     assert_eq!((each(&report, "execution_id"), each(&report, "status")), (vec![id(&lower)], vec!["loaded"]));
     let outcome = job.finops.clone().with("AZURE_EXPORT_NAME", "DAILY-COST").run(&["run"]);
     assert_eq!(outcome.code, 2);
-    assert_names(&outcome.stderr, &["several exports lie below", "/Daily-Cost/", "/daily-cost/"]);
+    assert_names(&outcome.stderr, &["there are several exports below", "/Daily-Cost/", "/daily-cost/"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -331,7 +331,7 @@ async fn files_without_the_rows_that_are_counted_fail_the_month(job: AzureJob) {
     job.write(&format!("{}/manifest.json", TWO.folder()), &manifest.to_string()).await;
     job.write(&format!("{}/part.csv", TWO.folder()), &header).await;
     let report = job.finops.report(1);
-    assert_names(&said(&report), &["hold headers and no rows", "counts 2"]);
+    assert_names(&said(&report), &["have headers and no rows", "counts 2"]);
 }
 
 async fn neither_force_nor_a_damaged_month_loses_a_scope(job: AzureJob) {

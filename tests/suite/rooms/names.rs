@@ -10,13 +10,14 @@ use super::source::{root, rust_files};
 const FOLDERS: [&str; 7] = ["src", "core", "emulator", "generator", "tests", "benches", "examples"];
 
 /// What must not come back, and the name that replaces it.
-const REPLACED: [(&str, &str); 24] = [
+const REPLACED: [(&str, &str); 26] = [
     ("AsIs", "Conversion::None"),
     ("Fetched", "LocalFiles"),
     ("Got", "OnBytes"),
     ("Head", "ReadRange::First"),
     ("Held", "StageState"),
     ("Looked", "SourceChecks or WarehouseChecks"),
+    ("MonthSurvey", "MonthOverview"),
     ("Overtaken", "Superseded"),
     ("Standing", "LoadedMonth"),
     ("Steps", "StagedSettings"),
@@ -32,6 +33,7 @@ const REPLACED: [(&str, &str); 24] = [
     ("passed_over", "ignored_newer_delivery"),
     ("pillars", "required_columns"),
     ("respell", "unify_case"),
+    ("reword", "a wording of Reason"),
     ("stand_in", "fallback_delivery"),
     ("unreplaced", "files_not_yet_overwritten"),
     ("weigh", "decide"),

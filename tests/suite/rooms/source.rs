@@ -25,7 +25,7 @@ const CRATES: [(&str, &str); 4] = [
 pub struct Import<'a> {
     pub from: &'a str,
     pub to: &'a str,
-    /// As it is written, with what `use` has shortened.
+    /// The full path.
     pub path: String,
 }
 
@@ -42,7 +42,7 @@ struct Module {
     path: Vec<String>,
     /// Names of its items.
     items: BTreeSet<String>,
-    /// What `use` brings into it, by its name there.
+    /// Names that `use` declares, with their paths.
     aliases: BTreeMap<String, Alias>,
     /// Modules whose public names are all in it.
     globs: Vec<Vec<String>>,
@@ -101,7 +101,7 @@ impl Source {
     pub fn imports(&self) -> BTreeSet<Import<'_>> {
         let mut imports = BTreeSet::new();
         for (from, module) in &self.files {
-            // What is brought in counts, used or not; what is handed on counts where it is used.
+            // An import counts even if it is unused. A re-export counts only if the file uses it itself.
             let private = module.aliases.values().filter(|alias| !alias.is_public).map(|alias| &alias.path);
             for path in module.paths.iter().chain(private).chain(&module.globs) {
                 let Some(path) = self.full_path(module, path, 0) else { continue };
@@ -112,7 +112,20 @@ impl Source {
         imports
     }
 
-    /// A path of the module's code from its crate's name on; `None` where it is none of the crates'.
+    /// Each file that uses a crate of `names`, and that crate.
+    pub fn uses<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.files.iter().flat_map(|(file, module)| {
+            let imported = module.aliases.values().map(|alias| &alias.path);
+            let paths = module.paths.iter().chain(imported).chain(&module.globs);
+            // A single name may be a variable.
+            let foreign = paths.filter(|path| path.len() > 1 && self.full_path(module, path, 0).is_none());
+            let of_crate =
+                foreign.filter_map(|path| names.iter().find(|name| path.first().is_some_and(|p| p == *name)));
+            of_crate.map(|name| (file.as_str(), *name))
+        })
+    }
+
+    /// The full path, from the crate's name on, of a path in the module's code; `None` for other crates.
     fn full_path(&self, module: &Module, path: &[String], depth: usize) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         let own = &module.path;
@@ -128,7 +141,7 @@ impl Source {
             _ if self.modules.contains_key(&[own.as_slice(), &path[..1]].concat()) => {
                 [own.as_slice(), &path[..1]].concat()
             }
-            // `use name::name` is of another crate.
+            // `use name::name` names another crate.
             _ => match module.aliases.get(first) {
                 Some(alias) if depth < 4 => self.full_path(module, &alias.path, depth + 1)?,
                 _ => return None,
@@ -168,22 +181,22 @@ impl Module {
         module
     }
 
-    fn bring_in(&mut self, tree: &UseTree, mut path: Vec<String>, is_public: bool) {
+    fn add_use(&mut self, tree: &UseTree, mut path: Vec<String>, is_public: bool) {
         match tree {
             UseTree::Path(next) => {
                 path.push(next.ident.to_string());
-                self.bring_in(&next.tree, path, is_public);
+                self.add_use(&next.tree, path, is_public);
             }
-            UseTree::Group(group) => group.items.iter().for_each(|tree| self.bring_in(tree, path.clone(), is_public)),
+            UseTree::Group(group) => group.items.iter().for_each(|tree| self.add_use(tree, path.clone(), is_public)),
             UseTree::Glob(_) => self.globs.push(path),
-            UseTree::Name(name) => self.bring_in_as(name.ident.to_string(), name.ident.to_string(), path, is_public),
+            UseTree::Name(name) => self.add_alias(name.ident.to_string(), name.ident.to_string(), path, is_public),
             UseTree::Rename(rename) => {
-                self.bring_in_as(rename.ident.to_string(), rename.rename.to_string(), path, is_public);
+                self.add_alias(rename.ident.to_string(), rename.rename.to_string(), path, is_public);
             }
         }
     }
 
-    fn bring_in_as(&mut self, name: String, alias: String, mut path: Vec<String>, is_public: bool) {
+    fn add_alias(&mut self, name: String, alias: String, mut path: Vec<String>, is_public: bool) {
         let mut alias = alias;
         if name == "self" {
             if alias == "self" {
@@ -234,7 +247,7 @@ impl Visit<'_> for Module {
 
     fn visit_item_use(&mut self, item: &ItemUse) {
         if item.leading_colon.is_none() {
-            self.bring_in(&item.tree, Vec::new(), !matches!(item.vis, Visibility::Inherited));
+            self.add_use(&item.tree, Vec::new(), !matches!(item.vis, Visibility::Inherited));
         }
     }
 

@@ -23,7 +23,7 @@ pub struct Room {
 pub struct Table(pub Vec<Room>);
 
 impl Table {
-    /// Reads the table; each import must be a room of a row above.
+    /// Reads the table.
     pub fn read() -> Self {
         let text = fs::read_to_string(root().join(DOCUMENT)).unwrap();
         let (_, rows) = text.split_once(HEADER).expect("the table of rooms");

@@ -15,7 +15,7 @@ use crate::support::{
     servers::{self, client},
 };
 
-/// Passes requests on to a server, and keeps the path of each with its query.
+/// Passes requests to a server and keeps their paths and queries.
 #[derive(Clone)]
 struct Counter {
     server: String,
@@ -24,7 +24,7 @@ struct Counter {
 }
 
 impl Counter {
-    /// Listens on a free port; gives the URL too.
+    /// Listens on a free port. Returns the URL too.
     async fn before(server: &str) -> (Self, String) {
         let counter = Self { server: server.to_owned(), http: client(), seen: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -34,7 +34,7 @@ impl Counter {
         (counter, url)
     }
 
-    /// What was asked for since this was last asked.
+    /// The requests since the last call.
     fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
@@ -46,7 +46,7 @@ async fn pass_on(State(counter): State<Counter>, request: Request) -> Response {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_to_storage_do_not_grow_with_the_files_of_runs_that_are_not_loaded() {
+async fn files_of_runs_that_are_not_loaded_need_no_requests_to_storage() {
     for parts in [1, 10] {
         let job = AzureJob::cloud().await;
         let export = Export { parts, rows: 60, ..Export::new(Dialect::AzureFocus12, Format::Parquet) };

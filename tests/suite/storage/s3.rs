@@ -1,4 +1,4 @@
-//! `s3://` as a source, with moto_server in the place of S3.
+//! `s3://` as a source, with moto_server instead of S3.
 
 use std::{
     fs,
@@ -56,7 +56,7 @@ impl S3Server {
                 .spawn()
                 .unwrap();
             let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
-            // It says so once it listens.
+            // It prints this when it listens.
             if lines.any(|line| line.contains("Running on")) {
                 let log = Arc::new(Mutex::new(Vec::new()));
                 let written = Arc::clone(&log);
@@ -81,7 +81,7 @@ impl S3Server {
         self.client.delete_object().bucket(BUCKET).key(key).send().await.unwrap();
     }
 
-    /// Uploads what lies in the folder, below `cur`.
+    /// Uploads the files of the folder, below `cur`.
     pub async fn upload(&self, folder: &Path) {
         for path in files(folder) {
             let key = format!("cur/{}", path.strip_prefix(folder).unwrap().to_str().unwrap());
@@ -94,12 +94,12 @@ impl S3Server {
         finops(&self.url, database)
     }
 
-    /// Takes what was asked for since, as logged: one line a request.
+    /// Takes the requests since the last call from the log, one line a request.
     pub fn take_log(&self) -> Vec<String> {
         std::mem::take(&mut self.log.lock().unwrap())
     }
 
-    /// The listings that it was asked for, as logged.
+    /// The list requests in the log.
     fn listings(&self) -> Vec<String> {
         let log = self.log.lock().unwrap();
         log.iter().filter(|line| line.contains("list-type=2")).cloned().collect()
@@ -113,7 +113,7 @@ impl Drop for S3Server {
     }
 }
 
-/// The test's bucket, as the server at the URL gives it.
+/// The test's bucket on the server at the URL.
 pub async fn store(url: &str) -> Store {
     let options = S3Options {
         access_key_id: Some("test".to_owned()),
@@ -150,12 +150,12 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// A server that gives the same answer to every request.
+/// A server with the same answer to every request.
 fn answering(answer: String) -> String {
     answering_first(answer.clone(), answer)
 }
 
-/// A server that gives another answer to the first request.
+/// A server with another answer to the first request.
 fn answering_first(first: String, answer: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -175,7 +175,7 @@ fn answer(status: &str, header: &str, code: &str, message: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
-/// The one error of a run that fails before it knows any month; no secret is printed.
+/// The error of a run that fails before it has months. Asserts that no secret is printed.
 fn error(finops: &Finops, code: i32) -> Value {
     let outcome = finops.run(&["run", "--output", "json"]);
     assert_eq!(outcome.code, code, "{}\n{}", outcome.stdout, outcome.stderr);
@@ -220,7 +220,7 @@ async fn the_sample_exports_load_from_s3_into_duckdb_with_the_expected_figures()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn more_than_a_thousand_objects_in_a_folder_are_read_page_by_page_and_other_folders_not_at_all() {
+async fn more_than_a_thousand_objects_are_listed_page_by_page_without_other_folders() {
     let (server, folder) = (S3Server::start().await, TempDir::new().unwrap());
     let source = folder.path().join("cur");
     Delivery::new("2025-09", "assembly", &["1.5", "2"]).write(&source);
@@ -242,7 +242,7 @@ async fn more_than_a_thousand_objects_in_a_folder_are_read_page_by_page_and_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_is_not_there_is_named() {
+async fn a_missing_bucket_is_named() {
     let (server, folder) = (S3Server::start().await, TempDir::new().unwrap());
     let finops = server.finops(&folder.path().join("finops.duckdb")).with("AWS_SOURCE", "s3://biling/cur");
     assert_error(&error(&finops, 1), "not_found", &["s3://biling/cur", "NoSuchBucket"], "`biling`");
@@ -259,7 +259,7 @@ async fn a_server_that_does_not_answer_is_an_error_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn missing_credentials_are_named_before_anything_is_asked() {
+async fn missing_credentials_are_named_before_the_first_request() {
     let folder = TempDir::new().unwrap();
     let finops = finops("http://127.0.0.1:9", &folder.path().join("finops.duckdb"))
         .without("AWS_ACCESS_KEY_ID")
@@ -270,7 +270,7 @@ async fn missing_credentials_are_named_before_anything_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_machine_without_root_certificates_is_told_so() {
+async fn without_root_certificates_the_error_says_so() {
     let folder = TempDir::new().unwrap();
     let empty = folder.path().join("certificates.pem");
     fs::write(&empty, "").unwrap();
@@ -295,7 +295,7 @@ async fn an_empty_file_is_refused_as_one_without_a_header() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_region_of_a_bucket_elsewhere_is_told() {
+async fn the_error_names_the_region_of_a_bucket_in_another_one() {
     let folder = TempDir::new().unwrap();
     let header = "x-amz-bucket-region: eu-west-1\r\n";
     let url = answering(answer("301 Moved Permanently", header, "PermanentRedirect", "use another endpoint"));
@@ -316,7 +316,7 @@ fn a_refusal_of_s3_says_what_to_change() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_gives_a_whole_object_for_a_range_is_refused() {
+async fn a_server_that_ignores_ranges_is_refused() {
     let head = "HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 10\r\nConnection: close\r\n\r\n";
     let store = store(&answering(format!("{head}0123456789"))).await;
     let (checksum, version) = (None, Some("e".to_owned()));
@@ -326,18 +326,18 @@ async fn a_server_that_gives_a_whole_object_for_a_range_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_has_too_many_requests_is_asked_again() {
+async fn a_request_is_repeated_after_too_many_requests() {
     let folder = TempDir::new().unwrap();
     let busy = answer("429 Too Many Requests", "", "", "");
     let url = answering_first(busy.clone(), answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
     let database = folder.path().join("finops.duckdb");
     assert_error(&error(&finops(&url, &database), 1), "permission", &["AccessDenied"], "s3:ListBucket");
     let error = error(&finops(&answering(busy), &database), 1);
-    assert_error(&error, "storage", &["was answered with status 429"], hint::RUN_AGAIN_LATER);
+    assert_error(&error, "storage", &["returned status 429"], hint::RUN_AGAIN_LATER);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_role_lacks_is_told() {
+async fn the_error_names_the_missing_permission() {
     let folder = TempDir::new().unwrap();
     let url = answering(answer("403 Forbidden", "", "AccessDenied", "Access Denied"));
     let error = error(&finops(&url, &folder.path().join("finops.duckdb")), 1);
@@ -345,7 +345,7 @@ async fn what_the_role_lacks_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_by_its_code() {
+async fn the_error_depends_on_the_code_of_the_refusal() {
     let folder = TempDir::new().unwrap();
     let database = folder.path().join("finops.duckdb");
     for (code, message, kind, said, hint) in [
@@ -374,7 +374,7 @@ async fn a_refusal_is_told_by_its_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_ended_is_told_with_the_command_that_renews_it() {
+async fn the_error_of_an_expired_sign_in_has_the_command_that_renews_it() {
     let folder = TempDir::new().unwrap();
     let profile = "[profile billing]\nsso_session = s\nsso_account_id = 111111111111\nsso_role_name = r\nregion = us-east-1\n\
                    [sso-session s]\nsso_region = us-east-1\nsso_start_url = https://example.com/start\n";

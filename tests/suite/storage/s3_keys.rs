@@ -1,4 +1,4 @@
-//! Keys that no folder has, and objects that are listed and not given.
+//! Keys that no folder can have, and objects that are listed but cannot be read.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ async fn put(server: &S3Server, above: &str, delivery: &Delivery) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_prefix_with_a_slash_at_its_end_makes_an_empty_folder_that_is_looked_into() {
+async fn a_path_prefix_that_ends_with_a_slash_means_an_empty_folder_that_is_listed() {
     let delivery = Delivery::new("2025-09", "assembly", &["1.5", "2"]);
     for (above, sources) in [("/", &["", "/"][..]), ("cur//", &["cur", "cur/"])] {
         let server = S3Server::start().await;
@@ -47,7 +47,7 @@ async fn a_path_prefix_with_a_slash_at_its_end_makes_an_empty_folder_that_is_loo
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_empty_folder_is_not_looked_into_where_the_export_is_found_without() {
+async fn an_empty_folder_is_not_listed_if_the_export_is_found_without_it() {
     let (server, folder) = (S3Server::start().await, TempDir::new().unwrap());
     put(&server, "cur/", &Delivery::new("2025-09", "assembly", &["1.5"])).await;
     server.take_log();
@@ -62,7 +62,7 @@ fn said(month: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archived_month_is_called_that_and_once_loaded_it_stays() {
+async fn an_archived_month_is_reported_and_is_unchanged_once_it_is_loaded() {
     let (server, folder) = (S3Server::start().await, TempDir::new().unwrap());
     for month in ["2024-01", "2025-09"] {
         put(&server, "cur/", &Delivery::new(month, "assembly", &["1.5"])).await;

@@ -1,4 +1,4 @@
-//! What a store asks its server for: how much at once, on which condition, and again where an answer breaks off.
+//! The requests of a store: how many at once, on which condition, and repeated if an answer ends early.
 
 use std::{
     fs, io,
@@ -43,15 +43,15 @@ type Objects = Vec<(String, Vec<u8>)>;
 /// What a front does with each request.
 #[derive(Clone)]
 enum Does {
-    /// Waits until as many are under way as a store may have; knows how many there are, and the most there were.
+    /// Waits until there are as many requests as a store may have. Counts the requests, and their highest number.
     Gather(Arc<(AtomicUsize, AtomicUsize, Barrier)>),
-    /// Breaks the first answer of an object off, once the client has bytes of it.
+    /// Ends the first answer for an object after some bytes.
     BreakOff(Arc<(AtomicUsize, Notify)>),
     /// Puts these objects into the bucket, or deletes those without bytes, before it answers to the first read of a data file.
     Replace(Arc<tokio::sync::Mutex<Objects>>),
     /// Answers as a bucket with SSE-KMS, whose ETags are no MD5.
     Encrypt,
-    /// Answers as S3 does for objects in an archive: those with this in their key are listed and not given.
+    /// Answers like S3 for archived objects: those with this in their key are listed but cannot be read.
     Archive(String),
 }
 
@@ -64,7 +64,7 @@ struct Front {
 }
 
 impl Front {
-    /// Listens on a free port; gives the URL too.
+    /// Listens on a free port. Returns the URL too.
     async fn before(server: &str, does: Does) -> (Self, String) {
         let front = Self { server: server.to_owned(), does, asked: Arc::default() };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -75,7 +75,7 @@ impl Front {
     }
 }
 
-/// An MD5 in hexadecimal digits as an ETag of as many digits that is not the MD5.
+/// Another ETag with as many digits as the MD5.
 fn opaque(md5: &str) -> String {
     md5.chars().rev().collect()
 }
@@ -172,7 +172,7 @@ async fn gcs(url: &str) -> Store {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn never_more_requests_of_a_store_are_under_way_than_its_limit() {
+async fn a_store_never_has_more_requests_at_once_than_its_limit() {
     let (storage, _seed) = seeded(&[("cur/a.csv", "0123456789")]);
     let s3_server = S3Server::start().await;
     s3_server.put("cur/a.csv".to_owned(), b"0123456789".to_vec()).await;
@@ -241,7 +241,7 @@ async fn an_object_that_was_replaced_or_removed_after_it_was_listed_is_not_read(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_breaks_off_is_asked_for_again_from_where_it_ended() {
+async fn the_rest_of_an_answer_that_ends_early_is_requested_again() {
     let text = "0123456789\n".repeat(10_000) + "end";
     let (storage, seed) = seeded(&[("cur/a.csv", &text)]);
     let s3_server = S3Server::start().await;
@@ -275,7 +275,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_from_where_it_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_etag_is_an_md5_only_where_the_answer_allows_it() {
+async fn an_etag_is_an_md5_only_if_the_encryption_allows_it() {
     let server = S3Server::start().await;
     server.put("cur/a.csv".to_owned(), b"0123456789".to_vec()).await;
     let (_, encrypted) = Front::before(&server.url, Does::Encrypt).await;
@@ -291,7 +291,7 @@ async fn an_etag_is_an_md5_only_where_the_answer_allows_it() {
         let other = Object { checksum: Some("0".repeat(32)), ..object.clone() };
         match store.fetch(&other, &copy, &|_| {}).await {
             Err(error) if is_md5 => {
-                assert_names(&error.full_message(), &["cur/a.csv did not arrive as it is listed"]);
+                assert_names(&error.full_message(), &["cur/a.csv differs from the listing"]);
                 assert_eq!(error.next_step(), Some(hint::REPLACED_MEANWHILE));
             }
             fetched => assert!(fetched.is_ok() && !is_md5, "{fetched:?}"),
@@ -317,7 +317,7 @@ async fn a_month_that_is_replaced_while_its_headers_are_read_is_planned_again_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_that_is_removed_while_its_headers_are_read_stays_in_the_report_as_failed() {
+async fn a_month_that_is_removed_while_its_headers_are_read_is_reported_as_failed() {
     let september = Delivery::new("2025-09", "first", &["1"]);
     let job = CloudJob::new(&[september.clone(), Delivery::new("2025-08", "first", &["2"])]).await;
     let gone = september.files().into_iter().map(|(key, _)| (format!("cur/{REPORT}/{key}"), Vec::new()));

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::support::servers::StorageServer;
 
-/// Names that a URL, a query or a shell would read as something else.
+/// Names with characters that mean something else in a URL, a query or a shell.
 const ODD_NAMES: [&str; 7] = [
     "with space.csv",
     "100%.csv",
@@ -29,7 +29,7 @@ const ODD_NAMES: [&str; 7] = [
     "question?&mark#.csv",
 ];
 
-/// A server whose bucket `billing` holds the files, and the folder that they were read from.
+/// A server whose bucket `billing` has the files, and the folder that they were read from.
 pub fn seeded(files: &[(&str, &str)]) -> (StorageServer, TempDir) {
     let seed = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -48,14 +48,14 @@ pub fn folder(path: &Path) -> Store {
     Store::Local(Local::new(path))
 }
 
-/// The object as it is listed.
+/// The object in the listing.
 pub async fn listed(store: &Store, key: &str) -> Object {
     let (folder, name) = key.rsplit_once('/').unwrap_or(("", key));
     let found = store.list(folder, name).await.unwrap();
     found.into_iter().find(|object| object.key == key).unwrap_or_else(|| panic!("{key} is not in {store}"))
 }
 
-/// An object that no listing gave.
+/// An object that was never listed.
 fn unlisted(key: &str, bytes: u64) -> Object {
     Object { key: key.to_owned(), bytes, updated: Timestamp::UNIX_EPOCH, checksum: None, version: None }
 }
@@ -83,7 +83,7 @@ async fn a_listing_of_more_than_a_thousand_objects_is_complete() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_there_is_named() {
+async fn a_missing_bucket_is_named() {
     let (server, _seed) = seeded(&[("a.csv", "x")]);
     let error = bucket(&server, "biling").await.list("", "*.csv").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
@@ -92,7 +92,7 @@ async fn a_bucket_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn an_object_that_is_not_there_is_named() {
+async fn a_missing_object_is_named() {
     let (server, _seed) = seeded(&[("a.csv", "x")]);
     let store = bucket(&server, "billing").await;
     let error = store.read(&unlisted("cur/b.csv", 10), ReadRange::First(10)).await.unwrap_err();
@@ -101,7 +101,7 @@ async fn an_object_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_empty() {
+async fn a_missing_folder_is_empty() {
     let (server, seed) = seeded(&[("a.csv", "x")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
         assert_eq!(store.list("nowhere", "*").await.unwrap(), [], "{store}");
@@ -109,7 +109,7 @@ async fn a_folder_that_is_not_there_is_empty() {
 }
 
 #[tokio::test]
-async fn a_head_or_tail_has_the_length_asked_for_and_ends_with_the_object() {
+async fn the_first_and_last_bytes_have_the_requested_length_or_that_of_the_object() {
     let (server, seed) = seeded(&[("cur/a.csv", "0123456789"), ("cur/empty.csv", "")]);
     for store in [bucket(&server, "billing").await, folder(&seed.path().join("billing"))] {
         let (object, empty) = (listed(&store, "cur/a.csv").await, listed(&store, "cur/empty.csv").await);
@@ -124,7 +124,7 @@ async fn a_head_or_tail_has_the_length_asked_for_and_ends_with_the_object() {
 }
 
 #[tokio::test]
-async fn names_with_odd_characters_are_listed_and_read_as_they_are() {
+async fn names_with_special_characters_are_listed_and_read_unchanged() {
     let seed = tempfile::tempdir().unwrap();
     let local = seed.path().join("billing/cur");
     fs::create_dir_all(&local).unwrap();
@@ -166,7 +166,7 @@ async fn a_local_file_has_the_checksum_that_its_bucket_lists() {
     }
 }
 
-/// Answers each connection with `answer`, and then says nothing more.
+/// Answers each connection with `answer`, then sends nothing more.
 fn silent_after(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -181,9 +181,9 @@ fn silent_after(answer: &'static str) -> String {
     url
 }
 
-// The clock goes on by itself where everything waits, so the time-outs come at once.
+// Paused time advances as soon as all tasks wait: time-outs end at once.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_falls_silent_is_given_up() {
+async fn a_server_that_stops_answering_fails() {
     let begun = "HTTP/1.1 206 Partial Content\r\nContent-Length: 100\r\nContent-Range: bytes 0-99/100\r\n\
                  x-goog-generation: 1\r\n\r\nbegun";
     for answer in ["", begun] {
