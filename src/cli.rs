@@ -243,13 +243,13 @@ pub struct ChosenArguments {
 #[derive(Debug, Args)]
 pub struct OutputArguments {
     /// A table for people, or JSON for programs
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    #[arg(long, value_enum, default_value_t = OutputForm::Table)]
+    pub output: OutputForm,
 }
 
-/// The two forms of output.
+/// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputForm {
     /// For people.
     Table,
     /// For programs.

@@ -7,7 +7,7 @@ use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 #[cfg(feature = "duckdb")]
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
-    cli::{ChosenArguments, Output},
+    cli::ChosenArguments,
     commands::{CommandError, Exit},
     flow::table::look_up,
     output,
@@ -28,10 +28,7 @@ pub(crate) async fn status(
         #[cfg(not(feature = "duckdb"))]
         WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
     };
-    match arguments.output.output {
-        Output::Json => output::json(&tables),
-        Output::Table => tables.iter().for_each(output::status),
-    }
+    output::printer(arguments.output.output).status(&tables);
     let mut exit = Exit::Success;
     for table in &tables {
         if let Some(error) = &table.error {

@@ -8,4 +8,5 @@ pub mod contributing;
 pub mod docs;
 pub mod hints;
 pub mod logs;
+mod registry;
 pub mod secrets;

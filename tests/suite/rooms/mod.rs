@@ -21,17 +21,8 @@ const PICTURE: &str = "docs/rooms.svg";
 const REWRITE: &str = "FINOPS_REWRITE_DOCS";
 
 /// Folders of product code that may still have circles.
-const CIRCLES_FOR_NOW: [&str; 9] = [
-    "core/src/hint/",
-    "core/src/plan/",
-    "core/src/schema/",
-    "src/check/",
-    "src/commands/",
-    "src/flow/columns/",
-    "src/settings/",
-    "src/storage/",
-    "src/warehouse/",
-];
+const CIRCLES_FOR_NOW: [&str; 6] =
+    ["core/src/hint/", "core/src/plan/", "core/src/schema/", "src/commands/", "src/settings/", "src/warehouse/"];
 
 #[test]
 fn every_file_is_in_one_room() {

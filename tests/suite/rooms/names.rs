@@ -10,17 +10,19 @@ use super::source::{root, rust_files};
 const FOLDERS: [&str; 7] = ["src", "core", "emulator", "generator", "tests", "benches", "examples"];
 
 /// What must not come back, and the name that replaces it.
-const REPLACED: [(&str, &str); 22] = [
+const REPLACED: [(&str, &str); 24] = [
     ("AsIs", "Conversion::None"),
     ("Fetched", "LocalFiles"),
     ("Got", "OnBytes"),
     ("Head", "ReadRange::First"),
     ("Held", "StageState"),
+    ("Looked", "SourceChecks or WarehouseChecks"),
     ("Overtaken", "Superseded"),
     ("Standing", "LoadedMonth"),
     ("Steps", "StagedSettings"),
     ("TableLayout", "KeyColumns"),
     ("Tail", "ReadRange::Last"),
+    ("Untold", "BucketLocationLookup::NotPermitted"),
     ("another_export", "holds_other_export"),
     ("another_way", "written_by_other_pipeline"),
     ("castings", "conversions"),
