@@ -62,7 +62,7 @@ async fn go(
         // No export could start: the report has the error for each.
         Err(error) => config.exports.iter().map(|export| not_started(&config, export, &run, &error)).collect(),
     };
-    let report = Report { run_id: run.run_id, pipelines };
+    let report = Report::new(run.run_id, pipelines);
     output::printer(output.output).report(&report, dry_run);
     output::failures(&report);
     if !dry_run {

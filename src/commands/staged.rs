@@ -59,7 +59,7 @@ pub(super) async fn step(
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
     let reports = match &step {
         Step::DiscoverManifests(_) => {
-            output::printer(output.output).overview(&staged.survey(writing).await?.months, false);
+            output::printer(output.output).overview(&staged.overview(writing).await?.months, false);
             return Ok(Exit::Success);
         }
         Step::ExtractBilling(_) => vec![staged.extract().await],
@@ -72,7 +72,7 @@ pub(super) async fn step(
             staged.load_remote().await.into_iter().collect()
         }
         Step::RunPipeline(arguments) if arguments.dry_run => {
-            let Overview { months, newest_delivery_at } = staged.survey(writing).await?;
+            let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
             output::printer(output.output).overview(&months, true);
             check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
             return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
@@ -213,7 +213,7 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Overview, ReportedError> {
+    async fn overview(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
             return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
         };
@@ -250,7 +250,7 @@ impl Staged {
             done(report);
         }
         count_staged(&mut pipelines);
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         let skipped = match &self.remote {
             _ if !goes_on => Some("the steps after that were skipped"),
             None => Some("load-billing-remote: skipped, because database.bigquery is not configured"),
@@ -348,7 +348,7 @@ impl Staged {
     }
 
     fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
+        let report = Report::new(self.run.run_id.clone(), pipelines);
         output::printer(output.output).report(&report, false);
         self.finish(&report)
     }

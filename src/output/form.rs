@@ -7,7 +7,7 @@ use finops_core::report::{
 
 use crate::settings::Setting;
 #[cfg(feature = "duckdb")]
-use crate::staging::MonthSurvey;
+use crate::staging::MonthOverview;
 
 /// A form of output: one method a document.
 pub trait Output: Sync {
@@ -22,7 +22,7 @@ pub trait Output: Sync {
 
     /// How far each month of the staged pipeline is, or what each step would do if `is_plan`.
     #[cfg(feature = "duckdb")]
-    fn overview(&self, months: &[MonthSurvey], is_plan: bool);
+    fn overview(&self, months: &[MonthOverview], is_plan: bool);
 
     /// The months that are loaded in each table.
     fn status(&self, tables: &[TableStatus]);

@@ -11,7 +11,7 @@ use super::{
     streams::{error, print},
 };
 #[cfg(feature = "duckdb")]
-use crate::staging::MonthSurvey;
+use crate::staging::MonthOverview;
 use crate::{
     error::{Error, ErrorKind},
     settings::Setting,
@@ -32,7 +32,7 @@ impl Output for JsonOutput {
     }
 
     #[cfg(feature = "duckdb")]
-    fn overview(&self, months: &[MonthSurvey], _: bool) {
+    fn overview(&self, months: &[MonthOverview], _: bool) {
         json(&months);
     }
 

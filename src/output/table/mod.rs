@@ -16,7 +16,7 @@ use finops_core::report::{
 use super::{form::Output, streams::print};
 use crate::settings::Setting;
 #[cfg(feature = "duckdb")]
-use crate::staging::MonthSurvey;
+use crate::staging::MonthOverview;
 
 /// Markdown tables, which also read well as plain text.
 pub(super) struct TableOutput;
@@ -37,7 +37,7 @@ impl Output for TableOutput {
     }
 
     #[cfg(feature = "duckdb")]
-    fn overview(&self, months: &[MonthSurvey], is_plan: bool) {
+    fn overview(&self, months: &[MonthOverview], is_plan: bool) {
         overview::overview(months, is_plan);
     }
 

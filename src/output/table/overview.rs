@@ -6,11 +6,11 @@ use indicatif::HumanBytes;
 use super::layout::new_table;
 use crate::{
     output::streams::print,
-    staging::{Content, MonthSurvey},
+    staging::{Content, MonthOverview},
 };
 
 /// A row for each delivered month; in a plan, what each step would do.
-pub fn overview(months: &[MonthSurvey], is_plan: bool) {
+pub fn overview(months: &[MonthOverview], is_plan: bool) {
     if months.is_empty() {
         print("no month to show");
         return;
