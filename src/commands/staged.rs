@@ -113,6 +113,7 @@ fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
 }
 
 /// The settings that a step needs.
+#[derive(Clone, Copy)]
 struct Needs {
     source: bool,
     bigquery: Needed,
@@ -130,6 +131,7 @@ impl Needs {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Needed {
     No,
     IfConfigured,
