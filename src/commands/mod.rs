@@ -2,83 +2,29 @@
 
 mod check;
 mod config;
+mod exit;
 mod run;
 #[cfg(feature = "duckdb")]
 mod staged;
 mod status;
+mod store;
 
 use std::collections::BTreeMap;
 
 use clap::CommandFactory;
 #[cfg(feature = "duckdb")]
 use finops_core::model::provider::Provider;
-use finops_core::report::run::{Report, ReportedError};
 
-#[cfg(feature = "s3")]
-use crate::storage::S3;
+use self::exit::CommandError;
+pub use self::exit::Exit;
+#[cfg(not(feature = "duckdb"))]
+use self::store::not_built_in;
 use crate::{
     cli::{Cli, Command},
-    error::{ErrorKind, Result},
-    flow::export::{Export, Source},
     output,
-    settings::Problem,
-    storage::{Gcs, Local, S3Options, Store},
 };
 
-/// What the process ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// Done, nothing to do, or waiting within its time.
-    Success,
-    /// A month failed, was refused or is stale, or the run failed.
-    Failure,
-    /// Usage or configuration.
-    Usage,
-}
-
-impl Exit {
-    fn after(error: &ReportedError) -> Self {
-        if error.kind == ErrorKind::Configuration.as_str() { Self::Usage } else { Self::Failure }
-    }
-
-    fn of(report: &Report) -> Self {
-        let mut errors = report.pipelines.iter().filter_map(|pipeline| pipeline.error.as_ref());
-        if errors.any(|error| Self::after(error) == Self::Usage) {
-            Self::Usage
-        } else if report.failed() {
-            Self::Failure
-        } else {
-            Self::Success
-        }
-    }
-}
-
-/// Why a command ended before it had anything to report.
-#[derive(Debug)]
-pub(crate) enum CommandError {
-    Problems(Vec<Problem>),
-    Error(ReportedError),
-}
-
-impl From<Vec<Problem>> for CommandError {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self::Problems(problems)
-    }
-}
-
-impl From<crate::error::Error> for CommandError {
-    fn from(error: crate::error::Error) -> Self {
-        Self::Error(error.reported())
-    }
-}
-
-impl From<ReportedError> for CommandError {
-    fn from(error: ReportedError) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// Carries out the command; a run is called `run_id`.
+/// Carries out the command. `run_id` is the name of a run.
 pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
         Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(CommandError::from),
@@ -90,12 +36,12 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         #[cfg(feature = "duckdb")]
         Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(not(feature = "duckdb"))]
-        Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
+        Command::Aws(_) | Command::Azure(_) => Err(not_built_in("DuckDB, which the staged pipeline loads into").into()),
         Command::Config(arguments) => {
             config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }
         Command::Completions { shell } => {
-            // Not straight to stdout: the generator panics where a reader closes the pipe early.
+            // Not directly to stdout: the generator panics if a reader closes the pipe early.
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "finops", &mut script);
             output::raw(&script);
@@ -112,36 +58,5 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
             output::error(&error);
             Exit::after(&error)
         }
-    }
-}
-
-async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Options) -> Result<Store> {
-    Ok(match &export.source {
-        Source::Gcs(bucket) => Store::Gcs(Box::new(Gcs::connect(bucket, storage_emulator).await?)),
-        #[cfg(feature = "s3")]
-        Source::S3(bucket) => Store::S3(Box::new(S3::connect(bucket, s3).await?)),
-        #[cfg(not(feature = "s3"))]
-        Source::S3(_) => {
-            let _ = s3;
-            return Err(left_out("S3"));
-        }
-        Source::Local(root) => Store::Local(Local::new(root)),
-    })
-}
-
-/// The error for what this build was made without. Configurations that ask for it are refused before.
-#[cfg(any(test, not(all(feature = "duckdb", feature = "s3"))))]
-fn left_out(what: &str) -> crate::error::Error {
-    let message = format!("this build leaves out {what}");
-    crate::error::Error::new(ErrorKind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_build_leaves_out_says_which_has_it() {
-        assert_eq!(left_out("S3").next_step(), Some(finops_core::hint::DEFAULT_FEATURES));
     }
 }

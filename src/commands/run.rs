@@ -13,7 +13,7 @@ use tracing::{Span, info};
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{RunArguments, Selection},
-    commands::{Exit, open_store},
+    commands::{exit::Exit, store::open_store},
     error::{Error, Result},
     flow::{
         export::{Export, Run},
@@ -25,7 +25,7 @@ use crate::{
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
-/// Loads what is to be loaded, and reports.
+/// Loads the months that are due, and reports.
 pub(crate) async fn run(
     arguments: RunArguments,
     environment: &BTreeMap<String, String>,
@@ -50,7 +50,7 @@ async fn go(
     environment: &BTreeMap<String, String>,
     run_id: String,
 ) -> Result<Exit, Vec<Problem>> {
-    let began = Instant::now();
+    let started = Instant::now();
     let Selection { pipeline, start_date, end_date, output } = selection;
     let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
@@ -59,14 +59,14 @@ async fn go(
     let run = Run { run_id, months: config.months, rules, max_age: config.max_age, dry_run };
     let pipelines = match run_exports(&config, &run).await {
         Ok(pipelines) => pipelines,
-        // No export could be begun: the report says so of each.
-        Err(error) => config.exports.iter().map(|export| not_begun(&config, export, &run, &error)).collect(),
+        // No export could start: the report has the error for each.
+        Err(error) => config.exports.iter().map(|export| not_started(&config, export, &run, &error)).collect(),
     };
     let report = Report::new(run.run_id, pipelines);
     output::printer(output.output).report(&report, dry_run);
     output::failures(&report);
     if !dry_run {
-        output::end_of_run(&report, began.elapsed().as_secs());
+        output::end_of_run(&report, started.elapsed().as_secs());
     }
     Ok(Exit::of(&report))
 }
@@ -80,7 +80,7 @@ async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> 
             Ok(run_into(config, &warehouse, run).await)
         }
         #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => Err(crate::commands::left_out("DuckDB")),
+        WarehouseConfig::DuckDb(_) => Err(crate::commands::store::not_built_in("DuckDB")),
     }
 }
 
@@ -95,7 +95,7 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
                 bar.finish();
                 report
             }
-            Err(error) => not_begun(config, export, run, &error),
+            Err(error) => not_started(config, export, run, &error),
         };
         let PipelineReport { pipeline, export, table, .. } = &report;
         info!(pipeline, export, table, "{}", output::summary(&report, run.dry_run));
@@ -104,8 +104,8 @@ async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Ve
     reports
 }
 
-/// The report of an export whose bucket or warehouse cannot even be reached for.
-fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
+/// The report of an export that could not start, because its bucket or warehouse could not be opened.
+fn not_started(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
     let table = match &config.warehouse {
         WarehouseConfig::BigQuery(options) => format!("{}.{}.{}", options.project, export.dataset, export.table),
         WarehouseConfig::DuckDb(_) => format!("{}.{}", export.dataset, export.table),

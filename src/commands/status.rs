@@ -8,14 +8,14 @@ use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::ChosenArguments,
-    commands::{CommandError, Exit},
+    commands::exit::{CommandError, Exit},
     flow::table::look_up,
     output,
     settings::{CliOverrides, Config, WarehouseConfig, parse},
     warehouse::{Warehouse, bigquery::BigQuery},
 };
 
-/// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
+/// Prints the state of every configured table. A table that cannot be read does not hide the others.
 pub(crate) async fn status(
     arguments: ChosenArguments,
     environment: &BTreeMap<String, String>,
@@ -26,7 +26,7 @@ pub(crate) async fn status(
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await,
         #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
+        WarehouseConfig::DuckDb(_) => return Err(crate::commands::store::not_built_in("DuckDB").into()),
     };
     output::printer(arguments.output.output).status(&tables);
     let mut exit = Exit::Success;
