@@ -33,7 +33,7 @@ print(*(f'{name}={value}' for name, value in values.items()), sep='\\0', end='\\
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_means_what_a_shell_takes_from_it() {
     let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
-    // As it is, and with everything that it shows.
+    // The unchanged file, and the file with all of its examples set.
     let all: String = example
         .split_inclusive('\n')
         .map(|line| match line.strip_prefix('#') {
@@ -85,7 +85,7 @@ async fn a_value_is_what_a_shell_takes_or_is_refused() {
 }
 
 #[test]
-fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
+fn the_files_sent_to_cloud_build_are_those_of_the_image() {
     let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
     let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
     let kept: Vec<&str> = docker.lines().filter_map(|line| line.strip_prefix('!')).collect();
@@ -99,7 +99,7 @@ fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
+async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
     let Some(deployment) = Deployment::new(AWS) else { return };
     let mut seen = Vec::new();
     let mut refused = |target: &str, env: &[u8]| {
