@@ -1,13 +1,13 @@
-//! QUICKSTART.md and DEPLOYMENT.md: their commands do, and print, what they say.
+//! The commands of QUICKSTART.md and DEPLOYMENT.md succeed, and print what these documents show.
 
 use std::{fs, iter::Peekable, path::Path, str::Lines};
 
 use crate::support::{deployment::Deployment, program::Outcome};
 
-/// What stands behind a command that no test can run.
+/// The comment after a command that no test can run.
 const CLOUD: &str = "# needs the cloud";
 
-/// A command of a document, behind `$ ` in a block of code, and what the lines below say that it prints.
+/// A command of a document, after `$ ` in a block of code, and its output in the lines below it.
 #[derive(Debug)]
 struct Shown {
     command: String,
@@ -38,7 +38,7 @@ fn commands(document: &str) -> Vec<Shown> {
             if let Some(line) = code(&mut lines, |line| !line.starts_with("$ ")) {
                 prints.push_str(line);
             } else {
-                // An empty line belongs to the block if the block goes on behind it.
+                // An empty line belongs to the block if the block continues after it.
                 let mut ahead = lines.clone();
                 let goes_on = ahead.next() == Some("") && code(&mut ahead, |line| !line.starts_with("$ ")).is_some();
                 if prints.is_empty() || !goes_on {
@@ -85,13 +85,13 @@ fn runs(deployment: &Deployment, shown: &Shown) {
     };
     let Outcome { code, stdout, stderr } = deployment.make(targets);
     assert_eq!(code, 0, "{command}\n{stdout}{stderr}");
-    // gcloud tells of what it waits for on stderr.
+    // gcloud prints its progress on stderr.
     let is_shown = prints.is_empty() || is_shown(prints, &stdout) || is_shown(prints, &stderr);
     assert!(is_shown, "{command} is said to print\n{prints}\nand prints\n{stdout}\nand aside\n{stderr}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_of_quickstart_and_then_of_deployment_print_what_is_said() {
+async fn the_commands_of_quickstart_and_then_of_deployment_print_what_is_shown() {
     let Some(deployment) = Deployment::new("") else { return };
     for name in ["QUICKSTART.md", "DEPLOYMENT.md"] {
         let commands = commands(&read(name));
@@ -120,7 +120,7 @@ fn every_target_of_the_deployment_is_described() {
 }
 
 #[test]
-fn three_dots_stand_for_anything_and_nothing_else_does() {
+fn three_dots_match_any_text_and_nothing_else_does() {
     assert!(is_shown("a\n...\nd\n", "a  \nb\nc\nd\n"));
     assert!(is_shown("a ...\nd", "a b c\nd") && is_shown("", "") && is_shown("a", "a\n"));
     assert!(!is_shown("a\n...\nd", "a\nb\nc") && !is_shown("a", "a\nb") && !is_shown("...b...", "a"));

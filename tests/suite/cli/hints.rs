@@ -14,7 +14,7 @@ const REGISTRY: &str = "core/src/hint/";
 const DOCUMENT: &str = "docs/troubleshooting.md";
 /// Set to rewrite the table of the document.
 const REWRITE: &str = "FINOPS_REWRITE_DOCS";
-/// More than the run fills in at any place of a hint.
+/// Longer than any text that a run inserts into a hint.
 const LONGEST_FILLED: usize = 200;
 
 /// A file of the repository.
@@ -24,7 +24,7 @@ struct File {
 }
 
 impl File {
-    /// What runs, and the tests beside it.
+    /// The program's code, and the unit tests below it.
     fn halves(&self) -> (&str, &str) {
         self.text.split_at(self.text.find("#[cfg(test)]").unwrap_or(self.text.len()))
     }
@@ -58,7 +58,7 @@ fn all() -> impl Iterator<Item = &'static Hint> {
     ALL.into_iter().flatten()
 }
 
-/// A text without line breaks and without what Rust and JSON write around them and around quotes.
+/// A text without line breaks, and without the escapes of Rust and JSON for line breaks and quotes.
 fn flat(text: &str) -> String {
     let joined = text.replace("\\\n", " ").replace("\\\"", "\"").replace("\\n", "\n");
     joined.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -73,7 +73,7 @@ fn names(code: &str, hint: &Hint) -> bool {
     })
 }
 
-/// Whether a hint's text is there, with anything short in its places.
+/// Whether the text has the hint, with any short text in the hint's places.
 fn shows(flat_text: &str, hint: &Hint) -> bool {
     let text = flat(hint.text);
     let mut parts = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, fixed)| fixed));
@@ -92,7 +92,7 @@ fn shows(flat_text: &str, hint: &Hint) -> bool {
     })
 }
 
-/// What is written from here on, up to where its statement, its argument or its field ends.
+/// The code up to the end of the statement, argument or field that begins here.
 fn expression(code: &str) -> &str {
     let mut depth = 0;
     let mut is_text = false;
@@ -121,7 +121,7 @@ fn last_argument(mut code: &str) -> &str {
     }
 }
 
-/// The literals that a piece of code gives as hints, or that it keeps for that.
+/// The literals that a piece of code uses as hints, or stores for that.
 fn literals(code: &str) -> Vec<String> {
     let code = flat(code);
     let is_literal = |rest: &str| {
@@ -134,7 +134,7 @@ fn literals(code: &str) -> Vec<String> {
             .iter()
             .any(|start| given.match_indices(start).any(|(at, _)| is_literal(&given[at + start.len()..])))
     };
-    // A constant that is not of the registry would be one of its own file.
+    // A constant without `hint::` is not one of the registry.
     let is_constant = |word: &str| {
         let is_of_constant = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         word.len() > 1 && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(is_of_constant)
@@ -143,7 +143,7 @@ fn literals(code: &str) -> Vec<String> {
         let words = given.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | ':' | '"'));
         words.into_iter().any(is_constant)
     };
-    // What `finops check` finds has its hint at the end.
+    // The last argument of a finding of `finops check` is its hint.
     let findings = ["Finding::warning(", "Finding::failed("];
     let starts = [".hint(", "let hint = ", "hint: "]
         .into_iter()

@@ -1,4 +1,4 @@
-//! What a person sees when a deployment cannot go on, and that it goes on afterwards; images, runs and logs.
+//! What a failed deployment prints, and that the next one continues; images, runs and logs.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{
     program::assert_names,
 };
 
-/// Runs make, which must end badly, and gives what it printed.
+/// Runs make, which must fail. Returns what it printed.
 #[track_caller]
 fn fails(deployment: &Deployment, arguments: &[&str]) -> String {
     let outcome = deployment.make(arguments);
@@ -15,7 +15,7 @@ fn fails(deployment: &Deployment, arguments: &[&str]) -> String {
     format!("$ make {}\n{}{}", arguments.join(" "), outcome.stdout, outcome.errors())
 }
 
-/// How many requests there were since the last time, of those that change something, to addresses that end so.
+/// The number of requests since the last call that change something at addresses with this end.
 fn asked(deployment: &Deployment, address: &str) -> usize {
     let changes = deployment.changes();
     changes.iter().filter(|request| request["path"].as_str().unwrap().ends_with(address)).count()
@@ -41,7 +41,7 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
     seen.push(fails(&deployment, &["setup-permissions"]));
     deployment.prints(&["setup-gcp"]);
     deployment.changes();
-    // An account that stays unknown.
+    // An account that never becomes known.
     deployment.fail(&[("POST", "bigquery.*/jobs$", "unknown_account", 100)]);
     seen.push(fails(&deployment, &["setup-permissions", "FINOPS_DEPLOY_TRIES=2"]));
     assert_eq!(asked(&deployment, "projects/my-project/jobs"), 2);
@@ -61,7 +61,7 @@ async fn each_failure_is_shown_as_google_says_it_with_the_next_step() {
         let shown = fails(&deployment, &["status"]);
         assert_names(&shown, &["are not shown", "hint: gcloud auth list shows your account"]);
     }
-    // An alert policy of someone else's is not found instead.
+    // An alert policy of another person is not used instead.
     deployment.fail(&[("GET", "alertPolicies", "permission", 100)]);
     deployment.write(".env", &format!("{AWS}ALERT_EMAIL=billing@example.com\n"));
     seen.push(fails(&deployment, &["setup-alerts"]));
@@ -88,13 +88,13 @@ async fn what_is_not_ours_is_neither_used_nor_removed() {
     });
     let outcome = deployment.make(&["setup-gcp"]);
     seen.push(format!("{}{}", outcome.stdout, outcome.stderr));
-    // Reading is not editing.
+    // The right to read is not the right to edit.
     let printed = deployment.prints(&["setup-permissions"]);
     assert_names(
         &printed,
         &["dataset billing: roles/bigquery.dataEditor for finops-job@my-project.iam.gserviceaccount.com: granted"],
     );
-    // A right under a condition is not the right.
+    // A right with a condition does not count.
     deployment.change(|state| {
         let bindings = state["policy of buckets/my-billing-bucket"]["bindings"].as_array_mut().unwrap();
         bindings[0]["condition"] = json!({"title": "nights", "expression": "request.time.getHours() < 6"});
@@ -102,7 +102,7 @@ async fn what_is_not_ours_is_neither_used_nor_removed() {
     let printed = deployment.prints(&["setup-permissions"]);
     assert_names(&printed, &["objectViewer for finops-job@my-project.iam.gserviceaccount.com: granted"]);
 
-    // Names that cannot be, of a pipeline that is not deployed, are in nobody's way.
+    // Invalid names of a pipeline that is not deployed do not matter.
     deployment.write(".env", &format!("{AWS}AZURE_DATASET=no.dataset\nAZURE_GCS_BUCKET=No_Bucket\n"));
     deployment.changes();
     seen.push(fails(&deployment, &["destroy"]));
@@ -126,7 +126,7 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     deployment.prints(&["setup-gcp"]);
     seen.push(fails(&deployment, &["build"]));
     deployment.let_images_be_built();
-    // A role that was given just now counts a little later.
+    // A new role has no effect at first.
     deployment.fail(&[("POST", "cloudbuild.*builds", "source", 2)]);
     deployment.changes();
     seen.push(fails(&deployment, &["build"]));
@@ -134,7 +134,7 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(deployment.prints(&["build", "build"]));
     assert_eq!(asked(&deployment, "/builds"), 4);
     seen.push(fails(&deployment, &["deploy", "IMAGE_TAG=nowhere"]));
-    // A tag is no option of grep's.
+    // grep must not read a tag as an option.
     assert_names(&fails(&deployment, &["deploy", "IMAGE_TAG=-vex"]), &["there is no image", "finops:-vex"]);
     deployment.changes();
     deployment.prints(&["deploy"]);
@@ -145,11 +145,11 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(deployment.prints(&["update"]));
     assert_eq!(deployment.changes().len(), 0);
     deployment.write("src/main.rs", "// changed");
-    // gcloud fails, and what it had built is there; the second time there are two builds under one tag.
+    // gcloud fails although the image was built. The second time there are two builds with one tag.
     deployment.fail(&[("GET", "cloudbuild.*builds/", "permission", 100)]);
     seen.push(deployment.prints(&["update", "update"]));
     deployment.fail(&[]);
-    // An image of that tag is there, but not of this build.
+    // There is an image with this tag, but from another build.
     deployment.change(|state| drop(state.insert("builds fail".to_owned(), true.into())));
     seen.push(fails(&deployment, &["update"]));
     deployment.change(|state| drop(state.remove("builds fail")));
@@ -174,7 +174,7 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(deployment.prints(&["logs-aws", "status"]));
     insta::assert_snapshot!("deploy_images_and_runs", seen.join("\n"));
 
-    // If git does not know the tree, the version does not show whether the tree was changed.
+    // Where git does not know the tree, the tag is the version, which does not show changes.
     deployment.git(&["rm", "--quiet", "--cached", "Dockerfile"]);
     for _ in 0..2 {
         let printed = deployment.make(&["build"]).stdout;

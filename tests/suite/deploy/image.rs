@@ -1,4 +1,4 @@
-//! The recipe of the container image. `make image-test` follows it.
+//! The Dockerfile. `make image-test` builds from it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The lines of a file of the tree that are not comments.
+/// The lines of a file of the tree, without comments.
 fn lines(name: &str) -> Vec<String> {
     let text = fs::read_to_string(tree().join(name)).unwrap();
     text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
@@ -29,7 +29,7 @@ fn instructions() -> Vec<(String, String)> {
         .collect()
 }
 
-/// What a COPY from the context copies, and where to.
+/// The sources and the target of a COPY from the context.
 fn copied((name, rest): &(String, String)) -> Option<(Vec<&str>, &str)> {
     let mut paths: Vec<&str> = rest.split_whitespace().collect();
     let target = paths.pop()?;
@@ -65,7 +65,7 @@ fn the_layer_of_dependencies_has_a_file_for_each_target_that_a_manifest_names() 
             break;
         }
     }
-    // Other than a build, it leaves out what it finds no file for.
+    // Unlike a build, it leaves out targets without a file.
     let arguments = ["metadata", "--no-deps", "--offline", "--locked", "--format-version", "1"];
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(layer.path()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

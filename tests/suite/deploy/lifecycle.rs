@@ -1,11 +1,11 @@
-//! A deployment from start to end: created, deployed again unchanged, changed, repaired, and removed.
+//! The life of a deployment: created, unchanged, changed, repaired, and removed.
 
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    deployment::{AWS, Deployment, told},
+    deployment::{AWS, Deployment, readable},
     program::{Finops, assert_names},
     require::output,
 };
@@ -57,29 +57,29 @@ fn created(deployment: &Deployment) -> Vec<String> {
 async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
     let Some(deployment) = Deployment::new(ALL) else { return };
     insta::assert_snapshot!("deploy_check_env", deployment.prints(&["check-env"]));
-    // Each place refuses the first request that names a new account.
+    // Each service refuses its first request with a new account.
     deployment.change(|state| drop(state.insert("new accounts are unknown".to_owned(), 1.into())));
     let mut printed = Vec::new();
     for target in SETUP {
         printed.push(deployment.prints(&[target]));
         let changes = deployment.changes();
-        assert!(!told(&changes).to_lowercase().contains("never-sent"), "{target}");
-        assert!(!told(&changes).contains("stray"), "{target}");
-        insta::assert_snapshot!(format!("deploy_requests_of_{target}"), told(&changes));
+        assert!(!readable(&changes).to_lowercase().contains("never-sent"), "{target}");
+        assert!(!readable(&changes).contains("stray"), "{target}");
+        insta::assert_snapshot!(format!("deploy_requests_of_{target}"), readable(&changes));
     }
     insta::assert_snapshot!("deploy_first", printed.join("\n"));
 
     insta::assert_snapshot!("deploy_second", deployment.prints(&SETUP));
     assert_eq!(deployment.changes(), [] as [Value; 0]);
 
-    // Where a role was given by other means, it is read back under its full name.
+    // A role that was granted by other means has its full name.
     deployment.change(|state| {
         for entry in state["datasets/my-project:billing"]["access"].as_array_mut().unwrap() {
             if entry["role"] == "WRITER" {
                 entry["role"] = "roles/bigquery.dataEditor".into();
             }
         }
-        // Cloud Run may say the same amounts otherwise.
+        // Cloud Run may write the same amounts in another form.
         let limits = "/spec/template/spec/template/spec/containers/0/resources/limits";
         let job = &mut state["namespaces/my-project/jobs/finops-aws"];
         *job.pointer_mut(limits).unwrap() = json!({"cpu": "1000m", "memory": "1Gi"});
@@ -89,7 +89,7 @@ async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
 
     let printed = deployment.prints(&["destroy YES=yes", "destroy YES=yes"]);
     insta::assert_snapshot!("deploy_destroyed", printed);
-    insta::assert_snapshot!("deploy_requests_of_destroy", told(&deployment.changes()));
+    insta::assert_snapshot!("deploy_requests_of_destroy", readable(&deployment.changes()));
     assert_eq!(created(&deployment), [] as [&str; 0]);
     let state = deployment.state();
     let datasets = ["billing", "archive", "staging"].map(|name| format!("datasets/my-project:{name}"));
@@ -101,7 +101,7 @@ async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changed_is_sent_and_what_was_changed_by_hand_is_put_right() {
+async fn changed_settings_are_sent_and_changes_by_hand_are_reverted() {
     let env =
         format!("{AWS}ALERT_EMAIL=billing@example.com\nAZURE_GCS_BUCKET=my-billing-bucket\nAZURE_GCS_PREFIX=azure\n")
             .replace("PIPELINE=aws", "PIPELINE=all")
@@ -130,8 +130,8 @@ async fn what_changed_is_sent_and_what_was_changed_by_hand_is_put_right() {
         state["policy of run job finops-aws"]["bindings"] = json!([]);
     });
     printed.push(deployment.prints(&["deploy-aws", "setup-alerts"]));
-    insta::assert_snapshot!("deploy_requests_against_drift", told(&deployment.changes()));
-    // An older image, and the schedule unchanged.
+    insta::assert_snapshot!("deploy_requests_against_drift", readable(&deployment.changes()));
+    // An older image; the schedule does not change.
     deployment.change(|state| {
         let images = "projects/my-project/locations/us-central1/repositories/finops/packages/finops";
         state[images]["0123456789ab"] = "sha256:0123".into();
@@ -179,7 +179,7 @@ async fn what_the_job_finds_in_its_environment_is_what_finops_reads() {
         let finops = env.iter().fold(Finops::unconfigured(), |finops, variable| {
             finops.with(&text(&variable["name"]), &text(&variable["value"]))
         });
-        // Settings that cannot work would end it with another code.
+        // With invalid settings it would end with another code.
         let shown = finops.report_of(&["config", "--output", "json"], 0);
         for variable in env {
             let read = |setting: &&Value| {

@@ -1,4 +1,4 @@
-//! The deployment, with stand-ins for the services of Google.
+//! The deployment, with a stub in place of Google's services.
 
 pub mod failures;
 pub mod image;

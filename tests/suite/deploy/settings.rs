@@ -33,7 +33,7 @@ print(*(f'{name}={value}' for name, value in values.items()), sep='\\0', end='\\
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_has_the_values_that_a_shell_reads() {
     let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
-    // Unchanged, and with every example active.
+    // The unchanged file, and the file with all of its examples set.
     let all: String = example
         .split_inclusive('\n')
         .map(|line| match line.strip_prefix('#') {
@@ -85,7 +85,7 @@ async fn a_value_is_what_a_shell_reads_or_is_refused() {
 }
 
 #[test]
-fn the_files_that_are_sent_are_those_that_the_image_is_built_from() {
+fn the_files_sent_to_cloud_build_are_those_of_the_image() {
     let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
     let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
     let kept: Vec<&str> = docker.lines().filter_map(|line| line.strip_prefix('!')).collect();

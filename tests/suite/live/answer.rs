@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe};
 use comfy_table::{ContentArrangement, Table, presets};
 use futures::{FutureExt, future::BoxFuture};
 
-/// What stands on a belief.
+/// What depends on a belief.
 pub enum Stake {
     /// finops is wrong where it does not hold.
     Relies(&'static str),
@@ -41,10 +41,10 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Whether a belief held.
+/// Whether a belief is true.
 pub type StageState = Result<(), Seen>;
 
-/// Holds what was found against what is believed.
+/// Compares what was found with what is believed.
 pub fn same<T: PartialEq<U> + fmt::Debug, U: fmt::Debug + ?Sized>(found: &T, believed: &U) -> StageState {
     if found == believed {
         return Ok(());
@@ -59,7 +59,7 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Of a belief that finops relies on: what stands on it.
+    /// For a belief that finops relies on: what depends on it.
     pub fn relied(
         [id, rule, belief, what]: [&'static str; 4],
         held: impl Future<Output = StageState> + Send + 'a,
@@ -101,7 +101,7 @@ impl Answer {
         !matches!(self.held, Err(Seen::NotAsked(_)))
     }
 
-    /// Whether finops relies on what was asked and not seen to hold.
+    /// Whether finops relies on a belief that was not confirmed.
     pub fn is_wrong(&self) -> bool {
         self.held.is_err() && self.is_asked() && matches!(self.question.stake, Stake::Relies(_))
     }

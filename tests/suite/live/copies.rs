@@ -173,7 +173,7 @@ async fn clustered_otherwise<'a>(place: &'a Place, name: &str) -> Result<Pair<'a
     Pair::of(place, datasets, name, [schema(COLUMNS), schema(COLUMNS)], [&same, &other]).await
 }
 
-/// A table that has had a column added since its staging table was made.
+/// A table to which a column was added after its staging table was created.
 async fn with_a_column_more<'a>(place: &'a Place, name: &str) -> Result<Pair<'a>, Seen> {
     let more = schema(&[COLUMNS, &[("more", "STRING")]].concat());
     let pair = Pair::new(place, name).await?;

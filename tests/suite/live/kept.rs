@@ -141,7 +141,7 @@ async fn note(table: &Scratch<'_>, key: &str) -> Result<Value, Seen> {
     Ok(table.properties().await?["schema"]["fields"][2][key].clone())
 }
 
-/// Nothing of the swap can be told where an append has already taken away what was asked about.
+/// The swap shows nothing where an append has already removed what the question is about.
 fn still_there(is_there: bool) -> StageState {
     if is_there { Ok(()) } else { Err(Seen::NotAnswered("it was gone before the swap".to_owned())) }
 }

@@ -41,7 +41,7 @@ use crate::support::{
 /// Questions that are asked at the same time.
 const AT_ONCE: usize = 8;
 
-/// Asks all questions, and removes what was made for them; gives what could not be removed, too.
+/// Asks all questions, and removes what was created for them. Also returns what could not be removed.
 async fn ask(place: &Place) -> (Vec<Answer>, Vec<String>) {
     let set_up = place.set_up().await;
     let mut answers = Vec::new();
@@ -144,7 +144,7 @@ async fn a_service_that_does_otherwise_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn swaps_that_end_otherwise_are_seen_and_finops_relies_on_none_of_them() {
+async fn swaps_that_end_in_another_way_are_seen_and_finops_relies_on_none_of_them() {
     let (_seed, storage) = empty_bucket();
     let options = Options {
         project: PROJECT.to_owned(),

@@ -1,4 +1,4 @@
-//! A staging table and the table that its months go into, as finops makes both, and copies between them.
+//! A staging table and the table for its months, both created in the way of finops, and copies between them.
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use super::{
     scratch::{COLUMNS, Scratch, merge, schema},
 };
 
-/// What finops gives the partitions of a staging table: a hundred years, in milliseconds.
+/// The expiration of the partitions of a staging table of finops: a hundred years, in milliseconds.
 pub const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
 
 /// Two tables of the same form.
@@ -127,7 +127,7 @@ impl Copied {
         if matches!(self, Self::Done(_)) { Ok(()) } else { Err(Seen::Differs(self.to_string())) }
     }
 
-    /// It should have been refused, at the insert or by the job, for one of these reasons; gives reason and message.
+    /// Expects a refusal, at the insert or by the job, for one of these reasons. Returns reason and message.
     pub fn refused(&self, reasons: &[&str]) -> Result<(&str, &str), Seen> {
         match self {
             Self::Failed(reason, message) | Self::Refused(_, reason, message) if reasons.contains(&reason.as_str()) => {

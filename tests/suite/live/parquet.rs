@@ -1,4 +1,4 @@
-//! Parquet into a month, and into a table on the way there; and what a query makes of its values.
+//! Parquet into a month and into a staging table, and the values that a query reads there.
 
 use serde_json::{Value, json};
 

@@ -20,7 +20,7 @@ use crate::{
 const CSV: &str = "from_csv";
 const PARQUET: &str = "from_parquet";
 
-/// One after another: each goes on from the one before.
+/// In this order: each continues after the one before.
 pub fn questions(place: &Place) -> Vec<Asking<'_>> {
     vec![
         Asking::relied(["E1", "", "`finops plan` finds three months of CSV to load", "`finops plan`"], plan(place)),

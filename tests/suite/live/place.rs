@@ -29,7 +29,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const LONGEST_JOB: Duration = Duration::from_mins(5);
 /// Between two looks at a job.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// BigQuery takes no shorter one. What finops makes has none, see [`super::pipeline`].
+/// BigQuery accepts no shorter one. The tables of finops have none, see [`super::pipeline`].
 const TABLES_EXPIRE_AFTER: Duration = Duration::from_hours(1);
 /// No statement of the suite reads more than a few times BigQuery's minimum.
 const MOST_BYTES_BILLED: u64 = 100 << 20;
@@ -50,7 +50,7 @@ const OF_CREDENTIALS_AND_NETWORK: [&str; 10] = [
 /// Rows as text; NULL is `NULL`.
 pub type Rows = Vec<Vec<String>>;
 
-/// A project, a bucket and a location of the real services, or of servers that stand in for them.
+/// A project, a bucket and a location of the real services, or of local servers in place of them.
 pub struct Place {
     pub project: String,
     pub bucket: String,
@@ -180,7 +180,7 @@ impl Place {
         self.policy_tag.as_deref().ok_or(Seen::NotAsked("FINOPS_LIVE_POLICY_TAG"))
     }
 
-    /// Makes the datasets, once it is seen that the bucket can be written to.
+    /// Creates the datasets, after a test that the bucket can be written to.
     pub async fn set_up(&self) -> Result<(), Seen> {
         self.put("begun", Vec::new()).await?;
         self.make_dataset(&self.dataset).await?;
@@ -198,7 +198,7 @@ impl Place {
         made.accepted(&format!("making dataset {name}")).map(drop)
     }
 
-    /// Removes all that was made, and names what could not be.
+    /// Removes everything that was created. Returns what could not be removed.
     pub async fn clean_up(&self) -> Vec<String> {
         let mut left = Vec::new();
         for name in [&self.dataset, &self.other_dataset] {
@@ -242,7 +242,7 @@ impl Place {
         }
     }
 
-    /// Puts an object below [`Place::prefix`], and gives its URI.
+    /// Puts an object below [`Place::prefix`]. Returns its URI.
     pub async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<String, Seen> {
         let url = with_path(&self.storage, &["upload", "storage", "v1", "b", &self.bucket, "o"]);
         let name = format!("{}{name}", self.prefix);
@@ -284,7 +284,7 @@ impl Place {
         let mut pause = Duration::from_millis(20);
         loop {
             let answer = self.send(|| self.http.get(url.clone())).await?;
-            // A new job may not be found for a moment.
+            // A new job may not be found at first.
             let job = if answer.status == 404 { answer.body } else { answer.accepted(&format!("reading job {id}"))? };
             let state = job["status"]["state"].as_str().unwrap_or("not to be found");
             if state == "DONE" {
@@ -298,7 +298,7 @@ impl Place {
         }
     }
 
-    /// Runs a statement, and gives its rows.
+    /// Runs a statement. Returns its rows.
     pub async fn query(&self, sql: &str) -> Result<Rows, Seen> {
         let request = json!({
             "query": sql,
@@ -339,7 +339,7 @@ impl Place {
         account.ok_or_else(|| Seen::NotAnswered("a dry run does not name the account".to_owned()))
     }
 
-    /// The names of the dataset's tables, of which there are fewer than a page holds.
+    /// The names of the dataset's tables. They fit on one page.
     pub async fn tables(&self) -> Result<Vec<String>, Seen> {
         let mut url = self.bigquery_url("bigquery/v2", &["datasets", &self.dataset, "tables"]);
         url.query_pairs_mut().append_pair("maxResults", "1000");
@@ -383,7 +383,7 @@ impl Place {
         with_path(&self.bigquery, &[&root, path].concat())
     }
 
-    /// Sends until it is answered, and not with what goes away by itself.
+    /// Sends the request again until there is an answer that is not a temporary failure.
     async fn send(&self, request: impl Fn() -> RequestBuilder) -> Result<Answered, Seen> {
         let attempt = async || {
             let headers = match self.credentials.headers(Extensions::new()).await {
@@ -398,7 +398,7 @@ impl Place {
             let answered = Answered { status, headers, body };
             match status {
                 429 | 500 | 502..=504 => Err((answered.failure(), true)),
-                // So many tables cannot be made at once.
+                // So many tables cannot be created at once.
                 403 if answered.reason() == "rateLimitExceeded" => Err((answered.failure(), true)),
                 _ => Ok(answered),
             }

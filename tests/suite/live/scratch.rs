@@ -39,17 +39,17 @@ pub struct Scratch<'a> {
 }
 
 impl<'a> Scratch<'a> {
-    /// Makes the table with the labels and the description of those that finops makes.
+    /// Creates the table with the labels and the description of finops's tables.
     pub async fn new(place: &'a Place, name: &str, columns: Columns) -> Result<Self, Seen> {
         Self::with(place, name, schema(columns), &json!({})).await
     }
 
-    /// Makes it with a schema of any form and other properties.
+    /// Creates it with a schema of any form and other properties.
     pub async fn with(place: &'a Place, name: &str, schema: Value, properties: &Value) -> Result<Self, Seen> {
         Self::make(place, &place.dataset, name, schema, properties).await
     }
 
-    /// Makes it in a dataset.
+    /// Creates it in a dataset.
     pub async fn make(
         place: &'a Place,
         dataset: &str,
@@ -69,7 +69,7 @@ impl<'a> Scratch<'a> {
         }
         merge(&mut table, properties);
         let made = place.call(Method::POST, &["datasets", dataset, "tables"], &table).await?;
-        // The answer to a first insert may have been lost: nothing else makes a table of that name.
+        // The answer to a first insert may have been lost: nothing else creates a table with this name.
         if made.status != 409 {
             made.accepted(&format!("making table {name}"))?;
         }
@@ -92,7 +92,7 @@ impl<'a> Scratch<'a> {
         json!({"projectId": self.place.project, "datasetId": self.dataset, "tableId": table})
     }
 
-    /// What makes a load or a query append to the table, whatever the months.
+    /// Configures a load or a query to append to the table, in all months.
     pub fn append(&self) -> Value {
         json!({"destinationTable": self.reference(""), "writeDisposition": "WRITE_APPEND"})
     }

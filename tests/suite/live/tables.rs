@@ -1,4 +1,4 @@
-//! What stays of a table when a month is replaced, and how it changes otherwise.
+//! What a table keeps when a month is replaced, and how else a table changes.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

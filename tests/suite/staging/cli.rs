@@ -43,7 +43,7 @@ impl Desk {
     }
 }
 
-/// The text with moments and sizes masked: these depend on the clock and on the compressor.
+/// The text with timestamps and sizes masked: they depend on the clock and on the compressor.
 fn masked(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -90,14 +90,14 @@ fn in_cloud_run_all_steps_are_summed_up_in_one_last_line_that_counts_rows_and_co
     for step in ["extract-billing", "load-billing-local", "export-parquet"] {
         assert_names(last["message"].as_str().unwrap(), &["run ended well", step]);
     }
-    // Of a step that moves no rows, none are told.
+    // A step that moves no rows reports none.
     let outcome = finops.run(&["aws", "extract-billing"]);
     let last: Value = serde_json::from_str(outcome.stderr.lines().last().unwrap()).unwrap();
     assert!(last["message"].as_str().unwrap().ends_with("months: 2 skipped"), "{last}");
 }
 
 #[test]
-fn steps_are_said_to_be_left_out_only_where_some_come_after_the_one_that_failed() {
+fn steps_are_reported_as_skipped_only_where_some_follow_the_failed_one() {
     let desk = Desk::new();
     // Nothing answers at either.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

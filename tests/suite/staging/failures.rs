@@ -38,18 +38,18 @@ fn run_with_little_room(pipeline: &Pipeline, step: &str, blocks: u64) -> Outcome
     }
 }
 
-/// Where DuckDB's library lies, if it is linked at run time.
+/// The folder of DuckDB's library, if it is linked at run time.
 fn library_path() -> Option<(&'static str, std::ffi::OsString)> {
     std::env::var_os("LD_LIBRARY_PATH").map(|path| ("LD_LIBRARY_PATH", path))
 }
 
-/// The files below `data` whose names tell that they are whole.
+/// The files below `data` with the names of complete files.
 fn final_names(pipeline: &Pipeline, below: &str, ending: &str) -> Vec<std::path::PathBuf> {
     pipeline.files(below).into_iter().filter(|path| path.to_str().unwrap().ends_with(ending)).collect()
 }
 
 #[test]
-fn a_database_that_another_process_holds_ends_the_pipeline_after_what_could_be_done() {
+fn a_database_that_another_process_has_open_ends_the_pipeline_after_the_steps_before_it() {
     let pipeline = of_rows(20, 1);
     let delivered = pipeline.deliver(1);
     fs::create_dir(pipeline.folder.path().join("data")).unwrap();

@@ -35,7 +35,7 @@ fn without_written(manifest: &Path) {
     fs::write(manifest, json.to_string()).unwrap();
 }
 
-/// The bytes and the time of a file tell whether it has to be read, so what nothing tells of is not noticed.
+/// The size and the time of a file decide whether it is read again. A change that keeps both is not noticed.
 #[test]
 fn a_run_with_nothing_to_do_does_not_read_the_files_that_finops_wrote() {
     let pipeline = pipeline();
@@ -72,7 +72,7 @@ fn manifests_of_older_versions_without_checksums_count_as_before() {
 }
 
 #[test]
-fn what_is_left_of_a_delivery_that_was_not_finished_goes_with_the_next_and_nothing_else() {
+fn the_rest_of_an_unfinished_delivery_is_removed_with_the_next_and_nothing_else() {
     let pipeline = pipeline();
     let [_, september] = pipeline.deliver(1);
     let names: Vec<String> = september
@@ -125,7 +125,7 @@ fn a_folder_that_was_moved_or_copied_costs_no_file_of_the_delivery_that_counts()
 }
 
 #[test]
-fn what_is_left_of_a_delivery_that_was_withdrawn_goes_although_the_month_is_skipped() {
+fn the_rest_of_a_withdrawn_delivery_is_removed_although_the_month_is_skipped() {
     let pipeline = pipeline();
     pipeline.deliver(1);
     pipeline.report("extract-billing");
@@ -138,7 +138,7 @@ fn what_is_left_of_a_delivery_that_was_withdrawn_goes_although_the_month_is_skip
     let name = Path::new(&september.files[1].path).file_name().unwrap().to_str().unwrap().to_owned();
     symlink("/dev/full", begun.join(format!("{name}.part"))).unwrap();
     assert_eq!(pipeline.run("extract-billing").code, 1);
-    // As after a crash while the manifest was written anew.
+    // As after a crash during a new write of the manifest.
     let manifest = ending(&pipeline.files("data/staging"), ".manifest.json.part").pop().unwrap();
     fs::write(format!("{}.part", manifest.display()), "{").unwrap();
 
@@ -152,7 +152,7 @@ fn what_is_left_of_a_delivery_that_was_withdrawn_goes_although_the_month_is_skip
 }
 
 #[test]
-fn a_file_that_somebody_put_into_a_folder_that_was_begun_stays() {
+fn a_file_of_somebody_else_in_an_unfinished_folder_is_kept() {
     let pipeline = pipeline();
     let [_, september] = pipeline.deliver(1);
     let begun = pipeline.folder.path().join("data/staging/2025-09").join(september.execution_id.as_deref().unwrap());
@@ -168,7 +168,7 @@ fn a_file_that_somebody_put_into_a_folder_that_was_begun_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_writes_a_folder_has_it_alone_and_readers_share_it() {
+async fn a_writer_locks_a_folder_for_itself_and_readers_share_it() {
     let (mut pipeline, bigquery) = (pipeline(), bigquery_alone().await);
     for (name, value) in [
         ("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", PROJECT),

@@ -232,7 +232,7 @@ fn a_month_that_a_mirror_has_half_replaced_waits() {
 }
 
 #[test]
-fn files_that_are_missing_in_the_staging_folder_are_fetched_and_what_was_loaded_from_them_stays() {
+fn files_missing_in_the_staging_folder_are_fetched_and_the_months_loaded_from_them_are_unchanged() {
     let pipeline = pipeline();
     deliver(&pipeline, &overwritten("first", &["1", "2"]));
     pipeline.report("run-pipeline");

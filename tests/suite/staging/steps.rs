@@ -62,7 +62,7 @@ impl Pipeline {
         found
     }
 
-    /// Month and execution id to rows and cost in USD, of all rows that `source` gives.
+    /// Rows and cost in USD by month and execution id, of all rows of `source`.
     pub fn figures(&self, source: &str) -> BTreeMap<(String, String), (usize, String)> {
         let columns = match self.export.dialect {
             Dialect::AzureFocus12 => ["BillingPeriodStart", "BilledCost"],
@@ -162,7 +162,7 @@ fn azures_exports_walk_through_all_steps() {
 }
 
 #[test]
-fn a_survey_tells_how_far_each_month_has_come() {
+fn an_overview_shows_the_progress_of_each_month() {
     let pipeline = Pipeline::new(Export::new(Dialect::AwsCur, Format::CsvGzip));
     pipeline.deliver(1);
     let held = |step: &str| {
@@ -186,7 +186,7 @@ fn a_survey_tells_how_far_each_month_has_come() {
 }
 
 #[test]
-fn another_exports_files_in_the_staging_folder_are_left_alone() {
+fn files_of_another_export_in_the_staging_folder_are_unchanged() {
     let pipeline = Pipeline::new(Export::new(Dialect::AwsCur, Format::CsvGzip));
     pipeline.deliver(1);
     pipeline.report("extract-billing");
@@ -245,7 +245,7 @@ fn a_file_that_does_not_arrive_as_it_is_listed_has_no_final_name() {
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_said_at_once_and_no_secret_is_shown() {
+fn problems_of_the_settings_are_reported_at_once_and_no_secret_is_shown() {
     let folder = TempDir::new().unwrap();
     let finops = Finops::unconfigured().within(folder.path());
     let outcome = finops.run(&["aws", "run-pipeline", "--start-date", "2025-9"]);

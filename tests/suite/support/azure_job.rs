@@ -59,7 +59,7 @@ impl AzureJob {
         Self { folder, cloud, finops }
     }
 
-    /// Where the exports' files lie on this machine.
+    /// The folder of the exports' files on this machine.
     pub fn source(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
     }
@@ -83,7 +83,7 @@ impl AzureJob {
         delivered
     }
 
-    /// Brings a file of the folder, as it is now, to the bucket.
+    /// Uploads the current content of a file of the folder to the bucket.
     pub async fn mirror(&self, path: &str) {
         if let Some((storage, _)) = &self.cloud {
             storage.put(BUCKET, path, fs::read(self.source().join(path)).unwrap()).await;
@@ -120,7 +120,7 @@ impl AzureJob {
         }
     }
 
-    /// The texts that a query in DuckDB's SQL gives, past the program.
+    /// The texts that a query in DuckDB's SQL returns. The query does not go through the program.
     pub fn rows(&self, sql: &str) -> Rows {
         if let Some((_, emulator)) = &self.cloud {
             return emulator.query(sql).unwrap();
@@ -143,7 +143,7 @@ impl AzureJob {
         self.rows(&sql).into_iter().map(figures).collect()
     }
 
-    /// A table that somebody else made.
+    /// A table that another program created.
     pub async fn create_foreign_table(&self, name: &str) {
         let Some((_, emulator)) = &self.cloud else {
             let connection = duckdb::Connection::open(self.folder.path().join("finops.duckdb")).unwrap();
@@ -163,7 +163,7 @@ impl AzureJob {
     }
 }
 
-/// The columns of actual and amortized cost that tell month and cost.
+/// The columns of month and cost in actual and amortized cost.
 pub const COST: [&str; 2] = ["billingPeriodStartDate", "costInBillingCurrency"];
 /// Those of FOCUS.
 pub const FOCUS: [&str; 2] = ["BillingPeriodStart", "BilledCost"];

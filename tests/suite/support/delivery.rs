@@ -65,7 +65,7 @@ impl Delivery {
         Self::new(month, execution_id).csv(&format!("{HEADER}\n{lines}"))
     }
 
-    /// With one more compressed file. Its header holds the columns' final names; the dictionary gives the types, and
+    /// With one more compressed file. Its header has the columns' final names; the dictionary gives the types, and
     /// the rest is text.
     #[must_use]
     pub fn csv(self, text: &str) -> Self {
@@ -87,7 +87,7 @@ impl Delivery {
         self
     }
 
-    /// With one more Parquet file, which DuckDB makes of the rows that the query gives.
+    /// With one more Parquet file. DuckDB writes it with the rows of the query.
     #[must_use]
     pub fn parquet(mut self, query: &str) -> Self {
         let bytes = tree::parquet(query);
@@ -147,7 +147,7 @@ impl Delivery {
         schema::union(&[self.columns()], &[])
     }
 
-    /// What a warehouse is asked to load into a table of `table_columns`, when the files lie at `files`.
+    /// What a warehouse has to load into a table of `table_columns` when the files are at `files`.
     pub fn load(&self, files: Vec<String>, table_columns: &[Column], previous: Option<LoadedMonth>) -> MonthLoad {
         let columns = self.columns.iter().map(|column| LoadColumn {
             column: table_columns.iter().find(|of_table| of_table.name == column.name).unwrap().clone(),

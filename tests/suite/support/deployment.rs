@@ -1,5 +1,5 @@
-//! A copy of the tree to deploy from, and Google's services as `tests/deploy/stub.py` stands in for them. The Makefile,
-//! its scripts, `gcloud` and `bq` are the real ones.
+//! A copy of the tree to deploy from. `tests/deploy/stub.py` replaces Google's services. The Makefile, its scripts,
+//! `gcloud` and `bq` are the real ones.
 
 use std::{
     collections::BTreeMap,
@@ -85,8 +85,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Deployment {
-    /// A project in which nothing is but the bucket, and the tree as a git commit. Without the Cloud SDK the test is
-    /// skipped.
+    /// A project that has only the buckets, and a git commit of the tree. Without the Cloud SDK the test is skipped.
     pub fn new(env: &str) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         require::cloud_sdk("gcloud", Tool::Gcloud, folder.path())?;
@@ -96,7 +95,7 @@ impl Deployment {
         for name in ["Makefile", "deploy", "Dockerfile", ".dockerignore", ".gcloudignore", ".gitignore", "Cargo.toml"] {
             copy(&root().join(name), &tree.join(name));
         }
-        // What an image is made from, and what must never be sent to be built.
+        // Sources of the image, and files that must never be sent to Cloud Build.
         for name in
             ["Cargo.lock", "build.rs", "src/main.rs", "core/src/lib.rs", "config.toml", "data/bill.csv", "core/.env"]
         {
@@ -133,20 +132,20 @@ impl Deployment {
         fs::write(self.path(name), text).unwrap();
     }
 
-    /// Runs git in the tree, and gives what it printed.
+    /// Runs git in the tree, and returns what it printed.
     pub fn git(&self, arguments: &[&str]) -> String {
         let identity = ["-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"];
         require::output(Command::new("git").current_dir(self.path("")).args(identity).args(arguments))
     }
 
-    /// Commits all that is in the tree, and gives the commit as images are tagged by it.
+    /// Commits all files of the tree, and returns the commit in the form of image tags.
     pub fn commit(&self) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--allow-empty", "--message", "a version"]);
         self.git(&["rev-parse", "--short=12", "HEAD"]).trim().to_owned()
     }
 
-    /// Runs make, among variables that must not count.
+    /// Runs make in an environment with variables that must have no effect.
     pub fn make(&self, arguments: &[&str]) -> Outcome {
         let certificate = self.folder.path().join("stub/ca.pem");
         let token = self.folder.path().join("token");
@@ -163,7 +162,7 @@ impl Deployment {
             command.env(name, &certificate);
         }
         command.envs([("GCP_PROJECT_ID", "stray-project"), ("PIPELINE", "azure"), ("AWS_TABLE_NAME", "stray")]);
-        // It holds a folder `deploy`, too.
+        // It has a folder `deploy`, too.
         command.env("CDPATH", root());
         command.env("FINOPS_DEPLOY_PAUSE", "0");
         command.envs([("IMAGE_TAG", "stray"), ("YES", "yes"), ("CLOUDSDK_CORE_PROJECT", "stray-project")]);
@@ -175,7 +174,7 @@ impl Deployment {
         }
     }
 
-    /// Runs make, which must end well, and gives what it prints on stdout after the commands.
+    /// Runs make, which must succeed. Returns each command, and what it prints on stdout.
     #[track_caller]
     pub fn prints(&self, targets: &[&str]) -> String {
         let each = targets.iter().map(|target| {
@@ -186,7 +185,7 @@ impl Deployment {
         each.collect::<Vec<_>>().join("\n")
     }
 
-    /// Text without what is another one each time.
+    /// The text without what differs in each run.
     fn masked(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for commit in self.git(&["log", "--format=%H"]).lines() {
@@ -195,7 +194,7 @@ impl Deployment {
         text = text.replace(self.folder.path().to_str().unwrap(), "<folder>");
         let version = format!("\"_VERSION\": \"{}\"", env!("CARGO_PKG_VERSION"));
         text = text.replace(&version, "\"_VERSION\": \"<version>\"");
-        // gcloud says how large the archive is, names it by the time, and draws a dot for each moment that it waits.
+        // gcloud prints the archive's size and a name with the time, and a dot for each interval that it waits.
         let kept =
             |line: &&str| !["Creating temporary archive", "Uploading tarball"].iter().any(|of| line.starts_with(of));
         let steady = |line: &str| match line.split_once("..") {
@@ -207,20 +206,20 @@ impl Deployment {
         text.split_inclusive('\n').filter(kept).map(steady).collect()
     }
 
-    /// The requests since the last time, without those that only look.
+    /// The requests since the last call, without those that only read.
     pub fn changes(&self) -> Vec<Value> {
         let requests = self.folder.path().join("stub/requests.jsonl");
         let text = self.masked(&fs::read_to_string(&requests).unwrap_or_default());
         fs::write(requests, "").unwrap();
-        let looks = |request: &Value| {
+        let is_read = |request: &Value| {
             let path = request["path"].as_str().unwrap();
             request["method"] == "GET" || path.ends_with(":getIamPolicy") || path.ends_with("entries:list")
         };
         let requests = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        requests.filter(|request| !looks(request)).collect()
+        requests.filter(|request| !is_read(request)).collect()
     }
 
-    /// Changes what there is, as someone else would.
+    /// Changes what exists, as another person would.
     pub fn change(&self, change: impl FnOnce(&mut Map<String, Value>)) {
         let file = self.folder.path().join("stub/state.json");
         let mut state: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -228,7 +227,7 @@ impl Deployment {
         fs::write(file, state.to_string()).unwrap();
     }
 
-    /// Lets images be built, as `make setup-permissions` would.
+    /// Grants what a build needs, as `make setup-permissions` would.
     pub fn let_images_be_built(&self) {
         let account = "finops-builder@my-project.iam.gserviceaccount.com";
         self.change(|state| {
@@ -245,13 +244,13 @@ impl Deployment {
         });
     }
 
-    /// What there is, by its full name.
+    /// What exists, by its full name.
     pub fn state(&self) -> BTreeMap<String, Value> {
         let file = self.folder.path().join("stub/state.json");
         serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
     }
 
-    /// Has requests whose method and path these are fail so often; without any, all go well again.
+    /// Lets requests with these methods and paths fail, each so many times. With an empty list, no request fails.
     pub fn fail(&self, failures: &[(&str, &str, &str, u32)]) {
         let failures: Vec<Value> = failures
             .iter()
@@ -262,26 +261,27 @@ impl Deployment {
 }
 
 impl Outcome {
-    /// What was said on stderr, without make's own line on it.
+    /// What was printed on stderr, without make's own line.
     pub fn errors(&self) -> String {
         self.stderr.split_inclusive('\n').filter(|line| !line.starts_with("make: ***")).collect()
     }
 }
 
-/// Requests as a person reads them: method and address, and below it what was sent. What is sent again is there once.
-pub fn told(requests: &[Value]) -> String {
+/// Requests in a form that people read: method and address, and below it the body. Equal requests in a row are
+/// shown once.
+pub fn readable(requests: &[Value]) -> String {
     let one = |request: &Value| {
         let (method, host, path) = (&request["method"], &request["host"], &request["path"]);
         let address = [method, host, path].map(|part| part.as_str().unwrap());
         let mut body = request["body"].clone();
-        // Another one each time.
+        // It differs in each run.
         if let Some(job) = body.pointer_mut("/jobReference/jobId") {
             *job = "<job>".into();
         }
         if let Some(object) = body.pointer_mut("/source/storageSource/object") {
             *object = "<archive>".into();
         }
-        // gcloud's version is the machine's.
+        // gcloud's version depends on the machine.
         for annotations in ["/metadata/annotations", "/spec/template/metadata/annotations"] {
             if let Some(annotations) = body.pointer_mut(annotations).and_then(Value::as_object_mut) {
                 annotations.remove("run.googleapis.com/client-version");
@@ -290,16 +290,16 @@ pub fn told(requests: &[Value]) -> String {
         let body = if body.is_null() { String::new() } else { format!("{body:#}\n") };
         format!("{} {}{}\n{body}", address[0], address[1], address[2])
     };
-    let mut told: Vec<(String, usize)> = Vec::new();
+    let mut shown: Vec<(String, usize)> = Vec::new();
     for request in requests.iter().map(one) {
-        match told.last_mut() {
+        match shown.last_mut() {
             Some((last, times)) if *last == request => *times += 1,
-            _ => told.push((request, 1)),
+            _ => shown.push((request, 1)),
         }
     }
     let with_times = |(request, times): (String, usize)| match times {
         1 => request,
         _ => request.replacen('\n', &format!(" ({times} times)\n"), 1),
     };
-    told.into_iter().map(with_times).collect::<Vec<_>>().join("\n")
+    shown.into_iter().map(with_times).collect::<Vec<_>>().join("\n")
 }

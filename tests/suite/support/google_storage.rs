@@ -23,14 +23,15 @@ struct Front {
     answers: Answers,
 }
 
-/// A storage server that answers as it is told.
+/// A storage server with scripted answers.
 pub struct GoogleStorage {
     url: String,
     answers: Answers,
 }
 
 impl GoogleStorage {
-    /// In front of `storage`, as Google's would be where all is well: the bucket in a location, and every permission granted.
+    /// In front of `storage`, like Google's service without a problem: the bucket has a location, and every permission
+    /// is granted.
     pub async fn start(storage: &StorageServer, location: &str) -> Self {
         let answers = Answers::default();
         let front = Front { behind: storage.url().to_owned(), http: servers::client(), answers: Arc::clone(&answers) };

@@ -42,10 +42,10 @@ pub trait Harness {
     /// The implementation under test.
     fn warehouse(&self) -> &Self::Warehouse;
 
-    /// Puts a file where the warehouse can read it, and tells how the warehouse calls it.
+    /// Puts a file where the warehouse can read it. Returns the warehouse's name for it.
     async fn put(&self, name: &str, bytes: &[u8]) -> String;
 
-    /// Runs a query in DuckDB's SQL past the implementation under test.
+    /// Runs a query in DuckDB's SQL, not through the implementation under test.
     fn rows(&self, sql: &str) -> Result<Rows, String>;
 
     /// A table of [`DATASET`], as [`Harness::rows`] calls it.
@@ -66,11 +66,11 @@ pub trait Harness {
     /// The warehouse as another run has it.
     fn another_run(&self) -> Self::Warehouse;
 
-    /// Changes a column of [`TABLE`], as somebody might; tells where the warehouse does not let them. In BigQuery the
-    /// table is created anew except additions, and its rows are gone.
+    /// Changes a column of [`TABLE`], as somebody might. Fails where the warehouse does not allow it. In BigQuery every
+    /// change except an addition creates the table again, without its rows.
     async fn change_column(&self, change: ByHand<'_>) -> Result<(), String>;
 
-    /// Makes the state table one of an earlier version, with these columns only, and their values.
+    /// Replaces the state table by one of an earlier version, which has only these columns, with their values.
     async fn keep_state_columns(&self, columns: &[&str]);
 
     /// Drops the state table, as somebody might.
@@ -90,7 +90,7 @@ pub enum ByHand<'a> {
     Retype(&'a str, &'a str),
 }
 
-/// What a warehouse says of a table.
+/// What a warehouse returns about a table.
 #[derive(Debug)]
 pub struct Inventory {
     pub columns: Option<Vec<Column>>,
@@ -99,7 +99,7 @@ pub struct Inventory {
 
 /// What the flow does with a warehouse, step by step.
 pub trait ReplaceMonth: Warehouse + Sized {
-    /// What is there of the table, once it passed the flow's checks.
+    /// What exists of the table, after the flow's checks.
     async fn look_up(&self, target: &Target) -> Result<Inventory> {
         let name = &target.name;
         let loaded = self.loaded(name).await?;
@@ -109,14 +109,14 @@ pub trait ReplaceMonth: Warehouse + Sized {
         Ok(Inventory { columns: found.as_ref().map(Found::columns), standing })
     }
 
-    /// The month replaced by files that stay as they are.
+    /// Replaces the month by files that do not change.
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
         let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await?;
         replace::replace_month(self, target, &table, load, async { Ok(true) }).await
     }
 
-    /// The month staged and checked: what is needed to swap it.
+    /// Stages and checks the month. Returns what a swap needs.
     async fn stage_month(&self, target: &Target, load: &MonthLoad) -> (Self::Table, Self::Staged, NewRecord) {
         let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await.unwrap();
@@ -128,7 +128,7 @@ pub trait ReplaceMonth: Warehouse + Sized {
 
 impl<W: Warehouse> ReplaceMonth for W {}
 
-/// What there is to see of a table.
+/// All that can be seen of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     rows: Rows,
@@ -160,12 +160,12 @@ impl<H: Harness> Table<H> {
         self.harness.warehouse().look_up(&self.target).await.unwrap()
     }
 
-    /// What stands for a month.
+    /// What is loaded for a month.
     pub async fn standing(&self, month: &str) -> Option<LoadedMonth> {
         self.inspect().await.standing.remove(&month.parse().unwrap())
     }
 
-    /// Prepares the table for the delivery, puts its files there, and makes what the warehouse is asked to load.
+    /// Prepares the table for the delivery and uploads its files. Returns what the warehouse has to load.
     pub async fn prepare(&self, delivery: &Delivery) -> MonthLoad {
         let mut inventory = self.inspect().await;
         let (columns, changes) = Self::schema(&inventory, delivery);
@@ -214,7 +214,7 @@ impl<H: Harness> Table<H> {
         self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
     }
 
-    /// What comes of `work`, and all that a reader sees of the month from before until after it.
+    /// The result of `work`, and everything that a reader sees of the month before, during and after it.
     pub async fn while_reading<T>(&self, month: &str, work: impl Future<Output = T>) -> (T, BTreeSet<Rows>) {
         let mut work = pin!(work);
         let mut seen = BTreeSet::from([self.month(month)]);
@@ -230,13 +230,13 @@ impl<H: Harness> Table<H> {
         }
     }
 
-    /// How many loads the state table tells of.
+    /// How many loads the state table has.
     pub fn recorded(&self) -> usize {
         let table = self.harness.table(STATE_TABLE);
         self.harness.rows(&format!("SELECT * FROM {table}")).unwrap().len()
     }
 
-    /// Everything that must stay as it is when a load fails.
+    /// Everything that a failed load must not change.
     pub async fn snapshot(&self) -> Snapshot {
         let Inventory { columns, standing } = self.inspect().await;
         Snapshot { rows: self.select("*"), columns, standing }

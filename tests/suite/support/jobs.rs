@@ -57,7 +57,7 @@ impl LocalJob {
         job
     }
 
-    /// What the table holds.
+    /// The table's figures.
     pub fn figures(&self) -> Figures {
         in_duckdb(&self.database)
     }
@@ -115,7 +115,7 @@ impl CloudJob {
         }
     }
 
-    /// What the table holds.
+    /// The table's figures.
     pub fn figures(&self) -> Figures {
         in_bigquery(&self.emulator)
     }

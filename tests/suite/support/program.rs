@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::servers::{PROJECT, StorageServer};
 
-/// The bucket that the tests' storage servers hold.
+/// The bucket of the tests' storage servers.
 pub const BUCKET: &str = "billing-mirror";
 /// The dataset or schema of the table.
 pub const DATASET: &str = "billing";
@@ -56,7 +56,7 @@ impl Finops {
         Self::unconfigured().with("PIPELINE", "aws").with("AWS_DATASET", DATASET).with("AWS_TABLE_NAME", TABLE)
     }
 
-    /// Without any settings, in a folder of the suite's own, which has no `config.toml`.
+    /// Without settings, in a folder of the suite that has no `config.toml`.
     pub fn unconfigured() -> Self {
         Self { environment: BTreeMap::new(), folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")) }
     }
@@ -96,7 +96,7 @@ impl Finops {
         }
     }
 
-    /// Runs `finops run --output json`, which must end with `code`, and gives the report.
+    /// Runs `finops run --output json`, which must end with `code`. Returns the report.
     pub fn report(&self, code: i32) -> Value {
         self.report_of(&["run", "--output", "json"], code)
     }
@@ -108,7 +108,7 @@ impl Finops {
         serde_json::from_str(&outcome.stdout).unwrap_or_else(|error| panic!("{error}: {}", outcome.stdout))
     }
 
-    /// What a command prints on stdout; it must end well, and say nothing on stderr.
+    /// What a command prints on stdout. It must succeed, and print nothing on stderr.
     #[track_caller]
     pub fn prints(&self, arguments: &[&str]) -> String {
         let Outcome { code, stdout, stderr } = self.run(arguments);

@@ -1,6 +1,6 @@
 //! Programs that not every machine has, and tests that are skipped without them.
 //!
-//! `FINOPS_REQUIRE` names those that must be there, with commas: a test that would be skipped for one of them fails.
+//! `FINOPS_REQUIRE` lists the required ones, with commas: a test that would be skipped for one of them fails.
 
 use std::{
     env,
@@ -38,7 +38,7 @@ fn parse(list: &str) -> Result<Vec<Tool>, String> {
     names.map(|name| tool(name).ok_or_else(|| format!("FINOPS_REQUIRE: there is no `{name}`"))).collect()
 }
 
-/// Says that a test is skipped, and why; fails it where `FINOPS_REQUIRE` has the tool.
+/// Prints that a test is skipped, and why. Fails the test where `FINOPS_REQUIRE` has the tool.
 #[expect(clippy::print_stderr, reason = "a skipped test must be seen")]
 pub fn skip(tool: Tool, why: &str) {
     let required = parse(&env::var("FINOPS_REQUIRE").unwrap_or_default()).unwrap();
@@ -59,13 +59,13 @@ pub fn cloud_sdk(program: &str, tool: Tool, folder: &Path) -> Option<Command> {
     }
     let mut command = Command::new(program);
     command.env_clear().env("PATH", env::var_os("PATH")?).env("HOME", folder).env("CLOUDSDK_CONFIG", folder);
-    // Else they look for the metadata server, and wait.
+    // Otherwise they wait for the metadata server.
     command.env("CLOUDSDK_CORE_CHECK_GCE_METADATA", "false");
     command.env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1").env("CLOUDSDK_CORE_DISABLE_USAGE_REPORTING", "true");
     Some(command)
 }
 
-/// Runs a program to its end, which must be a good one, and gives what it printed. The runtime must have several threads.
+/// Runs a program, which must succeed. Returns what it printed. The runtime must have several threads.
 #[track_caller]
 pub fn output(command: &mut Command) -> String {
     let output = tokio::task::block_in_place(|| command.output()).unwrap();
@@ -84,11 +84,11 @@ pub fn python() -> Option<PathBuf> {
     None
 }
 
-/// Where the live suite asks the real services.
+/// The real services of the live suite.
 pub struct Live {
     pub project: String,
     pub bucket: String,
-    /// Of the dataset, which must be one that loads from the bucket.
+    /// Of the dataset. A dataset there must be able to load from the bucket.
     pub location: String,
     /// The full name of a key of Cloud KMS.
     pub kms_key: Option<String>,

@@ -1,4 +1,4 @@
-//! Local servers that stand in for Google Cloud: storage as a process of its own, BigQuery within the test's process.
+//! Local servers in place of Google Cloud: storage is a process of its own, BigQuery runs in the test's process.
 
 use std::{
     io::{self, BufRead, BufReader},
@@ -19,7 +19,7 @@ use crate::warehouse::discovery;
 /// The project of the emulator's datasets.
 pub const PROJECT: &str = "demo";
 
-/// A fake-gcs-server; dropping it ends it.
+/// A fake-gcs-server. It ends when it is dropped.
 pub struct StorageServer {
     process: Child,
     url: String,
@@ -27,11 +27,11 @@ pub struct StorageServer {
 }
 
 impl StorageServer {
-    /// Starts a server with the buckets that `seed` holds: one folder each, with objects as files.
+    /// Starts a server with the buckets in `seed`: a folder for each bucket, a file for each object.
     pub fn start(seed: &Path) -> Self {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".cache/bin/fake-gcs-server");
         assert!(binary.exists(), "there is no {}: run `make servers`", binary.display());
-        // The port is free when it is chosen; when another process takes it first, the server ends and the next is tried.
+        // The port is free now. Where another process takes it first, the server ends, and the next port is tried.
         for _ in 0..20 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let (host, url) = (format!("127.0.0.1:{port}"), format!("http://127.0.0.1:{port}"));
@@ -46,7 +46,7 @@ impl StorageServer {
                 .unwrap();
             let mut log = BufReader::new(process.stderr.take().unwrap());
             let mut line = String::new();
-            // It says so once it listens, and nothing where it cannot.
+            // It prints this line once it listens, and not where it cannot.
             while log.read_line(&mut line).unwrap() > 0 {
                 if line.contains("server started at") {
                     thread::spawn(move || io::copy(&mut log, &mut io::sink()));
@@ -88,7 +88,7 @@ impl Drop for StorageServer {
     }
 }
 
-/// A BigQuery emulator; when it is dropped, what it was sent is held against BigQuery's discovery document.
+/// A BigQuery emulator. When it is dropped, its requests are compared with BigQuery's discovery document.
 pub struct BigQueryServer(Emulator);
 
 impl Deref for BigQueryServer {
@@ -117,7 +117,7 @@ pub async fn bigquery_with(storage: &StorageServer, options: Options) -> BigQuer
     started(Options { storage: Some(storage.url().to_owned()), ..options }).await
 }
 
-/// A BigQuery emulator that loads what is sent along, and nothing else.
+/// A BigQuery emulator without storage: it loads only uploads.
 pub async fn bigquery_alone() -> BigQueryServer {
     started(Options::default()).await
 }
@@ -127,12 +127,12 @@ async fn started(options: Options) -> BigQueryServer {
     BigQueryServer(Emulator::start(options).await.unwrap())
 }
 
-/// An HTTP client without certificates, which take long to read.
+/// An HTTP client without certificates, because reading them is slow.
 pub fn client() -> reqwest::Client {
     reqwest::Client::builder().tls_built_in_root_certs(false).build().unwrap()
 }
 
-/// Passes a request without a body on to the server behind, and its answer back.
+/// Passes a request without a body on to the server, and returns its answer.
 pub async fn pass_on(http: &reqwest::Client, server: &str, request: Request) -> Response {
     let mut passed_on = http.request(request.method().clone(), format!("{server}{}", request.uri()));
     for (name, value) in request.headers().iter().filter(|(name, _)| *name != HOST) {
@@ -158,7 +158,7 @@ pub async fn query(emulator: &Emulator, sql: &str) -> Vec<Vec<Option<String>>> {
     rows.iter().map(|row| row["f"].as_array().unwrap().iter().map(text).collect()).collect()
 }
 
-/// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
+/// Sends a request, not through the code under test, such as `DELETE` of `/datasets/d/tables/t`.
 pub async fn call(emulator: &Emulator, method: reqwest::Method, path: &str, body: Value) -> Value {
     let url = format!("{}/bigquery/v2/projects/{PROJECT}{path}", emulator.url());
     let request = client().request(method, url);

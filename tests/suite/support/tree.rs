@@ -1,4 +1,4 @@
-//! Cost and Usage Reports as AWS delivers them, made to measure.
+//! Cost and Usage Reports in the form that AWS delivers, with the content that a test needs.
 
 use std::{
     fs,
@@ -34,13 +34,13 @@ pub struct Delivery {
     pub versioned: bool,
     /// The folder in front of the report's own in `reportKeys`; a mirror may have put the files elsewhere.
     pub key_head: String,
-    /// How many files the rows are spread over; their order stays.
+    /// The number of files. They keep the order of the rows.
     pub parts: usize,
     /// The CSV's header.
     pub header: Vec<String>,
     /// The CSV's rows.
     pub rows: Vec<Vec<String>>,
-    /// The manifest, but for `reportKeys`, which are added when it is written.
+    /// The manifest without `reportKeys`, which are added when it is written.
     pub manifest: Value,
     /// Parquet in place of CSV: a DuckDB query for each file.
     pub parquet: Vec<String>,
@@ -157,7 +157,7 @@ impl Delivery {
         files
     }
 
-    /// Writes the delivery below the folder that holds the report's folder.
+    /// Writes the delivery below the folder that has the report's folder.
     pub fn write(&self, above: &Path) {
         for (key, bytes) in self.files() {
             write(&above.join(REPORT).join(key), &bytes);
@@ -176,7 +176,7 @@ impl Delivery {
     }
 }
 
-/// The rows that a DuckDB query gives, as a Parquet file.
+/// The rows of a DuckDB query as a Parquet file.
 pub fn parquet(query: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.parquet");
@@ -226,7 +226,7 @@ fn compact(day: &str) -> String {
     day.replace('-', "")
 }
 
-/// Writes other bytes of the same length, and gives the file its time back.
+/// Writes other bytes of the same length, and restores the file's time.
 pub fn change_unseen(path: &Path) {
     let (mut bytes, time) = (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
     let middle = bytes.len() / 2;
