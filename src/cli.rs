@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::version::VERSION;
+use crate::{version::VERSION, warehouse::Compression};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -191,15 +191,6 @@ pub struct ExportArguments {
     /// How the files are compressed
     #[arg(long, value_enum, default_value_t = Compression::Snappy)]
     pub compression: Compression,
-}
-
-/// How Parquet files are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Compression {
-    /// Quick to read and write.
-    Snappy,
-    /// Smaller.
-    Zstd,
 }
 
 /// Arguments of `load-billing-remote`.

@@ -10,9 +10,9 @@ use crate::{
     cli::{ChosenArguments, Output},
     commands::{CommandError, Exit, open_store},
     output,
-    settings::{CliOverrides, WarehouseConfig, parse},
+    settings::{CliOverrides, parse},
     storage::S3Options,
-    warehouse::bigquery::BigQuery,
+    warehouse::{bigquery::BigQuery, open::WarehouseConfig},
 };
 
 /// Checks every configured export, its source and its table.
@@ -32,7 +32,7 @@ pub(crate) async fn check(
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => check::into_duckdb(&config, &sources, path).await,
         #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => return Err(crate::commands::left_out("DuckDB").into()),
+        WarehouseConfig::DuckDb(_) => return Err(crate::error::Error::left_out("DuckDB").into()),
     };
     match arguments.output.output {
         Output::Json => output::json(&report),

@@ -38,7 +38,7 @@ pub enum Exit {
 
 impl Exit {
     fn after(error: &ReportedError) -> Self {
-        if error.kind == ErrorKind::Configuration.as_str() { Self::Usage } else { Self::Failure }
+        if error.kind == ErrorKind::Configuration { Self::Usage } else { Self::Failure }
     }
 
     fn of(report: &Report) -> Self {
@@ -90,7 +90,9 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         #[cfg(feature = "duckdb")]
         Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(not(feature = "duckdb"))]
-        Command::Aws(_) | Command::Azure(_) => Err(left_out("DuckDB, which the staged pipeline loads into").into()),
+        Command::Aws(_) | Command::Azure(_) => {
+            Err(crate::error::Error::left_out("DuckDB, which the staged pipeline loads into").into())
+        }
         Command::Config(arguments) => {
             config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }
@@ -123,25 +125,8 @@ async fn open_store(export: &Export, storage_emulator: Option<&str>, s3: &S3Opti
         #[cfg(not(feature = "s3"))]
         Source::S3(_) => {
             let _ = s3;
-            return Err(left_out("S3"));
+            return Err(crate::error::Error::left_out("S3"));
         }
         Source::Local(root) => Store::Local(Local::new(root)),
     })
-}
-
-/// The error for what this build was made without. Configurations that ask for it are refused before.
-#[cfg(any(test, not(all(feature = "duckdb", feature = "s3"))))]
-fn left_out(what: &str) -> crate::error::Error {
-    let message = format!("this build leaves out {what}");
-    crate::error::Error::new(ErrorKind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_build_leaves_out_says_which_has_it() {
-        assert_eq!(left_out("S3").next_step(), Some(finops_core::hint::DEFAULT_FEATURES));
-    }
 }

@@ -19,7 +19,7 @@ use tracing::Span;
 
 use super::{CommandError, Exit, open_store};
 use crate::{
-    cli::{Compression, Output, OutputArguments, Step, StepArguments},
+    cli::{Output, OutputArguments, Step, StepArguments},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -31,7 +31,7 @@ use crate::{
     staging::{MonthSurvey, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
-        Warehouse,
+        Compression, Warehouse,
         bigquery::{self, BigQuery},
         duckdb::DuckDb,
     },
@@ -228,7 +228,7 @@ impl Staged {
                 output::pipeline(&report, false);
             }
             // Deliveries that are too old fail the run, and no month.
-            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale.as_str());
+            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale);
             pipelines.push(report);
             goes_on
         };

@@ -86,7 +86,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
 
 /// Whether the month failed for something that changed while it was worked on.
 pub fn is_busy(month: &MonthReport) -> bool {
-    month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy.as_str())
+    month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy)
 }
 
 /// The same month in a plan, which has no results.

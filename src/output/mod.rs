@@ -85,7 +85,7 @@ pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
 pub fn error(error: &ReportedError) {
     let hint = error.hint.as_deref().unwrap_or_default();
     if telemetry::is_structured() {
-        tracing::error!(kind = error.kind, hint, "{}", error.message);
+        tracing::error!(kind = error.kind.as_str(), hint, "{}", error.message);
         return;
     }
     print_aside(&format!("error: {}", error.message));
@@ -96,12 +96,12 @@ pub fn error(error: &ReportedError) {
 
 /// Says that the command line is none of ours, as its parser puts it.
 pub fn usage(message: &str) {
-    let (kind, message) = ("usage".to_owned(), without_credentials(message.trim_end()));
+    let message = without_credentials(message.trim_end());
     if !telemetry::is_structured() {
         print_aside(&message);
         return;
     }
-    error(&ReportedError { kind, message, hint: Some(hint::SHOW_HELP.to_owned()) });
+    error(&ReportedError { kind: ErrorKind::Usage, message, hint: Some(hint::SHOW_HELP.to_owned()) });
 }
 
 /// Prints what is wrong with the configuration.
@@ -110,7 +110,7 @@ pub fn problems(problems: &[Problem]) {
         problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
     let hint = hint::SHOW_CONFIG;
     error(&ReportedError {
-        kind: "configuration".to_owned(),
+        kind: ErrorKind::Configuration,
         message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
         hint: Some(hint.to_owned()),
     });

@@ -9,8 +9,6 @@ mod scope;
 mod staged;
 mod values;
 
-use std::path::PathBuf;
-
 pub use environment::{Origin, Setting, process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
 use finops_core::plan::age::MaxAge;
@@ -21,7 +19,7 @@ pub use staged::StagedSettings;
 
 use crate::{
     flow::export::{Export, Months},
-    warehouse::bigquery,
+    warehouse::open::WarehouseConfig,
 };
 
 /// Everything that a run needs to know.
@@ -50,15 +48,6 @@ impl Config {
             _ => "all",
         }
     }
-}
-
-/// The warehouse and what it needs.
-#[derive(Clone, Debug)]
-pub enum WarehouseConfig {
-    /// BigQuery.
-    BigQuery(bigquery::Options),
-    /// A DuckDB database file.
-    DuckDb(PathBuf),
 }
 
 /// Where most values are looked for.

@@ -21,7 +21,6 @@ use crate::staging::{
     lock,
 };
 use crate::{
-    cli::Compression,
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -29,7 +28,7 @@ use crate::{
         table::{LookedUp, look_up},
     },
     storage::{Hashes, hashes, unreadable},
-    warehouse::{Target, Warehouse, duckdb::DuckDb},
+    warehouse::{Compression, Target, Warehouse, duckdb::DuckDb},
 };
 
 /// How months are written.

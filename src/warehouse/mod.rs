@@ -6,18 +6,21 @@
 
 pub mod bigquery;
 mod cast_failure;
+mod compression;
 mod contract;
 mod costs;
 #[cfg(feature = "duckdb")]
 pub mod duckdb;
 mod figures;
 mod month;
+pub mod open;
 pub mod sql;
 mod state_columns;
 mod table;
 #[cfg(test)]
 pub(crate) mod test;
 
+pub use compression::Compression;
 pub use contract::{Committed, Limits, Stage, Swap, Warehouse};
 pub use figures::Figures;
 pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};

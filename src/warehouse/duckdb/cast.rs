@@ -1,56 +1,19 @@
-//! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
+//! How a file's values become the table's in DuckDB: exactly, or not at all.
 
 use finops_core::{
-    files::file_type::{Conversion, FileType, MapForm},
-    formats::kinds,
-    model::{column_type::ColumnType, kind::ExportKind},
+    files::file_type::{Conversion, FileType},
+    model::column_type::ColumnType,
 };
 
-use super::DIALECT;
+use super::{
+    number_text::{Number, is_exact},
+    types::{DIGITS, SCALE, decimal_type, sql_type},
+    value_text::as_text,
+};
 use crate::warehouse::{
     LoadColumn, MonthLoad,
-    sql::{CODE, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
+    sql::{CODE, Dialect::DuckDb as DIALECT, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
 };
-
-/// Decimals of a new column, and the fewest of an old one.
-pub const SCALE: u8 = 18;
-/// Digits of a decimal in all.
-pub const DIGITS: u8 = 38;
-
-/// DuckDB's name of the type that a new column has.
-pub fn sql_type(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::String | ColumnType::Foreign => "VARCHAR",
-        ColumnType::Int64 => "BIGINT",
-        ColumnType::Decimal => "DECIMAL(38,18)",
-        // Without a zone and always UTC: with one, DuckDB would show and group it by the reader's zone.
-        ColumnType::Timestamp => "TIMESTAMP",
-        ColumnType::Date => "DATE",
-    }
-}
-
-/// The name of the decimal type with so many decimals.
-pub fn decimal_type(scale: u8) -> String {
-    format!("DECIMAL({DIGITS},{scale})")
-}
-
-/// The decimals of a type, where columns of amounts may have it.
-pub fn scale(sql_type: &str) -> Option<u8> {
-    let scale = sql_type.strip_prefix("DECIMAL(38,")?.strip_suffix(')')?.parse().ok()?;
-    (scale >= SCALE).then_some(scale)
-}
-
-/// The type that DuckDB's name stands for.
-pub fn column_type(sql_type: &str) -> ColumnType {
-    match sql_type {
-        "VARCHAR" => ColumnType::String,
-        "BIGINT" => ColumnType::Int64,
-        decimal if scale(decimal).is_some() => ColumnType::Decimal,
-        "TIMESTAMP" => ColumnType::Timestamp,
-        "DATE" => ColumnType::Date,
-        _ => ColumnType::Foreign,
-    }
-}
 
 /// A file's column on its way into the table's.
 pub struct Cast {
@@ -199,122 +162,6 @@ impl Cast {
 }
 
 const EXPECTED_DECIMAL: &str = "a decimal of at most 38 digits";
-
-/// The text that stands for a Parquet value: that of CSV files, where they would hold the column.
-fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind) -> String {
-    match file_type {
-        FileType::Boolean => {
-            let [yes, no] = kinds::columns(kind).booleans.map(|text| DIALECT.literal(text));
-            format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
-        }
-        // The fraction only where there is one.
-        FileType::Timestamp => {
-            let moment = format!("CAST({name} AS TIMESTAMP)");
-            format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
-        }
-        FileType::Nanos => format!("strftime({name}, '%Y-%m-%dT%H:%M:%S.%n') || 'Z'"),
-        FileType::Map(form) => json_object(name, form),
-        FileType::Double if to == ColumnType::String => plain(&shortest(name)),
-        // Without the zeros that the type's scale adds.
-        FileType::Decimal | FileType::LongDecimal if to == ColumnType::String => {
-            without_zeros(&format!("CAST({name} AS VARCHAR)"))
-        }
-        // CSV files have nothing between the commas where there is no value.
-        FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
-        _ => format!("CAST({name} AS VARCHAR)"),
-    }
-}
-
-/// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
-/// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
-/// 1.5.6). The text is made by way of a list of one, so that it is computed once; almost none has such characters.
-fn json_object(map: &str, form: MapForm) -> String {
-    let object = if form.numbers { numbers_object(map) } else { format!("CAST(to_json({map}) AS VARCHAR)") };
-    let small = r"lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END";
-    let parts = format!(r"list_transform(regexp_extract_all(o, '\\u....|\\.|[^\\]+'), {small})");
-    let rewritten =
-        format!(r"replace(replace(array_to_string({parts}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')");
-    format!(
-        r"list_transform([{object}], lambda o: CASE WHEN regexp_matches(o, '\\u|\x{{2028}}|\x{{2029}}') THEN {rewritten} ELSE o END)[1]"
-    )
-}
-
-/// The first of a double's texts of 15, 16 and 17 digits that reads back: BigQuery's, with exponents where it has them.
-fn shortest(number: &str) -> String {
-    let text = |digits: u8| format!("printf('%.{digits}g', {number})");
-    let (first, second, last) = (text(15), text(16), text(17));
-    format!(
-        "CASE {number} WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
-    )
-}
-
-/// A number's text without exponent, as CSV files have rates, where a decimal of the table holds it; otherwise as it is.
-fn plain(number: &str) -> String {
-    let decimal = without_zeros("CAST(TRY_CAST(t AS DECIMAL(38,18)) AS VARCHAR)");
-    format!(
-        "list_transform([{number}], lambda t: CASE WHEN NOT contains(t, 'e') THEN t WHEN {} THEN {decimal} ELSE t END)[1]",
-        is_exact("t", SCALE)
-    )
-}
-
-/// The text of a decimal without zeros at its end behind the point.
-fn without_zeros(decimal: &str) -> String {
-    format!(r"regexp_replace({decimal}, '[.]0+$|([.][0-9]*[1-9])0+$', '\1')")
-}
-
-/// A map of doubles as a JSON object.
-fn numbers_object(map: &str) -> String {
-    // JSON has no number that is none or infinite.
-    let value = format!(r#"COALESCE(regexp_replace({}, '^-?[a-z]+$', '"\0"'), 'null')"#, plain(&shortest("e.value")));
-    let entries =
-        format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");
-    format!("'{{' || array_to_string({entries}, ',') || '}}'")
-}
-
-/// What a text says that stands for a decimal number.
-struct Number {
-    /// Whether it stands for one.
-    form: String,
-    /// Its digits without the zeros at their end.
-    significant: String,
-    /// How many digits it needs behind the point.
-    fraction: String,
-    /// How many digits it needs before the point.
-    whole: String,
-}
-
-impl Number {
-    /// Fractional digits = those written, less the exponent, less zeros at the end of all digits; whole digits = all but
-    /// zeros at their start, less the fractional ones written, plus the exponent.
-    fn of(text: &str) -> Self {
-        let mantissa = format!("regexp_extract({text}, '^[^eE]*')");
-        let exponent = format!("COALESCE(TRY_CAST(regexp_extract({text}, '[eE](.*)$', 1) AS INTEGER), 0)");
-        let digits = format!("regexp_replace({mantissa}, '[^0-9]', '', 'g')");
-        let significant = format!("rtrim({digits}, '0')");
-        let written = format!("length(split_part({mantissa}, '.', 2))");
-        let zeros = format!("(length({digits}) - length({significant}))");
-        Self {
-            form: format!("regexp_full_match({text}, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?')"),
-            fraction: format!("({written} - {exponent} - {zeros})"),
-            whole: format!("(length(ltrim({digits}, '0')) - {written} + {exponent})"),
-            significant,
-        }
-    }
-}
-
-/// Whether the text is a decimal number that has at most `scale` digits behind the point, and before it what they leave. The
-/// cast would round more of them, takes `1_000` too, and where there is an exponent lets one digit too many before the point
-/// pass and loses one (all seen on 1.5.6).
-fn is_exact(text: &str, scale: u8) -> String {
-    let Number { form, significant, fraction, whole } = Number::of(text);
-    let room = DIGITS - scale;
-    // A zero before the point needs no room, and the cast refuses any other digit there.
-    let written = room.max(1);
-    format!(
-        "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,{written}}}([.][0-9]{{0,{scale}}})?') THEN TRUE \
-         ELSE {form} AND ({significant} = '' OR ({fraction} <= {scale} AND {whole} <= {room})) END"
-    )
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,15 @@ use std::path::Path;
 use duckdb::Connection;
 use finops_core::{BillingPeriod, model::column_type::ColumnType};
 
-use super::{DIALECT, cast, failed, inspect, path};
-use crate::{cli::Compression, error::Result, warehouse::Target};
+use super::{
+    catalog::{columns, path},
+    failure::failed,
+    types::column_type,
+};
+use crate::{
+    error::Result,
+    warehouse::{Compression, Target, sql::Dialect::DuckDb as DIALECT},
+};
 
 /// The rows that a thread holds before it writes them, uncompressed. Of wide tables, DuckDB's own number of rows would be
 /// gigabytes.
@@ -24,13 +31,13 @@ pub fn export(
     let doing = || format!("cannot write {period} of {table} to {}", to.display());
     let value = |(name, sql_type, _): &(String, String, bool)| {
         let name = DIALECT.quote(name);
-        match cast::column_type(sql_type) {
+        match column_type(sql_type) {
             // Without a zone, BigQuery would read it as a DATETIME.
             ColumnType::Timestamp => format!("{name} AT TIME ZONE 'UTC' AS {name}"),
             _ => name,
         }
     };
-    let columns = inspect::columns(connection, &target.name)?;
+    let columns = columns(connection, &target.name)?;
     let values: Vec<String> = columns.iter().map(value).collect();
     let compression = match compression {
         Compression::Snappy => "snappy",

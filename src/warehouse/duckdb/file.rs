@@ -9,6 +9,7 @@ use std::{
 
 use finops_core::hint;
 
+use super::failure::Problem;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file that a setting names.
@@ -113,12 +114,12 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// What a database that cannot be opened means.
 pub fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
-    // DuckDB gives no code for it: the text is that of 1.5.
-    if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
+    let problem = Problem::of(cause);
+    if problem == Some(Problem::Locked) {
         return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let hint = if cause.contains("No space left on device") {
+    let hint = if problem == Some(Problem::DiskFull) {
         hint::DATABASE_DISK_FULL
     } else if is_empty() {
         hint::DATABASE_EMPTY

@@ -8,7 +8,7 @@
 use duckdb::Connection;
 use finops_core::{hint, model::text::excerpt};
 
-use super::failed;
+use super::failure::failed;
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::MonthLoad,

@@ -9,13 +9,15 @@ use duckdb::Connection;
 use finops_core::{hint, model::column_type::ColumnType};
 
 use super::{
-    DIALECT, Prepared,
-    cast::{Cast, DIGITS, SCALE, decimal_type, scale},
-    failed, inspect,
+    cast::Cast,
+    catalog,
+    failure::failed,
+    prepare::Prepared,
+    types::{DIGITS, SCALE, decimal_type, scale},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{MonthLoad, TableName},
+    warehouse::{MonthLoad, TableName, sql::Dialect::DuckDb as DIALECT},
 };
 
 /// The decimals of columns, by their names in small letters.
@@ -29,7 +31,7 @@ pub struct Scales {
 impl Scales {
     /// Those of the table.
     pub fn of_table(connection: &Connection, name: &TableName) -> Result<Self> {
-        let columns = inspect::columns(connection, name)?;
+        let columns = catalog::columns(connection, name)?;
         let of = columns.iter().filter_map(|(name, sql_type, _)| Some((name.to_lowercase(), scale(sql_type)?)));
         Ok(Self { of: of.collect(), to_widen: BTreeMap::new() })
     }
@@ -66,13 +68,9 @@ impl Scales {
             let decimal = decimal_type(*scale);
             let sql = format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {decimal}", DIALECT.quote(column));
             tracing::info!(column, to = decimal, "the column gets more decimals");
-            connection.execute_batch(&sql).map_err(|error| {
-                // An index of another column, and of this one (seen on 1.5.6).
-                let signs = ["entries that depend on it", "an index depends on it"];
-                let is_indexed = signs.iter().any(|sign| error.to_string().contains(sign));
-                let failed = failed(format!("cannot make column {column} of {table} {decimal}"))(error);
-                if is_indexed { failed.hint(hint::DROP_INDEXES) } else { failed }
-            })?;
+            connection
+                .execute_batch(&sql)
+                .map_err(failed(format!("cannot make column {column} of {table} {decimal}")))?;
         }
         Ok(())
     }

@@ -4,9 +4,7 @@ use std::{collections::BTreeMap, thread};
 
 use duckdb::{Connection, Error as DuckDbError};
 use finops_core::{
-    BillingPeriod,
-    files::csv_header::is_gzip,
-    hint,
+    BillingPeriod, hint,
     model::{
         groups::{BatchFigures, Groups, added},
         load_record::{EXECUTION_ID, LoadRecord},
@@ -15,40 +13,34 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{DIALECT, Prepared, cast::Cast, failed, footers, integrity, scales::Scales, state};
+use super::{
+    cast::Cast,
+    failure::{Problem, failed},
+    footers, integrity,
+    prepare::Prepared,
+    refused::{refused, without_value},
+    scales::Scales,
+    source::{files, source},
+    state,
+    transaction::{begin, roll_back},
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
         Figures, LoadColumn, MonthLoad, NewRecord,
-        cast_failure::{CastFailure, cast_failure},
         costs::{cost_columns, read_costs},
-        sql::NO_VALUE,
+        sql::Dialect::DuckDb as DIALECT,
     },
 };
 
-/// Characters that are shown of what DuckDB says of the data.
-const LONGEST_REASON: usize = 400;
-
 /// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
 pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    begin(connection, table, load)?;
+    begin(connection).map_err(failed(doing(table, load.billing_period)))?;
     let staged = stage_in_transaction(connection, table, load);
     if staged.is_err() {
         roll_back(connection);
     }
     staged
-}
-
-fn begin(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<()> {
-    // One that a panic or a failed statement left open.
-    roll_back(connection);
-    connection.execute_batch("BEGIN TRANSACTION").map_err(failed(doing(table, load.billing_period)))
-}
-
-/// Ends the transaction, whatever its state is.
-pub fn roll_back(connection: &Connection) {
-    // There is none any more after an error that ended it.
-    let _ = connection.execute_batch("ROLLBACK");
 }
 
 /// Records the month and makes it visible. On any error the transaction is rolled back.
@@ -118,10 +110,10 @@ fn replace(
             Ok(of_batches) => return Ok((of_batches, sources)),
             Err(refused) => refused,
         };
-        let (load, source, text) = (&batches[at], &sources[at], error.to_string());
-        if parallel && text.contains(PARALLEL) {
+        let (load, source, problem) = (&batches[at], &sources[at], Problem::of(&error.to_string()));
+        if parallel && problem == Some(Problem::ParallelReader) {
             parallel = false;
-        } else if text.contains(NO_VALUE) {
+        } else if problem == Some(Problem::NoValue) {
             // The transaction is spent; the files can be read without it.
             let reader =
                 connection.try_clone().map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
@@ -135,7 +127,7 @@ fn replace(
         } else {
             return Err(refused(load, &error));
         }
-        begin(connection, table, load)?;
+        begin(connection).map_err(failed(doing(table, load.billing_period)))?;
     }
 }
 
@@ -242,121 +234,4 @@ fn rows_by_month(
 fn texts(connection: &Connection, sql: &str, columns: usize) -> Result<Vec<Vec<Option<String>>>, DuckDbError> {
     let mut statement = connection.prepare(sql)?;
     statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?.collect()
-}
-
-/// The files as a list.
-fn files(load: &MonthLoad) -> String {
-    let files: Vec<String> = load.files.iter().map(|file| DIALECT.literal(&exactly(file))).collect();
-    format!("[{}]", files.join(", "))
-}
-
-/// The rows of the files. Only where CSV files are not read `parallel`, any number of empty lines may follow the rows.
-fn source(load: &MonthLoad, parallel: bool) -> String {
-    let files = files(load);
-    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
-    // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
-    if load.format == FileFormat::Parquet {
-        return format!("read_parquet({files}, union_by_name = true, hive_partitioning = false)");
-    }
-    let types: Vec<String> =
-        load.columns.iter().map(|column| format!("{}: 'VARCHAR'", DIALECT.literal(&column.column.name))).collect();
-    let compression = if load.files.iter().all(|file| is_gzip(file)) { "gzip" } else { "auto" };
-    format!(
-        "read_csv({files}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', \
-         strict_mode = true, hive_partitioning = false, compression = '{compression}', parallel = {parallel}, columns = {{{}}})",
-        types.join(", ")
-    )
-}
-
-/// The columns with values that the table's types do not have, each with their number and one of them.
-fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
-    let refused = |(column, cast): (&LoadColumn, &Cast)| {
-        let (refused, expected) = cast.refused()?;
-        Some((column.column.name.clone(), refused, expected))
-    };
-    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
-    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
-    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
-    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
-    let found: Vec<Option<String>> = reader
-        .query_row(&sql, [], read)
-        .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
-    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
-        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
-        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
-    });
-    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
-}
-
-/// A path that DuckDB takes to the letter, not as a glob pattern. In a pattern a backslash ends a folder's name (seen on
-/// 1.5.6), so it is written as a set that excludes all other ASCII.
-fn exactly(path: &str) -> String {
-    path.chars().fold(String::new(), |mut exact, c| {
-        match c {
-            '*' | '?' | '[' => exact.extend(['[', c, ']']),
-            '\\' => exact.push_str("[!]-\u{7f}\u{1}-[]"),
-            _ => exact.push(c),
-        }
-        exact
-    })
-}
-
-/// What DuckDB says of the data.
-fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
-    let text = error.to_string();
-    if text.contains("No space left on device") {
-        return Error::new(ErrorKind::Warehouse, format!("the disk is full while loading {}", load.billing_period))
-            .hint(hint::DATABASE_DISK_FULL)
-            .cause(text);
-    }
-    if text.starts_with("Out of Memory Error") {
-        return Error::new(
-            ErrorKind::Warehouse,
-            format!("the memory is used up while loading {}", load.billing_period),
-        )
-        .hint(hint::MORE_MEMORY)
-        .cause(text);
-    }
-    let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
-    let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
-    let what: String = reason(text).chars().take(LONGEST_REASON).collect();
-    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
-    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
-        .hint(hint::COMPARE_VALUES)
-}
-
-/// How DuckDB 1.5.6 begins to say what is wrong with a row.
-const ROW_ERRORS: [&str; 5] = [
-    "Expected Number of Columns",
-    "Value with unterminated quote",
-    "Maximum line size",
-    "Invalid unicode",
-    "The CSV Parser state machine",
-];
-
-/// How DuckDB 1.5.6 says that its threads do not agree on where the rows are, as where empty lines of many megabytes follow
-/// them.
-const PARALLEL: &str = "The Parallel CSV Reader";
-
-/// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
-/// options that are not ours to change.
-fn reason(text: &str) -> String {
-    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
-        let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
-        return one_line(&text[..end]);
-    };
-    // The row's line breaks stand as they are: only what comes last is DuckDB's own.
-    let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
-    one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_duckdb_advises_on_its_own_options_is_left_out() {
-        assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
-    }
 }

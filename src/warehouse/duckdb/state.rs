@@ -1,15 +1,23 @@
 //! The state table in DuckDB.
 
 use duckdb::{Connection, params_from_iter};
-use finops_core::model::load_record::{LoadRecord, STATE_TABLE};
+use finops_core::{
+    hint,
+    model::load_record::{LoadRecord, STATE_TABLE},
+};
 use jiff::{civil::DateTime, tz::Offset};
 
-use super::{DIALECT, OURS, failed, inspect, path};
+use super::{
+    catalog::{OURS, columns, comment, path},
+    failure::failed,
+};
 use crate::{
     error::Result,
     warehouse::{
-        TableName,
+        Loaded, TableName,
+        sql::Dialect::DuckDb as DIALECT,
         state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
+        unmanaged_table,
     },
 };
 
@@ -32,12 +40,12 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
     let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
     let table = path(connection, name, STATE_TABLE)?;
     let doing = || failed(format!("cannot prepare the state table {table}"));
-    if inspect::comment(connection, &state)?.is_none() {
-        let columns = COLUMNS.map(|column| definition(&column)).join(", ");
-        let sql = format!("CREATE TABLE {table} ({columns}); COMMENT ON TABLE {table} IS '{OURS}'");
+    if comment(connection, &state)?.is_none() {
+        let all = COLUMNS.map(|column| definition(&column)).join(", ");
+        let sql = format!("CREATE TABLE {table} ({all}); COMMENT ON TABLE {table} IS '{OURS}'");
         return connection.execute_batch(&sql).map_err(doing());
     }
-    let there = inspect::columns(connection, &state)?;
+    let there = columns(connection, &state)?;
     for column in COLUMNS.iter().filter(|column| there.iter().all(|(name, ..)| !name.eq_ignore_ascii_case(column.name)))
     {
         let sql = format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {}", definition(column));
@@ -46,12 +54,25 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
     Ok(())
 }
 
+/// See [`crate::warehouse::Warehouse::loaded`].
+pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
+    let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
+    match comment(connection, &state)? {
+        None => Ok(Loaded::nothing()),
+        Some(comment) if comment == OURS => {
+            check(connection, &state)?;
+            latest(connection, name).map(Loaded::new)
+        }
+        Some(_) => Err(unmanaged_table(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
+    }
+}
+
 /// Refuses a state table that lacks a column which every version wrote. The types may be others: values are read as text.
 ///
 /// # Errors
 /// `Schema` naming the columns.
-pub fn check(connection: &Connection, state: &TableName) -> Result<()> {
-    let there = inspect::columns(connection, state)?;
+fn check(connection: &Connection, state: &TableName) -> Result<()> {
+    let there = columns(connection, state)?;
     let found = |name: &str| {
         let column = there.iter().find(|(found, ..)| found.eq_ignore_ascii_case(name));
         column.map(|(_, sql_type, _)| sql_type.clone())
@@ -77,7 +98,7 @@ pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) ->
 ///
 /// # Errors
 /// `Warehouse` where a value is not what finops writes there.
-pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
+fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
     let table = path(connection, name, STATE_TABLE)?;
     // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read. Earlier
     // versions wrote the table's name as the settings spelled it.

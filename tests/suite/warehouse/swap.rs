@@ -3,10 +3,7 @@
 use bigquery_emulator::{Emulator, Fault, FaultKind, JobFault, Options, When};
 use finops::{
     error::{Error, ErrorKind, Result},
-    warehouse::{
-        Committed, MonthLoad, Stage, Swap, Warehouse,
-        bigquery::{BigQuery, Prepared, Staged},
-    },
+    warehouse::{Committed, MonthLoad, Stage, Swap, Warehouse, bigquery::BigQuery},
 };
 use finops_core::hint;
 use reqwest::Method;
@@ -86,6 +83,8 @@ async fn stage(warehouse: &BigQuery, prepared: &Prepared, load: &MonthLoad) -> (
     (staged, load.record(&target(), &figures))
 }
 
+type Prepared = <BigQuery as Warehouse>::Table;
+type Staged = <BigQuery as Warehouse>::Staged;
 type Committing = finops::warehouse::NewRecord;
 
 /// Stages the month, lets something happen, and swaps it.

@@ -1,86 +1,70 @@
 //! The methods of BigQuery's API that finops uses.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::warehouse::bigquery::{
-    Uploaded,
-    api::{
-        errors::Failure,
-        model::{Dataset, Granted, Job, QueryResponse, RowAccessPolicies, Table},
-        rest::{Request, Rest},
-        upload::Upload,
-    },
+use super::{
+    failure::Failure,
+    model::{Dataset, Granted, Job, QueryResponse, RowAccessPolicies, Table},
+    rest::{Request, Rest},
+    upload::ShowUploaded,
 };
 use crate::{error::Result, http};
 
 const SLOWEST_POLL: Duration = Duration::from_secs(5);
 
-/// Whom uploads tell how far they are.
-pub(crate) type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
-
 /// One project's BigQuery.
-pub(crate) struct Client {
-    rest: Rest,
+pub struct Client {
+    pub(super) rest: Rest,
     project: String,
     /// A server on this machine, which does nothing slowly.
     is_local: bool,
-    show_uploaded: ShowUploaded,
+    /// Called as files are uploaded.
+    pub(super) show_uploaded: ShowUploaded,
 }
 
 impl Client {
     /// A client for `project`, at a local server if one is given.
-    pub(crate) fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
+    pub fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
         let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
         Ok(Self { rest, project, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
     }
 
-    pub(crate) fn show_uploaded(&mut self, show: ShowUploaded) {
+    pub fn show_uploaded(&mut self, show: ShowUploaded) {
         self.show_uploaded = show;
     }
 
-    pub(crate) fn project(&self) -> &str {
+    pub fn project(&self) -> &str {
         &self.project
     }
 
-    pub(crate) async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
+    pub async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
         self.get("datasets.get", &["datasets", dataset], &[]).await
     }
 
-    pub(crate) async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
+    pub async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
         self.post("datasets.insert", &["datasets"], dataset).await
     }
 
-    pub(crate) async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
         self.get("tables.get", &["datasets", dataset, "tables", table], &[]).await
     }
 
-    pub(crate) async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
+    pub async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
         self.post("tables.insert", &["datasets", dataset, "tables"], table).await
     }
 
-    pub(crate) async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
+    pub async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
         let path = ["datasets", dataset, "tables", table];
         self.send("tables.delete", Method::DELETE, &path, &[], None).await
     }
 
-    /// With a file, the job is there once that is uploaded.
-    pub(crate) async fn insert_job(&self, job: &Value, file: Option<&Path>) -> Result<Job, Failure> {
-        match file {
-            Some(file) => Box::pin(Upload::of(&self.rest, file, &self.show_uploaded)?.send(&self.project, job)).await,
-            None => self.post("jobs.insert", &["jobs"], job).await,
-        }
-    }
-
     /// How long to wait before a job that failed for the moment is tried again.
-    pub(crate) fn job_backoff(&self) -> ExponentialBuilder {
+    pub fn job_backoff(&self) -> ExponentialBuilder {
         if self.is_local {
             return http::backoff();
         }
@@ -90,7 +74,7 @@ impl Client {
     }
 
     /// How long to wait where a table was changed too often: 5 times in 10 seconds are allowed, each row added counts.
-    pub(crate) fn rate_limit_backoff(&self) -> ExponentialBuilder {
+    pub fn rate_limit_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(200) } else { Duration::from_secs(10) };
         let longest = first * 6;
         ExponentialBuilder::default()
@@ -102,19 +86,19 @@ impl Client {
     }
 
     /// How long to wait where what is there is not found: datasets and tables may be so for a moment when they are new.
-    pub(crate) fn new_backoff(&self) -> ExponentialBuilder {
+    pub fn new_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_secs(1) };
         ExponentialBuilder::default().with_min_delay(first).with_max_times(4)
     }
 
     /// How long to wait between looks at a job.
-    pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+    pub fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_millis(250) };
         std::iter::successors(Some(first), |pause| Some((*pause * 3 / 2).min(SLOWEST_POLL)))
     }
 
     /// Has BigQuery look at a statement as if it were to be run.
-    pub(crate) async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
+    pub async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
         let mut job = json!({
             "jobReference": {"projectId": self.project, "location": location},
             "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
@@ -127,19 +111,14 @@ impl Client {
         tried.retry(self.new_backoff()).when(|failure: &Failure| failure.is_status(404)).await
     }
 
-    pub(crate) async fn test_permissions(
-        &self,
-        dataset: &str,
-        table: &str,
-        permissions: &[&str],
-    ) -> Result<Granted, Failure> {
+    pub async fn test_permissions(&self, dataset: &str, table: &str, permissions: &[&str]) -> Result<Granted, Failure> {
         let table = format!("{table}:testIamPermissions");
         let path = ["datasets", dataset, "tables", &table];
         self.post("tables.testIamPermissions", &path, &json!({ "permissions": permissions })).await
     }
 
     /// The ids of a table's row access policies; none of a table that is not there.
-    pub(crate) async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
+    pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
         let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
         let mut ids = Vec::new();
         let mut page_token: Option<String> = None;
@@ -156,24 +135,24 @@ impl Client {
     }
 
     /// Reads one row of a table, if it has any.
-    pub(crate) async fn first_row(&self, dataset: &str, table: &str) -> Result<Value, Failure> {
+    pub async fn first_row(&self, dataset: &str, table: &str) -> Result<Value, Failure> {
         self.get("tabledata.list", &["datasets", dataset, "tables", table, "data"], &[("maxResults", "1")]).await
     }
 
     /// Signs in, as the first request would.
-    pub(crate) async fn sign_in(&self) -> Result<(), Failure> {
+    pub async fn sign_in(&self) -> Result<(), Failure> {
         self.rest.headers().await.map(drop)
     }
 
-    pub(crate) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
+    pub async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
         self.get("jobs.get", &["jobs", id], &[("location", location)]).await
     }
 
-    pub(crate) async fn start_query(&self, request: &Value) -> Result<QueryResponse, Failure> {
+    pub async fn start_query(&self, request: &Value) -> Result<QueryResponse, Failure> {
         self.post("jobs.query", &["queries"], request).await
     }
 
-    pub(crate) async fn query_results(
+    pub async fn query_results(
         &self,
         id: &str,
         location: &str,
@@ -193,7 +172,12 @@ impl Client {
         self.send(method, Method::GET, path, query, None).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, method: &str, path: &[&str], body: &Value) -> Result<T, Failure> {
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, Failure> {
         self.send(method, Method::POST, path, &[], Some(body)).await
     }
 

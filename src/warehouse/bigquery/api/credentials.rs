@@ -9,8 +9,8 @@ use google_cloud_auth::credentials::{
 };
 use serde_json::Value;
 
+use super::failure::{no_credentials, unusable};
 use crate::error::Result;
-use crate::warehouse::bigquery::api::errors::{no_credentials, unusable};
 
 const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/bigquery"];
 
@@ -19,7 +19,7 @@ const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/bigquery"];
 ///
 /// # Errors
 /// `Credentials` where none can be made.
-pub(crate) fn credentials(key_file: Option<&Path>) -> Result<Credentials> {
+pub fn credentials(key_file: Option<&Path>) -> Result<Credentials> {
     let Some(path) = key_file else {
         return Builder::default().with_scopes(SCOPES).build().map_err(no_credentials);
     };

@@ -13,7 +13,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Lets so many tables be created a second.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub struct Pace {
     /// A server on this machine takes any number.
     is_local: bool,
     /// Since when, and how many since then.
@@ -21,12 +21,12 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(is_local: bool) -> Self {
+    pub fn new(is_local: bool) -> Self {
         Self { is_local, window: Mutex::default() }
     }
 
     /// Waits for its turn.
-    pub(crate) async fn turn(&self) {
+    pub async fn turn(&self) {
         if self.is_local {
             return;
         }

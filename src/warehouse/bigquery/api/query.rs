@@ -7,14 +7,14 @@ use finops_core::model::digest::hash;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::warehouse::bigquery::api::{
+use super::{
     client::Client,
-    errors::Failure,
+    failure::Failure,
     model::{Field, Row},
 };
 
 /// What a query gave.
-pub(crate) struct Answer {
+pub struct Answer {
     /// The columns.
     pub fields: Vec<Field>,
     /// Each value as text; `None` is NULL.
@@ -24,7 +24,7 @@ pub(crate) struct Answer {
 }
 
 /// A named parameter; `None` is NULL.
-pub(crate) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
+pub fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
     let value = value.map_or_else(|| json!({}), |value| json!({ "value": value }));
     json!({"name": name, "parameterType": {"type": sql_type}, "parameterValue": value})
 }
@@ -32,18 +32,13 @@ pub(crate) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Va
 impl Client {
     /// Runs `sql` in `location` to its end and reads every page. Must be idempotent: where BigQuery fails to carry it out,
     /// it runs again as a new job. What it names is there: BigQuery may not find it for a moment where it is new.
-    pub(crate) async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
+    pub async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let query = || self.query_if_there(location, sql, parameters);
         query.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await
     }
 
     /// The same of a table that may not be there.
-    pub(crate) async fn query_if_there(
-        &self,
-        location: &str,
-        sql: &str,
-        parameters: &[Value],
-    ) -> Result<Answer, Failure> {
+    pub async fn query_if_there(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
             request["parameterMode"] = "NAMED".into();

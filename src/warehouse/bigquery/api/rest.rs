@@ -10,24 +10,24 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFT
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::{credentials::credentials, failure::Failure};
 use crate::error::{Error, ErrorKind, Result};
-use crate::warehouse::bigquery::api::{credentials::credentials, errors::Failure};
 
-pub(crate) const HOST: &str = "https://bigquery.googleapis.com";
+pub const HOST: &str = "https://bigquery.googleapis.com";
 /// A page of results has 20 MB at most.
 const LONGEST_ANSWER: usize = 64 << 20;
 
 /// A connection to BigQuery, or to a local server.
-pub(crate) struct Rest {
-    pub(crate) http: Client,
+pub struct Rest {
+    pub http: Client,
     host: Url,
     credentials: Credentials,
     key_file: Option<PathBuf>,
-    pub(crate) backoff: ExponentialBuilder,
+    pub backoff: ExponentialBuilder,
 }
 
 /// What is sent.
-pub(crate) struct Request<'a> {
+pub struct Request<'a> {
     pub method: Method,
     /// The path's components behind `/bigquery/v2/projects`.
     pub path: &'a [&'a str],
@@ -36,7 +36,7 @@ pub(crate) struct Request<'a> {
 }
 
 /// What the service answered, whatever it is.
-pub(crate) struct Answer {
+pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     body: Vec<u8>,
@@ -44,7 +44,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The answer, if it is none of the refusals.
-    pub(crate) fn accepted(self) -> Result<Self, Failure> {
+    pub fn accepted(self) -> Result<Self, Failure> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -52,7 +52,7 @@ impl Answer {
         Err(Failure::refused(self.status.as_u16(), retry_after, &self.body))
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         // The answer to a deletion is empty.
         let json = if self.body.is_empty() { b"null".as_slice() } else { &self.body };
         serde_json::from_slice(json).map_err(|error| Failure::unreadable(self.status.as_u16(), &self.body, error))
@@ -64,7 +64,7 @@ impl Rest {
     ///
     /// # Errors
     /// `Credentials` where none can be made, `Configuration` for a host that is no URL.
-    pub(crate) fn new(
+    pub fn new(
         http: Client,
         backoff: ExponentialBuilder,
         emulator_host: Option<&str>,
@@ -84,7 +84,7 @@ impl Rest {
     }
 
     /// Sends the request until it is answered for good; `method` is its name in BigQuery's documentation.
-    pub(crate) async fn send<T: DeserializeOwned>(&self, method: &str, request: &Request<'_>) -> Result<T, Failure> {
+    pub async fn send<T: DeserializeOwned>(&self, method: &str, request: &Request<'_>) -> Result<T, Failure> {
         let attempt = || async {
             let sent =
                 self.http.request(request.method.clone(), self.url(&["bigquery", "v2", "projects"], request.path));
@@ -95,7 +95,7 @@ impl Rest {
     }
 
     /// The URL of `path` below `root`, both by their components.
-    pub(crate) fn url(&self, root: &[&str], path: &[&str]) -> Url {
+    pub fn url(&self, root: &[&str], path: &[&str]) -> Url {
         let mut url = self.host.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(root).extend(path);
@@ -104,14 +104,14 @@ impl Rest {
     }
 
     /// Whether the URL, which an answer names, may see our credentials and data.
-    pub(crate) fn is_ours(&self, url: &Url) -> bool {
+    pub fn is_ours(&self, url: &Url) -> bool {
         let is_google =
             |url: &Url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"));
         url.origin() == self.host.origin() || (is_google(&self.host) && is_google(url))
     }
 
     /// Sends until it is answered for good.
-    pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Failure>>>(
+    pub async fn until_answered<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         method: &str,
         attempt: impl FnMut() -> F,
@@ -125,7 +125,7 @@ impl Rest {
     }
 
     /// The headers by which Google knows who asks.
-    pub(crate) async fn headers(&self) -> Result<HeaderMap, Failure> {
+    pub async fn headers(&self) -> Result<HeaderMap, Failure> {
         // google-cloud-auth keeps tokens as long as they are good, and tries again by itself.
         match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
@@ -135,7 +135,7 @@ impl Rest {
     }
 
     /// Sends the request once.
-    pub(crate) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+    pub async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let headers = self.headers().await?;
         let mut answer = request.headers(headers).send().await.map_err(Failure::no_answer)?;
         let (status, headers) = (answer.status(), mem::take(answer.headers_mut()));

@@ -19,10 +19,7 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::warehouse::bigquery::{
-    Uploaded,
-    api::{client::ShowUploaded, errors::Failure, rest::Rest},
-};
+use super::{failure::Failure, rest::Rest};
 
 /// The service takes multiples of 256 KiB, but for the last.
 const CHUNK: u64 = 8 << 20;
@@ -31,8 +28,20 @@ const LONGEST_CHUNK: Duration = Duration::from_mins(5);
 /// How often an upload that the service has lost begins anew.
 const BEGINNINGS: usize = 3;
 
+/// How much of a file has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The bytes that the service has.
+    pub bytes: u64,
+    /// The file's bytes.
+    pub of: u64,
+}
+
+/// What is called as a file is sent.
+pub type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
+
 /// A file on its way.
-pub(crate) struct Upload<'a> {
+pub struct Upload<'a> {
     rest: &'a Rest,
     show_uploaded: &'a ShowUploaded,
     path: PathBuf,
@@ -54,7 +63,7 @@ impl<'a> Upload<'a> {
     ///
     /// # Errors
     /// Where it cannot be read; nothing is sent then.
-    pub(crate) fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
+    pub fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
         let open = || -> io::Result<(File, u64)> {
             let file = File::open(path)?;
             let length = file.metadata()?.len();
@@ -68,7 +77,7 @@ impl<'a> Upload<'a> {
     }
 
     /// Sends job and data until the service has them; gives its answer.
-    pub(crate) async fn send<T: DeserializeOwned>(&self, project: &str, job: &Value) -> Result<T, Failure> {
+    pub async fn send<T: DeserializeOwned>(&self, project: &str, job: &Value) -> Result<T, Failure> {
         let mut beginnings = 1;
         loop {
             let session = self.rest.until_answered("jobs.insert", || self.begin(project, job)).await?;

@@ -170,7 +170,7 @@ fn moment(text: &str) -> String {
 
 /// Whether a CSV column gets its values by the query: one load reads days in one form, and not every form of moments; and it
 /// takes no text in place of an amount.
-pub(crate) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
+pub fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
     is_text
         && (column.column.column_type == ColumnType::Date
@@ -179,13 +179,13 @@ pub(crate) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
 }
 
 /// Whether a text of the column may be one that means "no value".
-pub(crate) fn may_have_no_value(column: &LoadColumn, load: &MonthLoad) -> bool {
+pub fn may_have_no_value(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
     is_text && column.column.column_type != ColumnType::String && !load.no_value.texts.is_empty()
 }
 
 /// What a staging table calls the column: CSV has no names of its own there.
-pub(crate) fn staged_name(column: &LoadColumn) -> &str {
+pub fn staged_name(column: &LoadColumn) -> &str {
     match column.file_type {
         FileType::Text(_) | FileType::TimeText(_) => &column.column.name,
         _ => &column.file_name,
@@ -196,7 +196,7 @@ pub(crate) fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub(crate) fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
+pub fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
     let filled = load.filled_period(key);
     let loaded: HashMap<String, &LoadColumn> =
         load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
@@ -218,7 +218,7 @@ pub(crate) fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], 
 ///
 /// # Errors
 /// `Schema` for a column that cannot be left without a value.
-pub(crate) fn null_of(field: &Field) -> Result<String> {
+pub fn null_of(field: &Field) -> Result<String> {
     Ok(format!("CAST(NULL AS {})", type_in_sql(field)?))
 }
 
@@ -248,11 +248,11 @@ fn texts(load: &MonthLoad, staging: &str) -> String {
 }
 
 /// A column whose values may have no counterpart in the table, and what they must be.
-pub(crate) type Fallible = (String, &'static str);
+pub type Fallible = (String, &'static str);
 
 /// A query that counts, of each of the columns that come with it, the values that the table's type does not have, and
 /// gives one of them.
-pub(crate) fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
+pub fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
     let casts = load.columns.iter().filter_map(|column| {
         let cast = Cast::new(column, load);
         Some((cast.expected?, cast, column))

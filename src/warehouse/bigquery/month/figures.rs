@@ -2,7 +2,7 @@
 
 use finops_core::hint;
 
-use crate::warehouse::bigquery::BigQuery;
+use crate::warehouse::bigquery::{BigQuery, api::model::QueryStatistics};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{Figures, MonthLoad, Target, Warehouse, costs::read_costs, sql::Dialect},
@@ -10,7 +10,7 @@ use crate::{
 
 impl BigQuery {
     /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
-    pub(crate) async fn sum(
+    pub(in crate::warehouse::bigquery) async fn sum(
         &self,
         target: &Target,
         load: &MonthLoad,
@@ -29,7 +29,7 @@ impl BigQuery {
     }
 
     /// Those of the columns, each the text of a JSON object, that have an entry in no row of the table.
-    pub(crate) async fn lost_columns(
+    pub(in crate::warehouse::bigquery) async fn lost_columns(
         &self,
         target: &Target,
         columns: &[&str],
@@ -52,7 +52,7 @@ impl BigQuery {
     }
 
     /// What a query cost; 0 where BigQuery does not tell.
-    pub(crate) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+    pub(in crate::warehouse::bigquery) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {
             Ok(job) => job.statistics.query,
             Err(failure) => {
@@ -60,8 +60,7 @@ impl BigQuery {
                 return 0;
             }
         };
-        let billed = statistics.and_then(|query| query.total_bytes_billed);
-        billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
+        statistics.as_ref().and_then(QueryStatistics::bytes_billed).unwrap_or_else(|| {
             tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
             0
         })

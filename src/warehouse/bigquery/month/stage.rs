@@ -6,75 +6,48 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{BuildHasher, RandomState},
     sync::PoisonError,
 };
 
 use backon::BackoffBuilder;
 use finops_core::{
-    files::file_type::{FileType, MapForm},
+    files::file_type::FileType,
     hint,
-    model::{
-        groups::{BatchFigures, Groups, added},
-        text::excerpt,
-    },
+    model::groups::{BatchFigures, Groups, added},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::{
+    cast::{month_query, refused_query},
+    job::job_id_prefix,
+    load::{configuration, is_direct, local_file},
+    raw_table,
+    staging::StagingTable,
+};
 use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY,
+    BigQuery,
     api::{
-        errors::{is_about_null, is_not_there_yet, is_transient_job, load_error, refuses_modes, refuses_schema},
-        model::{Field, Job, LoadStatistics},
+        job_error::{is_not_there_yet, is_transient_job, load_error, refuses_schema, reports},
+        model::{Field, Job, LoadStatistics, QueryStatistics},
+        signs::Sign,
     },
-    month::{
-        cast::{is_staged_as_text, month_query, refused_query, staged_name},
-        load::{configuration, is_direct, job_id_prefix, local_file},
-        raw::RawForm,
-    },
-    tables::prepare::Prepared,
+    tables::{labels::MANAGED_BY, prepare::Prepared, raw_form::RawForm, schema::table_schema},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     warehouse::{
         Figures, LoadColumn, MonthLoad, Warehouse,
         cast_failure::{CastFailure, cast_failure},
-        sql::NO_VALUE,
     },
 };
 
 /// So many batches of a month are added at once.
 const BATCHES: usize = 8;
-/// A load, a query and a copy take six hours each at most.
-const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
-/// A swap is inserted only while its staging table has this long to go.
-const NEEDED_FOR_SWAP: SignedDuration = SignedDuration::from_hours(2);
 /// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
 /// years, in milliseconds.
 const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
-
-/// A month's rows in a staging table.
-pub(crate) struct StagingTable {
-    pub dataset: String,
-    pub name: String,
-    expires: Timestamp,
-    /// A job may be reading it.
-    in_use: bool,
-}
-
-impl StagingTable {
-    /// Whether a swap from it is sure to end before it expires.
-    pub(crate) fn lasts(&self) -> bool {
-        Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
-    }
-
-    /// Sets whether a job may be reading the table from now on.
-    pub(crate) fn set_in_use(&mut self, in_use: bool) {
-        self.in_use = in_use;
-    }
-}
 
 /// What became of a load.
 enum Loaded {
@@ -105,46 +78,19 @@ struct Filled {
 impl BigQuery {
     /// Brings the month's files into a new staging table; gives it with its figures and the job that summed them. None is
     /// left where that fails.
-    pub(crate) async fn stage_files(
+    pub(in crate::warehouse::bigquery) async fn stage_files(
         &self,
         table: &Prepared,
         load: &MonthLoad,
     ) -> Result<(StagingTable, Figures, String)> {
-        // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
-        let random = RandomState::new().hash_one(&load.run_id);
-        let name = format!("finops_staging_{}_{random:016x}", load.billing_period.partition_id());
-        let attempt = Attempt { bigquery: self, table, load, name, batch: 0 };
-        let staging = StagingTable {
-            dataset: table.staging_dataset.clone(),
-            name: attempt.name.clone(),
-            expires: Timestamp::now() + EXPIRES_AFTER,
-            in_use: false,
-        };
+        let staging = StagingTable::new(table, load);
+        let attempt = Attempt { bigquery: self, table, load, name: staging.name.clone(), batch: 0 };
         match attempt.fill(&staging).await {
             Ok((figures, sum_job)) => Ok((staging, figures, sum_job)),
             Err(error) => {
                 self.remove_staging(&staging).await;
                 Err(error)
             }
-        }
-    }
-
-    /// Removes the table, unless a job may be reading it: that would fail.
-    pub(crate) async fn remove_staging(&self, staging: &StagingTable) {
-        let StagingTable { dataset, name, in_use, .. } = staging;
-        if *in_use {
-            tracing::warn!(table = name, "the staging table is left, since its job may still run; it expires in a day");
-        } else {
-            self.remove_table(dataset, name).await;
-        }
-    }
-
-    async fn remove_table(&self, dataset: &str, table: &str) {
-        match self.client.delete_table(dataset, table).await {
-            Err(failure) if !failure.is_status(404) => {
-                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
-            }
-            _ => {}
         }
     }
 }
@@ -213,7 +159,7 @@ impl Attempt<'_> {
     /// Appends the files to the staging table.
     async fn append(&self) -> Result<Loaded> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
-        let mut schema = crate::warehouse::bigquery::tables::schema::table_schema(&columns)?;
+        let mut schema = table_schema(&columns)?;
         // A column that takes no NULL must be said to take none.
         let modes: HashMap<&str, &String> =
             self.table.fields.iter().filter_map(|field| Some((field.name.as_str(), field.mode.as_ref()?))).collect();
@@ -233,7 +179,7 @@ impl Attempt<'_> {
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-                Err(if is_about_null(error, &job.status.errors) {
+                Err(if reports(error, &job.status.errors, Sign::NullRefused) {
                     failed.hint(self.let_it_take_null())
                 } else {
                     failed
@@ -245,7 +191,7 @@ impl Attempt<'_> {
     /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
     /// reported and what BigQuery bills for the conversion.
     async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
-        check_names(self.load)?;
+        raw_table::check_names(self.load)?;
         let mut form = form;
         loop {
             let raw = format!("{}_{}{}", self.name, form.name(), self.ending());
@@ -271,7 +217,7 @@ impl Attempt<'_> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
         let raw_load = form.load(self.load);
         let query = month_query(&raw_load, &self.table.target.key_columns, &self.table.fields, &raw_path)?;
-        let schema = schema(&raw_load, form);
+        let schema = raw_table::schema(&raw_load, form);
         let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
         let (id, job) = self.run(&load, form.name(), local_file(self.load).is_some()).await?;
@@ -280,7 +226,7 @@ impl Attempt<'_> {
                 return Ok(Loaded::Refused(form));
             }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-            let is_refused = refuses_schema(error) || refuses_modes(error, &job.status.errors);
+            let is_refused = refuses_schema(error) || reports(error, &job.status.errors, Sign::OtherModes);
             // The table is new, so that no other name would help.
             return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
         }
@@ -293,7 +239,7 @@ impl Attempt<'_> {
         }});
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
-            if error.message.contains(NO_VALUE)
+            if Sign::NoValue.is_in(&error.message)
                 && let Some(refused) = self.refused(&raw_load, &raw_path).await
             {
                 return Err(refused.job(query_id));
@@ -302,13 +248,14 @@ impl Attempt<'_> {
             return Err(match error {
                 error if !refuses_schema(error) => failed,
                 // What a query gives may be NULL.
-                error if is_about_null(error, &converted.status.errors) => failed.hint(self.let_it_take_null()),
+                error if reports(error, &converted.status.errors, Sign::NullRefused) => {
+                    failed.hint(self.let_it_take_null())
+                }
                 // The query had every column of the table when it was prepared.
                 _ => failed.hint(hint::COLUMNS_CHANGED),
             });
         }
-        let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
-        let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+        let billed = converted.statistics.query.as_ref().and_then(QueryStatistics::bytes_billed).unwrap_or_default();
         Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
     }
 
@@ -424,32 +371,6 @@ impl Attempt<'_> {
     }
 }
 
-/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
-fn schema(load: &MonthLoad, form: RawForm) -> Value {
-    let field = |column: &LoadColumn| {
-        let name = staged_name(column);
-        let field_type = match column.file_type {
-            FileType::Map(form) => return map(name, form),
-            FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, load) => "STRING",
-            FileType::Text(_) | FileType::TimeText(_) => {
-                crate::warehouse::bigquery::tables::schema::sql_type(&column.column).unwrap_or("STRING")
-            }
-            FileType::String | FileType::Other => "STRING",
-            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
-            FileType::Int64 | FileType::Nanos => "INT64",
-            FileType::Double => "FLOAT64",
-            FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
-            FileType::Timestamp => "TIMESTAMP",
-            FileType::Date => "DATE",
-            FileType::Boolean => "BOOL",
-        };
-        json!({"name": name, "type": field_type})
-    };
-    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
-    form.set_modes(load, &mut fields);
-    json!({ "fields": fields })
-}
-
 /// The columns of which the files surely have values, and which a load may leave without any and say nothing
 /// (python-bigquery#2370, PostHog#45417).
 fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
@@ -458,50 +379,4 @@ fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
             && load.values.get(&column.file_name).is_some_and(|values| values.has_values)
     };
     load.columns.iter().filter(has_values).map(|column| column.column.name.as_str()).collect()
-}
-
-/// The column that BigQuery makes of a Parquet map.
-fn map(name: &str, form: MapForm) -> Value {
-    let value = if form.numbers { "FLOAT64" } else { "STRING" };
-    let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": value}]);
-    let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
-    json!({"name": name, "type": "RECORD", "fields": entries})
-}
-
-/// Refuses files with names that BigQuery would not find there, or that none of its tables can have: under those, the
-/// columns and the entries of maps would be looked for.
-fn check_names(load: &MonthLoad) -> Result<()> {
-    let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
-    if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {
-        let message = format!(
-            "{} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
-             `key_value`, `key` and `value`",
-            load.billing_period, column.name
-        );
-        return Err(Error::new(ErrorKind::Schema, message).hint(hint::DELIVER_CSV));
-    }
-    let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
-    let message = format!(
-        "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
-        load.billing_period,
-        excerpt(column)
-    );
-    Err(Error::new(ErrorKind::Schema, message).hint(hint::RENAME_COLUMN))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_bigquery_does_not_take_says_what_to_change() {
-        use crate::warehouse::bigquery::test::{column, load};
-        use finops_core::model::column_type::ColumnType;
-        let columns = vec![column("a", FileType::String, ColumnType::String)];
-        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
-        let columns = vec![column("a-b", FileType::String, ColumnType::String)];
-        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
-        assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
-    }
 }

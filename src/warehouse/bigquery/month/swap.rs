@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 
+use super::{cast::null_of, staging::StagingTable};
 use crate::warehouse::bigquery::{
     BigQuery,
     api::model::{Field, Job, Table},
-    month::{cast::null_of, stage::StagingTable},
     tables::prepare::Prepared,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     warehouse::{MonthLoad, Warehouse, sql::Dialect, unmanaged_table},
 };
 
-/// What the job does: see [`super::load::work`].
+/// What the job does: see [`super::job::content_key`].
 const WORK: &str = "finops_work";
 const PERIOD: &str = "finops_period";
 const RUN: &str = "finops_run";
@@ -32,7 +32,7 @@ const MAX_LABEL: usize = 63;
 
 /// What the labels of a swap tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Labels {
+pub struct Labels {
     pub content_key: String,
     pub files: Option<u64>,
     pub rows: Option<u64>,
@@ -41,7 +41,7 @@ pub(crate) struct Labels {
 
 impl Labels {
     /// Those of a job that was found; whatever is missing or none of ours is left out.
-    pub(crate) fn of(job: &Job) -> Self {
+    pub fn of(job: &Job) -> Self {
         Self::read(&job.configuration.labels)
     }
 
@@ -83,7 +83,7 @@ fn label(text: &str) -> String {
 }
 
 /// A staged month that is to be swapped in.
-pub(crate) struct ToSwap<'a> {
+pub struct ToSwap<'a> {
     pub table: &'a Prepared,
     pub load: &'a MonthLoad,
     pub content_key: &'a str,
@@ -96,7 +96,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// What BigQuery says where the table has to be looked at again, as for a query.
-    pub(crate) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
+    pub(in crate::warehouse::bigquery) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
         let ToSwap { table, load, content_key, staging, rows } = swap;
         let project = self.client.project();
         let partition = |dataset: &str, table: &str| {
@@ -152,7 +152,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// `Schema` naming what is gone. The month is loaded; no other one is then swapped.
-    pub(crate) async fn compare_after_first_swap(
+    pub(in crate::warehouse::bigquery) async fn compare_after_first_swap(
         &self,
         table: &Prepared,
         first_swap: Option<MutexGuard<'_, bool>>,
@@ -189,7 +189,7 @@ impl BigQuery {
     }
 
     /// Refuses to swap where the first swap took something away.
-    pub(crate) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
+    pub(in crate::warehouse::bigquery) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
         let Some(lost) = table.lost.get() else { return Ok(()) };
         let name = self.table_name(&table.target.name);
         let message = format!("the swap of a month took something away from table {name}: {lost}");

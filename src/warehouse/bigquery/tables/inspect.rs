@@ -6,10 +6,13 @@ use finops_core::{BillingPeriod, hint};
 use futures::future::try_join;
 use jiff::Timestamp;
 
+use super::{
+    labels::STAGED,
+    schema::{columns, type_name},
+};
 use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY, STAGED,
-    api::{errors::Failure, model::Table},
-    tables::schema::{columns, type_name},
+    BigQuery,
+    api::{failure::Failure, model::Table},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -18,7 +21,7 @@ use crate::{
 
 impl BigQuery {
     /// See [`Warehouse::inspect`]: two requests at once.
-    pub(crate) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
+    pub(in crate::warehouse::bigquery) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(None) };
         let shape = self.shape(name);
         let (shape, rows) = try_join(shape, self.partition_rows(name, &location)).await?;
@@ -50,13 +53,17 @@ impl BigQuery {
     }
 
     /// The table, if it is there.
-    pub(crate) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
+    pub(in crate::warehouse::bigquery) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
         let found = self.client.table(dataset, table).await.map(Some).or_else(Failure::none_if_missing);
         found.map_err(|f| f.into_error(&format!("reading table {}.{dataset}.{table}", self.client.project())))
     }
 
     /// Rows of each partition, by partition id; none of a table that is not there.
-    pub(crate) async fn partition_rows(&self, name: &TableName, location: &str) -> Result<HashMap<String, u64>> {
+    pub(in crate::warehouse::bigquery) async fn partition_rows(
+        &self,
+        name: &TableName,
+        location: &str,
+    ) -> Result<HashMap<String, u64>> {
         let dataset = Dialect::BigQuery.path(&[self.client.project(), &name.dataset]);
         let sql = format!(
             "SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = {}",
@@ -81,7 +88,7 @@ impl BigQuery {
     }
 
     /// When the table was created.
-    pub(crate) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
+    pub(in crate::warehouse::bigquery) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
         milliseconds(Some(&table.creation_time)).ok_or_else(|| {
             let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(name));
@@ -90,18 +97,7 @@ impl BigQuery {
     }
 }
 
-impl Table {
-    /// Whether finops created it.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.has_label(MANAGED_BY)
-    }
-
-    pub(crate) fn has_label(&self, (key, value): (&str, &str)) -> bool {
-        self.labels.get(key).map(String::as_str) == Some(value)
-    }
-}
-
 /// A moment as the API writes it: milliseconds since 1970, as text.
-pub(crate) fn milliseconds(text: Option<&str>) -> Option<Timestamp> {
+pub fn milliseconds(text: Option<&str>) -> Option<Timestamp> {
     Timestamp::from_millisecond(text?.parse().ok()?).ok()
 }

@@ -11,10 +11,11 @@ use futures::future::try_join3;
 use serde_json::{Value, json};
 
 use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY, STAGED,
+    BigQuery,
     api::model::{Field, Table},
-    month::raw::RawForm,
     tables::{
+        labels::{MANAGED_BY, STAGED},
+        raw_form::RawForm,
         schema::{sql_type, table_schema},
         state::{missing_columns, state_schema},
     },
@@ -27,43 +28,43 @@ use crate::{
 /// A table as it was left by [`Warehouse::prepare`].
 #[derive(Debug)]
 pub struct Prepared {
-    pub(crate) target: Target,
-    pub(crate) location: String,
+    pub target: Target,
+    pub location: String,
     /// All columns, those that others made too.
-    pub(crate) fields: Vec<Field>,
-    pub(crate) clustering: Option<Value>,
+    pub fields: Vec<Field>,
+    pub clustering: Option<Value>,
     /// With whose key it is encrypted.
-    pub(crate) encryption: Option<Value>,
+    pub encryption: Option<Value>,
     /// The dataset of its staging tables.
-    pub(crate) staging_dataset: String,
+    pub staging_dataset: String,
     /// It has row access policies, as far as the account may see them.
-    pub(crate) has_row_policies: bool,
+    pub has_row_policies: bool,
     /// A copy was refused for what the table is: the other months need not try.
-    pub(crate) copies_refused: AtomicBool,
+    pub copies_refused: AtomicBool,
     /// How files are loaded as they are, after what this run saw.
-    pub(crate) raw_form: Mutex<RawForm>,
+    pub raw_form: Mutex<RawForm>,
     /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
     /// table on which others put something.
-    pub(crate) was_compared: tokio::sync::Mutex<bool>,
+    pub was_compared: tokio::sync::Mutex<bool>,
     /// What the first swap took away of what others had put on the table.
-    pub(crate) lost: OnceLock<String>,
+    pub lost: OnceLock<String>,
 }
 
 impl Prepared {
     /// Others put something on the table that a swap may take away.
-    pub(crate) fn is_annotated(&self) -> bool {
+    pub fn is_annotated(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().next().is_some())
     }
 
     /// What a copy may take away decides who sees what: a month is then replaced by a query that keeps it.
-    pub(crate) fn is_protected(&self) -> bool {
+    pub fn is_protected(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().any(|extra| extra == Field::POLICY_TAGS))
     }
 }
 
 impl BigQuery {
     /// See [`Warehouse::prepare`].
-    pub(crate) async fn prepare_tables(
+    pub(in crate::warehouse::bigquery) async fn prepare_tables(
         &self,
         target: &Target,
         columns: &[Column],
@@ -147,7 +148,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// `NotFound` where it is gone.
-    pub(crate) async fn existing_table(&self, target: &Target) -> Result<Table> {
+    pub(in crate::warehouse::bigquery) async fn existing_table(&self, target: &Target) -> Result<Table> {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("table {} is gone", self.table_name(&target.name)))

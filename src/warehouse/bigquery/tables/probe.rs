@@ -8,10 +8,7 @@
 use finops_core::model::load_record::STATE_TABLE;
 use jiff::SignedDuration;
 
-use crate::warehouse::bigquery::{
-    BigQuery, Options,
-    api::{errors::Failure, rest::HOST},
-};
+use crate::warehouse::bigquery::{BigQuery, Options, api::rest::HOST};
 use crate::{
     error::{ErrorKind, Result},
     http,
@@ -73,9 +70,7 @@ impl BigQuery {
     /// # Errors
     /// What BigQuery says otherwise.
     pub async fn dataset_facts(&self, dataset: &str) -> Result<Option<DatasetFacts>> {
-        let found = self.client.dataset(dataset).await.map(Some).or_else(Failure::none_if_missing);
-        let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.project())))?;
-        Ok(found.map(|found| DatasetFacts {
+        Ok(self.dataset(dataset).await?.map(|found| DatasetFacts {
             location: found.location,
             partition_expiration_days: found.default_partition_expiration_ms.and_then(|ms| days(&ms)),
             table_expiration_days: found.default_table_expiration_ms.and_then(|ms| days(&ms)),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A table's columns, as finops knows them.
-pub(crate) fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
+pub fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
     let fields = schema.fields.iter();
     fields
         .map(|field| FoundColumn {
@@ -39,7 +39,7 @@ fn column_type(field: &Field) -> ColumnType {
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
-pub(crate) fn table_schema(columns: &[Column]) -> Result<Value> {
+pub fn table_schema(columns: &[Column]) -> Result<Value> {
     let fields = columns.iter().map(|column| Ok(json!({"name": column.name, "type": sql_type(column)?})));
     Ok(json!({"fields": fields.collect::<Result<Vec<_>>>()?}))
 }
@@ -48,7 +48,7 @@ pub(crate) fn table_schema(columns: &[Column]) -> Result<Value> {
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
-pub(crate) fn sql_type(column: &Column) -> Result<&'static str> {
+pub fn sql_type(column: &Column) -> Result<&'static str> {
     match column.column_type {
         ColumnType::Foreign => Err(unwritable(column)),
         column_type => Ok(type_name(column_type)),
@@ -56,7 +56,7 @@ pub(crate) fn sql_type(column: &Column) -> Result<&'static str> {
 }
 
 /// What GoogleSQL calls a type.
-pub(crate) fn type_name(column_type: ColumnType) -> &'static str {
+pub fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::String => "STRING",
         ColumnType::Int64 => "INT64",

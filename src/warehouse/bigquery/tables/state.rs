@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::warehouse::bigquery::{
     BigQuery,
     api::{
-        errors::Failure,
+        failure::Failure,
         model::{Field, Table},
         query::parameter,
     },
@@ -40,7 +40,7 @@ fn sql_type(column: &StateColumn) -> &'static str {
 }
 
 /// The state table's schema.
-pub(crate) fn state_schema() -> Value {
+pub fn state_schema() -> Value {
     json!({"fields": COLUMNS.map(|column| json!({"name": column.name, "type": sql_type(&column)}))})
 }
 
@@ -54,7 +54,7 @@ fn last_records_query(state_table: &str) -> String {
 }
 
 /// The statement that adds the columns which an older version's table lacks; `None` where it has all.
-pub(crate) fn missing_columns(state_table: &str, table: &Table) -> Option<String> {
+pub fn missing_columns(state_table: &str, table: &Table) -> Option<String> {
     let is_there = |name: &str| table.schema.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     let missing = COLUMNS.iter().filter(|column| !is_there(column.name));
     let table_changes: Vec<String> = missing
@@ -73,12 +73,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 impl BigQuery {
     /// `project.dataset.finops_loads`, for messages.
-    pub(crate) fn state_table(&self, dataset: &str) -> String {
+    pub(in crate::warehouse::bigquery) fn state_table(&self, dataset: &str) -> String {
         format!("{}.{dataset}.{STATE_TABLE}", self.client.project())
     }
 
     /// See [`crate::warehouse::Warehouse::loaded`].
-    pub(crate) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
+    pub(in crate::warehouse::bigquery) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(Loaded::nothing()) };
         let sql = last_records_query(&self.path(&name.dataset, STATE_TABLE));
         let table = [parameter("table", "STRING", Some(name.table.clone()))];
@@ -104,7 +104,7 @@ impl BigQuery {
     }
 
     /// Refuses a state table that finops did not create, or whose columns are not those that finops writes.
-    pub(crate) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
+    pub(in crate::warehouse::bigquery) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
         self.check_state_ours(dataset, table)?;
         self.check_state_columns(dataset, &table.schema.fields)
     }
@@ -131,7 +131,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// What BigQuery says to it; `NotFound` where there is no such table.
-    pub(crate) async fn try_recording(
+    pub(in crate::warehouse::bigquery) async fn try_recording(
         &self,
         dataset: &str,
         location: &str,
@@ -144,7 +144,12 @@ impl BigQuery {
     }
 
     /// Adds the row that tells of a load, unless it is there already.
-    pub(crate) async fn record(&self, target: &Target, record: &LoadRecord, location: &str) -> Result<()> {
+    pub(in crate::warehouse::bigquery) async fn record(
+        &self,
+        target: &Target,
+        record: &LoadRecord,
+        location: &str,
+    ) -> Result<()> {
         let dataset = &target.name.dataset;
         let sql = insert_statement(&self.path(dataset, STATE_TABLE), |_| true);
         let parameters = parameters(record);

@@ -10,18 +10,12 @@ use finops_core::{
 };
 use serde_json::Value;
 
-use crate::warehouse::bigquery::{
-    api::{
-        errors::{refuses_amounts, refuses_modes},
-        model::ErrorProto,
-    },
-    month::cast::staged_name,
-};
+use crate::warehouse::bigquery::api::{job_error::reports, model::ErrorProto, signs::Sign};
 use crate::warehouse::{LoadColumn, MonthLoad};
 
 /// How files are loaded as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RawForm {
+pub enum RawForm {
     /// CSV amounts as amounts, and every column NULLABLE.
     #[default]
     Plain,
@@ -33,16 +27,16 @@ pub(crate) enum RawForm {
 
 impl RawForm {
     /// The form to try after a refusal; `None` where no form helps.
-    pub(crate) fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
+    pub fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
         match (self, load.format) {
-            (Self::Plain, FileFormat::Csv) if refuses_amounts(error, all) => Some(Self::AmountsAsText),
-            (Self::Plain, FileFormat::Parquet) if refuses_modes(error, all) => Some(Self::FilesModes),
+            (Self::Plain, FileFormat::Csv) if reports(error, all, Sign::AmountRefused) => Some(Self::AmountsAsText),
+            (Self::Plain, FileFormat::Parquet) if reports(error, all, Sign::OtherModes) => Some(Self::FilesModes),
             _ => None,
         }
     }
 
     /// The form as far as files of this format have one.
-    pub(crate) fn of(self, format: FileFormat) -> Self {
+    pub fn of(self, format: FileFormat) -> Self {
         match (self, format) {
             (Self::AmountsAsText, FileFormat::Csv) | (Self::FilesModes, FileFormat::Parquet) => self,
             _ => Self::Plain,
@@ -50,7 +44,7 @@ impl RawForm {
     }
 
     /// What tells the tables and jobs of the forms apart.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "files",
             Self::AmountsAsText => "texts",
@@ -59,7 +53,7 @@ impl RawForm {
     }
 
     /// The load whose columns are as the raw table has them.
-    pub(crate) fn load(self, load: &MonthLoad) -> MonthLoad {
+    pub fn load(self, load: &MonthLoad) -> MonthLoad {
         let mut load = load.clone();
         if self == Self::AmountsAsText {
             let is_amount = |column: &&mut LoadColumn| {
@@ -75,12 +69,11 @@ impl RawForm {
     }
 
     /// Sets the modes of the raw table's `fields`, one for each column.
-    pub(crate) fn set_modes(self, load: &MonthLoad, fields: &mut [Value]) {
+    pub fn set_modes(self, load: &MonthLoad, fields: &mut [Value]) {
         if self != Self::FilesModes {
             return;
         }
         for (column, field) in load.columns.iter().zip(fields) {
-            debug_assert_eq!(field["name"], staged_name(column));
             let Some(values) = load.values.get(&column.file_name) else { continue };
             let [key, value] = values.required_parts;
             if values.required {

@@ -1,0 +1,90 @@
+//! Why DuckDB does not take a month's files.
+
+use duckdb::Connection;
+use finops_core::hint;
+
+use super::{
+    cast::Cast,
+    failure::{Problem, failed},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{
+        LoadColumn, MonthLoad,
+        cast_failure::{CastFailure, cast_failure},
+    },
+};
+
+/// Characters that are shown of what DuckDB says of the data.
+const LONGEST_REASON: usize = 400;
+
+/// The columns with values that the table's types do not have, each with their number and one of them.
+pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
+    let refused = |(column, cast): (&LoadColumn, &Cast)| {
+        let (refused, expected) = cast.refused()?;
+        Some((column.column.name.clone(), refused, expected))
+    };
+    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
+    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
+    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
+    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
+    let found: Vec<Option<String>> = reader
+        .query_row(&sql, [], read)
+        .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
+    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
+        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
+        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
+    });
+    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
+}
+
+/// What DuckDB says of the data.
+pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
+    let text = error.to_string();
+    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
+    match Problem::of(&text) {
+        Some(Problem::DiskFull) => {
+            return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
+        }
+        Some(Problem::OutOfMemory) => return failed("the memory is used up").hint(hint::MORE_MEMORY).cause(text),
+        _ => {}
+    }
+    let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
+    let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
+    let what: String = reason(text).chars().take(LONGEST_REASON).collect();
+    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
+    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
+        .hint(hint::COMPARE_VALUES)
+}
+
+/// How DuckDB 1.5.6 begins to say what is wrong with a row.
+const ROW_ERRORS: [&str; 5] = [
+    "Expected Number of Columns",
+    "Value with unterminated quote",
+    "Maximum line size",
+    "Invalid unicode",
+    "The CSV Parser state machine",
+];
+
+/// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
+/// options that are not ours to change.
+fn reason(text: &str) -> String {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
+        let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
+        return one_line(&text[..end]);
+    };
+    // The row's line breaks stand as they are: only what comes last is DuckDB's own.
+    let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
+    one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_duckdb_advises_on_its_own_options_is_left_out() {
+        assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
+    }
+}
