@@ -1,12 +1,12 @@
-//! Which of Google's Application Default Credentials there are, told without what is secret in them.
+//! Describes Google's Application Default Credentials without their secrets.
 
 use std::{env, fs, path::PathBuf};
 
 use finops_core::model::text::excerpt;
 use serde_json::Value;
 
-/// What finops signs in with, such as `service account a@b, by the key file /c`. The places and their order are those of
-/// google-cloud-auth 1.18: the file that the environment names, the one that gcloud writes, the metadata server.
+/// The credentials that finops uses, such as `service account a@b, by /c`. The places and their order are those of
+/// google-cloud-auth 1.18: the file that the environment names, the file that gcloud writes, the metadata server.
 pub fn described() -> String {
     let file = env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|path| !path.is_empty()).map(PathBuf::from);
     let of_gcloud = || {
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_is_named_and_nothing_secret_is() {
+    fn an_account_is_named_without_its_secrets() {
         let impersonation =
             "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/job@p.iam:generateAccessToken";
         for (json, expected) in [

@@ -19,19 +19,19 @@ use crate::{
 /// How to reach BigQuery.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The project that holds the datasets and pays for the jobs.
+    /// The project of the datasets and jobs.
     pub project: String,
-    /// Where a dataset is created that is not there, such as `US`.
+    /// The location of datasets that finops creates, such as `US`.
     pub default_location: String,
-    /// The dataset in which staging tables are made; without one the table's own. It must be in the same location.
+    /// The dataset of staging tables, in the same location; `None` for the table's own.
     pub staging_dataset: Option<String>,
-    /// The URL of a local server that wants no credentials.
+    /// The URL of a local server that needs no credentials.
     pub emulator_host: Option<String>,
-    /// A key file with the credentials, of any of Google's types; without one application default credentials.
+    /// A key file of any of Google's types; `None` for application default credentials.
     pub credentials_path: Option<PathBuf>,
-    /// How many months may be replaced at once.
+    /// How many months may be replaced at the same time.
     pub concurrency: usize,
-    /// How long a job whose id is taken may not be found before its number counts as used up.
+    /// How long finops looks for a job whose id is taken, before its number counts as used up.
     pub forgotten_after: Duration,
 }
 
@@ -45,22 +45,22 @@ pub struct BigQuery {
     staging_dataset: Option<String>,
     pub(super) concurrency: usize,
     forgotten_after: Duration,
-    /// Dataset to location: every job must name it.
+    /// The locations of datasets: every job must name it.
     locations: Mutex<HashMap<String, String>>,
-    /// Job id prefix of a month to the number up to which this run was told of jobs of other work.
+    /// By a month's job id prefix: the number up to which this run knows of jobs for other deliveries.
     pub(super) acknowledged: Mutex<HashMap<String, i64>>,
-    /// Datasets in which this run has seen that it may record.
+    /// Datasets in whose state table this run may record.
     pub(super) recordable: Mutex<HashSet<String>>,
     pub(super) new_tables: Pace,
-    /// The first quota error of this run; once set, no new work starts.
+    /// The first quota error of this run. Once it is set, no new work starts.
     quota_used_up: OnceLock<String>,
 }
 
 impl BigQuery {
-    /// Prepares the connection; no request is sent.
+    /// Prepares the connection. Sends no request.
     ///
     /// # Errors
-    /// `Credentials` where none can be made of the key file or the environment.
+    /// `Credentials` where key file or environment have no usable ones.
     pub fn connect(options: Options) -> Result<Self> {
         Ok(Self {
             client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
@@ -76,14 +76,14 @@ impl BigQuery {
         })
     }
 
-    /// The same, with `show` called as local files are sent.
+    /// The same, with `show` called while local files are uploaded.
     #[must_use]
     pub fn showing(mut self, show: impl Fn(Uploaded) + Send + Sync + 'static) -> Self {
         self.client.show_uploaded(Box::new(show));
         self
     }
 
-    /// The dataset in which the staging tables are made of a table in `dataset`.
+    /// The dataset of the staging tables for a table in `dataset`.
     pub(super) fn staging_dataset<'a>(&'a self, dataset: &'a str) -> &'a str {
         self.staging_dataset.as_deref().unwrap_or(dataset)
     }
@@ -93,7 +93,7 @@ impl BigQuery {
         Dialect::BigQuery.path(&[self.client.project(), dataset, table])
     }
 
-    /// The dataset's location, if there is such a dataset; asked for once.
+    /// The dataset's location, if there is such a dataset; requested once.
     pub(super) async fn location(&self, dataset: &str) -> Result<Option<String>> {
         let known = self.locations.lock().unwrap_or_else(PoisonError::into_inner).get(dataset).cloned();
         if known.is_some() {
@@ -110,16 +110,16 @@ impl BigQuery {
         found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))
     }
 
-    /// Does the work, but not after a quota was found to be used up: trying on would use up what others need.
+    /// Does the work, unless a quota is used up: more attempts would take what others need.
     pub(super) async fn within_quota<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         if let Some(first) = self.quota_used_up.get() {
-            let message = format!("{what} was not begun, since a quota is used up: {first}");
+            let message = format!("{what} was not started, since a quota is used up: {first}");
             return Err(Error::new(ErrorKind::Quota, message).hint(hint::WAIT_FOR_QUOTA));
         }
         self.noting_quota(work).await
     }
 
-    /// Does the work, and keeps in mind where a quota is used up.
+    /// Does the work, and remembers when a quota is used up.
     pub(super) async fn noting_quota<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let done = Box::pin(work).await;
         if let Err(error) = &done
@@ -136,7 +136,7 @@ impl BigQuery {
         locations.insert(dataset.to_owned(), location.to_owned());
     }
 
-    /// How often, and how long, a job is looked for whose id is taken.
+    /// How often, and how long, finops looks for a job whose id is taken.
     pub(super) fn forgotten_after(&self) -> ExponentialBuilder {
         let first = Duration::from_millis(200).min(self.forgotten_after);
         ExponentialBuilder::default()

@@ -1,7 +1,8 @@
-//! BigQuery as a warehouse. A month's files are loaded into a staging table by BigQuery itself, straight from `gs://` or with
-//! a local file sent along (`month/stage.rs`), and a numbered job makes the staged partition the month (`month/`).
+//! BigQuery as a warehouse. BigQuery itself loads a month's files into a staging table, from `gs://` or from an uploaded local
+//! file (`month/stage.rs`). A numbered job then replaces the month with the staged partition (`month/jobs.rs`).
 //!
-//! What is relied on is in emulator/SEMANTICS.md, with how sure each rule is.
+//! `api` knows neither `tables` nor `month`; `tables` knows `api`; `month` knows both. The rules of BigQuery that finops
+//! relies on are in emulator/SEMANTICS.md, with how certain each one is.
 
 mod api;
 mod connection;

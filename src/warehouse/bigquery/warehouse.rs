@@ -39,7 +39,7 @@ impl Warehouse for BigQuery {
     }
 
     async fn swap(&self, table: &Prepared, staged: Staged, record: NewRecord) -> Result<Swap> {
-        // What is staged is as good as done.
+        // Also after a quota is used up: the rows are staged already.
         self.noting_quota(self.swap_month(table, staged, record)).await
     }
 

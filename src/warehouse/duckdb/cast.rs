@@ -12,23 +12,23 @@ use super::{
 };
 use crate::warehouse::{
     LoadColumn, MonthLoad,
-    sql::{CODE, Dialect::DuckDb as DIALECT, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
+    sql::{CODE, Dialect::DuckDb as DIALECT, EXPECTED_TIMESTAMP, NO_VALUE, TIMESTAMP, expected_no_code},
 };
 
-/// A file's column on its way into the table's.
+/// How a file's column is converted.
 pub struct Cast {
-    /// What the file holds, or the text that stands for it.
+    /// The file's value, or its text.
     pub text: String,
-    /// That which is NULL where there is nothing to convert.
+    /// NULL where there is nothing to convert.
     given: String,
-    /// The value of the table's type; NULL where the text has none that is exact.
+    /// The value of the table's type; NULL where there is no exact one.
     value: String,
     /// What the values must be, where not every one is.
     expected: Option<&'static str>,
 }
 
 impl Cast {
-    /// The values of `column` in files that write them so, for a table's column of so many decimals, if it has any.
+    /// The conversion of `column`; `scale` is the number of decimals of the table's column, if it has any.
     pub fn new(column: &LoadColumn, load: &MonthLoad, scale: u8) -> Self {
         let name = DIALECT.quote(&column.file_name);
         let to = column.column.column_type;
@@ -38,19 +38,19 @@ impl Cast {
                 Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value.texts)
             }
             (FileType::Double, Conversion::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
-            // Among these there are ones with more digits than the table's, which a cast would round.
+            // These may have more digits than the table's column, and a cast would round them.
             (FileType::LongDecimal, _) | (_, Conversion::Cast | Conversion::Unsupported) => {
                 let cast = Self::from_text(as_text(&name, column.file_type, to, load.kind), to, scale);
                 if column.file_type == FileType::String { cast.without(&load.no_value.texts) } else { cast }
             }
-            // In a column that was widened, there is less room before the point.
+            // A widened column has fewer digits before the point.
             (FileType::Decimal, Conversion::None) if scale > SCALE => Self {
                 text: as_text(&name, column.file_type, to, load.kind),
                 value: format!("TRY_CAST({name} AS {})", decimal_type(scale)),
                 given: name,
                 expected: Some(EXPECTED_DECIMAL),
             },
-            // An empty text is no value. DuckDB reads those of CSV as NULL.
+            // An empty text means no value. DuckDB reads an empty text of CSV as NULL.
             (FileType::String, Conversion::None) => {
                 let value = format!("NULLIF({name}, '')");
                 Self { text: name.clone(), given: name, value, expected: None }
@@ -63,14 +63,14 @@ impl Cast {
         if column.may_be_code() { cast.without_codes(to) } else { cast }
     }
 
-    /// The same without a value where a column of numbers would not give the text back.
+    /// The same, but no value for codes, which a column of numbers would change.
     fn without_codes(self, to: ColumnType) -> Self {
         let Self { text, value, .. } = &self;
         let value = format!("CASE WHEN NOT regexp_matches({text}, '^({CODE})') THEN {value} END");
         Self { value, expected: Some(expected_no_code(to)), ..self }
     }
 
-    /// With no value for the texts that mean none, but in columns of text.
+    /// The same, but NULL for the texts that mean "no value", except in columns of text.
     fn without(self, no_value: &[String]) -> Self {
         let Some(given) = DIALECT.given(&self.text, no_value).filter(|_| self.expected.is_some()) else { return self };
         Self { text: given.clone(), given, ..self }
@@ -84,16 +84,16 @@ impl Cast {
                 format!("CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+') THEN TRY_CAST({text} AS BIGINT) END"),
                 Some("a whole number of 64 bits"),
             ),
-            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6), and takes no moment without seconds.
+            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6), and refuses a timestamp without seconds.
             ColumnType::Timestamp => (
                 format!(
-                    "CASE WHEN regexp_full_match({text}, '{MOMENT}') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
+                    "CASE WHEN regexp_full_match({text}, '{TIMESTAMP}') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
                      TRY_CAST(regexp_replace({text}, '^([0-9-]*[T ][0-9]+:[0-9]+)([Z+-].*)?$', '\\1:00\\2') AS TIMESTAMPTZ)) END \
                      AT TIME ZONE 'UTC'"
                 ),
-                Some(EXPECTED_MOMENT),
+                Some(EXPECTED_TIMESTAMP),
             ),
-            // The cast would leave out a time of day.
+            // The cast would drop a time of day.
             ColumnType::Date => (
                 format!(
                     "CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}([T ]00:00:00([.]0+)?(Z|[+]00:00)?)?') \
@@ -103,8 +103,8 @@ impl Cast {
                 ),
                 Some("a date"),
             ),
-            // A cast to a type of 64 bits and one from there is forty times faster than the one to the table's (measured on
-            // 1.5.6), and most amounts fit.
+            // A cast through a type of 64 bits is forty times faster than one to the table's type (measured on 1.5.6), and most
+            // amounts fit.
             ColumnType::Decimal => (
                 format!(
                     "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,6}}([.][0-9]{{0,12}})?') \
@@ -119,9 +119,9 @@ impl Cast {
         Self { given: text.clone(), text, value, expected }
     }
 
-    /// A DOUBLE through its shortest text, but for those of up to 15 digits: a decimal of no more that reads back as the
-    /// number is the only such one, and so the shortest. It is found without the text, thirty times faster (measured on
-    /// 1.5.6), and almost every amount is one.
+    /// A DOUBLE through its shortest text. For a decimal of up to 15 digits this is not needed: if it reads back as the number,
+    /// it is the only such decimal, and so the shortest. It is computed without text, thirty times faster (measured on 1.5.6),
+    /// and almost every amount is one.
     fn from_double(name: &str, scale: u8) -> Self {
         // The shortest that reads back as the same number.
         let careful = Self::from_text(format!("CAST({name} AS VARCHAR)"), ColumnType::Decimal, scale);
@@ -134,7 +134,7 @@ impl Cast {
         Self { given: name.to_owned(), value, ..careful }
     }
 
-    /// The table's value; a text that has none ends the statement.
+    /// The table's value. A value that cannot be converted fails the statement.
     pub fn checked(&self) -> String {
         let Self { given, value, expected, .. } = self;
         match expected {
@@ -143,14 +143,14 @@ impl Cast {
         }
     }
 
-    /// The value as text, or NULL where the table's type has it: what stands in the way of a load.
+    /// The text of a value that cannot be converted; otherwise NULL. With what the values must be.
     pub fn refused(&self) -> Option<(String, &'static str)> {
         let Self { text, value, expected, .. } = self;
         Some((format!("CASE WHEN {value} IS NULL THEN {text} END"), (*expected)?))
     }
 
-    /// The most digits behind and before the point of those values that a decimal of some scale holds; NULL where there
-    /// are none.
+    /// The most digits after and before the point, among the values that fit a decimal of some scale; NULL where there are
+    /// none.
     pub fn digits(&self) -> [String; 2] {
         let Number { form, significant, fraction, whole } = Number::of(&self.text);
         let fits = format!(
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_a_column_of_numbers_does_not_give_back_is_refused() {
+    fn an_id_that_a_column_of_numbers_would_change_is_refused() {
         let connection = connection();
         for column_type in [ColumnType::Int64, ColumnType::Decimal] {
             for (text, fits) in [("1000000001", true), ("0", true), ("0000000042", false), ("+42", false)] {
@@ -338,8 +338,8 @@ mod tests {
     }
 
     #[test]
-    fn any_moment_is_kept_to_the_last_digit_or_refused_where_a_timestamp_does_not_hold_it() {
-        let moments = ("[0-9]{2,5}", 0..30u8, proptest::option::of("[0-9]{1,6}(0{1,3}|[0-9]{0,3})"));
+    fn any_timestamp_is_kept_to_the_last_digit_or_refused_where_it_does_not_fit() {
+        let timestamps = ("[0-9]{2,5}", 0..30u8, proptest::option::of("[0-9]{1,6}(0{1,3}|[0-9]{0,3})"));
         let connection = connection();
         let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
         let kept = |(year, hour, fraction): (String, u8, Option<String>)| {
@@ -356,7 +356,7 @@ mod tests {
             }
             Ok(())
         };
-        TestRunner::new(config).run(&moments, kept).unwrap();
+        TestRunner::new(config).run(&timestamps, kept).unwrap();
     }
 
     #[test]

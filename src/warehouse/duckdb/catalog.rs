@@ -13,7 +13,7 @@ pub const OURS: &str = "managed by finops";
 /// The same, on tables of the staged pipeline.
 pub const OURS_STAGED: &str = "managed by finops, staged";
 
-/// The full name of the target's schema, quoted: alone, it would be ambiguous where the database file has that name.
+/// The full name of the schema, quoted. The schema's name alone is ambiguous where the database file has the same name.
 pub fn schema(connection: &Connection, name: &TableName) -> Result<String> {
     let catalog: String = connection
         .query_row("SELECT current_database()", [], |row| row.get(0))
@@ -26,8 +26,8 @@ pub fn path(connection: &Connection, name: &TableName, table: &str) -> Result<St
     Ok(format!("{}.{}", schema(connection, name)?, DIALECT.quote(table)))
 }
 
-/// The name as the catalog spells it: DuckDB's names do not differ by case alone. Where schema or table are not there, as it
-/// is given.
+/// The name in the catalog's spelling, since DuckDB's names do not differ by case alone; unchanged where schema or table are
+/// missing.
 pub fn spelling(connection: &Connection, name: &TableName) -> Result<TableName> {
     let sql = "SELECT coalesce((SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database() AND \
                lower(schema_name) = lower($1)), $1), coalesce((SELECT table_name FROM duckdb_tables() WHERE \
@@ -37,7 +37,7 @@ pub fn spelling(connection: &Connection, name: &TableName) -> Result<TableName> 
         .map_err(failed("cannot read the database's catalog"))
 }
 
-/// The comment on a table or view of that name, empty where it has none; `None` where there is none.
+/// The comment on a table or view, empty where it has none; `None` where there is no such table or view.
 pub fn comment(connection: &Connection, name: &TableName) -> Result<Option<String>> {
     let sql = "SELECT coalesce(comment, '') FROM (SELECT schema_name, table_name AS name, comment FROM duckdb_tables() \
                WHERE database_name = current_database() UNION ALL SELECT schema_name, view_name, NULL FROM duckdb_views() \
@@ -48,7 +48,7 @@ pub fn comment(connection: &Connection, name: &TableName) -> Result<Option<Strin
         .map_err(failed("cannot read the database's catalog"))
 }
 
-/// The table's columns in their order, with DuckDB's names of their types, and whether they take NULL.
+/// The table's columns in their order, with DuckDB's names of their types, and whether they are nullable.
 pub fn columns(connection: &Connection, name: &TableName) -> Result<Vec<(String, String, bool)>> {
     let sql = "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = current_database() \
                AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index";

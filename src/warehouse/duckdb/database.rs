@@ -18,11 +18,11 @@ use crate::{
     warehouse::{Compression, Target},
 };
 
-/// A DuckDB database file. Months are replaced one after the other.
+/// An open DuckDB database file. Months are replaced one after the other.
 #[derive(Clone)]
 pub struct DuckDb {
     pub(super) connection: Arc<Mutex<Connection>>,
-    /// For readers beside a month that is staged, which has the other one.
+    /// For readers while a month is staged: a staged month has the first connection.
     second: Arc<std::sync::Mutex<Connection>>,
 }
 
@@ -34,12 +34,12 @@ impl DuckDb {
     pub fn open(path: &Path) -> Result<Self> {
         let file = DatabaseFile::find(path)?;
         file.check_writable()?;
-        file.make_folder()?;
+        file.create_folder()?;
         let opened = Self::with(path, offline().and_then(|config| Connection::open_with_flags(file.path(), config)));
         opened.inspect_err(|error| file.remove_broken(error))
     }
 
-    /// Opens the database file only to read; a file that is missing reads as an empty database, and stays missing.
+    /// Opens the database file only to read. A missing file reads as an empty database, and is not created.
     ///
     /// # Errors
     /// As [`DuckDb::open`].
@@ -47,18 +47,18 @@ impl DuckDb {
         Self::read(path, &DatabaseFile::find(path)?)
     }
 
-    /// Opens the database file only to read, and sees that [`DuckDb::open`] can open it. Gives whether it is there.
+    /// Opens the database file only to read, and checks that [`DuckDb::open`] can open it. Returns whether the file exists.
     ///
     /// # Errors
     /// As [`DuckDb::open`].
     pub fn open_to_check(path: &Path) -> Result<(bool, Self)> {
         let file = DatabaseFile::find(path)?;
         file.check_writable()?;
-        Ok((file.is_there(), Self::read(path, &file)?))
+        Ok((file.exists(), Self::read(path, &file)?))
     }
 
     fn read(path: &Path, file: &DatabaseFile) -> Result<Self> {
-        if !file.is_there() {
+        if !file.exists() {
             return Self::with(path, offline().and_then(Connection::open_in_memory_with_flags));
         }
         let read_only = offline().and_then(|config| config.access_mode(AccessMode::ReadOnly));
@@ -67,7 +67,7 @@ impl DuckDb {
 
     fn with(path: &Path, connection: duckdb::Result<Connection>) -> Result<Self> {
         let connection = connection.map_err(|error| cannot_open(path, &error.to_string()))?;
-        // Moments without a zone are UTC, whatever the machine's zone is.
+        // Timestamps without a zone are UTC, whatever the machine's zone is.
         connection.execute_batch("SET TimeZone = 'UTC'").map_err(|error| cannot_open(path, &error.to_string()))?;
         let second = connection.try_clone().map_err(|error| cannot_open(path, &error.to_string()))?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), second: Arc::new(std::sync::Mutex::new(second)) })
@@ -84,10 +84,10 @@ impl DuckDb {
             .map_err(|error| Error::new(ErrorKind::Warehouse, "cannot open a second connection").cause(error))
     }
 
-    /// Writes a month of the table to the Parquet file `to`; gives its rows.
+    /// Writes a month of the table to the Parquet file `to`. Returns the number of rows.
     ///
     /// # Errors
-    /// What DuckDB says, such as that the disk is full.
+    /// What DuckDB refuses, such as that the disk is full.
     pub async fn export(
         &self,
         target: &Target,
@@ -115,7 +115,7 @@ pub async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + S
     ended.map_err(|error| Error::new(ErrorKind::Warehouse, "the DuckDB thread ended early").cause(error))?
 }
 
-/// Settings under which DuckDB fetches nothing: for a SQLite file, it would install an extension that reads it.
+/// Settings with which DuckDB downloads nothing: for a SQLite file, it would install an extension that reads it.
 fn offline() -> duckdb::Result<Config> {
     Config::default().enable_autoload_extension(false)
 }

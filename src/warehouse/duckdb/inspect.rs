@@ -45,7 +45,7 @@ pub fn inspect(connection: &Connection, name: &TableName) -> Result<Option<Found
 
 fn rows_by_month(connection: &Connection, table: &str, partition: &str) -> Result<BTreeMap<BillingPeriod, u64>> {
     let partition = DIALECT.quote(partition);
-    // Rows of other years, or of `infinity`, are not of any delivery. The column may have another type by hand.
+    // Rows of other years, or of `infinity`, are not from a delivery. Somebody may have changed the column's type.
     let sql = format!(
         "SELECT CAST(CAST(date_trunc('month', {partition}) AS DATE) AS VARCHAR), count(*) FROM \
          (SELECT TRY_CAST({partition} AS TIMESTAMP) AS {partition} FROM {table}) \
@@ -59,7 +59,7 @@ fn rows_by_month(connection: &Connection, table: &str, partition: &str) -> Resul
     rows.into_iter()
         .map(|(day, count)| {
             let day: Date = day.parse().map_err(|error| {
-                Error::new(ErrorKind::Warehouse, format!("{table} holds the month `{day}`")).cause(error)
+                Error::new(ErrorKind::Warehouse, format!("{table} has the unreadable month `{day}`")).cause(error)
             })?;
             Ok((BillingPeriod::containing(day), count))
         })

@@ -1,14 +1,14 @@
-//! SQL about texts that stand for numbers.
+//! SQL for numbers in texts.
 
 use super::types::{DIGITS, SCALE};
 
-/// What a text says that stands for a decimal number.
+/// A decimal number in a text.
 pub struct Number {
-    /// Whether it stands for one.
+    /// Whether the text is a decimal number.
     pub form: String,
-    /// Its digits without the zeros at their end.
+    /// Its digits without zeros at the end.
     pub significant: String,
-    /// How many digits it needs behind the point.
+    /// How many digits it needs after the point.
     pub fraction: String,
     /// How many digits it needs before the point.
     pub whole: String,
@@ -33,13 +33,13 @@ impl Number {
     }
 }
 
-/// Whether the text is a decimal number that has at most `scale` digits behind the point, and before it what they leave. The
-/// cast would round more of them, takes `1_000` too, and where there is an exponent lets one digit too many before the point
-/// pass and loses one (all seen on 1.5.6).
+/// Whether the text is a decimal number that fits: at most `scale` digits after the point, and at most the remaining digits
+/// before it. The cast would round further digits and accept `1_000`. With an exponent it would accept one digit too many
+/// before the point, and lose one (all seen on 1.5.6).
 pub fn is_exact(text: &str, scale: u8) -> String {
     let Number { form, significant, fraction, whole } = Number::of(text);
     let room = DIGITS - scale;
-    // A zero before the point needs no room, and the cast refuses any other digit there.
+    // A zero before the point needs no digit, and the cast refuses any other digit there.
     let written = room.max(1);
     format!(
         "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,{written}}}([.][0-9]{{0,{scale}}})?') THEN TRUE \
@@ -47,7 +47,7 @@ pub fn is_exact(text: &str, scale: u8) -> String {
     )
 }
 
-/// The first of a double's texts of 15, 16 and 17 digits that reads back: BigQuery's, with exponents where it has them.
+/// The first of a double's texts of 15, 16 and 17 digits that reads back as the same number, as in BigQuery.
 pub fn shortest(number: &str) -> String {
     let text = |digits: u8| format!("printf('%.{digits}g', {number})");
     let (first, second, last) = (text(15), text(16), text(17));
@@ -56,7 +56,7 @@ pub fn shortest(number: &str) -> String {
     )
 }
 
-/// A number's text without exponent, as CSV files have rates, where a decimal of the table holds it; otherwise as it is.
+/// A number's text without exponent, as CSV files have rates, where a decimal of the table can store it; otherwise unchanged.
 pub fn plain(number: &str) -> String {
     let decimal = without_zeros("CAST(TRY_CAST(t AS DECIMAL(38,18)) AS VARCHAR)");
     format!(
@@ -65,7 +65,7 @@ pub fn plain(number: &str) -> String {
     )
 }
 
-/// The text of a decimal without zeros at its end behind the point.
+/// The text of a decimal without zeros at the end of its fraction.
 pub fn without_zeros(decimal: &str) -> String {
     format!(r"regexp_replace({decimal}, '[.]0+$|([.][0-9]*[1-9])0+$', '\1')")
 }

@@ -15,10 +15,10 @@ use crate::{
     warehouse::{Target, sql::Dialect::DuckDb as DIALECT},
 };
 
-/// A table that is prepared.
+/// A table after `prepare`.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Under the name that the catalog has.
+    /// With the name in the catalog's spelling.
     pub target: Target,
     /// Its full name, quoted.
     pub path: String,
@@ -34,7 +34,7 @@ pub fn prepare(
     target.name = spelling(connection, &target.name)?;
     let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot prepare the table {table}");
-    // One that a panic left open.
+    // A transaction that a panic left open.
     roll_back(connection);
     let transaction = connection.transaction().map_err(failed(doing()))?;
     let schema = schema(&transaction, &target.name)?;

@@ -1,4 +1,4 @@
-//! Why DuckDB does not take a month's files.
+//! Why DuckDB refused a month's files.
 
 use duckdb::Connection;
 use finops_core::hint;
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// Characters that are shown of what DuckDB says of the data.
+/// How many characters of DuckDB's message are shown.
 const LONGEST_REASON: usize = 400;
 
-/// The columns with values that the table's types do not have, each with their number and one of them.
+/// The error that names the columns with values which cannot be converted, with their number and one of them.
 pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
     let refused = |(column, cast): (&LoadColumn, &Cast)| {
         let (refused, expected) = cast.refused()?;
@@ -38,7 +38,7 @@ pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], sour
     Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
 }
 
-/// What DuckDB says of the data.
+/// The error for files that DuckDB refused.
 pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = error.to_string();
     let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
@@ -57,7 +57,7 @@ pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
         .hint(hint::COMPARE_VALUES)
 }
 
-/// How DuckDB 1.5.6 begins to say what is wrong with a row.
+/// How DuckDB 1.5.6's errors about a row begin.
 const ROW_ERRORS: [&str; 5] = [
     "Expected Number of Columns",
     "Value with unterminated quote",
@@ -66,15 +66,15 @@ const ROW_ERRORS: [&str; 5] = [
     "The CSV Parser state machine",
 ];
 
-/// What is wrong, on one line: without the row, which can have megabytes and is nothing for logs, and without advice on
-/// options that are not ours to change.
+/// The reason on one line: without the row, which can have megabytes and must not be in logs, and without advice on options
+/// that nobody can set here.
 fn reason(text: &str) -> String {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
         let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
         return one_line(&text[..end]);
     };
-    // The row's line breaks stand as they are: only what comes last is DuckDB's own.
+    // The row has its own line breaks: only the last line is DuckDB's.
     let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
     one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_duckdb_advises_on_its_own_options_is_left_out() {
+    fn advice_on_duckdbs_options_is_left_out() {
         assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
     }
 }

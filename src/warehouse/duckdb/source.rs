@@ -10,11 +10,11 @@ pub fn files(load: &MonthLoad) -> String {
     format!("[{}]", files.join(", "))
 }
 
-/// The rows of the files. Only where CSV files are not read `parallel`, any number of empty lines may follow the rows.
+/// The rows of the files. Without `parallel`, any number of empty lines may follow the rows of a CSV file.
 pub fn source(load: &MonthLoad, parallel: bool) -> String {
     let files = files(load);
-    // Left to itself, DuckDB takes what follows a `?` in a path for a URL's query, and misses the ending; and it takes a
-    // folder's name such as `a=b` for the value of column `a` in all rows (both seen on 1.5.6).
+    // By default DuckDB reads the text after a `?` in a path as a URL's query, and misses the ending; and it reads a folder's
+    // name such as `a=b` as the value of column `a` in all rows (both seen on 1.5.6).
     if load.format == FileFormat::Parquet {
         return format!("read_parquet({files}, union_by_name = true, hive_partitioning = false)");
     }
@@ -28,8 +28,8 @@ pub fn source(load: &MonthLoad, parallel: bool) -> String {
     )
 }
 
-/// A path that DuckDB takes to the letter, not as a glob pattern. In a pattern a backslash ends a folder's name (seen on
-/// 1.5.6), so it is written as a set that excludes all other ASCII.
+/// A path that DuckDB reads literally, not as a glob pattern. In a pattern a backslash ends a folder's name (seen on 1.5.6),
+/// so it is written as a set that excludes all other ASCII characters.
 fn exactly(path: &str) -> String {
     path.chars().fold(String::new(), |mut exact, c| {
         match c {

@@ -33,7 +33,7 @@ use crate::{
     },
 };
 
-/// Begins a transaction in which the month is what its files hold. On any error it is rolled back: nothing changes.
+/// Begins a transaction in which the month has the rows of its files. After an error it is rolled back: nothing changes.
 pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
     begin(connection).map_err(failed(doing(table, load.billing_period)))?;
     let staged = stage_in_transaction(connection, table, load);
@@ -43,9 +43,9 @@ pub fn stage(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Res
     staged
 }
 
-/// Records the month and makes it visible. On any error the transaction is rolled back.
+/// Records the month and commits. After an error the transaction is rolled back.
 pub fn commit(connection: &Connection, table: &Prepared, record: NewRecord, sequence: i64) -> Result<LoadRecord> {
-    // The settings may spell the name otherwise.
+    // In the catalog's spelling.
     let table_name = table.target.name.table.clone();
     let record = LoadRecord { table_name, ..record.numbered(sequence, None, Timestamp::MIN) };
     let period = record.billing_period;
@@ -64,7 +64,7 @@ fn doing(table: &Prepared, period: BillingPeriod) -> String {
 fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let batches = load.batches();
     let (counted, (of_batches, sources)) = thread::scope(|scope| {
-        // DuckDB reads a gzip file on one thread: meanwhile another one sees whether the files are whole.
+        // DuckDB reads a gzip file on one thread. Another thread checks meanwhile that the files are complete.
         let counted = scope.spawn(|| {
             let counted = batches.iter().map(|batch| integrity::rows(&batch.files, batch.format));
             counted.sum::<Result<Option<u64>>>()
@@ -72,11 +72,11 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
         let written = replace(connection, table, &batches);
         let counted =
             counted.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Data, "the check of the files ended early")));
-        // What is wrong with a file says more than what DuckDB makes of it.
+        // A damaged file explains more than DuckDB's error about it.
         Ok::<_, Error>((counted?, written?))
     })?;
     let mut figures = figures(connection, table, load)?;
-    // All files are in one statement, so that a file which was not read would have failed it.
+    // All files are in one statement, which would have failed for a file that was not read.
     figures.files = Some(load.file_count());
     let written = of_batches.iter().filter_map(|batch| batch.written).sum();
     (figures.written, figures.counted) = (Some(written), counted);
@@ -92,8 +92,8 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     Ok(figures)
 }
 
-/// Deletes the month and loads the files; gives what was loaded of each batch, and what it was read from. Where a column
-/// needs more decimals than it has, it gets them in the same transaction, and keeps its values.
+/// Deletes the month and loads the files. Returns the figures of each batch, and its source as SQL. A column that needs more
+/// decimals gets them in the same transaction, and keeps its values.
 fn replace(
     connection: &Connection,
     table: &Prepared,
@@ -114,7 +114,7 @@ fn replace(
         if parallel && problem == Some(Problem::ParallelReader) {
             parallel = false;
         } else if problem == Some(Problem::NoValue) {
-            // The transaction is spent; the files can be read without it.
+            // The transaction has failed. The files can be read without it.
             let reader =
                 connection.try_clone().map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
             let casts = casts(load, &scales);
@@ -139,13 +139,13 @@ fn casts(load: &MonthLoad, scales: &Scales) -> Vec<Cast> {
     load.columns.iter().map(|column| cast(column, load, scales)).collect()
 }
 
-/// What DuckDB says of the rows of a batch.
+/// A batch that DuckDB refused.
 struct Refused {
     at: usize,
     error: DuckDbError,
 }
 
-/// Deletes the month and inserts the rows of the `sources`, one of each batch.
+/// Deletes the month and inserts the rows of the `sources`, one for each batch.
 fn delete_and_insert(
     connection: &Connection,
     table: &Prepared,
@@ -193,7 +193,7 @@ fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scale
     format!("INSERT INTO {path} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "))
 }
 
-/// Rows and cost of the month as it is now in the transaction.
+/// Rows and cost of the month in the transaction.
 fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: &MonthLoad) -> Result<Figures> {
     let scales = Scales::of_table(connection, &target.name)?;
     let sql = DIALECT.cost_query(path, &target.key_columns, load, true, |amount, column| scales.sum(amount, column));
@@ -205,7 +205,7 @@ fn figures(connection: &Connection, Prepared { target, path }: &Prepared, load: 
     })
 }
 
-/// How many rows of the files belong to which month. Only asked where some belong to another one.
+/// The files' rows by month. Only needed where some belong to another month.
 fn rows_by_month(
     connection: &Connection,
     Prepared { target, .. }: &Prepared,
@@ -230,7 +230,7 @@ fn rows_by_month(
     Ok(months)
 }
 
-/// The rows that a query gives, all values as text.
+/// The rows of a query, all values as text.
 fn texts(connection: &Connection, sql: &str, columns: usize) -> Result<Vec<Vec<Option<String>>>, DuckDbError> {
     let mut statement = connection.prepare(sql)?;
     statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?.collect()

@@ -26,7 +26,7 @@ fn sql_type(column: &StateColumn) -> &'static str {
         Type::Text => "VARCHAR",
         Type::Whole => "BIGINT",
         Type::Day => "DATE",
-        Type::Moment => "TIMESTAMP",
+        Type::Timestamp => "TIMESTAMP",
         Type::Json => "JSON",
     }
 }
@@ -67,7 +67,7 @@ pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
     }
 }
 
-/// Refuses a state table that lacks a column which every version wrote. The types may be others: values are read as text.
+/// Refuses a state table that lacks a column which every version wrote. Other types are accepted, since values are read as text.
 ///
 /// # Errors
 /// `Schema` naming the columns.
@@ -78,7 +78,7 @@ fn check(connection: &Connection, state: &TableName) -> Result<()> {
         column.map(|(_, sql_type, _)| sql_type.clone())
     };
     check_columns(&path(connection, state, STATE_TABLE)?, found, |column| {
-        // The last record is found by them.
+        // The query for the last record needs these.
         ["billing_period", "sequence", "loaded_at"].contains(&column.name).then(|| sql_type(column))
     })
 }
@@ -97,11 +97,11 @@ pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) ->
 /// The last record of each month of the table.
 ///
 /// # Errors
-/// `Warehouse` where a value is not what finops writes there.
+/// `Warehouse` for a value that finops does not write.
 fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
     let table = path(connection, name, STATE_TABLE)?;
-    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read. Earlier
-    // versions wrote the table's name as the settings spelled it.
+    // As text, so that a message can show an unreadable value. All columns, since an older version's table lacks some. Earlier
+    // versions wrote the table's name in the spelling of the settings.
     let sql = format!(
         "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE lower(table_name) = lower(?) \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
@@ -111,7 +111,7 @@ fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> 
     let mut rows = statement.query([&name.table]).map_err(failed)?;
     let names = rows.as_ref().map(duckdb::Statement::column_names).unwrap_or_default();
     let mut records = Vec::new();
-    let utc = |text: &str| text.parse::<DateTime>().and_then(|moment| Offset::UTC.to_timestamp(moment));
+    let utc = |text: &str| text.parse::<DateTime>().and_then(|time| Offset::UTC.to_timestamp(time));
     while let Some(row) = rows.next().map_err(failed)? {
         let values: duckdb::Result<Vec<_>> = (0..names.len()).map(|at| row.get(at)).collect();
         records.push(StateRow { names: &names, values: &values.map_err(failed)? }.read(utc)?);

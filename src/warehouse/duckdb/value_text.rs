@@ -9,17 +9,17 @@ use finops_core::{
 use super::number_text::{plain, shortest, without_zeros};
 use crate::warehouse::sql::Dialect::DuckDb as DIALECT;
 
-/// The text that stands for a Parquet value: that of CSV files, where they would hold the column.
+/// The text of a Parquet value, as CSV files of the same export have it.
 pub fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind) -> String {
     match file_type {
         FileType::Boolean => {
             let [yes, no] = kinds::columns(kind).booleans.map(|text| DIALECT.literal(text));
             format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
         }
-        // The fraction only where there is one.
+        // With a fraction only where there is one.
         FileType::Timestamp => {
-            let moment = format!("CAST({name} AS TIMESTAMP)");
-            format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
+            let timestamp = format!("CAST({name} AS TIMESTAMP)");
+            format!("rtrim(rtrim(strftime({timestamp}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }
         FileType::Nanos => format!("strftime({name}, '%Y-%m-%dT%H:%M:%S.%n') || 'Z'"),
         FileType::Map(form) => json_object(name, form),
@@ -28,15 +28,15 @@ pub fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind
         FileType::Decimal | FileType::LongDecimal if to == ColumnType::String => {
             without_zeros(&format!("CAST({name} AS VARCHAR)"))
         }
-        // CSV files have nothing between the commas where there is no value.
+        // CSV files have an empty text for no value.
         FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
         _ => format!("CAST({name} AS VARCHAR)"),
     }
 }
 
-/// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
-/// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
-/// 1.5.6). The text is made by way of a list of one, so that it is computed once; almost none has such characters.
+/// A map as the text of a JSON object, in the map's order, equal to BigQuery's text. DuckDB's own text has other doubles, `NaN`
+/// and `Infinity` without quotes, escapes in upper case, and U+2028 and U+2029 not escaped (seen on 1.5.6). A list of one
+/// element makes DuckDB compute the text once. Almost no text has such characters.
 fn json_object(map: &str, form: MapForm) -> String {
     let object = if form.numbers { numbers_object(map) } else { format!("CAST(to_json({map}) AS VARCHAR)") };
     let small = r"lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END";
@@ -50,7 +50,7 @@ fn json_object(map: &str, form: MapForm) -> String {
 
 /// A map of doubles as a JSON object.
 fn numbers_object(map: &str) -> String {
-    // JSON has no number that is none or infinite.
+    // JSON has no NaN and no infinity.
     let value = format!(r#"COALESCE(regexp_replace({}, '^-?[a-z]+$', '"\0"'), 'null')"#, plain(&shortest("e.value")));
     let entries =
         format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");

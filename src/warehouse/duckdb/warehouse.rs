@@ -18,7 +18,7 @@ use crate::{
     warehouse::{Committed, Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse},
 };
 
-/// A month in an open transaction, with the connection for itself. Dropped without swap, it is rolled back.
+/// A month in an open transaction, which has the connection. Dropped without swap, it is rolled back.
 pub struct Staged {
     connection: Option<OwnedMutexGuard<Connection>>,
     /// The number of its record.
@@ -65,7 +65,7 @@ impl Warehouse for DuckDb {
         let connection = Arc::clone(&self.connection).lock_owned().await;
         on_a_thread(move || {
             let figures = stage::stage(&connection, &table, &month)?;
-            // Where nobody waits for it any more, it is dropped.
+            // If the run is cancelled, this is dropped and rolled back.
             Ok(Stage::Ready(Staged { connection: Some(connection), sequence }, Box::new(figures)))
         })
         .await
@@ -80,7 +80,7 @@ impl Warehouse for DuckDb {
     }
 
     async fn discard(&self, staged: Staged) {
-        // Rolling back many rows takes its time.
+        // A rollback of many rows takes time.
         let rolled_back = on_a_thread(move || {
             drop(staged);
             Ok(())

@@ -66,7 +66,7 @@ pub trait Harness {
     /// The warehouse as another run has it.
     fn another_run(&self) -> Self::Warehouse;
 
-    /// Changes a column of [`TABLE`], as somebody might; tells where the warehouse does not let them. In BigQuery the
+    /// Changes a column of [`TABLE`], as somebody might; says where the warehouse refuses it. In BigQuery the
     /// table is created anew except additions, and its rows are gone.
     async fn change_column(&self, change: ByHand<'_>) -> Result<(), String>;
 

@@ -63,7 +63,7 @@ async fn a_state_row_that_finops_did_not_write_is_named() {
         table.harness.execute(&format!("UPDATE {state} SET {column} = {value}"));
         let error = refused(&table).await;
         let message = error.full_message();
-        assert!(message.contains(&format!("column {column} holds ")) && message.contains(shown), "{message}");
+        assert!(message.contains(&format!("column {column} has ")) && message.contains(shown), "{message}");
         assert!(message.contains(&format!("{STATE_TABLE}, row of table {TABLE}")), "{message}");
         assert_eq!(error.next_step(), Some("repair or delete that row of finops_loads"), "{message}");
         table.harness.execute(&format!("DELETE FROM {state}; INSERT INTO {state} FROM {DATASET}.kept"));

@@ -21,14 +21,14 @@ const SLOWEST_POLL: Duration = Duration::from_secs(5);
 pub struct Client {
     pub(super) rest: Rest,
     project: String,
-    /// A server on this machine, which does nothing slowly.
+    /// A server on this machine, which answers quickly.
     is_local: bool,
     /// Called as files are uploaded.
     pub(super) show_uploaded: ShowUploaded,
 }
 
 impl Client {
-    /// A client for `project`, at a local server if one is given.
+    /// A client for `project`; with `emulator_host` at a local server.
     pub fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
         let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
         Ok(Self { rest, project, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
@@ -63,17 +63,17 @@ impl Client {
         self.send("tables.delete", Method::DELETE, &path, &[], None).await
     }
 
-    /// How long to wait before a job that failed for the moment is tried again.
+    /// How long to wait before a job with a transient failure is tried again.
     pub fn job_backoff(&self) -> ExponentialBuilder {
         if self.is_local {
             return http::backoff();
         }
-        // Of `jobRateLimitExceeded`, Google says that it takes seconds to minutes.
+        // Google's documentation: `jobRateLimitExceeded` goes away after seconds to minutes.
         let (first, longest) = (Duration::from_secs(1), Duration::from_mins(1));
         ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(6).with_jitter()
     }
 
-    /// How long to wait where a table was changed too often: 5 times in 10 seconds are allowed, each row added counts.
+    /// How long to wait where a table was changed too often: 5 changes in 10 seconds are allowed, and each added row counts.
     pub fn rate_limit_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(200) } else { Duration::from_secs(10) };
         let longest = first * 6;
@@ -85,19 +85,19 @@ impl Client {
             .with_jitter()
     }
 
-    /// How long to wait where what is there is not found: datasets and tables may be so for a moment when they are new.
+    /// How long to wait where BigQuery does not find a dataset or table that exists: new ones may be missing for seconds.
     pub fn new_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_secs(1) };
         ExponentialBuilder::default().with_min_delay(first).with_max_times(4)
     }
 
-    /// How long to wait between looks at a job.
+    /// How long to wait between requests for a job's state.
     pub fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_millis(250) };
         std::iter::successors(Some(first), |pause| Some((*pause * 3 / 2).min(SLOWEST_POLL)))
     }
 
-    /// Has BigQuery look at a statement as if it were to be run.
+    /// Lets BigQuery check a statement without running it.
     pub async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
         let mut job = json!({
             "jobReference": {"projectId": self.project, "location": location},
@@ -117,7 +117,7 @@ impl Client {
         self.post("tables.testIamPermissions", &path, &json!({ "permissions": permissions })).await
     }
 
-    /// The ids of a table's row access policies; none of a table that is not there.
+    /// The ids of a table's row access policies; none for a missing table.
     pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
         let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
         let mut ids = Vec::new();
@@ -190,7 +190,7 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<T, Failure> {
         let path = [&[self.project.as_str()], path].concat();
-        // Boxed, since everything that waits for an answer holds it.
+        // Boxed, since every future that waits for an answer contains it.
         Box::pin(self.rest.send(name, &Request { method, path: &path, query, body })).await
     }
 }

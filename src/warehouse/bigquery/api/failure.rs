@@ -28,30 +28,30 @@ const BODY_SHOWN: usize = 100;
 /// No run waits longer than this because a service asks for it.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Why a request failed, before it is known what it was sent for.
+/// Why a request failed, without what it was sent for.
 #[derive(Debug)]
 pub enum Failure {
-    /// The service said no.
+    /// The service refused it.
     Refused {
         /// HTTP status.
         status: u16,
-        /// Google's word for it, such as `notFound`; empty where there is none.
+        /// Google's reason, such as `notFound`; empty where there is none.
         reason: String,
-        /// In words.
+        /// Google's message.
         message: String,
         /// How long the service asks to wait.
         retry_after: Option<Duration>,
     },
-    /// No answer, or none to its end.
+    /// No answer, or an incomplete one.
     NoAnswer(reqwest::Error),
-    /// Success, but in a form that BigQuery does not have.
+    /// A success, but not in BigQuery's format.
     Unreadable {
-        /// What was answered.
+        /// The answer.
         message: String,
         /// Why it cannot be read.
         cause: serde_json::Error,
     },
-    /// No access token; of the key file, where there is one.
+    /// No access token; with the key file, where there is one.
     Credentials(CredentialsError, Option<PathBuf>),
     /// The file to upload.
     File(PathBuf, io::Error),
@@ -74,7 +74,7 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
-    /// What an answer other than success means. Something between here and BigQuery may have given it, in any form.
+    /// The failure that an answer other than success reports. A proxy may have sent it, in any format.
     pub fn refused(status: u16, retry_after: Option<&str>, body: &[u8]) -> Self {
         let retry_after = retry_after.and_then(wait);
         let (reason, message) = match serde_json::from_slice::<ErrorBody>(body) {
@@ -87,23 +87,23 @@ impl Failure {
         Self::Refused { status, reason, message, retry_after }
     }
 
-    /// A connection that was not made, or cut, or an answer that did not come in time.
+    /// No connection, a broken one, or no answer in time.
     pub fn no_answer(error: reqwest::Error) -> Self {
         Self::NoAnswer(error.without_url())
     }
 
-    /// An answer that BigQuery would not give, and what tells so.
+    /// An answer that BigQuery would not send, and what is wrong with it.
     pub fn strange(status: u16, what: &str) -> Self {
         let message = format!("an answer that is not BigQuery's, {what}");
         Self::Refused { status, reason: String::new(), message, retry_after: None }
     }
 
-    /// A success that is not BigQuery's, as a proxy's login page.
+    /// A success that is not from BigQuery, such as a proxy's login page.
     pub fn unreadable(status: u16, body: &[u8], cause: serde_json::Error) -> Self {
         Self::Unreadable { message: format!("an answer that is not BigQuery's, {} ({status})", beginning(body)), cause }
     }
 
-    /// Whether the same request may go through when it is sent again. One that tells of a failed job may not.
+    /// Whether the same request may succeed when it is sent again. After a failed job it cannot.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused { status, reason, .. } => {
@@ -119,8 +119,8 @@ impl Failure {
     /// Whether the request certainly did nothing.
     pub fn is_without_effect(&self) -> bool {
         match self {
-            // 409: there is such a thing, and an earlier attempt may have made it.
-            // 501: the service does not have what is asked for.
+            // 409: it exists already, and an earlier attempt may have created it.
+            // 501: the service does not have that method.
             Self::Refused { status, .. } => {
                 (400..500).contains(status) && !matches!(status, 408 | 409) || *status == 501
             }
@@ -130,12 +130,12 @@ impl Failure {
         }
     }
 
-    /// Whether it is a job that failed, and may go through as a new one.
+    /// Whether a job failed that may succeed as a new job.
     pub fn is_transient_of_jobs(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if TRANSIENT_OF_JOBS.contains(&reason.as_str()))
     }
 
-    /// The same, and soon.
+    /// The same, after a short wait.
     pub fn is_transient_job(&self) -> bool {
         self.is_transient_of_jobs() && !self.is_rate_limited()
     }
@@ -145,7 +145,7 @@ impl Failure {
         matches!(self, Self::Refused { message, .. } if Sign::ChangedTooOften.is_in(message))
     }
 
-    /// Whether the organisation's policy or a service perimeter refuses it, whatever the account's roles are.
+    /// Whether the organisation's policy or a service perimeter refuses it: roles do not help.
     pub fn is_forbidden_by_policy(&self) -> bool {
         matches!(self, Self::Refused { message, .. } if [Sign::Perimeter, Sign::Policy].iter().any(|sign| sign.is_in(message)))
     }
@@ -168,12 +168,12 @@ impl Failure {
         matches!(self, Self::Refused { status, .. } if *status == wanted)
     }
 
-    /// `None` where the thing asked for is not there.
+    /// `None` for something that does not exist.
     pub fn none_if_missing<T>(self) -> Result<Option<T>, Self> {
         if self.is_status(404) { Ok(None) } else { Err(self) }
     }
 
-    /// As an error that says what was being done, such as `reading table p.d.t`.
+    /// The error, with what failed, such as `reading table p.d.t`.
     pub fn into_error(self, doing: &str) -> Error {
         let message = format!("{doing} failed: {self}");
         let network = hint::check_network("BIGQUERY_EMULATOR_HOST");
@@ -204,12 +204,12 @@ impl Failure {
     }
 }
 
-/// No access token can be had.
+/// The error for missing credentials.
 pub fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
 }
 
-/// The key file is of no use. Of its content nothing is told.
+/// The error for an unusable key file. It shows nothing of the file's content.
 pub fn unusable(key_file: &Path, why: &str) -> Error {
     Error::new(
         ErrorKind::Credentials,
@@ -218,7 +218,7 @@ pub fn unusable(key_file: &Path, why: &str) -> Error {
     .hint(hint::KEY_FILE)
 }
 
-/// The value of a `Retry-After` header, in either of its forms.
+/// The value of a `Retry-After` header, in either format.
 fn wait(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));

@@ -1,4 +1,4 @@
-//! How a job ended that failed, and what that means here.
+//! Why a job failed, and what that means here.
 
 use finops_core::hint;
 
@@ -12,29 +12,29 @@ use crate::error::{Error, ErrorKind};
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
 
-/// Whether a job did not find a dataset or table, which may be there in a moment. A file is another matter.
+/// Whether a job did not find a dataset or table: a new one may be missing for seconds. A missing file stays missing.
 pub fn is_not_there_yet(error: &ErrorProto) -> bool {
     error.reason == "notFound" && [Sign::NoDataset, Sign::NoTable].iter().any(|sign| sign.is_in(&error.message))
 }
 
-/// Whether a job that ended so may go through under a new id.
+/// Whether the job may succeed under a new id.
 pub fn is_transient_job(error: &ErrorProto) -> bool {
     let reason = error.reason.as_str();
     TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason)
 }
 
-/// Whether a load job failed since its columns are not those of the table, or the files' types not those of its columns:
-/// through a raw table they may be loaded.
+/// Whether a load job failed because its columns are not those of the table, or the files' types not those of its columns.
+/// Such files can be loaded through a raw table.
 pub fn refuses_schema(error: &ErrorProto) -> bool {
     error.reason == "invalid" && Sign::OtherColumns.is_in(&error.message)
 }
 
-/// Whether the job's error, or one of those that come with it, reports the case.
+/// Whether the job's error, or one of its details, reports the case.
 pub fn reports(error: &ErrorProto, all: &[ErrorProto], sign: Sign) -> bool {
     sign.is_in(&error.message) || all.iter().any(|error| sign.is_in(&error.message))
 }
 
-/// A load job's end as an error; `doing` says what it was to load.
+/// The error for a failed job; `doing` is what it did.
 pub fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorProto]) -> Error {
     let text = or_no_message(&error.message);
     let details = all.iter().filter(|detail| !detail.message.is_empty() && detail.message != text).map(|detail| {

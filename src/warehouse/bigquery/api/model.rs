@@ -1,5 +1,5 @@
-//! What finops reads of BigQuery's answers. Everything else in them is left alone, and little is relied on to be there:
-//! that by which an answer is known as BigQuery's, so that no other JSON passes for one. 64-bit integers come as text.
+//! What finops reads from BigQuery's answers. Only a few fields are required: enough that no other JSON is read as an answer
+//! of BigQuery. 64-bit integers come as text.
 
 use std::collections::HashMap;
 
@@ -55,10 +55,10 @@ pub struct TimePartitioning {
 }
 
 impl Field {
-    /// Who may see the column.
+    /// The key of policy tags, which say who may see a column.
     pub const POLICY_TAGS: &'static str = "policyTags";
 
-    /// What others put on a column, which a swap might take away.
+    /// What others added to a column, and what a swap might remove.
     pub fn extras(&self) -> impl Iterator<Item = &str> {
         ["description", Self::POLICY_TAGS].into_iter().filter(|extra| self.rest.contains_key(*extra))
     }
@@ -71,7 +71,7 @@ pub struct Job {
     pub status: JobStatus,
     #[serde(default)]
     pub statistics: JobStatistics,
-    /// Who ran it.
+    /// The account that ran it.
     #[serde(rename = "user_email")]
     pub user_email: Option<String>,
 }
@@ -115,7 +115,7 @@ pub struct JobConfiguration {
 #[serde(rename_all = "camelCase")]
 pub struct JobStatus {
     pub state: String,
-    /// Why the job failed; the state is `DONE` either way.
+    /// Why the job failed. The state is `DONE` after a success too.
     pub error_result: Option<ErrorProto>,
     #[serde(default)]
     pub errors: Vec<ErrorProto>,
@@ -192,7 +192,7 @@ pub struct Cell {
     pub v: Value,
 }
 
-/// The body of a refusal.
+/// The body of an error.
 #[derive(Debug, Deserialize)]
 pub struct ErrorBody {
     pub error: ErrorDetails,

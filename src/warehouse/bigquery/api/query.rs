@@ -13,7 +13,7 @@ use super::{
     model::{Field, Row},
 };
 
-/// What a query gave.
+/// The result of a query.
 pub struct Answer {
     /// The columns.
     pub fields: Vec<Field>,
@@ -30,14 +30,14 @@ pub fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
 }
 
 impl Client {
-    /// Runs `sql` in `location` to its end and reads every page. Must be idempotent: where BigQuery fails to carry it out,
-    /// it runs again as a new job. What it names is there: BigQuery may not find it for a moment where it is new.
+    /// Runs `sql` in `location` to its end and reads every page. The statement must be idempotent: after a transient failure
+    /// it runs again as a new job. Its tables must exist: where BigQuery does not find a new one yet, it is sent again.
     pub async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let query = || self.query_if_there(location, sql, parameters);
         query.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await
     }
 
-    /// The same of a table that may not be there.
+    /// The same for a table that may be missing.
     pub async fn query_if_there(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
@@ -50,7 +50,7 @@ impl Client {
     }
 
     async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
-        // By it BigQuery knows the request when it is sent again, and does not run the statement twice.
+        // With this id, BigQuery does not run the statement again when the request is sent again.
         let request = with_id(request);
         let mut answer = self.start_query(&request).await?;
         let job_id = answer.job_reference.job_id.clone();
@@ -68,7 +68,7 @@ impl Client {
                     return Ok(Answer { fields, rows, job_id });
                 }
             } else {
-                // The service waits for the end itself, but need not.
+                // The service usually waits for the end, but does not have to.
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             answer = self.query_results(&job_id, location, page_token.as_deref()).await?;
@@ -76,7 +76,7 @@ impl Client {
     }
 }
 
-/// The request under an id of its own: at most 36 characters.
+/// The request with a unique id of at most 36 characters.
 fn with_id(request: &Value) -> Value {
     static SENT: AtomicU64 = AtomicU64::new(0);
     let sent = SENT.fetch_add(1, Ordering::Relaxed);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_service_that_does_not_wait_for_the_end_is_asked_again_after_longer_and_longer_pauses() {
+    async fn a_running_query_is_requested_again_after_longer_and_longer_pauses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What rows hold, counted and summed by one query.
+//! Queries that count and sum rows.
 
 use finops_core::hint;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl BigQuery {
-    /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
+    /// Rows and costs of the table `dataset.table`, or only of the load's month in it, and the job of the query.
     pub(in crate::warehouse::bigquery) async fn sum(
         &self,
         target: &Target,
@@ -28,7 +28,7 @@ impl BigQuery {
         Ok((figures, answer.job_id))
     }
 
-    /// Those of the columns, each the text of a JSON object, that have an entry in no row of the table.
+    /// The columns without an entry in any row of the table. Each column has the text of a JSON object.
     pub(in crate::warehouse::bigquery) async fn lost_columns(
         &self,
         target: &Target,
@@ -51,7 +51,7 @@ impl BigQuery {
         Ok(lost.map(|(_, name)| (*name).to_owned()).collect())
     }
 
-    /// What a query cost; 0 where BigQuery does not tell.
+    /// The bytes billed for a query; 0 where BigQuery does not report them.
     pub(in crate::warehouse::bigquery) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {
             Ok(job) => job.statistics.query,
@@ -61,7 +61,7 @@ impl BigQuery {
             }
         };
         statistics.as_ref().and_then(QueryStatistics::bytes_billed).unwrap_or_else(|| {
-            tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
+            tracing::debug!(job_id, "billed bytes are not known: the job does not report them");
             0
         })
     }

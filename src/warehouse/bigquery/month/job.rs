@@ -7,9 +7,9 @@ use crate::warehouse::{MonthLoad, Target};
 /// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
 const MAX_TABLE: usize = 900;
 
-/// The ids of a month's jobs without their number: `finops-<table>-<YYYYMM>-`, where `<table>` is `<dataset>-<table>`,
-/// since datasets of one project may hold tables of the same name, and a dataset's name has no `-`. Where the table's
-/// name has characters that a job id cannot take, or is too long, a hash of it keeps it apart from others.
+/// The ids of a month's jobs without their number: `finops-<table>-<YYYYMM>-`, where `<table>` is `<dataset>-<table>`: a project
+/// may have tables of the same name in several datasets, and a dataset's name has no `-`. Where the table's name is too long
+/// or has characters that a job id cannot have, a hash of it is added.
 pub fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
     let name = format!("{}-{}", target.name.dataset, target.name.table);
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
@@ -20,8 +20,8 @@ pub fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
     format!("finops-{safe}-{}-", load.billing_period.partition_id())
 }
 
-/// What a swap does: a hash of the delivery, its files and its columns. A forced load is its run's own. The prefix tells it
-/// from jobs of versions that replaced a month before they checked it: those are other work.
+/// Identifies what a swap loads: a hash of the delivery, its files and its columns. In a forced load it also has the run.
+/// Versions that replaced a month before they checked it had no prefix, so their jobs have other keys.
 pub fn content_key(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
     for batch in load.batches() {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn job_ids_tell_tables_apart_and_hold_only_what_they_may() {
+    fn job_ids_differ_by_table_and_have_only_allowed_characters() {
         let prefix = |dataset, table| job_id_prefix(&target(dataset, table), &load());
         assert_eq!(prefix("billing", "aws_cur"), "finops-billing-aws_cur-202509-");
         assert_ne!(prefix("a_b", "c"), prefix("a", "b_c"));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_the_same_until_delivery_files_or_columns_change() {
+    fn the_content_key_is_the_same_until_delivery_files_or_columns_change() {
         let base = content_key(&load());
         assert_eq!(base, content_key(&MonthLoad { run_id: "other".to_owned(), ..load() }));
         assert_ne!(base, content_key(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forced_load_is_another_work_in_each_run() {
+    fn a_forced_load_has_another_content_key_in_each_run() {
         let forced = |run: &str| content_key(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
         assert_ne!(forced("1"), content_key(&load()));
         assert_ne!(forced("1"), forced("2"));

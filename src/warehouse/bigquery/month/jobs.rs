@@ -32,7 +32,7 @@ use crate::{
     warehouse::{Committed, Figures, MonthLoad, NewRecord, Warehouse},
 };
 
-/// A month's numbered jobs, as far as they were looked at.
+/// A month's numbered jobs.
 pub struct MonthJobs<'a> {
     bigquery: &'a BigQuery,
     table: &'a Prepared,
@@ -41,9 +41,9 @@ pub struct MonthJobs<'a> {
     content_key: String,
     /// The number that this run inserted last.
     inserted: Option<i64>,
-    /// Those that are over, by number.
+    /// The jobs that are over, by number.
     over: HashMap<i64, Job>,
-    /// What a job of the same content_key, which an earlier run left unrecorded, put into the table.
+    /// The figures of the rows that an unrecorded job of an earlier run loaded, for the same delivery.
     pub found: Option<Figures>,
     /// Why the last job failed, or was refused.
     failure: Option<Error>,
@@ -65,7 +65,7 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// Does what the protocol says, up to the first thing that is not about numbered jobs. With the staged rows it may swap.
+    /// Carries out the protocol's steps up to one that is not about numbered jobs. It can swap only with `staged` rows.
     pub async fn follow(
         &mut self,
         protocol: &mut Month,
@@ -80,11 +80,11 @@ impl<'a> MonthJobs<'a> {
                 (Do::Wait(n), staged) => {
                     self.wait(n, staged.as_ref().map(|(staging, _)| staging.name.as_str())).await?
                 }
-                (Do::AskHolds(n), _) => Seen::Holds(self.holds(n).await?),
+                (Do::CheckRows(n), _) => Seen::HasRows(self.has_rows(n).await?),
                 (Do::Insert(n, by), Some((staging, rows))) => self.insert(n, by, staging, *rows).await?,
                 (end, _) => return Ok(end),
             };
-            // A job that this run may have inserted had that number.
+            // That job may be this run's own. It is over now.
             if let (Seen::Succeeded(..) | Seen::Failed(_), Some((staging, _))) = (seen, &mut staged) {
                 staging.set_in_use(false);
             }
@@ -96,13 +96,13 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// Whether there is such a job that this account may see.
+    /// Finds out whether there is a job that this account may see.
     async fn look(&mut self, n: i64) -> Result<Seen> {
         match self.bigquery.client.job(&self.id(n), &self.table.location).await {
             Ok(job) => Ok(self.seen(n, job, "")),
             Err(failure) if failure.is_status(404) => Ok(Seen::Free),
-            // Google's services say 403 rather than 404 where the account may not know whether a thing exists. If it is
-            // another account's job, inserting its number tells.
+            // Google's services answer 403 instead of 404 where the account may not know whether something exists. If it is
+            // another account's job, the insert of its number will fail.
             Err(failure) if failure.is_status(403) && !failure.is_forbidden_by_policy() => Ok(Seen::Free),
             Err(failure) => Err(self.unreadable(failure, n)),
         }
@@ -115,7 +115,7 @@ impl<'a> MonthJobs<'a> {
         Ok(self.seen(n, job, staging.unwrap_or_default()))
     }
 
-    /// What a job that is there tells.
+    /// The result of a step that found a job.
     fn seen(&mut self, n: i64, job: Job, staging: &str) -> Seen {
         if !is_done(&job) {
             return Seen::Running;
@@ -123,7 +123,7 @@ impl<'a> MonthJobs<'a> {
         let labels = Labels::of(&job);
         let seen = match &job.status.error_result {
             Some(error) => {
-                // Of other runs' jobs, and of older versions', only the end counts.
+                // Why a job of another run or of an older version failed does not matter.
                 let is_own = self.inserted == Some(n);
                 let by = if job.statistics.query.is_some() { By::Query } else { By::Copy };
                 let why = if is_own { why_failed(error, by, staging) } else { Why::Final };
@@ -141,7 +141,7 @@ impl<'a> MonthJobs<'a> {
         seen
     }
 
-    /// Inserts the swap under number `n`; where that is taken, tells what is there.
+    /// Inserts the swap under number `n`; where that is taken, looks at the job that has it.
     async fn insert(&mut self, n: i64, by: By, staging: &mut StagingTable, rows: u64) -> Result<Seen> {
         if !staging.lasts() {
             return Ok(Seen::Refused(Why::SourceGone));
@@ -150,7 +150,7 @@ impl<'a> MonthJobs<'a> {
         let swap = ToSwap { table: self.table, load: self.load, content_key: &self.content_key, staging, rows };
         let job = self.bigquery.swap_job(&swap, by).await?;
         let inserted = client.insert_job(&job, &self.id(n), &self.table.location, None).await;
-        // Without an answer, the job may be there.
+        // Without an answer, there may be a job.
         staging.set_in_use(!inserted.as_ref().is_err_and(Failure::is_without_effect));
         match inserted {
             Ok(_) => {
@@ -169,8 +169,8 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// What is there under a number that is taken. BigQuery may answer 404 for it for a moment, and forgets jobs after half
-    /// a year.
+    /// The job that has a number which is taken. BigQuery may not find a new job for seconds, and forgets jobs after half a
+    /// year.
     async fn taken(&mut self, n: i64) -> Result<Seen> {
         let (id, pauses) = (self.id(n), self.bigquery.forgotten_after());
         match self.bigquery.client.inserted_job(&id, &self.table.location, pauses).await {
@@ -178,7 +178,7 @@ impl<'a> MonthJobs<'a> {
             Err(failure) if failure.is_status(404) => {
                 tracing::warn!(
                     job_id = id,
-                    "the job's id is used, and BigQuery knows no such job: its number is passed"
+                    "the job's id is used, but BigQuery has no such job: its number is skipped"
                 );
                 Ok(Seen::Forgotten)
             }
@@ -186,8 +186,7 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// A copy that is refused for what the table is need not be tried for other months; one that is refused for its columns
-    /// may do for the next.
+    /// Other months are not copied either, unless the copy was refused for this month's columns.
     fn copies_are_refused(&self, message: &str) {
         tracing::info!(message, "a copy is refused: the month is replaced by a query");
         if !Sign::Schema.is_in(message) {
@@ -195,9 +194,9 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// Whether what a job of an earlier run put into the table is still there: the table is not a newer one, and the
-    /// partition has the job's rows. Of this month's own content_key, sums them then.
-    async fn holds(&mut self, n: i64) -> Result<bool> {
+    /// Whether the table still has the rows that a job of an earlier run put there: it is not a newer table, and the partition
+    /// has as many rows. If the job loaded the same delivery, sums the rows, too.
+    async fn has_rows(&mut self, n: i64) -> Result<bool> {
         let (name, location, period) = (&self.table.target.name, &self.table.location, self.load.billing_period);
         let Some(job) = self.over.get(&n) else { return Ok(false) };
         let (Some(ended), labels) = (ended(job), Labels::of(job)) else { return Ok(false) };
@@ -227,13 +226,13 @@ impl<'a> MonthJobs<'a> {
         Error::new(ErrorKind::Permission, message).hint(hint::ROW_ACCESS)
     }
 
-    /// A swap must have written what was staged.
+    /// Compares the rows that the swap copied with the staged ones.
     pub fn check_rows(&self, n: i64, staged: u64) -> Result<()> {
         let copied = self.over.get(&n).and_then(|job| job.statistics.copy.as_ref()?.copied_rows.clone());
         match copied {
             Some(copied) if copied != staged.to_string() => {
                 let message = format!(
-                    "{} does not add up: {staged} rows were staged, and job {} copied {copied}",
+                    "{} failed: {staged} rows were staged, but job {} copied {copied}",
                     self.doing(),
                     self.id(n)
                 );
@@ -243,16 +242,16 @@ impl<'a> MonthJobs<'a> {
         }
     }
 
-    /// What BigQuery bills for job `n`, if this run inserted it; a copy is free.
+    /// What BigQuery bills for job `n`, if this run inserted it. A copy is free.
     pub fn billed(&self, n: i64) -> u64 {
         let job = self.over.get(&n).filter(|_| self.inserted == Some(n));
         let query = job.and_then(|job| job.statistics.query.as_ref());
         query.and_then(QueryStatistics::bytes_billed).unwrap_or_default()
     }
 
-    /// Records the month as job `n` left it.
+    /// Records that job `n` loaded the month.
     pub async fn record(&self, n: i64, record: NewRecord, bytes_billed: u64) -> Result<Committed> {
-        // Not before the job's end: a record older than its table would not count.
+        // Not before the job's end: a record that is older than its table does not count.
         let ended = self.over.get(&n).and_then(ended).unwrap_or(Timestamp::MIN);
         let record = record.numbered(n, Some(self.id(n)), ended);
         self.bigquery.record(&self.table.target, &record, &self.table.location).await?;

@@ -16,13 +16,13 @@ use crate::{
     warehouse::{LoadColumn, MonthLoad},
 };
 
-/// BigQuery's limit of source URIs a job.
+/// BigQuery's limit of source URIs for a job.
 const MAX_FILES: usize = 10_000;
-/// A load of the month's files that appends them to a table. `schema` is their columns in their order, as CSV is read by
-/// position. The table exists, so its partitioning and clustering are left out: given here, they would have to match.
+/// A load that appends the month's files to a table. `schema` has their columns in the files' order, since CSV is read by
+/// position. It has no partitioning or clustering: the table exists, and they would have to match.
 ///
 /// # Errors
-/// `Data` for more files than a job takes or a name that it would read as a pattern, `Configuration` for several local ones.
+/// `Data` for too many files or a name that is a pattern to BigQuery, `Configuration` for several local files.
 pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
@@ -40,7 +40,7 @@ pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> R
         let hint = hint::NO_STAR;
         return Err(Error::new(ErrorKind::Data, what).hint(hint));
     }
-    // BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
+    // BigQuery reads several slashes in a row as one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =
         load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
     {
@@ -55,12 +55,12 @@ pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> R
             "allowQuotedNewlines": true,
             "maxBadRecords": 0,
             "encoding": "UTF-8",
-            // An empty text is no value, quoted or not.
+            // An empty text means no value, quoted or not.
             "nullMarkers": [""],
             // Otherwise a NUL fails the load: `Bad character (ASCII 0) encountered` (tidb2dw#92).
             "preserveAsciiControlCharacters": true,
         }),
-        // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
+        // By default BigQuery reads decimals as NUMERIC, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
     };
     if day_form(load) == Some(TimeForm::MonthFirst) {
@@ -76,14 +76,14 @@ pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> R
     Ok(configuration)
 }
 
-/// The file to send along with the job, where the files are not in a bucket.
+/// The file to upload with the job, where the files are not in a bucket.
 pub fn local_file(load: &MonthLoad) -> Option<&Path> {
     load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
-/// Whether the files can be loaded straight into a table of these fields: every value is of the table's type and under the
-/// table's name, no Parquet text is empty, and a load reads days in one form only. A Parquet column that may lack values
-/// does not go into one that must have them: BigQuery puts the values into other rows (python-bigquery#1692).
+/// Whether the files can be loaded directly into a table with these fields: all columns have the table's types and names, no
+/// Parquet text is empty, and all days have one format. A Parquet column that may lack values cannot go into a REQUIRED one:
+/// BigQuery would put the values into other rows (python-bigquery#1692).
 pub fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
     let takes_no_null: Vec<&str> = fields
         .iter()
@@ -102,7 +102,7 @@ pub fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
     !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
 
-/// The form of all days in CSV files, as far as their first rows show it.
+/// The format of all days in CSV files, from their first rows.
 fn day_form(load: &MonthLoad) -> Option<TimeForm> {
     let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
     let forms = days.filter_map(|column| match column.file_type {

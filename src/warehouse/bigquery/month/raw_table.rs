@@ -1,4 +1,4 @@
-//! The table that files are loaded into as they are, where they cannot go straight into the staging table.
+//! The raw table: for files that cannot be loaded directly into the staging table. A query then converts its rows.
 
 use finops_core::{
     files::file_type::{FileType, MapForm},
@@ -14,7 +14,7 @@ use crate::{
     warehouse::{LoadColumn, MonthLoad},
 };
 
-/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
+/// The raw table's columns: for CSV of the target's types, if a load reads them; for Parquet of the files' types.
 pub fn schema(load: &MonthLoad, form: RawForm) -> Value {
     let field = |column: &LoadColumn| {
         let name = staged_name(column);
@@ -23,7 +23,7 @@ pub fn schema(load: &MonthLoad, form: RawForm) -> Value {
             FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, load) => "STRING",
             FileType::Text(_) | FileType::TimeText(_) => sql_type(&column.column).unwrap_or("STRING"),
             FileType::String | FileType::Other => "STRING",
-            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
+            // BigQuery reads nanoseconds as whole numbers (others have seen it: R2 of emulator/SEMANTICS.md).
             FileType::Int64 | FileType::Nanos => "INT64",
             FileType::Double => "FLOAT64",
             FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
@@ -38,7 +38,7 @@ pub fn schema(load: &MonthLoad, form: RawForm) -> Value {
     json!({ "fields": fields })
 }
 
-/// The column that BigQuery makes of a Parquet map.
+/// BigQuery's column for a Parquet map.
 fn map(name: &str, form: MapForm) -> Value {
     let value = if form.numbers { "FLOAT64" } else { "STRING" };
     let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": value}]);
@@ -46,8 +46,8 @@ fn map(name: &str, form: MapForm) -> Value {
     json!({"name": name, "type": "RECORD", "fields": entries})
 }
 
-/// Refuses files with names that BigQuery would not find there, or that none of its tables can have: under those, the
-/// columns and the entries of maps would be looked for.
+/// Refuses files with names that BigQuery does not find or that its tables cannot have: the query reads columns and entries of
+/// maps by the files' names.
 pub fn check_names(load: &MonthLoad) -> Result<()> {
     let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
     if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {

@@ -1,4 +1,4 @@
-//! A month is staged and swapped.
+//! Stages a month and swaps it.
 
 use std::sync::{PoisonError, atomic::Ordering};
 
@@ -12,7 +12,7 @@ use crate::{
     warehouse::{Figures, MonthLoad, NewRecord, Stage, Swap},
 };
 
-/// A month that is staged, and how far its numbered jobs are.
+/// A staged month, and the state of its numbered jobs.
 pub struct Staged {
     load: MonthLoad,
     protocol: Month,
@@ -60,7 +60,7 @@ impl BigQuery {
         mut staged: Staged,
         record: NewRecord,
     ) -> Result<Swap> {
-        // What a swap takes away of what others put on the table is not known before the first one is over.
+        // What a swap removes from an annotated table is known only after the first one.
         let mut first_swap = None;
         if table.is_annotated() {
             first_swap = Some(table.was_compared.lock().await).filter(|was_compared| !**was_compared);
@@ -97,7 +97,7 @@ impl BigQuery {
         swapped
     }
 
-    /// Up to which number this run was told of jobs of other work.
+    /// The number up to which this run knows of jobs for other deliveries.
     fn acknowledged(&self, prefix: &str) -> i64 {
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         acknowledged.get(prefix).copied().unwrap_or_default()

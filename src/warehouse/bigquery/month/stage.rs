@@ -1,8 +1,8 @@
 //! Staging: a month's rows in a table of their own, which has the target's columns and types and expires.
 //!
-//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. Files of the table's own
-//! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
-//! own run removes it; where that was killed, it expires.
+//! A staging table belongs to one attempt of one run, so it never contains rows of another run. A load job appends files with
+//! the table's types to it. Other files are loaded into a raw table, and one query converts them. Only its own run removes a
+//! staging table. If the run is killed, the table expires.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -43,32 +43,32 @@ use crate::{
     },
 };
 
-/// So many batches of a month are added at once.
+/// How many batches of a month are added at the same time.
 const BATCHES: usize = 8;
-/// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
-/// years, in milliseconds.
+/// A hundred years, in milliseconds. A new table inherits the dataset's default expiration, which would drop old partitions at
+/// once.
 const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
 
-/// What became of a load.
+/// The result of a load.
 enum Loaded {
-    /// The rows are in the staging table: what the load reported, and what BigQuery bills for it.
+    /// The rows are in the staging table; with what the load reported and the bytes billed.
     Rows(LoadStatistics, u64),
-    /// BigQuery does not take the files so; in this form it may.
+    /// BigQuery refused the files. It may accept them in this form.
     Refused(RawForm),
 }
 
-/// One attempt to stage a month.
+/// An attempt to stage a month.
 struct Attempt<'a> {
     bigquery: &'a BigQuery,
     table: &'a Prepared,
     load: &'a MonthLoad,
-    /// Its tables' name without the ending.
+    /// The names of its tables, without the ending.
     name: String,
-    /// Which batch of the month's files `load` is.
+    /// The number of the batch that `load` is.
     batch: usize,
 }
 
-/// What became of a batch.
+/// A batch in the staging table.
 struct Filled {
     statistics: LoadStatistics,
     billed: u64,
@@ -76,8 +76,8 @@ struct Filled {
 }
 
 impl BigQuery {
-    /// Brings the month's files into a new staging table; gives it with its figures and the job that summed them. None is
-    /// left where that fails.
+    /// Loads the month's files into a new staging table. Returns it with its figures and the job that summed them. After a
+    /// failure no table is left.
     pub(in crate::warehouse::bigquery) async fn stage_files(
         &self,
         table: &Prepared,
@@ -102,7 +102,7 @@ impl Attempt<'_> {
         let batches = self.load.batches();
         let (own, shared): (Vec<_>, Vec<_>) = batches.iter().enumerate().partition(|(_, batch)| batch.is_own);
         let mut filled = Vec::with_capacity(batches.len());
-        // One after the other, so that what the table has more after each is its own.
+        // One after the other: the rows that are new after a batch belong to it.
         let mut before = Groups::new();
         for (number, batch) in own {
             let batch = self.fill_with(batch, number, staging).await?;
@@ -160,7 +160,7 @@ impl Attempt<'_> {
     async fn append(&self) -> Result<Loaded> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
         let mut schema = table_schema(&columns)?;
-        // A column that takes no NULL must be said to take none.
+        // The modes must be the table's.
         let modes: HashMap<&str, &String> =
             self.table.fields.iter().filter_map(|field| Some((field.name.as_str(), field.mode.as_ref()?))).collect();
         for field in schema["fields"].as_array_mut().into_iter().flatten() {
@@ -174,7 +174,10 @@ impl Attempt<'_> {
             None => Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), 0)),
             Some(error) if let Some(form) = self.form_after(RawForm::Plain, &job, &id) => Ok(Loaded::Refused(form)),
             Some(error) if refuses_schema(error) => {
-                tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
+                tracing::debug!(
+                    job_id = id,
+                    "BigQuery does not load the files into the table's columns: they are converted"
+                );
                 Ok(Loaded::Refused(RawForm::Plain))
             }
             Some(error) => {
@@ -188,8 +191,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
-    /// reported and what BigQuery bills for the conversion.
+    /// Loads the files into a raw table, and converts them into the staging table. Returns what the load reported, and the
+    /// bytes billed for the conversion.
     async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
         raw_table::check_names(self.load)?;
         let mut form = form;
@@ -199,7 +202,7 @@ impl Attempt<'_> {
             self.bigquery.remove_table(&staging.dataset, &raw).await;
             match converted? {
                 Loaded::Rows(statistics, billed) => {
-                    // Only what worked is worth it for other months.
+                    // Other months start with the form that worked.
                     *self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner) = form;
                     return Ok((statistics, billed));
                 }
@@ -208,7 +211,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Tells names of one batch from those of another.
+    /// The ending of a batch's names.
     fn ending(&self) -> String {
         if self.batch == 0 { String::new() } else { format!("_{}", self.batch) }
     }
@@ -227,7 +230,7 @@ impl Attempt<'_> {
             }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
             let is_refused = refuses_schema(error) || reports(error, &job.status.errors, Sign::OtherModes);
-            // The table is new, so that no other name would help.
+            // The raw table is new, so another table would not help.
             return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
         }
         let query = json!({"query": {
@@ -247,11 +250,11 @@ impl Attempt<'_> {
             let failed = load_error(&self.doing(), &query_id, error, &converted.status.errors);
             return Err(match error {
                 error if !refuses_schema(error) => failed,
-                // What a query gives may be NULL.
+                // A query's columns may be NULL.
                 error if reports(error, &converted.status.errors, Sign::NullRefused) => {
                     failed.hint(self.let_it_take_null())
                 }
-                // The query had every column of the table when it was prepared.
+                // The query has the columns that the table had when it was prepared.
                 _ => failed.hint(hint::COLUMNS_CHANGED),
             });
         }
@@ -259,20 +262,20 @@ impl Attempt<'_> {
         Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
     }
 
-    /// The form to try after the job's failure, if one may help.
+    /// The form to try after the job's failure, if another form may help.
     fn form_after(&self, form: RawForm, job: &Job, id: &str) -> Option<RawForm> {
         let error = job.status.error_result.as_ref()?;
         let next = form.after(self.load, error, &job.status.errors)?;
         tracing::info!(
             job_id = id,
             message = error.message,
-            "the files are not taken so: loading them in another form"
+            "BigQuery refused the files: loading them in another form"
         );
         Some(next)
     }
 
-    /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
-    /// copied. Policy tags stay where they are: they are not needed here, and may not be set by everybody.
+    /// A table with the target's columns, types, partitioning and clustering, so that a partition can be copied. It has no
+    /// policy tags: not every account may set them.
     fn typed(&self) -> Value {
         let untagged = |field: &Field| {
             let mut field = field.clone();
@@ -302,21 +305,21 @@ impl Attempt<'_> {
         }
         table["labels"] = json!({key: value});
         table["description"] = format!(
-            "The files of {} on their way into {}. Removed after the load, or by its expiration.",
+            "Staged rows of {} for {}. Removed after the load, or by its expiration.",
             self.load.billing_period, self.table.target.name.table
         )
         .into();
         table["expirationTime"] = expires.as_millisecond().to_string().into();
         self.bigquery.new_tables.turn().await;
         match self.bigquery.client.create_table(&self.table.staging_dataset, &table).await {
-            // The answer to the first attempt may have been lost: nobody else makes a table of that name.
+            // The answer to the first attempt was lost: no other run creates a table of that name.
             Err(failure) if failure.is_status(409) => Ok(()),
             created => created.map(drop).map_err(|failure| failure.into_error(&self.doing())),
         }
     }
 
-    /// Runs a job of this attempt to its end, again under another id where it failed for the moment. A failed job has
-    /// written nothing, so that none is written twice.
+    /// Runs a job of this attempt to its end. After a transient failure it runs again under another id. A failed job has
+    /// written nothing, so no row is written twice.
     async fn run(&self, configuration: &Value, what: &str, sends_file: bool) -> Result<(String, Job)> {
         let Prepared { target, location, .. } = self.table;
         let client = &self.bigquery.client;
@@ -338,13 +341,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// The values that made the conversion fail, if it failed for such.
+    /// The error that names the values which cannot be converted.
     async fn refused(&self, raw_load: &MonthLoad, raw: &str) -> Option<Error> {
         let (sql, columns) = refused_query(raw_load, raw);
         let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
-                tracing::warn!(table = raw, %failure, "values that cannot be converted could not be looked for");
+                tracing::warn!(table = raw, %failure, "the values that cannot be converted could not be read");
                 return None;
             }
         };
@@ -371,7 +374,7 @@ impl Attempt<'_> {
     }
 }
 
-/// The columns of which the files surely have values, and which a load may leave without any and say nothing
+/// The columns that have values in the files, but may have none after a load that reports no error
 /// (python-bigquery#2370, PostHog#45417).
 fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
     let has_values = |column: &&LoadColumn| {

@@ -23,9 +23,9 @@ pub struct StagingTable {
 }
 
 impl StagingTable {
-    /// A new one for the load.
+    /// A new staging table for the load.
     pub fn new(table: &Prepared, load: &MonthLoad) -> Self {
-        // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
+        // Random, from the seed of a hash map: no other attempt of any run has that name.
         let random = RandomState::new().hash_one(&load.run_id);
         Self {
             dataset: table.staging_dataset.clone(),
@@ -35,7 +35,7 @@ impl StagingTable {
         }
     }
 
-    /// Whether a swap from it is sure to end before it expires.
+    /// Whether it expires late enough for a swap.
     pub fn lasts(&self) -> bool {
         Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
     }
@@ -47,11 +47,14 @@ impl StagingTable {
 }
 
 impl BigQuery {
-    /// Removes the table, unless a job may be reading it: that would fail.
+    /// Removes the table, unless a job may be reading it: the job would fail.
     pub(in crate::warehouse::bigquery) async fn remove_staging(&self, staging: &StagingTable) {
         let StagingTable { dataset, name, in_use, .. } = staging;
         if *in_use {
-            tracing::warn!(table = name, "the staging table is left, since its job may still run; it expires in a day");
+            tracing::warn!(
+                table = name,
+                "the staging table is not removed, since its job may still run; it expires in a day"
+            );
         } else {
             self.remove_table(dataset, name).await;
         }

@@ -1,4 +1,4 @@
-//! Why a swap failed or was refused, as far as the protocol needs to know.
+//! Why a swap failed or was refused, for the protocol.
 
 use finops_core::numbered::{By, Why};
 
@@ -9,7 +9,7 @@ use crate::warehouse::bigquery::api::{
     signs::Sign,
 };
 
-/// What a refused insert of a swap means; `staging` is the table that it reads. Without an answer, the job may be there.
+/// Why the insert of a swap was refused; `staging` is the table that it reads. Without an answer, there may be a job.
 pub fn why_refused(failure: &Failure, by: By, staging: &str) -> Why {
     match failure {
         Failure::Refused { status: 429, .. } => Why::Transient,
@@ -30,7 +30,7 @@ fn why(reason: &str, message: &str, by: By, staging: &str) -> Why {
         _ if TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason) => Why::Transient,
         "notFound" if message.contains(staging) => Why::SourceGone,
         "notFound" if Sign::NoDataset.is_in(message) => Why::Transient,
-        // A copy takes only a table of the very same form, which a query does not mind.
+        // A copy needs an identical table; a query does not.
         "invalid" | "notImplemented" | "unsupported" if by == By::Copy => Why::CopyRefused,
         _ => Why::Final,
     }

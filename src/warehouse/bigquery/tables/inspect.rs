@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl BigQuery {
-    /// See [`Warehouse::inspect`]: two requests at once.
+    /// See [`Warehouse::inspect`]: two requests at the same time.
     pub(in crate::warehouse::bigquery) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(None) };
         let shape = self.shape(name);
@@ -32,10 +32,10 @@ impl BigQuery {
         Ok(shape.map(|shape| Found { rows, ..shape }))
     }
 
-    /// The table without its rows, if it is there.
+    /// The table without its rows, if it exists.
     ///
     /// # Errors
-    /// What BigQuery says otherwise.
+    /// What BigQuery refuses.
     pub async fn shape(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(table) = self.find_table(&name.dataset, &name.table).await? else { return Ok(None) };
         let written_by = match (table.is_ours(), table.has_label(STAGED)) {
@@ -52,13 +52,13 @@ impl BigQuery {
         Ok(Some(Found { written_by, columns, partitioning, rows, type_name, created }))
     }
 
-    /// The table, if it is there.
+    /// The table, if it exists.
     pub(in crate::warehouse::bigquery) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
         let found = self.client.table(dataset, table).await.map(Some).or_else(Failure::none_if_missing);
         found.map_err(|f| f.into_error(&format!("reading table {}.{dataset}.{table}", self.client.project())))
     }
 
-    /// Rows of each partition, by partition id; none of a table that is not there.
+    /// Rows of each partition, by partition id; none for a missing table.
     pub(in crate::warehouse::bigquery) async fn partition_rows(
         &self,
         name: &TableName,
@@ -67,8 +67,8 @@ impl BigQuery {
         let dataset = Dialect::BigQuery.path(&[self.client.project(), &name.dataset]);
         let sql = format!(
             "SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = {}",
-            // Whether a parameter keeps BigQuery from reading all of a dataset's tables, of which it reads 1,000 at most, is not
-            // documented.
+            // Not a parameter: it is not documented whether BigQuery would then read all tables of the dataset, and it reads
+            // at most 1,000.
             Dialect::BigQuery.literal(&name.table)
         );
         let answer = self.client.query(location, &sql, &[]).await;
@@ -78,7 +78,7 @@ impl BigQuery {
             if let [Some(partition), Some(count)] = row.as_slice() {
                 let count: u64 = count.parse().map_err(|_| {
                     let message = format!("{} rows in partition {partition} of {}", count, self.table_name(name));
-                    Error::new(ErrorKind::Warehouse, format!("BigQuery reports {message}, which is no count"))
+                    Error::new(ErrorKind::Warehouse, format!("BigQuery reports {message}, which is not a number"))
                         .hint(hint::REPORT)
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
@@ -97,7 +97,7 @@ impl BigQuery {
     }
 }
 
-/// A moment as the API writes it: milliseconds since 1970, as text.
+/// A timestamp of the API: milliseconds since 1970, as text.
 pub fn milliseconds(text: Option<&str>) -> Option<Timestamp> {
     Timestamp::from_millisecond(text?.parse().ok()?).ok()
 }

@@ -1,4 +1,4 @@
-//! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
+//! What must exist before a month is loaded: dataset, state table, table and columns.
 
 use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 
@@ -25,38 +25,37 @@ use crate::{
     warehouse::{Target, Warehouse, sql::Dialect, unmanaged_table, written_by_other_pipeline},
 };
 
-/// A table as it was left by [`Warehouse::prepare`].
+/// A table after [`Warehouse::prepare`].
 #[derive(Debug)]
 pub struct Prepared {
     pub target: Target,
     pub location: String,
-    /// All columns, those that others made too.
+    /// All columns, also those that finops did not create.
     pub fields: Vec<Field>,
     pub clustering: Option<Value>,
-    /// With whose key it is encrypted.
+    /// Its encryption key.
     pub encryption: Option<Value>,
     /// The dataset of its staging tables.
     pub staging_dataset: String,
-    /// It has row access policies, as far as the account may see them.
+    /// It has row access policies that the account may see.
     pub has_row_policies: bool,
-    /// A copy was refused for what the table is: the other months need not try.
+    /// A copy was refused for a reason that holds for all months: other months are not copied.
     pub copies_refused: AtomicBool,
-    /// How files are loaded as they are, after what this run saw.
+    /// The form of raw tables that worked last in this run.
     pub raw_form: Mutex<RawForm>,
-    /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
-    /// table on which others put something.
+    /// The table was compared after the first swap. Until then, one month at a time is swapped into an annotated table.
     pub was_compared: tokio::sync::Mutex<bool>,
-    /// What the first swap took away of what others had put on the table.
+    /// What others had added to the table and the first swap removed.
     pub lost: OnceLock<String>,
 }
 
 impl Prepared {
-    /// Others put something on the table that a swap may take away.
+    /// Others added something to the table that a swap may remove.
     pub fn is_annotated(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().next().is_some())
     }
 
-    /// What a copy may take away decides who sees what: a month is then replaced by a query that keeps it.
+    /// A copy may remove access rules of the table. A month is then replaced by a query, which keeps them.
     pub fn is_protected(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().any(|extra| extra == Field::POLICY_TAGS))
     }
@@ -93,10 +92,10 @@ impl BigQuery {
             self.check_state(dataset, &table)?;
             self.keep(dataset, STATE_TABLE, &table, &location).await?;
             self.add_state_columns(dataset, &table, &location).await?;
-            self.see_that_it_may_record(dataset, &location).await
+            self.check_that_it_may_record(dataset, &location).await
         };
         let has_row_policies = async {
-            // One that is created now has none.
+            // A new table has none.
             if table.is_none() {
                 return Ok(false);
             }
@@ -118,14 +117,14 @@ impl BigQuery {
             if !table.is_ours() {
                 return Err(unmanaged_table(&self.table_name(&target.name)));
             }
-            // The other way may have created it since the table was looked for.
+            // The other pipeline may have created it in the meantime.
             if table.has_label(STAGED) != target.staged {
                 return Err(written_by_other_pipeline(&self.table_name(&target.name), target));
             }
             self.keep(dataset, &target.name.table, &table, &location).await?;
             self.keep_all_months(target, &table, &location).await?;
             let changed = self.change_columns(target, &changes, &location).await?;
-            // As it is now: its own columns count, and there may be some that finops did not make.
+            // Read again, since others may have added columns, too.
             if changed { self.existing_table(target).await } else { Ok(table) }
         };
         let ((), has_row_policies, table) = try_join3(create_state_table, has_row_policies, prepare_table).await?;
@@ -147,7 +146,7 @@ impl BigQuery {
     /// The target's table.
     ///
     /// # Errors
-    /// `NotFound` where it is gone.
+    /// `NotFound` where it no longer exists.
     pub(in crate::warehouse::bigquery) async fn existing_table(&self, target: &Target) -> Result<Table> {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
@@ -156,7 +155,7 @@ impl BigQuery {
         })
     }
 
-    /// Refuses a dataset for staging tables that a copy cannot reach from.
+    /// Refuses a dataset of staging tables from which a copy is not possible.
     async fn check_staging_dataset(&self, staging: &str, dataset: &str, location: &str) -> Result<()> {
         if staging == dataset {
             return Ok(());
@@ -180,8 +179,8 @@ impl BigQuery {
         altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
     }
 
-    /// Before anything is staged: a month that cannot be recorded is loaded again by each run.
-    async fn see_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
+    /// Checked before anything is staged, since each run would load a month again that it cannot record.
+    async fn check_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
         let recordable = || self.recordable.lock().unwrap_or_else(PoisonError::into_inner);
         if recordable().contains(dataset) {
             return Ok(());
@@ -227,7 +226,7 @@ impl BigQuery {
         }
     }
 
-    /// Creates the table. If another run did so in the meantime, tells what its table lacks.
+    /// Creates the table. If another run created it in the meantime, also returns the changes that it needs.
     async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
         let mut wanted =
@@ -260,15 +259,18 @@ impl BigQuery {
         })
     }
 
-    /// A table that somebody created since it was looked for.
+    /// A table that another run created in the meantime.
     async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
         self.find_table(dataset, table).await?.ok_or_else(|| {
-            let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
+            let message = format!(
+                "table {}.{dataset}.{table} was created and removed by others at the same time",
+                self.client.project()
+            );
             Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
         })
     }
 
-    /// Takes away a table's expiration: a dataset's default is inherited, and drops the whole table on its day.
+    /// Removes a table's expiration. A new table inherits the dataset's default, which would drop the table.
     async fn keep(&self, dataset: &str, name: &str, table: &Table, location: &str) -> Result<()> {
         let Some(expiration) = table.expiration_time.as_deref() else {
             return Ok(());
@@ -281,7 +283,7 @@ impl BigQuery {
         self.unset(dataset, name, "expiration_timestamp", location).await
     }
 
-    /// Takes away a partition expiration: a dataset's default is inherited, and drops old months silently.
+    /// Removes a partition expiration. A new table inherits the dataset's default, which would drop old months.
     async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
         let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
             return Ok(());
@@ -302,7 +304,7 @@ impl BigQuery {
         Ok(())
     }
 
-    /// Gives whether there was something to change.
+    /// Returns whether there was something to change.
     async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<bool> {
         let alterations = alterations(&self.path(&target.name.dataset, &target.name.table), changes)?;
         for sql in &alterations {
@@ -313,8 +315,7 @@ impl BigQuery {
     }
 }
 
-/// One statement for all additions, which is atomic and harmless where another run adds the same, and one for all
-/// widenings.
+/// One statement for all additions, which is atomic and idempotent, and one for all widenings.
 fn alterations(table: &str, changes: &[SchemaChange]) -> Result<Vec<String>> {
     let mut table_changes = Vec::new();
     let mut widenings = Vec::new();

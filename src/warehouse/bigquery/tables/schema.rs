@@ -1,4 +1,4 @@
-//! Columns as BigQuery writes them.
+//! Columns in BigQuery's schemas.
 
 use finops_core::{hint, model::column_type::ColumnType, schema::Column};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::{
     warehouse::FoundColumn,
 };
 
-/// A table's columns, as finops knows them.
+/// A table's columns.
 pub fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
     let fields = schema.fields.iter();
     fields
@@ -35,7 +35,7 @@ fn column_type(field: &Field) -> ColumnType {
     }
 }
 
-/// `columns` as a schema. Every column is NULLABLE: a REQUIRED one cannot be added later, nor be absent from a file.
+/// `columns` as a schema. All are NULLABLE: a REQUIRED column cannot be added later, and every file must have it.
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
@@ -55,7 +55,7 @@ pub fn sql_type(column: &Column) -> Result<&'static str> {
     }
 }
 
-/// What GoogleSQL calls a type.
+/// GoogleSQL's name of a type.
 pub fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::String => "STRING",
