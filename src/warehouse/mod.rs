@@ -14,6 +14,7 @@ pub mod duckdb;
 mod figures;
 mod month;
 pub mod open;
+mod sign;
 pub mod sql;
 mod state_columns;
 mod table;

@@ -9,8 +9,15 @@ use std::{
 
 use backon::ExponentialBuilder;
 use finops_core::hint;
+use serde_json::Value;
 
-use super::api::{client::Client, failure::Failure, model::Dataset, pace::Pace, upload::Uploaded};
+use super::api::{
+    client::Client,
+    model::{Dataset, Job},
+    pace::Pace,
+    query::Answer,
+    upload::Uploaded,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::sql::Dialect,
@@ -104,10 +111,22 @@ impl BigQuery {
         Ok(Some(location))
     }
 
+    /// Runs `sql` in `location`; `doing` is what it is for.
+    pub(super) async fn query(&self, location: &str, sql: &str, doing: &str) -> Result<Answer> {
+        self.client.query(location, sql, &[]).await.map_err(|failure| failure.into_error(doing))
+    }
+
+    /// Lets BigQuery check `sql` without running it; `doing` is what it is for.
+    pub(super) async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value], doing: &str) -> Result<Job> {
+        self.client.dry_run(location, sql, parameters).await.map_err(|failure| failure.into_error(doing))
+    }
+
     /// The dataset, if there is one.
     pub(super) async fn dataset(&self, dataset: &str) -> Result<Option<Dataset>> {
-        let found = self.client.dataset(dataset).await.map(Some).or_else(Failure::none_if_missing);
-        found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))
+        self.client
+            .dataset(dataset)
+            .await
+            .map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.client.project())))
     }
 
     /// Does the work, unless a quota is used up: more attempts would take what others need.

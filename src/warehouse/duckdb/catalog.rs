@@ -1,6 +1,6 @@
 //! The database's catalog: names, comments and columns of tables.
 
-use duckdb::{Connection, OptionalExt};
+use duckdb::{Connection, OptionalExt, Params, Row};
 
 use super::failure::failed;
 use crate::{
@@ -52,9 +52,17 @@ pub fn comment(connection: &Connection, name: &TableName) -> Result<Option<Strin
 pub fn columns(connection: &Connection, name: &TableName) -> Result<Vec<(String, String, bool)>> {
     let sql = "SELECT column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = current_database() \
                AND lower(schema_name) = lower(?) AND lower(table_name) = lower(?) ORDER BY column_index";
-    let read = || -> duckdb::Result<Vec<_>> {
-        let mut statement = connection.prepare(sql)?;
-        statement.query_map([&name.dataset, &name.table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
-    };
-    read().map_err(failed("cannot read the table's columns"))
+    let names: [&str; 2] = [&name.dataset, &name.table];
+    rows(connection, sql, names, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .map_err(failed("cannot read the table's columns"))
+}
+
+/// The rows of a query.
+pub fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    parameters: impl Params,
+    read: impl FnMut(&Row<'_>) -> duckdb::Result<T>,
+) -> duckdb::Result<Vec<T>> {
+    connection.prepare(sql)?.query_map(parameters, read)?.collect()
 }

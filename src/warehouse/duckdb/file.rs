@@ -9,7 +9,7 @@ use std::{
 
 use finops_core::hint;
 
-use super::failure::Problem;
+use super::failure::{DISK_FULL, LOCKED};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The file of the setting.
@@ -114,12 +114,11 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 /// The error for a database that cannot be opened.
 pub fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
-    let problem = Problem::of(cause);
-    if problem == Some(Problem::Locked) {
+    if LOCKED.is_in(cause) {
         return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let hint = if problem == Some(Problem::DiskFull) {
+    let hint = if DISK_FULL.is_in(cause) {
         hint::DATABASE_DISK_FULL
     } else if is_empty() {
         hint::DATABASE_EMPTY

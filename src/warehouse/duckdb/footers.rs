@@ -5,7 +5,7 @@
 //! DOUBLE, which changes the numbers. From timestamps in nanoseconds that are marked as UTC it drops the last three digits (all
 //! seen on 1.5.6).
 
-use duckdb::Connection;
+use duckdb::{Connection, OptionalExt};
 use finops_core::{hint, model::text::excerpt};
 
 use super::failure::failed;
@@ -30,11 +30,10 @@ fn check_decimals(connection: &Connection, load: &MonthLoad, files: &str) -> Res
          ORDER BY concat('DECIMAL(', precision, ',', scale, ')')) FROM parquet_schema({files}) WHERE precision IS NOT NULL GROUP BY name \
          HAVING max(precision - scale) + max(scale) > 38 ORDER BY name LIMIT 1"
     );
-    let read = || -> duckdb::Result<Option<(String, String)>> {
-        let mut statement = connection.prepare(&sql)?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.next().transpose()
-    };
-    let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
+    let found: Option<(String, String)> = connection
+        .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some((name, types)) = found else { return Ok(()) };
     let what = format!("{types} in its files, and a column of DuckDB has at most 38 digits");
     Err(refused(load, &name, &what, hint::CSV_OR_BIGQUERY))

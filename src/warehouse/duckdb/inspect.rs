@@ -7,7 +7,7 @@ use finops_core::{BillingPeriod, formats::kinds, schema::Column};
 use jiff::civil::Date;
 
 use super::{
-    catalog::{OURS, OURS_STAGED, columns, comment, path},
+    catalog::{OURS, OURS_STAGED, columns, comment, path, rows},
     failure::failed,
     types::{column_type, sql_type},
 };
@@ -51,13 +51,10 @@ fn rows_by_month(connection: &Connection, table: &str, partition: &str) -> Resul
          (SELECT TRY_CAST({partition} AS TIMESTAMP) AS {partition} FROM {table}) \
          WHERE {partition} >= TIMESTAMP '0001-01-01' AND {partition} < TIMESTAMP '9999-12-01' GROUP BY 1"
     );
-    let read = || -> duckdb::Result<Vec<(String, u64)>> {
-        let mut statement = connection.prepare(&sql)?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
-    };
-    let rows = read().map_err(failed(format!("cannot count the rows of {table}")))?;
-    rows.into_iter()
-        .map(|(day, count)| {
+    rows(connection, &sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(failed(format!("cannot count the rows of {table}")))?
+        .into_iter()
+        .map(|(day, count): (String, u64)| {
             let day: Date = day.parse().map_err(|error| {
                 Error::new(ErrorKind::Warehouse, format!("{table} has the unreadable month `{day}`")).cause(error)
             })?;

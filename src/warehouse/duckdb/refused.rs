@@ -5,7 +5,7 @@ use finops_core::hint;
 
 use super::{
     cast::Cast,
-    failure::{Problem, failed},
+    failure::{DISK_FULL, OUT_OF_MEMORY, failed},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -42,12 +42,11 @@ pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], sour
 pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = error.to_string();
     let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
-    match Problem::of(&text) {
-        Some(Problem::DiskFull) => {
-            return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
-        }
-        Some(Problem::OutOfMemory) => return failed("the memory is used up").hint(hint::MORE_MEMORY).cause(text),
-        _ => {}
+    if DISK_FULL.is_in(&text) {
+        return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
+    }
+    if OUT_OF_MEMORY.is_in(&text) {
+        return failed("the memory is used up").hint(hint::MORE_MEMORY).cause(text);
     }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));

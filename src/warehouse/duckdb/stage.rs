@@ -15,7 +15,8 @@ use jiff::Timestamp;
 
 use super::{
     cast::Cast,
-    failure::{Problem, failed},
+    catalog::rows,
+    failure::{NO_VALUE, PARALLEL_READER, failed},
     footers, integrity,
     prepare::Prepared,
     refused::{refused, without_value},
@@ -110,10 +111,10 @@ fn replace(
             Ok(of_batches) => return Ok((of_batches, sources)),
             Err(refused) => refused,
         };
-        let (load, source, problem) = (&batches[at], &sources[at], Problem::of(&error.to_string()));
-        if parallel && problem == Some(Problem::ParallelReader) {
+        let (load, source, text) = (&batches[at], &sources[at], error.to_string());
+        if parallel && PARALLEL_READER.is_in(&text) {
             parallel = false;
-        } else if problem == Some(Problem::NoValue) {
+        } else if NO_VALUE.is_in(&text) {
             // The transaction has failed. The files can be read without it.
             let reader =
                 connection.try_clone().map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
@@ -232,6 +233,5 @@ fn rows_by_month(
 
 /// The rows of a query, all values as text.
 fn texts(connection: &Connection, sql: &str, columns: usize) -> Result<Vec<Vec<Option<String>>>, DuckDbError> {
-    let mut statement = connection.prepare(sql)?;
-    statement.query_map([], |row| (0..columns).map(|at| row.get(at)).collect())?.collect()
+    rows(connection, sql, [], |row| (0..columns).map(|at| row.get(at)).collect())
 }

@@ -42,16 +42,21 @@ impl Client {
         &self.project
     }
 
-    pub async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
-        self.get("datasets.get", &["datasets", dataset], &[]).await
+    /// A table's name in requests.
+    pub fn reference(&self, dataset: &str, table: &str) -> Value {
+        json!({"projectId": self.project, "datasetId": dataset, "tableId": table})
+    }
+
+    pub async fn dataset(&self, dataset: &str) -> Result<Option<Dataset>, Failure> {
+        self.get_if_there("datasets.get", &["datasets", dataset], &[]).await
     }
 
     pub async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
         self.post("datasets.insert", &["datasets"], dataset).await
     }
 
-    pub async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
-        self.get("tables.get", &["datasets", dataset, "tables", table], &[]).await
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Option<Table>, Failure> {
+        self.get_if_there("tables.get", &["datasets", dataset, "tables", table], &[]).await
     }
 
     pub async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
@@ -124,8 +129,8 @@ impl Client {
         let mut page_token: Option<String> = None;
         loop {
             let query: Vec<(&str, &str)> = page_token.iter().map(|token| ("pageToken", token.as_str())).collect();
-            let page = self.get::<RowAccessPolicies>("rowAccessPolicies.list", &path, &query).await;
-            let Some(page) = page.map(Some).or_else(Failure::none_if_missing)? else { return Ok(Vec::new()) };
+            let page: Option<RowAccessPolicies> = self.get_if_there("rowAccessPolicies.list", &path, &query).await?;
+            let Some(page) = page else { return Ok(Vec::new()) };
             ids.extend(page.row_access_policies.into_iter().map(|policy| policy.row_access_policy_reference.policy_id));
             page_token = page.next_page_token.filter(|token| !token.is_empty());
             if page_token.is_none() {
@@ -170,6 +175,16 @@ impl Client {
         query: &[(&str, &str)],
     ) -> Result<T, Failure> {
         self.send(method, Method::GET, path, query, None).await
+    }
+
+    /// `None` for something that does not exist.
+    async fn get_if_there<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Failure> {
+        self.get(method, path, query).await.map(Some).or_else(Failure::none_if_missing)
     }
 
     pub(super) async fn post<T: DeserializeOwned>(

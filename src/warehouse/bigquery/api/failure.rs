@@ -19,7 +19,7 @@ use jiff::{Timestamp, fmt::rfc2822};
 use super::{
     model::ErrorBody,
     reasons::{TRANSIENT, TRANSIENT_OF_JOBS, by_setting, meaning, or_no_message},
-    signs::Sign,
+    signs,
 };
 use crate::error::{Error, ErrorKind};
 
@@ -142,12 +142,12 @@ impl Failure {
 
     /// Whether a table was changed too often within some seconds.
     pub fn is_rate_limited(&self) -> bool {
-        matches!(self, Self::Refused { message, .. } if Sign::ChangedTooOften.is_in(message))
+        matches!(self, Self::Refused { message, .. } if signs::CHANGED_TOO_OFTEN.is_in(message))
     }
 
     /// Whether the organisation's policy or a service perimeter refuses it: roles do not help.
     pub fn is_forbidden_by_policy(&self) -> bool {
-        matches!(self, Self::Refused { message, .. } if [Sign::Perimeter, Sign::Policy].iter().any(|sign| sign.is_in(message)))
+        matches!(self, Self::Refused { message, .. } if signs::POLICY.is_in(message))
     }
 
     /// How long to wait at least before the request is sent again.
@@ -160,7 +160,7 @@ impl Failure {
 
     /// Whether a statement lost against another that changed the same table at the same time.
     pub fn is_concurrent_update(&self) -> bool {
-        matches!(self, Self::Refused { message, .. } if Sign::ConcurrentUpdate.is_in(message))
+        matches!(self, Self::Refused { message, .. } if signs::CONCURRENT_UPDATE.is_in(message))
     }
 
     /// Whether the service answered with this HTTP status.

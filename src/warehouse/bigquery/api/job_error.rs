@@ -5,16 +5,19 @@ use finops_core::hint;
 use super::{
     model::ErrorProto,
     reasons::{TRANSIENT, TRANSIENT_OF_JOBS, by_setting, meaning, or_no_message},
-    signs::Sign,
+    signs,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    warehouse::sign::Sign,
+};
 
 /// How many of a job's errors a message shows.
 const ERRORS_SHOWN: usize = 3;
 
 /// Whether a job did not find a dataset or table: a new one may be missing for seconds. A missing file stays missing.
 pub fn is_not_there_yet(error: &ErrorProto) -> bool {
-    error.reason == "notFound" && [Sign::NoDataset, Sign::NoTable].iter().any(|sign| sign.is_in(&error.message))
+    error.reason == "notFound" && signs::NO_TABLE.is_in(&error.message)
 }
 
 /// Whether the job may succeed under a new id.
@@ -26,7 +29,9 @@ pub fn is_transient_job(error: &ErrorProto) -> bool {
 /// Whether a load job failed because its columns are not those of the table, or the files' types not those of its columns.
 /// Such files can be loaded through a raw table.
 pub fn refuses_schema(error: &ErrorProto) -> bool {
-    error.reason == "invalid" && Sign::OtherColumns.is_in(&error.message)
+    error.reason == "invalid"
+        && (signs::OTHER_COLUMNS.is_in(&error.message)
+            || signs::PARQUET_COLUMN.is_in(&error.message) && signs::MISMATCH.is_in(&error.message))
 }
 
 /// Whether the job's error, or one of its details, reports the case.
@@ -50,7 +55,7 @@ pub fn load_error(doing: &str, job_id: &str, error: &ErrorProto, all: &[ErrorPro
         _ if let Some(of_setting) = by_setting(text) => of_setting,
         "invalid" if refuses_schema(error) => (ErrorKind::Schema, hint::ANOTHER_TABLE),
         // Of a query that converts values, the reason is `invalidQuery`.
-        _ if Sign::NoValue.is_in(&error.message) => (ErrorKind::Data, hint::NAMED_THEN),
+        _ if signs::NO_VALUE.is_in(&error.message) => (ErrorKind::Data, hint::NAMED_THEN),
         "invalid" => (ErrorKind::Data, hint::FILES_REFUSED),
         "notFound" => (ErrorKind::NotFound, hint::WENT_AWAY),
         "accessDenied" => (ErrorKind::Permission, hint::GRANT_FOR_LOAD),

@@ -2,8 +2,8 @@
 
 use finops_core::hint;
 
-use super::signs::Sign;
-use crate::error::ErrorKind;
+use super::signs;
+use crate::{error::ErrorKind, warehouse::sign::Sign};
 
 /// Reasons that go away, of requests.
 pub const TRANSIENT: [&str; 4] = ["rateLimitExceeded", "backendError", "internalError", "badGateway"];
@@ -12,10 +12,10 @@ pub const TRANSIENT_OF_JOBS: [&str; 4] =
     ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
 /// What a setting of the project or the organisation refuses, and what helps.
 const SETTINGS: [(Sign, ErrorKind, &str); 4] = [
-    (Sign::NeedsKey, ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
-    (Sign::Perimeter, ErrorKind::Permission, hint::LET_INTO_THE_PERIMETER),
-    (Sign::Policy, ErrorKind::Permission, hint::ASK_ADMINISTRATOR),
-    (Sign::NoBilling, ErrorKind::Configuration, hint::LINK_BILLING),
+    (signs::NEEDS_KEY, ErrorKind::Configuration, hint::SET_A_DEFAULT_KEY),
+    (signs::PERIMETER, ErrorKind::Permission, hint::LET_INTO_THE_PERIMETER),
+    (signs::POLICY, ErrorKind::Permission, hint::ASK_ADMINISTRATOR),
+    (signs::NO_BILLING, ErrorKind::Configuration, hint::LINK_BILLING),
 ];
 
 /// The text, or that there is none.

@@ -10,7 +10,7 @@ use crate::{
 
 impl BigQuery {
     /// Rows and costs of the table `dataset.table`, or only of the load's month in it, and the job of the query.
-    pub(in crate::warehouse::bigquery) async fn sum(
+    pub(in super::super) async fn sum(
         &self,
         target: &Target,
         load: &MonthLoad,
@@ -20,8 +20,7 @@ impl BigQuery {
         let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
         let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
         let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.key_columns, load, of_month, sum);
-        let answer = self.client.query(location, &sql, &[]).await;
-        let answer = answer.map_err(|failure| failure.into_error(&doing))?;
+        let answer = self.query(location, &sql, &doing).await?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {
             Error::new(ErrorKind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
         })?;
@@ -29,7 +28,7 @@ impl BigQuery {
     }
 
     /// The columns without an entry in any row of the table. Each column has the text of a JSON object.
-    pub(in crate::warehouse::bigquery) async fn lost_columns(
+    pub(in super::super) async fn lost_columns(
         &self,
         target: &Target,
         columns: &[&str],
@@ -43,16 +42,15 @@ impl BigQuery {
             |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
         let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
         let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
-        let answer = self.client.query(location, &sql, &[]).await;
-        let doing = || format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
-        let rows = answer.map_err(|failure| failure.into_error(&doing()))?.rows;
+        let doing = format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
+        let rows = self.query(location, &sql, &doing).await?.rows;
         let counts = rows.first().into_iter().flatten().zip(columns);
         let lost = counts.filter(|(count, _)| count.as_deref() == Some("0"));
         Ok(lost.map(|(_, name)| (*name).to_owned()).collect())
     }
 
     /// The bytes billed for a query; 0 where BigQuery does not report them.
-    pub(in crate::warehouse::bigquery) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+    pub(in super::super) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {
             Ok(job) => job.statistics.query,
             Err(failure) => {

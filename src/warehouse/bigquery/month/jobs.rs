@@ -23,7 +23,7 @@ use crate::warehouse::bigquery::{
         job_error::load_error,
         model::{Job, QueryStatistics},
         run_job::is_done,
-        signs::Sign,
+        signs,
     },
     tables::{inspect::milliseconds, prepare::Prepared},
 };
@@ -189,7 +189,7 @@ impl<'a> MonthJobs<'a> {
     /// Other months are not copied either, unless the copy was refused for this month's columns.
     fn copies_are_refused(&self, message: &str) {
         tracing::info!(message, "a copy is refused: the month is replaced by a query");
-        if !Sign::Schema.is_in(message) {
+        if !signs::SCHEMA.is_in(message) {
             self.table.copies_refused.store(true, Ordering::Relaxed);
         }
     }

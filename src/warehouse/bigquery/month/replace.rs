@@ -24,11 +24,7 @@ pub struct Staged {
 
 impl BigQuery {
     /// See [`crate::warehouse::Warehouse::stage`].
-    pub(in crate::warehouse::bigquery) async fn stage_month(
-        &self,
-        table: &Prepared,
-        load: &MonthLoad,
-    ) -> Result<Stage<Staged>> {
+    pub(in super::super) async fn stage_month(&self, table: &Prepared, load: &MonthLoad) -> Result<Stage<Staged>> {
         load.next_sequence()?;
         let mut jobs = MonthJobs::new(self, table, load);
         let until = load.covers_until.filter(|_| !load.force);
@@ -54,7 +50,7 @@ impl BigQuery {
     }
 
     /// See [`crate::warehouse::Warehouse::swap`].
-    pub(in crate::warehouse::bigquery) async fn swap_month(
+    pub(in super::super) async fn swap_month(
         &self,
         table: &Prepared,
         mut staged: Staged,

@@ -31,7 +31,7 @@ use crate::warehouse::bigquery::{
     api::{
         job_error::{is_not_there_yet, is_transient_job, load_error, refuses_schema, reports},
         model::{Field, Job, LoadStatistics, QueryStatistics},
-        signs::Sign,
+        signs,
     },
     tables::{labels::MANAGED_BY, prepare::Prepared, raw_form::RawForm, schema::table_schema},
 };
@@ -78,7 +78,7 @@ struct Filled {
 impl BigQuery {
     /// Loads the month's files into a new staging table. Returns it with its figures and the job that summed them. After a
     /// failure no table is left.
-    pub(in crate::warehouse::bigquery) async fn stage_files(
+    pub(in super::super) async fn stage_files(
         &self,
         table: &Prepared,
         load: &MonthLoad,
@@ -182,7 +182,7 @@ impl Attempt<'_> {
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-                Err(if reports(error, &job.status.errors, Sign::NullRefused) {
+                Err(if reports(error, &job.status.errors, signs::NULL_REFUSED) {
                     failed.hint(self.let_it_take_null())
                 } else {
                     failed
@@ -229,7 +229,7 @@ impl Attempt<'_> {
                 return Ok(Loaded::Refused(form));
             }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-            let is_refused = refuses_schema(error) || reports(error, &job.status.errors, Sign::OtherModes);
+            let is_refused = refuses_schema(error) || reports(error, &job.status.errors, signs::OTHER_MODES);
             // The raw table is new, so another table would not help.
             return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
         }
@@ -242,7 +242,7 @@ impl Attempt<'_> {
         }});
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
-            if Sign::NoValue.is_in(&error.message)
+            if signs::NO_VALUE.is_in(&error.message)
                 && let Some(refused) = self.refused(&raw_load, &raw_path).await
             {
                 return Err(refused.job(query_id));
@@ -251,7 +251,7 @@ impl Attempt<'_> {
             return Err(match error {
                 error if !refuses_schema(error) => failed,
                 // A query's columns may be NULL.
-                error if reports(error, &converted.status.errors, Sign::NullRefused) => {
+                error if reports(error, &converted.status.errors, signs::NULL_REFUSED) => {
                     failed.hint(self.let_it_take_null())
                 }
                 // The query has the columns that the table had when it was prepared.
@@ -359,8 +359,7 @@ impl Attempt<'_> {
     }
 
     fn reference(&self, name: &str) -> Value {
-        let project = self.bigquery.client.project();
-        json!({"projectId": project, "datasetId": self.table.staging_dataset, "tableId": name})
+        self.bigquery.client.reference(&self.table.staging_dataset, name)
     }
 
     fn let_it_take_null(&self) -> String {

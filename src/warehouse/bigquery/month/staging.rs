@@ -48,7 +48,7 @@ impl StagingTable {
 
 impl BigQuery {
     /// Removes the table, unless a job may be reading it: the job would fail.
-    pub(in crate::warehouse::bigquery) async fn remove_staging(&self, staging: &StagingTable) {
+    pub(in super::super) async fn remove_staging(&self, staging: &StagingTable) {
         let StagingTable { dataset, name, in_use, .. } = staging;
         if *in_use {
             tracing::warn!(

@@ -96,12 +96,10 @@ impl BigQuery {
     ///
     /// # Errors
     /// What BigQuery refuses when the table is read again, as for a query.
-    pub(in crate::warehouse::bigquery) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
+    pub(in super::super) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
         let ToSwap { table, load, content_key, staging, rows } = swap;
-        let project = self.client.project();
         let partition = |dataset: &str, table: &str| {
-            let table = format!("{table}${}", load.billing_period.partition_id());
-            json!({"projectId": project, "datasetId": dataset, "tableId": table})
+            self.client.reference(dataset, &format!("{table}${}", load.billing_period.partition_id()))
         };
         let target = &table.target.name;
         let destination = partition(&target.dataset, &target.table);
@@ -152,7 +150,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// `Schema` naming what is gone. This month is loaded. No other month is swapped.
-    pub(in crate::warehouse::bigquery) async fn compare_after_first_swap(
+    pub(in super::super) async fn compare_after_first_swap(
         &self,
         table: &Prepared,
         first_swap: Option<MutexGuard<'_, bool>>,
@@ -191,7 +189,7 @@ impl BigQuery {
     }
 
     /// Refuses to swap where the first swap removed something.
-    pub(in crate::warehouse::bigquery) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
+    pub(in super::super) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
         let Some(lost) = table.lost.get() else { return Ok(()) };
         let name = self.table_name(&table.target.name);
         let message = format!("the swap of a month removed something from table {name}: {lost}");

@@ -6,7 +6,7 @@ use crate::warehouse::bigquery::api::{
     failure::{Failure, LONGEST_WAIT},
     model::ErrorProto,
     reasons::{TRANSIENT, TRANSIENT_OF_JOBS},
-    signs::Sign,
+    signs,
 };
 
 /// Why the insert of a swap was refused; `staging` is the table that it reads. Without an answer, there may be a job.
@@ -29,7 +29,7 @@ fn why(reason: &str, message: &str, by: By, staging: &str) -> Why {
     match reason {
         _ if TRANSIENT.contains(&reason) || TRANSIENT_OF_JOBS.contains(&reason) => Why::Transient,
         "notFound" if message.contains(staging) => Why::SourceGone,
-        "notFound" if Sign::NoDataset.is_in(message) => Why::Transient,
+        "notFound" if signs::NO_DATASET.is_in(message) => Why::Transient,
         // A copy needs an identical table; a query does not.
         "invalid" | "notImplemented" | "unsupported" if by == By::Copy => Why::CopyRefused,
         _ => Why::Final,

@@ -10,10 +10,7 @@ use super::{
     labels::STAGED,
     schema::{columns, type_name},
 };
-use crate::warehouse::bigquery::{
-    BigQuery,
-    api::{failure::Failure, model::Table},
-};
+use crate::warehouse::bigquery::{BigQuery, api::model::Table};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{Found, TableName, Warehouse, WrittenBy, sql::Dialect},
@@ -21,7 +18,7 @@ use crate::{
 
 impl BigQuery {
     /// See [`Warehouse::inspect`]: two requests at the same time.
-    pub(in crate::warehouse::bigquery) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
+    pub(in super::super) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(None) };
         let shape = self.shape(name);
         let (shape, rows) = try_join(shape, self.partition_rows(name, &location)).await?;
@@ -53,13 +50,13 @@ impl BigQuery {
     }
 
     /// The table, if it exists.
-    pub(in crate::warehouse::bigquery) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
-        let found = self.client.table(dataset, table).await.map(Some).or_else(Failure::none_if_missing);
-        found.map_err(|f| f.into_error(&format!("reading table {}.{dataset}.{table}", self.client.project())))
+    pub(in super::super) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
+        let doing = || format!("reading table {}.{dataset}.{table}", self.client.project());
+        self.client.table(dataset, table).await.map_err(|failure| failure.into_error(&doing()))
     }
 
     /// Rows of each partition, by partition id; none for a missing table.
-    pub(in crate::warehouse::bigquery) async fn partition_rows(
+    pub(in super::super) async fn partition_rows(
         &self,
         name: &TableName,
         location: &str,
@@ -71,8 +68,7 @@ impl BigQuery {
             // at most 1,000.
             Dialect::BigQuery.literal(&name.table)
         );
-        let answer = self.client.query(location, &sql, &[]).await;
-        let answer = answer.map_err(|f| f.into_error(&format!("counting rows of {}", self.table_name(name))))?;
+        let answer = self.query(location, &sql, &format!("counting rows of {}", self.table_name(name))).await?;
         let mut rows = HashMap::new();
         for row in answer.rows {
             if let [Some(partition), Some(count)] = row.as_slice() {
@@ -88,7 +84,7 @@ impl BigQuery {
     }
 
     /// When the table was created.
-    pub(in crate::warehouse::bigquery) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
+    pub(in super::super) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
         milliseconds(Some(&table.creation_time)).ok_or_else(|| {
             let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(name));

@@ -63,7 +63,7 @@ impl Prepared {
 
 impl BigQuery {
     /// See [`Warehouse::prepare`].
-    pub(in crate::warehouse::bigquery) async fn prepare_tables(
+    pub(in super::super) async fn prepare_tables(
         &self,
         target: &Target,
         columns: &[Column],
@@ -147,7 +147,7 @@ impl BigQuery {
     ///
     /// # Errors
     /// `NotFound` where it no longer exists.
-    pub(in crate::warehouse::bigquery) async fn existing_table(&self, target: &Target) -> Result<Table> {
+    pub(in super::super) async fn existing_table(&self, target: &Target) -> Result<Table> {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
@@ -175,8 +175,7 @@ impl BigQuery {
 
     async fn add_state_columns(&self, dataset: &str, table: &Table, location: &str) -> Result<()> {
         let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
-        let altered = self.client.query(location, &sql, &[]).await;
-        altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
+        self.query(location, &sql, &format!("adding columns to {}", self.state_table(dataset))).await.map(drop)
     }
 
     /// Checked before anything is staged, since each run would load a month again that it cannot record.
@@ -252,7 +251,7 @@ impl BigQuery {
     fn new_table(&self, dataset: &str, table: &str, schema: &Value, description: &str) -> Value {
         let (key, value) = MANAGED_BY;
         json!({
-            "tableReference": {"projectId": self.client.project(), "datasetId": dataset, "tableId": table},
+            "tableReference": self.client.reference(dataset, table),
             "schema": schema,
             "labels": {key: value},
             "description": description,
@@ -298,18 +297,15 @@ impl BigQuery {
 
     async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
         let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
-        let altered = self.client.query(location, &sql, &[]).await;
-        let doing = || format!("removing {option} of {}.{dataset}.{table}", self.client.project());
-        altered.map_err(|failure| failure.into_error(&doing()))?;
-        Ok(())
+        let doing = format!("removing {option} of {}.{dataset}.{table}", self.client.project());
+        self.query(location, &sql, &doing).await.map(drop)
     }
 
     /// Returns whether there was something to change.
     async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<bool> {
         let alterations = alterations(&self.path(&target.name.dataset, &target.name.table), changes)?;
         for sql in &alterations {
-            let altered = self.client.query(location, sql, &[]).await;
-            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(&target.name))))?;
+            self.query(location, sql, &format!("changing columns of {}", self.table_name(&target.name))).await?;
         }
         Ok(!alterations.is_empty())
     }

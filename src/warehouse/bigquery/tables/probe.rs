@@ -60,9 +60,8 @@ impl BigQuery {
     /// # Errors
     /// `Permission` where it may not.
     pub async fn may_run_jobs(&self) -> Result<Option<String>> {
-        let tried = self.client.dry_run(&self.default_location, "SELECT 1", &[]).await;
-        let doing = || format!("trying a query in project {}", self.project());
-        Ok(tried.map_err(|failure| failure.into_error(&doing()))?.user_email)
+        let doing = format!("trying a query in project {}", self.project());
+        Ok(self.dry_run(&self.default_location, "SELECT 1", &[], &doing).await?.user_email)
     }
 
     /// The dataset, if it exists.
@@ -83,8 +82,8 @@ impl BigQuery {
     /// `Permission` where it may not.
     pub async fn may_create_dataset(&self, dataset: &str) -> Result<()> {
         let path = Dialect::BigQuery.path(&[self.project(), dataset]);
-        let tried = self.client.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}"), &[]).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create dataset {}.{dataset}", self.project())))
+        let doing = format!("trying to create dataset {}.{dataset}", self.project());
+        self.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}"), &[], &doing).await.map(drop)
     }
 
     /// Checks that a run may create tables in the dataset: the first load and each staging table need it.
@@ -93,8 +92,8 @@ impl BigQuery {
     /// `Permission` where they may not.
     pub async fn may_create_tables(&self, dataset: &str, location: &str) -> Result<()> {
         let sql = format!("CREATE TABLE {} (a STRING)", self.path(dataset, "finops_check"));
-        let tried = self.client.dry_run(location, &sql, &[]).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
+        let doing = format!("trying to create a table in {}.{dataset}", self.project());
+        self.dry_run(location, &sql, &[], &doing).await.map(drop)
     }
 
     /// The permissions that the account lacks to load into a table, and for staging tables in the same dataset; `None` where

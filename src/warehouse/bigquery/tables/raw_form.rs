@@ -10,7 +10,7 @@ use finops_core::{
 };
 use serde_json::Value;
 
-use crate::warehouse::bigquery::api::{job_error::reports, model::ErrorProto, signs::Sign};
+use crate::warehouse::bigquery::api::{job_error::reports, model::ErrorProto, signs};
 use crate::warehouse::{LoadColumn, MonthLoad};
 
 /// How files are loaded into a raw table.
@@ -29,8 +29,8 @@ impl RawForm {
     /// The form to try after a refusal; `None` where no other form helps.
     pub fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
         match (self, load.format) {
-            (Self::Plain, FileFormat::Csv) if reports(error, all, Sign::AmountRefused) => Some(Self::AmountsAsText),
-            (Self::Plain, FileFormat::Parquet) if reports(error, all, Sign::OtherModes) => Some(Self::FilesModes),
+            (Self::Plain, FileFormat::Csv) if reports(error, all, signs::AMOUNT_REFUSED) => Some(Self::AmountsAsText),
+            (Self::Plain, FileFormat::Parquet) if reports(error, all, signs::OTHER_MODES) => Some(Self::FilesModes),
             _ => None,
         }
     }

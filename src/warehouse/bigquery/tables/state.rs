@@ -73,12 +73,12 @@ fn timestamp(text: &str) -> Result<Timestamp, String> {
 
 impl BigQuery {
     /// `project.dataset.finops_loads`, for messages.
-    pub(in crate::warehouse::bigquery) fn state_table(&self, dataset: &str) -> String {
+    pub(in super::super) fn state_table(&self, dataset: &str) -> String {
         format!("{}.{dataset}.{STATE_TABLE}", self.client.project())
     }
 
     /// See [`crate::warehouse::Warehouse::loaded`].
-    pub(in crate::warehouse::bigquery) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
+    pub(in super::super) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(Loaded::nothing()) };
         let sql = last_records_query(&self.path(&name.dataset, STATE_TABLE));
         let table = [parameter("table", "STRING", Some(name.table.clone()))];
@@ -104,7 +104,7 @@ impl BigQuery {
     }
 
     /// Refuses a state table that finops did not create, or whose columns are not those that finops writes.
-    pub(in crate::warehouse::bigquery) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
+    pub(in super::super) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
         self.check_state_ours(dataset, table)?;
         self.check_state_columns(dataset, &table.schema.fields)
     }
@@ -131,25 +131,19 @@ impl BigQuery {
     ///
     /// # Errors
     /// What BigQuery refuses; `NotFound` where there is no such table.
-    pub(in crate::warehouse::bigquery) async fn try_recording(
+    pub(in super::super) async fn try_recording(
         &self,
         dataset: &str,
         location: &str,
         is_there: impl Fn(&str) -> bool,
     ) -> Result<()> {
         let sql = insert_statement(&self.path(dataset, STATE_TABLE), is_there);
-        let parameters = parameters_of(|_| None);
-        let tried = self.client.dry_run(location, &sql, &parameters).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to record in {}", self.state_table(dataset))))
+        let doing = format!("trying to record in {}", self.state_table(dataset));
+        self.dry_run(location, &sql, &parameters_of(|_| None), &doing).await.map(drop)
     }
 
     /// Adds the row of a load, unless the table has it.
-    pub(in crate::warehouse::bigquery) async fn record(
-        &self,
-        target: &Target,
-        record: &LoadRecord,
-        location: &str,
-    ) -> Result<()> {
+    pub(in super::super) async fn record(&self, target: &Target, record: &LoadRecord, location: &str) -> Result<()> {
         let dataset = &target.name.dataset;
         let sql = insert_statement(&self.path(dataset, STATE_TABLE), |_| true);
         let parameters = parameters(record);
