@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live torture fuzz bin fmt lint bench image-test clean \
+.PHONY: help lib servers demo test test-live torture fuzz mutants bin fmt lint bench image-test clean \
 	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
 	logs-aws logs-azure status setup-alerts destroy
 
@@ -54,6 +54,14 @@ fuzz: ## Test the parsers with broken input, ten minutes each
 	scripts/fuzz.sh manifest
 	scripts/fuzz.sh csv_header
 	scripts/fuzz.sh parquet_footer
+
+# Names of the files below core/src that make mutants changes.
+MUTANTS := plan/**/*.rs model/delivery.rs model/amount.rs formats/names.rs schema/changes.rs formats/azure/manifest*
+
+mutants: ## List changes of core's code that no test of core finds: an hour or more, with cargo-mutants
+	@cargo mutants --version >/dev/null 2>&1 || { echo "error: cargo-mutants is not installed" >&2; \
+		echo "hint: cargo install --locked cargo-mutants" >&2; exit 1; }
+	cargo mutants --package finops-core $(foreach file,$(MUTANTS),--file 'core/src/$(file)') --output "$(TARGET)"
 
 bin: lib ## Build bin/finops and bin/bigquery-emulator, release builds with the DuckDB library beside them
 	cargo build --locked --release --package finops --package bigquery-emulator --bins

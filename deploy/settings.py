@@ -1,42 +1,17 @@
-"""The settings of a deployment, out of a file such as .env, checked as a whole as far as that goes without the cloud."""
+"""The settings of a deployment, from a file such as .env, checked as a whole without the cloud.
 
+settings.json has the names, forms and defaults. It is generated from src/settings/registry.rs."""
+
+import json
 import re
+from pathlib import Path
 
-PIPELINES = ("aws", "azure")
-# As in src/settings/.
-SHARED_SUFFIXES = ("SOURCE", "GCS_BUCKET", "GCS_PREFIX", "EXPORT_NAME", "DATASET", "TABLE_NAME", "LEAVE_OUT", "NULL_VALUES")
-SUFFIXES = {"aws": (*SHARED_SUFFIXES, "CUR_VERSION"), "azure": (*SHARED_SUFFIXES, "SCOPES", "KEEP_RUNS")}
-LIST = r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*"
-# What the job reads for all pipelines, beside PIPELINE. Where it runs there is BigQuery only, which is the default.
-SHARED = ("GCP_PROJECT_ID", "BIGQUERY_LOCATION", "STAGING_DATASET", "LOAD_CONCURRENCY", "START_DATE", "END_DATE",
-          "WAIT_MAX_HOURS", "MAX_AGE_HOURS")
-
-NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-PLACE = r"[a-z]+-[a-z]+[0-9]+"
-MONTH = r"[0-9]{4}-(0[1-9]|1[0-2])"
-DATASET = "[A-Za-z0-9_]{1,200}"
-BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
-
-# Each with its default (None: must be set), its form, and what was expected.
-FORMS = {
-    "GCP_PROJECT_ID": (None, r"[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -"),
-    "GCP_REGION": (None, PLACE, "a region such as us-central1"),
-    "BIGQUERY_LOCATION": ("US", f"(?i:us|eu|{PLACE})", "US, EU or a region such as europe-west3"),
-    "STAGING_DATASET": ("", f"|{DATASET}", "a dataset's name of at most 200 letters, digits and underscores"),
-    "ARTIFACT_REGISTRY_REPO": ("finops", NAME, "at most 63 lower-case letters, digits and -, beginning with a letter"),
-    "IMAGE_NAME": ("finops", r"[a-z0-9]+([._-][a-z0-9]+)*", "lower-case letters and digits, with . _ - between them"),
-    "CPU": ("1", "[12468]", "1, 2, 4, 6 or 8"),
-    "MEMORY": ("512Mi", r"[1-9][0-9]*(Mi|Gi)", "an amount such as 512Mi or 2Gi"),
-    "MAX_RETRIES": ("2", "[0-9]|10", "a whole number from 0 to 10"),
-    "TIMEOUT": ("1h", r"([0-9]+h)?([0-9]+m)?([0-9]+s)?", "a time such as 1h, 90m or 1h30m"),
-    "SCHEDULE_TIME_ZONE": ("Etc/UTC", r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", "a zone such as Europe/Berlin"),
-    "ALERT_EMAIL": ("", r"|[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-    "LOAD_CONCURRENCY": ("24", "[1-9][0-9]?|100", "a whole number from 1 to 100"),
-    "WAIT_MAX_HOURS": ("48", "[0-9]{1,5}|100000", "a whole number of hours, at most 100000"),
-    "MAX_AGE_HOURS": ("", "|[1-9][0-9]{0,4}|100000", "a whole number of hours from 1 to 100000"),
-    "START_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
-    "END_DATE": ("", f"|{MONTH}", "a month, YYYY-MM"),
-}
+REGISTRY = json.loads(Path(__file__).with_name("settings.json").read_text(encoding="utf-8"))
+PIPELINES = REGISTRY["pipelines"]
+# The settings of a run, of the deployment, and of an export by the end of their variables.
+RUN, DEPLOYMENT, EXPORT = ({setting["name"]: setting for setting in REGISTRY[of]} for of in ("run", "deployment", "export"))
+SETTINGS = RUN | DEPLOYMENT
+DATASET, BUCKET = EXPORT["DATASET"]["form"], EXPORT["GCS_BUCKET"]["form"]
 
 CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 CRON_NAMES = {
@@ -45,8 +20,13 @@ CRON_NAMES = {
 }
 
 
+def suffixes(pipeline):
+    """The ends of the variables of the pipeline's exports."""
+    return [name for name, setting in EXPORT.items() if pipeline in setting["pipelines"]]
+
+
 class Export:
-    """One export: the values that count for it, and the variables that they are in. As in src/settings/."""
+    """One export with its values and their variables. As in src/settings/export_variables.rs."""
 
     def __init__(self, values, pipeline, label):
         self.values, self.label = values, label
@@ -58,7 +38,7 @@ class Export:
         return self.values.get(self.variable(suffix), "")
 
     def variable(self, suffix):
-        """The variable that holds the value; the export's own where none does."""
+        """The variable that has the value; the export's own variable if none has it."""
         if self.begin + suffix in self.values:
             return self.begin + suffix
         instead = {"SOURCE": ("GCS_BUCKET", "GCS_PREFIX"), "GCS_BUCKET": ("SOURCE",), "GCS_PREFIX": ("SOURCE",)}
@@ -68,20 +48,20 @@ class Export:
 
     @property
     def bucket(self):
-        """The bucket that holds it."""
+        """The bucket with the export."""
         source = self.get("SOURCE")
         return source.removeprefix("gs://").split("/")[0] if source.startswith("gs://") else self.get("GCS_BUCKET")
 
 
 class Settings:
-    """The values of a file. `problems` says what is wrong with them, all at once."""
+    """The values of a file, and all `problems` with them."""
 
     def __init__(self, values):
-        # As for the job: white space at the ends is none, and what is empty is not set.
+        # As in the job: white space at the ends does not count, and an empty value is not set.
         self.values = {name: value.strip() for name, value in values.items() if value.strip()}
         self.problems = []
-        for name in FORMS:
-            self._form(name)
+        for name, setting in SETTINGS.items():
+            self._check(name, setting, self.values.get(name))
         self.pipelines = self._pipelines()
         self._refuse_what_cannot_be_deployed()
         self._timeout()
@@ -96,37 +76,31 @@ class Settings:
         self._refuse_shared_tables()
 
     def __getitem__(self, name):
-        default, form, _ = FORMS[name]
-        value = self.values.get(name, default or "")
-        return value if re.fullmatch(form, value) else ""
+        value = self.values.get(name, SETTINGS[name].get("default", ""))
+        return value if re.fullmatch(SETTINGS[name]["form"], value) else ""
 
     def _problem(self, name, what):
         self.problems.append(f"{name} {what}")
 
-    def _form(self, name):
-        default, form, expected = FORMS[name]
-        value = self.values.get(name, default)
-        if value is None:
-            self._problem(name, f"is not set: {expected}")
-        elif not re.fullmatch(form, value):
-            self._problem(name, f"is `{value}`: {expected} was expected")
+    def _check(self, name, setting, value):
+        if value and not re.fullmatch(setting["form"], value):
+            self._problem(name, f"is `{value}`: {setting['expected']} was expected")
+        elif not value and setting.get("required"):
+            self._problem(name, f"is not set: {setting['expected'].rstrip(',')}")
 
     def _pipelines(self):
         pipeline = self.values.get("PIPELINE")
         if pipeline in PIPELINES:
             return [pipeline]
-        if pipeline == "all":
-            configured = [each for each in PIPELINES if self.is_configured(each)]
-            if not configured:
-                self._problem("PIPELINE", "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set")
-            return configured
-        self._problem("PIPELINE", f"is `{pipeline}`: aws, azure or all was expected" if pipeline else "is not set: aws, azure or all")
-        # What else is wrong is said all the same.
-        return [each for each in PIPELINES if self.is_configured(each)]
+        # If PIPELINE is wrong, the other problems are reported too.
+        configured = [each for each in PIPELINES if self.is_configured(each)]
+        if pipeline == "all" and not configured:
+            self._problem("PIPELINE", "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set")
+        return configured
 
     def is_configured(self, pipeline):
-        """Whether anything is said of the pipeline's exports."""
-        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*SUFFIXES[pipeline], "EXPORTS"))
+        """Whether a variable of the pipeline's exports is set."""
+        return any(f"{pipeline.upper()}_{suffix}" in self.values for suffix in (*suffixes(pipeline), "EXPORTS"))
 
     def exports(self, pipeline):
         """The exports of a pipeline."""
@@ -135,19 +109,18 @@ class Settings:
         return [Export(self.values, pipeline, label) for label in labels]
 
     def _refuse_what_cannot_be_deployed(self):
-        warehouse = self.values.get("WAREHOUSE", "bigquery")
-        if warehouse != "bigquery":
-            self._problem("WAREHOUSE", f"is `{warehouse}`, which cannot be deployed: a Cloud Run job loads into bigquery")
+        if self["WAREHOUSE"] == "duckdb":
+            self._problem("WAREHOUSE", "is `duckdb`, which cannot be deployed: a Cloud Run job loads into bigquery")
         for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
             if name in self.values:
-                self._problem(name, "names a server of this machine, which the job does not reach: remove it")
+                self._problem(name, "names a server of this machine, which the job cannot reach: remove it")
 
     def _timeout(self):
-        found = re.fullmatch(FORMS["TIMEOUT"][1], self["TIMEOUT"])
+        found = re.fullmatch(SETTINGS["TIMEOUT"]["form"], self["TIMEOUT"])
         hours, minutes, seconds = (int((part or "0h")[:-1]) for part in found.groups())
         self.timeout = hours * 3600 + minutes * 60 + seconds
         if self["TIMEOUT"] and not 0 < self.timeout <= 168 * 3600:
-            self._problem("TIMEOUT", f"is `{self['TIMEOUT']}`: a time of more than nothing and at most 168h was expected")
+            self._problem("TIMEOUT", f"is `{self['TIMEOUT']}`: a time above 0 and of at most 168h was expected")
 
     def _cron(self, name):
         expected = 'five fields such as "0 6 * * *" (minute, hour, day, month, day of the week)'
@@ -166,26 +139,9 @@ class Settings:
                           "digits, _ and - were expected, between commas")
             return
         self._source(export)
-        for suffix, form, expected in (
-            ("DATASET", DATASET, "at most 200 letters, digits and underscores"),
-            ("TABLE_NAME", "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
-             "at most 200 letters, digits, _ and -, and not finops_loads, the state table,"),
-        ):
-            name, value = export.variable(suffix), export.get(suffix)
-            if not value:
-                self._problem(name, f"is not set: {expected.rstrip(',')}")
-            elif not re.fullmatch(form, value):
-                self._problem(name, f"is `{value}`: {expected} was expected")
-        for suffix, form, expected in (
-            ("LEAVE_OUT", LIST, "values between commas, none of them empty,"),
-            ("NULL_VALUES", LIST, "values between commas, none of them empty,"),
-            ("KEEP_RUNS", LIST, "values between commas, none of them empty,"),
-            ("SCOPES", r"/[^,]*(,\s*/[^,]*)*", "paths such as /subscriptions/..., between commas,"),
-            ("CUR_VERSION", "v1|v2", "v1 or v2"),
-        ):
-            value = export.get(suffix)
-            if value and not re.fullmatch(form, value):
-                self._problem(export.variable(suffix), f"is `{value}`: {expected} was expected")
+        for suffix, setting in EXPORT.items():
+            if "form" in setting and suffix != "GCS_BUCKET":
+                self._check(export.variable(suffix), setting, export.get(suffix))
 
     def _source(self, export):
         source, (bucket, prefix) = export.get("SOURCE"), map(export.get, ("GCS_BUCKET", "GCS_PREFIX"))
@@ -200,9 +156,9 @@ class Settings:
         elif not export.bucket and not source:
             self._problem(name, f"is not set: the bucket with the export (or set {export.begin}SOURCE)")
         elif not re.fullmatch(BUCKET, export.bucket):
-            # A signature stands behind the ?.
+            # A credential may follow the ?.
             self._problem(name, f"is `{(source or bucket).split('?')[0]}`: a bucket's name was expected"
-                          + (" behind gs://" if source else f"; a path goes to {export.variable('GCS_PREFIX')}"))
+                          + (" after gs://" if source else f"; a path goes to {export.variable('GCS_PREFIX')}"))
 
     def _refuse_shared_tables(self):
         tables, begins = {}, set()
@@ -220,25 +176,26 @@ class Settings:
                                   f"{other.variable('TABLE_NAME')}, and each would erase the other's months")
             if listed in self.values:
                 for name in sorted(self.values):
-                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(SUFFIXES[pipeline])})", name)
+                    found = re.fullmatch(f"({pipeline.upper()}_.+_)({'|'.join(suffixes(pipeline))})", name)
                     if found and found[1] not in begins:
                         self._problem(name, f"belongs to no export: {listed} is `{self.values[listed]}`")
 
     def environment(self, pipeline):
-        """What the job of a pipeline finds in its environment: what it reads, and nothing else."""
-        names = list(SHARED)
+        """The environment of a pipeline's job: the variables that it reads, and no others."""
+        # A job loads into BigQuery, which is the default.
+        names = [name for name in RUN if name not in ("PIPELINE", "WAREHOUSE")]
         begins = [f"{pipeline.upper()}_"]
         if f"{begins[0]}EXPORTS" in self.values:
             names.append(f"{begins[0]}EXPORTS")
             begins += [export.begin for export in self.exports(pipeline)]
-        names += [begin + suffix for begin in begins for suffix in SUFFIXES[pipeline]]
+        names += [begin + suffix for begin in begins for suffix in suffixes(pipeline)]
         set_names = [name for name in names if name in self.values]
         return {"PIPELINE": pipeline} | {name: self.values[name] for name in set_names}
 
     @property
     def unused(self):
-        """The variables that neither the jobs nor the deployment read: a name may be misspelt."""
-        used = {"PIPELINE", "WAREHOUSE", *FORMS}
+        """The variables that neither the jobs nor the deployment read. Their names may be misspelt."""
+        used = set(SETTINGS)
         for pipeline in PIPELINES:
             used |= {f"{pipeline.upper()}_{suffix}" for suffix in ("EXPORTS", "SCHEDULE")}
             used |= set(self.environment(pipeline))

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
 
 use crate::{version::VERSION, warehouse::Compression};
 
@@ -193,6 +193,19 @@ pub struct ExportArguments {
     pub compression: Compression,
 }
 
+impl ValueEnum for Compression {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Snappy, Self::Zstd]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Snappy => PossibleValue::new("snappy").help("Quick to read and write"),
+            Self::Zstd => PossibleValue::new("zstd").help("Smaller"),
+        })
+    }
+}
+
 /// Arguments of `load-billing-remote`.
 #[derive(Debug, Args)]
 pub struct RemoteArguments {
@@ -230,13 +243,13 @@ pub struct ChosenArguments {
 #[derive(Debug, Args)]
 pub struct OutputArguments {
     /// A table for people, or JSON for programs
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub output: Output,
+    #[arg(long, value_enum, default_value_t = OutputForm::Table)]
+    pub output: OutputForm,
 }
 
-/// The two forms of output.
+/// The forms of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
+pub enum OutputForm {
     /// For people.
     Table,
     /// For programs.

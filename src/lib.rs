@@ -6,7 +6,6 @@ pub mod commands;
 pub mod error;
 pub mod flow;
 
-mod google_account;
 mod http;
 pub mod output;
 pub mod settings;

@@ -1,4 +1,4 @@
-//! What is decided on a month that has several deliveries, as Azure's exports do.
+//! Decisions on a month that has several deliveries, as Azure's exports do.
 
 #![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
 #![allow(missing_docs, reason = "tests")]
@@ -14,6 +14,7 @@ use finops_core::{
         manifest::{FileFormat, Manifest, ManifestError, ManifestFile},
     },
     plan::{Candidate, Decision, PlannedMonth, Rules, Selection, plan},
+    report::{reason::why, run::MonthVerb},
 };
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -34,14 +35,14 @@ const fn run(id: &'static str, made: i8, until: i8) -> Run {
     Run { id, made, until, rows: 5, there: 2 }
 }
 
-fn moment(day: i8) -> Timestamp {
+fn april(day: i8) -> Timestamp {
     Date::constant(2025, 4, day).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
 }
 
 fn delivery(run: Run) -> Delivery {
     let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
     let manifest = Manifest {
-        issued_at: Some(moment(run.made)),
+        issued_at: Some(april(run.made)),
         covers_until: Some(Date::constant(2025, 3, run.until)),
         rows: Some(run.rows),
         files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
@@ -59,16 +60,16 @@ fn delivery(run: Run) -> Delivery {
         .map(|tail| {
             (
                 tail.clone(),
-                StoredFile { key: tail, bytes: 1, updated: moment(10), checksum: "c".to_owned(), version: None },
+                StoredFile { key: tail, bytes: 1, updated: april(10), checksum: "c".to_owned(), version: None },
             )
         })
         .collect();
     // A mirror brings all of them at one time, and in no order.
-    Delivery::new(manifest, format!("gs://b/{}/manifest.json", run.id), moment(10), stored)
+    Delivery::new(manifest, format!("gs://b/{}/manifest.json", run.id), april(10), stored)
 }
 
-/// What stands is `loaded`, with all its rows, since 5 April.
-fn standing(loaded: Run) -> LoadedMonth {
+/// The run is loaded, with all its rows, since 5 April.
+fn loaded_month(loaded: Run) -> LoadedMonth {
     let whole = delivery(Run { there: 2, ..loaded });
     let record = LoadRecord {
         pipeline: "azure".to_owned(),
@@ -87,7 +88,7 @@ fn standing(loaded: Run) -> LoadedMonth {
         cost: BTreeMap::new(),
         previous_execution_id: None,
         run_id: "r".to_owned(),
-        loaded_at: moment(5),
+        loaded_at: april(5),
         kind: None,
         issued_at: None,
         covers_until: Some(Date::constant(2025, 3, loaded.until)),
@@ -110,7 +111,7 @@ fn candidate(delivery: Delivery) -> Candidate {
 }
 
 /// The decision on the one month, its delivery, and why.
-fn told(planned: &[PlannedMonth]) -> String {
+fn described(planned: &[PlannedMonth]) -> String {
     assert_eq!(planned.len(), 1);
     let what = match &planned[0].decision {
         Decision::Load(_) => "load",
@@ -121,21 +122,21 @@ fn told(planned: &[PlannedMonth]) -> String {
         Decision::Wait { stale: false } => "wait",
         Decision::Refuse { .. } => "refuse",
     };
-    format!("{what} {}: {}", planned[0].execution_id.as_deref().unwrap_or("-"), planned[0].reason)
+    format!("{what} {}: {}", planned[0].execution_id.as_deref().unwrap_or("-"), why(&planned[0], MonthVerb::Load))
 }
 
 /// The decision, its delivery, and why, on 11 April.
-fn decided_with(runs: &[Run], standing: Option<LoadedMonth>) -> String {
+fn decided_with(runs: &[Run], loaded: Option<LoadedMonth>) -> String {
     let candidate = |run: &Run| candidate(delivery(*run));
-    let standing = standing.into_iter().map(|s| (s.record.billing_period, s)).collect();
-    let decide = |candidates| told(&plan(candidates, &standing, &Selection::default(), &RULES));
+    let months = loaded.into_iter().map(|s| (s.record.billing_period, s)).collect();
+    let decide = |candidates| described(&plan(candidates, &months, &Selection::default(), &RULES));
     let decision = decide(runs.iter().map(candidate).collect());
-    assert_eq!(decide(runs.iter().rev().map(candidate).collect()), decision, "the order of the runs has no say");
+    assert_eq!(decide(runs.iter().rev().map(candidate).collect()), decision, "the order of the runs does not count");
     decision
 }
 
 fn decided(runs: &[Run], loaded: Option<Run>) -> String {
-    decided_with(runs, loaded.map(standing))
+    decided_with(runs, loaded.map(loaded_month))
 }
 
 const FIRST: Run = run("first", 1, 31);
@@ -176,7 +177,7 @@ fn a_narrower_run_never_replaces_a_wider_one() {
         decided(&[gone(FIRST), NARROW], Some(FIRST)),
         format!("skip first: already loaded; its source files are no longer there{why}")
     );
-    let shrunk = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
+    let shrunk = LoadedMonth { rows_in_table: 4, ..loaded_month(FIRST) };
     assert!(decided_with(&[gone(FIRST), NARROW], Some(shrunk)).starts_with("stale first: "));
 }
 
@@ -194,14 +195,15 @@ fn an_empty_run_never_replaces_a_fuller_one() {
 }
 
 #[test]
-fn a_fuller_delivery_stays_although_its_manifest_is_gone_unless_its_rows_are() {
+fn a_wider_delivery_stays_loaded_without_its_manifest_unless_its_rows_are_lost() {
     let why = "first is loaded and covers the month until 2025-03-31; narrow ends with 2025-03-05 and is left out";
     for narrow in [NARROW, partly(NARROW)] {
         assert_eq!(decided(&[narrow], Some(FIRST)), format!("skip narrow: {why}"));
     }
-    let lost = LoadedMonth { rows_in_table: 3, ..standing(FIRST) };
-    assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table holds 3 of the 5 rows that were loaded");
-    let unknown = LoadedMonth { record: LoadRecord { covers_until: None, ..standing(FIRST).record }, rows_in_table: 5 };
+    let lost = LoadedMonth { rows_in_table: 3, ..loaded_month(FIRST) };
+    assert_eq!(decided_with(&[NARROW], Some(lost)), "reload narrow: the table has 3 of the 5 rows that were loaded");
+    let unknown =
+        LoadedMonth { record: LoadRecord { covers_until: None, ..loaded_month(FIRST).record }, rows_in_table: 5 };
     assert_eq!(decided_with(&[NARROW], Some(unknown)), "reload narrow: new delivery, in place of first");
 }
 
@@ -213,14 +215,14 @@ fn manifests_that_cannot_be_used_are_named_beside_what_is_done_with_the_others()
         delivery: Err(ManifestError::Malformed("no JSON".to_owned())),
     };
     let decided = |runs: &[Run], broken: &[Candidate], loaded: Option<Run>| {
-        let standing = loaded.map(standing).into_iter().map(|s| (s.record.billing_period, s)).collect();
+        let months = loaded.map(loaded_month).into_iter().map(|s| (s.record.billing_period, s)).collect();
         let candidates: Vec<_> = runs.iter().map(|run| candidate(delivery(*run))).chain(broken.to_vec()).collect();
         let turned = candidates.iter().rev().cloned().collect();
-        let decided = told(&plan(candidates, &standing, &Selection::default(), &RULES));
+        let decided = described(&plan(candidates, &months, &Selection::default(), &RULES));
         assert_eq!(
-            told(&plan(turned, &standing, &Selection::default(), &RULES)),
+            described(&plan(turned, &months, &Selection::default(), &RULES)),
             decided,
-            "the order of the runs has no say"
+            "the order of the runs does not count"
         );
         decided
     };
@@ -259,7 +261,7 @@ fn files_of_another_size_are_not_gone() {
 }
 
 #[test]
-fn an_older_run_stands_in_for_one_that_waits() {
+fn an_older_run_is_loaded_while_the_newest_waits() {
     let waits = "waiting for 1 of 2 files for 24 h: 20250301-20250331/second/2.csv";
     assert_eq!(decided(&[FIRST, partly(SECOND)], None), format!("load first: not loaded yet; second is still {waits}"));
     let older = run("older", 1, 21);
@@ -267,12 +269,12 @@ fn an_older_run_stands_in_for_one_that_waits() {
         decided(&[older, FIRST, partly(SECOND)], Some(older)),
         format!("reload first: new delivery, in place of older; second is still {waits}")
     );
-    let lost = LoadedMonth { rows_in_table: 0, ..standing(SECOND) };
+    let lost = LoadedMonth { rows_in_table: 0, ..loaded_month(SECOND) };
     assert!(decided_with(&[FIRST, gone(SECOND)], Some(lost)).starts_with("load first: "));
 }
 
 #[test]
-fn a_run_that_waits_too_long_is_stale_once_its_stand_in_is_loaded() {
+fn a_run_that_waits_too_long_is_stale_once_its_fallback_is_loaded() {
     let waits = "stale second: waiting for 1 of 2 files for 24 h: 20250301-20250331/second/2.csv";
     assert_eq!(decided(&[FIRST, partly(SECOND)], Some(FIRST)), waits);
     assert_eq!(decided(&[FIRST, partly(SECOND)], Some(SECOND)), waits);
@@ -280,22 +282,53 @@ fn a_run_that_waits_too_long_is_stale_once_its_stand_in_is_loaded() {
 }
 
 #[test]
-fn a_load_whose_manifest_is_gone_gives_way_to_what_was_made_after_it() {
+fn a_load_whose_manifest_is_gone_is_replaced_by_what_was_issued_after_it() {
     let forgotten = Some(run("forgotten", 1, 21));
     let (after, before) = (run("after", 7, 21), run("before", 2, 21));
     assert!(decided(&[after, partly(SECOND)], forgotten).starts_with("reload after: "));
     assert!(decided(&[before, partly(SECOND)], forgotten).starts_with("stale second: "));
     let fuller = Some(run("fuller", 1, 31));
     assert!(decided(&[after, partly(SECOND)], fuller).starts_with("stale second: "));
-    let recorded = LoadRecord { issued_at: Some(moment(6)), ..standing(run("forgotten", 1, 21)).record };
+    let recorded = LoadRecord { issued_at: Some(april(6)), ..loaded_month(run("forgotten", 1, 21)).record };
     let between = run("between", 5, 21);
     let decided =
         |run| decided_with(&[run, partly(SECOND)], Some(LoadedMonth { record: recorded.clone(), rows_in_table: 5 }));
     assert!(decided(between).starts_with("stale second: "), "issued before the one that is loaded");
     assert!(decided(after).starts_with("reload after: "));
+    assert!(decided(run("same-time", 6, 21)).starts_with("stale second: "), "issued when the one that is loaded was");
 }
 
-/// The second run over the first, which stands since 5 April; when its manifest and its files were written.
+#[test]
+fn a_month_waits_for_missing_files_up_to_the_limit_and_no_longer() {
+    let month = loaded_month(FIRST);
+    let decided = |wait_max| decided_over(delivery(partly(SECOND)), month.clone(), &Rules { wait_max, ..RULES });
+    assert!(decided(SignedDuration::from_hours(24)).starts_with("wait second: "));
+    assert!(decided(SignedDuration::from_secs(24 * 3600 - 1)).starts_with("stale second: "));
+}
+
+#[test]
+fn of_more_than_three_missing_files_three_are_named() {
+    let missing = |count: usize| {
+        let mut waits = delivery(partly(FIRST));
+        waits.missing = ["a", "b", "c", "d"][..count].iter().map(|name| (*name).to_owned()).collect();
+        decided_over_first(waits)
+    };
+    assert!(missing(3).ends_with(": a, b, c"), "{}", missing(3));
+    assert!(missing(4).ends_with(": a, b, c, ..."), "{}", missing(4));
+}
+
+#[test]
+fn only_another_delivery_that_is_newer_is_named_as_left_out() {
+    let second_day = |id| run(id, 2, 5);
+    let load = "load second: not loaded yet";
+    assert_eq!(decided(&[SECOND, second_day("same-time")], None), load);
+    // AWS keeps an assembly's id where it delivers it again.
+    assert_eq!(decided(&[SECOND, Run { made: 3, ..second_day("second") }], None), load);
+    let later = decided(&[SECOND, Run { made: 3, ..second_day("later") }], None);
+    assert!(later.starts_with(&format!("{load}; the newer later is left out")), "{later}");
+}
+
+/// The second run over the first, which is loaded since 5 April; with the times of its manifest and its files.
 fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
     let mut delivery = delivery(SECOND);
     delivery.manifest.overwrites_previous = true;
@@ -306,13 +339,13 @@ fn overwritten(manifest: &str, files: [&str; 2]) -> Delivery {
     delivery
 }
 
-fn decided_over(delivery: Delivery, standing: LoadedMonth, rules: &Rules) -> String {
-    let standing = BTreeMap::from([(standing.record.billing_period, standing)]);
-    told(&plan(vec![candidate(delivery)], &standing, &Selection::default(), rules))
+fn decided_over(delivery: Delivery, loaded: LoadedMonth, rules: &Rules) -> String {
+    let months = BTreeMap::from([(loaded.record.billing_period, loaded)]);
+    described(&plan(vec![candidate(delivery)], &months, &Selection::default(), rules))
 }
 
 fn decided_over_first(delivery: Delivery) -> String {
-    decided_over(delivery, standing(FIRST), &RULES)
+    decided_over(delivery, loaded_month(FIRST), &RULES)
 }
 
 const BEFORE: &str = "2025-04-04T00:00Z";
@@ -320,7 +353,7 @@ const EARLY: &str = "2025-04-10T03:00Z";
 const LATE: &str = "2025-04-10T06:00Z";
 const LOAD: &str = "reload second: new delivery, in place of first";
 const ONE_LEFT: &str = "1 of 2 files to be replaced: 20250301-20250331/second/2.csv, unchanged since the load of \
-                        2025-04-05 00:00 UTC; if they are not, the month is loaded as it is after 2025-04-11 02:00 UTC";
+                        2025-04-05 00:00 UTC; if they are not, the month is loaded with them after 2025-04-11 02:00 UTC";
 
 #[test]
 fn files_that_were_all_replaced_are_loaded_at_once() {
@@ -336,7 +369,7 @@ fn a_mirror_that_has_replaced_some_files_is_waited_for() {
     }
     let manifest_first = decided_over_first(overwritten(LATE, [BEFORE, BEFORE]));
     assert!(manifest_first.starts_with("wait second: waiting for 2 of 2 files to be replaced: "), "{manifest_first}");
-    let mut same_id = standing(FIRST);
+    let mut same_id = loaded_month(FIRST);
     same_id.record.execution_id = "second".to_owned();
     let decided = decided_over(overwritten(EARLY, [LATE, BEFORE]), same_id, &RULES);
     assert_eq!(decided, format!("wait second: waiting for {ONE_LEFT}"));
@@ -345,9 +378,9 @@ fn a_mirror_that_has_replaced_some_files_is_waited_for() {
 #[test]
 fn a_month_that_has_waited_for_its_mirror_is_loaded_with_the_files_that_did_not_change() {
     let rules = |hours| Rules { wait_max: SignedDuration::from_hours(hours), ..RULES };
-    let decided = |files, hours| decided_over(overwritten(EARLY, files), standing(FIRST), &rules(hours));
+    let decided = |files, hours| decided_over(overwritten(EARLY, files), loaded_month(FIRST), &rules(hours));
     let named = "20250301-20250331/second/2.csv, unchanged since the load of 2025-04-05 00:00 UTC";
-    assert_eq!(decided([LATE, BEFORE], 17), format!("{LOAD}, but for 1 of 2 files: {named}"));
+    assert_eq!(decided([LATE, BEFORE], 17), format!("{LOAD}, except 1 of 2 files: {named}"));
     // The mirror is at work again.
     assert!(decided([LATE, BEFORE], 18).starts_with("wait "));
     assert!(decided([EARLY, BEFORE], 18).starts_with("reload "));
@@ -359,68 +392,72 @@ fn where_sizes_agree_a_month_waits_no_longer_since_its_last_load_however_often_d
     sized.manifest.files.iter_mut().for_each(|file| file.bytes = Some(1));
     let decided = |hours| {
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..RULES };
-        decided_over(sized.clone(), standing(FIRST), &rules)
+        decided_over(sized.clone(), loaded_month(FIRST), &rules)
     };
-    assert!(decided(20).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    assert!(decided(20).starts_with(&format!("{LOAD}, except 1 of 2 files")));
     let waits = decided(24 * 7);
     assert!(waits.starts_with("wait ") && waits.ends_with("after 2025-04-12 00:00 UTC"), "{waits}");
 }
 
 #[test]
-fn only_times_since_the_load_tell_of_a_mirror() {
+fn only_file_times_after_the_load_show_a_mirror_at_work() {
     assert_eq!(decided_over_first(overwritten(BEFORE, [BEFORE, BEFORE])), LOAD);
     // What was replaced during the run that loaded was not loaded, at least not for sure.
-    let mut slow = standing(FIRST);
+    let mut slow = loaded_month(FIRST);
     slow.record.run_id = "20250404T230000Z-abcdef".to_owned();
     let replaced = |files| decided_over(overwritten(BEFORE, files), slow.clone(), &RULES);
     assert_eq!(replaced(["2025-04-04T23:30Z", LATE]), LOAD);
-    assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, but for 1 of 2 files")));
+    assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
+    // A file of the very time at which the loaded ones were listed may be a new one.
+    let listed = "2025-04-04T23:00Z";
+    assert_eq!(replaced([listed, LATE]), LOAD);
+    assert!(replaced([listed, BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
 }
 
 #[test]
-fn what_lies_in_folders_of_its_own_is_asked_for_or_repairs_a_month_does_not_wait_for_a_mirror() {
+fn a_delivery_in_its_own_folder_a_forced_one_and_a_repair_do_not_wait_for_a_mirror() {
     let in_flight = overwritten(EARLY, [LATE, BEFORE]);
     let mut versioned = in_flight.clone();
     versioned.manifest.overwrites_previous = false;
     assert_eq!(decided_over_first(versioned), LOAD);
     let forced = Rules { force: true, ..RULES };
-    assert_eq!(decided_over(in_flight.clone(), standing(FIRST), &forced), "reload second: reload asked for");
-    let shrunk = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
+    assert_eq!(decided_over(in_flight.clone(), loaded_month(FIRST), &forced), "reload second: reload asked for");
+    let shrunk = LoadedMonth { rows_in_table: 4, ..loaded_month(FIRST) };
     assert!(
-        decided_over(in_flight.clone(), shrunk, &RULES).starts_with("reload second: the table holds 4 of the 5 rows")
+        decided_over(in_flight.clone(), shrunk, &RULES).starts_with("reload second: the table has 4 of the 5 rows")
     );
     let missing = Delivery { missing: vec!["3.csv".to_owned()], ..in_flight };
     assert!(decided_over_first(missing).contains("waiting for 1 of 2 files for "));
 }
 
 #[test]
-fn a_month_whose_manifest_was_archived_after_its_load_stays() {
+fn a_month_whose_manifest_was_archived_after_its_load_is_unchanged() {
     let archived = |day: i8| Candidate {
         billing_period: "2025-03".parse().unwrap(),
         manifest_uri: "s3://b/m".to_owned(),
-        delivery: Err(ManifestError::Archived { written: moment(day) }),
+        delivery: Err(ManifestError::Archived { written: april(day) }),
     };
     let other = Candidate {
         delivery: Err(ManifestError::OtherKind { found: ExportKind::Cur2, kind: "cur".to_owned(), of: "the table" }),
         ..archived(4)
     };
     let decided = |candidates: &[Candidate], loaded: Option<LoadedMonth>, rules: &Rules| {
-        let standing = loaded.map(|loaded| (loaded.record.billing_period, loaded)).into_iter().collect();
-        told(&plan(candidates.to_vec(), &standing, &Selection::default(), rules))
+        let months = loaded.map(|loaded| (loaded.record.billing_period, loaded)).into_iter().collect();
+        described(&plan(candidates.to_vec(), &months, &Selection::default(), rules))
     };
     let skipped = "skip -: already loaded on 2025-04-05 00:00 UTC; its delivery was archived since";
-    assert_eq!(decided(&[archived(4)], Some(standing(FIRST)), &RULES), skipped);
-    assert_eq!(decided(&[archived(4), other.clone()], Some(standing(FIRST)), &RULES), skipped);
+    assert_eq!(decided(&[archived(4)], Some(loaded_month(FIRST)), &RULES), skipped);
+    assert_eq!(decided(&[archived(4), other.clone()], Some(loaded_month(FIRST)), &RULES), skipped);
     // Written after the load, or there is nothing or not all of it, or it is to be loaded again: it must be restored.
-    let part = LoadedMonth { rows_in_table: 4, ..standing(FIRST) };
+    let part = LoadedMonth { rows_in_table: 4, ..loaded_month(FIRST) };
     let malformed = Candidate { delivery: Err(ManifestError::Malformed("no JSON".to_owned())), ..archived(6) };
     for (candidates, loaded, rules) in [
-        (vec![archived(6)], Some(standing(FIRST)), RULES),
+        (vec![archived(6)], Some(loaded_month(FIRST)), RULES),
         (vec![archived(4)], None, RULES),
         (vec![archived(4)], Some(part), RULES),
-        (vec![archived(4)], Some(standing(FIRST)), Rules { force: true, ..RULES }),
-        (vec![archived(4), malformed], Some(standing(FIRST)), RULES),
-        (vec![other], Some(standing(FIRST)), RULES),
+        (vec![archived(4)], Some(loaded_month(FIRST)), Rules { force: true, ..RULES }),
+        (vec![archived(4), malformed], Some(loaded_month(FIRST)), RULES),
+        (vec![other], Some(loaded_month(FIRST)), RULES),
     ] {
         let decided = decided(&candidates, loaded, &rules);
         assert!(decided.starts_with("refuse -: manifest s3://b/m: "), "{decided}");

@@ -1,12 +1,16 @@
 //! The dialects, and the differences between their files.
 
 use csv::Terminator;
+use serde_json::Value;
 
 use crate::{
+    aws_cur, aws_data_exports, azure,
     column::Column,
-    columns::{aws, azure, focus},
+    columns,
+    columns::focus,
     csv_file::CsvForm,
-    export::{Export, Format, Layout},
+    export::{DataFile, Export, Format, Layout, RunPaths},
+    month::Run,
     parquet_file::ParquetForm,
 };
 
@@ -118,14 +122,30 @@ impl Dialect {
         }
     }
 
+    pub(crate) fn paths(self, export: &Export, run: &Run) -> RunPaths {
+        match self {
+            AwsCur => aws_cur::paths(export, run),
+            _ if self.is_azure() => azure::paths(export, run),
+            _ => aws_data_exports::paths(export, run),
+        }
+    }
+
+    pub(crate) fn manifest(self, export: &Export, run: &Run, paths: &RunPaths, files: &[DataFile]) -> Value {
+        match self {
+            AwsCur => aws_cur::manifest(export, run, paths, files),
+            _ if self.is_azure() => azure::manifest(export, run, paths, files),
+            _ => aws_data_exports::manifest(export, paths, files),
+        }
+    }
+
     pub(crate) fn columns(self) -> Vec<Column> {
         match self {
-            AwsCur => aws::CUR.to_vec(),
-            AwsCur2 => aws::CUR2.to_vec(),
+            AwsCur => columns::aws::CUR.to_vec(),
+            AwsCur2 => columns::aws::CUR2.to_vec(),
             AwsFocus10 => focus::aws_1_0(),
             AwsFocus12 => focus::aws_1_2(),
-            AzureActualEnterprise | AzureAmortizedEnterprise => azure::ENTERPRISE.to_vec(),
-            AzureActualCustomer | AzureAmortizedCustomer => azure::CUSTOMER.to_vec(),
+            AzureActualEnterprise | AzureAmortizedEnterprise => columns::azure::ENTERPRISE.to_vec(),
+            AzureActualCustomer | AzureAmortizedCustomer => columns::azure::CUSTOMER.to_vec(),
             AzureFocus10Preview => focus::azure_1_0_preview(),
             AzureFocus10 | AzureFocus10r2 => focus::azure_1_0(),
             AzureFocus12Preview | AzureFocus12 => focus::azure_1_2(),

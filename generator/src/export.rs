@@ -9,12 +9,8 @@ use std::{
 
 use jiff::civil::Date;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::{
-    aws_cur, aws_data_exports, azure, column::ColumnType, csv_file, dialect::Dialect, line::Lines, month::Run,
-    parquet_file,
-};
+use crate::{column::ColumnType, csv_file, dialect::Dialect, line::Lines, month::Run, parquet_file};
 
 /// The format of the data files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -149,7 +145,7 @@ impl Export {
     /// Fails where the provider has no such export, or files cannot be written.
     pub fn deliver(&self, folder: &Path, run: &Run) -> io::Result<Delivered> {
         self.check()?;
-        let paths = self.paths(run);
+        let paths = self.dialect.paths(self, run);
         let rows = self.rows_of(run);
         let columns = self.dialect.columns();
         let mut lines = Lines::new(self, run);
@@ -165,7 +161,7 @@ impl Export {
             }
             files.push(DataFile { bytes: fs::metadata(folder.join(&path))?.len(), path, rows: count });
         }
-        let manifest = format!("{:#}\n", self.manifest_of(run, &paths, &files));
+        let manifest = format!("{:#}\n", self.dialect.manifest(self, run, &paths, &files));
         for path in &paths.manifests {
             create(&folder.join(path))?.write_all(manifest.as_bytes())?;
         }
@@ -200,22 +196,6 @@ impl Export {
     fn rows_of(&self, run: &Run) -> usize {
         let of = |day: i8| usize::from(day.unsigned_abs());
         if run.empty { 0 } else { self.rows * of(run.days()) / of(run.month.last_day().day()) }
-    }
-
-    fn paths(&self, run: &Run) -> RunPaths {
-        match self.dialect {
-            Dialect::AwsCur => aws_cur::paths(self, run),
-            dialect if dialect.is_azure() => azure::paths(self, run),
-            _ => aws_data_exports::paths(self, run),
-        }
-    }
-
-    fn manifest_of(&self, run: &Run, paths: &RunPaths, files: &[DataFile]) -> Value {
-        match self.dialect {
-            Dialect::AwsCur => aws_cur::manifest(self, run, paths, files),
-            dialect if dialect.is_azure() => azure::manifest(self, run, paths, files),
-            _ => aws_data_exports::manifest(self, paths, files),
-        }
     }
 
     fn file_name(&self, part: usize) -> String {

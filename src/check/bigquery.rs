@@ -9,21 +9,23 @@ use finops_core::{
 };
 use futures::future::{join, join_all, join3};
 
-use super::{CREDENTIALS, clock_finding, failed};
+use super::{
+    finding::{CREDENTIALS, clock_finding, failed, permissions},
+    google_account,
+};
 use crate::{
     error::{ErrorKind, Result},
     flow::{
         export::Export,
         table::{Delivered, check_for},
     },
-    google_account,
     warehouse::bigquery::{BigQuery, DatasetFacts, Options, clock_ahead},
 };
 
 const SERVICE: &str = "BigQuery";
 
 /// What was found.
-pub struct Looked {
+pub struct WarehouseChecks {
     /// Of the project and its datasets.
     pub findings: Vec<Finding>,
     /// Of the exports' tables.
@@ -33,11 +35,11 @@ pub struct Looked {
 }
 
 /// What there is to find of the warehouse and of the table of each export, which is given with what its source holds.
-pub async fn look(
+pub async fn check_warehouse(
     connected: &Result<BigQuery>,
     options: &Options,
     exports: &[(&Export, Option<&Delivered>)],
-) -> Looked {
+) -> WarehouseChecks {
     let (ahead, credentials) = join(clock_ahead(options), credentials(connected, options)).await;
     let clock = clock_finding(SERVICE, ahead);
     let warehouse = connected.as_ref().ok().filter(|_| credentials.status == Status::Ok);
@@ -49,15 +51,15 @@ pub async fn look(
     let (jobs, facts) = join(jobs(warehouse, options), facts).await;
 
     let may_run_jobs = jobs.status == Status::Ok;
-    let mut looked =
-        Looked { findings: vec![clock, credentials, jobs], tables: Vec::new(), locations: BTreeMap::new() };
+    let mut checks =
+        WarehouseChecks { findings: vec![clock, credentials, jobs], tables: Vec::new(), locations: BTreeMap::new() };
     let contents = by_dataset.iter().zip(&facts).map(|((name, exports), (_, facts))| {
         let there = warehouse.zip(facts.as_ref());
         let needs = if warehouse.is_none() { CREDENTIALS } else { "the dataset" };
         contents(there.ok_or(needs), options, name, exports, may_run_jobs)
     });
     let staging = async {
-        // With tables in it, it is looked at as a dataset of tables.
+        // With tables in it, it is checks at as a dataset of tables.
         let name = options.staging_dataset.as_deref().filter(|name| !by_dataset.contains_key(name))?;
         let place = facts.iter().find_map(|(_, facts)| Some(facts.as_ref()?.location.as_str()));
         Some(staging_dataset(warehouse, options, name, place, may_run_jobs).await)
@@ -67,22 +69,22 @@ pub async fn look(
         // One that is not there, but may be created, is created in the default location.
         let absent = (finding.status == Status::Warning).then(|| options.default_location.clone());
         if let Some(location) = facts.map(|facts| facts.location).or(absent) {
-            looked.locations.insert((*name).to_owned(), location);
+            checks.locations.insert((*name).to_owned(), location);
         }
-        looked.findings.push(finding);
-        looked.findings.extend(of_dataset);
-        looked.tables.extend(of_tables);
+        checks.findings.push(finding);
+        checks.findings.extend(of_dataset);
+        checks.tables.extend(of_tables);
     }
     if let Some((findings, location)) = staging {
-        looked.findings.extend(findings);
-        looked.locations.extend(options.staging_dataset.clone().zip(location));
+        checks.findings.extend(findings);
+        checks.locations.extend(options.staging_dataset.clone().zip(location));
     }
     if let Some(name) = &options.staging_dataset {
         let others = by_dataset.keys().filter(|other| *other != name);
-        let findings: Vec<Finding> = others.map(|of| staging_location(options, name, of, &looked.locations)).collect();
-        looked.findings.extend(findings);
+        let findings: Vec<Finding> = others.map(|of| staging_location(options, name, of, &checks.locations)).collect();
+        checks.findings.extend(findings);
     }
-    looked
+    checks
 }
 
 /// The dataset of staging tables, which a run does not create, and where it is. Others of its tables may expire. `place` is
@@ -281,7 +283,7 @@ async fn of_table(warehouse: &BigQuery, export: &Export, delivered: Option<&Deli
         }
     };
     let role = "roles/bigquery.dataEditor on the dataset";
-    let permissions = super::permissions(object, missing, role);
+    let permissions = permissions(object, missing, role);
     vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
 }
 

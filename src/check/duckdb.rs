@@ -5,7 +5,7 @@ use std::path::Path;
 use finops_core::formats::kinds;
 use finops_core::report::check::{Check, Finding};
 
-use super::failed;
+use super::finding::failed;
 use crate::{
     error::Result,
     flow::{
@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What there is to find of the file, and of the table of each export, which is given with what its source holds.
-pub async fn look(path: &Path, exports: &[(&Export, Option<&Delivered>)]) -> Vec<Finding> {
+pub async fn check_database(path: &Path, exports: &[(&Export, Option<&Delivered>)]) -> Vec<Finding> {
     let object = path.display().to_string();
     let table = |export: &Export| format!("{}.{}", export.dataset, export.table);
     let (is_there, database) = match DuckDb::open_to_check(path) {

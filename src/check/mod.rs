@@ -8,20 +8,24 @@
 mod bigquery;
 #[cfg(feature = "duckdb")]
 mod duckdb;
+mod finding;
+mod google_account;
 mod source;
 
 use finops_core::{
     hint,
-    report::check::{Check, CheckReport, Finding, Loading, clock, loading},
+    report::check::{Check, CheckReport, Finding, Loading, loading},
 };
 #[cfg(feature = "duckdb")]
 use futures::future::join;
 use futures::future::join_all;
-use jiff::SignedDuration;
 
-use self::source::{Looked, Place};
+use self::{
+    finding::failed,
+    source::{BucketLocationLookup, SourceChecks, check_source},
+};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     flow::{export::Export, table::Delivered},
     settings::Config,
     storage::Store,
@@ -32,8 +36,6 @@ use crate::{
 /// An export, and its store if that could be opened.
 pub type Opened<'a> = (&'a Export, Result<Store>);
 
-const CREDENTIALS: &str = "the credentials";
-
 /// What there is to find of exports that go into BigQuery.
 pub async fn into_bigquery(
     config: &Config,
@@ -41,16 +43,16 @@ pub async fn into_bigquery(
     options: &Options,
     connected: &Result<BigQuery>,
 ) -> CheckReport {
-    let looks =
-        join_all(sources.iter().map(|(export, store)| source::look(export, store, &config.months, &config.max_age)))
+    let checked =
+        join_all(sources.iter().map(|(export, store)| check_source(export, store, &config.months, &config.max_age)))
             .await;
-    let mut warehouse = bigquery::look(connected, options, &delivered(sources, &looks)).await;
+    let mut warehouse = bigquery::check_warehouse(connected, options, &delivered(sources, &checked)).await;
     let mut findings = vec![version()];
     findings.append(&mut warehouse.findings);
-    for ((export, _), source) in sources.iter().zip(looks) {
+    for ((export, _), source) in sources.iter().zip(checked) {
         findings.extend(source.findings);
         let location = warehouse.locations.get(&export.dataset).map(String::as_str);
-        findings.push(location_finding(export, &options.project, &source.place, location));
+        findings.push(location_finding(export, &options.project, &source.bucket_location, location));
     }
     findings.append(&mut warehouse.tables);
     CheckReport::new(findings)
@@ -59,49 +61,36 @@ pub async fn into_bigquery(
 /// What there is to find of exports that go into a DuckDB file.
 #[cfg(feature = "duckdb")]
 pub async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
-    let looks =
-        join_all(sources.iter().map(|(export, store)| source::look(export, store, &config.months, &config.max_age)));
+    let checked =
+        join_all(sources.iter().map(|(export, store)| check_source(export, store, &config.months, &config.max_age)));
     let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));
-    let (looks, clocks) = join(looks, clocks).await;
-    let of_file = duckdb::look(path, &delivered(sources, &looks)).await;
+    let (checked, clocks) = join(checked, clocks).await;
+    let of_file = duckdb::check_database(path, &delivered(sources, &checked)).await;
     let findings = [version()].into_iter().chain(clocks.into_iter().flatten());
-    CheckReport::new(findings.chain(looks.into_iter().flat_map(|look| look.findings)).chain(of_file))
+    CheckReport::new(findings.chain(checked.into_iter().flat_map(|source| source.findings)).chain(of_file))
 }
 
 /// Each export with what its source holds, which decides whether it may go into its table.
-fn delivered<'a>(sources: &'a [Opened<'_>], looks: &'a [Looked]) -> Vec<(&'a Export, Option<&'a Delivered>)> {
-    sources.iter().zip(looks).map(|((export, _), look)| (*export, look.delivered.as_ref())).collect()
+fn delivered<'a>(sources: &'a [Opened<'_>], checked: &'a [SourceChecks]) -> Vec<(&'a Export, Option<&'a Delivered>)> {
+    sources.iter().zip(checked).map(|((export, _), source)| (*export, source.delivered.as_ref())).collect()
 }
 
 fn version() -> Finding {
     Finding::ok(Check::Version, "finops", &VERSION)
 }
 
-fn failed(check: Check, object: &str, error: &Error) -> Finding {
-    Finding::failed(check, object, &error.full_message(), error.next_step())
-}
-
-/// What the service's clock tells.
-fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
-    let unknown = || {
-        let hint = hint::CLOCK_UNKNOWN;
-        Finding::warning(Check::Clock, service, "not known: the service does not tell its time", hint)
-    };
-    ahead.map_or_else(unknown, |ahead| clock(service, ahead))
-}
-
 /// Whether the dataset, which is in `location`, may load from the bucket.
-fn location_finding(export: &Export, project: &str, place: &Place, location: Option<&str>) -> Finding {
+fn location_finding(export: &Export, project: &str, place: &BucketLocationLookup, location: Option<&str>) -> Finding {
     let object = format!("{} into {project}.{}", source::bucket(export), export.dataset);
     let bucket = match place {
-        Place::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
-        Place::Untold => {
+        BucketLocationLookup::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
+        BucketLocationLookup::NotPermitted => {
             let hint = hint::bucket_location(source::bucket(export));
             let found = "not known: the account may not see where the bucket is";
             return Finding::warning(Check::Location, &object, found, &hint);
         }
-        Place::Unknown(error) => return failed(Check::Location, &object, error),
-        Place::Known(bucket) => bucket,
+        BucketLocationLookup::Unknown(error) => return failed(Check::Location, &object, error),
+        BucketLocationLookup::Known(bucket) => bucket,
     };
     let Some(location) = location else {
         return Finding::not_checked(Check::Location, &object, "the dataset");
@@ -118,21 +107,5 @@ fn location_finding(export: &Export, project: &str, place: &Place, location: Opt
             let found = format!("{found}: BigQuery cannot load from there");
             Finding::failed(Check::Location, &object, &found, Some(&hint))
         }
-    }
-}
-
-/// What lacks of the permissions that are needed on an object, which `role` gives; `None` where the server does not tell.
-fn permissions(object: &str, missing: Result<Option<Vec<&'static str>>>, role: &str) -> Finding {
-    match missing {
-        Ok(Some(missing)) if missing.is_empty() => Finding::ok(Check::Permissions, object, "all that is needed"),
-        Ok(Some(missing)) => {
-            let hint = hint::give_role(role);
-            Finding::failed(Check::Permissions, object, &format!("lacks {}", missing.join(", ")), Some(&hint))
-        }
-        Ok(None) => {
-            let hint = hint::look_for_role(role);
-            Finding::warning(Check::Permissions, object, "not known: this server does not tell permissions", &hint)
-        }
-        Err(error) => failed(Check::Permissions, object, &error),
     }
 }

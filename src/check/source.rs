@@ -8,7 +8,10 @@ use finops_core::{
 use futures::future::join3;
 use jiff::Timestamp;
 
-use super::{CREDENTIALS, failed, permissions};
+use super::{
+    finding::{CREDENTIALS, failed, permissions},
+    google_account,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::{
@@ -17,7 +20,6 @@ use crate::{
         silence::{check_age, no_manifest},
         table::Delivered,
     },
-    google_account,
     storage::{Gcs, Store},
 };
 
@@ -25,18 +27,18 @@ const GCS: &str = "Google Cloud Storage";
 const SOURCE: &str = "the source";
 
 /// What was found of an export's source.
-pub struct Looked {
+pub struct SourceChecks {
     pub findings: Vec<Finding>,
-    pub place: Place,
+    pub bucket_location: BucketLocationLookup,
     /// What lies there, if that could be read.
     pub delivered: Option<Delivered>,
 }
 
 /// Where a bucket is, as far as that is known.
-pub enum Place {
+pub enum BucketLocationLookup {
     Known(BucketLocation),
     /// The account may not know.
-    Untold,
+    NotPermitted,
     /// The service answered otherwise.
     Unknown(Error),
     /// Something that it needs failed.
@@ -56,10 +58,10 @@ pub fn bucket(export: &Export) -> String {
 #[cfg(feature = "duckdb")]
 pub async fn clock(store: &Result<Store>) -> Option<Finding> {
     let Ok(Store::Gcs(gcs)) = store else { return None };
-    Some(super::clock_finding(GCS, gcs.clock_ahead().await))
+    Some(super::finding::clock_finding(GCS, gcs.clock_ahead().await))
 }
 
-pub async fn look(export: &Export, opened: &Result<Store>, wanted: &Months, max_age: &MaxAge) -> Looked {
+pub async fn check_source(export: &Export, opened: &Result<Store>, wanted: &Months, max_age: &MaxAge) -> SourceChecks {
     let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
     let signed_in = match opened {
         Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
@@ -78,29 +80,33 @@ pub async fn look(export: &Export, opened: &Result<Store>, wanted: &Months, max_
                 [(Check::Source, source(export)), (Check::Permissions, bucket(export)), (Check::Export, name(export))];
             let needed = checks.iter().filter(|(check, _)| *check != Check::Permissions || service == GCS);
             findings.extend(needed.map(|(check, object)| Finding::not_checked(*check, object, CREDENTIALS)));
-            return Looked { findings, place: Place::NotAsked(CREDENTIALS), delivered: None };
+            return SourceChecks {
+                findings,
+                bucket_location: BucketLocationLookup::NotAsked(CREDENTIALS),
+                delivered: None,
+            };
         }
     };
     let Store::Gcs(gcs) = store else {
         let Contents { source, export, delivered, .. } = contents(export, store, wanted, max_age).await;
         findings.extend([source, export]);
-        return Looked { findings, place: Place::NotAsked(SOURCE), delivered };
+        return SourceChecks { findings, bucket_location: BucketLocationLookup::NotAsked(SOURCE), delivered };
     };
     let asked = join3(contents(export, store, wanted, max_age), gcs.missing_permissions(), gcs.place());
-    let (Contents { source, export: export_found, is_missing, delivered }, missing, place) = asked.await;
+    let (Contents { source, export: export_found, is_missing, delivered }, missing, location) = asked.await;
     findings.push(source);
     if is_missing {
         findings.push(Finding::not_checked(Check::Permissions, &bucket(export), SOURCE));
         findings.push(export_found);
-        return Looked { findings, place: Place::NotAsked(SOURCE), delivered };
+        return SourceChecks { findings, bucket_location: BucketLocationLookup::NotAsked(SOURCE), delivered };
     }
     findings.push(permissions(&bucket(export), missing, "roles/storage.objectViewer on the bucket"));
     findings.push(export_found);
-    let place = match place {
-        Ok(place) => place.map_or(Place::Untold, Place::Known),
-        Err(error) => Place::Unknown(error),
+    let bucket_location = match location {
+        Ok(location) => location.map_or(BucketLocationLookup::NotPermitted, BucketLocationLookup::Known),
+        Err(error) => BucketLocationLookup::Unknown(error),
     };
-    Looked { findings, place, delivered }
+    SourceChecks { findings, bucket_location, delivered }
 }
 
 async fn sign_in(gcs: &Gcs) -> Finding {

@@ -7,7 +7,7 @@ use tracing::Span;
 
 use crate::{
     check::{self, Opened},
-    cli::{ChosenArguments, Output},
+    cli::ChosenArguments,
     commands::{CommandError, Exit, open_store},
     output,
     settings::{CliOverrides, parse},
@@ -34,10 +34,7 @@ pub(crate) async fn check(
         #[cfg(not(feature = "duckdb"))]
         WarehouseConfig::DuckDb(_) => return Err(crate::error::Error::left_out("DuckDB").into()),
     };
-    match arguments.output.output {
-        Output::Json => output::json(&report),
-        Output::Table => output::checks(&report),
-    }
+    output::printer(arguments.output.output).checks(&report);
     output::failed_checks(&report);
     Ok(if report.failed() { Exit::Failure } else { Exit::Success })
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
-    cli::{Output, OutputArguments},
+    cli::OutputArguments,
     commands::Exit,
     error::Result,
     output,
@@ -20,10 +20,7 @@ pub(crate) fn config(
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &[], &mut problems)?;
     settings.extend(values.settings());
-    match arguments.output {
-        Output::Json => output::json(&settings),
-        Output::Table => output::settings(&settings),
-    }
+    output::printer(arguments.output).settings(&settings);
     // Where there is a file and nothing is said of the job, the job is none of the user's business.
     if values.file.is_none() || environment.contains_key("PIPELINE") {
         problems.0.extend(parse(environment, &CliOverrides::default()).err().unwrap_or_default());

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tracing::{Span, info};
 
 use crate::{
-    cli::{Output, RunArguments, Selection},
+    cli::{RunArguments, Selection},
     commands::{Exit, open_store},
     error::{Error, Result},
     flow::{
@@ -64,11 +64,8 @@ async fn go(
         // No export could be begun: the report says so of each.
         Err(error) => config.exports.iter().map(|export| not_begun(&config, export, &run, &error)).collect(),
     };
-    let report = Report { run_id: run.run_id, pipelines };
-    match output.output {
-        Output::Json => output::json(&report),
-        Output::Table => output::report(&report, dry_run),
-    }
+    let report = Report::new(run.run_id, pipelines);
+    output::printer(output.output).report(&report, dry_run);
     output::failures(&report);
     if !dry_run {
         output::end_of_run(&report, began.elapsed().as_secs());

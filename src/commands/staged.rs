@@ -19,7 +19,7 @@ use tracing::Span;
 
 use super::{CommandError, Exit, open_store};
 use crate::{
-    cli::{Output, OutputArguments, Step, StepArguments},
+    cli::{OutputArguments, Step, StepArguments},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -28,7 +28,7 @@ use crate::{
     },
     output::{self, ProgressBar},
     settings::{Problems, StagedSettings, Values},
-    staging::{MonthSurvey, Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
+    staging::{Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
         Compression, Warehouse,
@@ -47,7 +47,9 @@ pub(super) async fn step(
 ) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
-    let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
+    let flags = flags(provider, &step);
+    let flags: Vec<_> = flags.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    let values = Values::read(file, environment, &flags, &mut problems)?;
     let steps = StagedSettings { provider, values: &values, problems };
     let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
     let nothing = Needs { source: false, bigquery: Needed::No };
@@ -57,7 +59,7 @@ pub(super) async fn step(
             let output = OutputArguments { output: arguments.output.output };
             let all = StepArguments { start_date: None, end_date: None, output };
             let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            print_survey(&staged.survey(writing).await?.months, &arguments.output, false);
+            output::printer(arguments.output.output).overview(&staged.overview(writing).await?.months, false);
             Ok(Exit::Success)
         }
         Step::ExtractBilling(arguments) => {
@@ -82,8 +84,8 @@ pub(super) async fn step(
             let needs = Needs { source: true, bigquery: Needed::IfConfigured };
             let staged = staged(steps, needs, &arguments.step)?;
             if arguments.dry_run {
-                let Overview { months, newest_delivery_at } = staged.survey(writing).await?;
-                print_survey(&months, &arguments.step.output, true);
+                let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
+                output::printer(arguments.step.output.output).overview(&months, true);
                 check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
                 return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
             }
@@ -93,18 +95,18 @@ pub(super) async fn step(
 }
 
 /// The settings that the step's flags stand for.
-fn flags(provider: Provider, step: &Step) -> Vec<(&'static str, Option<&String>)> {
+fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
     match step {
         Step::DiscoverManifests(arguments) => {
-            let keys = match provider {
-                Provider::Aws => ["aws.bucket", "aws.prefix", "aws.export_name"],
-                Provider::Azure => ["azure.bucket", "azure.prefix", "azure.export_name"],
-            };
-            let values = [&arguments.bucket, &arguments.prefix, &arguments.export_name];
-            keys.into_iter().zip(values.map(Option::as_ref)).collect()
+            let of_provider = |key: &str| format!("{}.{key}", provider.as_str());
+            vec![
+                (of_provider("bucket"), arguments.bucket.as_ref()),
+                (of_provider("prefix"), arguments.prefix.as_ref()),
+                (of_provider("export_name"), arguments.export_name.as_ref()),
+            ]
         }
-        Step::ExtractBilling(arguments) => vec![("staging_dir", arguments.staging_dir.as_ref())],
-        Step::ExportParquet(arguments) => vec![("parquet_dir", arguments.output_dir.as_ref())],
+        Step::ExtractBilling(arguments) => vec![("staging_dir".to_owned(), arguments.staging_dir.as_ref())],
+        Step::ExportParquet(arguments) => vec![("parquet_dir".to_owned(), arguments.output_dir.as_ref())],
         Step::LoadBillingLocal(_) | Step::LoadBillingRemote(_) | Step::RunPipeline(_) => Vec::new(),
     }
 }
@@ -198,7 +200,7 @@ impl Staged {
         Ok(Some((export, open_store(export, self.storage_emulator.as_deref(), &self.s3).await?)))
     }
 
-    async fn survey(&self, writing: Writing) -> Result<Overview, ReportedError> {
+    async fn overview(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
             return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
         };
@@ -220,13 +222,11 @@ impl Staged {
 
     /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
     async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
-        let is_table = output.output == Output::Table;
+        let output = output::printer(output.output);
         let mut pipelines = Vec::new();
         // People see what a step did before the next one begins.
         let mut done = |report: PipelineReport| {
-            if is_table {
-                output::pipeline(&report, false);
-            }
+            output.step(&report);
             // Deliveries that are too old fail the run, and no month.
             let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale);
             pipelines.push(report);
@@ -237,14 +237,13 @@ impl Staged {
             done(report);
         }
         count_staged(&mut pipelines);
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
-        if !is_table {
-            output::json(&report);
-        } else if !goes_on {
-            output::line("the steps after that were left out");
-        } else if self.remote.is_none() {
-            output::line("load-billing-remote: left out, as database.bigquery is not configured");
-        }
+        let report = Report::new(self.run.run_id.clone(), pipelines);
+        let left_out = match &self.remote {
+            _ if !goes_on => Some("the steps after that were left out"),
+            None => Some("load-billing-remote: left out, as database.bigquery is not configured"),
+            Some(_) => None,
+        };
+        output.steps(&report, left_out);
         self.finish(&report)
     }
 
@@ -336,11 +335,8 @@ impl Staged {
     }
 
     fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
-        let report = Report { run_id: self.run.run_id.clone(), pipelines };
-        match output.output {
-            Output::Json => output::json(&report),
-            Output::Table => output::report(&report, false),
-        }
+        let report = Report::new(self.run.run_id.clone(), pipelines);
+        output::printer(output.output).report(&report, false);
         self.finish(&report)
     }
 
@@ -349,12 +345,5 @@ impl Staged {
         output::failures(report);
         output::end_of_run(report, self.began.elapsed().as_secs());
         Exit::of(report)
-    }
-}
-
-fn print_survey(months: &[MonthSurvey], output: &OutputArguments, is_plan: bool) {
-    match output.output {
-        Output::Json => output::json(&months),
-        Output::Table => output::survey(months, is_plan),
     }
 }

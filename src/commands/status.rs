@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 
 use crate::{
-    cli::{ChosenArguments, Output},
+    cli::ChosenArguments,
     commands::{CommandError, Exit},
     flow::table::look_up,
     output,
@@ -23,10 +23,7 @@ pub(crate) async fn status(
 ) -> Result<Exit, CommandError> {
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     let tables = config.warehouse.open(Access::Read, Tables(&config)).await?;
-    match arguments.output.output {
-        Output::Json => output::json(&tables),
-        Output::Table => tables.iter().for_each(output::status),
-    }
+    output::printer(arguments.output.output).status(&tables);
     let mut exit = Exit::Success;
     for table in &tables {
         if let Some(error) = &table.error {

@@ -15,7 +15,6 @@ use finops_core::{
         manifest::Manifest,
         provider::Provider,
     },
-    plan::recorded,
     schema::Column,
 };
 
@@ -85,7 +84,7 @@ pub fn month_load(
     };
     let neighbours: Vec<ScopeRecord> =
         [period.before(), period.after()].into_iter().filter_map(visible).flatten().collect();
-    let loaded_scopes = recorded(months.get(&period), &export.selection()).into_iter().cloned().collect();
+    let loaded_scopes = export.selection().recorded(months.get(&period)).into_iter().cloned().collect();
     Ok(MonthLoad {
         billing_period: period,
         execution_id: delivery.manifest.execution_id.clone(),

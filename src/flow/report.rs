@@ -1,10 +1,18 @@
-//! From decisions and loads to the report.
+//! Turns decisions and loads into the report.
 
 use finops_core::{
     BillingPeriod, hint,
     model::{amount::movement, delivery::Delivery, load_record::LoadRecord, manifest::Manifest},
-    plan::{Decision, PlannedMonth},
-    report::run::{Action, Check, MonthReport, MonthResult, MonthStatus, PipelineReport, PipelineStatus, ScopeRun},
+    plan::{
+        Decision, PlannedMonth,
+        reason::{Empty, Reason},
+    },
+    report::{
+        reason::{text, why},
+        run::{
+            Action, Check, MonthReport, MonthResult, MonthStatus, MonthVerb, PipelineReport, PipelineStatus, ScopeRun,
+        },
+    },
 };
 
 use jiff::civil::Date;
@@ -16,50 +24,46 @@ use crate::{
 };
 
 /// A month's report as far as the plan goes: months to load have no status yet.
-pub fn planned_report(month: &PlannedMonth, export: &Export) -> MonthReport {
+pub fn planned_report(month: &PlannedMonth, export: &Export, verb: MonthVerb) -> MonthReport {
+    let (period, why) = (month.billing_period, why(month, verb));
+    let error =
+        |kind, what: &str, hint: &str| Some(Error::new(kind, format!("{period}: {what}")).hint(hint).reported());
     let without = |hint| export.hint_without(hint, &month.manifest_uri, month.execution_id.as_deref());
-    let (action, status, error) = match &month.decision {
+    let (action, status, of_month) = match &month.decision {
         Decision::Load(_) => (Action::Load, None, None),
         Decision::Reload(_) => (Action::Reload, None, None),
         Decision::Skip { .. } => (Action::Skip, Some(MonthStatus::Skipped), None),
         Decision::Wait { stale: false } => (Action::Wait, Some(MonthStatus::Waiting), None),
         Decision::Wait { stale: true } => {
             let to_do = month.failure.as_ref().map_or(hint::MIRROR_RUNNING, |failure| failure.hint);
-            let stale = Error::new(ErrorKind::Stale, format!("{}: {}", month.billing_period, month.reason))
-                .hint(without(to_do));
-            (Action::Wait, Some(MonthStatus::Failed), Some(stale.reported()))
+            (Action::Wait, Some(MonthStatus::Failed), error(ErrorKind::Stale, &why, &without(to_do)))
         }
-        Decision::Refuse { hint: to_do } => {
-            let refused = Error::new(ErrorKind::Manifest, format!("{}: {}", month.billing_period, month.reason))
-                .hint(without(to_do));
-            (Action::Refuse, Some(MonthStatus::Refused), Some(refused.reported()))
+        Decision::Refuse { hint } => {
+            (Action::Refuse, Some(MonthStatus::Refused), error(ErrorKind::Manifest, &why, &without(hint)))
         }
     };
-    // A part of the month may be wrong while the rest is as it should be.
-    let of_part = month.failure.as_ref().map(|failure| {
+    // A part of the month may fail while the rest is loaded.
+    let of_part = month.failure.as_ref().and_then(|failure| {
         let kind = if failure.stale { ErrorKind::Stale } else { ErrorKind::Manifest };
-        Error::new(kind, format!("{}: {}", month.billing_period, failure.reason)).hint(failure.hint).reported()
+        error(kind, &text(&failure.reason, verb), failure.hint)
     });
-    let error = error.or(of_part);
-    let delivery = match &month.decision {
-        Decision::Load(delivery) | Decision::Reload(delivery) => Some(delivery),
-        _ => None,
-    };
+    let delivery = month.decision.delivery();
     MonthReport {
-        billing_period: month.billing_period,
+        billing_period: period,
         execution_id: month.execution_id.clone().unwrap_or_default(),
         action,
-        reason: month.reason.clone(),
+        reason: why,
+        reason_code: month.reason.code(),
         scopes: delivery.map(scopes).unwrap_or_default(),
         files: delivery.map_or(0, |delivery| delivery.files.len() as u64),
         bytes: delivery.map_or(0, Delivery::bytes),
         result: status.map(MonthResult::from),
-        error,
+        error: of_month.or(of_part),
         fingerprint: delivery.map(|delivery| delivery.fingerprint.clone()),
     }
 }
 
-/// The runs of a delivery, as far as their scopes are told.
+/// The runs of a delivery that have a scope.
 fn scopes(delivery: &Delivery) -> Vec<ScopeRun> {
     let of_run = |run: &Manifest| {
         let (scope, execution_id) = (run.scope.clone()?, run.execution_id.clone());
@@ -68,13 +72,14 @@ fn scopes(delivery: &Delivery) -> Vec<ScopeRun> {
     delivery.runs().into_iter().filter_map(|(run, _)| of_run(run)).collect()
 }
 
-/// The report of a month of which the store would not tell.
+/// The report of a month that the store could not read.
 pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
     MonthReport {
         billing_period,
         execution_id: String::new(),
         action: Action::Refuse,
-        reason: "its manifest or the list of its files cannot be read".to_owned(),
+        reason: text(&Reason::NotReadable, MonthVerb::Load),
+        reason_code: Reason::NotReadable.code(),
         scopes: Vec::new(),
         files: 0,
         bytes: 0,
@@ -84,7 +89,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
     }
 }
 
-/// Whether the month failed for something that changed while it was worked on.
+/// Whether the month failed because something changed while it was loaded.
 pub fn is_busy(month: &MonthReport) -> bool {
     month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy)
 }
@@ -98,15 +103,15 @@ pub fn as_plan(month: MonthReport) -> MonthReport {
 pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Committed, notes: &[String]) {
     let previous_cost = previous.map(|record| record.cost.clone()).unwrap_or_default();
     if previous.is_some() {
-        let moved = movement(&previous_cost, &load.record.cost);
-        month.reason = match moved {
-            Some(moved) => format!("{}; {} moved by {moved}", month.reason, month.billing_period),
-            None => format!("{}; its cost did not move", month.reason),
-        };
+        note(
+            month,
+            &match movement(&previous_cost, &load.record.cost) {
+                Some(moved) => format!("{} moved by {moved}", month.billing_period),
+                None => "its cost did not move".to_owned(),
+            },
+        );
     }
-    for note in notes {
-        month.reason = format!("{}; {note}", month.reason);
-    }
+    notes.iter().for_each(|text| note(month, text));
     month.files = load.record.files;
     month.bytes = load.record.bytes;
     month.result = Some(MonthResult {
@@ -120,28 +125,33 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Comm
     });
 }
 
-/// Turns the report of a month to load into that of one which waits for a delivery that reaches as far as the table's.
+/// Adds a note to the month's reason.
+pub fn note(month: &mut MonthReport, note: &str) {
+    month.reason = format!("{}; {note}", month.reason);
+}
+
+/// Turns the report of a month to load into that of one that waits for a delivery that covers as many days as the table's.
 pub fn outreached(month: &mut MonthReport, until: Date) {
+    let reason = Reason::WiderInTable { until };
     month.action = Action::Wait;
     month.result = Some(MonthStatus::Waiting.into());
-    month.reason = format!(
-        "{}; waiting for a delivery that reaches to {until}, as the one does that an interrupted run left in the table \
-         (--force loads this one)",
-        month.reason
-    );
+    month.reason_code = reason.code();
+    note(month, &text(&reason, MonthVerb::Load));
 }
 
 /// Turns the report of a month to load into that of a month skipped for having no rows.
 pub fn empty(month: &mut MonthReport, files: usize) {
+    let reason = Reason::EmptyDelivery(Empty::Headers(files));
     month.action = Action::Skip;
     month.result = Some(MonthStatus::Skipped.into());
-    month.reason = format!("empty delivery: its {files} files hold headers and no rows");
+    month.reason_code = reason.code();
+    month.reason = text(&reason, MonthVerb::Load);
 }
 
-/// The error of a month with, where the fault is in the delivery itself, the way to go on without it.
+/// The month's error. If the delivery itself is wrong, its hint says how to load the export without it.
 pub fn of_delivery(error: Error, export: &Export, delivery: &Delivery) -> Error {
     match (error.kind(), error.next_step()) {
-        // Of several runs, nobody knows which is to be left out.
+        // A month of several runs has no one delivery to leave out.
         (ErrorKind::Data | ErrorKind::Verification | ErrorKind::Archived, Some(hint))
             if delivery.manifest.runs.is_empty() =>
         {

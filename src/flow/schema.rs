@@ -9,7 +9,7 @@ use finops_core::{
     hint,
     model::{column_type::ColumnType, delivery::Delivery, load_record::EXECUTION_ID, manifest::Manifest},
     plan::{Decision, PlannedMonth},
-    report::run::{MonthReport, MonthStatus},
+    report::run::{MonthReport, MonthStatus, MonthVerb},
     schema::{self, ChangeKind, Column, MonthColumns, SchemaChange},
 };
 use futures::{StreamExt, stream};
@@ -44,7 +44,7 @@ pub async fn read_columns(
     let mut reports = BTreeMap::new();
     let mut deliveries = Vec::new();
     for month in planned {
-        reports.insert(month.billing_period, planned_report(&month, export));
+        reports.insert(month.billing_period, planned_report(&month, export, MonthVerb::Load));
         match month.decision {
             Decision::Load(delivery) | Decision::Reload(delivery) => deliveries.push(delivery),
             Decision::Skip { empty: true } => warn_of_empty(month.billing_period, month.execution_id.as_deref()),
@@ -71,7 +71,7 @@ pub async fn read_columns(
             }
             Ok(batches) => {
                 if batches.iter().any(|batch| batch.fills_period) {
-                    report.reason.push_str("; a usage month: its files have no billing period");
+                    report::note(report, "a usage month: its files have no billing period");
                 }
                 drop(ready.insert(period, MonthToLoad { delivery, batches }));
             }

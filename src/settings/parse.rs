@@ -1,20 +1,20 @@
 //! From text to a [`Config`]; all problems at once.
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, path::PathBuf};
 
-use finops_core::{model::shown::shown, plan::age::MaxAge};
-use jiff::SignedDuration;
+use finops_core::plan::age::MaxAge;
 
-use crate::settings::{
-    Config, ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, WarehouseConfig,
-    environment::{Variables, default_of},
-    exports::{exports, wrong_dataset, wrong_location, wrong_project, wrong_url},
-    problem::Problems,
-    values::{self, LOAD_CONCURRENCY, MAX_AGE_HOURS, WAIT_MAX_HOURS, hours},
+use super::{
+    config::Config,
+    environment::Variables,
+    exports::exports,
+    problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, Problems},
+    registry,
+    values::{self, hours},
 };
-use crate::warehouse::bigquery;
+use crate::warehouse::{bigquery, open::WarehouseConfig};
 
-/// What the command line says about it, before the environment.
+/// Values of the command line. They replace those of the environment.
 #[derive(Clone, Debug, Default)]
 pub struct CliOverrides {
     /// `aws`, `azure` or `all`.
@@ -25,22 +25,15 @@ pub struct CliOverrides {
     pub end_date: Option<String>,
 }
 
-/// The configuration that `choice` and the environment give.
+/// The configuration from the command line and the environment.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first.
 pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
-    let variables = Variables::read(environment).unwrap_or_else(|error| {
-        problems.add("environment", error.to_string(), ENVIRONMENT);
-        Variables::default()
-    });
-    let expected = format!("a whole number from {} to {}", LOAD_CONCURRENCY.start(), LOAD_CONCURRENCY.end());
-    let load_concurrency =
-        number("LOAD_CONCURRENCY", variables.load_concurrency.as_ref(), &expected, &mut problems, |n| {
-            LOAD_CONCURRENCY.contains(n)
-        });
-    let warehouse = warehouse(&variables, load_concurrency, &mut problems);
+    let variables = Variables::read(environment);
+    check("LOAD_CONCURRENCY", Some(&variables.load_concurrency), &mut problems);
+    let warehouse = warehouse(&variables, &mut problems);
     let wanted = overrides.pipeline.as_deref().or(variables.pipeline.as_deref());
     let exports = exports(wanted, environment, &warehouse, &mut problems);
     let months = values::months(
@@ -52,88 +45,65 @@ pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -
         FLAG_OR_ENVIRONMENT,
         &mut problems,
     );
-    let mut hours_of = |name: &str, text: &str, range| -> Option<SignedDuration> {
-        hours(text, &range).map_err(|what| problems.add(name, what, ENVIRONMENT)).ok()
-    };
-    let wait_max = variables.wait_max_hours.as_deref().unwrap_or(default_of("WAIT_MAX_HOURS"));
-    let wait_max = hours_of("WAIT_MAX_HOURS", wait_max, WAIT_MAX_HOURS).unwrap_or_default();
+    check("WAIT_MAX_HOURS", Some(&variables.wait_max_hours), &mut problems);
     let setting = "MAX_AGE_HOURS";
-    let limit = variables.max_age_hours.as_deref().and_then(|text| hours_of(setting, text, MAX_AGE_HOURS));
-    let max_age = MaxAge { setting, limit, last_month: months.end };
+    check(setting, variables.max_age_hours.as_ref(), &mut problems);
+    let limit = variables.max_age_hours.as_deref().map(hours);
     let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
-    if problems.0.is_empty() {
-        Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
-    } else {
-        Err(problems.0)
+    if !problems.0.is_empty() {
+        return Err(problems.0);
     }
+    Ok(Config {
+        exports,
+        warehouse,
+        storage_emulator,
+        months,
+        wait_max: hours(&variables.wait_max_hours),
+        max_age: MaxAge { setting, limit, last_month: months.end },
+    })
 }
 
-fn number<T: FromStr + Default>(
-    name: &str,
-    value: Option<&String>,
-    expected: &str,
-    problems: &mut Problems,
-    fits: impl Fn(&T) -> bool,
-) -> T {
-    let text = value.map_or(default_of(name), String::as_str);
-    text.parse().ok().filter(fits).unwrap_or_else(|| {
-        problems.add(name, format!("is `{}`: {expected} was expected", shown(text)), ENVIRONMENT);
-        T::default()
-    })
+/// Refuses a value that does not have the form of its setting.
+fn check(name: &str, value: Option<&String>, problems: &mut Problems) {
+    problems.refuse(name, value.and_then(|value| registry::variable(name).form.problem(value)), ENVIRONMENT);
 }
 
 /// An emulator's address as a URL.
 fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<String> {
-    let value = value?;
-    problems.refuse(name, wrong_url(value), ENVIRONMENT);
-    Some(value.trim_end_matches('/').to_owned())
+    check(name, value, problems);
+    Some(value?.trim_end_matches('/').to_owned())
 }
 
-fn warehouse(variables: &Variables, concurrency: usize, problems: &mut Problems) -> WarehouseConfig {
-    match variables.warehouse.as_deref().unwrap_or(default_of("WAREHOUSE")) {
-        "duckdb" => {
-            if cfg!(not(feature = "duckdb")) {
-                problems.add("WAREHOUSE", "is `duckdb`, which this build leaves out: use one with DuckDB", ENVIRONMENT);
-            }
-            let path = variables.duckdb_path.as_deref().unwrap_or(default_of("DUCKDB_PATH"));
-            // DuckDB takes `:memory:` for no file, and `md:`, `s3://` and the like for another service.
-            if path.split('/').next().unwrap_or_default().contains(':') {
-                problems.add("DUCKDB_PATH", format!("is `{}`: a file's path was expected", shown(path)), ENVIRONMENT);
-            }
-            WarehouseConfig::DuckDb(PathBuf::from(path))
+fn warehouse(variables: &Variables, problems: &mut Problems) -> WarehouseConfig {
+    if variables.warehouse == "duckdb" {
+        if cfg!(not(feature = "duckdb")) {
+            problems.add("WAREHOUSE", "is `duckdb`, which this build leaves out: use one with DuckDB", ENVIRONMENT);
         }
-        other => {
-            if other != "bigquery" {
-                problems.add(
-                    "WAREHOUSE",
-                    format!("is `{}`: bigquery or duckdb was expected", shown(other)),
-                    ENVIRONMENT,
-                );
-            }
-            let project = variables.gcp_project_id.clone();
-            if other == "bigquery" && project.is_none() {
-                problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
-            }
-            problems.refuse("GCP_PROJECT_ID", project.as_deref().and_then(wrong_project), ENVIRONMENT);
-            let staging_dataset = variables.staging_dataset.clone();
-            problems.refuse("STAGING_DATASET", staging_dataset.as_deref().and_then(wrong_dataset), ENVIRONMENT);
-            let location = variables.bigquery_location.as_deref().unwrap_or(default_of("BIGQUERY_LOCATION"));
-            problems.refuse("BIGQUERY_LOCATION", wrong_location(location), ENVIRONMENT);
-            WarehouseConfig::BigQuery(bigquery::Options {
-                project: project.unwrap_or_default(),
-                default_location: location.to_owned(),
-                staging_dataset,
-                emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
-                credentials_path: None,
-                concurrency,
-                forgotten_after: bigquery::FORGOTTEN_AFTER,
-            })
-        }
+        check("DUCKDB_PATH", Some(&variables.duckdb_path), problems);
+        return WarehouseConfig::DuckDb(PathBuf::from(&variables.duckdb_path));
     }
+    check("WAREHOUSE", Some(&variables.warehouse), problems);
+    if variables.warehouse == "bigquery" && variables.gcp_project_id.is_none() {
+        problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
+    }
+    check("GCP_PROJECT_ID", variables.gcp_project_id.as_ref(), problems);
+    check("STAGING_DATASET", variables.staging_dataset.as_ref(), problems);
+    check("BIGQUERY_LOCATION", Some(&variables.bigquery_location), problems);
+    WarehouseConfig::BigQuery(bigquery::Options {
+        project: variables.gcp_project_id.clone().unwrap_or_default(),
+        default_location: variables.bigquery_location.clone(),
+        staging_dataset: variables.staging_dataset.clone(),
+        emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
+        credentials_path: None,
+        concurrency: variables.load_concurrency.parse().unwrap_or_default(),
+        forgotten_after: bigquery::FORGOTTEN_AFTER,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::flow::export::Source;
 

@@ -1,8 +1,14 @@
-//! What is wrong with the configuration.
+//! What is wrong with the settings.
 
 use finops_core::model::text::message;
 
-/// One thing that is wrong, with where the value was looked for.
+/// Where most values are looked for.
+pub const ENVIRONMENT: &str = "looked in: environment";
+
+/// Where values are looked for that have a flag.
+pub const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
+
+/// A wrong setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The variable or flag.
@@ -13,19 +19,19 @@ pub struct Problem {
     pub looked_in: &'static str,
 }
 
-/// Collects them while values are read.
+/// Collects problems while settings are read.
 #[derive(Debug, Default)]
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Adds what is wrong with a value, if anything is.
+    /// Adds what is wrong with a value, if anything.
     pub fn refuse(&mut self, name: &str, what: Option<String>, looked_in: &'static str) {
         if let Some(what) = what {
             self.add(name, what, looked_in);
         }
     }
 
-    /// Adds one, unless it is known: exports may share the variable that is wrong.
+    /// Adds a problem once: exports may share a wrong variable.
     pub fn add(&mut self, name: &str, what: impl Into<String>, looked_in: &'static str) {
         let problem = Problem { name: name.to_owned(), what: message(&what.into()), looked_in };
         if !self.0.contains(&problem) {

@@ -1,12 +1,12 @@
 //! Values of settings, from their text.
 
-use std::{ops::RangeInclusive, path::PathBuf};
+use std::path::PathBuf;
 
-use finops_core::{formats::azure::scope::normalized, model::shown::shown};
+use finops_core::{model::shown::shown, plan::leave_out::LeaveOut};
 use jiff::SignedDuration;
 
 use super::problem::Problems;
-use crate::flow::export::{CurVersion, Months, Source};
+use crate::flow::export::{CurVersion, ExportOptions, Months, Source};
 
 /// The source that `gs://bucket/prefix`, `s3://bucket/prefix` or a folder's path names, and the prefix in it.
 ///
@@ -31,42 +31,35 @@ pub(super) fn source(text: &str) -> Result<(Source, String), String> {
         None => Ok((Source::Local(PathBuf::from(text)), String::new())),
     }
 }
-/// The version that the setting's text names.
-///
-/// # Errors
-/// What was expected instead.
-pub(super) fn cur_version(text: &str) -> Result<CurVersion, String> {
-    match text {
-        "v1" => Ok(CurVersion::V1),
-        "v2" => Ok(CurVersion::V2),
-        other => Err(format!("is `{}`: v1 or v2 was expected", shown(other))),
-    }
-}
-/// The parts of a list such as `a, b`.
-///
-/// # Errors
-/// What was expected instead.
-pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
-    let parts: Vec<String> = text.split(',').map(|part| part.trim().to_owned()).collect();
-    if parts.iter().all(|part| !part.is_empty()) {
-        return Ok(parts);
-    }
-    Err(format!("is `{}`: values between commas were expected, none of them empty", shown(text)))
+
+/// The values in a list such as `a, b`.
+pub(super) fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|part| part.trim().to_owned()).collect()
 }
 
-/// The parts of a list of Azure's scopes.
-///
-/// # Errors
-/// What was expected instead.
-pub(super) fn scopes(text: &str) -> Result<Vec<String>, String> {
-    let scopes = list(text)?;
-    match scopes.iter().find(|scope| !scope.starts_with('/') || normalized(scope).is_none()) {
-        None => Ok(scopes),
-        Some(scope) => Err(format!("names `{}`: a path such as /subscriptions/... was expected", shown(scope))),
+/// The hours in a text of that form.
+pub(super) fn hours(text: &str) -> SignedDuration {
+    SignedDuration::from_hours(text.parse().unwrap_or_default())
+}
+
+/// An export's options, from values by the end of their variable. `leave_out` is the name of that setting.
+pub(super) fn options<'a>(leave_out: String, mut value: impl FnMut(&str) -> Option<&'a str>) -> ExportOptions {
+    let cur_version = match value("CUR_VERSION") {
+        Some("v1") => Some(CurVersion::V1),
+        Some("v2") => Some(CurVersion::V2),
+        _ => None,
+    };
+    let mut list = |suffix| value(suffix).map(list).unwrap_or_default();
+    ExportOptions {
+        cur_version,
+        scopes: list("SCOPES"),
+        keep_runs: list("KEEP_RUNS"),
+        leave_out: LeaveOut { setting: leave_out, entries: list("LEAVE_OUT") },
+        null_values: list("NULL_VALUES"),
     }
 }
 
-/// From the texts of the first and the last, which are called so where they were `looked_in`.
+/// The first and the last month, from their texts. Problems use the names.
 pub(super) fn months(
     [start, end]: [Option<&String>; 2],
     [start_name, end_name]: [&str; 2],
@@ -83,25 +76,4 @@ pub(super) fn months(
         problems.add(end_name, format!("is {end}, before {start_name}, {start}"), looked_in);
     }
     months
-}
-
-/// How many months may be replaced at once.
-pub(super) const LOAD_CONCURRENCY: RangeInclusive<usize> = 1..=100;
-
-/// How many hours a month may wait for its files.
-pub(super) const WAIT_MAX_HOURS: RangeInclusive<i64> = 0..=100_000;
-
-/// How many hours old the newest delivery may be. Not 0, which would fail every run, and may be meant as "no limit".
-pub(super) const MAX_AGE_HOURS: RangeInclusive<i64> = 1..=100_000;
-
-/// The hours in a text.
-///
-/// # Errors
-/// What was expected instead.
-pub(super) fn hours(text: &str, range: &RangeInclusive<i64>) -> Result<SignedDuration, String> {
-    let hours = text.parse().ok().filter(|hours| range.contains(hours));
-    hours.map(SignedDuration::from_hours).ok_or_else(|| {
-        let (least, most) = (range.start(), range.end());
-        format!("is `{}`: a whole number of hours from {least} to {most} was expected", shown(text))
-    })
 }

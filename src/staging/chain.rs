@@ -1,28 +1,28 @@
-//! One month through the steps: each step's own plan, as far as no step before it changes what it finds.
+//! One month through the steps. Each step's own plan counts, unless a step before it changes what the step finds.
 
 use finops_core::{
     BillingPeriod,
-    model::load_record::LoadedMonth,
+    model::load_record::{LoadRecord, LoadedMonth},
     plan::is_whole,
     report::run::{Action, MonthReport},
 };
 use serde::Serialize;
 
-/// What a place has of a month.
+/// What the place that a step fills has of a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// The delivery that counts.
     Current,
-    /// Another one, of that execution id, or other content of the same id.
+    /// Another one, of this execution id, or other content of the same id.
     Other(String),
     /// Nothing.
     Nothing,
 }
 
-/// A month that the provider delivered, or that a step has work with.
+/// A month that the provider delivered, or that a step would change.
 #[derive(Clone, Debug, Serialize)]
-pub struct MonthSurvey {
+pub struct MonthOverview {
     /// The month.
     pub billing_period: BillingPeriod,
     /// The delivery that counts; empty where none can be read.
@@ -31,7 +31,7 @@ pub struct MonthSurvey {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Why it cannot be brought further now, if it cannot.
+    /// Why no step can take it further now.
     pub obstacle: Option<String>,
     /// In the staging folder.
     pub staging: Content,
@@ -48,7 +48,7 @@ pub struct MonthSurvey {
     pub fails: bool,
 }
 
-/// What each step would do with a month; `None` where it would find nothing of it.
+/// What each step would do with a month; `None` if it would find nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StepActions {
@@ -62,80 +62,77 @@ pub struct StepActions {
     pub load_billing_remote: Option<Action>,
 }
 
-/// What the steps plan for a month, each from what its source has now, and what the places have of it.
-pub(super) struct InPlaces<'a> {
-    pub period: BillingPeriod,
-    pub extract: Option<&'a MonthReport>,
-    pub load: Option<&'a MonthReport>,
-    pub write: Option<&'a MonthReport>,
-    pub load_remote: Option<&'a MonthReport>,
-    /// Whether BigQuery is configured.
-    pub has_bigquery: bool,
-    pub staging: Option<&'a LoadedMonth>,
-    pub duckdb: Option<&'a LoadedMonth>,
-    pub parquet: Option<&'a str>,
-    pub bigquery: Option<&'a LoadedMonth>,
+/// One step's plan for a month, from what its source has now, and what the place that it fills has of the month.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub plan: Option<&'a MonthReport>,
+    pub place: Option<&'a LoadedMonth>,
 }
 
-pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
-    let [staging, duckdb, bigquery] =
-        [at.staging, at.duckdb, at.bigquery].map(|place| place.and_then(LoadedMonth::record_if_in_table));
-    let [in_staging, in_duckdb, in_bigquery] =
-        [staging, duckdb, bigquery].map(|place| place.map(|record| record.execution_id.as_str()));
+impl Step<'_> {
+    fn action(&self) -> Option<Action> {
+        self.plan.map(|month| month.action)
+    }
 
-    let extract = at.extract.map(|month| month.action);
-    let fetches = acts(extract);
-    // Files that are missing in the folder are fetched again: what was loaded from them is as it was.
-    let recorded = at.staging.map(|standing| &standing.record.fingerprint);
-    let brings_new = fetches && at.extract.and_then(|month| month.fingerprint.as_ref()) != recorded;
+    fn found(&self) -> Option<&LoadRecord> {
+        self.place.and_then(LoadedMonth::record_if_in_table)
+    }
 
-    let own_load = at.load.map(|month| month.action);
-    let load = match own_load {
-        _ if brings_new => Some(over(in_duckdb)),
-        Some(Action::Wait) if fetches && is_loaded(at.staging, at.duckdb) => Some(Action::Skip),
-        Some(Action::Wait) if fetches => Some(over(in_duckdb)),
+    /// What the step does once the step before it has brought something new.
+    fn over(&self) -> Action {
+        if self.found().is_some() { Action::Reload } else { Action::Load }
+    }
+
+    /// Whether the plan is to bring something else than what was brought before.
+    fn is_new(&self) -> bool {
+        let recorded = self.place.map(|place| &place.record.fingerprint);
+        self.plan.and_then(|month| month.fingerprint.as_ref()) != recorded
+    }
+}
+
+/// Chains the steps to the staging folder, into DuckDB, to Parquet files and, if it is configured, into BigQuery.
+pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: bool) -> MonthOverview {
+    let [extract, load, write, remote] = steps;
+    let fetches = acts(extract.action());
+    // Files that are missing in the folder are fetched again: what was loaded from them is unchanged.
+    let brings_new = fetches && extract.is_new();
+    let loads = match load.action() {
+        _ if brings_new => Some(load.over()),
+        Some(Action::Wait) if fetches && is_loaded(extract.place, load.place) => Some(Action::Skip),
+        Some(Action::Wait) if fetches => Some(load.over()),
         own => own,
     };
     // A month whose rows were lost is loaded again from the files that are written already.
-    let loaded = at.duckdb.map(|standing| &standing.record.fingerprint);
-    let is_new = brings_new || at.load.and_then(|month| month.fingerprint.as_ref()) != loaded;
-
-    let writes_new = acts(load) && is_new;
-    let write = if writes_new { Some(over(at.parquet)) } else { at.write.map(|month| month.action) };
-    let own = at.load_remote.map(|month| month.action);
-    let remote = if acts(write) && at.has_bigquery { Some(over(in_bigquery)) } else { own };
+    let writes_new = acts(loads) && (brings_new || load.is_new());
+    let writes = if writes_new { Some(write.over()) } else { write.action() };
+    let loads_remote = if acts(writes) && has_bigquery { Some(remote.over()) } else { remote.action() };
 
     // A step that gets something new does not do what it plans for what is there now.
-    let as_planned = [
-        (at.extract, true),
-        (at.load, !brings_new && own_load == load),
-        (at.write, !writes_new),
-        (at.load_remote, !acts(write)),
-    ];
-    let failure =
-        as_planned.into_iter().filter(|(_, is_so)| *is_so).find_map(|(month, _)| month.and_then(|m| m.error.as_ref()));
+    let as_planned = [true, !brings_new && load.action() == loads, !writes_new, !acts(writes)];
+    let planned = steps.iter().zip(as_planned).filter(|(_, is_so)| *is_so);
+    let failure = planned.filter_map(|(step, _)| step.plan?.error.as_ref()).next();
 
-    let execution_id = at.extract.or(at.load).map(|month| month.execution_id.clone()).unwrap_or_default();
-    let staged = staging.filter(|record| record.execution_id == execution_id);
-    let (files, bytes) = match at.extract.filter(|month| acts(Some(month.action))) {
-        Some(month) => (month.files, month.bytes),
-        None => staged.map_or((0, 0), |record| (record.files, record.bytes)),
+    let execution_id = extract.plan.or(load.plan).map(|month| month.execution_id.clone()).unwrap_or_default();
+    let (files, bytes) = match (extract.plan, extract.found()) {
+        (Some(month), _) if fetches => (month.files, month.bytes),
+        (_, Some(record)) if record.execution_id == execution_id => (record.files, record.bytes),
+        _ => (0, 0),
     };
-    // Content that a step replaces under the same id is not current, nor what was made of it.
+    // Content that a step replaces under the same id is not current, and neither is what was made of it.
     let mut replaced = false;
-    let mut content = |found: Option<&str>, action| match found {
-        Some(found) if found == execution_id => {
+    let mut content = |step: &Step<'_>, action| match step.found().map(|record| &record.execution_id) {
+        Some(found) if *found == execution_id => {
             replaced |= acts(action) || action == Some(Action::Wait);
-            if replaced { Content::Other(found.to_owned()) } else { Content::Current }
+            if replaced { Content::Other(found.clone()) } else { Content::Current }
         }
-        Some(found) => Content::Other(found.to_owned()),
+        Some(found) => Content::Other(found.clone()),
         None => Content::Nothing,
     };
-    let places = [(in_staging, extract), (in_duckdb, load), (at.parquet, write), (in_bigquery, remote)];
-    let [staging, duckdb, parquet, bigquery] = places.map(|(found, action)| content(found, action));
-    MonthSurvey {
-        billing_period: at.period,
-        obstacle: not_extracted(at, &staging).or(failure.map(|error| &error.message)).cloned(),
+    let staging = content(&extract, extract.action());
+    let (duckdb, parquet, bigquery) = (content(&load, loads), content(&write, writes), content(&remote, loads_remote));
+    MonthOverview {
+        billing_period: period,
+        obstacle: not_extracted(&extract, &staging).or(failure.map(|error| &error.message)).cloned(),
         fails: failure.is_some(),
         execution_id,
         files,
@@ -143,12 +140,12 @@ pub(super) fn month(at: &InPlaces<'_>) -> MonthSurvey {
         staging,
         duckdb,
         parquet,
-        bigquery: at.has_bigquery.then_some(bigquery),
+        bigquery: has_bigquery.then_some(bigquery),
         steps: StepActions {
-            extract_billing: extract,
-            load_billing_local: load,
-            export_parquet: write,
-            load_billing_remote: remote,
+            extract_billing: extract.action(),
+            load_billing_local: loads,
+            export_parquet: writes,
+            load_billing_remote: loads_remote,
         },
     }
 }
@@ -157,7 +154,7 @@ fn acts(action: Option<Action>) -> bool {
     matches!(action, Some(Action::Load | Action::Reload))
 }
 
-/// Whether the table has what was loaded from the folder before files of it went missing.
+/// Whether the table has what was loaded from the folder before files were missing there.
 fn is_loaded(staging: Option<&LoadedMonth>, duckdb: Option<&LoadedMonth>) -> bool {
     let both = staging.zip(duckdb.filter(|loaded| is_whole(loaded)));
     both.is_some_and(|(LoadedMonth { record: staged, .. }, LoadedMonth { record: loaded, .. })| {
@@ -165,14 +162,9 @@ fn is_loaded(staging: Option<&LoadedMonth>, duckdb: Option<&LoadedMonth>) -> boo
     })
 }
 
-/// What is done over what is found.
-fn over(found: Option<&str>) -> Action {
-    if found.is_some() { Action::Reload } else { Action::Load }
-}
-
-/// Why the month stays where the provider delivered it.
-fn not_extracted<'a>(at: &InPlaces<'a>, staging: &Content) -> Option<&'a String> {
-    let month = at.extract.filter(|month| match month.action {
+/// Why the first step does not bring the month to the staging folder.
+fn not_extracted<'a>(extract: &Step<'a>, staging: &Content) -> Option<&'a String> {
+    let month = extract.plan.filter(|month| match month.action {
         Action::Load | Action::Reload => false,
         Action::Skip => *staging != Content::Current,
         Action::Wait | Action::Refuse => true,

@@ -1,11 +1,10 @@
-//! From where the provider delivers to the staging folder.
+//! The step from the provider's store to the staging folder.
 
 use std::path::Path;
 
 use finops_core::{
     BillingPeriod,
     formats::staging::StagedManifest,
-    model::load_record::{LoadRecord, LoadedMonth},
     plan::{Decision, PlannedMonth, kinds::keep_one_kind, plan},
     report::run::{MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
@@ -26,16 +25,16 @@ use crate::{
     storage::Store,
 };
 
-/// What happens meanwhile, for whoever shows it.
+/// What happens during the step, for its progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
     /// So many bytes will be fetched.
     Planned(u64),
-    /// So many more are there.
+    /// So many more were fetched.
     OnBytes(u64),
 }
 
-/// Brings what is new of an export to the staging folder. Every failure is part of the report.
+/// Fetches what is new of an export to the staging folder. Every failure is part of the report.
 pub async fn extract(
     export: &Export,
     store: &Store,
@@ -64,7 +63,7 @@ async fn extract_months(
     progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
-    // First the lock and what is there, then the listing: it is younger than what any run staged.
+    // First the lock and what is there, then the listing, so that it is newer than what any run staged.
     let _locked = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let begun = if run.dry_run { Vec::new() } else { unfinished(root, export).await? };
@@ -82,7 +81,7 @@ async fn extract_months(
     });
     progress(Transfer::Planned(to_fetch.sum()));
     for planned in planned {
-        let mut month = planned_report(&planned, export);
+        let mut month = planned_report(&planned, export, MonthVerb::Stage);
         let done = match planned.decision {
             _ if run.dry_run => Ok(()),
             Decision::Load(delivery) | Decision::Reload(delivery) => {
@@ -103,7 +102,7 @@ async fn extract_months(
     Ok(())
 }
 
-/// What is to be done with each month, newest first.
+/// What to do with each month, newest first.
 pub(super) struct Plan {
     pub export_name: String,
     pub months: Vec<PlannedMonth>,
@@ -113,32 +112,13 @@ pub(super) struct Plan {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Plans what to bring to the folder, where what is `there` lies already; `None` where there is no manifest.
+/// Plans what to fetch to the folder, which has what is `there` already; `None` without a manifest.
 pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;
     let Some(export_name) = export_name else { return Ok(None) };
-    let standing = there.months(&export_name);
-    keep_one_kind(&mut candidates, &standing, None);
-    let mut months = plan(candidates, &standing, &export.selection(), &run.rules);
-    for month in &mut months {
-        reword(month, standing.get(&month.billing_period));
-    }
+    let staged = there.months(&export_name);
+    keep_one_kind(&mut candidates, &staged, None);
+    let months = plan(candidates, &staged, &export.selection(), &run.rules);
     Ok(Some(Plan { export_name, months, newest_at, unreadable }))
-}
-
-/// The plan speaks of tables: says the same of a folder.
-fn reword(planned: &mut PlannedMonth, standing: Option<&LoadedMonth>) {
-    let is_same = |record: &LoadRecord| planned.execution_id.as_ref() == Some(&record.execution_id);
-    let in_folder = match (&planned.decision, standing) {
-        (Decision::Load(_), None) => "not staged yet".to_owned(),
-        (Decision::Load(_), Some(_)) => "not all of its files are in the staging folder any more".to_owned(),
-        (Decision::Skip { empty: false }, Some(LoadedMonth { record, .. })) if is_same(record) => {
-            format!("already staged on {}", record.loaded_at.strftime("%Y-%m-%d %H:%M UTC"))
-        }
-        _ => return,
-    };
-    // The rest is of the deliveries, wherever they are brought: those that are left out, scopes that are missing.
-    let rest = planned.reason.find("; ").map(|at| planned.reason.split_off(at)).unwrap_or_default();
-    planned.reason = in_folder + &rest;
 }

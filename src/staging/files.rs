@@ -1,4 +1,4 @@
-//! Files that finops writes: each under its final name once it is whole, and the manifest that lists them last.
+//! Files that finops writes: each has its final name once it is whole, and the manifest that lists them is written last.
 
 use std::{
     fs, io,
@@ -12,7 +12,7 @@ use crate::{
     storage::unwritable,
 };
 
-/// What a file is called until it is whole.
+/// Ends the name of a file that is not whole yet.
 pub(super) const PARTIAL: &str = ".part";
 
 /// Writes a manifest, whole or not at all.

@@ -1,4 +1,4 @@
-//! The staging folder: which deliveries are whole there, and how one gets there.
+//! The staging folder: which deliveries are whole there, and how one is fetched.
 
 use std::{
     collections::BTreeMap,
@@ -32,18 +32,18 @@ use crate::{
 /// Downloads under way at once.
 const CONCURRENT: usize = 8;
 
-/// The deliveries of an export that are whole in the staging folder, each with its own folder's manifest.
+/// A delivery in the staging folder.
 pub(super) struct Staged {
-    /// Where it lies.
+    /// Its own folder.
     pub folder: PathBuf,
     /// Its manifest.
     pub manifest: StagedManifest,
 }
 
-/// What a staging folder holds, read before anything is listed at the provider.
+/// What is in a staging folder, read before anything is listed at the provider.
 pub(super) struct Folder {
     root: PathBuf,
-    /// The newest of a month last.
+    /// The whole deliveries, the newest of a month last.
     staged: Vec<Staged>,
 }
 
@@ -57,9 +57,9 @@ impl Folder {
         Ok(Self { root: root.to_owned(), staged })
     }
 
-    /// What a listing needs to know.
+    /// The same for the listing.
     pub(super) fn loaded(&self) -> Loaded {
-        Loaded::new(self.staged.iter().map(|staged| record(&self.root, staged)))
+        Loaded::new(self.staged.iter().map(|staged| record(&self.root, &staged.manifest)))
     }
 
     /// The export's deliveries, the newest of a month last.
@@ -67,21 +67,21 @@ impl Folder {
         self.staged.iter().filter(move |staged| staged.manifest.manifest.export_name == export_name)
     }
 
-    /// The export's months in the form in which the plan weighs a table's: a delivery has a row where its files are there.
+    /// The export's months as the plan compares them: a delivery has one row if its files are there.
     pub(super) fn months(&self, export_name: &str) -> BTreeMap<BillingPeriod, LoadedMonth> {
         let month = |staged: &Staged| {
             let is_whole = staged.manifest.manifest.files.iter().all(|file| {
                 fs::metadata(self.root.join(&file.relative_path))
                     .is_ok_and(|found| file.bytes.is_none_or(|bytes| found.len() == bytes))
             });
-            let record = record(&self.root, staged);
+            let record = record(&self.root, &staged.manifest);
             (record.billing_period, LoadedMonth { record, rows_in_table: u64::from(is_whole) })
         };
         self.of(export_name).map(month).collect()
     }
 }
 
-/// The deliveries of the export that were begun and are not whole. The caller has locked the folder.
+/// The deliveries of the export that a run began to fetch and did not complete. The caller has locked the folder.
 pub(super) async fn unfinished(root: &Path, export: &Export) -> Result<Vec<Staged>> {
     find(root, export, PARTIAL).await
 }
@@ -96,7 +96,7 @@ async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>>
             let key = object.key.strip_suffix(suffix).unwrap_or(&object.key);
             let Some(location) = format.locate("", export_name, key) else { continue };
             let Some(bytes) = as_listed(&store, &object).await? else { continue };
-            // One that cannot be read is as good as none: its delivery is fetched again.
+            // If it cannot be read, its delivery is fetched again.
             let Ok(manifest) = staging::parse(provider, &location, &bytes) else { continue };
             let folder = root.join(&object.key).parent().map(Path::to_owned).unwrap_or_default();
             found.push(Staged { folder, manifest });
@@ -106,8 +106,8 @@ async fn find(root: &Path, export: &Export, suffix: &str) -> Result<Vec<Staged>>
     Ok(found)
 }
 
-/// The bytes of a manifest; `None` where it was replaced or removed after it was listed: a dry run has no lock, and another
-/// run may extract meanwhile.
+/// The bytes of a manifest; `None` if it was replaced or removed after it was listed: a dry run has no lock, and another run
+/// may extract at the same time.
 async fn as_listed(store: &Store, manifest: &Object) -> Result<Option<Bytes>> {
     match store.read(manifest, ReadRange::First(u64::MAX)).await {
         Err(error) if error.kind() == ErrorKind::Busy => Ok(None),
@@ -115,8 +115,8 @@ async fn as_listed(store: &Store, manifest: &Object) -> Result<Option<Bytes>> {
     }
 }
 
-/// A delivery in the form of a load.
-fn record(root: &Path, Staged { manifest: staged, .. }: &Staged) -> LoadRecord {
+/// A delivery in a folder of finops, in the form in which a table's load is recorded, for the plan: with one row.
+pub(super) fn record(root: &Path, staged: &StagedManifest) -> LoadRecord {
     let StagedManifest { provider, manifest_uri, fingerprint, listed_at, manifest, .. } = staged;
     LoadRecord {
         pipeline: provider.as_str().to_owned(),
@@ -151,7 +151,7 @@ fn scopes(manifest: &Manifest) -> Option<Vec<ScopeRecord>> {
     }
 }
 
-/// What is known of a run in the folder: not what its rows hold.
+/// What is known of a run in the folder, whose rows were not read.
 fn scope_record(run: &Manifest) -> ScopeRecord {
     ScopeRecord {
         scope: run.scope.clone().unwrap_or_default(),
@@ -170,12 +170,12 @@ fn scope_record(run: &Manifest) -> ScopeRecord {
     }
 }
 
-/// Brings a delivery to the staging folder: its files, each under its name once it is whole, and at last the manifest.
-/// Files that are there already stay. Until the manifest is whole it has another name, by which the folder is known as
-/// one that finops began.
+/// Fetches a delivery to the staging folder: its files, each under its final name once it is whole, and the manifest last.
+/// Files that are there already stay. Until all is there the manifest has another name, so that the next run finds what this
+/// one began.
 ///
 /// # Errors
-/// What the store says, or what writing says; nothing partial has a final name, and the next run goes on from there.
+/// Of the store, or of writing. No partial file has a final name, and the next run goes on from there.
 pub(super) async fn stage(
     store: &Store,
     delivery: &Delivery,
@@ -188,21 +188,20 @@ pub(super) async fn stage(
     let begun = with_suffix(&manifest, PARTIAL);
     fs::create_dir_all(&folder).map_err(|error| unwritable(&folder, error))?;
     write_manifest(&begun, &staged)?;
-    // Files that are overwritten at the provider keep their names: from now on, the folder is not what its manifest says.
+    // A provider that overwrites files keeps their names: from now on, the folder is not what its manifest says.
     remove(&manifest)?;
     let written: Vec<Written> = stream::iter(delivery.files.iter().zip(file_names(delivery)))
         .map(|(file, name)| fetch(store, file, folder.join(name), got))
         .buffered(CONCURRENT)
         .try_collect()
         .await?;
-    let tails = staged.manifest.files.iter().map(|file| file.relative_path.clone());
-    staged.written = tails.zip(written).collect();
+    let paths = staged.manifest.files.iter().map(|file| file.relative_path.clone());
+    staged.written = paths.zip(written).collect();
     write_manifest(&begun, &staged)?;
     rename(&begun, &manifest)
 }
 
-/// Removes other deliveries of the month from the staging folder, once `kept` is whole there, and what is there of
-/// deliveries that were begun.
+/// Removes other deliveries of the month from the staging folder, once `kept` is whole there, and files of incomplete ones.
 pub(super) fn remove_others(folder: &Folder, unfinished: &[Staged], kept: &Manifest) -> Result<()> {
     let kept_folder = folder.root.join(staging_folder(kept));
     let of_month = |staged: &&Staged| is_of(staged, &kept.export_name, kept.billing_period);
@@ -210,7 +209,7 @@ pub(super) fn remove_others(folder: &Folder, unfinished: &[Staged], kept: &Manif
     remove_deliveries(&folder.root, others.filter(|staged| staged.folder != kept_folder))
 }
 
-/// Removes what is there of the month's deliveries that were begun and are not to be loaded any more.
+/// Removes files of the month's incomplete deliveries that are not to be loaded any more.
 pub(super) fn remove_unfinished(
     folder: &Folder,
     unfinished: &[Staged],
@@ -241,11 +240,11 @@ fn remove_deliveries<'a>(root: &Path, deliveries: impl Iterator<Item = &'a Stage
             remove(&path)?;
             remove(&with_suffix(&path, PARTIAL))?;
         }
-        // Last: as long as it is there, the next run goes on.
+        // Last: as long as it is there, the next run removes the rest.
         let begun = with_suffix(&own, PARTIAL);
         remove(&with_suffix(&begun, PARTIAL))?;
         remove(&begun)?;
-        // Not where something else lies there.
+        // Fails if something else is there.
         let _ = fs::remove_dir(folder);
     }
     Ok(())
@@ -257,7 +256,7 @@ async fn fetch(store: &Store, file: &StoredFile, to: PathBuf, got: OnBytes<'_>) 
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(unreadable(&to, error)),
     };
-    // A file with another checksum may still be the one: not every ETag in S3 is one of the bytes. It is fetched again.
+    // A file with another checksum may still be the same, as not every ETag in S3 is one of the bytes. It is fetched again.
     if size == Some(file.bytes)
         && let Some(there) = hashes(to.clone()).await?
         && (file.checksum == there.md5 || file.checksum == there.written.checksum)
@@ -276,7 +275,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_manifest_that_another_run_renames_after_it_was_listed_is_passed_over() {
+    async fn a_manifest_that_another_run_renames_after_it_was_listed_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.manifest.json.part");
         fs::write(&path, "{}").unwrap();

@@ -1,5 +1,5 @@
-//! Locks on finops's own folders. Files there keep their names when they are replaced, so a run that reads several of them
-//! excludes runs that write.
+//! Locks on the folders of finops. A file keeps its name when it is replaced, so a run that reads several files excludes runs
+//! that write.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -39,7 +39,7 @@ fn lock(folder: &Path, lock: impl Fn(&File) -> Result<(), TryLockError>, does: &
             Err(Error::new(ErrorKind::Busy, format!("another run {does} the folder {}", folder.display()))
                 .hint(hint::WAIT_FOR_RUN))
         }
-        // Not every network's file system has locks.
+        // Not every network file system has locks.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(opened),
     }
 }

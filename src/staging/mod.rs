@@ -1,4 +1,4 @@
-//! What the staged pipeline adds to the job: deliveries brought to this machine, and a table's months as Parquet.
+//! What the staged pipeline adds to the job: it fetches deliveries to this machine, and writes a table's months as Parquet.
 
 #[cfg(feature = "duckdb")]
 mod chain;
@@ -12,7 +12,7 @@ mod overview;
 mod parquet;
 
 #[cfg(feature = "duckdb")]
-pub use chain::{Content, MonthSurvey};
+pub use chain::{Content, MonthOverview};
 pub use extract::{Transfer, extract};
 #[cfg(feature = "duckdb")]
 pub use lock::to_read as lock_to_read;

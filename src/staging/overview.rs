@@ -1,4 +1,4 @@
-//! What the provider delivered, how far each month of it has come, and what the steps would do: their own plans, in a row.
+//! What the provider delivered, how far each month of it has come, and what the steps would do: their own plans, chained.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,14 +7,13 @@ use std::{
 
 use finops_core::{
     BillingPeriod,
-    model::load_record::LoadedMonth,
-    report::run::{Action, MonthReport, PipelineReport, ReportedError},
+    report::run::{Action, MonthReport, MonthVerb, PipelineReport, ReportedError},
 };
 use jiff::Timestamp;
 
 use crate::staging::{
     Writing,
-    chain::{InPlaces, MonthSurvey, month},
+    chain::{MonthOverview, Step, month},
     export_parquet,
     extract::plan_months,
     folder::Folder,
@@ -54,14 +53,14 @@ pub struct Places<'a> {
 /// What was found.
 pub struct Overview {
     /// Newest first.
-    pub months: Vec<MonthSurvey>,
+    pub months: Vec<MonthOverview>,
     /// When the provider's newest delivery was issued.
     pub newest_delivery_at: Option<Timestamp>,
 }
 
 type Months<T> = BTreeMap<BillingPeriod, T>;
 
-/// Looks at all places; changes nothing.
+/// Reads all places; changes nothing.
 ///
 /// # Errors
 /// A place that cannot be read or has no manifest, or a step that could not begin.
@@ -70,8 +69,8 @@ pub async fn overview(places: &Places<'_>, run: &Run, writing: Writing) -> Resul
     let there = Folder::read(places.staging, places.delivered).await?;
     let in_duckdb = look_up(places.duckdb, places.staged).await?.months;
     let in_bigquery = match places.bigquery {
-        Some((export, bigquery)) => Some(look_up(bigquery, export).await?.months),
-        None => None,
+        Some((export, bigquery)) => look_up(bigquery, export).await?.months,
+        None => Months::new(),
     };
     let planned = plan_months(places.delivered, places.store, &there, run).await?;
     let Some(planned) = planned else {
@@ -79,37 +78,29 @@ pub async fn overview(places: &Places<'_>, run: &Run, writing: Writing) -> Resul
     };
     let in_staging = there.months(&planned.export_name);
     let broken = planned.unreadable.iter().map(|(period, error)| unreadable(*period, error));
-    let extract = by_month(planned.months.iter().map(|month| planned_report(month, places.delivered)).chain(broken));
+    let extract = by_month(
+        planned.months.iter().map(|month| planned_report(month, places.delivered, MonthVerb::Stage)).chain(broken),
+    );
     let load = load_plan(places.staged, places.staging, places.duckdb, run).await?;
     let write = months(export_parquet(places.staged, places.duckdb, places.parquet, run, writing).await)?;
     let load_remote = match places.bigquery {
-        Some((export, bigquery)) => Some(load_plan(export, places.parquet, bigquery, run).await?),
-        None => None,
+        Some((export, bigquery)) => load_plan(export, places.parquet, bigquery, run).await?,
+        None => Months::new(),
     };
-    let steps = [&load, &write].into_iter().chain(&load_remote).flatten();
+    let steps = [&load, &write, &load_remote].into_iter().flatten();
     let to_do = steps.filter(|(_, month)| month.action != Action::Skip).map(|(period, _)| period);
     let periods: BTreeSet<BillingPeriod> = extract.keys().chain(to_do).copied().collect();
-    let in_parquet = |period| written(places.parquet, places.delivered.provider, period);
-    let of_month = |period: BillingPeriod| {
-        let parquet = in_parquet(period);
-        month(&InPlaces {
-            period,
-            extract: extract.get(&period),
-            load: load.get(&period),
-            write: write.get(&period),
-            load_remote: load_remote.as_ref().and_then(|months| months.get(&period)),
-            has_bigquery: places.bigquery.is_some(),
-            staging: in_staging.get(&period),
-            duckdb: in_duckdb.get(&period),
-            parquet: parquet.as_ref().map(|found| found.manifest.execution_id.as_str()),
-            bigquery: in_bigquery.as_ref().and_then(|months: &Months<LoadedMonth>| months.get(&period)),
-        })
+    let in_parquet = written(places.parquet, places.delivered.provider, periods.iter().copied());
+    let steps = [(&extract, &in_staging), (&load, &in_duckdb), (&write, &in_parquet), (&load_remote, &in_bigquery)];
+    let of_month = |period: &BillingPeriod| {
+        let steps = steps.map(|(plans, place)| Step { plan: plans.get(period), place: place.get(period) });
+        month(*period, steps, places.bigquery.is_some())
     };
-    let months = periods.into_iter().rev().map(of_month).collect();
+    let months = periods.iter().rev().map(of_month).collect();
     Ok(Overview { months, newest_delivery_at: planned.newest_at })
 }
 
-/// What the step that loads from a folder of finops's own would do, by month. The step before it fills an empty folder first.
+/// What the step that loads from a folder of finops would do, by month. The step before it fills an empty folder first.
 async fn load_plan<W: Warehouse>(
     export: &Export,
     from: &Path,

@@ -4,27 +4,32 @@ use std::{collections::BTreeMap, fs, io, path::Path};
 
 use finops_core::{
     BillingPeriod,
-    formats::kinds,
-    formats::staging::{StagedManifest, parquet_manifest_name, parquet_name},
+    formats::{
+        kinds,
+        staging::{StagedManifest, parquet_manifest_name, parquet_name},
+    },
     hint,
     model::{
+        delivery::Delivery,
         kind::ExportKind,
         load_record::{LoadRecord, LoadedMonth},
         manifest::{FileFormat, Manifest, ManifestFile},
         provider::Provider,
     },
-    report::run::{Action, Check, MonthReport, MonthResult, MonthStatus, MonthVerb, PipelineReport},
+    plan::{Candidate, Rules, Selection, plan},
+    report::run::{Check, MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
 
 use crate::staging::{
     files::{PARTIAL, remove, rename, with_suffix, write_manifest},
+    folder::record,
     lock,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
-        report::{self, not_loaded},
+        report::{self, not_loaded, planned_report},
         table::{LookedUp, look_up},
     },
     storage::{Hashes, hashes, unreadable},
@@ -34,14 +39,13 @@ use crate::{
 /// How months are written.
 #[derive(Clone, Copy, Debug)]
 pub struct Writing {
-    /// Write months again that are written.
+    /// Write months that are written again.
     pub overwrite: bool,
     /// Of the pages.
     pub compression: Compression,
 }
 
-/// Writes the months of the export's table that are not written yet, or whose delivery is another one now, to `folder`.
-/// Every failure is part of the report.
+/// Writes the months of the export's table to `folder`, as [`plan`] decides. Every failure is part of the report.
 pub async fn export_parquet(
     export: &Export,
     duckdb: &DuckDb,
@@ -69,43 +73,25 @@ async fn export_months(
     writing: Writing,
     report: &mut PipelineReport,
 ) -> Result<()> {
-    let LookedUp { kind, months, .. } = look_up(duckdb, export).await?;
+    let LookedUp { kind, mut months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kinds::columns(kind).key);
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
-    for (period, standing) in months.into_iter().rev() {
-        if !run.months.contain(period) || standing.rows_in_table == 0 {
-            continue;
-        }
-        let wanted = manifest(export, kind, &standing);
-        let reason = match written(folder, export.provider, period) {
-            Some(found) if !writing.overwrite && found.fingerprint == wanted.fingerprint => None,
-            Some(_) if writing.overwrite => Some((Action::Reload, "overwriting is asked for".to_owned())),
-            Some(found) if found.manifest.execution_id == wanted.manifest.execution_id => {
-                Some((Action::Reload, "the delivery's files changed in place".to_owned()))
-            }
-            Some(found) => Some((Action::Reload, format!("new delivery, in place of {}", found.manifest.execution_id))),
-            None => Some((Action::Load, "not written yet".to_owned())),
-        };
-        let (action, reason) = reason.unwrap_or((Action::Skip, "already written".to_owned()));
-        let mut month = MonthReport {
-            billing_period: period,
-            execution_id: standing.record.execution_id.clone(),
-            action,
-            reason,
-            scopes: Vec::new(),
-            files: u64::from(action != Action::Skip),
-            bytes: 0,
-            result: (action == Action::Skip).then(|| MonthStatus::Skipped.into()),
-            error: None,
-            fingerprint: None,
-        };
-        if action != Action::Skip && !run.dry_run {
-            match write(duckdb, &target, folder, wanted, &standing, writing).await {
+    months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
+    let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
+    let written = written(folder, export.provider, months.keys().copied());
+    let selection = Selection { are_months: true, ..Selection::default() };
+    let rules = Rules { force: writing.overwrite, ..run.rules };
+    for planned in plan(candidates, &written, &selection, &rules) {
+        let mut month = planned_report(&planned, export, MonthVerb::Write);
+        month.files = u64::from(planned.decision.delivery().is_some());
+        let to_write = months.get(&planned.billing_period).filter(|_| month.files > 0 && !run.dry_run);
+        if let Some(loaded) = to_write {
+            match write(duckdb, &target, folder, manifest(export, kind, loaded), loaded, writing).await {
                 Ok(bytes) => {
                     month.bytes = bytes;
                     month.result = Some(MonthResult {
-                        rows: standing.rows_in_table,
-                        cost: standing.record.cost.clone(),
+                        rows: loaded.rows_in_table,
+                        cost: loaded.record.cost.clone(),
                         verified: vec![Check::Rows],
                         ..MonthStatus::Loaded.into()
                     });
@@ -118,9 +104,19 @@ async fn export_months(
     Ok(())
 }
 
-/// The manifest of the month's file as it should be, but for the file's size.
-fn manifest(export: &Export, kind: ExportKind, standing: &LoadedMonth) -> StagedManifest {
-    let record = &standing.record;
+/// The month of the table as a delivery, which the plan compares with what is written.
+fn candidate(wanted: StagedManifest) -> Candidate {
+    let StagedManifest { manifest_uri, fingerprint, listed_at, manifest, .. } = wanted;
+    let (billing_period, uri) = (manifest.billing_period, manifest_uri.clone());
+    let (files, missing, of_another_size) = (Vec::new(), Vec::new(), 0);
+    let delivered_at = listed_at;
+    let delivery = Delivery { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint };
+    Candidate { billing_period, manifest_uri: uri, delivery: Ok(delivery) }
+}
+
+/// The manifest of the month's file, except for the file's size.
+fn manifest(export: &Export, kind: ExportKind, loaded: &LoadedMonth) -> StagedManifest {
+    let record = &loaded.record;
     let file = ManifestFile { relative_path: parquet_name(export.provider, record.billing_period), bytes: None };
     StagedManifest {
         provider: export.provider,
@@ -131,7 +127,7 @@ fn manifest(export: &Export, kind: ExportKind, standing: &LoadedMonth) -> Staged
         manifest: Manifest {
             issued_at: Some(record.loaded_at),
             scope: only_scope(record),
-            rows: Some(standing.rows_in_table),
+            rows: Some(loaded.rows_in_table),
             files: vec![file],
             ..Manifest::new(
                 kind,
@@ -151,13 +147,21 @@ fn only_scope(record: &LoadRecord) -> Option<String> {
     scopes.all(|scope| scope == first).then(|| first.clone())
 }
 
-/// The manifest of the month that lies in the folder, if its file is whole.
-pub(super) fn written(folder: &Path, provider: Provider, period: BillingPeriod) -> Option<StagedManifest> {
-    let path = folder.join(parquet_manifest_name(provider, period));
-    let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
-    let file = found.manifest.files.first()?;
-    let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
-    (file.bytes == Some(size)).then_some(found)
+/// The months whose file is whole in the folder, for the plan.
+pub(super) fn written(
+    folder: &Path,
+    provider: Provider,
+    periods: impl Iterator<Item = BillingPeriod>,
+) -> BTreeMap<BillingPeriod, LoadedMonth> {
+    let month = |period| {
+        let path = folder.join(parquet_manifest_name(provider, period));
+        let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let file = found.manifest.files.first()?;
+        let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
+        let loaded = LoadedMonth { record: record(folder, &found), rows_in_table: 1 };
+        (file.bytes == Some(size)).then_some((period, loaded))
+    };
+    periods.filter_map(month).collect()
 }
 
 /// All of the month's rows must have been written.
@@ -169,13 +173,13 @@ fn check_rows(table: &str, period: BillingPeriod, expected: u64, written: u64) -
     Err(Error::new(ErrorKind::Verification, message).hint(hint::CHANGED_MEANWHILE))
 }
 
-/// Writes the month and its manifest; gives the file's size. Under its name there is always a whole file.
+/// Writes the month and its manifest; returns the file's size. A file of the final name is always whole.
 async fn write(
     duckdb: &DuckDb,
     target: &Target,
     folder: &Path,
     mut wanted: StagedManifest,
-    standing: &LoadedMonth,
+    loaded: &LoadedMonth,
     writing: Writing,
 ) -> Result<u64> {
     let period = wanted.manifest.billing_period;
@@ -183,7 +187,7 @@ async fn write(
     let manifest = folder.join(parquet_manifest_name(wanted.provider, period));
     let partial = with_suffix(&to, PARTIAL);
     let rows = duckdb.export(target, period, &partial, writing.compression).await?;
-    check_rows(&duckdb.table_name(&target.name), period, standing.rows_in_table, rows)?;
+    check_rows(&duckdb.table_name(&target.name), period, loaded.rows_in_table, rows)?;
     let Some(Hashes { written, .. }) = hashes(partial.clone()).await? else {
         return Err(unreadable(&partial, io::ErrorKind::NotFound.into()));
     };

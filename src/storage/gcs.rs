@@ -20,10 +20,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    Object,
+    errors::replaced,
+    keys::{inside, names_in},
     limit::Limit,
+    object::Object,
     read::{Body, Failure},
-    replaced,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -98,7 +99,7 @@ impl Gcs {
     }
 
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
-        let folder = super::inside(folder);
+        let folder = inside(folder);
         let literal = pattern.split(['*', '?']).next().unwrap_or_default();
         let glob: String = folder.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect();
         let (prefix, glob) = (format!("{folder}{literal}"), format!("{glob}{pattern}"));
@@ -134,11 +135,11 @@ impl Gcs {
     }
 
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
-        let prefix = super::inside(folder);
+        let prefix = inside(folder);
         let query = [("prefix", &*prefix), ("delimiter", "/"), ("fields", "prefixes"), ("maxResults", PAGE)];
         let page = self.get::<Page>("/o", &query, &format!("list {}", self.uri(&prefix)), &prefix).await;
         let page = page.map_err(|refusal| refusal.error)?;
-        Ok(super::names_in(&prefix, page.prefixes.iter().map(String::as_str)))
+        Ok(names_in(&prefix, page.prefixes.iter().map(String::as_str)))
     }
 
     async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {

@@ -1,18 +1,16 @@
 //! Checksums of a file on this machine, and whether they are those that a listing gave.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use finops_core::formats::Written;
+use jiff::Timestamp;
 use md5::{Digest, Md5};
 
-use super::{
-    local::{crc32c_text, updated},
-    unreadable,
-};
+use super::errors::unreadable;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What an object's listed checksum is.
@@ -80,6 +78,18 @@ impl Hashes {
                 ChecksumKind::Opaque => true,
             }
     }
+}
+
+/// A CRC32C as Google Cloud Storage writes it: big-endian, in base64.
+pub fn crc32c_text(sum: u32) -> String {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    BASE64_STANDARD.encode(sum.to_be_bytes())
+}
+
+/// When a file was written last, as far as its file system knows.
+pub fn updated(metadata: &Metadata) -> Timestamp {
+    let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
+    updated.unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 #[cfg(test)]

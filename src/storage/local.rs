@@ -1,7 +1,7 @@
 //! A folder on this machine.
 
 use std::{
-    fs::{self, File, Metadata},
+    fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
     ops::Range,
     os::unix::fs::MetadataExt,
@@ -12,10 +12,18 @@ use bytes::Bytes;
 use finops_core::hint;
 use jiff::Timestamp;
 
-use super::{MOST_ENTRIES, Object, limit::Limit, replaced, unwritable};
+use super::{
+    errors::{replaced, unreadable, unwritable},
+    hashes::{crc32c_text, updated},
+    limit::Limit,
+    object::Object,
+};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A local folder that holds an export.
+/// Entries of a folder that are read to name some of its folders.
+const MOST_ENTRIES: usize = 1000;
+
+/// A local folder with exports.
 #[derive(Clone, Debug)]
 pub struct Local {
     root: PathBuf,
@@ -146,18 +154,6 @@ fn each_piece(file: &mut File, path: &Path, mut piece: impl FnMut(&[u8]) -> Resu
     }
 }
 
-/// A CRC32C as Google Cloud Storage writes it: big-endian, in base64.
-pub fn crc32c_text(sum: u32) -> String {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    BASE64_STANDARD.encode(sum.to_be_bytes())
-}
-
-/// When a file was written last, as far as its file system knows.
-pub fn updated(metadata: &Metadata) -> Timestamp {
-    let updated = metadata.modified().ok().and_then(|time| Timestamp::try_from(time).ok());
-    updated.unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
 /// Adds the files of `folder` that `parts` leads to; only components without a wildcard narrow the walk.
 fn walk(root: &Path, folder: &str, parts: &[&str], found: &mut Vec<Object>) -> Result<()> {
     let [part, rest @ ..] = parts else {
@@ -201,16 +197,6 @@ fn names(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The error for a file or folder here that cannot be read.
-pub(crate) fn unreadable(path: &Path, error: io::Error) -> Error {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::Permission,
-        _ => ErrorKind::Storage,
-    };
-    Error::new(kind, format!("cannot read {}", path.display())).hint(hint::READABLE_FILE).cause(error)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{
@@ -240,11 +226,5 @@ mod tests {
         });
         join_all(work).await.into_iter().for_each(|done| done.unwrap());
         assert_eq!(shared.1.load(Ordering::SeqCst), REQUESTS);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_read_says_what_to_check() {
-        let error = unreadable(Path::new("a"), io::ErrorKind::NotFound.into());
-        assert_eq!((error.kind(), error.next_step()), (ErrorKind::NotFound, Some(hint::READABLE_FILE)));
     }
 }

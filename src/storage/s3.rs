@@ -20,10 +20,13 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use super::{
-    ChecksumKind, Object, S3Options,
+    errors::replaced,
+    hashes::ChecksumKind,
+    keys::{inside, names_in},
     limit::{Limit, REQUESTS},
+    object::Object,
     read::{Body, Failure},
-    replaced,
+    s3_options::S3Options,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -91,7 +94,7 @@ impl S3 {
     /// S3 has no glob: goes down one component of the pattern after the other, so that what lies deeper, or beside a
     /// component without a wildcard, is never enumerated.
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
-        let mut folders = vec![super::inside(folder)];
+        let mut folders = vec![inside(folder)];
         let (above, last) = pattern.rsplit_once('/').map_or((None, pattern), |(above, last)| (Some(above), last));
         for part in above.into_iter().flat_map(|above| above.split('/')) {
             folders = if part.contains(['*', '?']) {
@@ -135,11 +138,11 @@ impl S3 {
     }
 
     pub(super) async fn folders(&self, folder: &str) -> Result<Vec<String>> {
-        let prefix = super::inside(folder);
+        let prefix = inside(folder);
         let _permit = self.limit.permit().await;
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
         let page = request.send().await.map_err(|error| self.refused(&prefix, error))?;
-        Ok(super::names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
+        Ok(names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
     }
 
     /// Asks for a range of the object, if it still has its ETag; `kind` becomes what that is.

@@ -1,7 +1,7 @@
 //! How Parquet files are compressed.
 
-/// How Parquet files are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+/// A compression that BigQuery reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// Quick to read and write.
     Snappy,

@@ -1,10 +1,13 @@
 //! Types of well-known columns, by their name in the table.
 //!
-//! The formats list amounts, quantities, moments and maps, and text that a file may have as a number. The end of a name shows
-//! an id. Every other column is text unless the manifest says otherwise.
+//! Each kind of rows lists its amounts, quantities, timestamps and maps, and text that a file may have as a number. Ids have
+//! names with a certain end. Every other column is text unless the manifest says otherwise.
 
-use super::{aws_cur, aws_data_exports, azure, focus};
-use crate::{files::file_type::FileType, model::column_type::ColumnType};
+use super::kinds;
+use crate::{
+    files::file_type::FileType,
+    model::{column_type::ColumnType, kind::ExportKind},
+};
 
 /// What the names of ids end with, at AWS, Azure and in FOCUS. A column of numbers would take the zeros in front of
 /// `012345678901`, as where a data frame library has rewritten the files.
@@ -15,8 +18,8 @@ const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
 
 /// The type of a well-known column, the same in every month and whatever a manifest says; `None` for the others.
 pub fn known_type(name: &str) -> Option<ColumnType> {
-    let of_formats = [aws_cur::known_type, aws_data_exports::known_type, focus::known_type, azure::known_type];
-    of_formats.into_iter().find_map(|known| known(name)).or_else(|| {
+    let of_kinds = ExportKind::ALL.into_iter().find_map(|kind| (kinds::columns(kind).known_type)(name));
+    of_kinds.or_else(|| {
         let is_text = ID_ENDINGS.iter().any(|ending| name.ends_with(ending))
             || TEXT_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
         is_text.then_some(ColumnType::String)

@@ -18,8 +18,9 @@ const KEY_COLUMNS: KeyColumns = KeyColumns {
     net_cost: None,
 };
 
-/// What is known of its columns.
-pub(super) const COLUMNS: KindColumns = KindColumns { key: KEY_COLUMNS, names, booleans: ["true", "false"] };
+/// Its columns.
+pub(super) const COLUMNS: KindColumns =
+    KindColumns { key: KEY_COLUMNS, names, known_type, booleans: ["true", "false"] };
 
 fn names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
     spelled_column_names(file_names, &KEY_COLUMNS.required_columns(|_| true))
@@ -74,7 +75,7 @@ const TEXTS: &[&str] = &[
 ];
 
 /// The type of a well-known column.
-pub(super) fn known_type(name: &str) -> Option<ColumnType> {
+fn known_type(name: &str) -> Option<ColumnType> {
     if is_in(name, DECIMALS) || is_in(name, AZURE_DECIMALS) {
         Some(ColumnType::Decimal)
     } else if is_in(name, TIMESTAMPS) {

@@ -13,16 +13,13 @@ pub fn columns(kind: ExportKind) -> &'static KindColumns {
     }
 }
 
-/// One kind for each set of key columns.
-pub const DISTINCT: [ExportKind; 3] = [ExportKind::Cur, ExportKind::Focus, ExportKind::AzureActual];
-
-/// A kind that a table with these columns may be for. Kinds with the same key columns are not told apart.
+/// A kind with the table's partition column. Other kinds may have the same.
 pub fn of_table(has_column: impl Fn(&str) -> bool) -> Option<ExportKind> {
-    DISTINCT.into_iter().find(|kind| has_column(columns(*kind).key.partition))
+    ExportKind::ALL.into_iter().find(|kind| has_column(columns(*kind).key.partition))
 }
 
-/// The kind of a loaded table's rows, where its columns show it: kinds with the same key columns are told apart by columns that
-/// only one of them has. AWS's legacy report has a column for each key of a map.
+/// The kind of a loaded table's rows, if its columns show it. Of kinds with the same key columns, one may have a column that the
+/// others do not have: AWS's legacy report has a column for each key of a map.
 pub fn of_loaded_table(has_column: impl Fn(&str) -> bool) -> Option<ExportKind> {
     match of_table(&has_column)? {
         ExportKind::Focus => Some(ExportKind::Focus),
@@ -40,7 +37,7 @@ mod tests {
     use crate::model::kind::ExportKind as K;
 
     #[test]
-    fn a_loaded_tables_columns_tell_its_kind_where_only_one_has_them() {
+    fn a_loaded_tables_columns_show_its_kind_if_only_one_has_them() {
         for (columns, kind) in [
             (&["bill_billing_period_start_date", "product"][..], Some(K::Cur2)),
             (&["bill_billing_period_start_date", "resource_tags"], Some(K::Cur2)),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, num_bigint::Sign};
 use serde::{Deserialize, Serialize};
 
 /// An exact decimal amount. Read from and written as plain decimal text, without trailing zeros.
@@ -40,7 +40,7 @@ pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
         .filter_map(|currency| {
             let of = |costs: &Costs| costs.get(currency).cloned().unwrap_or_else(Amount::zero);
             let difference = Amount(of(after).0 - of(before).0);
-            let sign = if difference > Amount::zero() { "+" } else { "" };
+            let sign = if difference.0.sign() == Sign::Plus { "+" } else { "" };
             (!difference.is_zero()).then(|| format!("{sign}{difference} {currency}"))
         })
         .collect();
@@ -131,6 +131,13 @@ mod tests {
             ("0.000", "0"),
         ] {
             assert_eq!(text.parse::<Amount>().unwrap().to_string(), plain);
+        }
+    }
+
+    #[test]
+    fn an_amount_has_at_most_a_thousand_digits_before_or_after_the_point() {
+        for (text, is_valid) in [("1e1000", true), ("1e1001", false), ("1e-1000", true), ("1e-1001", false)] {
+            assert_eq!(text.parse::<Amount>().is_ok(), is_valid, "{text}");
         }
     }
 

@@ -198,4 +198,11 @@ mod tests {
         assert_eq!(delivery.missing, ["p/2"]);
         assert_eq!(delivery.files.len(), 1);
     }
+
+    #[test]
+    fn the_bytes_of_a_delivery_are_those_of_the_files_that_are_there() {
+        let there = HashMap::from([("p/1".to_owned(), stored(5, "a", "x")), ("p/2".to_owned(), stored(7, "b", "x"))]);
+        assert_eq!(delivery(&["p/1", "p/2", "p/3"], there).bytes(), 12);
+        assert_eq!(delivery(&["p/1"], HashMap::new()).bytes(), 0);
+    }
 }

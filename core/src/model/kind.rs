@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportKind {
-    /// AWS Cost and Usage Report.
+    /// AWS's Cost and Usage Report.
     Cur,
-    /// AWS Cost and Usage Report 2.0.
+    /// AWS's Cost and Usage Report 2.0.
     Cur2,
     /// Azure's actual cost: a reservation costs on the day that it is bought.
     AzureActual,
@@ -21,7 +21,11 @@ pub enum ExportKind {
 }
 
 impl ExportKind {
-    /// The name in the state table. Neither file format, agreement nor FOCUS version make another kind.
+    /// Every kind. Where a table has the key columns of several kinds, the first of them counts.
+    pub const ALL: [Self; 6] =
+        [Self::Cur, Self::Cur2, Self::Focus, Self::AzureActual, Self::AzureAmortized, Self::AzureUsage];
+
+    /// The name in the state table. It does not depend on file format, agreement or FOCUS version.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Cur => "cur",

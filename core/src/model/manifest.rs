@@ -135,8 +135,11 @@ impl Manifest {
         }
     }
 
-    /// The manifest, if what it names is fit to be recorded, shown, and made a path: it is data from outside.
-    pub(crate) fn bounded(self) -> Result<Self, ManifestError> {
+    /// The manifest, if its names can be recorded, shown and used as paths: they are data from outside.
+    ///
+    /// # Errors
+    /// `Malformed` for names that are too long or have control characters.
+    pub fn bounded(self) -> Result<Self, ManifestError> {
         let has_control = |text: &str| text.chars().any(char::is_control);
         for (what, text) in [("execution id", &self.execution_id), ("export name", &self.export_name)] {
             if text.chars().nth(LONGEST_ID).is_some() || has_control(text) {
@@ -248,7 +251,7 @@ impl ManifestError {
 ///
 /// # Errors
 /// `Malformed` for what is not JSON of that form.
-pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| {
         // It quotes values of any length.
@@ -259,7 +262,7 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError
 }
 
 /// The path that `parts` make, if it stays below its folder: it is data from outside, and becomes a path on this machine.
-pub(crate) fn safe_path(parts: &[&str]) -> Option<String> {
+pub fn safe_path(parts: &[&str]) -> Option<String> {
     let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
     parts.iter().all(is_safe).then(|| parts.join("/"))
 }

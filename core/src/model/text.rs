@@ -48,7 +48,7 @@ pub fn cut(text: &str, most: usize) -> String {
 }
 
 /// `name` as a glob pattern. Glob characters match themselves only as `?`; what else that matches, the caller filters.
-pub(crate) fn as_pattern(name: &str) -> String {
+pub fn as_pattern(name: &str) -> String {
     name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 

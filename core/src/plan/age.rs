@@ -1,5 +1,5 @@
-//! How old the newest delivery of an export is, and how old it may be: where a mirror has stopped, nothing new arrives, and
-//! the loaded months are fine.
+//! How old the newest delivery of an export is, and how old it may be: after a mirror has stopped, nothing new arrives, although
+//! no loaded month is wrong.
 
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
@@ -8,16 +8,16 @@ use crate::model::period::BillingPeriod;
 /// How old an export's newest delivery may be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MaxAge {
-    /// The setting with the limit: a job's and a staged pipeline's have different names.
+    /// The setting of the limit, for messages: it has one name in the environment and another one in `config.toml`.
     pub setting: &'static str,
     /// The limit; without one the age is reported only.
     pub limit: Option<SignedDuration>,
-    /// The last month that counts, where one is set. Where it is over, no new delivery is due.
+    /// The last month that counts, if one is set. Once it is over, no new delivery is due.
     pub last_month: Option<BillingPeriod>,
 }
 
 impl MaxAge {
-    /// The limit, where a delivery of `newest` is older at `now`.
+    /// The limit, if the newest delivery is older at `now`.
     pub fn exceeded(&self, newest: Timestamp, now: Timestamp) -> Option<SignedDuration> {
         let this_month = BillingPeriod::containing(now.to_zoned(TimeZone::UTC).date());
         let is_past = self.last_month.is_some_and(|last| last < this_month);

@@ -9,19 +9,19 @@ use crate::{
     plan::{Candidate, rank},
 };
 
-/// Refuses the deliveries of another kind than the one that counts: that which the state names, else that of what is loaded
-/// as far as its deliveries are still there, else what the loaded table's columns tell, else that of the newest delivery.
-/// Gives the kind, if a delivery of it is there.
+/// Refuses the deliveries of another kind than the one that counts: the kind in the state, else that of the loaded deliveries
+/// that are still there, else that of the loaded table's columns, else that of the newest delivery. Returns the kind, if a
+/// delivery of it was found.
 pub fn keep_one_kind(
     candidates: &mut [Candidate],
-    standing: &BTreeMap<BillingPeriod, LoadedMonth>,
+    loaded: &BTreeMap<BillingPeriod, LoadedMonth>,
     of_columns: Option<ExportKind>,
 ) -> Option<ExportKind> {
-    let in_table = || standing.values().rev().filter_map(LoadedMonth::record_if_in_table);
+    let in_table = || loaded.values().rev().filter_map(LoadedMonth::record_if_in_table);
     let recorded = in_table().find_map(|record| record.kind.clone());
     let is_loaded = |delivery: &Delivery| {
-        let standing = standing.get(&delivery.manifest.billing_period).and_then(LoadedMonth::record_if_in_table);
-        standing.is_some_and(|record| record.fingerprint == delivery.fingerprint)
+        let record = loaded.get(&delivery.manifest.billing_period).and_then(LoadedMonth::record_if_in_table);
+        record.is_some_and(|record| record.fingerprint == delivery.fingerprint)
     };
     let of_table = recorded
         .or_else(|| newest_kind(candidates, is_loaded).map(named))

@@ -1,4 +1,4 @@
-//! Deliveries that do not count, as a setting names them: by execution id, or by a pattern of their folder.
+//! Deliveries that do not count. A setting names them by execution id, or by a pattern of their folder.
 
 use crate::{
     formats::azure,
@@ -6,17 +6,17 @@ use crate::{
     model::{manifest::Manifest, provider::Provider, text::is_like},
 };
 
-/// What a setting such as `AZURE_LEAVE_OUT` holds.
+/// The value of a setting such as `AZURE_LEAVE_OUT`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeaveOut {
-    /// What it is called.
+    /// The setting's name.
     pub setting: String,
-    /// Execution ids, or patterns of one folder or of several in a row. Azure's have no case.
+    /// Execution ids, or patterns of one folder or of several in a row. For Azure, case does not count.
     pub entries: Vec<String>,
 }
 
 impl LeaveOut {
-    /// Whether an entry matches a folder in which the object lies, below `prefix` (without a `/` at its end).
+    /// Whether an entry matches a folder of the object, below `prefix` (without a `/` at its end).
     pub fn has_folder(&self, provider: Provider, prefix: &str, key: &str) -> bool {
         let below = key.strip_prefix(prefix).unwrap_or(key).trim_start_matches('/');
         let folders: Vec<&str> = below.rsplit_once('/').map_or_else(Vec::new, |(above, _)| above.split('/').collect());
@@ -33,19 +33,19 @@ impl LeaveOut {
         })
     }
 
-    /// Whether an entry is the delivery's id, or matches a folder of its files, whose tails begin below `export_folder`.
+    /// Whether an entry is the delivery's id, or matches a folder of its files, whose paths are relative to `export_folder`.
     pub fn has_delivery(&self, provider: Provider, prefix: &str, export_folder: &str, manifest: &Manifest) -> bool {
         let id = &manifest.execution_id;
         let is_id =
             |entry: &String| if provider.names_have_case() { entry == id } else { entry.eq_ignore_ascii_case(id) };
-        let lies_there = |tail: &str| self.has_folder(provider, prefix, &format!("{export_folder}{tail}"));
+        let is_below = |path: &str| self.has_folder(provider, prefix, &format!("{export_folder}{path}"));
         self.entries.iter().any(is_id)
-            || (!self.entries.is_empty() && manifest.files.iter().any(|file| lies_there(&file.relative_path)))
+            || (!self.entries.is_empty() && manifest.files.iter().any(|file| is_below(&file.relative_path)))
     }
 
     /// `hint`, and how to go on without the delivery that cannot be loaded.
     pub fn hint(&self, hint: &str, provider: Provider, manifest_uri: &str, execution_id: Option<&str>) -> String {
-        // Of several runs, nobody knows which is to be left out.
+        // A month of several runs has no one delivery to leave out.
         if manifest_uri.is_empty() {
             return hint.to_owned();
         }
@@ -55,7 +55,7 @@ impl LeaveOut {
 }
 
 /// The entry for one delivery. Of Azure's, the manifest's folder from the month on: in overwriting mode, runs of several months
-/// may have one id. Else its id, as the manifest of a Cost and Usage Report lies in the folder of the whole month.
+/// may have one id. Else its id, as the manifest of a Cost and Usage Report is in the folder of the whole month.
 fn entry(provider: Provider, manifest_uri: &str, execution_id: Option<&str>) -> String {
     let folders: Vec<&str> = manifest_uri.split('/').rev().skip(1).collect();
     let of_month = folders.iter().position(|folder| provider == Provider::Azure && azure::is_range(folder));

@@ -3,22 +3,27 @@
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{Failure, Rules, one::wait, rank};
+use super::{
+    decision::{Failure, Rules},
+    rank::rank,
+    reason::{Note, Piece, Reason},
+    waiting::missing_files,
+};
 use crate::{hint, model::delivery::Delivery};
 
 /// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 
-/// What pieces make of a month.
+/// The pieces of a month that follow each other.
 pub(super) struct Tiled {
-    /// Those that follow each other, all files of each there.
+    /// Those with all their files, from the month's first day on.
     pub runs: Vec<Delivery>,
-    /// How far they reach, in words.
-    pub note: String,
+    /// How far they reach, and what the next one lacks.
+    pub notes: Vec<Note>,
     /// What is wrong with the others.
     pub failure: Option<Failure>,
-    /// The next one waits for its files, since then.
-    pub waits_since: Option<Timestamp>,
+    /// The next one is missing, or waits for its files.
+    pub waits: bool,
 }
 
 /// Whether the first of `ranked` that begins with the month reaches as far as all pieces: they add nothing then.
@@ -43,7 +48,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
             pieces.push(run);
         }
     }
-    // What lies within a newer run that begins with the month adds nothing.
+    // What is within a newer run that begins with the month adds nothing.
     let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued_at()));
     pieces.retain(|run| {
         whole.is_none_or(|(reach, issued)| {
@@ -59,53 +64,45 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
         !ranges.iter().any(within)
     });
     pieces.sort_by(|a, b| (first(a), rank(a)).cmp(&(first(b), rank(b))));
-    let mut tiled = Tiled { runs: Vec::new(), note: String::new(), failure: None, waits_since: None };
+    let mut tiled = Tiled { runs: Vec::new(), notes: Vec::new(), failure: None, waits: false };
     if let Some((a, b)) = pieces.iter().zip(pieces.iter().skip(1)).find(|(a, b)| first(b) <= a.reach()) {
-        let of = |run: &Delivery| format!("{} to {} (run {})", first(run), run.reach(), run.manifest.execution_id);
-        let reason = format!("it is delivered in pieces that overlap, such as {} and {}", of(a), of(b));
+        let piece = |run: &Delivery| Piece {
+            from: first(run),
+            until: run.reach(),
+            execution_id: run.manifest.execution_id.clone(),
+        };
+        let reason = Reason::PiecesOverlap([piece(a), piece(b)]);
         tiled.failure = Some(Failure { stale: false, reason, hint: hint::BY_MONTH });
         return tiled;
     }
     let mut next: Option<Date> = pieces.first().map(|run| run.manifest.billing_period.first_day());
-    let count = pieces.len();
+    let all = pieces.len();
     for piece in pieces {
         let Some(expected) = next else { break };
-        let stale = |since: Timestamp| rules.now.duration_since(since) > rules.wait_max;
-        if first(&piece) > expected {
-            let until = first(&piece).yesterday().unwrap_or(Date::MIN);
-            let reason = format!(
-                "it is delivered in pieces, and that of {expected} to {until} is missing: run {} and what follows is left out",
-                piece.manifest.execution_id
-            );
-            let since = piece.delivered_at;
-            tiled.failure =
-                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: hint::MISSING_PIECE });
-            tiled.note = reason;
-            tiled.waits_since = Some(since);
-            break;
-        }
-        if !piece.missing.is_empty() {
-            let (_, waits) = wait(&piece, rules);
-            let reason = format!("the piece from {} on is {waits}", first(&piece));
-            let since = piece.delivered_at;
-            tiled.failure =
-                stale(since).then(|| Failure { stale: true, reason: reason.clone(), hint: hint::MIRROR_RUNNING });
-            tiled.note = reason;
-            tiled.waits_since = Some(since);
-            break;
-        }
-        next = piece.reach().tomorrow().ok();
-        tiled.runs.push(piece);
+        let from = first(&piece);
+        let (reason, hint) = if from > expected {
+            let (until, next) = (from.yesterday().unwrap_or(Date::MIN), piece.manifest.execution_id.clone());
+            (Reason::PieceMissing { from: expected, until, next }, hint::MISSING_PIECE)
+        } else if piece.missing.is_empty() {
+            next = piece.reach().tomorrow().ok();
+            tiled.runs.push(piece);
+            continue;
+        } else {
+            (Reason::PieceIncomplete { from, missing: missing_files(&piece, rules) }, hint::MIRROR_RUNNING)
+        };
+        let stale = rules.is_overdue(piece.delivered_at);
+        tiled.failure = stale.then(|| Failure { stale, reason: reason.clone(), hint });
+        tiled.notes.push(Note::Part(reason));
+        tiled.waits = true;
+        break;
     }
     if let Some(last) = tiled.runs.last() {
         let is_settled = |run: &Delivery| {
             let end = run.reach().to_zoned(jiff::tz::TimeZone::UTC).map_or(Timestamp::MAX, |day| day.timestamp());
             run.issued_at().duration_since(end) >= SETTLES_AFTER
         };
-        let settling = if tiled.runs.iter().all(is_settled) { "" } else { ", settling" };
-        let (used, until) = (tiled.runs.len(), last.reach());
-        let pieces = format!("{used} of {count} pieces, until {until}{settling}");
-        tiled.note = if tiled.note.is_empty() { pieces } else { format!("{pieces}; {}", tiled.note) };
+        let settling = !tiled.runs.iter().all(is_settled);
+        tiled.notes.insert(0, Note::Pieces { used: tiled.runs.len(), all, until: last.reach(), settling });
     }
     tiled
 }

@@ -1,4 +1,4 @@
-//! What `finops check` finds, and what of it is decided without asking anybody.
+//! What `finops check` finds, and what can be decided about it without asking a service.
 
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -13,7 +13,7 @@ pub enum Check {
     Version,
     /// This machine's clock.
     Clock,
-    /// Who finops is to a service.
+    /// The identity that a service sees.
     Credentials,
     /// Whether jobs may be run in the project.
     Jobs,
@@ -21,13 +21,13 @@ pub enum Check {
     Dataset,
     /// What the account may do to an object.
     Permissions,
-    /// The table that tells what was loaded.
+    /// The state table.
     StateTable,
     /// The bucket or folder with the export.
     Source,
-    /// The export that lies there.
+    /// The export in it.
     Export,
-    /// Whether the dataset may load from where the bucket is, and take months from where the staging tables are.
+    /// Whether the dataset may load from the bucket's location, and copy from the staging dataset's.
     Location,
     /// The export's table.
     Table,
@@ -62,9 +62,9 @@ impl Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// As it should be.
+    /// Nothing is wrong.
     Ok,
-    /// A run may go well; or it is not known.
+    /// A run may succeed, or nobody knows.
     Warning,
     /// A run would fail.
     Failed,
@@ -77,28 +77,28 @@ pub enum Status {
 pub struct Finding {
     /// What was checked.
     pub check: Check,
-    /// On what.
+    /// The object that was checked.
     pub object: String,
     /// How it ended.
     pub status: Status,
     /// What was found.
     pub found: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
 impl Finding {
-    /// As it should be.
+    /// A check that found nothing wrong.
     pub fn ok(check: Check, object: &str, found: &str) -> Self {
         Self::new(check, object, Status::Ok, found, None)
     }
 
-    /// What a run may go well with, or what is not known.
+    /// A check with a result with which a run may succeed, or without one.
     pub fn warning(check: Check, object: &str, found: &str, hint: &str) -> Self {
         Self::new(check, object, Status::Warning, found, Some(hint))
     }
 
-    /// What a run would fail for.
+    /// A check with a result that would fail a run.
     pub fn failed(check: Check, object: &str, found: &str, hint: Option<&str>) -> Self {
         Self::new(check, object, Status::Failed, found, hint)
     }
@@ -144,12 +144,12 @@ impl CheckReport {
     }
 }
 
-/// A clock that is off by more than this is worth a word.
+/// A clock that is off by more than this is a warning.
 const NOTICEABLE: SignedDuration = SignedDuration::from_mins(1);
 /// Google refuses tokens that are signed with a clock off by more than a few minutes.
 const HARMFUL: SignedDuration = SignedDuration::from_mins(5);
 
-/// What it means that this machine's clock is so much ahead of that of `service`.
+/// The finding on this machine's clock, which is `ahead` of that of `service`.
 pub fn clock(service: &str, ahead: SignedDuration) -> Finding {
     let (off, way) = (ahead.abs(), if ahead.is_negative() { "behind" } else { "ahead of" });
     if off <= NOTICEABLE {
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_is_told_before_it_does_harm() {
+    fn a_clock_that_is_off_is_a_warning_before_it_fails_a_run() {
         for (seconds, status) in [
             (0, Status::Ok),
             (60, Status::Ok),

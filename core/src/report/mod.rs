@@ -1,4 +1,5 @@
 //! What runs and checks report, as values.
 
 pub mod check;
+pub mod reason;
 pub mod run;

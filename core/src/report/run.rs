@@ -9,8 +9,10 @@ use crate::{
 };
 
 /// One run, or one plan.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    /// Counts the changes that a program must know; keys that are added do not count.
+    pub schema_version: u32,
     /// Names the run in logs and in the state table.
     pub run_id: String,
     /// One entry an export.
@@ -18,14 +20,14 @@ pub struct Report {
 }
 
 /// One export.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct PipelineReport {
     /// `aws` or `azure`.
     pub pipeline: String,
     /// What the settings call the export where they name several. For people: programs go by `export` and `table`.
     #[serde(skip)]
     pub label: Option<String>,
-    /// What is done with its months. For people: programs know what they asked for.
+    /// What is done with its months. For people.
     #[serde(skip)]
     pub verb: MonthVerb,
     /// The step of the staged pipeline; absent for the job.
@@ -42,14 +44,14 @@ pub struct PipelineReport {
     pub schema: Vec<SchemaChange>,
     /// Newest month first.
     pub months: Vec<MonthReport>,
-    /// When the newest delivery was issued, of all months; `None` where there is none that can be read.
+    /// When the newest delivery of all months was issued; `None` if none can be read.
     pub newest_delivery_at: Option<Timestamp>,
     /// Why the export as a whole failed.
     pub error: Option<ReportedError>,
 }
 
 impl PipelineReport {
-    /// The report of an export of which nothing is known yet but the settings.
+    /// The report of an export before anything but its settings is known.
     pub fn new(pipeline: &str, export: &str, table: &str) -> Self {
         let (schema, months) = (Vec::new(), Vec::new());
         let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(table));
@@ -76,7 +78,7 @@ pub enum MonthVerb {
 }
 
 impl MonthVerb {
-    /// What a month is then; `again` where something stood before.
+    /// What a month is then; `again` if it was so before.
     pub fn done(self, again: bool) -> &'static str {
         match (self, again) {
             (Self::Load, false) => "loaded",
@@ -101,15 +103,15 @@ pub enum PipelineStatus {
     NothingToDo,
 }
 
-/// What is to be done with a month.
+/// What is planned for a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Load a month of which nothing stands.
+    /// Load a month that is not loaded.
     Load,
-    /// Replace what stands.
+    /// Replace the loaded month.
     Reload,
-    /// Leave it.
+    /// Nothing.
     Skip,
     /// Files are still missing.
     Wait,
@@ -117,19 +119,19 @@ pub enum Action {
     Refuse,
 }
 
-/// What became of a month.
+/// How a month ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MonthStatus {
     /// In the table, complete.
     Loaded,
-    /// Left as it was.
+    /// Unchanged.
     Skipped,
-    /// Left as it was until its files are there.
+    /// Unchanged until its files are there.
     Waiting,
     /// Not loadable.
     Refused,
-    /// Something went wrong; what stood before still stands.
+    /// Something went wrong; the previously loaded month is unchanged.
     Failed,
 }
 
@@ -144,29 +146,31 @@ pub enum Check {
 }
 
 /// One month.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct MonthReport {
     /// The month.
     pub billing_period: BillingPeriod,
-    /// The delivery; empty where the manifest could not be read.
+    /// The delivery; empty if its manifest could not be read.
     pub execution_id: String,
     /// What was planned.
     pub action: Action,
     /// Why.
     pub reason: String,
-    /// The runs that it unites, where the provider names their scopes.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The same as a stable word: [`crate::plan::reason::Reason::code`].
+    pub reason_code: &'static str,
+    /// Its runs that have a scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<ScopeRun>,
     /// Data files that are loaded, or are to be loaded.
     pub files: u64,
     /// Their bytes, as stored.
     pub bytes: u64,
-    /// What came of it; absent in a plan.
+    /// How it ended; absent in a plan.
     #[serde(flatten)]
     pub result: Option<MonthResult>,
     /// Why it failed or was refused.
     pub error: Option<ReportedError>,
-    /// Of the delivery that is to be loaded, for what comes after this plan; no part of the report.
+    /// Of the delivery that is to be loaded, for the plan of the next step; no part of the report.
     #[serde(skip)]
     pub fingerprint: Option<String>,
 }
@@ -180,7 +184,7 @@ pub struct ScopeRun {
     pub execution_id: String,
 }
 
-/// What came of a month.
+/// The result of a month.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MonthResult {
     /// In one word.
@@ -193,7 +197,7 @@ pub struct MonthResult {
     pub verified: Vec<Check>,
     /// The cost that was loaded.
     pub cost: Costs,
-    /// The cost that stood before; empty where nothing did.
+    /// The cost that was loaded before; empty if nothing was.
     pub previous_cost: Costs,
     /// The warehouse's job, where it has jobs.
     pub job_id: Option<String>,
@@ -207,13 +211,13 @@ impl From<MonthStatus> for MonthResult {
 }
 
 impl MonthReport {
-    /// What came of it, in one word; `None` in a plan.
+    /// How it ended; `None` in a plan.
     pub fn status(&self) -> Option<MonthStatus> {
         self.result.as_ref().map(|result| result.status)
     }
 }
 
-/// What stands in one table: the values of `finops status`.
+/// What is loaded into one table: the values of `finops status`.
 #[derive(Clone, Debug, Serialize)]
 pub struct TableStatus {
     /// `aws` or `azure`.
@@ -227,7 +231,7 @@ pub struct TableStatus {
     pub months: Vec<LoadedMonth>,
     /// When the newest delivery that is loaded was issued, as far as that was recorded.
     pub newest_delivery_at: Option<Timestamp>,
-    /// Why the warehouse does not tell.
+    /// Why it could not be read.
     pub error: Option<ReportedError>,
 }
 
@@ -243,6 +247,11 @@ pub struct ReportedError {
 }
 
 impl Report {
+    /// The report of a run.
+    pub fn new(run_id: String, pipelines: Vec<PipelineReport>) -> Self {
+        Self { schema_version: 1, run_id, pipelines }
+    }
+
     /// Whether something failed, was refused or is stale.
     pub fn failed(&self) -> bool {
         self.pipelines.iter().any(PipelineReport::failed)

@@ -162,7 +162,7 @@ pub fn refused(changes: &[SchemaChange], month: BillingPeriod) -> Option<&Schema
 mod tests {
     use super::*;
     use crate::{
-        files::file_type::MapForm,
+        files::file_type::{MapForm, TimeForm},
         schema::{columns_after, union},
     };
 
@@ -264,6 +264,35 @@ mod tests {
         let newest_first: Vec<_> = months.iter().rev().map(|month| month.billing_period).collect();
         assert_eq!(changes.iter().map(|change| &change.column).collect::<Vec<_>>(), tags.iter().collect::<Vec<_>>());
         assert!(changes.iter().all(|change| change.billing_periods == newest_first));
+    }
+
+    #[test]
+    fn a_cast_and_a_refusal_say_what_happens_to_the_values() {
+        use ColumnType::{Date, Decimal, Foreign, Int64, String, Timestamp};
+        let map = FileType::Map(MapForm { numbers: false, by_the_book: true });
+        for (file_type, to, reason) in [
+            (FileType::Other, String, "finops creates no column"),
+            (FileType::Other, Foreign, "finops creates no column"),
+            (FileType::Int64, Foreign, "the table's column has a type that finops does not write"),
+            (FileType::Int64, Date, "INT64 values cannot be converted to DATE"),
+            (FileType::Double, Decimal, "each number becomes its shortest decimal"),
+            (FileType::TimeText(TimeForm::Other), Date, "each text becomes the day or timestamp"),
+            (FileType::Timestamp, Date, "each timestamp becomes its day"),
+            (FileType::Timestamp, String, "the column keeps its type: the values are converted to STRING"),
+            (FileType::Date, Timestamp, "the column keeps its type: the values are converted to TIMESTAMP"),
+            (map, String, "each map becomes the text of a JSON object"),
+            (FileType::Text(Some(Decimal)), Int64, "the column keeps its type: the values are read as INT64"),
+            (FileType::Text(Some(Int64)), String, "the column keeps its type: the values are read as STRING"),
+            (FileType::Text(Some(String)), Decimal, "the column keeps its type: the values are read as DECIMAL"),
+            (FileType::Text(Some(Int64)), Decimal, ""),
+            (FileType::Text(Some(Date)), Date, ""),
+            (FileType::Text(None), Date, ""),
+            (FileType::Decimal, Decimal, ""),
+        ] {
+            let changes = conversions(&[column("c", to)], &[month("2025-09", &[("c", file_type)])]);
+            let found = changes.first().map(|change| change.reason.as_str()).unwrap_or_default();
+            assert!(found.starts_with(reason) && found.is_empty() == reason.is_empty(), "{file_type} {to}: {found}");
+        }
     }
 
     #[test]

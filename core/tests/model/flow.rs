@@ -29,13 +29,13 @@ const ROUNDS: u8 = 3;
 /// A run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flow {
-    /// Its number, where it is asked to load the month again whatever is loaded.
+    /// Its number, if it is forced to load the month again.
     forced: Option<u8>,
     broken: Option<Broken>,
     /// Numbers up to this one were over when it began.
     pub began_after: u8,
-    /// The deliveries that the table held at some moment since it last began again, a bit each.
-    pub held: u8,
+    /// The deliveries that were in the table at some time since the flow last began again, a bit each.
+    pub was_in_table: u8,
     round: u8,
     acknowledged: i64,
     at: At,
@@ -43,14 +43,14 @@ pub struct Flow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum At {
-    Conversion(Read),
+    Reading(Read),
     Walking(Walk),
     Over,
 }
 
 impl Default for At {
     fn default() -> Self {
-        Self::Conversion(Read::default())
+        Self::Reading(Read::default())
     }
 }
 
@@ -65,7 +65,7 @@ struct Read {
     in_table: Option<u64>,
 }
 
-/// The deliveries that were there, and when that was: see [`World::listings`].
+/// The deliveries that were there, and when they were listed: see [`World::listings`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Listing {
     delivered: u8,
@@ -101,7 +101,7 @@ impl Flow {
     /// When it listed.
     pub fn listed(&mut self) -> Option<&mut u8> {
         match &mut self.at {
-            At::Conversion(read) => read.listing.as_mut().map(|listing| &mut listing.at),
+            At::Reading(read) => read.listing.as_mut().map(|listing| &mut listing.at),
             At::Walking(walk) => Some(&mut walk.label.listed),
             At::Over => None,
         }
@@ -113,10 +113,10 @@ impl Flow {
             At::Over => vec![],
             At::Walking(Walk { next: Do::Wait(n), .. }) if world.runs(*n) => vec![],
             At::Walking(Walk { next, .. }) => vec![Step::Do(*next)],
-            At::Conversion(read) if *read == Read::default() => {
+            At::Reading(read) if *read == Read::default() => {
                 vec![if self.broken == Some(Broken::ListsFirst) { Step::List } else { Step::Loaded }]
             }
-            At::Conversion(Read { row, listing, in_table }) => {
+            At::Reading(Read { row, listing, in_table }) => {
                 let left =
                     [(row.is_none(), Step::Loaded), (listing.is_none(), Step::List), (in_table.is_none(), Step::Count)];
                 left.into_iter().filter_map(|(is_left, step)| is_left.then_some(step)).collect()
@@ -130,9 +130,9 @@ impl Flow {
     }
 
     pub fn take(&mut self, step: Step, world: &mut World, setup: &Setup) -> Result<(), Invariant> {
-        if let At::Conversion(read) = &mut self.at {
+        if let At::Reading(read) = &mut self.at {
             if *read == Read::default() {
-                self.held = world.held();
+                self.was_in_table = world.in_table();
             }
             match step {
                 Step::Loaded => read.row = Some(world.rows.last().copied()),
@@ -163,7 +163,7 @@ impl Flow {
             Step::Do(Do::Insert(n, _)) => world.insert(n, walk.label, setup)?,
             Step::Do(Do::CheckRows(n)) => Seen::HasRows(world.holds(n, setup)),
             Step::Do(Do::Record(n)) => {
-                world.record(Row { sequence: n, delivery: walk.label.delivery }, self.held)?;
+                world.record(Row { sequence: n, delivery: walk.label.delivery }, self.was_in_table)?;
                 self.end();
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! Runs beside each other, killed anywhere, over the shipped plan and the shipped job numbers: every interleaving.
+//! Concurrent runs, killed anywhere, over the shipped plan and the shipped job numbers: every interleaving.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure is the test's result")]
 #![allow(clippy::print_stdout, reason = "the number of states is a result")]
@@ -19,7 +19,7 @@ use world::{Event, Invariant, World};
 /// What was violated, and the shortest way there.
 type Found = (Invariant, Vec<Event>);
 
-/// Visits every world that can come about after `start`, nearest first: their number, or the first violation.
+/// Visits every world that can follow `start`, nearest first. Returns their number, or the first violation.
 fn explore(start: World, setup: &Setup) -> Result<usize, Found> {
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let mut came_by = CameBy::from([(hasher.hash_one(&start), None)]);
@@ -58,8 +58,8 @@ fn path(came_by: &CameBy, mut world: u64) -> Vec<Event> {
     path
 }
 
-/// One way through the worlds after `start`, until nothing is under way any more. Few of its events are crashes, so that
-/// most flows come far.
+/// One way through the worlds after `start`, until no flow runs any more. Few of its events are crashes, so that most flows
+/// come far.
 fn walk(mut world: World, setup: &Setup, random: &mut Random) -> Result<(), Found> {
     let mut path = vec![];
     while !world.is_at_rest() {
@@ -99,10 +99,10 @@ impl Random {
             left,
             forced: self.coin(),
             until,
-            // The plan takes a wider delivery for loaded while the table has as many rows as it had.
+            // The plan takes a wider delivery as loaded while the table has as many rows as that one.
             same_rows: !overwrites && self.coin(),
             overwrites,
-            // A widest delivery that is bad keeps every other one out.
+            // If the widest delivery is bad, no other one is loaded.
             bad: (until[2] >= until[1] && self.coin()).then_some(2),
             ..Setup::default()
         }
@@ -114,8 +114,8 @@ const ROWS_LOST: Left = Left { rows_lost: 1, ..NOTHING };
 const STATE_LOST: Left = Left { state_lost: 1, ..NOTHING };
 const FORGOTTEN: Left = Left { forgotten: 1, ..NOTHING };
 
-/// Deliveries of which one reaches less far than one before, and whose manifests lie beside each other or replace each
-/// other, each with one loss of each kind.
+/// Deliveries with one that covers fewer days than one before. Their manifests are kept or replace each other. Each with one
+/// loss of each kind.
 fn narrower() -> impl Iterator<Item = Setup> {
     let untils = [[30, 29, 29], [29, 30, 29]].into_iter();
     let both = untils.flat_map(|until| [false, true].map(|overwrites| (until, overwrites)));
@@ -186,8 +186,8 @@ fn three_flows_keep_them_on_random_ways_behind_up_to_40_numbers_that_older_versi
 
 const WALKS: usize = 4_000;
 
-/// Each of these is found from the world that a dead run left, with deliveries of the same number of rows: what tells
-/// whether the table has a job's rows is then mistaken easily.
+/// Each of these is found from the world that a dead run left, with deliveries of the same number of rows: then a
+/// wrong rule easily takes the rows of one job for those of another.
 #[test]
 fn a_flow_that_leaves_out_a_rule_violates_an_invariant() {
     for (broken, violated) in [

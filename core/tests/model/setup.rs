@@ -20,7 +20,7 @@ use crate::world::{Label, Row};
 
 /// How many deliveries of the month there will be. They are numbered from 1; a later one is newer.
 pub const DELIVERIES: u8 = 3;
-/// What an older version loaded, which is not there any more.
+/// The delivery that an older version loaded, which is not there any more.
 pub const OLDER: u8 = 0;
 
 /// A flow that is broken on purpose.
@@ -28,13 +28,13 @@ pub const OLDER: u8 = 0;
 pub enum Broken {
     /// It lists before it reads the state.
     ListsFirst,
-    /// It does not look for jobs behind one of its own work.
+    /// It does not look for jobs after one of its own work.
     NoLookBehind,
     /// It records a job that it inserted without waiting for its end.
     RecordsFirst,
     /// It does not check what it staged.
     NoCheck,
-    /// It goes on with its old listing where it should begin again.
+    /// It continues with its old listing instead of beginning again.
     GoesOn,
 }
 
@@ -51,7 +51,7 @@ pub struct Left {
     pub forgotten: u8,
 }
 
-/// The delivery to load, by what was delivered, what the state names, the rows in the table and force.
+/// The delivery to load, by what was delivered, the state's row, the rows in the table and force.
 type Plans = HashMap<(u8, Option<u8>, u64, bool), Option<u8>>;
 
 /// What may happen in a world.
@@ -70,7 +70,7 @@ pub struct Setup {
     /// A manifest replaces the one before.
     pub overwrites: bool,
     pub broken: Option<Broken>,
-    /// What the plan said before, as it is slow beside all else here.
+    /// Earlier answers of the plan, which is slow compared with the rest of the model.
     pub plans: RefCell<Plans>,
 }
 
@@ -83,13 +83,13 @@ impl Setup {
         self.bad == Some(delivery)
     }
 
-    /// The last day that a delivery covers; an older version did not say it.
+    /// The last day that a delivery covers; an older version did not record it.
     pub fn covers(&self, delivery: u8) -> Option<Date> {
         let day = self.until[usize::from(delivery.checked_sub(1)?)];
         Some(Date::constant(2025, 9, if day == 0 { 30 } else { day }))
     }
 
-    /// How far a flow's delivery reaches, as far as that matters to it.
+    /// The last day of a flow's delivery, if it matters to the flow.
     pub fn until(&self, label: Label) -> Option<Date> {
         self.covers(label.delivery).filter(|_| label.forced.is_none())
     }
@@ -104,11 +104,11 @@ impl Setup {
         let key = (delivered, row.map(|row| row.delivery), in_table, force);
         *self.plans.borrow_mut().entry(key).or_insert_with(|| {
             let candidates: Vec<Candidate> = self.there(delivered).map(|delivery| self.candidate(delivery)).collect();
-            let standing = row.map(|row| LoadedMonth { record: self.record(row), rows_in_table: in_table });
-            let standing: BTreeMap<_, _> =
-                standing.into_iter().map(|standing| (standing.record.billing_period, standing)).collect();
-            let rules = Rules { force, now: moment(20), wait_max: SignedDuration::from_hours(48) };
-            match plan(candidates, &standing, &Selection::default(), &rules).pop()?.decision {
+            let loaded = row.map(|row| LoadedMonth { record: self.record(row), rows_in_table: in_table });
+            let months: BTreeMap<_, _> =
+                loaded.into_iter().map(|loaded| (loaded.record.billing_period, loaded)).collect();
+            let rules = Rules { force, now: october(20), wait_max: SignedDuration::from_hours(48) };
+            match plan(candidates, &months, &Selection::default(), &rules).pop()?.decision {
                 Decision::Load(delivery) | Decision::Reload(delivery) => delivery.manifest.execution_id.parse().ok(),
                 Decision::Skip { empty: false } => None,
                 other => unreachable!("every delivery is complete: {other:?}"),
@@ -119,7 +119,7 @@ impl Setup {
     fn delivery(&self, number: u8) -> Delivery {
         let tail = format!("{number}.csv");
         let manifest = Manifest {
-            issued_at: Some(moment(number)),
+            issued_at: Some(october(number)),
             covers_until: self.covers(number),
             rows: Some(self.rows(number)),
             files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
@@ -134,11 +134,11 @@ impl Setup {
         let file = StoredFile {
             key: tail.clone(),
             bytes: 1,
-            updated: moment(number),
+            updated: october(number),
             checksum: "c".to_owned(),
             version: None,
         };
-        Delivery::new(manifest, format!("gs://b/{number}.json"), moment(number), HashMap::from([(tail, file)]))
+        Delivery::new(manifest, format!("gs://b/{number}.json"), october(number), HashMap::from([(tail, file)]))
     }
 
     fn candidate(&self, number: u8) -> Candidate {
@@ -169,7 +169,7 @@ impl Setup {
             cost: BTreeMap::new(),
             previous_execution_id: None,
             run_id: "r".to_owned(),
-            loaded_at: moment(10),
+            loaded_at: october(10),
             kind: None,
             issued_at: delivery.manifest.issued_at,
             covers_until: delivery.manifest.covers_until,
@@ -180,6 +180,6 @@ impl Setup {
 }
 
 /// A day of October 2025.
-fn moment(day: u8) -> Timestamp {
+fn october(day: u8) -> Timestamp {
     Timestamp::constant(1_759_276_800, 0) + SignedDuration::from_hours(24 * i64::from(day))
 }

@@ -1,5 +1,5 @@
-//! A world of one month: deliveries that appear, a table, its state, numbered jobs, and flows that work beside each other
-//! and may be killed.
+//! A world of one month: deliveries that appear, a table, its state, numbered jobs, and flows that run at the same time and
+//! may be killed.
 
 use std::mem::take;
 
@@ -21,9 +21,9 @@ pub enum Invariant {
     OnceEach,
     /// 4. Only what passed the check is swapped.
     Checked,
-    /// 5. A run that nobody disturbs leaves the month as if nothing had ever gone wrong.
+    /// 5. After an undisturbed run the month is as if nothing had ever failed.
     Converges,
-    /// 6. What a flow records was in the table at some moment since that flow last began.
+    /// 6. What a flow records was in the table at some time since that flow last began.
     RecordsWhatWasThere,
 }
 
@@ -70,7 +70,7 @@ pub struct Row {
     pub delivery: u8,
 }
 
-/// What the table holds: what that job put there.
+/// The table's rows: those of this job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Content {
     pub number: usize,
@@ -195,7 +195,7 @@ impl World {
         Ok(())
     }
 
-    /// Times of listings only matter in relation to each other, and while a swap may still be compared by them.
+    /// Times of listings matter only in relation to each other, and while a swap may still be compared by them.
     fn listings(&mut self) {
         for job in &mut self.jobs {
             if let Job::Succeeded(label) = job {
@@ -237,7 +237,7 @@ impl World {
         self.jobs[n - 1] = Job::Succeeded(label);
         self.table = Some(Content { number: n, label });
         for flow in self.flows.iter_mut().filter(|flow| !flow.is_over() && flow.has_begun()) {
-            flow.held |= bit;
+            flow.was_in_table |= bit;
         }
         Ok(())
     }
@@ -250,8 +250,8 @@ impl World {
         matches!(self.jobs[number(n) - 1], Job::Running(_))
     }
 
-    /// The delivery that the table holds, as a bit.
-    pub fn held(&self) -> u8 {
+    /// The delivery in the table, as a bit.
+    pub fn in_table(&self) -> u8 {
         self.table.map_or(0, |content| 1 << content.label.delivery)
     }
 
@@ -297,8 +297,8 @@ impl World {
     }
 
     /// Adds a row, unless it is there.
-    pub fn record(&mut self, row: Row, held: u8) -> Result<(), Invariant> {
-        if held & 1 << row.delivery == 0 {
+    pub fn record(&mut self, row: Row, in_table: u8) -> Result<(), Invariant> {
+        if in_table & 1 << row.delivery == 0 {
             return Err(Invariant::RecordsWhatWasThere);
         }
         let at = self.rows.partition_point(|other| other.sequence < row.sequence);
@@ -308,7 +308,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether nothing is under way, and everything was delivered.
+    /// Whether no flow runs, and everything was delivered.
     pub fn is_at_rest(&self) -> bool {
         self.delivered == DELIVERIES && self.running().is_none() && self.flows.iter().all(Flow::is_over)
     }

@@ -32,7 +32,12 @@ fn candidate(at: usize, period: BillingPeriod, kind: ExportKind, hour: i64) -> C
     Candidate { billing_period: period, manifest_uri, delivery: Ok(delivery) }
 }
 
-fn standing(period: BillingPeriod, kind: Option<ExportKind>, fingerprint: String, rows_in_table: u64) -> LoadedMonth {
+fn loaded_month(
+    period: BillingPeriod,
+    kind: Option<ExportKind>,
+    fingerprint: String,
+    rows_in_table: u64,
+) -> LoadedMonth {
     let record = LoadRecord {
         pipeline: "aws".to_owned(),
         export_name: "cur".to_owned(),
@@ -80,7 +85,7 @@ proptest! {
             found.iter().enumerate().map(|(at, (period, kind, hour))| candidate(at, *period, *kind, *hour)).collect();
         let same_month = candidates.iter().position(|candidate| candidate.billing_period == loaded).filter(|_| is_there);
         let fingerprint = same_month.map_or("gone".to_owned(), |at| format!("fingerprint {at}"));
-        let months = BTreeMap::from([(loaded, standing(loaded, recorded, fingerprint, rows))]);
+        let months = BTreeMap::from([(loaded, loaded_month(loaded, recorded, fingerprint, rows))]);
 
         let newest = found.iter().enumerate().max_by_key(|(at, (period, _, hour))| (*period, *hour, *at));
         let newest = newest.map(|(_, (_, kind, _))| *kind);

@@ -1,4 +1,4 @@
-//! What is read of files from outside.
+//! Parsers of files from outside.
 
 use std::io::Write;
 
@@ -106,7 +106,7 @@ fn odd_azure_manifest() -> impl Strategy<Value = String> {
     })
 }
 
-/// One delivery and its parser, with a place for one text that its manifest gives.
+/// One delivery and its parser, with a place for one text of its manifest.
 fn with_text(at: usize, text: &str) -> Result<Manifest, ManifestError> {
     let mut cur = serde_json::json!({
         "assemblyId": "a", "reportName": "cur", "compression": "GZIP", "contentType": "text/csv", "columns": [],
@@ -147,7 +147,7 @@ fn with_text(at: usize, text: &str) -> Result<Manifest, ManifestError> {
     }
     let at = (at - of_data.len()) % of_azure.len();
     *azure.pointer_mut(of_azure[at]).unwrap() = whole(if at == 7 { "20250301-20250331/" } else { "" });
-    // Where the folder does not name it, the manifest names the export.
+    // If the folder does not name the export, the manifest does.
     let location = azure::locate("", None, "20250301-20250331/5f9a/manifest.json").unwrap();
     azure::parse(&location, azure.to_string().as_bytes())
 }

@@ -1,4 +1,4 @@
-//! What is done with months.
+//! Properties of plans.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ fn any_month() -> impl Strategy<Value = BillingPeriod> {
         .prop_map(|(year, month, day)| BillingPeriod::containing(Date::constant(year, month, day)))
 }
 
-fn moment() -> impl Strategy<Value = Timestamp> {
+fn timestamp() -> impl Strategy<Value = Timestamp> {
     (0..200i64).prop_map(|hours| Timestamp::from_second(1_760_000_000 + hours * 3600).unwrap())
 }
 
@@ -33,9 +33,9 @@ fn january() -> impl Strategy<Value = Date> {
 
 /// A delivery that lists up to three files, some of which are there, with one of few contents.
 fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
-    let files = collection::vec((any::<bool>(), 0..3u64, moment()), 0..4);
-    let told = (option::of(moment()), option::of(january()), option::of(0..2u64), any::<bool>());
-    (few_months(), sample::select(vec!["a", "b"]), moment(), files, told).prop_map(
+    let files = collection::vec((any::<bool>(), 0..3u64, timestamp()), 0..4);
+    let facts = (option::of(timestamp()), option::of(january()), option::of(0..2u64), any::<bool>());
+    (few_months(), sample::select(vec!["a", "b"]), timestamp(), files, facts).prop_map(
         move |(period, id, delivered_at, files, (issued, until, rows, overwrites_previous))| {
             let names: Vec<String> = (0..files.len()).map(|n| format!("{period}/{id}/cur-{n}.csv.gz")).collect();
             let manifest = Manifest {
@@ -102,18 +102,18 @@ fn record(billing_period: BillingPeriod, execution_id: &str, fingerprint: String
     }
 }
 
-/// What stands, at peace with its table or not.
-fn standing() -> impl Strategy<Value = BTreeMap<BillingPeriod, LoadedMonth>> {
-    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, moment(), option::of(january()));
+/// Loaded months, whose tables have their rows or not.
+fn loaded() -> impl Strategy<Value = BTreeMap<BillingPeriod, LoadedMonth>> {
+    let load = (sample::select(vec!["a", "b"]), any::<bool>(), 0..3u64, 0..3u64, timestamp(), option::of(january()));
     collection::btree_map(few_months(), load, 0..6).prop_map(|loads| {
-        let standing = |(period, (id, verified, rows, rows_in_table, loaded_at, until))| {
+        let month = |(period, (id, verified, rows, rows_in_table, loaded_at, until))| {
             let fingerprint = format!("fingerprint {rows}");
             let mut record = LoadRecord { loaded_at, ..record(period, id, fingerprint, rows) };
             record.status = if verified { LoadStatus::Loaded } else { LoadStatus::Unverified };
             record.covers_until = until;
             (period, LoadedMonth { record, rows_in_table })
         };
-        loads.into_iter().map(standing).collect()
+        loads.into_iter().map(month).collect()
     })
 }
 
@@ -121,13 +121,13 @@ fn rules(force: bool) -> Rules {
     Rules { force, now: Timestamp::from_second(1_761_000_000).unwrap(), wait_max: SignedDuration::from_hours(48) }
 }
 
-/// Carries out a plan: every month to load stands with its fingerprint, and the table has its rows.
-fn apply(planned: &[PlannedMonth], standing: &mut BTreeMap<BillingPeriod, LoadedMonth>) {
+/// Carries out a plan: every month to load is loaded with its fingerprint, and the table has its rows.
+fn apply(planned: &[PlannedMonth], loaded: &mut BTreeMap<BillingPeriod, LoadedMonth>) {
     for month in planned {
         if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
             let id = &delivery.manifest.execution_id;
             let record = record(month.billing_period, id, delivery.fingerprint.clone(), 10);
-            standing.insert(month.billing_period, LoadedMonth { record, rows_in_table: 10 });
+            loaded.insert(month.billing_period, LoadedMonth { record, rows_in_table: 10 });
         }
     }
 }
@@ -145,11 +145,11 @@ fn kind(decision: &Decision) -> &'static str {
 proptest! {
     #[test]
     fn replanning_after_a_plan_was_carried_out_loads_nothing_and_may_wait_for_something_better(
-        candidates in candidates(), mut standing in standing(), force: bool,
+        candidates in candidates(), mut loaded in loaded(), force: bool,
     ) {
-        let planned = plan(candidates.clone(), &standing, &Selection::default(), &rules(force));
-        apply(&planned, &mut standing);
-        let again = plan(candidates, &standing, &Selection::default(), &rules(false));
+        let planned = plan(candidates.clone(), &loaded, &Selection::default(), &rules(force));
+        apply(&planned, &mut loaded);
+        let again = plan(candidates, &loaded, &Selection::default(), &rules(false));
         prop_assert_eq!(planned.len(), again.len());
         for (before, after) in planned.iter().zip(&again) {
             let as_expected = match (kind(&before.decision), kind(&after.decision)) {
@@ -158,44 +158,44 @@ proptest! {
                 ("wait", "skip") if force => true,
                 (then, now) => then == now,
             };
-            prop_assert!(as_expected, "{}: {}; then: {}", after.billing_period, before.reason, after.reason);
+            prop_assert!(as_expected, "{}: {:?}; then: {:?}", after.billing_period, before.reason, after.reason);
         }
     }
 
     #[test]
     fn no_month_with_all_its_files_waits_longer_than_allowed_after_the_last_change_and_only_one_that_is_overwritten_waits(
-        delivery in delivery(0), loaded_at in moment(), hours in 0..300i64,
+        delivery in delivery(0), loaded_at in timestamp(), hours in 0..300i64,
     ) {
         let loaded = record(delivery.manifest.billing_period, "a", "another".to_owned(), 1);
-        let standing = LoadedMonth { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
-        let standing = BTreeMap::from([(delivery.manifest.billing_period, standing)]);
+        let loaded = LoadedMonth { record: LoadRecord { loaded_at, ..loaded }, rows_in_table: 1 };
+        let loaded = BTreeMap::from([(delivery.manifest.billing_period, loaded)]);
         let rules = Rules { wait_max: SignedDuration::from_hours(hours), ..rules(false) };
         let (billing_period, manifest_uri) = (delivery.manifest.billing_period, delivery.manifest_uri.clone());
         let candidate = Candidate { billing_period, manifest_uri, delivery: Ok(delivery.clone()) };
-        let planned = plan(vec![candidate], &standing, &Selection::default(), &rules);
+        let planned = plan(vec![candidate], &loaded, &Selection::default(), &rules);
         if delivery.missing.is_empty() && kind(&planned[0].decision) == "wait" {
             let last_change = delivery.files.iter().map(|file| file.updated).max().max(Some(delivery.delivered_at));
             prop_assert!(delivery.manifest.overwrites_previous);
-            prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{}", planned[0].reason);
+            prop_assert!(rules.now.duration_since(last_change.unwrap()) <= rules.wait_max, "{:?}", planned[0].reason);
         }
     }
 
     #[test]
     fn a_plan_has_each_month_once_and_the_newest_first(
-        candidates in candidates(), standing in standing(), force: bool,
+        candidates in candidates(), loaded in loaded(), force: bool,
     ) {
         let found: HashSet<BillingPeriod> = candidates.iter().map(|c| c.billing_period).collect();
-        let planned = plan(candidates, &standing, &Selection::default(), &rules(force));
+        let planned = plan(candidates, &loaded, &Selection::default(), &rules(force));
         prop_assert!(planned.windows(2).all(|pair| pair[0].billing_period > pair[1].billing_period));
         prop_assert_eq!(planned.iter().map(|month| month.billing_period).collect::<HashSet<_>>(), found);
     }
 
     #[test]
     fn of_the_whole_deliveries_with_rows_the_widest_and_then_the_last_is_loaded(
-        candidates in candidates(), standing in standing(), force: bool,
+        candidates in candidates(), loaded in loaded(), force: bool,
     ) {
         let order = |delivery: &Delivery| (delivery.reach(), delivery.issued_at());
-        for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
+        for month in plan(candidates.clone(), &loaded, &Selection::default(), &rules(force)) {
             if let Decision::Load(delivery) | Decision::Reload(delivery) = &month.decision {
                 prop_assert!(delivery.missing.is_empty() && !delivery.is_empty());
                 let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
@@ -207,21 +207,21 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_never_gives_way_to_a_narrower_delivery(
-        candidates in candidates(), standing in standing(), force: bool,
+    fn what_is_loaded_is_never_replaced_by_a_narrower_delivery(
+        candidates in candidates(), loaded in loaded(), force: bool,
     ) {
-        for month in plan(candidates.clone(), &standing, &Selection::default(), &rules(force)) {
-            if let (Decision::Reload(delivery), Some(standing)) = (&month.decision, standing.get(&month.billing_period)) {
+        for month in plan(candidates.clone(), &loaded, &Selection::default(), &rules(force)) {
+            if let (Decision::Reload(delivery), Some(loaded)) = (&month.decision, loaded.get(&month.billing_period)) {
                 let of_month = candidates.iter().filter(|c| c.billing_period == month.billing_period);
                 let of_record = of_month
                     .filter_map(|c| c.delivery.as_ref().ok())
-                    .filter(|d| d.manifest.execution_id == standing.record.execution_id && !d.is_empty());
+                    .filter(|d| d.manifest.execution_id == loaded.record.execution_id && !d.is_empty());
                 let widest = of_record.map(Delivery::reach).max();
-                prop_assert!(Some(delivery.reach()) >= widest, "{}", month.reason);
-                let record = &standing.record;
-                let whole = record.status == LoadStatus::Loaded && record.rows == standing.rows_in_table;
+                prop_assert!(Some(delivery.reach()) >= widest, "{:?}", month.reason);
+                let record = &loaded.record;
+                let whole = record.status == LoadStatus::Loaded && record.rows == loaded.rows_in_table;
                 if let (Some(until), Some(covered)) = (delivery.manifest.covers_until, record.covers_until) {
-                    prop_assert!(until >= covered || force || !whole, "{}", month.reason);
+                    prop_assert!(until >= covered || force || !whole, "{:?}", month.reason);
                 }
             }
         }

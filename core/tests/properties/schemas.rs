@@ -80,7 +80,7 @@ proptest! {
     }
 
     #[test]
-    fn a_month_is_refused_exactly_where_a_column_cannot_become_the_tables_and_every_cast_is_told(months in months()) {
+    fn a_month_is_refused_exactly_where_a_column_cannot_become_the_tables_and_every_cast_is_reported(months in months()) {
         let table = union(&months, &[]);
         let types: HashMap<&str, ColumnType> = table.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
         let changes = conversions(&table, &months);
@@ -90,13 +90,13 @@ proptest! {
             let never = readings.iter().any(|(_, reading)| *reading == Conversion::Unsupported);
             prop_assert_eq!(refused(&changes, *billing_period).is_some(), never);
             for (column, _) in readings.iter().filter(|(_, reading)| *reading == Conversion::Cast) {
-                let told = |change: &SchemaChange| {
+                let is_reported = |change: &SchemaChange| {
                     change.column == column.name
                         && change.change == ChangeKind::Cast
                         && change.from.as_deref() == Some(&column.file_type.to_string())
                         && change.billing_periods.contains(billing_period)
                 };
-                prop_assert!(changes.iter().any(told), "{:?} into {}", column, types[column.name.as_str()]);
+                prop_assert!(changes.iter().any(is_reported), "{:?} into {}", column, types[column.name.as_str()]);
             }
         }
     }

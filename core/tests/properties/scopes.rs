@@ -1,5 +1,5 @@
-//! Months of several scopes and months in pieces, whatever arrives in whatever order: a month is what the best runs deliver
-//! together, or is refused, and never less than what is loaded.
+//! Months of several scopes and months in pieces, in any order of arrival: a month is what the best runs deliver together, or
+//! is refused, and never less than what is loaded.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,7 +22,7 @@ struct Run {
     scope: u8,
     from: i8,
     until: i8,
-    /// The day of October on which it was made.
+    /// The day of October on which it was issued.
     made: i8,
 }
 
@@ -38,7 +38,7 @@ fn october(day: i8) -> Timestamp {
     Date::constant(2025, 10, day).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
 }
 
-/// The run with the number as its id; `whole` where its file is there.
+/// The run with the number as its id; `whole` if its file is there.
 fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
     let tail = format!("20250901-20250930/{number}/part.csv");
     let manifest = Manifest {
@@ -76,16 +76,16 @@ fn there() -> impl Strategy<Value = There> {
 fn decided(
     runs: &[Run],
     there: &[There],
-    standing: Option<&LoadedMonth>,
+    current: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> Option<PlannedMonth> {
     let seen = runs.iter().zip(there).enumerate().filter(|(_, (_, there))| **there != There::Nothing);
-    planned(seen.map(|(number, (run, there))| delivery(number, *run, *there == There::All)), standing, selection)
+    planned(seen.map(|(number, (run, there))| delivery(number, *run, *there == There::All)), current, selection)
 }
 
 fn planned(
     deliveries: impl IntoIterator<Item = Delivery>,
-    standing: Option<&LoadedMonth>,
+    current: Option<&LoadedMonth>,
     selection: &Selection,
 ) -> Option<PlannedMonth> {
     let candidate = |delivery: Delivery| {
@@ -93,14 +93,14 @@ fn planned(
         Candidate { billing_period: month(), manifest_uri, delivery: Ok(delivery) }
     };
     let candidates: Vec<Candidate> = deliveries.into_iter().map(candidate).collect();
-    let months = standing.map(|standing| (month(), standing.clone())).into_iter().collect();
+    let months = current.map(|current| (month(), current.clone())).into_iter().collect();
     let rules = Rules { force: false, now: october(28), wait_max: SignedDuration::from_hours(48) };
     let mut planned = plan(candidates, &months, selection, &rules);
     assert!(planned.len() < 2);
     planned.pop()
 }
 
-/// What is recorded of a load of the delivery.
+/// The record of a load of the delivery.
 fn loaded(delivery: &Delivery) -> LoadedMonth {
     let scopes: Vec<ScopeRecord> = delivery
         .runs()
@@ -156,7 +156,7 @@ fn delivered(month: &PlannedMonth) -> Option<&Delivery> {
     }
 }
 
-/// Of each scope, the run that counts, by its number, and how far it reaches.
+/// The last day of each scope's run that counts.
 fn reached(delivery: &Delivery) -> BTreeMap<String, Date> {
     let mut reached = BTreeMap::new();
     for (run, _) in delivery.runs() {
@@ -185,31 +185,31 @@ proptest! {
         runs in collection::vec(whole_run(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<LoadedMonth> = None;
+        let mut current: Option<LoadedMonth> = None;
         let mut before: BTreeMap<String, Date> = BTreeMap::new();
         for step in steps.iter().chain([&vec![There::All; 8]]) {
-            let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
+            let Some(planned) = decided(&runs, step, current.as_ref(), &Selection::default()) else { continue };
             let Some(delivery) = delivered(&planned) else { continue };
             prop_assert!(delivery.missing.is_empty());
             let now = reached(delivery);
             for (scope, until) in &before {
-                prop_assert!(now.get(scope) >= Some(until), "{scope}: {}", planned.reason);
+                prop_assert!(now.get(scope) >= Some(until), "{scope}: {:?}", planned.reason);
             }
             before = now;
-            standing = Some(loaded(delivery));
+            current = Some(loaded(delivery));
         }
-        // All is there: each scope is its widest run, of those the newest.
+        // All is there: the widest run of each scope counts, and of several such the newest.
         let mut best: BTreeMap<u8, (i8, i8, usize)> = BTreeMap::new();
         for (number, run) in runs.iter().enumerate() {
             let best = best.entry(run.scope).or_insert((0, 0, 0));
             *best = (*best).max((run.until, run.made, number));
         }
         let expected: BTreeSet<String> = best.values().map(|(.., number)| number.to_string()).collect();
-        let record = standing.unwrap().record;
+        let record = current.unwrap().record;
         let found: BTreeSet<String> = record.scopes.unwrap().into_iter().map(|scope| scope.execution_id).collect();
         prop_assert_eq!(found, expected);
         let last = loaded(&delivered(&decided(&runs, &[There::All; 8], None, &Selection::default()).unwrap()).unwrap().clone());
-        prop_assert_eq!(record.fingerprint, last.record.fingerprint, "the way there has no say");
+        prop_assert_eq!(record.fingerprint, last.record.fingerprint, "the steps before do not count");
     }
 
     #[test]
@@ -217,20 +217,20 @@ proptest! {
         runs in collection::vec(piece(), 1..8),
         steps in collection::vec(collection::vec(there(), 8), 0..5),
     ) {
-        let mut standing: Option<LoadedMonth> = None;
+        let mut current: Option<LoadedMonth> = None;
         let mut before = Date::MIN;
         for step in steps.iter().chain([&vec![There::All; 8]]) {
-            let Some(planned) = decided(&runs, step, standing.as_ref(), &Selection::default()) else { continue };
+            let Some(planned) = decided(&runs, step, current.as_ref(), &Selection::default()) else { continue };
             let Some(delivery) = delivered(&planned) else { continue };
             let mut next = day(1);
             for (run, files) in delivery.runs() {
-                prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{}", planned.reason);
+                prop_assert_eq!(run.from.unwrap_or(day(1)), next, "{:?}", planned.reason);
                 prop_assert_eq!(files.len(), 1);
                 next = run.covers_until.unwrap().tomorrow().unwrap();
             }
-            prop_assert!(next >= before, "{}", planned.reason);
+            prop_assert!(next >= before, "{:?}", planned.reason);
             before = next;
-            standing = Some(loaded(delivery));
+            current = Some(loaded(delivery));
         }
     }
 
@@ -239,7 +239,7 @@ proptest! {
         let Some(planned) = decided(&runs, &seen, None, &Selection::default()) else { return Ok(()) };
         if let Some(delivery) = delivered(&planned) {
             let again = decided(&runs, &seen, Some(&loaded(delivery)), &Selection::default()).unwrap();
-            prop_assert!(delivered(&again).is_none(), "{}", again.reason);
+            prop_assert!(delivered(&again).is_none(), "{:?}", again.reason);
         }
     }
 
@@ -251,7 +251,7 @@ proptest! {
             prop_assert_eq!(reached(delivery).into_keys().collect::<Vec<_>>(), ["/subscriptions/1"]);
         } else {
             let counts = |(run, there): (&Run, &There)| run.scope == 1 && *there == There::All;
-            prop_assert!(!runs.iter().zip(&seen).any(counts), "{}", planned.reason);
+            prop_assert!(!runs.iter().zip(&seen).any(counts), "{:?}", planned.reason);
         }
     }
 }
@@ -286,9 +286,9 @@ fn scopes_that_cannot_be_united_have_the_hint_that_helps() {
     assert_eq!(hint_of(planned([subscription.clone()], None, &others)), Some(hint::OTHER_SCOPES));
 
     let both = planned([subscription, delivery(1, of(1, 1, 30), true)], None, &all).unwrap();
-    let standing = loaded(delivered(&both).unwrap());
+    let current = loaded(delivered(&both).unwrap());
     let newer = delivery(2, Run { made: 20, ..of(0, 1, 30) }, true);
-    assert_eq!(hint_of(planned([newer], Some(&standing), &all)), Some(hint::FILES_OF_SCOPE_GONE));
+    assert_eq!(hint_of(planned([newer], Some(&current), &all)), Some(hint::FILES_OF_SCOPE_GONE));
 }
 
 #[test]

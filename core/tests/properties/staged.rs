@@ -1,4 +1,4 @@
-//! What files are called in the staging folder.
+//! Names of files in the staging folder.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +39,7 @@ proptest! {
             let is_ours = [".part", ".manifest.json"].iter().any(|ending| name.ends_with(ending));
             prop_assert!(!is_ours, "{} of {}", name, tail);
         }
-        // What is added at the end changes no name before it: a folder that was begun goes on.
+        // A file that is added at the end changes no name before it, so that an incomplete folder can be completed.
         let begun = names(&tails[..tails.len() / 2]);
         prop_assert_eq!(&found[..begun.len()], &begun[..]);
     }

@@ -16,7 +16,7 @@ use finops_core::{
 };
 use futures::{StreamExt, stream};
 
-use crate::flow::columns::{FIRST_READ, FilesColumns};
+use super::files_columns::{FIRST_READ, FilesColumns};
 use crate::{
     error::{Error, ErrorKind, Result},
     storage::{Object, REQUESTS, ReadRange, Store},

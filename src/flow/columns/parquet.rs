@@ -15,7 +15,7 @@ use finops_core::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 
-use crate::flow::columns::{FIRST_READ, FilesColumns, not_a_report};
+use super::files_columns::{FIRST_READ, FilesColumns, not_a_report};
 use crate::{
     error::{Error, ErrorKind, Result},
     storage::{Object, REQUESTS, ReadRange, Store},

@@ -138,8 +138,9 @@ fn the_json_report_keeps_its_contract() {
     let desk = Desk::new();
     desk.finops.report_of(&["run", "--end-date", "2025-09", "--output", "json"], 0);
     let report = desk.finops.report(0);
-    let mut keys: Vec<&str> = vec!["billing_period", "execution_id", "action", "status", "reason", "rows", "files"];
-    keys.extend(["bytes", "bytes_billed", "verified", "cost", "previous_cost", "job_id", "error"]);
+    let mut keys: Vec<&str> =
+        vec!["billing_period", "execution_id", "action", "status", "reason", "reason_code", "rows"];
+    keys.extend(["files", "bytes", "bytes_billed", "verified", "cost", "previous_cost", "job_id", "error"]);
     keys.sort_unstable();
     for (billing_period, status) in [("2025-10", "loaded"), ("2025-09", "skipped")] {
         let month = month(&report, billing_period);

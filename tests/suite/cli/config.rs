@@ -302,14 +302,6 @@ fn a_path_that_duckdb_takes_for_something_else_is_refused() {
     }
 }
 
-#[test]
-fn every_setting_that_config_shows_is_documented() {
-    let documented = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
-    for setting in working().report_of(&["config", "--output", "json"], 0).as_array().unwrap() {
-        assert_names(&documented, &[&format!("{}=", setting["name"].as_str().unwrap())]);
-    }
-}
-
 /// Where an export of the provider lies: by a flag's bucket and prefix, and by the sections of a `config.toml`; or what
 /// is wrong with that.
 fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) -> Result<(Source, String), String> {

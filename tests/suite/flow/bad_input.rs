@@ -251,7 +251,7 @@ fn a_row_of_megabytes_and_many_files_do_not_fill_the_logs() {
 fn an_empty_delivery_never_replaces_a_month() {
     let no_files = Delivery { parts: 0, ..Delivery::new("2025-09", "second", &[]) };
     let headers_only = Delivery::new("2025-09", "second", &[]).in_parts(2);
-    for (empty, what) in [(no_files, "lists no files"), (headers_only, "2 files hold headers and no rows")] {
+    for (empty, what) in [(no_files, "lists no files"), (headers_only, "2 files have headers and no rows")] {
         let job = LocalJob::loaded(&[august(), september()]);
         empty.write(&job.source);
         let report = job.finops.report(0);

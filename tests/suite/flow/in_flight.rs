@@ -87,7 +87,7 @@ fn a_month_that_has_waited_long_enough_is_loaded_and_says_which_files_did_not_ch
     mirror(&job, &september("second", ["7", "8"]), &[MANIFEST, ONE]);
     let report = job.finops.clone().with("WAIT_MAX_HOURS", "0").report(0);
     assert_eq!(each(&report, "status"), ["loaded"]);
-    let named = "but for 1 of 2 files: 20250901-20251001/report-00002.csv.gz, unchanged since the load of";
+    let named = "except 1 of 2 files: 20250901-20251001/report-00002.csv.gz, unchanged since the load of";
     assert_names(reason(&report), &["new delivery, in place of first", named, "moved by +3.5 USD"]);
     assert_eq!(job.figures()["2025-09"], (2, "8".to_owned()));
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);

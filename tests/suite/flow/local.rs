@@ -140,7 +140,7 @@ fn what_was_deleted_by_hand_is_loaded_again_and_the_reason_says_so() {
         (
             "DELETE FROM billing.aws_cur WHERE line_item_unblended_cost = 1",
             ["skipped", "loaded"],
-            "the table holds 1 of the 2 rows that were loaded",
+            "the table has 1 of the 2 rows that were loaded",
         ),
         ("DROP TABLE billing.aws_cur", ["loaded", "loaded"], "the 2 rows that were loaded are no longer in the table"),
     ] {

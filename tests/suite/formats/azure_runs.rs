@@ -103,7 +103,7 @@ async fn a_newer_run_that_is_narrower_or_empty_is_left_out_and_named(job: AzureJ
 async fn a_month_of_which_nothing_was_delivered_is_skipped_loudly(job: AzureJob) {
     let empty = job.deliver(&export(), &september(1).without_rows()).await;
     // In words of the manifest, and of files whose manifest counts no rows.
-    for said in ["its manifest counts no rows", "its 2 files hold headers and no rows"] {
+    for said in ["its manifest counts no rows", "its 2 files have headers and no rows"] {
         let outcome = job.finops.run(&["run", "--output", "json"]);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
         assert_told(&parsed(&outcome), "skipped", &empty, &["empty delivery: ", said]);

@@ -364,7 +364,7 @@ async fn a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export(job: Azur
     assert_names(&said(&job.finops.report(1)), &["1 of 3 scopes"]);
     let misspelt = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1,/subscriptions/b-typo");
     let report = misspelt.report(1);
-    assert_names(&said(&report), &["names scopes of which nothing is there: /subscriptions/b-typo", "AZURE_SCOPES"]);
+    assert_names(&said(&report), &["names scopes that no delivery has: /subscriptions/b-typo", "AZURE_SCOPES"]);
     let only = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1").report(0);
     assert_names(&said(&only), &["AZURE_SCOPES leaves out /subscriptions/2, /subscriptions/3"]);
 }

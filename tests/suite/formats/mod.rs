@@ -9,6 +9,7 @@ pub mod azure_versions;
 pub mod cases;
 pub mod cur;
 pub mod data_exports;
+pub mod example;
 pub mod leave_out;
 pub mod matrix;
 pub mod parquet_files;

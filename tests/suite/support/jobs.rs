@@ -134,8 +134,13 @@ pub async fn run_in_process<W: Warehouse>(source: &Path, warehouse: &W) -> Pipel
         dataset: DATASET.to_owned(),
         table: TABLE.to_owned(),
     };
+    run_export_in_process(&export, source, warehouse).await
+}
+
+/// Loads an export in the folder `source` into the warehouse, within this process.
+pub async fn run_export_in_process<W: Warehouse>(export: &Export, source: &Path, warehouse: &W) -> PipelineReport {
     let rules = Rules { force: false, now: Timestamp::now(), wait_max: SignedDuration::from_hours(48) };
     let (run_id, months, max_age) = ("run".to_owned(), Months::default(), MaxAge::default());
     let run = Run { run_id, months, rules, max_age, dry_run: false };
-    run_export(&export, &Store::Local(Local::new(source)), warehouse, &run, &|_| {}).await
+    run_export(export, &Store::Local(Local::new(source)), warehouse, &run, &|_| {}).await
 }

@@ -22,8 +22,9 @@ pub const KEY_COLUMNS: KeyColumns = KeyColumns {
     net_cost: Some(NetCost { net: "line_item_net_unblended_cost", line_type: "line_item_line_item_type" }),
 };
 
-/// What is known of its columns.
-pub const COLUMNS: KindColumns = KindColumns { key: KEY_COLUMNS, names: column_names, booleans: ["true", "false"] };
+/// Its columns.
+pub const COLUMNS: KindColumns =
+    KindColumns { key: KEY_COLUMNS, names: column_names, known_type, booleans: ["true", "false"] };
 
 const TIMESTAMPS: &[&str] = &[
     "bill_billing_period_start_date",
@@ -79,7 +80,7 @@ const DECIMALS: &[&str] = &[
 ];
 
 /// The type of a well-known column.
-pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
+fn known_type(name: &str) -> Option<ColumnType> {
     if is_in(name, DECIMALS) {
         Some(ColumnType::Decimal)
     } else {

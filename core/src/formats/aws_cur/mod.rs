@@ -4,7 +4,6 @@ mod columns;
 mod manifest;
 mod paths;
 
-pub(crate) use columns::known_type;
 pub use columns::{COLUMNS, KEY_COLUMNS};
 pub use manifest::parse;
 pub use paths::locate;

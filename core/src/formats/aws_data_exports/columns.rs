@@ -5,14 +5,14 @@ use crate::{
     model::{column_type::ColumnType, text::is_in},
 };
 
-/// What is known of its columns.
+/// Its columns.
 pub const COLUMNS: KindColumns =
-    KindColumns { key: KEY_COLUMNS, names: lower_column_names, booleans: ["true", "false"] };
+    KindColumns { key: KEY_COLUMNS, names: lower_column_names, known_type, booleans: ["true", "false"] };
 
 /// Each is the text of a JSON object.
 const MAPS: &[&str] = &["cost_category", "discount", "product", "resource_tags"];
 
 /// The type of a well-known column.
-pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
+fn known_type(name: &str) -> Option<ColumnType> {
     is_in(name, MAPS).then_some(ColumnType::String)
 }

@@ -5,7 +5,6 @@ mod manifest;
 mod paths;
 
 pub use columns::COLUMNS;
-pub(crate) use columns::known_type;
 pub use manifest::parse;
 pub use paths::locate;
 

@@ -51,11 +51,12 @@ pub const KEY_COLUMNS: KeyColumns = KeyColumns {
     net_cost: None,
 };
 
-/// What is known of its columns.
-pub const COLUMNS: KindColumns = KindColumns { key: KEY_COLUMNS, names: column_names, booleans: ["True", "False"] };
+/// Its columns.
+pub const COLUMNS: KindColumns =
+    KindColumns { key: KEY_COLUMNS, names: column_names, known_type, booleans: ["True", "False"] };
 
 /// The type of a well-known column of the table.
-pub(crate) fn known_type(name: &str) -> Option<ColumnType> {
+fn known_type(name: &str) -> Option<ColumnType> {
     if DECIMALS.contains(&name) {
         Some(ColumnType::Decimal)
     } else if DATES.contains(&name) {

@@ -6,7 +6,6 @@ mod manifest;
 mod paths;
 pub mod scope;
 
-pub(crate) use columns::known_type;
 pub use columns::{COLUMNS, KEY_COLUMNS, column_names};
 pub use manifest::{parse, scope_of};
 pub(crate) use paths::is_range;

@@ -1,0 +1,115 @@
+//! What is decided on a month, and from what.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::reason::{Note, Reason};
+use crate::model::{delivery::Delivery, manifest::ManifestError, period::BillingPeriod};
+
+/// A month as it was discovered.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The month that the manifest's folder names.
+    pub billing_period: BillingPeriod,
+    /// Where the manifest is.
+    pub manifest_uri: String,
+    /// The delivery, or why its manifest cannot be used.
+    pub delivery: Result<Delivery, ManifestError>,
+}
+
+/// What a run may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Load complete deliveries again although they are loaded.
+    pub force: bool,
+    /// The time of the run.
+    pub now: Timestamp,
+    /// How long a month may wait: for missing files before that counts as a failure, and for files to be replaced before
+    /// it is loaded with those that were not.
+    pub wait_max: SignedDuration,
+}
+
+impl Rules {
+    /// Whether something that is waited for since then is overdue.
+    pub(super) fn is_overdue(&self, since: Timestamp) -> bool {
+        self.now.duration_since(since) > self.wait_max
+    }
+}
+
+/// What to do with a month.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Load it: nothing of it is loaded.
+    Load(Delivery),
+    /// Replace what is loaded.
+    Reload(Delivery),
+    /// Leave it unchanged.
+    Skip {
+        /// Because nothing was delivered.
+        empty: bool,
+    },
+    /// Files are missing, or still those of the delivery before.
+    Wait {
+        /// Files have been missing for longer than allowed.
+        stale: bool,
+    },
+    /// The delivery cannot be loaded.
+    Refuse {
+        /// What to do about it.
+        hint: &'static str,
+    },
+}
+
+impl Decision {
+    /// The delivery that is to be loaded.
+    pub fn delivery(&self) -> Option<&Delivery> {
+        match self {
+            Self::Load(delivery) | Self::Reload(delivery) => Some(delivery),
+            _ => None,
+        }
+    }
+}
+
+/// What fails a month although the rest of it is loaded, or is unchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// It waits longer than allowed; else it cannot be loaded.
+    pub stale: bool,
+    /// What is wrong.
+    pub reason: Reason,
+    /// What to do about it.
+    pub hint: &'static str,
+}
+
+/// A month with its decision.
+#[derive(Clone, Debug)]
+pub struct PlannedMonth {
+    /// The month.
+    pub billing_period: BillingPeriod,
+    /// The delivery's id, where its manifest could be read.
+    pub execution_id: Option<String>,
+    /// Where its manifest is; empty where the month has several runs.
+    pub manifest_uri: String,
+    /// What to do.
+    pub decision: Decision,
+    /// Why.
+    pub reason: Reason,
+    /// What else is to be said.
+    pub notes: Vec<Note>,
+    /// What is wrong with a part of it.
+    pub failure: Option<Failure>,
+}
+
+/// A decision, and the delivery that it is about.
+pub(super) struct Decided {
+    pub execution_id: Option<String>,
+    pub decision: Decision,
+    pub reason: Reason,
+    pub notes: Vec<Note>,
+    pub failure: Option<Failure>,
+}
+
+impl Decided {
+    pub fn refuse(reason: Reason, hint: &'static str) -> Self {
+        Self { execution_id: None, decision: Decision::Refuse { hint }, reason, notes: Vec::new(), failure: None }
+    }
+}

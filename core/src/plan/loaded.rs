@@ -1,0 +1,25 @@
+//! What is loaded of a month, compared with its record and with a delivery.
+
+use super::reason::Reason;
+use crate::model::{
+    delivery::Delivery,
+    load_record::{LoadRecord, LoadStatus, LoadedMonth},
+};
+
+/// Whether the table has what was loaded.
+pub fn is_whole(loaded: &LoadedMonth) -> bool {
+    loaded.record.status == LoadStatus::Loaded && loaded.record.rows == loaded.rows_in_table
+}
+
+/// How the table differs from what was loaded.
+pub(super) fn damage(loaded: &LoadedMonth) -> Reason {
+    match loaded.record.status {
+        LoadStatus::Unverified => Reason::Unverified,
+        LoadStatus::Loaded => Reason::RowsLost { loaded: loaded.record.rows, in_table: loaded.rows_in_table },
+    }
+}
+
+/// Whether the delivery ends before the one that was loaded does, as far as both days are known.
+pub(super) fn reaches_less(delivery: &Delivery, record: &LoadRecord) -> bool {
+    delivery.manifest.covers_until.zip(record.covers_until).is_some_and(|(until, covered)| until < covered)
+}

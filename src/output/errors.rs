@@ -1,0 +1,76 @@
+//! What failed, on standard error or in the log.
+
+use finops_core::{
+    hint,
+    model::shown::without_credentials,
+    report::{
+        check::{CheckReport, Finding, Status},
+        run::{MonthReport, PipelineReport, Report, ReportedError},
+    },
+};
+use tracing::info_span;
+
+use super::streams::{error, print_aside};
+use crate::{error::ErrorKind, settings::Problem, telemetry};
+
+/// Prints an error of one export, with the label that the settings give it if they name several.
+pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
+    let named = |label: &str| format!("{label}: {}", of_export.message);
+    let message = label.map_or_else(|| of_export.message.clone(), named);
+    error(&ReportedError { message, ..of_export.clone() });
+}
+
+/// Prints the command line parser's message.
+pub fn usage(message: &str) {
+    let message = without_credentials(message.trim_end());
+    if !telemetry::is_structured() {
+        print_aside(&message);
+        return;
+    }
+    error(&ReportedError { kind: ErrorKind::Usage, message, hint: Some(hint::SHOW_HELP.to_owned()) });
+}
+
+/// Prints what is wrong with the configuration.
+pub fn problems(problems: &[Problem]) {
+    let lines: Vec<String> =
+        problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
+    let hint = hint::SHOW_CONFIG;
+    error(&ReportedError {
+        kind: ErrorKind::Configuration,
+        message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
+        hint: Some(hint.to_owned()),
+    });
+}
+
+/// Prints what failed and what to do next.
+pub fn failures(report: &Report) {
+    for pipeline in &report.pipelines {
+        let PipelineReport { pipeline: name, export, label, .. } = pipeline;
+        let _export = info_span!("export", pipeline = name, export).entered();
+        let label = label.as_deref();
+        pipeline.error.iter().for_each(|error| error_of(label, error));
+        for month in &pipeline.months {
+            let MonthReport { billing_period, execution_id, .. } = month;
+            let job_id = month.result.as_ref().and_then(|result| result.job_id.as_deref());
+            let _month = info_span!("month", %billing_period, execution_id, job_id).entered();
+            // Where a whole export fails, its months fail for the same reason: once is enough.
+            let of_month = month.error.iter().filter(|error| pipeline.error.as_ref() != Some(*error));
+            of_month.for_each(|error| error_of(label, error));
+        }
+    }
+}
+
+/// Logs checks that failed or warn, if the log is structured: people read them in the table.
+pub fn failed_checks(report: &CheckReport) {
+    if !telemetry::is_structured() {
+        return;
+    }
+    for Finding { check, object, status, found, hint } in &report.checks {
+        let (kind, hint) = (check.as_str(), hint.as_deref().unwrap_or_default());
+        match status {
+            Status::Failed => tracing::error!(kind, hint, "check of {object} failed: {found}"),
+            Status::Warning => tracing::warn!(kind, hint, "check of {object}: {found}"),
+            Status::Ok | Status::NotChecked => {}
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! JSON, for programs.
+
+use finops_core::report::{
+    check::CheckReport,
+    run::{PipelineReport, Report, TableStatus},
+};
+use serde::Serialize;
+
+use super::{
+    form::Output,
+    streams::{error, print},
+};
+#[cfg(feature = "duckdb")]
+use crate::staging::MonthOverview;
+use crate::{
+    error::{Error, ErrorKind},
+    settings::Setting,
+};
+
+/// Each document as one JSON value.
+pub(super) struct JsonOutput;
+
+impl Output for JsonOutput {
+    fn report(&self, report: &Report, _: bool) {
+        json(report);
+    }
+
+    fn step(&self, _: &PipelineReport) {}
+
+    fn steps(&self, report: &Report, _: Option<&str>) {
+        json(report);
+    }
+
+    #[cfg(feature = "duckdb")]
+    fn overview(&self, months: &[MonthOverview], _: bool) {
+        json(&months);
+    }
+
+    fn status(&self, tables: &[TableStatus]) {
+        json(&tables);
+    }
+
+    fn checks(&self, report: &CheckReport) {
+        json(report);
+    }
+
+    fn settings(&self, settings: &[Setting]) {
+        json(&settings);
+    }
+}
+
+fn json<T: Serialize>(value: &T) {
+    match serde_json::to_string_pretty(value) {
+        Ok(text) => print(&text),
+        Err(cause) => {
+            error(&Error::new(ErrorKind::Storage, format!("cannot write the report as JSON: {cause}")).reported());
+        }
+    }
+}
