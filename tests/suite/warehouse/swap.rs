@@ -305,7 +305,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
 }
 
 #[tokio::test]
-async fn a_table_that_others_dropped_or_made_anew_meanwhile_is_not_written() {
+async fn a_table_that_others_dropped_or_created_again_meanwhile_is_not_written() {
     let table = Table::<BigQueryHarness>::new().await;
     let (prepared, loads) = prepared(&table, &two_months()).await;
     // Also what a renamed table is, under its old name.

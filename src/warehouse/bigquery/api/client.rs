@@ -81,13 +81,8 @@ impl Client {
     /// How long to wait where a table was changed too often: 5 changes in 10 seconds are allowed, and each added row counts.
     pub fn rate_limit_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(200) } else { Duration::from_secs(10) };
-        let longest = first * 6;
-        ExponentialBuilder::default()
-            .with_min_delay(first)
-            .with_max_delay(longest)
-            .with_factor(1.5)
-            .with_max_times(6)
-            .with_jitter()
+        let backoff = ExponentialBuilder::default().with_min_delay(first).with_max_delay(first * 6);
+        backoff.with_factor(1.5).with_max_times(6).with_jitter()
     }
 
     /// How long to wait where BigQuery does not find a dataset or table that exists: new ones may be missing for seconds.

@@ -101,20 +101,10 @@ impl BigQuery {
         let partition = |dataset: &str, table: &str| {
             self.client.reference(dataset, &format!("{table}${}", load.billing_period.partition_id()))
         };
-        let target = &table.target.name;
-        let destination = partition(&target.dataset, &target.table);
-        let configuration = match by {
+        let (name, mut configuration) = match by {
             By::Copy => {
-                let mut copy = json!({
-                    "sourceTable": partition(&staging.dataset, &staging.name),
-                    "destinationTable": destination,
-                    "createDisposition": "CREATE_NEVER",
-                    "writeDisposition": "WRITE_TRUNCATE",
-                });
-                if let Some(key) = &table.encryption {
-                    copy["destinationEncryptionConfiguration"] = key.clone();
-                }
-                json!({ "copy": copy })
+                let source = partition(&staging.dataset, &staging.name);
+                ("copy", json!({"sourceTable": source, "writeDisposition": "WRITE_TRUNCATE"}))
             }
             By::Query => {
                 // Read again: the copy may have been refused because the table has changed.
@@ -127,22 +117,16 @@ impl BigQuery {
                     staged_query(&now.schema.fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
                 // WRITE_TRUNCATE_DATA keeps row access policies (dlt-hub/dlt#4130, seen for whole tables).
                 let disposition = if table.is_protected() { "WRITE_TRUNCATE_DATA" } else { "WRITE_TRUNCATE" };
-                let mut query = json!({
-                    "query": query,
-                    "useLegacySql": false,
-                    "destinationTable": destination,
-                    "createDisposition": "CREATE_NEVER",
-                    "writeDisposition": disposition,
-                });
-                if let Some(key) = &table.encryption {
-                    query["destinationEncryptionConfiguration"] = key.clone();
-                }
-                json!({ "query": query })
+                ("query", json!({"query": query, "useLegacySql": false, "writeDisposition": disposition}))
             }
         };
-        let mut job = json!({ "configuration": configuration });
-        job["configuration"]["labels"] = labels(load, content_key, &staging.name, *rows);
-        Ok(job)
+        configuration["destinationTable"] = partition(&table.target.name.dataset, &table.target.name.table);
+        configuration["createDisposition"] = "CREATE_NEVER".into();
+        if let Some(key) = &table.encryption {
+            configuration["destinationEncryptionConfiguration"] = key.clone();
+        }
+        let labels = labels(load, content_key, &staging.name, *rows);
+        Ok(json!({"configuration": {name: configuration, "labels": labels}}))
     }
 
     /// Reads the table after a run's first swap and compares it with before: it is not certain that every swap keeps what

@@ -16,7 +16,7 @@ use crate::warehouse::bigquery::{
     tables::{
         labels::{MANAGED_BY, STAGED},
         raw_form::RawForm,
-        schema::{sql_type, table_schema},
+        schema::{columns as columns_of, sql_type, table_schema},
         state::{missing_columns, state_schema},
     },
 };
@@ -122,7 +122,6 @@ impl BigQuery {
                 return Err(written_by_other_pipeline(&self.table_name(&target.name), target));
             }
             self.keep(dataset, &target.name.table, &table, &location).await?;
-            self.keep_all_months(target, &table, &location).await?;
             let changed = self.change_columns(target, &changes, &location).await?;
             // Read again, since others may have added columns, too.
             if changed { self.existing_table(target).await } else { Ok(table) }
@@ -218,14 +217,10 @@ impl BigQuery {
         let description =
             "What finops loaded: one row a load. Of a table's month, the row with the highest sequence counts.";
         let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
-        match self.client.create_table(dataset, &wanted).await {
-            Ok(table) => Ok(table),
-            Err(failure) if failure.is_status(409) => self.appeared(dataset, STATE_TABLE).await,
-            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
-        }
+        self.created(dataset, STATE_TABLE, &wanted).await
     }
 
-    /// Creates the table. If another run created it in the meantime, also returns the changes that it needs.
+    /// Creates the table. Also returns the changes that it needs, if another run created it in the meantime.
     async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
         let mut wanted =
@@ -235,17 +230,10 @@ impl BigQuery {
             wanted["labels"][STAGED.0] = STAGED.1.into();
         }
         wanted["clustering"] = json!({"fields": [target.key_columns.cluster]});
-        match self.client.create_table(&target.name.dataset, &wanted).await {
-            Ok(table) => Ok((table, Vec::new())),
-            Err(failure) if failure.is_status(409) => {
-                let table = self.appeared(&target.name.dataset, &target.name.table).await?;
-                let there: Vec<Column> =
-                    super::schema::columns(&table.schema).into_iter().map(|found| found.column).collect();
-                let missing = table_changes(&there, columns, &[]);
-                Ok((table, missing))
-            }
-            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(&target.name)))),
-        }
+        let table = self.created(&target.name.dataset, &target.name.table, &wanted).await?;
+        let there: Vec<Column> = columns_of(&table.schema).into_iter().map(|found| found.column).collect();
+        let missing = table_changes(&there, columns, &[]);
+        Ok((table, missing))
     }
 
     fn new_table(&self, dataset: &str, table: &str, schema: &Value, description: &str) -> Value {
@@ -258,47 +246,37 @@ impl BigQuery {
         })
     }
 
-    /// A table that another run created in the meantime.
-    async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
-        self.find_table(dataset, table).await?.ok_or_else(|| {
-            let message = format!(
-                "table {}.{dataset}.{table} was created and removed by others at the same time",
-                self.client.project()
-            );
-            Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
-        })
+    /// Creates the table, or finds the one that another run created in the meantime.
+    async fn created(&self, dataset: &str, table: &str, wanted: &Value) -> Result<Table> {
+        let name = format!("table {}.{dataset}.{table}", self.client.project());
+        match self.client.create_table(dataset, wanted).await {
+            Err(failure) if failure.is_status(409) => self.find_table(dataset, table).await?.ok_or_else(|| {
+                let message = format!("{name} was created and removed by others at the same time");
+                Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
+            }),
+            created => created.map_err(|failure| failure.into_error(&format!("creating {name}"))),
+        }
     }
 
-    /// Removes a table's expiration. A new table inherits the dataset's default, which would drop the table.
+    /// Removes the expirations of a table and its partitions. A new table inherits its dataset's defaults, which would drop the
+    /// table or its old months.
     async fn keep(&self, dataset: &str, name: &str, table: &Table, location: &str) -> Result<()> {
-        let Some(expiration) = table.expiration_time.as_deref() else {
-            return Ok(());
-        };
-        tracing::warn!(
-            table = format!("{}.{dataset}.{name}", self.client.project()),
-            expiration_time = expiration,
-            "removing the table's expiration: it would drop the table (new tables inherit their dataset's default)"
-        );
-        self.unset(dataset, name, "expiration_timestamp", location).await
-    }
-
-    /// Removes a partition expiration. A new table inherits the dataset's default, which would drop old months.
-    async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
-        let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
-            return Ok(());
-        };
-        tracing::warn!(
-            table = self.table_name(&target.name),
-            expiration_ms = expiration,
-            "removing the partition expiration: it would drop old months (new tables inherit their dataset's default)"
-        );
-        self.unset(&target.name.dataset, &target.name.table, "partition_expiration_days", location).await
-    }
-
-    async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
-        let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
-        let doing = format!("removing {option} of {}.{dataset}.{table}", self.client.project());
-        self.query(location, &sql, &doing).await.map(drop)
+        let of_partitions =
+            table.time_partitioning.as_ref().and_then(|partitioning| partitioning.expiration_ms.as_deref());
+        let of_table = table.expiration_time.as_deref();
+        let full_name = format!("{}.{dataset}.{name}", self.client.project());
+        for (option, found) in [("expiration_timestamp", of_table), ("partition_expiration_days", of_partitions)] {
+            let Some(found) = found else { continue };
+            tracing::warn!(
+                table = full_name,
+                option,
+                found,
+                "removing an expiration: it would drop the table or old months (new tables inherit their dataset's default)"
+            );
+            let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, name));
+            self.query(location, &sql, &format!("removing {option} of {full_name}")).await?;
+        }
+        Ok(())
     }
 
     /// Returns whether there was something to change.
