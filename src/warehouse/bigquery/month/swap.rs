@@ -153,7 +153,7 @@ impl BigQuery {
             }
             // The month is loaded and recorded; the next one is compared.
             Err(error) => {
-                tracing::warn!(error = error.full_message(), "the table could not be compared after the swap")
+                tracing::warn!(error = error.full_message(), "the table could not be compared after the swap");
             }
         }
         self.check_nothing_lost(table)
