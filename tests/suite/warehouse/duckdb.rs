@@ -196,7 +196,7 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
     table.load(&Delivery::of_costs("2025-07", "a", &["1234567890123"])).await.unwrap();
     table.load(&Delivery::of_costs("2025-08", "b", &["0.12345678901234567890"])).await.unwrap();
     let before = table.snapshot().await;
-    let of_table = "needs 13 digits before the point for rows of the table and 26 behind it";
+    let of_table = "needs 13 digits before the point for rows of the table and 26 after it";
     let exact = "SELECT * REPLACE (12345678901234567890::DECIMAL(38,18) AS line_item_unblended_cost) FROM (";
     let decimals = format!("{exact}{})", parquet_row("2025-08"));
     for (delivery, says, hint) in [
@@ -207,17 +207,17 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
         ),
         (
             Delivery::of_costs("2025-08", "d", &["0.12345678901234567890123456", "1234567890123"]),
-            "needs 13 digits before the point and 26 behind it",
+            "needs 13 digits before the point and 26 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
         (
             Delivery::of_costs("2025-08", "e", &["12345678901234567890"]),
-            "needs 20 digits before the point and 19 behind it",
+            "needs 20 digits before the point and 19 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
         (
             Delivery::new("2025-08", "f").parquet(&decimals),
-            "needs 20 digits before the point and 19 behind it",
+            "needs 20 digits before the point and 19 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
     ] {
