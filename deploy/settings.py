@@ -148,9 +148,9 @@ class Settings:
         name = export.variable("SOURCE" if source else "GCS_BUCKET")
         if source and (bucket or prefix):
             others = f"{export.variable('GCS_BUCKET')} or {export.variable('GCS_PREFIX')}"
-            self._problem(name, f"is set beside {others}: set one or the other")
+            self._problem(name, f"is set together with {others}: set one or the other")
         if source and not source.startswith("gs://"):
-            # The value may hold a credential, such as the signature in the URL of a container of Azure.
+            # The value may have a credential, such as the signature in the URL of a container of Azure.
             self._problem(name, "does not begin with gs://, and cannot be deployed: a Cloud Run job loads from "
                           "gs://bucket/prefix; mirror the files into a bucket")
         elif not export.bucket and not source:

@@ -17,7 +17,7 @@ fi
 
 if lookup gcloud artifacts repositories describe "$repository" --location "$region" --project "$project" \
     --format 'value(format)'; then
-    [[ $(<"$found") == DOCKER ]] || fail "repository $repository in $region holds $(<"$found"), and images need DOCKER" \
+    [[ $(<"$found") == DOCKER ]] || fail "repository $repository in $region is for $(<"$found"), and images need DOCKER" \
         "set ARTIFACT_REGISTRY_REPO in $env_file to another name"
     say "repository $repository in $region" unchanged
 else

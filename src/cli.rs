@@ -9,22 +9,22 @@ use crate::{version::VERSION, warehouse::Compression};
 const EXAMPLES: &str = "\
 Examples:
   finops plan                          what a run would do, and why
-  finops run                           load what is new, of every export of the pipeline that PIPELINE names
+  finops run                           load what is new, from every export of the pipeline in PIPELINE
   finops run aws --start-date 2025-01  only months from 2025-01 on
   finops run --output json | jq .      the report for programs
 
 Settings come from the environment; `finops config` shows them, .env.example documents them. AWS_EXPORTS
-names several exports, each with a table of its own: AWS_PROD_TABLE_NAME counts before AWS_TABLE_NAME.
+names several exports, each with its own table: AWS_PROD_TABLE_NAME replaces AWS_TABLE_NAME.
 Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed, or would in a plan;
 2 usage or configuration; 130 and 143 interrupted.";
 
 const CHECK_HELP: &str = "\
-Each check is ok, a warning (a run may go well, or it is not known), failed, or not checked, since what it needs failed.
-Nothing is changed, and BigQuery bills nothing for it. It shows what holds for the account that runs it: the job's own,
-where it runs as that job.
+Each check is ok, a warning (a run may succeed, or finops cannot know), failed, or not checked, because a check that it
+needs failed. It changes nothing, and BigQuery bills nothing. The result is for the account that runs it: to check the
+account of a job, run it as that job.
 
 Examples:
-  finops check                         of every export of the pipeline that PIPELINE names
+  finops check                         every export of the pipeline in PIPELINE
   finops check aws --output json | jq '.checks[] | select(.status != \"ok\")'
 
 Exit codes: 0 all ok, or warnings only; 1 a check failed; 2 usage or configuration.";
@@ -36,7 +36,7 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// The file with the settings of the staged pipeline; without it, config.toml where there is one
+    /// The file with the settings of the staged pipeline; default: config.toml, if it exists
     #[arg(long, value_name = "PATH", global = true)]
     pub config: Option<PathBuf>,
 }
@@ -74,7 +74,7 @@ pub struct RunArguments {
     /// Which months.
     #[command(flatten)]
     pub selection: Selection,
-    /// Load complete deliveries again although they are loaded
+    /// Load complete deliveries again, even if they are loaded
     #[arg(long)]
     pub force: bool,
     /// Stop after the plan, as `finops plan` does
@@ -85,13 +85,13 @@ pub struct RunArguments {
 /// Arguments of `plan`, and of `run`.
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// Which pipeline; without it, PIPELINE decides
+    /// The pipeline; default: PIPELINE
     #[arg(value_name = "aws|azure|all")]
     pub pipeline: Option<String>,
-    /// The first month, YYYY-MM; without it, START_DATE, else no limit
+    /// The first month, YYYY-MM; default: START_DATE, or no limit
     #[arg(long, value_name = "YYYY-MM")]
     pub start_date: Option<String>,
-    /// The last month, YYYY-MM; without it, END_DATE, else no limit
+    /// The last month, YYYY-MM; default: END_DATE, or no limit
     #[arg(long, value_name = "YYYY-MM")]
     pub end_date: Option<String>,
     /// How to print.
@@ -102,7 +102,7 @@ pub struct Selection {
 /// The steps of the staged pipeline.
 #[derive(Debug, Subcommand)]
 pub enum Step {
-    /// Show what the provider delivered, and what of it is staged, loaded and written already; change nothing
+    /// Show what the provider delivered, and which months are staged, loaded and written; change nothing
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws discover-manifests --bucket my-bucket --prefix cur\n  finops aws discover-manifests --output json | jq ."
     )]
@@ -137,10 +137,10 @@ pub enum Step {
 /// Arguments that every step has.
 #[derive(Debug, Args)]
 pub struct StepArguments {
-    /// The first month; without it, no limit
+    /// The first month; default: no limit
     #[arg(long, value_name = "YYYY-MM")]
     pub start_date: Option<String>,
-    /// The last month; without it, no limit
+    /// The last month; default: no limit
     #[arg(long, value_name = "YYYY-MM")]
     pub end_date: Option<String>,
     /// How to print.
@@ -151,13 +151,13 @@ pub struct StepArguments {
 /// Arguments of `discover-manifests`.
 #[derive(Debug, Args)]
 pub struct DiscoverArguments {
-    /// The S3 bucket, before aws.bucket; for Azure gs://BUCKET or s3://BUCKET, before azure.bucket
+    /// The S3 bucket, instead of aws.bucket; for Azure gs://BUCKET or s3://BUCKET, instead of azure.bucket
     #[arg(long)]
     pub bucket: Option<String>,
-    /// The folder in it, before aws.prefix or azure.prefix
+    /// The folder in it, instead of aws.prefix or azure.prefix
     #[arg(long)]
     pub prefix: Option<String>,
-    /// The export, before aws.export_name or azure.export_name
+    /// The export, instead of aws.export_name or azure.export_name
     #[arg(long, value_name = "NAME")]
     pub export_name: Option<String>,
     /// How to print.
@@ -171,7 +171,7 @@ pub struct ExtractArguments {
     /// Which months.
     #[command(flatten)]
     pub step: StepArguments,
-    /// The staging folder, before staging_dir
+    /// The staging folder, instead of staging_dir
     #[arg(long, value_name = "PATH")]
     pub staging_dir: Option<String>,
 }
@@ -182,13 +182,13 @@ pub struct ExportArguments {
     /// Which months.
     #[command(flatten)]
     pub step: StepArguments,
-    /// The folder for the files, before parquet_dir
+    /// The folder for the files, instead of parquet_dir
     #[arg(long, value_name = "PATH")]
     pub output_dir: Option<String>,
-    /// Write months again that are written
+    /// Write months again, even if they are written
     #[arg(long)]
     pub overwrite: bool,
-    /// How the files are compressed
+    /// The compression of the files
     #[arg(long, value_enum, default_value_t = Compression::Snappy)]
     pub compression: Compression,
 }
@@ -212,7 +212,7 @@ pub struct RemoteArguments {
     /// Which months.
     #[command(flatten)]
     pub step: StepArguments,
-    /// Load months again that are loaded
+    /// Load months again, even if they are loaded
     #[arg(long)]
     pub overwrite: bool,
 }
@@ -231,7 +231,7 @@ pub struct PipelineArguments {
 /// Arguments of `status` and of `check`.
 #[derive(Debug, Args)]
 pub struct ChosenArguments {
-    /// Which pipeline; without it, PIPELINE decides
+    /// The pipeline; default: PIPELINE
     #[arg(value_name = "aws|azure|all")]
     pub pipeline: Option<String>,
     /// How to print.

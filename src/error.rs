@@ -26,9 +26,9 @@ impl Error {
         Self { kind, message: message.into(), hint: None, job_id: None, cause: None }
     }
 
-    /// The error for what this build was made without. Configurations that need it are refused before.
-    pub fn left_out(what: &str) -> Self {
-        Self::new(ErrorKind::Configuration, format!("this build leaves out {what}")).hint(hint::DEFAULT_FEATURES)
+    /// The error for a feature that this build does not have. Settings that need it are refused before.
+    pub fn not_built_in(what: &str) -> Self {
+        Self::new(ErrorKind::Configuration, format!("this build does not have {what}")).hint(hint::DEFAULT_FEATURES)
     }
 
     /// Adds the next step.
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_build_leaves_out_says_which_has_it() {
-        assert_eq!(Error::left_out("S3").next_step(), Some(hint::DEFAULT_FEATURES));
+    fn the_error_for_a_part_that_is_not_built_in_says_which_build_has_it() {
+        assert_eq!(Error::not_built_in("S3").next_step(), Some(hint::DEFAULT_FEATURES));
     }
 }

@@ -1,5 +1,5 @@
-//! The pure core of finops: what a manifest says, which months to load and why, what the table's columns are,
-//! what was loaded, and what is reported. No I/O, no async, no SDK.
+//! The core of finops: it reads manifests, decides which months to load and why, and which columns a table has, and describes
+//! what is loaded and reported. No I/O, no async, no SDK.
 
 pub mod files;
 pub mod formats;

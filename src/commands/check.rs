@@ -1,4 +1,4 @@
-//! `finops check`: whether the settings hold against the services.
+//! `finops check`: tests the settings against the services.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,10 @@ use tracing::Span;
 use crate::{
     check::{self, Opened},
     cli::ChosenArguments,
-    commands::{CommandError, Exit, open_store},
+    commands::{
+        exit::{CommandError, Exit},
+        store::open_store,
+    },
     output,
     settings::{CliOverrides, parse},
     storage::S3Options,
@@ -32,7 +35,7 @@ pub(crate) async fn check(
         #[cfg(feature = "duckdb")]
         WarehouseConfig::DuckDb(path) => check::into_duckdb(&config, &sources, path).await,
         #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => return Err(crate::error::Error::left_out("DuckDB").into()),
+        WarehouseConfig::DuckDb(_) => return Err(crate::error::Error::not_built_in("DuckDB").into()),
     };
     output::printer(arguments.output.output).checks(&report);
     output::failed_checks(&report);

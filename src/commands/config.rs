@@ -1,16 +1,16 @@
-//! `finops config`: what counts, where it comes from, and what is wrong with it.
+//! `finops config`: each setting with its value and origin, and the problems.
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     cli::OutputArguments,
-    commands::Exit,
+    commands::exit::Exit,
     error::Result,
     output,
     settings::{CliOverrides, Problems, Values, parse, settings},
 };
 
-/// Prints every setting, of the job and of the staged pipeline, and the problems if there are any.
+/// Prints every setting of the job and of the staged pipeline, and the problems.
 pub(crate) fn config(
     arguments: &OutputArguments,
     file: Option<&Path>,
@@ -21,7 +21,7 @@ pub(crate) fn config(
     let values = Values::read(file, environment, &[], &mut problems)?;
     settings.extend(values.settings());
     output::printer(arguments.output).settings(&settings);
-    // Where there is a file and nothing is said of the job, the job is none of the user's business.
+    // With a file and without PIPELINE, the user runs the staged pipeline only, and needs no settings of the job.
     if values.file.is_none() || environment.contains_key("PIPELINE") {
         problems.0.extend(parse(environment, &CliOverrides::default()).err().unwrap_or_default());
     }

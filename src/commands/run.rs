@@ -11,7 +11,7 @@ use tracing::{Span, info};
 
 use crate::{
     cli::{RunArguments, Selection},
-    commands::{Exit, open_store},
+    commands::{exit::Exit, store::open_store},
     error::{Error, Result},
     flow::{
         export::{Export, Run},
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// Loads what is to be loaded, and reports.
+/// Loads the months that are due, and reports.
 pub(crate) async fn run(
     arguments: RunArguments,
     environment: &BTreeMap<String, String>,
@@ -51,7 +51,7 @@ async fn go(
     environment: &BTreeMap<String, String>,
     run_id: String,
 ) -> Result<Exit, Vec<Problem>> {
-    let began = Instant::now();
+    let started = Instant::now();
     let Selection { pipeline, start_date, end_date, output } = selection;
     let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
@@ -61,14 +61,14 @@ async fn go(
     let access = if dry_run { Access::Read } else { Access::Load };
     let pipelines = match config.warehouse.open(access, Exports { config: &config, run: &run }).await {
         Ok(pipelines) => pipelines,
-        // No export could be begun: the report says so of each.
-        Err(error) => config.exports.iter().map(|export| not_begun(&config, export, &run, &error)).collect(),
+        // No export could start: the report has the error for each.
+        Err(error) => config.exports.iter().map(|export| not_started(&config, export, &run, &error)).collect(),
     };
     let report = Report::new(run.run_id, pipelines);
     output::printer(output.output).report(&report, dry_run);
     output::failures(&report);
     if !dry_run {
-        output::end_of_run(&report, began.elapsed().as_secs());
+        output::end_of_run(&report, started.elapsed().as_secs());
     }
     Ok(Exit::of(&report))
 }
@@ -94,7 +94,7 @@ impl Task for Exports<'_> {
                     bar.finish();
                     report
                 }
-                Err(error) => not_begun(config, export, run, &error),
+                Err(error) => not_started(config, export, run, &error),
             };
             let PipelineReport { pipeline, export, table, .. } = &report;
             info!(pipeline, export, table, "{}", output::summary(&report, run.dry_run));
@@ -104,8 +104,8 @@ impl Task for Exports<'_> {
     }
 }
 
-/// The report of an export whose bucket or warehouse cannot even be reached for.
-fn not_begun(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
+/// The report of an export that could not start, because its bucket or warehouse could not be opened.
+fn not_started(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
     let table = config.warehouse.table_name(&export.table_name());
     let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
     report.label.clone_from(&export.label);

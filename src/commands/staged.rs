@@ -17,9 +17,12 @@ use finops_core::{
 use jiff::Timestamp;
 use tracing::Span;
 
-use super::{CommandError, Exit, open_store};
+use super::{
+    exit::{CommandError, Exit},
+    store::open_store,
+};
 use crate::{
-    cli::{OutputArguments, Step, StepArguments},
+    cli::{ExportArguments, OutputArguments, Step},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -37,7 +40,7 @@ use crate::{
     },
 };
 
-/// Carries out a step, or all of them.
+/// Runs a step, or all of them.
 pub(super) async fn step(
     provider: Provider,
     step: Step,
@@ -50,51 +53,49 @@ pub(super) async fn step(
     let flags = flags(provider, &step);
     let flags: Vec<_> = flags.iter().map(|(key, value)| (key.as_str(), *value)).collect();
     let values = Values::read(file, environment, &flags, &mut problems)?;
-    let steps = StagedSettings { provider, values: &values, problems };
-    let staged = |steps, needs, arguments| Staged::new(steps, needs, arguments, environment, run_id);
-    let nothing = Needs { source: false, bigquery: Needed::No };
+    let settings = StagedSettings { provider, values: &values, problems };
+    let (dates, output) = common(&step);
+    let mut staged = Staged::new(settings, Needs::of(&step), dates, environment, run_id)?;
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
-    match step {
-        Step::DiscoverManifests(arguments) => {
-            let output = OutputArguments { output: arguments.output.output };
-            let all = StepArguments { start_date: None, end_date: None, output };
-            let staged = staged(steps, Needs { source: true, bigquery: Needed::IfConfigured }, &all)?;
-            output::printer(arguments.output.output).overview(&staged.overview(writing).await?.months, false);
-            Ok(Exit::Success)
+    let reports = match &step {
+        Step::DiscoverManifests(_) => {
+            output::printer(output.output).overview(&staged.overview(writing).await?.months, false);
+            return Ok(Exit::Success);
         }
-        Step::ExtractBilling(arguments) => {
-            let staged = staged(steps, Needs { source: true, ..nothing }, &arguments.step)?;
-            Ok(staged.print(vec![staged.extract().await], &arguments.step.output))
-        }
-        Step::LoadBillingLocal(arguments) => {
-            let staged = staged(steps, nothing, &arguments)?;
-            Ok(staged.print(vec![staged.load_local().await], &arguments.output))
-        }
-        Step::ExportParquet(arguments) => {
-            let staged = staged(steps, nothing, &arguments.step)?;
-            let writing = Writing { overwrite: arguments.overwrite, compression: arguments.compression };
-            Ok(staged.print(vec![staged.export(writing).await], &arguments.step.output))
+        Step::ExtractBilling(_) => vec![staged.extract().await],
+        Step::LoadBillingLocal(_) => vec![staged.load_local().await],
+        Step::ExportParquet(ExportArguments { overwrite, compression, .. }) => {
+            vec![staged.export(Writing { overwrite: *overwrite, compression: *compression }).await]
         }
         Step::LoadBillingRemote(arguments) => {
-            let mut staged = staged(steps, Needs { bigquery: Needed::Yes, ..nothing }, &arguments.step)?;
             staged.run.rules.force = arguments.overwrite;
-            Ok(staged.print(staged.load_remote().await.into_iter().collect(), &arguments.step.output))
+            staged.load_remote().await.into_iter().collect()
         }
-        Step::RunPipeline(arguments) => {
-            let needs = Needs { source: true, bigquery: Needed::IfConfigured };
-            let staged = staged(steps, needs, &arguments.step)?;
-            if arguments.dry_run {
-                let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
-                output::printer(arguments.step.output.output).overview(&months, true);
-                check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
-                return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
-            }
-            Ok(staged.run_all(writing, &arguments.step.output).await)
+        Step::RunPipeline(arguments) if arguments.dry_run => {
+            let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
+            output::printer(output.output).overview(&months, true);
+            check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
+            return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
         }
-    }
+        Step::RunPipeline(_) => return Ok(staged.run_all(writing, output).await),
+    };
+    Ok(staged.print(reports, output))
 }
 
-/// The settings that the step's flags stand for.
+/// The dates and the form of output.
+fn common(step: &Step) -> ([Option<&String>; 2], &OutputArguments) {
+    let arguments = match step {
+        Step::DiscoverManifests(arguments) => return ([None; 2], &arguments.output),
+        Step::ExtractBilling(arguments) => &arguments.step,
+        Step::LoadBillingLocal(arguments) => arguments,
+        Step::ExportParquet(arguments) => &arguments.step,
+        Step::LoadBillingRemote(arguments) => &arguments.step,
+        Step::RunPipeline(arguments) => &arguments.step,
+    };
+    ([arguments.start_date.as_ref(), arguments.end_date.as_ref()], &arguments.output)
+}
+
+/// The settings that the step's flags replace.
 fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
     match step {
         Step::DiscoverManifests(arguments) => {
@@ -111,21 +112,33 @@ fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
     }
 }
 
-/// Which settings a step cannot do without.
+/// The settings that a step needs.
 #[derive(Clone, Copy)]
 struct Needs {
     source: bool,
     bigquery: Needed,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+impl Needs {
+    fn of(step: &Step) -> Self {
+        let (source, bigquery) = match step {
+            Step::DiscoverManifests(_) | Step::RunPipeline(_) => (true, Needed::IfConfigured),
+            Step::ExtractBilling(_) => (true, Needed::No),
+            Step::LoadBillingLocal(_) | Step::ExportParquet(_) => (false, Needed::No),
+            Step::LoadBillingRemote(_) => (false, Needed::Yes),
+        };
+        Self { source, bigquery }
+    }
+}
+
+#[derive(Clone, Copy)]
 enum Needed {
     No,
     IfConfigured,
     Yes,
 }
 
-/// Gives the months that were staged the rows and the cost that the step after it, which counts them, found in them.
+/// Copies the rows and cost of each month from the step that counted them, load-billing-local, to the step that staged it.
 fn count_staged(steps: &mut [PipelineReport]) {
     let [staged, loaded, ..] = steps else { return };
     for month in &mut staged.months {
@@ -143,7 +156,7 @@ fn count_staged(steps: &mut [PipelineReport]) {
     }
 }
 
-/// One provider's staged pipeline, with its settings checked.
+/// The staged pipeline of a provider, with its settings checked.
 struct Staged {
     run: Run,
     delivered: Option<Export>,
@@ -154,44 +167,44 @@ struct Staged {
     database_path: PathBuf,
     s3: S3Options,
     storage_emulator: Option<String>,
-    began: Instant,
+    started: Instant,
 }
 
 impl Staged {
     fn new(
-        mut steps: StagedSettings<'_>,
+        mut settings: StagedSettings<'_>,
         needs: Needs,
-        arguments: &StepArguments,
+        [start, end]: [Option<&String>; 2],
         environment: &BTreeMap<String, String>,
         run_id: String,
     ) -> Result<Self, CommandError> {
         let now = Timestamp::now();
         let with_bigquery = match needs.bigquery {
             Needed::No => false,
-            Needed::IfConfigured => steps.names_bigquery(),
+            Needed::IfConfigured => settings.names_bigquery(),
             Needed::Yes => true,
         };
         let emulator = environment.get("BIGQUERY_EMULATOR_HOST").cloned();
-        let months = steps.months(arguments.start_date.as_ref(), arguments.end_date.as_ref());
+        let months = settings.months(start, end);
         let staged = Self {
             run: Run {
                 run_id,
                 months,
-                rules: Rules { force: false, now, wait_max: steps.wait_max() },
-                max_age: steps.max_age(&months),
+                rules: Rules { force: false, now, wait_max: settings.wait_max() },
+                max_age: settings.max_age(&months),
                 dry_run: false,
             },
-            delivered: needs.source.then(|| steps.delivered()),
-            local: steps.staged(),
-            remote: with_bigquery.then(|| (steps.parquet(), steps.bigquery(emulator))),
-            staging_dir: steps.staging_dir(),
-            parquet_dir: steps.parquet_dir(),
-            database_path: steps.database_path(),
-            s3: steps.s3(),
+            delivered: needs.source.then(|| settings.delivered()),
+            local: settings.staged(),
+            remote: with_bigquery.then(|| (settings.parquet(), settings.bigquery(emulator))),
+            staging_dir: settings.staging_dir(),
+            parquet_dir: settings.parquet_dir(),
+            database_path: settings.database_path(),
+            s3: settings.s3(),
             storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
-            began: Instant::now(),
+            started: Instant::now(),
         };
-        steps.checked()?;
+        settings.checked()?;
         Ok(staged)
     }
 
@@ -220,14 +233,14 @@ impl Staged {
         overview(&places, &self.run, writing).await
     }
 
-    /// All steps, up to one that fails as a whole: what it would have brought is what the next ones work on.
+    /// All steps, until one fails as a whole: the next ones need its result.
     async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
         let output = output::printer(output.output);
         let mut pipelines = Vec::new();
-        // People see what a step did before the next one begins.
+        // People see the result of a step before the next one starts.
         let mut done = |report: PipelineReport| {
             output.step(&report);
-            // Deliveries that are too old fail the run, and no month.
+            // Deliveries that are too old fail the run, but no month.
             let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale);
             pipelines.push(report);
             goes_on
@@ -238,12 +251,12 @@ impl Staged {
         }
         count_staged(&mut pipelines);
         let report = Report::new(self.run.run_id.clone(), pipelines);
-        let left_out = match &self.remote {
-            _ if !goes_on => Some("the steps after that were left out"),
-            None => Some("load-billing-remote: left out, as database.bigquery is not configured"),
+        let skipped = match &self.remote {
+            _ if !goes_on => Some("the steps after that were skipped"),
+            None => Some("load-billing-remote: skipped, because database.bigquery is not configured"),
             Some(_) => None,
         };
-        output.steps(&report, left_out);
+        output.steps(&report, skipped);
         self.finish(&report)
     }
 
@@ -266,43 +279,43 @@ impl Staged {
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
-        let done = async {
-            self.is_made(&self.staging_dir, EXTRACT_BILLING)?;
+        let done: Result<_> = async {
+            self.require(&self.staging_dir, EXTRACT_BILLING)?;
             let _locked = lock_to_read(&self.staging_dir)?;
             Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
-        };
-        let done = done.await;
+        }
+        .await;
         self.report("load-billing-local", &format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
     async fn export(&self, writing: Writing) -> PipelineReport {
-        let done = async {
+        let done: Result<_> = async {
             let duckdb = DuckDb::open_to_read(&self.database_path)?;
             Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
-        };
-        let done = done.await;
+        }
+        .await;
         self.report(EXPORT_PARQUET, &self.parquet_dir.display().to_string(), done)
     }
 
-    /// `None` where BigQuery is not configured.
+    /// `None` if BigQuery is not configured.
     async fn load_remote(&self) -> Option<PipelineReport> {
         let (export, options) = self.remote.as_ref()?;
         let store = Store::Local(Local::new(&self.parquet_dir));
         let bar = ProgressBar::new(std::io::stderr().is_terminal());
         let shown = bar.clone();
-        let done = async {
-            self.is_made(&self.parquet_dir, EXPORT_PARQUET)?;
+        let done: Result<_> = async {
+            self.require(&self.parquet_dir, EXPORT_PARQUET)?;
             let _locked = lock_to_read(&self.parquet_dir)?;
             let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
             Ok(self.load(export, &store, &bigquery, &bar).await)
-        };
-        let done = done.await;
+        }
+        .await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", &into, done))
     }
 
-    /// Refuses to begin where the step before has not made its folder.
-    fn is_made(&self, folder: &Path, step: &str) -> Result<()> {
+    /// Fails if the step before has not created its folder.
+    fn require(&self, folder: &Path, step: &str) -> Result<()> {
         if folder.exists() {
             return Ok(());
         }
@@ -311,7 +324,7 @@ impl Staged {
         Err(Error::new(ErrorKind::NotFound, message).hint(hint::run_step(provider, step)))
     }
 
-    /// The report of a step, also of one that could not be begun.
+    /// The report of a step, also of one that could not start.
     fn report(&self, step: &str, into: &str, done: Result<PipelineReport>) -> PipelineReport {
         let Export { provider, name, .. } = &self.local;
         let mut report = done.unwrap_or_else(|error| {
@@ -340,10 +353,10 @@ impl Staged {
         self.finish(&report)
     }
 
-    /// What goes beside the report, and how it makes the program end.
+    /// Prints what goes beside the report, and returns how the program ends.
     fn finish(&self, report: &Report) -> Exit {
         output::failures(report);
-        output::end_of_run(report, self.began.elapsed().as_secs());
+        output::end_of_run(report, self.started.elapsed().as_secs());
         Exit::of(report)
     }
 }

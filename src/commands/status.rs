@@ -6,7 +6,7 @@ use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 
 use crate::{
     cli::ChosenArguments,
-    commands::{CommandError, Exit},
+    commands::exit::{CommandError, Exit},
     flow::table::look_up,
     output,
     settings::{CliOverrides, Config, parse},
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// Prints the state of every configured table. One that the warehouse does not tell of does not hide the others.
+/// Prints the state of every configured table. A table that cannot be read does not hide the others.
 pub(crate) async fn status(
     arguments: ChosenArguments,
     environment: &BTreeMap<String, String>,

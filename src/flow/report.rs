@@ -111,7 +111,9 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Comm
             },
         );
     }
-    notes.iter().for_each(|text| note(month, text));
+    for text in notes {
+        note(month, text);
+    }
     month.files = load.record.files;
     month.bytes = load.record.bytes;
     month.result = Some(MonthResult {

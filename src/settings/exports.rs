@@ -87,7 +87,7 @@ fn export(variables: &ExportVariables<'_>, warehouse: &WarehouseConfig, problems
             Some("starts with s3://, and BigQuery reads gs:// only: mirror the bucket, or WAREHOUSE=duckdb")
         }
         (Source::S3(_), WarehouseConfig::DuckDb(_)) if cfg!(not(feature = "s3")) => {
-            Some("starts with s3://, which this build leaves out: use one with S3")
+            Some("starts with s3://, which this build does not have: use one with S3")
         }
         _ => None,
     };
@@ -123,7 +123,11 @@ fn source(variables: &ExportVariables<'_>, problems: &mut Problems) -> (Source, 
     };
     if variables.get("GCS_BUCKET").is_some() || prefix.is_some() {
         let (bucket, prefix) = (variables.name("GCS_BUCKET"), variables.name("GCS_PREFIX"));
-        problems.add(&variable, format!("is set beside {bucket} or {prefix}: set one or the other"), ENVIRONMENT);
+        problems.add(
+            &variable,
+            format!("is set together with {bucket} or {prefix}: set one or the other"),
+            ENVIRONMENT,
+        );
     }
     let (source, prefix) = values::source(source).unwrap_or_else(|what| {
         problems.add(&variable, what, ENVIRONMENT);

@@ -12,8 +12,9 @@ use finops_core::{
 use toml::{Table, Value};
 
 use super::{
+    definition::Definition,
     problem::Problems,
-    registry::{self, Definition},
+    registry,
     setting::{Origin, Setting},
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -125,7 +126,7 @@ impl Values {
     }
 }
 
-/// Where values are looked for.
+/// The places of the values.
 pub(super) const EVERYWHERE: &str = "looked in: command line, environment, config.toml";
 const IN_FILE: &str = "looked in: config.toml";
 

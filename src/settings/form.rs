@@ -129,33 +129,30 @@ impl Form {
     /// that no service of Google Cloud accepts, which other warehouses may accept.
     pub fn pattern(self) -> Option<(String, String)> {
         let (regex, expected) = match self {
-            Self::OneOf(words) => (words.join("|"), one_of(words)),
-            Self::Number(least, most) => (numbers(least, most), format!("a whole number from {least} to {most}")),
+            Self::OneOf(words) => return Some((words.join("|"), one_of(words))),
+            Self::Number(least, most) => {
+                return Some((numbers(least, most), format!("a whole number from {least} to {most}")));
+            }
             Self::Hours(least, most) => {
-                (numbers(least, most), format!("a whole number of hours from {least} to {most}"))
+                return Some((numbers(least, most), format!("a whole number of hours from {least} to {most}")));
             }
-            other => {
-                let (regex, expected) = match other {
-                    Self::Month => ("[0-9]{4}-(0[1-9]|1[0-2])", "a month, YYYY-MM"),
-                    Self::List => (r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*", "values between commas, none of them empty,"),
-                    Self::Scopes => (r"/[^,]*(,\s*/[^,]*)*", "paths such as /subscriptions/..., between commas,"),
-                    Self::Project => {
-                        ("[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -")
-                    }
-                    Self::Location => ("(?i:us|eu|[a-z]+-[a-z]+[0-9]+)", "US, EU or a region such as europe-west3"),
-                    Self::Dataset => ("[A-Za-z0-9_]{1,200}", "at most 200 letters, digits and underscores"),
-                    Self::Table => (
-                        "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
-                        "at most 200 letters, digits, _ and -, and not finops_loads, the state table,",
-                    ),
-                    Self::Bucket => ("[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "a bucket's name"),
-                    Self::Pattern { regex, expected } => (regex, expected),
-                    _ => return None,
-                };
-                (regex.to_owned(), expected.to_owned())
+            Self::Month => ("[0-9]{4}-(0[1-9]|1[0-2])", "a month, YYYY-MM"),
+            Self::List => (r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*", "values between commas, none of them empty,"),
+            Self::Scopes => (r"/[^,]*(,\s*/[^,]*)*", "paths such as /subscriptions/..., between commas,"),
+            Self::Project => {
+                ("[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -")
             }
+            Self::Location => ("(?i:us|eu|[a-z]+-[a-z]+[0-9]+)", "US, EU or a region such as europe-west3"),
+            Self::Dataset => ("[A-Za-z0-9_]{1,200}", "at most 200 letters, digits and underscores"),
+            Self::Table => (
+                "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
+                "at most 200 letters, digits, _ and -, and not finops_loads, the state table,",
+            ),
+            Self::Bucket => ("[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "a bucket's name"),
+            Self::Pattern { regex, expected } => (regex, expected),
+            _ => return None,
         };
-        Some((regex, expected))
+        Some((regex.to_owned(), expected.to_owned()))
     }
 }
 

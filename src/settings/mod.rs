@@ -2,6 +2,7 @@
 //! pipeline also `config.toml`.
 
 mod config;
+mod definition;
 mod environment;
 mod export_variables;
 mod exports;
@@ -15,6 +16,7 @@ mod staged;
 mod values;
 
 pub use config::Config;
+pub use definition::{Definition, Example, Reader, Section};
 pub use environment::{process_environment, settings};
 pub use file::{CONFIG_FILE, Values};
 pub use form::Form;

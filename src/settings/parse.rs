@@ -77,7 +77,7 @@ fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<S
 fn warehouse(variables: &Variables, problems: &mut Problems) -> WarehouseConfig {
     if variables.warehouse == "duckdb" {
         if cfg!(not(feature = "duckdb")) {
-            problems.add("WAREHOUSE", "is `duckdb`, which this build leaves out: use one with DuckDB", ENVIRONMENT);
+            problems.add("WAREHOUSE", "is `duckdb`, which this build does not have: use one with DuckDB", ENVIRONMENT);
         }
         check("DUCKDB_PATH", Some(&variables.duckdb_path), problems);
         return WarehouseConfig::DuckDb(PathBuf::from(&variables.duckdb_path));
@@ -122,7 +122,7 @@ mod tests {
     ];
 
     #[test]
-    fn bucket_and_prefix_or_a_source_say_where_an_export_lies() {
+    fn bucket_and_prefix_or_a_source_set_the_location_of_an_export() {
         let config = parsed(&WORKING).unwrap();
         assert_eq!(config.exports[0].source, Source::Gcs("b".to_owned()));
         assert_eq!(config.exports[0].prefix, "a/b");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn all_means_those_configured_and_half_configured_is_an_error() {
+    fn all_means_the_configured_pipelines_and_an_incomplete_one_is_refused() {
         let mut working = WORKING;
         working[0] = ("PIPELINE", "all");
         assert_eq!(parsed(&working).unwrap().exports.len(), 1);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn staging_tables_are_made_in_the_tables_own_dataset_unless_another_is_named() {
+    fn staging_tables_are_created_in_the_tables_own_dataset_unless_another_is_named() {
         let staging = |config: Config| match config.warehouse {
             WarehouseConfig::BigQuery(options) => options.staging_dataset,
             WarehouseConfig::DuckDb(_) => panic!("BigQuery is the default"),
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_may_wait_no_hour_and_a_delivery_may_not_be_no_hour_old() {
+    fn wait_max_hours_may_be_0_and_max_age_hours_may_not() {
         for (name, hours, least) in [
             ("WAIT_MAX_HOURS", "0", None),
             ("WAIT_MAX_HOURS", "-1", Some(0)),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_other_characters_is_refused_with_those_that_it_may_have() {
+    fn a_name_with_other_characters_is_refused_with_the_allowed_ones() {
         let wrong = [&WORKING[..4], &[("AWS_DATASET", "d-1"), ("AWS_TABLE_NAME", "Kosten_März")]].concat();
         let whats: Vec<String> = parsed(&wrong).unwrap_err().into_iter().map(|problem| problem.what).collect();
         assert_eq!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_that_cannot_work_is_refused() {
+    fn a_source_that_bigquery_cannot_read_is_refused() {
         let local = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "./exports")];
         assert!(parsed(&local).unwrap_err()[0].what.contains("BigQuery cannot read"));
         let s3 = [WORKING[0], WORKING[1], WORKING[4], WORKING[5], ("AWS_SOURCE", "s3://b/p")];

@@ -2,10 +2,10 @@
 
 use finops_core::model::text::message;
 
-/// Where most values are looked for.
+/// The place of most values.
 pub const ENVIRONMENT: &str = "looked in: environment";
 
-/// Where values are looked for that have a flag.
+/// The places of values that have a flag.
 pub const FLAG_OR_ENVIRONMENT: &str = "looked in: command line, environment";
 
 /// A wrong setting.
@@ -15,7 +15,7 @@ pub struct Problem {
     pub name: String,
     /// What is wrong, and what would be right.
     pub what: String,
-    /// Where it was looked for, in order.
+    /// The places where finops looked for it, in order.
     pub looked_in: &'static str,
 }
 

@@ -1,125 +1,27 @@
-//! Every setting, declared once. `.env.example` and `deploy/settings.json` are generated from this, and `config.toml.example`
-//! must have exactly these keys (`tests/suite/cli/registry.rs`).
+//! Every setting, declared once. `.env.example` and `deploy/settings.json` are generated from this, and
+//! `config.toml.example` must have exactly these keys (`tests/suite/cli/registry.rs`).
 
 use finops_core::model::provider::Provider;
 
-use super::form::Form;
+use super::{
+    definition::{Definition, Reader, Section},
+    form::Form,
+};
 
-/// A setting.
-#[derive(Debug)]
-pub struct Definition {
-    /// The variable in the environment; for a provider's setting, the part after `AWS_`. Empty: only `config.toml` has it.
-    pub name: &'static str,
-    /// The key in `config.toml`; for a provider's setting, the part after `aws.`. Empty: only the environment has it.
-    pub key: &'static str,
-    /// Empty: none.
-    pub default: &'static str,
-    /// What it accepts.
-    pub form: Form,
-    /// Whether its value is never shown.
-    pub is_secret: bool,
-    /// Whether a deployment must set it.
-    pub is_required: bool,
-    /// Who reads the variable.
-    pub reader: Reader,
-    /// The providers that have it; empty: it is not a provider's.
-    pub providers: &'static [Provider],
-    /// Its lines in `.env.example`: one, or one per provider.
-    pub examples: &'static [Example],
+const fn run(name: &'static str, form: Form) -> Definition {
+    Definition::new(Reader::Run, name, form)
 }
 
-/// Who reads a variable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
-    /// A run, for all pipelines.
-    Run,
-    /// A pipeline, for all its exports.
-    Pipeline,
-    /// An export: `AWS_PROD_TABLE_NAME` for one that `AWS_EXPORTS` names, otherwise `AWS_TABLE_NAME`.
-    Export,
-    /// Only the scripts in `deploy/`.
-    Deployment,
+const fn export(name: &'static str, form: Form) -> Definition {
+    Definition::new(Reader::Export, name, form).of(&Provider::ALL)
 }
 
-/// A setting in `.env.example`.
-#[derive(Debug)]
-pub struct Example {
-    /// The text after `=`. Further lines are other variables of the same example.
-    pub value: &'static str,
-    /// Whether the line is active, not a comment.
-    pub is_active: bool,
-    /// The comment above the line. Empty: the comment above the line before is for both.
-    pub doc: &'static str,
-}
-
-/// Settings on one topic, with the title of their section in `.env.example`.
-#[derive(Debug)]
-pub struct Section {
-    /// With `{provider}` in it, there is one section per provider.
-    pub title: &'static str,
-    /// In the order in which they are shown.
-    pub settings: &'static [Definition],
-}
-
-impl Definition {
-    /// The variable; of an export's setting, the one for all exports of the provider.
-    pub fn variable(&self, provider: Option<Provider>) -> String {
-        provider.map_or_else(|| self.name.to_owned(), |provider| provider.variable(None, self.name))
-    }
-
-    const fn new(reader: Reader, name: &'static str, form: Form, examples: &'static [Example]) -> Self {
-        let (key, default, providers) = ("", "", &[]);
-        Self { name, key, default, form, is_secret: false, is_required: false, reader, providers, examples }
-    }
-
-    const fn of(self, providers: &'static [Provider]) -> Self {
-        Self { providers, ..self }
-    }
-
-    const fn key(self, key: &'static str) -> Self {
-        Self { key, ..self }
-    }
-
-    const fn default(self, default: &'static str) -> Self {
-        Self { default, ..self }
-    }
-
-    const fn required(self) -> Self {
-        Self { is_required: true, ..self }
-    }
-
-    const fn secret(self) -> Self {
-        Self { is_secret: true, ..self }
-    }
-}
-
-const fn run(name: &'static str, form: Form, examples: &'static [Example]) -> Definition {
-    Definition::new(Reader::Run, name, form, examples)
-}
-
-const fn export(name: &'static str, form: Form, examples: &'static [Example]) -> Definition {
-    Definition::new(Reader::Export, name, form, examples).of(&Provider::ALL)
-}
-
-const fn deployment(
-    name: &'static str,
-    regex: &'static str,
-    expected: &'static str,
-    example: &'static [Example],
-) -> Definition {
-    Definition::new(Reader::Deployment, name, Form::Pattern { regex, expected }, example)
+const fn deployment(name: &'static str, regex: &'static str, expected: &'static str) -> Definition {
+    Definition::new(Reader::Deployment, name, Form::Pattern { regex, expected })
 }
 
 const fn file(key: &'static str, form: Form) -> Definition {
-    Definition::new(Reader::Run, "", form, &[]).key(key)
-}
-
-const fn active(value: &'static str, doc: &'static str) -> Example {
-    Example { value, is_active: true, doc }
-}
-
-const fn comment(value: &'static str, doc: &'static str) -> Example {
-    Example { value, is_active: false, doc }
+    Definition::new(Reader::Run, "", form).key(key)
 }
 
 /// All settings.
@@ -189,16 +91,12 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "What to run",
         settings: &[
-            run("PIPELINE", Form::OneOf(&["aws", "azure", "all"]), &[active(
-                "aws",
-                "aws, azure or all. all runs the pipelines that are configured.",
-            )])
-            .required(),
-            run("WAREHOUSE", Form::OneOf(&["bigquery", "duckdb"]), &[active(
-                "bigquery",
-                "The warehouse to load into: bigquery (default) or duckdb.",
-            )])
-            .default("bigquery"),
+            run("PIPELINE", Form::OneOf(&["aws", "azure", "all"]))
+                .required()
+                .active("aws", "aws, azure or all. all runs the pipelines that are configured."),
+            run("WAREHOUSE", Form::OneOf(&["bigquery", "duckdb"]))
+                .default("bigquery")
+                .active("bigquery", "The warehouse to load into: bigquery (default) or duckdb."),
             file("staging_dir", Form::Text).default("./data/staging"),
             file("parquet_dir", Form::Text).default("./data/exports"),
         ],
@@ -206,144 +104,133 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "BigQuery",
         settings: &[
-            run("GCP_PROJECT_ID", Form::Project, &[active(
-                "my-project",
-                "The project that owns the dataset and runs the load jobs.",
-            )])
-            .key("database.bigquery.project_id")
-            .required(),
+            run("GCP_PROJECT_ID", Form::Project)
+                .key("database.bigquery.project_id")
+                .required()
+                .active("my-project", "The project that owns the dataset and runs the load jobs."),
             file("database.bigquery.dataset_id", Form::Dataset),
             file("database.bigquery.table_id", Form::BigQueryTable),
-            run("BIGQUERY_LOCATION", Form::Location, &[comment(
+            run("BIGQUERY_LOCATION", Form::Location).key("database.bigquery.location").default("US").comment(
                 "US",
                 "The location of a dataset that finops creates. A dataset that exists keeps its own location.",
-            )])
-            .key("database.bigquery.location")
-            .default("US"),
-            run("STAGING_DATASET", Form::Dataset, &[comment(
+            ),
+            run("STAGING_DATASET", Form::Dataset).key("database.bigquery.staging_dataset").comment(
                 "finops_staging",
-                "The dataset for staging tables. Default: the dataset of each table. Set it to keep staging tables out of a \
-                 dataset that people look at, or if the account may not create tables in that dataset. It must be in the \
-                 same location as the datasets of the tables.",
-            )])
-            .key("database.bigquery.staging_dataset"),
+                "The dataset for staging tables. Default: the dataset of each table. Set it to keep staging \
+                     tables out of a dataset that people look at, or if the account may not create tables in that \
+                     dataset. It must be in the same location as the datasets of the tables.",
+            ),
             file("database.bigquery.credentials_path", Form::Text),
         ],
     },
     Section {
         title: "DuckDB (WAREHOUSE=duckdb)",
         settings: &[
-            run("DUCKDB_PATH", Form::DuckDbFile, &[comment("./data/finops.duckdb", "The database file.")])
+            run("DUCKDB_PATH", Form::DuckDbFile)
                 .key("database.duckdb.database_path")
-                .default("./data/finops.duckdb"),
+                .default("./data/finops.duckdb")
+                .comment("./data/finops.duckdb", "The database file."),
             file("database.duckdb.schema", Form::DuckDbName).default("main"),
         ],
     },
     Section {
         title: "The {provider} export (PIPELINE={pipeline} or all)",
         settings: &[
-            export("SOURCE", Form::Text, &[
-                comment(
+            export("SOURCE", Form::Text)
+                .key("source")
+                .comment(
                     "gs://my-billing-bucket/cur",
-                    "Where the export is, as one URL: gs://bucket/prefix or, with WAREHOUSE=duckdb, s3://bucket/prefix or a \
-                     local folder. S3 is read with AWS's own settings: AWS_PROFILE or AWS_ACCESS_KEY_ID and \
-                     AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for other servers.",
-                ),
-                comment(
+                    "Where the export is, as one URL: gs://bucket/prefix or, with WAREHOUSE=duckdb, \
+                     s3://bucket/prefix or a local folder. S3 is read with AWS's own settings: AWS_PROFILE or \
+                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for other \
+                     servers.",
+                )
+                .comment(
                     "gs://my-billing-bucket/azure",
-                    "As for AWS. finops does not read Azure's storage: mirror it into a bucket (DEPLOYMENT.md shows how), or \
-                     copy it into a folder.",
+                    "As for AWS. finops does not read Azure's storage: mirror it into a bucket (DEPLOYMENT.md shows \
+                     how), or copy it into a folder.",
                 ),
-            ])
-            .key("source"),
-            export("GCS_BUCKET", Form::Bucket, &[
-                active(
+            export("GCS_BUCKET", Form::Bucket)
+                .active(
                     "my-billing-bucket",
-                    "Instead of that URL: the Cloud Storage bucket, and the folder in it. The export is in <prefix>/<export \
-                     name>/ or directly in the prefix.",
-                ),
-                comment(
+                    "Instead of that URL: the Cloud Storage bucket, and the folder in it. The export is in \
+                     <prefix>/<export name>/ or directly in the prefix.",
+                )
+                .comment(
                     "my-billing-bucket",
                     "The folders of the months are in the prefix: <prefix>/<export name>/20250901-20250930/ or \
                      <prefix>/20250901-20250930/.",
                 ),
-            ]),
             file("bucket", Form::Bucket).of(&Provider::ALL),
-            export("GCS_PREFIX", Form::Prefix, &[active("cur", ""), comment("azure", "")]).key("prefix"),
-            export("EXPORT_NAME", Form::ExportName, &[
-                active(
+            export("GCS_PREFIX", Form::Prefix).key("prefix").active("cur", "").comment("azure", ""),
+            export("EXPORT_NAME", Form::ExportName)
+                .key("export_name")
+                .active(
                     "cost-and-usage",
-                    "The name in AWS of a Cost and Usage Report or of a Data Export (CUR 2.0, FOCUS). finops detects the type \
-                     from the manifests. Not needed if the prefix has only one export.",
-                ),
-                comment(
+                    "The name in AWS of a Cost and Usage Report or of a Data Export (CUR 2.0, FOCUS). finops \
+                     detects the type from the manifests. Not needed if the prefix has only one export.",
+                )
+                .comment(
                     "daily-focus",
-                    "The name in Azure of a Cost Management export: ActualCost, AmortizedCost, Usage or FocusCost. Upper and \
-                     lower case are the same. Not needed if the prefix has only one export.",
+                    "The name in Azure of a Cost Management export: ActualCost, AmortizedCost, Usage or FocusCost. \
+                     Upper and lower case are the same. Not needed if the prefix has only one export.",
                 ),
-            ])
-            .key("export_name"),
-            export("DATASET", Form::Dataset, &[
-                active(
+            export("DATASET", Form::Dataset)
+                .required()
+                .active(
                     "billing",
-                    "The table: <GCP_PROJECT_ID>.<AWS_DATASET>.<AWS_TABLE_NAME>. In DuckDB, the dataset is a schema.",
-                ),
-                comment("billing", "The table. It must not be the table of another export."),
-            ])
-            .required(),
-            export("TABLE_NAME", Form::Table, &[active("aws_cur", ""), comment("azure_focus", "")]).required(),
+                    "The table: <GCP_PROJECT_ID>.<AWS_DATASET>.<AWS_TABLE_NAME>. In DuckDB, the dataset is a \
+                     schema.",
+                )
+                .comment("billing", "The table. It must not be the table of another export."),
+            export("TABLE_NAME", Form::Table).required().active("aws_cur", "").comment("azure_focus", ""),
             file("table_id", Form::Text).of(AWS).default("aws_billing_data"),
             file("table_id", Form::Text).of(AZURE).default("azure_billing_data"),
-            export("LEAVE_OUT", Form::List, &[
-                comment(
+            export("LEAVE_OUT", Form::List)
+                .key("leave_out")
+                .comment(
                     "20250901-20251001/20250903T120000Z",
-                    "Deliveries to ignore, separated by commas, for example one that can never be loaded. Each is an \
-                     execution id, or a folder below the prefix at any depth, alone or with parent folders (* is any \
-                     characters of a name, ? is one). An ignored delivery does not load, wait, fail or count as the newest \
-                     delivery. A loaded month stays unchanged.",
-                ),
-                comment(
+                    "Deliveries to ignore, separated by commas, for example one that can never be loaded. Each is \
+                     an execution id, or a folder below the prefix at any depth, alone or with parent folders (* is \
+                     any characters of a name, ? is one). An ignored delivery does not load, wait, fail or count as \
+                     the newest delivery. A loaded month stays unchanged.",
+                )
+                .comment(
                     "20250701-20250930",
-                    "As for AWS, but upper and lower case are the same. A month of several runs is loaded again without an \
-                     ignored run if you name the run by its id.",
+                    "As for AWS, but upper and lower case are the same. A month of several runs is loaded again \
+                     without an ignored run if you name the run by its id.",
                 ),
-            ])
-            .key("leave_out"),
-            export("NULL_VALUES", Form::List, &[
-                comment(
+            export("NULL_VALUES", Form::List)
+                .key("null_values")
+                .comment(
                     "None,NULL",
-                    "Texts that mean \"no value\" in columns of amounts and dates, separated by commas. Text columns keep \
-                     them.",
-                ),
-                comment("None,NULL", ""),
-            ])
-            .key("null_values"),
-            export("CUR_VERSION", Form::OneOf(&["v1", "v2"]), &[comment(
+                    "Texts that mean \"no value\" in columns of amounts and dates, separated by commas. Text \
+                     columns keep them.",
+                )
+                .comment("None,NULL", ""),
+            export("CUR_VERSION", Form::OneOf(&["v1", "v2"])).of(AWS).key("cur_version").comment(
                 "v2",
-                "v1 (the legacy Cost and Usage Report) or v2 (CUR 2.0, FOCUS). Set it if both have the same name below the \
-                 prefix: only deliveries of this version count.",
-            )])
-            .of(AWS)
-            .key("cur_version"),
-            export("SCOPES", Form::Scopes, &[comment(
-                "/subscriptions/00000000-0000-0000-0000-000000000000,/subscriptions/11111111-1111-1111-1111-111111111111",
-                "Exports of several scopes (subscriptions, billing profiles, ...) may have the same name and folder. A month \
-                 is then the union of all scopes. Set this to count only some of them, separated by commas. Each is the path \
-                 `exportConfig.resourceId` in manifest.json up to /providers/Microsoft.CostManagement. Other scopes do not \
-                 count, and neither does a new subscription. Never name a scope and another one inside it.",
-            )])
-            .of(AZURE)
-            .key("scopes"),
-            export("KEEP_RUNS", Form::List, &[comment(
+                "v1 (the legacy Cost and Usage Report) or v2 (CUR 2.0, FOCUS). Set it if both have the same \
+                     name below the prefix: only deliveries of this version count.",
+            ),
+            export("SCOPES", Form::Scopes).of(AZURE).key("scopes").comment(
+                "/subscriptions/00000000-0000-0000-0000-000000000000,\
+                     /subscriptions/11111111-1111-1111-1111-111111111111",
+                "Exports of several scopes (subscriptions, billing profiles, ...) may have the same name and \
+                     folder. A month is then the union of all scopes. Set this to count only some of them, \
+                     separated by commas. Each is the path `exportConfig.resourceId` in manifest.json up to \
+                     /providers/Microsoft.CostManagement. Other scopes do not count, and neither does a new \
+                     subscription. Never name a scope and another one inside it.",
+            ),
+            export("KEEP_RUNS", Form::List).of(AZURE).key("keep_runs").comment(
                 "22222222-2222-2222-2222-222222222222",
-                "Runs to unite with the newest run of their scope, for the days that the newest run does not have, for \
-                 example after a subscription was moved: run ids, separated by commas. If you remove a run from the list, \
-                 the month is loaded again without it, even if it is then less.",
-            )])
-            .of(AZURE)
-            .key("keep_runs"),
-            Definition::new(Reader::Pipeline, "EXPORTS", Form::Text, &[
-                comment(
+                "Runs to unite with the newest run of their scope, for the days that the newest run does not \
+                     have, for example after a subscription was moved: run ids, separated by commas. If you remove \
+                     a run from the list, the month is loaded again without it, even if it is then less.",
+            ),
+            Definition::new(Reader::Pipeline, "EXPORTS", Form::Text)
+                .of(&Provider::ALL)
+                .comment(
                     "prod,legacy\n\
                      AWS_PROD_SOURCE=gs://prod-billing-bucket/cur\n\
                      AWS_PROD_EXPORT_NAME=cost-and-usage\n\
@@ -353,25 +240,24 @@ pub const SECTIONS: &[Section] = &[
                      AWS_LEGACY_EXPORT_NAME=old-cur\n\
                      AWS_LEGACY_DATASET=billing_archive\n\
                      AWS_LEGACY_TABLE_NAME=aws_cur_legacy",
-                    "Several exports in one deployment, for example two payer accounts, or an old and a new report. Give each \
-                     a name of your own (letters, digits, _ and -). For an export `prod`, AWS_PROD_... replaces AWS_..., for \
-                     each of the variables above. In variables, the name is in upper case, with _ for -. An export uses \
-                     AWS_... for what it does not set. But it never mixes its own location with the shared one: \
-                     AWS_PROD_SOURCE disables AWS_GCS_BUCKET and AWS_GCS_PREFIX, and AWS_PROD_GCS_BUCKET or \
-                     AWS_PROD_GCS_PREFIX disables AWS_SOURCE. Each export needs its own table: finops refuses two exports in \
-                     one table, because each would erase the other's months. If one export fails, the others still load.",
-                ),
-                comment(
+                    "Several exports in one deployment, for example two payer accounts, or an old and a new report. \
+                     Give each a name of your own (letters, digits, _ and -). For an export `prod`, AWS_PROD_... \
+                     replaces AWS_..., for each of the variables above. In variables, the name is in upper case, \
+                     with _ for -. An export uses AWS_... for what it does not set. But it never mixes its own \
+                     location with the shared one: AWS_PROD_SOURCE disables AWS_GCS_BUCKET and AWS_GCS_PREFIX, and \
+                     AWS_PROD_GCS_BUCKET or AWS_PROD_GCS_PREFIX disables AWS_SOURCE. Each export needs its own \
+                     table: finops refuses two exports in one table, because each would erase the other's months. \
+                     If one export fails, the others still load.",
+                )
+                .comment(
                     "actual,focus\n\
                      AZURE_ACTUAL_EXPORT_NAME=daily-actual\n\
                      AZURE_ACTUAL_TABLE_NAME=azure_actual\n\
                      AZURE_FOCUS_EXPORT_NAME=daily-focus\n\
                      AZURE_FOCUS_TABLE_NAME=azure_focus",
-                    "Several exports, as with AWS_EXPORTS. Actual cost, amortized cost and FOCUS are one export and one table \
-                     each.",
+                    "Several exports, as with AWS_EXPORTS. Actual cost, amortized cost and FOCUS are one export and \
+                     one table each.",
                 ),
-            ])
-            .of(&Provider::ALL),
             file("aws_access_key_id", Form::Text).of(AWS),
             file("aws_secret_access_key", Form::Text).of(AWS).secret(),
             file("aws_session_token", Form::Text).of(AWS).secret(),
@@ -382,89 +268,89 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "How to run",
         settings: &[
-            run("START_DATE", Form::Month, &[comment(
-                "2025-01",
-                "The first and the last month to look at, YYYY-MM. Default: every month.",
-            )]),
-            run("END_DATE", Form::Month, &[comment("2025-12", "")]),
+            run("START_DATE", Form::Month)
+                .comment("2025-01", "The first and the last month to look at, YYYY-MM. Default: every month."),
+            run("END_DATE", Form::Month).comment("2025-12", ""),
             // Measured with 39 months and jobs of 3 s: 22.8 s at 8, 15.6 s at 16, 8.0 s at 39.
-            run("LOAD_CONCURRENCY", Form::Number(1, 100), &[comment(
+            run("LOAD_CONCURRENCY", Form::Number(1, 100)).default("24").comment(
                 "24",
-                "How many months load at the same time. A higher number is faster if many months are due. But BigQuery allows \
-                 50 changes of a table's partitions in 10 seconds: two bursts of 24 stay below that.",
-            )])
-            .default("24"),
-            run("WAIT_MAX_HOURS", Form::Hours(0, 100_000), &[comment(
+                "How many months load at the same time. A higher number is faster if many months are due. But \
+                     BigQuery allows 50 changes of a table's partitions in 10 seconds: two bursts of 24 stay below \
+                     that.",
+            ),
+            run("WAIT_MAX_HOURS", Form::Hours(0, 100_000)).key("wait_max_hours").default("48").comment(
                 "48",
-                "How many hours a month may wait for files that its manifest lists. After that it counts as failed. Where \
-                 deliveries overwrite each other, a month also waits if only some of its files were replaced. It is loaded \
-                 with the files that exist this many hours after the last change (docs/decisions/0011-overwritten-deliveries.md).",
-            )])
-            .key("wait_max_hours")
-            .default("48"),
-            run("MAX_AGE_HOURS", Form::Hours(1, 100_000), &[active(
+                "How many hours a month may wait for files that its manifest lists. After that it counts as \
+                     failed. Where deliveries overwrite each other, a month also waits if only some of its files \
+                     were replaced. It is loaded with the files that exist this many hours after the last change \
+                     (docs/decisions/0011-overwritten-deliveries.md).",
+            ),
+            run("MAX_AGE_HOURS", Form::Hours(1, 100_000)).key("max_age_hours").active(
                 "72",
-                "How old the newest delivery of an export may be. If it is older, for example because the mirror stopped, the \
-                 run fails after it has handled all months. Whole hours, at least 1. Without this setting, finops only reports \
-                 the age. If END_DATE is in the past, the setting is ignored.",
-            )])
-            .key("max_age_hours"),
+                "How old the newest delivery of an export may be. If it is older, for example because the \
+                     mirror stopped, the run fails after it has handled all months. Whole hours, at least 1. \
+                     Without this setting, finops only reports the age. If END_DATE is in the past, the setting is \
+                     ignored.",
+            ),
         ],
     },
     Section {
         title: "Local servers instead of the real services, without credentials",
         settings: &[
-            run("STORAGE_EMULATOR_HOST", Form::Url, &[comment("http://127.0.0.1:4443", "Cloud Storage and BigQuery.")]),
-            run("BIGQUERY_EMULATOR_HOST", Form::Url, &[comment("http://127.0.0.1:9050", "")]),
+            run("STORAGE_EMULATOR_HOST", Form::Url).comment("http://127.0.0.1:4443", "Cloud Storage and BigQuery."),
+            run("BIGQUERY_EMULATOR_HOST", Form::Url).comment("http://127.0.0.1:9050", ""),
         ],
     },
     Section {
         title: "Deployment only: make reads these, finops does not",
         settings: &[
-            deployment("GCP_REGION", "[a-z]+-[a-z]+[0-9]+", "a region such as us-central1", &[active(
-                "us-central1",
-                "The region of the job, its schedule and its image: one near the bucket.",
-            )])
-            .required(),
+            deployment("GCP_REGION", "[a-z]+-[a-z]+[0-9]+", "a region such as us-central1")
+                .required()
+                .active("us-central1", "The region of the job, its schedule and its image: one near the bucket."),
             deployment(
                 "ARTIFACT_REGISTRY_REPO",
                 "[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
                 "at most 63 lower-case letters, digits and -, beginning with a letter",
-                &[comment("finops", "The image repository in Artifact Registry, and the image's name in it.")],
             )
-            .default("finops"),
-            deployment("IMAGE_NAME", "[a-z0-9]+([._-][a-z0-9]+)*", "lower-case letters and digits, with . _ - between them", &[
-                comment("finops", ""),
-            ])
-            .default("finops"),
-            deployment("MEMORY", "[1-9][0-9]*(Mi|Gi)", "an amount such as 512Mi or 2Gi", &[comment(
+            .default("finops")
+            .comment("finops", "The image repository in Artifact Registry, and the image's name in it."),
+            deployment(
+                "IMAGE_NAME",
+                "[a-z0-9]+([._-][a-z0-9]+)*",
+                "lower-case letters and digits, with . _ - between them",
+            )
+            .default("finops")
+            .comment("finops", ""),
+            deployment("MEMORY", "[1-9][0-9]*(Mi|Gi)", "an amount such as 512Mi or 2Gi").default("512Mi").comment(
                 "512Mi",
-                "For each run: memory, CPUs, how often Cloud Run starts it again after a failure, and how long it may take \
-                 (such as 90m or 1h30m, at most 168h).",
-            )])
-            .default("512Mi"),
-            deployment("CPU", "[12468]", "1, 2, 4, 6 or 8", &[comment("1", "")]).default("1"),
-            deployment("MAX_RETRIES", "[0-9]|10", "a whole number from 0 to 10", &[comment("2", "")]).default("2"),
-            deployment("TIMEOUT", "([0-9]+h)?([0-9]+m)?([0-9]+s)?", "a time such as 1h, 90m or 1h30m", &[comment("1h", "")])
-                .default("1h"),
-            Definition::new(Reader::Deployment, "SCHEDULE", Form::Text, &[
-                active(
+                "For each run: memory, CPUs, how often Cloud Run starts it again after a failure, and how long \
+                     it may take (such as 90m or 1h30m, at most 168h).",
+            ),
+            deployment("CPU", "[12468]", "1, 2, 4, 6 or 8").default("1").comment("1", ""),
+            deployment("MAX_RETRIES", "[0-9]|10", "a whole number from 0 to 10").default("2").comment("2", ""),
+            deployment("TIMEOUT", "([0-9]+h)?([0-9]+m)?([0-9]+s)?", "a time such as 1h, 90m or 1h30m")
+                .default("1h")
+                .comment("1h", ""),
+            Definition::new(Reader::Deployment, "SCHEDULE", Form::Text)
+                .of(&Provider::ALL)
+                .active(
                     "\"0 6 * * *\"",
-                    "When the job of each pipeline runs: minute, hour, day, month, day of the week, and the time zone of both. \
-                     Choose a time when the mirror of the export has finished.",
-                ),
-                comment("\"0 7 * * *\"", ""),
-            ])
-            .of(&Provider::ALL),
-            deployment("SCHEDULE_TIME_ZONE", "[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*", "a zone such as Europe/Berlin", &[
-                comment("Etc/UTC", ""),
-            ])
-            .default("Etc/UTC"),
-            deployment("ALERT_EMAIL", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address", &[comment(
+                    "When the job of each pipeline runs: minute, hour, day, month, day of the week, and the time \
+                     zone of both. Choose a time when the mirror of the export has finished.",
+                )
+                .comment("\"0 7 * * *\"", ""),
+            deployment(
+                "SCHEDULE_TIME_ZONE",
+                "[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*",
+                "a zone such as Europe/Berlin",
+            )
+            .default("Etc/UTC")
+            .comment("Etc/UTC", ""),
+            deployment("ALERT_EMAIL", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address").comment(
                 "billing@example.com",
-                "The address for the alerts of `make setup-alerts`: a run failed, or no run has succeeded for a day and a \
-                 half. A schedule that skips days also causes the second alert.",
-            )]),
+                "The address for the alerts of `make setup-alerts`: a run failed, or no run has succeeded for a \
+                     day and a half. A schedule that skips days also causes the second alert.",
+            ),
         ],
     },
 ];

@@ -109,8 +109,8 @@ pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: b
 
     // A step that gets something new does not do what it plans for what is there now.
     let as_planned = [true, !brings_new && load.action() == loads, !writes_new, !acts(writes)];
-    let planned = steps.iter().zip(as_planned).filter(|(_, is_so)| *is_so);
-    let failure = planned.filter_map(|(step, _)| step.plan?.error.as_ref()).next();
+    let mut planned = steps.iter().zip(as_planned).filter(|(_, is_so)| *is_so);
+    let failure = planned.find_map(|(step, _)| step.plan?.error.as_ref());
 
     let execution_id = extract.plan.or(load.plan).map(|month| month.execution_id.clone()).unwrap_or_default();
     let (files, bytes) = match (extract.plan, extract.found()) {

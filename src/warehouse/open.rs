@@ -56,7 +56,7 @@ impl WarehouseConfig {
             #[cfg(not(feature = "duckdb"))]
             Self::DuckDb(_) => {
                 let _ = access;
-                Err(Error::left_out("DuckDB"))
+                Err(Error::not_built_in("DuckDB"))
             }
         }
     }

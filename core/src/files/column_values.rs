@@ -1,23 +1,23 @@
-//! What Parquet footers tell of a column beside its type.
+//! What Parquet footers say about a column, except its type.
 
-/// What the footers of all files tell of a column.
+/// What the footers of all files say about a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "each says another thing of the files")]
+#[allow(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct ColumnValues {
-    /// All files say REQUIRED of it.
+    /// It is REQUIRED in all files.
     pub required: bool,
-    /// Of a map: all files say REQUIRED of its keys, and of its values.
+    /// Of a map: its keys, and its values, are REQUIRED in all files.
     pub required_parts: [bool; 2],
-    /// Statistics show a value; of a map, a key. Without statistics nothing is shown.
+    /// Statistics show a value, or a key of a map.
     pub has_values: bool,
     /// Statistics show that there is no value at all.
     pub is_null: bool,
-    /// A text of it may be empty: statistics do not exclude it.
+    /// It may have an empty text: statistics do not exclude it.
     pub may_be_empty: bool,
 }
 
 impl ColumnValues {
-    /// What holds of this file's values and another's together.
+    /// The same for the values of both together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let ([key, value], [other_key, other_value]) = (self.required_parts, other.required_parts);

@@ -10,29 +10,29 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::model::column_type::MOST_COLUMNS;
 
-/// No more text is read: names of 300 characters, BigQuery's limit, make a header of 3 MB at most.
+/// The limit of text that is read. With names of 300 characters, BigQuery's limit, a header has 3 MB at most.
 const LONGEST: usize = 4 << 20;
 
-/// What the first bytes of a CSV file tell.
+/// The content of the first bytes of a CSV file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvHeader {
-    /// The column names as the file writes them.
+    /// The column names, in the spelling of the file.
     pub columns: Vec<String>,
     /// Whether at least one row follows.
     pub has_rows: bool,
-    /// The first row, as far as its values are whole.
+    /// The complete values of the first row.
     pub first_row: Vec<String>,
-    /// Whether the given bytes end before the first row does; more of the file may help.
+    /// Whether the given bytes end before the first row does. More of the file may help.
     pub row_is_cut: bool,
 }
 
 /// Why the header could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
-    /// The given bytes end before the header does; more of the file may help.
+    /// The given bytes end before the header does. More of the file may help.
     #[error("its header does not end within the first {0} bytes")]
     Incomplete(usize),
-    /// The file holds no header at all.
+    /// The file has no header.
     #[error("it is empty: a header was expected")]
     Empty,
     /// Not gzip, or not UTF-8.
@@ -40,17 +40,16 @@ pub enum HeaderError {
     Broken(String),
 }
 
-/// Whether a file of this name is gzip: BigQuery and DuckDB go by the name too, and AWS gives every compressed part this
-/// ending.
+/// Whether a file of this name is gzip. BigQuery and DuckDB also decide by the name, and AWS gives it to every compressed file.
 pub fn is_gzip(name: &str) -> bool {
     std::path::Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"))
 }
 
-/// Reads the header from `head`, the file's first bytes; `whole` says that the file has no more. Whatever the bytes inflate
-/// to, no more is kept of them than a header of [`MOST_COLUMNS`] columns has.
+/// Reads the header from `head`, the file's first bytes; `whole` says that the file has no more. Of the decompressed bytes it
+/// keeps no more than a header of [`MOST_COLUMNS`] columns has.
 ///
 /// # Errors
-/// [`HeaderError::Incomplete`] where a longer `head` is needed; the others are final.
+/// [`HeaderError::Incomplete`] if a longer `head` is needed. Other errors are final.
 pub fn read_header(head: &[u8], gzip: bool, whole: bool) -> Result<CsvHeader, HeaderError> {
     if head.is_empty() {
         return Err(if whole { HeaderError::Empty } else { HeaderError::Incomplete(0) });
@@ -66,7 +65,7 @@ pub fn read_header(head: &[u8], gzip: bool, whole: bool) -> Result<CsvHeader, He
     }
     let row = text.record()?;
     let has_rows = !row.values.is_empty() || row.end == End::TooLong;
-    // The parser takes the end of its input for the end of a record, so a header is only whole if more follows it.
+    // For the parser, the end of its input ends a record. So a header is only complete if more follows it.
     if !has_rows && !whole {
         return Err(HeaderError::Incomplete(head.len()));
     }
@@ -84,7 +83,7 @@ pub fn read_header(head: &[u8], gzip: bool, whole: bool) -> Result<CsvHeader, He
     Ok(CsvHeader { columns, has_rows, first_row, row_is_cut })
 }
 
-/// The text of a file's first bytes, as far as it is needed.
+/// The text of a file's first bytes, up to the limit.
 struct Text<'a> {
     bytes: Box<dyn BufRead + 'a>,
     whole: bool,
@@ -92,20 +91,20 @@ struct Text<'a> {
     parser: csv_core::Reader,
 }
 
-/// A record of the file, as far as it is read.
+/// A record of the file, up to the limit.
 struct Record {
-    /// Each whole, unless the record ended with the bytes.
+    /// All complete, unless the record ended with the bytes.
     values: Vec<Vec<u8>>,
     end: End,
 }
 
-/// Where a record ends.
+/// What ended a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum End {
     Line,
-    /// With the given bytes.
+    /// The end of the given bytes.
     Bytes,
-    /// Beyond what is read of any file.
+    /// It is longer than the limit.
     TooLong,
     TooWide,
 }
@@ -140,7 +139,7 @@ impl Text<'_> {
         }
     }
 
-    /// Whether the bytes behind the first row are what they should be, as far as they are looked at.
+    /// Checks the gzip data after the first row, up to the limit.
     fn check_rest(&mut self) -> Result<(), HeaderError> {
         while self.read <= LONGEST {
             let whole = self.whole;
@@ -155,7 +154,7 @@ impl Text<'_> {
     }
 }
 
-/// No more bytes, where gzip data goes on in those that were not given.
+/// No more bytes, if gzip data continues in bytes that were not given.
 fn cut_short(error: &io::Error, whole: bool) -> Result<&'static [u8], HeaderError> {
     match error.kind() {
         io::ErrorKind::UnexpectedEof if !whole => Ok(&[]),
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_without_rows_is_told_apart() {
+    fn a_header_without_rows_is_recognised() {
         for text in ["a,b", "a,b\n", "a,b\r\n\r\n"] {
             assert!(!read_header(&gzip(text), true, true).unwrap().has_rows, "{text:?}");
         }
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_inflates_beyond_measure_is_neither_read_nor_taken_for_the_files_end() {
+    fn bytes_that_inflate_beyond_the_limit_are_not_read_and_do_not_end_the_file() {
         let broken = |text: &str| read_header(&gzip(text), true, true).unwrap_err().to_string();
         assert_eq!(broken(&",".repeat(16 << 20)), "its header has more than 10000 columns");
         assert_eq!(broken(&"x".repeat(16 << 20)), "its header is longer than 4194304 bytes");

@@ -1,6 +1,6 @@
-//! How many rows a CSV file has.
+//! Counts the rows of a CSV file.
 
-/// Counts lines that are not empty, while bytes are given to it. Line ends within quotes end no line.
+/// Counts lines that are not empty. Line ends within quotes do not count.
 #[derive(Debug, Default)]
 pub struct RowCounter {
     lines: u64,
@@ -8,22 +8,22 @@ pub struct RowCounter {
     has_content: bool,
 }
 
-/// Where the next byte stands.
+/// The position of the next byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum At {
     /// At the beginning of a field.
     #[default]
     Field,
-    /// In a field without quotes, in which a quote is a character as any other.
+    /// In a field without quotes, where a quote has no meaning.
     Plain,
     /// Between quotes.
     Quoted,
-    /// Behind a quote that ends the field, unless another follows.
+    /// After a quote, which ends the field unless another quote follows.
     Quote,
 }
 
 impl RowCounter {
-    /// Takes the next bytes.
+    /// Reads the next bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.at = match (self.at, byte) {
@@ -42,7 +42,7 @@ impl RowCounter {
         }
     }
 
-    /// Lines so far, the header among them, and one that does not end yet.
+    /// Lines so far, including the header and an unfinished last line.
     pub fn lines(&self) -> u64 {
         self.lines + u64::from(self.has_content)
     }

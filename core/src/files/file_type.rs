@@ -1,4 +1,4 @@
-//! The types that columns have in the files, and which of the table's types they can become.
+//! The types of columns in files, and their conversion to the types of the table.
 
 use std::fmt;
 
@@ -7,21 +7,20 @@ use crate::model::column_type::ColumnType;
 /// A column's type in the files of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileType {
-    /// CSV: text, which a warehouse reads as whatever type the table has. With the type that the manifest says its
-    /// values have, if it does.
+    /// CSV: text, which warehouses read as the type of the table. With the type in the manifest, if it has one.
     Text(Option<ColumnType>),
-    /// CSV: days or moments, as the first rows write them.
+    /// CSV: days or timestamps, in the form of the first rows.
     TimeText(TimeForm),
     /// Parquet, UTF-8.
     String,
     /// Parquet, whole numbers of up to 64 bits.
     Int64,
-    /// Parquet, binary floating point. AWS delivers amounts so; the shortest decimal that reads back as the same
-    /// number is the one that it was made from.
+    /// Parquet, binary floating point. AWS delivers amounts in it; the shortest decimal that is read as the same
+    /// number is the original one.
     Double,
-    /// Parquet, exact decimal of at most 20 digits before the point and 18 after it: every warehouse's column has it.
+    /// Parquet, exact decimal of at most 20 digits before the point and 18 after it, which fits every warehouse.
     Decimal,
-    /// Parquet, exact decimal that may have more.
+    /// Parquet, exact decimal that may have more digits.
     LongDecimal,
     /// Parquet, in microseconds or coarser.
     Timestamp,
@@ -33,11 +32,11 @@ pub enum FileType {
     Boolean,
     /// Parquet, a map of texts to texts or to numbers. In the table it is the text of a JSON object, as in CSV.
     Map(MapForm),
-    /// A list, another map, bytes, a FLOAT of 32 bits, or another type of which finops makes no column.
+    /// A list, another map, bytes, a FLOAT of 32 bits, or another type that finops does not load.
     Other,
 }
 
-/// How a CSV file writes days or moments.
+/// The form of days or timestamps in a CSV file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimeForm {
     /// `2025-03-21`.
@@ -46,16 +45,16 @@ pub enum TimeForm {
     MonthFirst,
     /// `2025-03-21T21:04:06Z`, with or without a `T`, a fraction of up to six digits and a zone.
     Moment,
-    /// Something else, or not all alike.
+    /// Another form, or several forms.
     Other,
 }
 
 impl TimeForm {
-    /// The form of a value; `None` where it is empty.
+    /// The form of a value; `None` if it is empty.
     pub fn of(value: &str) -> Option<Self> {
         let shape: String = value.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
         let moment = ["0000-00-00T00:00:00", "0000-00-00 00:00:00"].iter().find_map(|start| shape.strip_prefix(start));
-        // Of more than six digits, a load need not drop those that are zero.
+        // More than six digits load unchanged if the rest are zeros.
         let zone = moment.map(|rest| match rest.strip_prefix('.') {
             Some(fraction) if !fraction.starts_with("0000000") => fraction.trim_start_matches('0'),
             _ => rest,
@@ -69,7 +68,7 @@ impl TimeForm {
         }
     }
 
-    /// The form of values of which some have the one and the others the other.
+    /// The form of values in either form.
     pub fn of_both(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) if one != other => Some(Self::Other),
@@ -78,29 +77,28 @@ impl TimeForm {
     }
 }
 
-/// How a file has a map.
+/// The form of a map in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MapForm {
-    /// The values are binary floating point, and not texts.
+    /// The values are binary floating point, not text.
     pub numbers: bool,
-    /// The groups are called `key_value`, `key` and `value`, as the format's specification has it. Files of old writers
-    /// have other names.
+    /// The groups have the names of the specification: `key_value`, `key` and `value`. Old writers used other names.
     pub by_the_book: bool,
 }
 
-/// How a file's column becomes the table's.
+/// How values of a file become values of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// The values are those of the table's type.
+    /// The values already have the table's type.
     None,
-    /// Each value is converted, or refused where it has no exact counterpart.
+    /// Each value is converted, or refused if that is not possible exactly.
     Cast,
-    /// No value of the one type is one of the other.
+    /// The type cannot be converted.
     Unsupported,
 }
 
 impl FileType {
-    /// The type that a table's column should have for it; `None` where any will do.
+    /// The best type of the table's column for it; `None` if any type works.
     pub fn preferred_type(self) -> Option<ColumnType> {
         match self {
             Self::Text(named) => named,
@@ -109,12 +107,12 @@ impl FileType {
             Self::Double | Self::Decimal | Self::LongDecimal => Some(ColumnType::Decimal),
             Self::Timestamp | Self::Nanos => Some(ColumnType::Timestamp),
             Self::Date => Some(ColumnType::Date),
-            // Only where the table's type is known anyway.
+            // Only for columns whose type in the table is known.
             Self::TimeText(_) | Self::Other => None,
         }
     }
 
-    /// How its values become those of a column of type `to`.
+    /// How its values become values of a column of type `to`.
     pub fn reading(self, to: ColumnType) -> Conversion {
         use ColumnType as C;
         match (self, to) {
@@ -162,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_and_moments_are_told_by_their_form_where_all_are_alike() {
+    fn days_and_timestamps_are_recognised_if_all_have_one_form() {
         for (values, form) in [
             (&["2025-03-21", "", "2024-12-31"][..], Some(TimeForm::Day)),
             (&["03/21/2025", "12/31/2024"], Some(TimeForm::MonthFirst)),

@@ -1,4 +1,4 @@
-//! What the first and the last bytes of data files say.
+//! Reads the first and the last bytes of data files.
 
 pub mod column_values;
 pub mod csv_header;

@@ -9,14 +9,13 @@ use crate::{
     model::{column_type::ColumnType, kind::ExportKind},
 };
 
-/// What the names of ids end with, at AWS, Azure and in FOCUS. A column of numbers would take the zeros in front of
-/// `012345678901`, as where a data frame library has rewritten the files.
+/// The ends of names of ids, at AWS, Azure and in FOCUS. As numbers, ids such as `012345678901` would lose the zeros in front.
 const ID_ENDINGS: &[&str] = &["_id", "Id", "ID"];
 
-/// Name prefixes of columns whose keys the customer chooses: always text, whatever a manifest says.
+/// Name prefixes of columns whose keys the customer chooses. They are always text.
 const TEXT_PREFIXES: &[&str] = &["resource_tags_", "cost_category_"];
 
-/// The type of a well-known column, the same in every month and whatever a manifest says; `None` for the others.
+/// The type of a well-known column, which is the same in every month and for every manifest; `None` for other columns.
 pub fn known_type(name: &str) -> Option<ColumnType> {
     let of_kinds = ExportKind::ALL.into_iter().find_map(|kind| (kinds::columns(kind).known_type)(name));
     of_kinds.or_else(|| {
@@ -26,9 +25,9 @@ pub fn known_type(name: &str) -> Option<ColumnType> {
     })
 }
 
-/// Whether texts of the column, on their way into a column of numbers, may be codes such as `012345678901`, which do not come
-/// back the same. Ids are, and whole numbers unless the manifest says that they are numbers. Decimals are not: CSV files
-/// have rates as text that Parquet files have as numbers.
+/// Whether texts of the column may be codes such as `012345678901`, which a column of numbers would change. Ids may, and whole
+/// numbers unless the manifest says that they are numbers. Decimals may not: CSV files have rates as text that Parquet files
+/// have as numbers.
 pub fn may_be_code(name: &str, file_type: FileType, to: ColumnType) -> bool {
     let named = match file_type {
         FileType::Text(named) => named,
@@ -58,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_text_whoever_names_them() {
+    fn ids_are_text_in_every_format() {
         for name in [
             "bill_payer_account_id",
             "line_item_usage_account_id",

@@ -59,8 +59,8 @@ const AZURE_DECIMALS: &[&str] = &[
 /// Each is the text of a JSON object.
 const MAPS: &[&str] = &["tags", "SkuPriceDetails", "x_Discounts"];
 
-/// Text that looks like a number: Azure's FOCUS has had the rate as text since 1.0, and as a decimal in the preview. The ids
-/// of FOCUS are here for producers that change their case.
+/// Text that looks like a number. Azure's FOCUS has the rate as text since 1.0, and as a decimal in the preview. The ids of FOCUS
+/// are listed because some producers change their case.
 const TEXTS: &[&str] = &[
     "BillingAccountId",
     "CapacityReservationId",

@@ -1,4 +1,4 @@
-//! What a format is.
+//! The trait of a format.
 
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -7,43 +7,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::manifest::{Manifest, ManifestError, ManifestLocation};
 
-/// A format: where its manifests are, and what they say. All of it is pure.
+/// A format knows where its manifests are, and reads them. It does no I/O.
 pub trait Format: Debug + Send + Sync {
-    /// Its name, unique among the formats.
+    /// A unique name.
     fn name(&self) -> &'static str;
 
     /// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest.
     fn manifest_patterns(&self, export_name: Option<&str>) -> Vec<String>;
 
-    /// Patterns to try where those of no format match anything.
+    /// More patterns, which are listed if the manifest patterns of all formats find nothing.
     fn other_patterns(&self, _export_name: Option<&str>) -> Vec<String> {
         Vec::new()
     }
 
-    /// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
+    /// The parts of `key`, if it is a manifest of the export below `prefix` (without a `/` at its end).
     fn locate(&self, prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation>;
 
     /// Reads the manifest found at `location`.
     ///
     /// # Errors
-    /// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
+    /// If the bytes are no manifest, the delivery has an unsupported form, or the manifest contradicts its location.
     fn parse(&self, location: &ManifestLocation, bytes: &[u8]) -> Result<ParsedManifest, ManifestError>;
 
-    /// Whether a month's newest manifest says all: the others are not read.
+    /// Whether each delivery is a whole month: then only a month's newest manifest is read.
     fn newest_only(&self) -> bool;
 
-    /// The step of the staged pipeline that writes this format; `None` where the provider does.
+    /// The step of the staged pipeline that writes this format; `None` if the provider writes it.
     fn written_by(&self) -> Option<&'static str> {
         None
     }
 }
 
-/// A manifest as it was read.
+/// The result of reading a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedManifest {
-    /// What it says.
+    /// The manifest.
     pub manifest: Manifest,
-    /// Its files by relative path, where finops itself wrote them.
+    /// Its files by relative path, if finops itself wrote them.
     pub written: BTreeMap<String, Written>,
 }
 
@@ -53,7 +53,7 @@ impl From<Manifest> for ParsedManifest {
     }
 }
 
-/// A file that finops wrote: while it has this size and time, it has this checksum.
+/// A file that finops wrote: as long as it has this size and time, it has this checksum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Its size.

@@ -1,4 +1,4 @@
-//! The formats in which deliveries are found: one folder each, one trait, one list.
+//! The formats of deliveries: one folder each, one trait, one list.
 
 pub mod aws_cur;
 pub mod aws_data_exports;
@@ -18,7 +18,7 @@ pub use kind_columns::KindColumns;
 
 use crate::model::provider::Provider;
 
-/// The formats that a provider writes.
+/// The formats of a provider.
 pub fn formats(provider: Provider) -> Vec<Arc<dyn Format>> {
     match provider {
         Provider::Aws => vec![Arc::new(aws_cur::AwsCur), Arc::new(aws_data_exports::AwsDataExports)],

@@ -1,28 +1,27 @@
-//! Column names, by AWS's own rule for Athena and Parquet, or as CUR 2.0 and FOCUS spell them.
+//! Column names, by AWS's own rule for Athena and Parquet, or in the spelling of CUR 2.0 and FOCUS.
 //!
 //! AWS's rule:
 //!
-//! 1. An underscore goes before each upper-case letter, and all becomes lower case.
-//! 2. Every other character than an ASCII letter or digit becomes an underscore; runs of underscores become one;
-//!    none stands at either end.
-//! 3. A name that would start with a digit gets an underscore in front; an empty one becomes `column`; BigQuery's
-//!    limit of 300 characters holds.
-//! 4. Where several headers of one delivery give the same name, each of them gets a suffix made from its own header,
-//!    and none the bare name: neither the order of the columns nor any other month has a say.
+//! 1. Each upper-case letter gets an underscore before it, and becomes lower case.
+//! 2. Every character except ASCII letters and digits becomes an underscore; several underscores become one; those at
+//!    both ends are removed.
+//! 3. A name that would start with a digit gets an underscore in front. An empty name becomes `column`. A name has at most
+//!    300 characters, BigQuery's limit.
+//! 4. If several headers of one delivery would get the same name, each gets a suffix from a hash of its header. So names
+//!    depend neither on the order of columns nor on other months.
 //!
-//! FOCUS's names keep their letters and underscores as they are (`BilledCost`, `x_Discounts`), but for underscores in
-//! front, behind which BigQuery's reserved names lie; rule 3 holds, and rule 4 where names are the same but for case.
-//! CUR 2.0's names are the same in lower case, as Athena and Glue spell them: AWS itself calls a column
-//! `product_instanceSKU`.
+//! Names of FOCUS keep their letters and underscores (`BilledCost`, `x_Discounts`), except underscores in front, which
+//! BigQuery reserves. Rule 3 applies, and rule 4 for names that differ only in case. Names of CUR 2.0 are the same in lower
+//! case, as in Athena and Glue: AWS itself has a column `product_instanceSKU`.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::model::{digest::hash, text::excerpt};
 
-/// BigQuery's limit for a column's name, less room for an underscore in front and a suffix.
+/// BigQuery's limit for a column's name, minus an underscore in front and a suffix.
 const LONGEST_NAME: usize = 300 - 42;
 
-/// A header names the same column twice, so that no name can tell the two apart.
+/// Two equal headers, which cannot get different names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the header names column `{}` twice", excerpt(.0))]
 pub struct RepeatedColumn(pub String);
@@ -30,7 +29,7 @@ pub struct RepeatedColumn(pub String);
 /// The table's column name for each header, in the headers' order, by AWS's rule.
 ///
 /// # Errors
-/// [`RepeatedColumn`] where two headers are the same to the letter.
+/// [`RepeatedColumn`] if two headers are equal.
 pub fn column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
     distinct(headers, bare_name)
 }
@@ -39,7 +38,7 @@ pub fn column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
 /// `fixed` which differs only in case.
 ///
 /// # Errors
-/// [`RepeatedColumn`] where two headers are the same to the letter.
+/// [`RepeatedColumn`] if two headers are equal.
 pub fn spelled_column_names(headers: &[String], fixed: &[&str]) -> Result<Vec<String>, RepeatedColumn> {
     distinct(headers, |header| {
         let name = spelled_name(header);
@@ -50,17 +49,17 @@ pub fn spelled_column_names(headers: &[String], fixed: &[&str]) -> Result<Vec<St
 /// The table's column name for each header, in the headers' order: the header's own spelling in lower case.
 ///
 /// # Errors
-/// [`RepeatedColumn`] where two headers are the same to the letter.
+/// [`RepeatedColumn`] if two headers are equal.
 pub fn lower_column_names(headers: &[String]) -> Result<Vec<String>, RepeatedColumn> {
     distinct(headers, |header| spelled_name(header).to_ascii_lowercase())
 }
 
-/// The name that versions before gave the header's column in a table of CUR 2.0.
+/// The name of the header's column in tables of CUR 2.0 that older versions created.
 pub fn former_name(header: &str) -> String {
     bare_name(header)
 }
 
-/// Names by `bare`, with a suffix where they are the same but for case: warehouses take no such two columns.
+/// Names by `bare`, with a suffix where they differ only in case, which warehouses do not allow.
 fn distinct(headers: &[String], bare: impl Fn(&str) -> String) -> Result<Vec<String>, RepeatedColumn> {
     let mut seen = HashSet::new();
     if let Some(repeated) = headers.iter().find(|header| !seen.insert(header.as_str())) {
@@ -83,7 +82,7 @@ fn distinct(headers: &[String], bare: impl Fn(&str) -> String) -> Result<Vec<Str
     let are_distinct = |names: &Vec<String>| {
         names.iter().map(|name| name.to_ascii_lowercase()).collect::<HashSet<_>>().len() == names.len()
     };
-    // A bare name can only equal a suffixed one if somebody chose it so; more digits end that.
+    // A name without a suffix equals one with a suffix only if somebody chose it so; with more digits it does not.
     let names = [8, 40].map(named).into_iter().find(are_distinct);
     names.ok_or_else(|| RepeatedColumn(headers[0].clone()))
 }
@@ -100,17 +99,17 @@ fn bare_name(header: &str) -> String {
         }
     }
     name.truncate(LONGEST_NAME);
-    begun_well(name.trim_end_matches('_'))
+    with_valid_start(name.trim_end_matches('_'))
 }
 
 fn spelled_name(header: &str) -> String {
     let mut name: String = header.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     name.truncate(LONGEST_NAME);
-    begun_well(name.trim_start_matches('_'))
+    with_valid_start(name.trim_start_matches('_'))
 }
 
-/// `name` as a warehouse takes it, given that no underscore stands in front.
-fn begun_well(name: &str) -> String {
+/// `name` as warehouses accept it, given that it has no underscore in front.
+fn with_valid_start(name: &str) -> String {
     match name.bytes().next() {
         None => "column".to_owned(),
         Some(b'0'..=b'9') => format!("_{name}"),
@@ -180,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_normalise_alike_are_told_apart_by_their_own_text() {
+    fn headers_with_the_same_normal_form_get_suffixes_from_their_own_text() {
         let both = names(&["resourceTags/user:Name", "resourceTags/user:name", "lineItem/UsageType"]);
         let turned = names(&["lineItem/UsageType", "resourceTags/user:name", "resourceTags/user:Name"]);
         assert_eq!(both[0], turned[2]);

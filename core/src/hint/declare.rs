@@ -1,19 +1,19 @@
-//! What a hint is, and how an area declares its own.
+//! A hint, and the macro that declares the hints of an area.
 
 /// A hint as the documentation shows it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hint {
-    /// What it is about, such as `BigQuery`.
+    /// Its area, such as `BigQuery`.
     pub area: &'static str,
-    /// The name of its constant, or of the function that fills its places.
+    /// The name of its constant or function.
     pub name: &'static str,
     /// What happened.
     pub when: &'static str,
-    /// What to do, with places such as `{bucket}` for what only the run knows.
+    /// What to do, with placeholders such as `{bucket}`.
     pub text: &'static str,
 }
 
-/// Declares the hints of one area: a constant each, or a function where the text has places that only the run knows.
+/// Declares the hints of one area: constants, and functions for texts with placeholders.
 macro_rules! hints {
     (@item $(#[$doc:meta])+ $name:ident = $text:literal) => {
         $(#[$doc])+

@@ -1,4 +1,4 @@
-//! What to do about each failure: all hints that finops shows, in one place. `docs/troubleshooting.md` is made of them.
+//! All hints: what to do about each failure. `docs/troubleshooting.md` is generated from them.
 
 mod bigquery;
 mod check;
@@ -14,7 +14,7 @@ pub use self::{
     bigquery::*, check::*, declare::Hint, delivery::*, duckdb::*, run::*, settings::*, source::*, table::*,
 };
 
-/// All hints, each area's by itself.
+/// The hints of each area.
 pub const ALL: [&[Hint]; 8] =
     [settings::ALL, source::ALL, delivery::ALL, table::ALL, bigquery::ALL, duckdb::ALL, run::ALL, check::ALL];
 

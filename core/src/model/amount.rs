@@ -26,13 +26,13 @@ impl Amount {
         Self(BigDecimal::from(0))
     }
 
-    /// Whether it is nothing.
+    /// Whether it is zero.
     pub fn is_zero(&self) -> bool {
         *self == Self::zero()
     }
 }
 
-/// How the amounts moved from `before` to `after`, such as `+123.45 USD`; `None` where nothing moved.
+/// The differences from `before` to `after`, such as `+123.45 USD`; `None` if there are none.
 pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
     let currencies: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let moved: Vec<String> = currencies
@@ -47,7 +47,7 @@ pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
     (!moved.is_empty()).then(|| moved.join(", "))
 }
 
-/// What the amounts are together, currency by currency.
+/// The sum of the amounts in each currency.
 pub fn total<'a>(costs: impl Iterator<Item = &'a Costs>) -> Costs {
     let mut total = Costs::new();
     for (currency, amount) in costs.flatten() {
@@ -62,7 +62,7 @@ pub fn add_to(costs: &mut Costs, currency: &str, amount: &Amount) {
     *sum = Amount(&sum.0 + &amount.0);
 }
 
-/// What is left of `costs` without `less`; a currency of which nothing is left stays, with zero.
+/// `costs` minus `less`, in each currency of either, also where the result is zero.
 pub fn subtract(costs: &Costs, less: &Costs) -> Costs {
     let mut left = costs.clone();
     for (currency, amount) in less {
@@ -71,7 +71,7 @@ pub fn subtract(costs: &Costs, less: &Costs) -> Costs {
     left
 }
 
-/// Whether in some currency the part is more than a hundredth of the whole, whatever their signs are.
+/// Whether the part is more than a hundredth of the whole in some currency, without regard to signs.
 pub fn exceeds_a_hundredth(part: &Costs, whole: &Costs) -> bool {
     part.iter().any(|(currency, amount)| {
         let of_whole = whole.get(currency).map(|amount| amount.0.abs()).unwrap_or_default();

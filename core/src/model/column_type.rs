@@ -1,4 +1,4 @@
-//! The types that billing columns have here.
+//! The types of columns.
 
 use std::fmt;
 
@@ -17,16 +17,16 @@ pub enum ColumnType {
     Int64,
     /// An exact decimal: BIGNUMERIC in BigQuery; in DuckDB DECIMAL(38,18), or with more decimals where values need them.
     Decimal,
-    /// A moment, in UTC.
+    /// A timestamp, in UTC.
     Timestamp,
     /// A calendar day.
     Date,
-    /// A type of the warehouse that finops never writes: the column was made by somebody else.
+    /// A type of the warehouse that finops never writes: somebody else created the column.
     Foreign,
 }
 
 impl ColumnType {
-    /// The type that holds the values of both: whole numbers widen to decimals, everything else meets in text.
+    /// The type for the values of both: decimals if one has whole numbers and the other decimals, otherwise text.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         match (self, other) {

@@ -1,4 +1,4 @@
-//! A delivery: a manifest held against the objects that are really there.
+//! A delivery: a manifest, compared with the objects that exist.
 
 use std::collections::HashMap;
 
@@ -18,36 +18,36 @@ pub struct StoredFile {
     pub bytes: u64,
     /// When it was written there.
     pub updated: Timestamp,
-    /// CRC32C in base64, as Google Cloud Storage writes it, for objects there and local files: the one checksum that
-    /// every object there has. The ETag in S3, which lists no other.
+    /// CRC32C in base64 for local files and in Google Cloud Storage, where it is the one checksum that every object has. The ETag
+    /// in S3, which lists no other.
     pub checksum: String,
-    /// Identifies this version of the object, where the store lists it: the generation in Google Cloud Storage, the ETag in
-    /// S3. Local files have none: their size and time are compared.
+    /// Identifies this version of the object: the generation in Google Cloud Storage, the ETag in S3. Local files have none:
+    /// their size and time are compared.
     pub version: Option<String>,
 }
 
-/// A manifest with the files it lists, as far as they are there.
+/// A manifest with those of its files that exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// What was promised.
+    /// The manifest.
     pub manifest: Manifest,
     /// Where the manifest was read.
     pub manifest_uri: String,
     /// When the manifest was written to the place where it was read.
     pub delivered_at: Timestamp,
-    /// The listed files that are there, in the manifest's order.
+    /// The listed files that exist, in the manifest's order.
     pub files: Vec<StoredFile>,
-    /// The listed files that are not there, or not in the size that is listed (tails below the export's folder).
+    /// Relative paths of listed files that do not exist, or have another size than listed.
     pub missing: Vec<String>,
-    /// How many of them are there in another size: a file of the delivery before, or one that is being written.
+    /// How many of the missing files exist with another size: a file of the previous delivery, or one that is being written.
     pub of_another_size: usize,
-    /// A hash over names, sizes and checksums of the files that are there. Names are the tails that a mirror keeps,
-    /// and neither generations nor times count, so a bucket mirrored anew has the same fingerprint.
+    /// A hash over relative paths, sizes and checksums of the files that exist, without generations and times. A mirror does not
+    /// change it.
     pub fingerprint: String,
 }
 
 impl Delivery {
-    /// Holds `manifest` against `stored`, which maps tails below the export's folder to what is there.
+    /// Compares `manifest` with `stored`, which has the existing files by relative path.
     pub fn new(
         manifest: Manifest,
         manifest_uri: String,
@@ -58,15 +58,15 @@ impl Delivery {
         let mut missing = Vec::new();
         let mut of_another_size = 0;
         let mut lines = Vec::new();
-        for ManifestFile { relative_path: tail, bytes } in &manifest.files {
-            match stored.remove(tail) {
+        for ManifestFile { relative_path, bytes } in &manifest.files {
+            match stored.remove(relative_path) {
                 Some(file) if manifest.sizes_may_differ || bytes.is_none_or(|bytes| bytes == file.bytes) => {
-                    lines.push(format!("{tail}\n{}\n{}\n", file.bytes, file.checksum));
+                    lines.push(format!("{relative_path}\n{}\n{}\n", file.bytes, file.checksum));
                     files.push(file);
                 }
                 other => {
                     of_another_size += usize::from(other.is_some());
-                    missing.push(tail.clone());
+                    missing.push(relative_path.clone());
                 }
             }
         }
@@ -75,19 +75,19 @@ impl Delivery {
         Self { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint }
     }
 
-    /// When the provider made it, as far as is known.
+    /// When the provider issued it; if that is not known, when the manifest was written.
     pub fn issued_at(&self) -> Timestamp {
         self.manifest.issued_at.unwrap_or(self.delivered_at)
     }
 
-    /// The last day that it may cover: the one that its manifest tells, else the month's last, but no day after it was made.
+    /// The last day that it may cover: from its manifest, or else the month's last day, but no day after it was issued.
     pub fn reach(&self) -> Date {
-        let made = Offset::UTC.to_datetime(self.issued_at()).date();
-        self.manifest.covers_until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(made))
+        let issued = Offset::UTC.to_datetime(self.issued_at()).date();
+        self.manifest.covers_until.unwrap_or_else(|| self.manifest.billing_period.last_day().min(issued))
     }
 
-    /// One delivery of all that `runs` hold; `None` where there is none. One alone is itself, and its fingerprint does not
-    /// change. What several are called follows from what they are.
+    /// All `runs` as one delivery; `None` if there are none. A single run is unchanged. The execution id of several depends on
+    /// the runs only.
     pub fn united(mut runs: Vec<Self>) -> Option<Self> {
         runs.sort_by(|a, b| a.part().cmp(&b.part()));
         if runs.len() < 2 {
@@ -124,12 +124,12 @@ impl Delivery {
         })
     }
 
-    /// Which part of a month it is.
+    /// Its part of the month.
     fn part(&self) -> (&Option<String>, &Option<Date>, &str) {
         (&self.manifest.scope, &self.manifest.from, &self.manifest.execution_id)
     }
 
-    /// The runs that it unites, itself where it is one, each with its files.
+    /// The runs that it combines, or itself if it is one run, each with its files.
     pub fn runs(&self) -> Vec<(&Manifest, &[StoredFile])> {
         if self.manifest.runs.is_empty() {
             return vec![(&self.manifest, &self.files)];
@@ -145,12 +145,12 @@ impl Delivery {
         with_files
     }
 
-    /// Whether its manifest says that it holds nothing.
+    /// Whether its manifest says that it is empty.
     pub fn is_empty(&self) -> bool {
         self.manifest.files.is_empty() || self.manifest.rows == Some(0)
     }
 
-    /// Bytes of all files that are there, as stored (compressed).
+    /// The size of all existing files, as stored (compressed).
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
     }

@@ -23,13 +23,13 @@ impl Sums {
     }
 }
 
-/// The values of the columns that were asked for, and the day, of which `None` is no day.
+/// The values of the requested columns, and the day, if the row has one.
 pub type Group = (Vec<String>, Option<Date>);
 
 /// Sums by group.
 pub type Groups = BTreeMap<Group, Sums>;
 
-/// What came to `before` to make it `after`.
+/// The difference between `before` and `after`.
 pub fn added(before: &Groups, after: &Groups) -> Groups {
     let mut added = after.clone();
     for (group, sums) in before {
@@ -41,12 +41,12 @@ pub fn added(before: &Groups, after: &Groups) -> Groups {
     added
 }
 
-/// A part of a month's files that was staged by itself.
+/// Part of a month's files that was staged separately.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BatchFigures {
     /// Rows that its load reports to have written.
     pub written: Option<u64>,
-    /// Its own sums, where they were asked for.
+    /// Its own sums, if they were requested.
     pub groups: Option<Groups>,
 }
 

@@ -1,19 +1,19 @@
-//! The columns of a table that finops itself needs: what they are per kind of rows is in `formats`.
+//! The columns of a table that finops itself needs. `formats` has those of each kind of rows.
 
 use crate::model::column_type::ColumnType;
 
-/// The columns that a table of billing data stands on.
+/// The columns of a table of billing data that finops needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyColumns {
-    /// Tells a row's billing period; the table has one partition a month of it.
+    /// The billing period of a row. The table has one partition per month of this column.
     pub partition: &'static str,
     /// The table is clustered by it.
     pub cluster: &'static str,
     /// The type of both.
     pub time: ColumnType,
-    /// Of these, the first that a month's files have is summed per currency when the month is loaded.
+    /// The cost is the first of these that a month's files have. It is summed per currency when the month is loaded.
     pub costs: &'static [&'static str],
-    /// Of these, the first that a month's files have is the cost's currency.
+    /// The currency of the cost is the first of these that a month's files have.
     pub currencies: &'static [&'static str],
     /// Where the cost after discounts is, if exports of the kind have it.
     pub net_cost: Option<NetCost>,
@@ -24,7 +24,7 @@ pub struct KeyColumns {
 pub struct NetCost {
     /// The net cost of a row.
     pub net: &'static str,
-    /// The type of a row, which tells discount lines.
+    /// The type of a row, which shows whether it is a discount.
     pub line_type: &'static str,
 }
 
@@ -39,7 +39,7 @@ impl KeyColumns {
         self.currencies.iter().copied().find(|name| is_there(name))
     }
 
-    /// The columns that the table has whatever the files hold, given which others there are.
+    /// The columns that the table has even if the files do not, given the other columns.
     pub fn required_columns(&self, is_there: impl Fn(&str) -> bool) -> [&'static str; 4] {
         let cost = self.cost(&is_there).unwrap_or(self.costs[0]);
         [self.partition, self.cluster, cost, self.currency(is_there).unwrap_or(self.currencies[0])]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What the rows of an export are. Names, types and key columns of its table follow from it.
+/// The kind of an export's rows. It decides names, types and key columns of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportKind {
@@ -10,11 +10,11 @@ pub enum ExportKind {
     Cur,
     /// AWS's Cost and Usage Report 2.0.
     Cur2,
-    /// Azure's actual cost: a reservation costs on the day that it is bought.
+    /// Azure's actual cost: a reservation has its cost on the day of purchase.
     AzureActual,
-    /// Azure's amortized cost: a reservation costs a share on each of its days. The columns are those of actual cost.
+    /// Azure's amortized cost: a reservation has a share of its cost on each of its days. Same columns as actual cost.
     AzureAmortized,
-    /// Azure's cost and usage details without purchases: what management groups and older subscriptions are given.
+    /// Azure's cost and usage details without purchases, for management groups and older subscriptions.
     AzureUsage,
     /// FOCUS, the FinOps Open Cost and Usage Specification.
     Focus,

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{amount::Costs, period::BillingPeriod};
 
-/// The state table's name, in the same dataset as the tables that it tells of.
+/// The name of the state table. It is in the same dataset as the tables that it describes.
 pub const STATE_TABLE: &str = "finops_loads";
 
-/// The column of the staged pipeline's tables that tells each row's delivery.
+/// The column of the staged pipeline's tables with the delivery of each row.
 pub const EXECUTION_ID: &str = "execution_id";
 
 /// How a load ended.
@@ -42,7 +42,7 @@ pub struct LoadRecord {
     pub table_name: String,
     /// The month.
     pub billing_period: BillingPeriod,
-    /// Counts the loads of a month; the highest stands. In BigQuery it is also the load job's number.
+    /// Counts the loads of a month; the highest is the current one. In BigQuery it is also the job number.
     pub sequence: i64,
     /// What the provider calls the delivery.
     pub execution_id: String,
@@ -62,7 +62,7 @@ pub struct LoadRecord {
     pub bytes: u64,
     /// The exact sum of the cost column.
     pub cost: Costs,
-    /// The delivery that stood before.
+    /// The delivery that was loaded before.
     pub previous_execution_id: Option<String>,
     /// The run that recorded it.
     pub run_id: String,
@@ -72,7 +72,7 @@ pub struct LoadRecord {
     /// the load, which did not know it.
     #[serde(default)]
     pub kind: Option<String>,
-    /// When the provider made the delivery, as far as is known.
+    /// When the provider issued the delivery, if it is known.
     #[serde(default)]
     pub issued_at: Option<Timestamp>,
     /// The last day that the delivery covers, where its manifest says so.
@@ -81,15 +81,15 @@ pub struct LoadRecord {
     /// The exact sum after discounts, where a row of the month has a net cost: see `cost_net` in docs/state.md.
     #[serde(default)]
     pub cost_net: Option<Costs>,
-    /// Of Azure: what each scope delivered, run by run.
+    /// Azure only: what each run of each scope delivered.
     #[serde(default)]
     pub scopes: Option<Vec<ScopeRecord>>,
 }
 
-/// What one run of one scope brought to a month.
+/// What one run of one scope added to a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScopeRecord {
-    /// The scope; empty where the manifest does not tell it.
+    /// The scope; empty if the manifest does not have it.
     pub scope: String,
     /// The run.
     pub execution_id: String,
@@ -103,22 +103,22 @@ pub struct ScopeRecord {
     pub rows: u64,
     /// The exact sum of its cost.
     pub cost: Costs,
-    /// When the provider made the run, as far as is known.
+    /// When the provider issued the run, if it is known.
     #[serde(default)]
     pub issued_at: Option<Timestamp>,
-    /// The last day that the run covers, where its manifest says so.
+    /// The last day that the run covers, if its manifest says it.
     #[serde(default)]
     pub covers_until: Option<Date>,
     /// The folder of its files, below the export's.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub folder: String,
-    /// Of a usage month, the days of its rows that are not in it.
+    /// The days of rows outside of the month, if it is a usage month.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Date>,
-    /// It is an older run that settings united with the newest one of its scope.
+    /// An older run that the settings combine with the newest run of its scope.
     #[serde(default, skip_serializing_if = "is_false")]
     pub kept: bool,
-    /// The files lack the billing period, which is then the calendar month of use.
+    /// The files have no billing period: the calendar month of usage counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub usage_month: bool,
 }
@@ -128,7 +128,7 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// What stands for a month: the last record, and what the table holds now.
+/// A loaded month: its last record, and its rows in the table now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadedMonth {
     /// The record with the highest sequence.
@@ -139,7 +139,7 @@ pub struct LoadedMonth {
 }
 
 impl LoadedMonth {
-    /// The record, if the table still has rows of it: what a reader could see.
+    /// The record, if the table still has rows of it.
     pub fn record_if_in_table(&self) -> Option<&LoadRecord> {
         (self.rows_in_table > 0).then_some(&self.record)
     }

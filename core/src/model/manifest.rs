@@ -1,4 +1,4 @@
-//! A manifest: what the provider says it delivered, in one form for every provider.
+//! A manifest: the provider's description of a delivery, in one form for every provider.
 
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -13,7 +13,7 @@ use crate::{
 pub struct ManifestColumn {
     /// The name as the CSV header writes it, such as `lineItem/UnblendedCost`.
     pub name: String,
-    /// `None` where the manifest is silent.
+    /// `None` if the manifest does not have it.
     pub column_type: Option<ColumnType>,
 }
 
@@ -30,24 +30,24 @@ pub enum FileFormat {
 /// A data file that a manifest lists.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
-    /// Where it lies, relative to the export's folder: the tail that a mirror keeps.
+    /// Its path below the export's folder. A mirror does not change it.
     #[serde(rename = "tail")]
     pub relative_path: String,
-    /// Its size, where the manifest tells.
+    /// Its size, if the manifest has it.
     pub bytes: Option<u64>,
 }
 
-/// An id or a name of more characters is none.
+/// Characters of an id or a name.
 const LONGEST_ID: usize = 1024;
-/// Names of objects have no more bytes, in S3, Google Cloud Storage and Azure alike.
-const LONGEST_TAIL: usize = 1024;
+/// The limit of object names in bytes, in S3, Google Cloud Storage and Azure.
+const LONGEST_PATH: usize = 1024;
 
-/// A manifest's key, taken apart.
+/// The parts of a manifest's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ManifestLocation {
     /// The whole key.
     pub key: String,
-    /// The folder that the tails of data files begin below, with a `/` at its end unless it is empty.
+    /// The folder to which the paths of data files are relative, with a `/` at its end unless it is empty.
     pub export_folder: String,
     /// The export's name.
     pub export_name: String,
@@ -55,8 +55,7 @@ pub struct ManifestLocation {
     pub period_folder: String,
     /// That month.
     pub billing_period: BillingPeriod,
-    /// When the provider made it, where the key tells. Of a month's manifests only the newest need be read; one whose key
-    /// does not tell is as old as its object.
+    /// When the provider issued it, if the key shows it. Otherwise the time of the object counts.
     pub issued_at: Option<Timestamp>,
 }
 
@@ -71,43 +70,43 @@ pub struct Manifest {
     pub billing_period: BillingPeriod,
     /// AWS: the assembly id, or the execution id of a data export.
     pub execution_id: String,
-    /// When the provider began it, where it tells; else the manifest's own time counts.
+    /// When the provider started it, if the manifest has it. Otherwise the time of the manifest's object counts.
     #[serde(rename = "issued")]
     pub issued_at: Option<Timestamp>,
-    /// What the provider made it of, where one export may be made of several: Azure's subscription, billing profile and so
-    /// on, as [`crate::formats::azure::scope::normalized`] writes it.
+    /// The scope of the export: Azure's subscription, billing profile and so on. Several exports of one name may have different
+    /// scopes. Written as [`crate::formats::azure::scope::normalized`] writes it.
     #[serde(default)]
     pub scope: Option<String>,
-    /// The first day that it covers, where that is not the month's first: it is then a piece of the month.
+    /// The first day that it covers, if it is a piece of the month that does not begin with the month.
     #[serde(default)]
     pub from: Option<Date>,
-    /// The last day that it covers, where that may lie before the month's last.
+    /// The last day that it covers, if that may be before the month's last day.
     #[serde(rename = "until")]
     pub covers_until: Option<Date>,
-    /// It is an older run that settings unite with the newest one of its scope.
+    /// An older run that the settings combine with the newest run of its scope.
     #[serde(default, skip_serializing_if = "is_false")]
     pub kept: bool,
-    /// The listed sizes may be those before compression: a file of another size is no other file.
+    /// The listed sizes may be those before compression: they are not compared with the files.
     #[serde(default, skip_serializing_if = "is_false")]
     pub sizes_may_differ: bool,
-    /// The deliveries that this one unites, each with its files in the order of [`Manifest::files`]; empty where it is one.
+    /// The deliveries that this one combines, with their files in the order of [`Manifest::files`]; empty if it is one delivery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Manifest>,
-    /// Rows of all files, where the manifest tells.
+    /// Rows of all files, if the manifest has them.
     pub rows: Option<u64>,
-    /// Whether its files take the place of those of the delivery before, under the same names.
+    /// Whether its files replace those of the previous delivery, under the same names.
     #[serde(rename = "in_place")]
     pub overwrites_previous: bool,
     /// The data files' form.
     pub format: FileFormat,
-    /// Of CSV files only. May be empty or narrower than their headers: the header decides which columns there are.
+    /// CSV files only. Columns may be missing here: the headers of the files decide.
     pub columns: Vec<ManifestColumn>,
     /// Each once.
     pub files: Vec<ManifestFile>,
 }
 
 impl Manifest {
-    /// A manifest that says only this, and lists no files.
+    /// A manifest with these values only, and without files.
     pub fn new(
         kind: ExportKind,
         export_name: impl Into<String>,
@@ -149,10 +148,10 @@ impl Manifest {
                 )));
             }
         }
-        match self.files.iter().find(|file| file.relative_path.len() > LONGEST_TAIL || has_control(&file.relative_path))
+        match self.files.iter().find(|file| file.relative_path.len() > LONGEST_PATH || has_control(&file.relative_path))
         {
             Some(file) => Err(ManifestError::Malformed(format!(
-                "its file `{}` has no name of an object: at most {LONGEST_TAIL} bytes without control characters were \
+                "its file `{}` does not have the name of an object: at most {LONGEST_PATH} bytes without control characters were \
                  expected",
                 excerpt(&file.relative_path)
             ))),
@@ -166,16 +165,16 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// Why a manifest cannot be used. Each text names what was found and what to do.
+/// Why a manifest cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     /// Not JSON, or JSON of another form.
     #[error("it is not a manifest of a billing export: {0}")]
     Malformed(String),
-    /// A delivery that no warehouse here can read.
+    /// A delivery that no warehouse can read.
     #[error("{0}")]
     Unsupported(String),
-    /// The manifest contradicts the folder that it lies in, or itself.
+    /// The manifest contradicts its folder, or itself.
     #[error("{0}")]
     Contradiction(String),
     /// It covers days of more than one calendar month, or others than its folder says.
@@ -188,25 +187,25 @@ pub enum ManifestError {
         /// Its first day.
         from: Option<Date>,
     },
-    /// Its rows are of another kind than those that the table takes.
-    #[error("it holds rows of another kind than {of} (`{}`, not `{kind}`)", .found.as_str())]
+    /// It has another kind of rows than the table.
+    #[error("it has rows of another kind than {of} (`{}`, not `{kind}`)", .found.as_str())]
     OtherKind {
         /// Its kind.
         found: ExportKind,
-        /// The kind that counts, as the state names it.
+        /// The expected kind, as named in the state.
         kind: String,
-        /// Of what that is the kind.
+        /// The object of that kind, such as the table.
         of: &'static str,
     },
-    /// What is wrong with a manifest that tells of what it is.
+    /// The error of a manifest whose scope is known.
     #[error("{error}")]
     OfScope {
         /// As [`Manifest::scope`].
         scope: String,
-        /// What is wrong.
+        /// The error.
         error: Box<ManifestError>,
     },
-    /// It is in a class of storage from which nothing is read before it is restored.
+    /// It is in a storage class from which it must be restored before it can be read.
     #[error("it is archived")]
     Archived {
         /// When the manifest was written there.
@@ -215,13 +214,13 @@ pub enum ManifestError {
 }
 
 impl ManifestError {
-    /// The same of a manifest of that scope.
+    /// The same error, of a manifest with that scope.
     #[must_use]
     pub fn of_scope(self, scope: Option<String>) -> Self {
         scope.map_or_else(|| self.clone(), |scope| Self::OfScope { scope, error: Box::new(self.clone()) })
     }
 
-    /// The scope, and what is wrong.
+    /// The scope, and the error.
     pub fn parts(&self) -> (Option<&str>, &Self) {
         match self {
             Self::OfScope { scope, error } => (Some(scope), error),
@@ -247,21 +246,21 @@ impl ManifestError {
     }
 }
 
-/// What a provider's manifest holds, as that provider writes it.
+/// The JSON of a manifest, in the form of its provider.
 ///
 /// # Errors
-/// `Malformed` for what is not JSON of that form.
+/// `Malformed` if it is not JSON of that form.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ManifestError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     serde_json::from_slice(bytes).map_err(|error| {
-        // It quotes values of any length.
+        // The text quotes values of any length.
         let (text, place) = (error.to_string(), format!(" at line {} column {}", error.line(), error.column()));
         let what = text.strip_suffix(&place).map_or_else(|| excerpt(&text), |what| excerpt(what) + &place);
         ManifestError::Malformed(what)
     })
 }
 
-/// The path that `parts` make, if it stays below its folder: it is data from outside, and becomes a path on this machine.
+/// The path of `parts`, if it is below its folder: it is data from outside, and becomes a path on this machine.
 pub fn safe_path(parts: &[&str]) -> Option<String> {
     let is_safe = |part: &&str| !matches!(*part, "" | "." | "..") && !part.contains('\\');
     parts.iter().all(is_safe).then(|| parts.join("/"))
@@ -272,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hint_about_another_kind_names_the_version_only_where_it_chooses() {
+    fn the_hint_about_another_kind_names_the_version_only_if_it_decides() {
         use ExportKind::{AzureActual, AzureAmortized, Cur, Cur2, Focus};
         for (found, kind, hint) in [
             (Cur, Cur2, hint::CHOOSE_VERSION),

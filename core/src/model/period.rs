@@ -20,7 +20,7 @@ pub struct BillingPeriod {
 pub struct InvalidBillingPeriod(String);
 
 impl BillingPeriod {
-    /// The month that `day` lies in.
+    /// The month of `day`.
     pub fn containing(day: Date) -> Self {
         Self { first_day: day.first_of_month() }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Who delivers.
+/// A provider of billing data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
@@ -13,10 +13,10 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// Each, in the order of their pipelines.
+    /// Every provider, in the order of the pipelines.
     pub const ALL: [Self; 2] = [Self::Aws, Self::Azure];
 
-    /// The name in configuration, reports and the state table.
+    /// Its name in settings, reports and the state table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
@@ -24,7 +24,7 @@ impl Provider {
         }
     }
 
-    /// Whether its names of exports, folders and runs have upper and lower case: Azure's are the same in any.
+    /// Whether case matters in its names of exports, folders and runs.
     pub fn names_have_case(self) -> bool {
         match self {
             Self::Aws => true,

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-/// What is shown in place of a credential.
+/// The text that replaces a credential.
 const HIDDEN: &str = "***";
 
 /// A text that neither a report nor a log shows.
@@ -35,7 +35,7 @@ const PARAMETERS: [&str; 6] =
 
 /// The value of a setting without credentials. A path on this machine is unchanged, unless it ends as a signed URL does.
 pub fn shown(value: &str) -> String {
-    // The content of a key file in place of its path.
+    // The content of a key file instead of its path.
     if value.starts_with('{') || value.contains("private_key") {
         return HIDDEN.to_owned();
     }

@@ -1,45 +1,45 @@
-//! Texts from outside, made fit for messages and patterns.
+//! Texts from outside, cleaned for messages and patterns.
 
 use crate::model::shown::without_credentials;
 
-/// More than this of one value helps nobody.
+/// Characters of one value in a message.
 const LONGEST: usize = 200;
 
-/// More than this of a whole message helps nobody.
+/// Characters of a whole message.
 const LONGEST_MESSAGE: usize = 4_000;
 
-/// Whether the character may do something to a terminal, end a line or change the order in which it reads: controls,
-/// separators of lines, and marks of writing direction.
+/// Whether the character can control a terminal, end a line or change the order of characters: control characters, line
+/// separators, and marks of writing direction.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// `text` without them.
+/// `text` without control characters.
 pub fn strip_control_chars(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// The same of a text of several lines, which stay.
+/// `text` without control characters, except the ends of its lines.
 pub fn harmless_lines(text: &str) -> String {
     text.split('\n').map(strip_control_chars).collect::<Vec<_>>().join("\n")
 }
 
-/// `text` on one line, without control characters, cut where it is long: it may come from a file of any content.
+/// `text` on one line, without control characters, cut if it is long. It may come from a file with any content.
 pub fn excerpt(text: &str) -> String {
     strip_control_chars(&cut(text, LONGEST))
 }
 
-/// A whole message, into which texts from outside went: on one line, so that none of them begins another, without
-/// control characters and credentials, cut where it is long.
+/// A whole message, which may include texts from outside: on one line, without control characters and credentials, cut if it
+/// is long.
 pub fn message(text: &str) -> String {
-    // Cut at first: what takes a message apart need not look at megabytes. A line's end may take more characters than one.
+    // Cut first, so that the steps below do not process megabytes. The end of a line may have two characters.
     let text = cut(text, 2 * LONGEST_MESSAGE);
     let lines = text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty());
     cut(&strip_control_chars(&without_credentials(&lines.collect::<Vec<_>>().join(" "))), LONGEST_MESSAGE)
 }
 
-/// The first `most` characters of `text`, with `...` where there are more.
+/// The first `most` characters of `text`, with `...` if there are more.
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}...", &text[..end]),
@@ -47,16 +47,16 @@ pub fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// `name` as a glob pattern. Glob characters match themselves only as `?`; what else that matches, the caller filters.
+/// `name` as a glob pattern. Glob characters become `?`, which also matches others: callers filter.
 pub fn as_pattern(name: &str) -> String {
     name.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect()
 }
 
-/// Whether `name` matches `pattern`, in which `*` stands for any characters and `?` for one.
+/// Whether `name` matches `pattern`: `*` matches any characters, `?` one.
 pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut of_name) = (0, 0);
-    // The last `*`, and how far the name is matched by what is before and by it.
+    // The last `*`, and the length of the name that is matched up to and by it.
     let mut star: Option<(usize, usize)> = None;
     while let Some(c) = name.get(of_name) {
         match (pattern.get(at), star) {

@@ -1,6 +1,9 @@
 //! The plan's reasons in words.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    iter,
+};
 
 use jiff::{Timestamp, civil::Date};
 
@@ -20,8 +23,9 @@ const NAMED: usize = 3;
 /// Why a month has its decision, and what else is to be said of it, on one line: it has names of files and folders, which may
 /// be anything.
 pub fn why(month: &PlannedMonth, verb: MonthVerb) -> String {
-    let notes: String = month.notes.iter().map(|note| format!("; {note}")).collect();
-    message(&format!("{}{notes}", text(&month.reason, verb)))
+    let notes = month.notes.iter().map(ToString::to_string);
+    let parts: Vec<String> = iter::once(text(&month.reason, verb)).chain(notes).collect();
+    message(&parts.join("; "))
 }
 
 /// The reason in words. Months are loaded into a table, staged in a folder, or written to Parquet files.

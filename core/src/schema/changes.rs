@@ -25,7 +25,7 @@ pub enum ChangeKind {
     Widen,
     /// The column keeps its type, and the files' values are converted to it.
     Cast,
-    /// The column cannot take the files' values; months that have it are refused.
+    /// The column cannot have the files' values; months with it are refused.
     Refuse,
 }
 
@@ -46,7 +46,7 @@ pub struct SchemaChange {
     pub reason: String,
 }
 
-/// The changes after which a table with the columns `existing` can take `wanted`, the union of `months`.
+/// The changes that a table with the columns `existing` needs for `wanted`, the union of `months`.
 pub fn table_changes(existing: &[Column], wanted: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let types: HashMap<&str, ColumnType> = existing.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
     let periods = periods(months);
@@ -68,7 +68,7 @@ pub fn table_changes(existing: &[Column], wanted: &[Column], months: &[MonthColu
     changes.collect()
 }
 
-/// The files' columns that a table with `columns` converts or cannot take.
+/// The files' columns that are converted for a table with `columns`, or refused.
 pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaChange> {
     let places: HashMap<&str, (usize, ColumnType)> =
         columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), (at, c.column_type))).collect();

@@ -1,5 +1,5 @@
-//! What is wrong with settings, files and tables: `finops check` fails exactly where `finops run` fails, and names the same
-//! object. docs/bad-input.md is what was seen here.
+//! Wrong settings, files and tables: `finops check` fails exactly when `finops run` fails, and names the same object.
+//! docs/bad-input.md shows the results.
 
 use std::{
     fs,
@@ -28,10 +28,10 @@ use crate::{
     },
 };
 
-/// An account that owns nothing: for root, permissions count for nothing.
+/// An account that owns nothing: root ignores permissions.
 const NOBODY: u32 = 65534;
 
-/// What is wrong, and the object that both commands must name.
+/// The mistake, and the object that both commands must name.
 type Wrong = (&'static str, &'static str);
 
 fn september() -> Delivery {
@@ -53,7 +53,7 @@ fn run(finops: &Finops, arguments: &[&str], unprivileged: bool) -> Outcome {
     Outcome { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// Whether the program can be run by an account without rights: it may lie where that cannot reach it.
+/// Whether an account without rights can run the program: its folder may be closed to that account.
 #[expect(clippy::print_stderr, reason = "rows that are skipped must be seen")]
 fn may_be_nobody() -> bool {
     let mut version = Finops::unconfigured().within(Path::new("/")).command(&["--version"]);
@@ -76,9 +76,9 @@ fn is_root() -> bool {
 fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str) -> String {
     let check = run(finops, &["check", "--output", "json"], unprivileged);
     let loaded = run(finops, &["run"], unprivileged);
-    let told = format!("{wrong}\ncheck: {}\n{}\nrun: {}\n{}", check.code, check.stdout, loaded.code, loaded.stderr);
-    assert_eq!(check.code != 0, loaded.code != 0, "{told}");
-    // Wrong settings are told of before anything is checked.
+    let outcomes = format!("{wrong}\ncheck: {}\n{}\nrun: {}\n{}", check.code, check.stdout, loaded.code, loaded.stderr);
+    assert_eq!(check.code != 0, loaded.code != 0, "{outcomes}");
+    // Wrong settings are reported before anything is checked.
     let report: Value = serde_json::from_str(&check.stdout).unwrap_or_default();
     let findings = report["checks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let with = |status: &str| findings.iter().find(|finding| finding["status"] == status);
@@ -92,7 +92,7 @@ fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str
     };
     let checked = match (with("failed"), with("warning")) {
         (Some(failed), _) => {
-            assert!(text(failed, "object").contains(object) || said(failed).contains(object), "{object}: {told}");
+            assert!(text(failed, "object").contains(object) || said(failed).contains(object), "{object}: {outcomes}");
             said(failed)
         }
         (None, _) if check.code != 0 => error(&check),
@@ -100,7 +100,7 @@ fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str
         (None, None) => "ok".to_owned(),
     };
     let ran = if loaded.code == 0 { "succeeds".to_owned() } else { error(&loaded) };
-    assert!(loaded.code == 0 || ran.contains(object), "{object}: {told}");
+    assert!(loaded.code == 0 || ran.contains(object), "{object}: {outcomes}");
     let cell = |text: &str| {
         let mut text = text.replace(folder, "/data");
         while text.contains("nnnn") {
@@ -124,7 +124,7 @@ fn assert_documented(heading: &str, rows: &[String], left_out: &[&str]) {
     assert_eq!(shown, rows, "docs/bad-input.md, {heading}, should have\n{}\n", rows.join("\n"));
 }
 
-/// A DuckDB job, of which anything may be made wrong.
+/// A DuckDB job, in which a row may break anything.
 struct Local {
     job: LocalJob,
     folder: PathBuf,
@@ -383,7 +383,7 @@ fn a_first_load_onto_a_full_disk_leaves_no_file_that_is_no_database() {
     }
 }
 
-/// A bucket and the emulator, of which anything may be made wrong.
+/// A bucket and the emulator, in which a row may break anything.
 struct Cloud {
     job: CloudJob,
     storage: GoogleStorage,
@@ -434,7 +434,7 @@ const CLOUD: [Wrong; 15] = [
     ("the state table has a column of another type", "demo.billing.finops_loads"),
 ];
 
-/// Makes wrong what the row says.
+/// Breaks what the row names.
 async fn make_wrong(cloud: &Cloud, wrong: &str) -> Finops {
     let finops = cloud.finops.clone();
     let ours = json!({"managed_by": "finops"});

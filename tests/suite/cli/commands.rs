@@ -34,7 +34,7 @@ impl Desk {
     }
 }
 
-/// The text with digits masked where it tells a moment, or a size, which depends on the compressor.
+/// The text with masked digits in timestamps, and in sizes, which depend on the compressor.
 pub fn masked(text: &str) -> String {
     let mut masked = text.to_owned();
     for pattern in ["0000-00-00 00:00 UTC", "000 B"] {

@@ -21,7 +21,7 @@ fn working() -> Finops {
         .with("AWS_TABLE_NAME", "aws_cur")
 }
 
-/// What a command that cannot begin says: nothing on stdout, and the code for usage.
+/// The stderr of a command that cannot start. It prints nothing to stdout, and ends with the code for usage.
 #[track_caller]
 fn refused(finops: &Finops, arguments: &[&str]) -> String {
     let outcome = finops.run(arguments);
@@ -80,7 +80,7 @@ fn two_exports() -> Finops {
         .with("AWS_OLD_CUR_DATASET", "archive")
 }
 
-/// What `finops config` says is wrong, and the variable that it says it of, one line each.
+/// The problems that `finops config` reports, one line each.
 #[track_caller]
 fn problems(finops: &Finops) -> Vec<String> {
     let outcome = finops.run(&["config"]);
@@ -106,7 +106,7 @@ fn problems_of_several_exports_are_named_at_once_by_the_variables_that_have_them
         ("AWS_LEGACY_TABLE_NAME belongs to no export", "AWS_EXPORTS is `prod,old,third`"),
         ("AWS_PROD_GCS_BUCKET is `gs://b/p`", "a path goes to AWS_PROD_GCS_PREFIX"),
         ("AWS_PROD_TABLE_NAME is `finops_loads`", "state table"),
-        ("AWS_OLD_SOURCE is set beside AWS_OLD_GCS_BUCKET", "one or the other"),
+        ("AWS_OLD_SOURCE is set together with AWS_OLD_GCS_BUCKET", "one or the other"),
         ("AWS_OLD_SOURCE starts with s3://", "BigQuery reads gs:// only"),
         ("AWS_OLD_DATASET is not set, nor is AWS_DATASET", "dataset"),
         ("AWS_TABLE_NAME is `not a table`", "letters, digits"),
@@ -120,7 +120,7 @@ fn problems_of_several_exports_are_named_at_once_by_the_variables_that_have_them
 }
 
 #[test]
-fn a_list_of_exports_that_is_none_is_refused() {
+fn a_wrong_list_of_exports_is_refused() {
     let of = |list: &str| problems(&two_exports().with("AWS_EXPORTS", list));
     for list in [",", "prod,,old-cur", "prod,", "pröd", "prod legacy", "a.b"] {
         assert_eq!(of(list).len(), 1, "{list}: {:?}", of(list));
@@ -156,7 +156,7 @@ fn two_exports_in_one_table_are_refused_in_whatever_case_and_from_whichever_vari
 }
 
 #[test]
-fn exports_named_like_parts_of_variables_are_told_apart() {
+fn exports_named_like_parts_of_variables_are_kept_apart() {
     let finops = working()
         .with("AWS_EXPORTS", "gcs,export,table,aws")
         .with("AWS_GCS_GCS_BUCKET", "a")
@@ -177,7 +177,7 @@ fn exports_named_like_parts_of_variables_are_told_apart() {
 }
 
 #[test]
-fn variables_of_other_tools_are_none_of_an_export_where_no_exports_are_named() {
+fn without_a_list_of_exports_variables_of_other_tools_are_ignored() {
     assert_eq!(problems(&working().with("AWS_DYNAMODB_TABLE_NAME", "users")), [""; 0]);
 }
 
@@ -207,7 +207,7 @@ fn config_shows_the_variables_of_each_export_and_those_that_they_fall_back_to() 
 }
 
 #[test]
-fn a_pipeline_that_is_configured_by_half_is_refused_with_what_is_missing() {
+fn an_incomplete_pipeline_is_refused_with_what_is_missing() {
     let half = working().with("PIPELINE", "all").with("AZURE_EXPORTS", "prod").with("AZURE_DATASET", "billing");
     let found = problems(&half);
     assert_eq!(found.len(), 2, "{found:?}");
@@ -226,7 +226,7 @@ fn a_source_that_the_warehouse_cannot_read_is_refused() {
 }
 
 #[test]
-fn months_that_are_none_are_refused() {
+fn a_date_that_is_not_a_month_is_refused() {
     let flags = ["run", "--start-date", "2025-13", "--end-date", "September"];
     assert_names(&refused(&working(), &flags), &["START_DATE `2025-13`", "END_DATE `September`", "YYYY-MM"]);
     let turned = refused(&working().with("START_DATE", "2025-10"), &["plan", "--end-date", "2025-09"]);
@@ -234,7 +234,7 @@ fn months_that_are_none_are_refused() {
 }
 
 #[test]
-fn usage_that_is_wrong_ends_with_the_code_for_that() {
+fn wrong_usage_ends_with_exit_code_2() {
     for arguments in [&["frobnicate"][..], &["run", "--no-such-flag"], &["run", "--output", "xml"], &[]] {
         assert_eq!(Finops::unconfigured().run(arguments).code, 2, "{arguments:?}");
     }
@@ -262,7 +262,7 @@ fn config_shows_each_setting_with_its_value_and_origin() {
 }
 
 #[test]
-fn config_shows_the_settings_and_then_what_is_wrong_with_them() {
+fn config_shows_the_settings_and_then_the_problems() {
     let outcome = working().without("AWS_DATASET").run(&["config"]);
     assert_eq!(outcome.code, 2);
     assert_names(&outcome.stdout, &["| AWS_GCS_BUCKET ", "billing-mirror", "| environment"]);
@@ -273,7 +273,7 @@ fn config_shows_the_settings_and_then_what_is_wrong_with_them() {
 }
 
 #[test]
-fn a_setting_that_is_no_text_does_not_mean_its_default() {
+fn a_setting_that_is_not_utf_8_is_refused() {
     let value = std::os::unix::ffi::OsStringExt::from_vec(b"\xff/x".to_vec());
     let value: std::ffi::OsString = value;
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("finops"));
@@ -283,7 +283,7 @@ fn a_setting_that_is_no_text_does_not_mean_its_default() {
 }
 
 #[test]
-fn a_setting_of_one_of_several_exports_that_is_no_text_does_not_mean_that_of_all() {
+fn a_setting_of_one_of_several_exports_that_is_not_utf_8_is_refused() {
     let value: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(b"\xff".to_vec());
     let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("finops"));
     let environment = two_exports();
@@ -294,7 +294,7 @@ fn a_setting_of_one_of_several_exports_that_is_no_text_does_not_mean_that_of_all
 }
 
 #[test]
-fn a_path_that_duckdb_takes_for_something_else_is_refused() {
+fn a_path_that_is_no_file_for_duckdb_is_refused() {
     for path in [":memory:", "md:billing", "s3://b/f.duckdb"] {
         let outcome = working().with("WAREHOUSE", "duckdb").with("DUCKDB_PATH", path).run(&["config"]);
         assert_eq!(outcome.code, 2);
@@ -302,8 +302,7 @@ fn a_path_that_duckdb_takes_for_something_else_is_refused() {
     }
 }
 
-/// Where an export of the provider lies: by a flag's bucket and prefix, and by the sections of a `config.toml`; or what
-/// is wrong with that.
+/// The location of an export, from flags for bucket and prefix and from a `config.toml`; or the first problem.
 fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) -> Result<(Source, String), String> {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("config.toml");

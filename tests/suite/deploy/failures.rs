@@ -174,7 +174,7 @@ async fn an_image_is_built_once_a_commit_and_its_runs_and_logs_are_shown() {
     seen.push(deployment.prints(&["logs-aws", "status"]));
     insta::assert_snapshot!("deploy_images_and_runs", seen.join("\n"));
 
-    // Where git does not know the tree, its version does not tell whether it was changed.
+    // If git does not know the tree, the version does not show whether the tree was changed.
     deployment.git(&["rm", "--quiet", "--cached", "Dockerfile"]);
     for _ in 0..2 {
         let printed = deployment.make(&["build"]).stdout;

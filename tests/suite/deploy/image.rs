@@ -36,7 +36,7 @@ fn copied((name, rest): &(String, String)) -> Option<(Vec<&str>, &str)> {
     (name == "COPY" && !rest.starts_with("--from")).then_some((paths, target))
 }
 
-/// The targets that a manifest names, for each of which a build wants a file.
+/// The targets in a manifest. A build needs a file for each.
 fn named_targets(manifest: &Path) -> Vec<String> {
     let manifest: toml::Table = fs::read_to_string(manifest).unwrap().parse().unwrap();
     let tables = ["bin", "example", "test", "bench"].into_iter().filter_map(|kind| manifest.get(kind)?.as_array());
@@ -60,8 +60,8 @@ fn the_layer_of_dependencies_has_a_file_for_each_target_that_a_manifest_names() 
             }
         }
         if let Some((empty_sources, _)) = instruction.1.split_once("&& cargo build") {
-            let made = Command::new("sh").args(["-c", empty_sources]).current_dir(layer.path()).status().unwrap();
-            assert!(made.success(), "{empty_sources}");
+            let created = Command::new("sh").args(["-c", empty_sources]).current_dir(layer.path()).status().unwrap();
+            assert!(created.success(), "{empty_sources}");
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! A deployment from nothing to nothing: made, left as it is, changed, put right, and removed.
+//! A deployment from start to end: created, deployed again unchanged, changed, repaired, and removed.
 
 use std::process::Command;
 
@@ -43,8 +43,8 @@ AWS_SECRET_ACCESS_KEY=never-sent
 
 const SETUP: [&str; 4] = ["setup-gcp", "setup-permissions", "deploy", "setup-alerts"];
 
-/// The names of the things that a deployment makes, and which go again with it.
-fn made(deployment: &Deployment) -> Vec<String> {
+/// The names of what a deployment creates, and `make destroy` removes.
+fn created(deployment: &Deployment) -> Vec<String> {
     let kept = |name: &String| {
         ["apis", "asked", "build", "job", "buckets/", "datasets/", "new accounts", "policy of"]
             .iter()
@@ -90,7 +90,7 @@ async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
     let printed = deployment.prints(&["destroy YES=yes", "destroy YES=yes"]);
     insta::assert_snapshot!("deploy_destroyed", printed);
     insta::assert_snapshot!("deploy_requests_of_destroy", told(&deployment.changes()));
-    assert_eq!(made(&deployment), [] as [&str; 0]);
+    assert_eq!(created(&deployment), [] as [&str; 0]);
     let state = deployment.state();
     let datasets = ["billing", "archive", "staging"].map(|name| format!("datasets/my-project:{name}"));
     for kept in datasets.iter().map(String::as_str).chain(["buckets/my-billing-bucket"]) {
@@ -131,7 +131,7 @@ async fn what_changed_is_sent_and_what_was_changed_by_hand_is_put_right() {
     });
     printed.push(deployment.prints(&["deploy-aws", "setup-alerts"]));
     insta::assert_snapshot!("deploy_requests_against_drift", told(&deployment.changes()));
-    // An older image, and the schedule as it stands.
+    // An older image, and the schedule unchanged.
     deployment.change(|state| {
         let images = "projects/my-project/locations/us-central1/repositories/finops/packages/finops";
         state[images]["0123456789ab"] = "sha256:0123".into();

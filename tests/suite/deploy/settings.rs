@@ -1,4 +1,4 @@
-//! How `.env` is read for a deployment, and what is said of one that cannot be deployed.
+//! How a deployment reads `.env`, and which problems it reports.
 
 use std::{fs, process::Command};
 
@@ -18,7 +18,7 @@ fn python(program: &str, arguments: &[&str]) -> String {
     output(&mut python)
 }
 
-/// What a shell takes from a file: its variables, with a NUL behind each.
+/// The variables that a shell reads from a file, each followed by a NUL.
 fn in_a_shell(file: &str) -> String {
     output(Command::new("env").args(["-i", "HOME=/home/someone", "bash", "-c", "set -a; . \"$0\"; exec env -0", file]))
 }
@@ -31,9 +31,9 @@ print(*(f'{name}={value}' for name, value in values.items()), sep='\\0', end='\\
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_example_means_what_a_shell_takes_from_it() {
+async fn the_example_has_the_values_that_a_shell_reads() {
     let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example")).unwrap();
-    // As it is, and with everything that it shows.
+    // Unchanged, and with every example active.
     let all: String = example
         .split_inclusive('\n')
         .map(|line| match line.strip_prefix('#') {
@@ -72,7 +72,7 @@ print(*(pair for _, pair in lines), sep="\0", end="\0")
 "##;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_value_is_what_a_shell_takes_or_is_refused() {
+async fn a_value_is_what_a_shell_reads_or_is_refused() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("env");
     let read = python(EVERY_VALUE, &[file.to_str().unwrap()]);
@@ -85,21 +85,21 @@ async fn a_value_is_what_a_shell_takes_or_is_refused() {
 }
 
 #[test]
-fn what_is_sent_to_be_built_is_what_the_image_is_made_from() {
+fn the_files_that_are_sent_are_those_that_the_image_is_built_from() {
     let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
     let (docker, gcloud) = (read(".dockerignore"), read(".gcloudignore"));
     let kept: Vec<&str> = docker.lines().filter_map(|line| line.strip_prefix('!')).collect();
     let sent: Vec<&str> = gcloud.lines().filter_map(|line| line.strip_prefix("!/")).collect();
-    let holds = |sent: &str, kept: &str| kept == sent || kept.starts_with(&format!("{sent}/"));
-    let missing: Vec<_> = kept.iter().filter(|kept| !sent.iter().any(|sent| holds(sent, kept))).collect();
+    let has = |sent: &str, kept: &str| kept == sent || kept.starts_with(&format!("{sent}/"));
+    let missing: Vec<_> = kept.iter().filter(|kept| !sent.iter().any(|sent| has(sent, kept))).collect();
     assert_eq!(missing, [] as [&&str; 0]);
-    let needless: Vec<_> = sent.iter().filter(|sent| !kept.iter().any(|kept| holds(sent, kept))).collect();
+    let needless: Vec<_> = sent.iter().filter(|sent| !kept.iter().any(|kept| has(sent, kept))).collect();
     assert_eq!(needless, [&"Dockerfile", &".dockerignore"]);
     assert!(docker.lines().any(|line| line == "*") && gcloud.lines().any(|line| line == "/*"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
+async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
     let Some(deployment) = Deployment::new(AWS) else { return };
     let mut seen = Vec::new();
     let mut refused = |target: &str, env: &[u8]| {
@@ -142,7 +142,7 @@ async fn everything_that_is_wrong_is_said_at_once_and_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_is_not_shown_where_it_may_hold_a_credential() {
+async fn a_refused_value_that_may_be_a_credential_is_not_shown() {
     let program = "
 import sys, settings
 print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).problems, sep='\\n')
@@ -159,7 +159,7 @@ print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).proble
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_some_exports_have_reaches_the_job_of_their_pipeline() {
+async fn settings_of_one_provider_reach_the_job_of_its_pipeline() {
     let program = "
 import sys, settings
 values = dict(pair.split('=') for pair in sys.argv[1:])

@@ -63,9 +63,8 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     // Where nothing stands, the newest delivery decides.
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), ["loaded", "refused"]);
-    let other =
-        "it holds rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`)";
-    let hint = ["export each kind under a name of its own", "add `20250801-20250831/"];
+    let other = "it has rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`)";
+    let hint = ["export each kind under its own name", "add `20250801-20250831/"];
     assert_refused(&report, "2025-08", "manifest", &[&august.manifest, other], &hint);
     assert_eq!(job.figures(TABLE, COST), expected([&september]));
 
@@ -74,7 +73,7 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     for _ in 0..2 {
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["refused", "skipped", "refused"]);
-        let other = "it holds rows of another kind than the table (`azure_actual`, not `azure_amortized`)";
+        let other = "it has rows of another kind than the table (`azure_actual`, not `azure_amortized`)";
         assert_refused(&report, "2025-10", "manifest", &[&october.manifest, other], &[]);
         assert_eq!(job.figures(TABLE, COST), expected([&september]));
     }
@@ -169,7 +168,7 @@ async fn a_file_with_rows_of_two_billing_periods_is_refused(job: AzureJob) {
             "2025-10",
             "data",
             &said,
-            &["export month to date a data set that has no billing periods"],
+            &["export month to date in a data set without billing periods"],
         );
         assert_eq!(job.figures(TABLE, COST), expected([&first]));
         let status = job.finops.report_of(&["status", "--output", "json"], 0);

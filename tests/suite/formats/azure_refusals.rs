@@ -120,7 +120,7 @@ async fn an_export_that_changed_its_kind_is_refused_as_that_before_anything_is_s
     job.finops.report(0);
     let focus = Export { dialect: Dialect::AzureFocus12, ..actual() };
     let september: Delivered = job.deliver(&focus, &whole("2025-09")).await;
-    let to_do = ["export each kind under a name of its own", "add `20250901-20250930/"];
+    let to_do = ["export each kind under its own name", "add `20250901-20250930/"];
     for _ in 0..2 {
         let [message, hint] = refused(&job);
         assert_names(&message, &["another kind than the table (`focus`, not `azure_amortized`)"]);

@@ -267,7 +267,7 @@ fn a_table_of_one_kind_takes_no_other() {
     let report = finops.report(1);
     let error = &month(&report, "2025-09")["error"];
     assert_names(error["message"].as_str().unwrap(), &["another kind than the table (`focus`, not `cur2`)"]);
-    assert_names(error["hint"].as_str().unwrap(), &["a table of its own"]);
+    assert_names(error["hint"].as_str().unwrap(), &["into its own table"]);
     let rows = duckdb_value(&database, &format!("SELECT count(*) FROM {DATASET}.{TABLE}"));
     assert_eq!(rows, "1", "what stands is left alone");
 }

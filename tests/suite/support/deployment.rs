@@ -32,15 +32,40 @@ AWS_SCHEDULE='0 6 * * *'
 /// The tree and the services.
 pub struct Deployment {
     folder: TempDir,
-    stub: Child,
     port: String,
+    python: Option<PathBuf>,
+    servers: Vec<Child>,
 }
 
 impl Drop for Deployment {
     fn drop(&mut self) {
-        drop(self.stub.kill());
-        drop(self.stub.wait());
+        for server in &mut self.servers {
+            drop(server.kill());
+            drop(server.wait());
+        }
     }
+}
+
+/// Starts a server of `tests/deploy` in the folder, and returns it with the line that it prints once it is ready.
+fn serve(python: &Path, program: &str, folder: &Path) -> (Child, String) {
+    let mut server = Command::new(python)
+        .arg(root().join("tests/deploy").join(program))
+        .arg(folder)
+        .envs([("PYTHONDONTWRITEBYTECODE", "1"), ("PYTHONIOENCODING", "UTF-8")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (server, line.trim().to_owned())
+}
+
+/// The Python that is part of the Cloud SDK, where the SDK has one.
+fn bundled_python() -> Option<PathBuf> {
+    let gcloud = fs::canonicalize(require::on_path("gcloud")?).unwrap();
+    let python = gcloud.ancestors().nth(2)?.join("platform/bundledpythonunix/bin/python3");
+    python.exists().then_some(python)
 }
 
 fn root() -> &'static Path {
@@ -85,16 +110,13 @@ impl Deployment {
         let archive = json!({"kind": "storage#bucket", "name": "archive-bucket", "id": "archive-bucket"});
         let state = json!({"buckets/my-billing-bucket": bucket, "buckets/archive-bucket": archive});
         fs::write(stub_folder.join("state.json"), state.to_string()).unwrap();
-        let mut stub = Command::new("python3")
-            .arg(root().join("tests/deploy/stub.py"))
-            .arg(&stub_folder)
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut port = String::new();
-        BufReader::new(stub.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        let deployment = Self { folder, stub, port: port.trim().to_owned() };
+        let (stub, port) = serve(Path::new("python3"), "stub.py", &stub_folder);
+        let mut deployment = Self { folder, port, python: None, servers: vec![stub] };
+        if let Some(python) = bundled_python() {
+            let (server, python) = serve(&python, "warm_python.py", deployment.folder.path());
+            deployment.python = Some(python.into());
+            deployment.servers.push(server);
+        }
         deployment.write(".env", env);
         deployment.git(&["init", "--quiet"]);
         deployment.commit();
@@ -131,6 +153,9 @@ impl Deployment {
         fs::write(&token, "token").unwrap();
         let mut command = require::cloud_sdk("make", Tool::Gcloud, &self.folder.path().join("sdk")).unwrap();
         command.current_dir(self.path("")).args(arguments).stdin(Stdio::null());
+        if let Some(python) = &self.python {
+            command.env("CLOUDSDK_PYTHON", python).env("CLOUDSDK_PYTHON_SITEPACKAGES", "1");
+        }
         command.env("https_proxy", format!("http://127.0.0.1:{}", self.port));
         command.env("CLOUDSDK_AUTH_ACCESS_TOKEN_FILE", token);
         command.env("CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK", "true");

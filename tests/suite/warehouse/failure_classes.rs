@@ -395,7 +395,10 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
         let before = emulator.requests().len();
         let error = replace(&struck).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Quota);
-        assert!(error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not started"), "{error:?}");
+        assert!(
+            error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not started"),
+            "{error:?}"
+        );
         assert_eq!(table.replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota, "nor is a table prepared");
         assert_eq!(emulator.requests().len(), before);
     }

@@ -1,26 +1,25 @@
-//! Looks at a footer's schema before the library does: that descends into nested groups by recursion, so that a file
-//! with thousands of them, one in another, would end the process (seen on parquet 60.1); and it takes memory for any
-//! number of columns.
+//! Checks a footer's schema before the library reads it. The library reads nested groups by recursion, so thousands of nested
+//! groups would end the process (seen on parquet 60.1). It also allocates memory for any number of columns.
 //!
-//! The footer is a Thrift struct in the compact protocol, of which field 2 is the list of schema elements, in the order of
-//! a walk through the tree; an element's field 5 is the number of its children.
+//! The footer is a Thrift struct in the compact protocol. Its field 2 is the list of schema elements, depth first. Field 5 of an
+//! element is the number of its children.
 //! Source: Apache Parquet's `parquet.thrift` and Thrift's description of the compact protocol.
 
 use crate::model::column_type::MOST_COLUMNS;
 
-/// Groups in groups; a report has none, and a map in a list in a map has six.
+/// The limit of nested groups. Reports have none; a map in a list in a map has six.
 const DEEPEST: usize = 32;
-/// Groups and columns: a map makes three of one column.
+/// The limit of groups and columns. A map has three for one column.
 const MOST_ELEMENTS: u64 = 2 * MOST_COLUMNS as u64;
-/// Structs in structs within an element: a logical type has three.
+/// The limit of nested structs in an element. A logical type has three.
 const DEEPEST_VALUE: u8 = 8;
 
 const STOP: u8 = 0;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
-/// Whether the schema stays within what any report has; `None` where it is not written as the format says. The library is
-/// not to see such bytes either: it takes more than the format has.
+/// Whether the schema is within the limits; `None` if it is not valid. The library must not read invalid bytes either, because it
+/// accepts more than the format allows.
 pub(super) fn within_bounds(footer: &[u8]) -> Option<bool> {
     let mut bytes = Bytes(footer);
     let mut field = 0;
@@ -28,7 +27,7 @@ pub(super) fn within_bounds(footer: &[u8]) -> Option<bool> {
         let kind = bytes.field(&mut field)?;
         match (kind, field) {
             (LIST, 2) => return schema(&mut bytes),
-            // The library takes whatever field 2 is for the schema.
+            // The library reads any field 2 as the schema.
             (STOP, _) | (_, 2) => return None,
             _ => bytes.skip(kind, 0)?,
         }
@@ -43,7 +42,7 @@ fn schema(bytes: &mut Bytes<'_>) -> Option<bool> {
     if elements > MOST_ELEMENTS {
         return Some(false);
     }
-    // How many children are still to come, of each group around.
+    // The number of children that are still to come, for each open group.
     let mut open: Vec<u64> = Vec::new();
     for _ in 0..elements {
         while open.last() == Some(&0) {
@@ -63,16 +62,16 @@ fn schema(bytes: &mut Bytes<'_>) -> Option<bool> {
     Some(open.iter().sum::<u64>() == 0)
 }
 
-/// Reads an element and gives the number of its children.
+/// Reads an element, and returns the number of its children.
 fn children(bytes: &mut Bytes<'_>) -> Option<u64> {
     let (mut field, mut children) = (0, 0);
     loop {
         let kind = bytes.field(&mut field)?;
         match (kind, field) {
             (STOP, _) => return Some(children),
-            // Zigzag; what is negative is no number of children.
+            // Zigzag encoding. Negative numbers are not valid here.
             (5, 5) => children = bytes.number()? >> 1,
-            // The library takes numbers of other sizes for it too.
+            // The library also accepts numbers of other sizes.
             (_, 5) => return None,
             _ => bytes.skip(kind, 0)?,
         }
@@ -112,7 +111,7 @@ impl Bytes<'_> {
             0 if head & 0x0f != STOP => *field = self.number()? >> 1,
             step => *field += u64::from(step),
         }
-        // The library counts in 16 bits, and comes back to field 2.
+        // The library counts in 16 bits, so larger numbers would become field 2 again.
         i16::try_from(*field).ok()?;
         Some(head & 0x0f)
     }
@@ -155,7 +154,7 @@ impl Bytes<'_> {
                     }
                 }
             }
-            // Maps are nowhere in a schema.
+            // A schema has no maps.
             _ => None,
         }
     }

@@ -19,15 +19,15 @@ use crate::files::{
 
 /// Length and magic at the end of every file.
 const TAIL: usize = 8;
-/// A report of some 300 columns has a footer of some hundred kilobytes; what is larger by far is none.
+/// The limit of a footer. A report of some 300 columns has a footer of some hundred kilobytes.
 const LONGEST: usize = 8 << 20;
 
-/// What a file's footer tells.
+/// The content of a file's footer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParquetFooter {
     /// Names and types of the columns, in the file's order.
     pub columns: Vec<(String, FileType)>,
-    /// What is told of their values, in the same order.
+    /// What the footer says about their values, in the same order.
     pub values: Vec<ColumnValues>,
     /// Rows of the file.
     pub rows: u64,
@@ -36,10 +36,10 @@ pub struct ParquetFooter {
 /// Why the footer could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FooterError {
-    /// So many bytes from the file's end are needed.
+    /// This number of bytes from the file's end is needed.
     #[error("its footer has {0} bytes")]
     Incomplete(u64),
-    /// Not a Parquet file, or not one that can be read without more.
+    /// Not a Parquet file, or one that finops cannot read.
     #[error("{0}")]
     Broken(String),
 }
@@ -47,7 +47,7 @@ pub enum FooterError {
 /// Reads the footer from `tail`, the last bytes of a file of `bytes` bytes.
 ///
 /// # Errors
-/// [`FooterError::Incomplete`] where a longer `tail` is needed; the others are final.
+/// [`FooterError::Incomplete`] if a longer `tail` is needed. Other errors are final.
 pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError> {
     let broken = |what: &str| FooterError::Broken(what.to_owned());
     let (rest, end) = tail.split_last_chunk::<TAIL>().ok_or_else(|| broken("it is too short for a Parquet file"))?;
@@ -66,12 +66,12 @@ pub fn read_footer(tail: &[u8], bytes: u64) -> Result<ParquetFooter, FooterError
         None => return Err(broken("its footer is damaged: its schema is not where the format has it")),
     }
     let footer = &rest[start..];
-    // Statistics that no other reader minds are no reason to refuse the file.
+    // Invalid statistics, which other readers ignore, are no reason to refuse the file.
     let metadata = decoded(footer, &ParquetStatisticsPolicy::KeepAll)
         .or_else(|_| decoded(footer, &ParquetStatisticsPolicy::SkipAll))
         .map_err(|error| FooterError::Broken(format!("its footer is damaged: {error}")))?;
     let file = metadata.file_metadata();
-    let rows = u64::try_from(file.num_rows()).map_err(|_| broken("its footer tells a negative number of rows"))?;
+    let rows = u64::try_from(file.num_rows()).map_err(|_| broken("its footer has a negative number of rows"))?;
     let fields = file.schema_descr().root_schema().get_fields();
     let columns = fields.iter().map(|f| (f.name().to_owned(), file_type(f))).collect();
     Ok(ParquetFooter { columns, values: values::of_columns(&metadata), rows })
@@ -92,7 +92,7 @@ fn file_type(field: &Type) -> FileType {
     if !field.is_primitive() {
         return map(field).map_or(FileType::Other, FileType::Map);
     }
-    // Files of older writers have a converted type only.
+    // Older writers wrote a converted type only.
     if let Some(logical) = info.logical_type_ref() {
         return of_logical(logical);
     }
@@ -107,8 +107,7 @@ fn is_repeated(field: &Type) -> bool {
     info.has_repetition() && info.repetition() == Repetition::REPEATED
 }
 
-/// The group as a map of texts to texts or to numbers, if it is one: a repeated group of a key and a value, by whatever
-/// names.
+/// The group as a map of texts to texts or to numbers, if it is one: a repeated group of a key and a value, with any names.
 fn map(group: &Type) -> Option<MapForm> {
     let info = group.get_basic_info();
     let converted = matches!(info.converted_type(), ConvertedType::MAP | ConvertedType::MAP_KEY_VALUE);
@@ -167,10 +166,10 @@ fn plain(physical: PhysicalType) -> FileType {
     match physical {
         PhysicalType::BOOLEAN => FileType::Boolean,
         PhysicalType::INT32 | PhysicalType::INT64 => FileType::Int64,
-        // Nothing but moments was ever written so.
+        // Writers used it for timestamps only.
         PhysicalType::INT96 => FileType::Timestamp,
         PhysicalType::DOUBLE => FileType::Double,
-        // Of FLOAT, BigQuery makes a double with digits that nobody delivered.
+        // BigQuery converts FLOAT to a double with digits that were not delivered.
         PhysicalType::FLOAT | PhysicalType::BYTE_ARRAY | PhysicalType::FIXED_LEN_BYTE_ARRAY => FileType::Other,
     }
 }

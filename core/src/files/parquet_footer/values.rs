@@ -1,7 +1,7 @@
-//! What a footer tells of a column's values: modes, and what follows from statistics.
+//! What a footer says about a column's values: modes and statistics.
 //!
-//! Of statistics only the smallest value is used: it is there where some value is, and no text is smaller than the empty
-//! one. Counts of nulls do not help with maps: writers differ in whether a row without a map has a null key.
+//! The smallest value exists if there is any value, and it is empty if any text is empty. Counts of nulls are not used for maps:
+//! writers differ in whether a row without a map counts as a null key.
 
 use std::collections::HashMap;
 
@@ -16,12 +16,12 @@ use parquet::{
 
 use crate::files::column_values::ColumnValues;
 
-/// Of each column, in the schema's order.
+/// The values of each column, in the schema's order.
 pub(super) fn of_columns(metadata: &ParquetMetaData) -> Vec<ColumnValues> {
     let mut chunks: HashMap<&str, Vec<&ColumnChunkMetaData>> = HashMap::new();
     for chunk in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
         let path = chunk.column_path().parts();
-        // A column itself, or the first leaf of a group, which of a map is the key.
+        // The column itself, or the key of a map.
         if let Some(name) = path.first()
             && (path.len() == 1 || path.last().is_some_and(|leaf| leaf == "key"))
         {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_has_values_where_a_key_is_shown_and_its_parts_have_modes_of_their_own() {
+    fn a_map_has_values_if_a_key_is_shown_and_its_key_and_value_have_their_own_modes() {
         let message = "message m { OPTIONAL GROUP tags (MAP) { REPEATED GROUP key_value {
             REQUIRED BYTE_ARRAY key (STRING); REQUIRED BYTE_ARRAY value (STRING); } } }";
         // A row without a map, one without an entry, and one with one.
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_files_a_column_is_required_where_all_say_so() {
+    fn a_column_of_several_files_is_required_if_it_is_in_all() {
         let file = |required, has_values, may_be_empty| ColumnValues {
             required,
             required_parts: [required, true],

@@ -1,4 +1,4 @@
-//! A manifest's bytes to a [`Manifest`].
+//! The manifest of a Cost and Usage Report.
 
 use std::collections::HashSet;
 
@@ -32,18 +32,18 @@ struct RawPeriod {
 
 #[derive(Deserialize)]
 struct RawColumn {
-    /// In a Parquet manifest it adds nothing: names are whole there.
+    /// Not in manifests of Parquet reports, where names are complete.
     #[serde(default)]
     category: String,
     name: String,
-    /// Some producers leave it out.
+    /// Some producers do not write it.
     r#type: Option<String>,
 }
 
-/// Reads the manifest that lies at `location`.
+/// Reads the manifest at `location`.
 ///
 /// # Errors
-/// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
+/// As for [`crate::formats::Format::parse`].
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let raw: Raw = read(bytes)?;
     if raw.assembly_id.trim().is_empty() {
@@ -53,21 +53,21 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     check_period(&raw, location)?;
     if raw.report_name.as_ref().is_some_and(|name| *name != location.export_name) {
         return Err(ManifestError::Contradiction(format!(
-            "it is of report `{}`, but its own name says `{}`",
+            "it is of report `{}`, but its file name says `{}`",
             excerpt(&raw.report_name.unwrap_or_default()),
             location.export_name
         )));
     }
     let mut seen = HashSet::new();
-    let files = raw.report_keys.iter().map(|key| tail(key, location)).collect::<Result<Vec<_>, _>>()?;
-    let files: Vec<String> = files.into_iter().filter(|tail| seen.insert(tail.clone())).collect();
+    let files = raw.report_keys.iter().map(|key| relative_path(key, location)).collect::<Result<Vec<_>, _>>()?;
+    let files: Vec<String> = files.into_iter().filter(|path| seen.insert(path.clone())).collect();
     Manifest {
-        overwrites_previous: files.iter().any(|tail| is_overwritten(tail, location)),
+        overwrites_previous: files.iter().any(|path| is_overwritten(path, location)),
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: files.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
+        files: files.into_iter().map(|path| ManifestFile { relative_path: path, bytes: None }).collect(),
         ..Manifest::new(ExportKind::Cur, location.export_name.clone(), location.billing_period, raw.assembly_id, format)
     }
     .bounded()
@@ -108,35 +108,34 @@ fn check_period(raw: &Raw, location: &ManifestLocation) -> Result<(), ManifestEr
     )))
 }
 
-/// The part of `key` that a mirror keeps: from the period's folder on, or in the layout for Athena from the report's
-/// name before `year=2025/month=9`.
-fn tail(key: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
+/// The part of `key` that a mirror does not change: from the folder of the period, or in the layout for Athena from the
+/// report's name before `year=2025/month=9`.
+fn relative_path(key: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
     let parts: Vec<&str> = key.split('/').collect();
     let folder = &location.period_folder;
     let start = parts.iter().rposition(|part| part == folder).or_else(|| athena_folder(&parts, location));
-    let tail = start.map(|start| &parts[start..]).filter(|tail| tail.len() > 1);
-    match tail.and_then(safe_path) {
-        Some(tail) => Ok(tail),
+    let path = start.map(|start| &parts[start..]).filter(|path| path.len() > 1);
+    match path.and_then(safe_path) {
+        Some(path) => Ok(path),
         None => Err(ManifestError::Contradiction(format!(
-            "its file `{}` lies neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
+            "its file `{}` is neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
             excerpt(key)
         ))),
     }
 }
 
-/// Whether the next delivery has a file of that name, too: where it lies in the month's own folder, not in one of its
-/// delivery.
-fn is_overwritten(tail: &str, location: &ManifestLocation) -> bool {
-    let folder = tail.rsplit('/').nth(1);
+/// Whether the next delivery overwrites the file: it is in the folder of the month, not of its delivery.
+fn is_overwritten(path: &str, location: &ManifestLocation) -> bool {
+    let folder = path.rsplit('/').nth(1);
     folder.is_some_and(|folder| folder == location.period_folder || folder.starts_with("month="))
 }
 
-/// Where the folders `<report>/year=2025/month=9` of the location's month begin.
+/// The index of the folders `<report>/year=2025/month=9` of the location's month.
 fn athena_folder(parts: &[&str], location: &ManifestLocation) -> Option<usize> {
     let number = |part: &str, key: &str| part.strip_prefix(key)?.parse::<i16>().ok();
     let month = location.billing_period.first_day();
     let wanted = (Some(month.year()), Some(i16::from(month.month())));
-    // The third is the file, or a folder of its own.
+    // The third is the file, or another folder.
     let year = parts.windows(3).rposition(|part| (number(part[0], "year="), number(part[1], "month=")) == wanted)?;
     let below_name = year.checked_sub(1).filter(|name| parts[*name] == location.export_name);
     Some(below_name.unwrap_or(year))
@@ -187,7 +186,7 @@ mod tests {
         parse(&location, manifest.to_string().as_bytes())
     }
 
-    fn tails(manifest: &Manifest) -> Vec<&str> {
+    fn paths(manifest: &Manifest) -> Vec<&str> {
         manifest.files.iter().map(|file| file.relative_path.as_str()).collect()
     }
 
@@ -202,7 +201,7 @@ mod tests {
         let manifest = parsed(&manifest()).unwrap();
         assert_eq!(manifest.execution_id, "20250903T120125Z");
         assert_eq!(
-            tails(&manifest),
+            paths(&manifest),
             ["20250901-20251001/20250903T120125Z/cur-00001.csv.gz", "20250901-20251001/cur-00002.csv.gz"]
         );
         let types: Vec<_> = manifest.columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
@@ -224,14 +223,14 @@ mod tests {
     }
 
     #[test]
-    fn a_file_for_athena_lies_below_the_reports_name() {
+    fn a_file_for_athena_is_below_the_reports_name() {
         let with_key = |key: &str| {
             let mut parquet = with("reportKeys", json!([key]));
             (parquet["contentType"], parquet["compression"]) = (json!("Parquet"), json!("Parquet"));
             parquet["columns"] = json!([{"name": "line_item_usage_amount", "type": "DOUBLE"}]);
             parsed(&parquet)
         };
-        for (key, tail) in [
+        for (key, path) in [
             ("p/cur/cur/year=2025/month=9/cur-1.snappy.parquet", "cur/year=2025/month=9/cur-1.snappy.parquet"),
             ("x/year=2024/month=9/cur/year=2025/month=09/1.parquet", "cur/year=2025/month=09/1.parquet"),
             ("year=2025/month=9/1.parquet", "year=2025/month=9/1.parquet"),
@@ -239,7 +238,7 @@ mod tests {
         ] {
             let manifest = with_key(key).unwrap();
             assert_eq!(manifest.format, FileFormat::Parquet);
-            assert_eq!(tails(&manifest), [tail], "{key}");
+            assert_eq!(paths(&manifest), [path], "{key}");
         }
         for key in [
             "p/cur/cur/year=2025/month=8/cur-1.snappy.parquet",

@@ -1,7 +1,7 @@
-//! Where a Cost and Usage Report lies below a prefix.
+//! The paths of a Cost and Usage Report below a prefix.
 //!
-//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, whatever the layout of
-//! the files. A copy of each manifest lies one folder deeper, inside the assembly's folder; it is the same execution and is never looked at.
+//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/<export name>-Manifest.json`, in every layout of the files. The folder of the
+//! assembly, one deeper, has a copy of the manifest, which finops does not read.
 
 use crate::model::{
     manifest::ManifestLocation,
@@ -9,36 +9,36 @@ use crate::model::{
     text::as_pattern,
 };
 
-/// What the name of every manifest of AWS's ends with.
+/// The end of the names of AWS's manifests.
 pub(crate) const MANIFEST_SUFFIX: &str = "-Manifest.json";
 
-/// The name of the export whose manifest is called `file` and lies below `folder`, where that is named after the export;
-/// `None` where it is no manifest, or one of another export than is `wanted`.
+/// The name of the export with the manifest `file`, in the folder of the export if there is one. `None` if it is no manifest, or
+/// of another export than the `wanted` one.
 pub(crate) fn export_of<'f>(file: &'f str, folder: Option<&str>, wanted: Option<&str>) -> Option<&'f str> {
     let name = file.strip_suffix(MANIFEST_SUFFIX).filter(|name| !name.is_empty())?;
     (wanted.is_none_or(|wanted| wanted == name) && folder.is_none_or(|folder| folder == name)).then_some(name)
 }
 
-/// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest, and no copy of one
-/// where the name is given.
+/// Glob patterns (`*` stays within a folder) below the prefix that together match every manifest. With an export name they match
+/// no copies.
 pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     let name = export_name.map_or_else(|| "*".to_owned(), as_pattern);
     vec![format!("*/{name}{MANIFEST_SUFFIX}"), format!("{name}/*/{name}{MANIFEST_SUFFIX}")]
 }
 
-/// The part of `key` below `prefix` (without a `/` at its end). Where the path prefix was given to AWS with a `/` at its end,
-/// or as `/`, as reports of 2019 and 2020 have it, its keys have an empty folder there: `cur//name/...`, `/name/...`.
+/// The part of `key` below `prefix` (without a `/` at its end). If the path prefix at AWS ends with a `/` or is `/`, as in
+/// reports of 2019 and 2020, keys have an empty folder: `cur//name/...`, `/name/...`.
 pub(crate) fn below<'k>(prefix: &str, key: &'k str) -> Option<&'k str> {
     let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
     Some(below.strip_prefix('/').unwrap_or(below))
 }
 
-/// The patterns below an empty folder: keys have one where AWS's path prefix ends with a `/`, or is one.
+/// The patterns below an empty folder, as described at [`below`].
 pub(crate) fn below_empty_folder(patterns: Vec<String>) -> Vec<String> {
     patterns.into_iter().map(|pattern| format!("/{pattern}")).collect()
 }
 
-/// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
+/// As [`crate::formats::Format::locate`].
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
     let below = below(prefix, key)?;
     let parts: Vec<&str> = below.split('/').collect();

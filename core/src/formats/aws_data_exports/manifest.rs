@@ -1,7 +1,7 @@
-//! A manifest's bytes to a [`Manifest`].
+//! The manifest of a data export.
 //!
-//! AWS documents where the manifest lies, not what is in it. Consumers agree on `dataFiles`, `columns` and `executionId`;
-//! whatever else could be there is taken where it is, and not missed where it is not.
+//! AWS documents where the manifest is, not what it contains. Public programs that read it agree on `dataFiles`, `columns` and
+//! `executionId`; all other fields are optional here.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -41,37 +41,37 @@ struct RawColumn {
     r#type: Value,
 }
 
-/// Reads the manifest that lies at `location`.
+/// Reads the manifest at `location`.
 ///
 /// # Errors
-/// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
+/// As for [`crate::formats::Format::parse`].
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let raw: Raw = read(bytes)?;
     check_period(&raw.billing_period, location)?;
     let kind = kind(&raw.columns)?;
     let mut seen = HashSet::new();
-    let tails = raw.data_files.iter().map(|url| tail(url, location)).collect::<Result<Vec<_>, _>>()?;
-    let tails: Vec<String> = tails.into_iter().filter(|tail| seen.insert(tail.clone())).collect();
-    let format = format(&raw, &tails)?;
-    let run = run_folder(location, &tails);
+    let paths = raw.data_files.iter().map(|url| relative_path(url, location)).collect::<Result<Vec<_>, _>>()?;
+    let paths: Vec<String> = paths.into_iter().filter(|path| seen.insert(path.clone())).collect();
+    let format = format(&raw, &paths)?;
+    let run = run_folder(location, &paths);
     let stated = raw.execution_id.as_str().map(str::trim).filter(|id| !id.is_empty());
-    let execution_id = stated.or(run).map_or_else(|| hash_of_names(&tails), ToOwned::to_owned);
+    let execution_id = stated.or(run).map_or_else(|| hash_of_names(&paths), ToOwned::to_owned);
     let issued = location.issued_at.or_else(|| run.and_then(run_time));
     Manifest {
         issued_at: issued,
         // Directly in data/BILLING_PERIOD=..., not in a folder of its run.
-        overwrites_previous: tails.iter().any(|tail| tail.split('/').count() == 3),
+        overwrites_previous: paths.iter().any(|path| path.split('/').count() == 3),
         columns: match format {
             FileFormat::Csv => raw.columns.into_iter().map(column).collect(),
             FileFormat::Parquet => Vec::new(),
         },
-        files: tails.into_iter().map(|tail| ManifestFile { relative_path: tail, bytes: None }).collect(),
+        files: paths.into_iter().map(|path| ManifestFile { relative_path: path, bytes: None }).collect(),
         ..Manifest::new(kind, location.export_name.clone(), location.billing_period, execution_id, format)
     }
     .bounded()
 }
 
-/// A manifest does not name the table that it is an export of; the columns tell.
+/// A manifest does not name its table. The columns show it.
 fn kind(columns: &[RawColumn]) -> Result<ExportKind, ManifestError> {
     let has = |name: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     for kind in [ExportKind::Cur2, ExportKind::Focus] {
@@ -87,10 +87,10 @@ fn kind(columns: &[RawColumn]) -> Result<ExportKind, ManifestError> {
         "it is an export of carbon emissions".to_owned()
     } else {
         let first: Vec<String> = columns.iter().take(3).map(|column| format!("`{}`", excerpt(&column.name))).collect();
-        format!("it is an export of another table, or lacks a column (it begins with {})", first.join(", "))
+        format!("it is an export of another table, or a column is missing (it begins with {})", first.join(", "))
     };
     Err(ManifestError::Unsupported(format!(
-        "{what}: only CUR 2.0 (told by its column `bill_billing_period_start_date`) and FOCUS (`BillingPeriodStart`) are \
+        "{what}: only CUR 2.0 (with column `bill_billing_period_start_date`) and FOCUS (`BillingPeriodStart`) are \
          loaded; add that column to the export, or name another export"
     )))
 }
@@ -119,48 +119,48 @@ fn check_period(stated: &Value, location: &ManifestLocation) -> Result<(), Manif
     )))
 }
 
-/// The part of `url` that a mirror keeps: from `data/BILLING_PERIOD=...` on.
-fn tail(url: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
+/// The part of `url` that a mirror does not change: from `data/BILLING_PERIOD=...`.
+fn relative_path(url: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
     let parts: Vec<&str> = url.split('/').collect();
     let start = parts.windows(2).rposition(|pair| pair[0] == "data" && period_of_folder(pair[1]).is_some());
     let of_month = start.filter(|start| period_of_folder(parts[start + 1]) == Some(location.billing_period));
-    match of_month.map(|start| &parts[start..]).filter(|tail| tail.len() > 2).and_then(safe_path) {
-        Some(tail) => Ok(tail),
+    match of_month.map(|start| &parts[start..]).filter(|path| path.len() > 2).and_then(safe_path) {
+        Some(path) => Ok(path),
         None => Err(ManifestError::Contradiction(format!(
-            "its file `{}` does not lie in a folder data/BILLING_PERIOD={}",
+            "its file `{}` is not in a folder data/BILLING_PERIOD={}",
             excerpt(url),
             location.billing_period
         ))),
     }
 }
 
-/// The folder of the run: that of the manifest, or else the one that all data files share.
-fn run_folder<'a>(location: &'a ManifestLocation, tails: &'a [String]) -> Option<&'a str> {
+/// The folder of the run: that of the manifest, or else the common folder of all data files.
+fn run_folder<'a>(location: &'a ManifestLocation, paths: &'a [String]) -> Option<&'a str> {
     let of_manifest = |parts: &[&'a str]| match parts {
         [.., period, run, _] if *period == location.period_folder => Some(*run),
         _ => None,
     };
-    let folder = |tail: &'a String| match tail.split('/').collect::<Vec<_>>().as_slice() {
+    let folder = |path: &'a String| match path.split('/').collect::<Vec<_>>().as_slice() {
         [_, _, run, _, ..] => Some(*run),
         _ => None,
     };
     let run = of_manifest(&location.key.split('/').collect::<Vec<_>>()).or_else(|| {
-        let folders: BTreeSet<Option<&str>> = tails.iter().map(folder).collect();
+        let folders: BTreeSet<Option<&str>> = paths.iter().map(folder).collect();
         folders.first().copied().flatten().filter(|_| folders.len() == 1)
     });
     run.filter(|run| !run.trim().is_empty())
 }
 
-fn hash_of_names(tails: &[String]) -> String {
-    let mut lines: Vec<String> = tails.iter().map(|tail| format!("{tail}\n")).collect();
+fn hash_of_names(paths: &[String]) -> String {
+    let mut lines: Vec<String> = paths.iter().map(|path| format!("{path}\n")).collect();
     lines.sort_unstable();
     hash(lines.iter().map(String::as_bytes))
 }
 
-fn format(raw: &Raw, tails: &[String]) -> Result<FileFormat, ManifestError> {
+fn format(raw: &Raw, paths: &[String]) -> Result<FileFormat, ManifestError> {
     let word = |value: &Value| value.as_str().unwrap_or_default().trim().to_ascii_lowercase();
     let (content_type, compression) = (word(&raw.content_type), word(&raw.compression));
-    if compression == "zip" || tails.iter().any(|tail| ending(tail).1 == "zip") {
+    if compression == "zip" || paths.iter().any(|path| ending(path).1 == "zip") {
         return Err(ManifestError::Unsupported(
             "the export is compressed as ZIP, which BigQuery cannot load: choose gzip for the export".to_owned(),
         ));
@@ -178,15 +178,15 @@ fn format(raw: &Raw, tails: &[String]) -> Result<FileFormat, ManifestError> {
     } else {
         None
     };
-    // Where there are no files, any form will do.
-    let of_first = || tails.first().map_or(Some(FileFormat::Csv), |tail| form_of_name(tail));
+    // Without files, the form does not matter.
+    let of_first = || paths.first().map_or(Some(FileFormat::Csv), |path| form_of_name(path));
     let format = stated.or_else(of_first).ok_or_else(|| {
         ManifestError::Unsupported(format!(
-            "neither its contentType nor the name `{}` tells the form of its files: CSV or Parquet was expected",
-            excerpt(&tails[0])
+            "neither its contentType nor the name `{}` shows the form of its files: CSV or Parquet was expected",
+            excerpt(&paths[0])
         ))
     })?;
-    match tails.iter().find(|tail| form_of_name(tail).map_or(stated.is_none(), |named| named != format)) {
+    match paths.iter().find(|path| form_of_name(path).map_or(stated.is_none(), |named| named != format)) {
         None => Ok(format),
         Some(odd) => Err(ManifestError::Contradiction(format!(
             "its file `{}` is not of the form {format:?} that the others or the manifest's contentType have",
@@ -195,8 +195,8 @@ fn format(raw: &Raw, tails: &[String]) -> Result<FileFormat, ManifestError> {
     }
 }
 
-fn form_of_name(tail: &str) -> Option<FileFormat> {
-    let (rest, last) = ending(tail);
+fn form_of_name(path: &str) -> Option<FileFormat> {
+    let (rest, last) = ending(path);
     match last.as_str() {
         "parquet" => Some(FileFormat::Parquet),
         "csv" => Some(FileFormat::Csv),
@@ -205,13 +205,13 @@ fn form_of_name(tail: &str) -> Option<FileFormat> {
     }
 }
 
-/// What stands before the name's last dot, and what behind it, in lower case.
+/// The parts of a name before and after its last dot; the second in lower case.
 fn ending(name: &str) -> (&str, String) {
     name.rsplit_once('.').map_or((name, String::new()), |(rest, last)| (rest, last.to_ascii_lowercase()))
 }
 
-/// Types are those of AWS's table dictionaries, such as `timestamp_milliseconds` or `map <string, double>`. A map is JSON
-/// text in CSV.
+/// Types are those of AWS's table dictionaries, such as `timestamp_milliseconds` or `map <string, double>`. In CSV a map is a
+/// text with JSON.
 fn column(raw: RawColumn) -> ManifestColumn {
     let text = raw.r#type.as_str().unwrap_or_default().trim().to_ascii_lowercase();
     let word = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn focus_is_told_by_its_columns_in_any_case() {
+    fn focus_is_recognised_by_its_columns_in_any_case() {
         for name in ["BillingPeriodStart", "billingperiodstart"] {
             let columns = json!([{"name": name, "type": "timestamp_milliseconds"}]);
             let manifest = parsed(&with(&[("columns", columns)])).unwrap();
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parquet_delivery_tells_its_columns_itself() {
+    fn a_parquet_delivery_has_its_columns_in_its_files() {
         let manifest = parsed(&with(&[("dataFiles", files(&["BILLING_PERIOD=2025-04/1.parquet"]))])).unwrap();
         assert_eq!((manifest.kind, manifest.columns), (ExportKind::Cur2, vec![]));
     }
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_billing_period_must_be_the_folders_month_where_one_is_stated() {
+    fn a_stated_billing_period_must_be_the_month_of_the_folder() {
         for stated in [
             json!("2025-04"),
             json!("2025-04-01"),

@@ -1,8 +1,8 @@
-//! Where a data export lies below a prefix.
+//! The paths of a data export below a prefix.
 //!
 //! `<prefix>/[<export name>/]metadata/BILLING_PERIOD=2025-04/[<run folder>/]<export name>-Manifest.json`, and the files of the
-//! month in `data/` in place of `metadata/`. FOCUS exports write `billing_period=`. Where each run is kept, its folder is
-//! called `2025-04-11T16:16:37.516Z-<execution id>`; the manifest lies in such a folder, or above them all, or both.
+//! month in `data/` instead of `metadata/`. FOCUS exports write `billing_period=`. If each run is kept, it has a folder such as
+//! `2025-04-11T16:16:37.516Z-<execution id>`; the manifest is in this folder, above it, or both.
 
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     patterns.collect()
 }
 
-/// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`.
+/// As [`crate::formats::Format::locate`].
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
     let below = below(prefix, key)?;
     let parts: Vec<&str> = below.split('/').collect();
@@ -50,7 +50,7 @@ pub(super) fn period_of_folder(folder: &str) -> Option<BillingPeriod> {
     key.eq_ignore_ascii_case("billing_period").then(|| month.parse().ok()).flatten()
 }
 
-/// When the run began whose folder is called so, if the name tells.
+/// The start of a run, if the name of its folder has it.
 pub(super) fn run_time(folder: &str) -> Option<Timestamp> {
     let end = folder.find('Z')? + 1;
     folder[..end].parse().ok()

@@ -1,4 +1,4 @@
-//! Which rows of a staged month are whose: every run's rows must be there, and no others.
+//! Assigns the rows of a staged month to its runs. Each run must have all of its rows, and each row a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,46 +16,46 @@ use crate::model::{
 /// A run's part of a month.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
-    /// Whose run it is; empty where its manifest does not tell.
+    /// Its scope; empty if its manifest does not have it.
     pub scope: String,
     /// The run.
     pub execution_id: String,
-    /// When it was made.
+    /// When it was issued.
     pub issued_at: Option<Timestamp>,
-    /// The last day that it covers, where its manifest says so.
+    /// The last day that it covers, if its manifest says it.
     pub covers_until: Option<Date>,
-    /// An older run, united with the newest one of its scope.
+    /// An older run, combined with the newest run of its scope.
     pub kept: bool,
-    /// Its files lack the billing period.
+    /// Its files have no billing period.
     pub usage_month: bool,
     /// The folder of its files, below the export's.
     pub folder: String,
-    /// What the columns by which scopes are known hold in its rows; `None` where any rows may be its.
+    /// The values of the scope's columns in its rows; `None` if any row may belong to it.
     pub values: Option<Vec<String>>,
-    /// The days of its rows, where it is a piece.
+    /// The days of its rows, if it is a piece of the month.
     pub days: Option<(Date, Date)>,
-    /// Its rows, where the files or its manifest tell.
+    /// Its rows, if the files or its manifest have them.
     pub rows: Option<u64>,
-    /// Which batch of files it is in.
+    /// Its batch of files.
     pub batch: usize,
-    /// Its batch was summed by itself.
+    /// Its batch was summed separately.
     pub is_own: bool,
 }
 
-/// What the runs brought.
+/// What the runs delivered.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
-    /// Of each run, what is recorded.
+    /// The record of each run.
     pub scopes: Vec<ScopeRecord>,
-    /// Of each scope, the days of the month that have rows: bit 0 is the first day.
+    /// The days of the month with rows, by scope: bit 0 is the first day.
     pub days_with_rows: BTreeMap<String, u32>,
-    /// What of it is wrong, in words.
+    /// What is wrong, as messages.
     pub wrong: Vec<String>,
-    /// Rows of scopes without billing periods whose day is in no such month, by scope and day.
+    /// Rows of usage months whose day is in another month, by scope and day.
     pub outside: BTreeMap<(String, Option<Date>), Sums>,
 }
 
-/// Gives every staged row to its run. `groups` are the sums of the month by the columns by which scopes are known, and day.
+/// Assigns every staged row to its run. `groups` has the sums of the month by the columns of scopes, and by day.
 pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: &[BatchFigures]) -> Account {
     let mut shared = groups.clone();
     let mut of_part: Vec<Groups> = vec![Groups::new(); parts.len()];
@@ -66,24 +66,24 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
             of_part[at].clone_from(own);
         }
     }
-    let mut strangers = 0;
+    let mut unowned = 0;
     for (group, sums) in shared {
-        let owner = parts.iter().position(|part| !part.is_own && is_of(part, &group));
+        let owner = parts.iter().position(|part| !part.is_own && owns(part, &group));
         match owner {
             Some(at) => of_part[at].entry(group).or_default().add(&sums),
-            None => strangers += sums.rows,
+            None => unowned += sums.rows,
         }
     }
     let several = parts.len() > 1;
-    if strangers > 0 {
-        let rows = if strangers == 1 { "1 row is".to_owned() } else { format!("{strangers} rows are") };
+    if unowned > 0 {
+        let rows = if unowned == 1 { "1 row is".to_owned() } else { format!("{unowned} rows are") };
         account.wrong.push(format!("{rows} of no scope or day that its runs cover"));
     }
     for (part, groups) in parts.iter().zip(&of_part) {
         let batch = batches.get(part.batch);
         let rows: u64 = match batch.and_then(|batch| batch.groups.as_ref()) {
-            // After a run that died between swap and record, only the whole month is summed: the run has rows, how many is not
-            // known.
+            // After a run that was killed between swap and record, only the whole month is summed: the number of the run's rows is
+            // not known.
             None if part.is_own => part.rows.unwrap_or(1),
             _ => groups.values().map(|sums| sums.rows).sum(),
         };
@@ -109,7 +109,7 @@ pub fn account(period: BillingPeriod, parts: &[Part], groups: &Groups, batches: 
     account
 }
 
-/// Days of which two runs of one scope have rows.
+/// A day for which two runs of one scope have rows.
 fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
     for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.kept) {
         let days = |at: usize| of_part[at].keys().filter_map(|(_, day)| *day).collect::<BTreeSet<Date>>();
@@ -123,7 +123,7 @@ fn doubled(parts: &[Part], of_part: &[Groups]) -> Option<String> {
     None
 }
 
-/// Rows of one subscription and day that come from two scopes: one contains the other, whatever the settings say.
+/// Rows of one subscription and day that come from two scopes: one scope contains the other.
 fn overlap(parts: &[Part], of_part: &[Groups]) -> Option<String> {
     let mut first: BTreeMap<(Vec<String>, Date), &str> = BTreeMap::new();
     for (part, groups) in parts.iter().zip(of_part) {
@@ -141,7 +141,7 @@ fn overlap(parts: &[Part], of_part: &[Groups]) -> Option<String> {
     None
 }
 
-fn is_of(part: &Part, (values, day): &Group) -> bool {
+fn owns(part: &Part, (values, day): &Group) -> bool {
     let of_scope = part
         .values
         .as_ref()
@@ -188,25 +188,25 @@ fn bit(period: BillingPeriod, day: Option<Date>) -> u32 {
     day.map_or(0, |day| 1 << (day.day() - 1))
 }
 
-/// Why the month would be without a scope that is loaded.
+/// A loaded scope that the new month does not have.
 pub fn lost(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
-    // A run whose manifest does not name its scope may be of any.
-    let is_told = !new.scopes.is_empty() && new.scopes.iter().all(|record| !record.scope.is_empty());
+    // A run without a scope in its manifest may be of any scope.
+    let all_known = !new.scopes.is_empty() && new.scopes.iter().all(|record| !record.scope.is_empty());
     let is_there = |scope: &str| new.scopes.iter().any(|record| record.scope == scope);
     let lost = loaded
         .iter()
-        .filter(|_| is_told)
+        .filter(|_| all_known)
         .find(|record| !record.scope.is_empty() && record.rows > 0 && !is_there(&record.scope))?;
     Some(format!("{}, which is loaded by run {}, is not in it", excerpt(&lost.scope), excerpt(&lost.execution_id)))
 }
 
-/// Why the month would be less than what is loaded of a scope, if it would be: it begins later, or a day lacks that had more
-/// than a hundredth of its cost. Subscriptions that moved have such runs (Microsoft: "if a subscription changes offers, costs
-/// before the change aren't available").
+/// Why the new month has less of a scope than the loaded one: it begins later or ends earlier, or has no rows on a day that had
+/// more than a hundredth of the cost. This happens after a subscription moved (Microsoft: "if a subscription changes offers,
+/// costs before the change aren't available").
 pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
     let scopes: BTreeSet<&str> = loaded.iter().map(|record| record.scope.as_str()).collect();
     scopes.into_iter().find_map(|scope| {
-        // What settings set aside is gone on purpose, and so is what they no longer unite.
+        // Settings may leave out a scope, or no longer combine older runs: that is on purpose.
         let first = new.scopes.iter().find(|record| record.scope == scope)?;
         let before: Vec<&ScopeRecord> =
             loaded.iter().filter(|record| record.scope == scope && !record.kept).collect();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_given_to_its_run_and_recorded() {
+    fn every_row_is_assigned_to_its_run_and_recorded() {
         let staged = groups(&[
             ("A", day(1), 1, "99"),
             ("/subscriptions/a", day(2), 1, "1"),
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_too_many_too_few_and_of_nobody_are_named_with_their_scopes() {
+    fn too_many_and_too_few_rows_and_rows_of_no_run_are_reported_with_their_scopes() {
         let staged = groups(&[("a", day(1), 3, "1"), ("b", day(1), 1, "1"), ("c", day(1), 1, "1")]);
         let wrong =
             account(september(), &[part("a", Some(2)), part("b", Some(2))], &staged, &[written(5)]).wrong.join("; ");
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_tells_apart_goes_by_the_sums_of_its_own_batch() {
+    fn runs_that_no_column_distinguishes_have_the_sums_of_their_own_batches() {
         let own = groups(&[("x", day(1), 1, "2")]);
         let all = groups(&[("x", day(1), 1, "2"), ("z", day(1), 1, "3"), ("y", day(2), 1, "7")]);
         let batch = |groups| BatchFigures { written: None, groups: Some(groups) };
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_one_subscription_and_day_that_two_scopes_have_fail_the_month() {
+    fn rows_of_one_subscription_and_day_in_two_scopes_fail_the_month() {
         let one = groups(&[("Sub", day(1), 1, "2")]);
         let batch = |groups| BatchFigures { written: None, groups: Some(groups) };
         let own = |id: &str, batch| Part { is_own: true, values: None, batch, ..part(id, None) };
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_that_is_loaded_is_not_left_away() {
+    fn a_loaded_scope_must_be_in_the_new_month() {
         let staged = groups(&[("a", day(1), 1, "1"), ("b", day(1), 1, "1")]);
         let both = account(september(), &[part("a", None), part("b", None)], &staged, &[written(2)]);
         let one = account(september(), &[part("a", None)], &groups(&[("a", day(1), 1, "1")]), &[written(1)]);
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_that_settings_unite_have_no_day_in_common() {
+    fn runs_that_the_settings_combine_have_no_day_in_common() {
         let kept = Part { kept: true, is_own: true, values: None, ..part("a", None) };
         let newest = Part { execution_id: "new".to_owned(), is_own: true, values: None, batch: 1, ..part("a", None) };
         let of = |first, second| {
@@ -383,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn less_than_what_is_loaded_is_found_at_the_front_and_within() {
+    fn missing_days_are_found_at_both_ends_and_within() {
         let of = |staged: &[(&str, Option<Date>, u64, &str)]| {
             account(september(), &[part("a", None)], &groups(staged), &[written(1)])
         };

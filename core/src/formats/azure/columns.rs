@@ -38,10 +38,10 @@ const DATES: [&str; 6] = [
     "servicePeriodStartDate",
 ];
 
-/// What older schemas call a row's day.
+/// The names of a row's day in older schemas.
 const OLD_DAYS: [&str; 2] = ["usageDateTime", "usageDate"];
 
-/// The key columns of its table: the agreement decides which column has the cost, and which its currency.
+/// The key columns of its table. The columns of cost and currency depend on the agreement.
 pub const KEY_COLUMNS: KeyColumns = KeyColumns {
     partition: "billingPeriodStartDate",
     cluster: "date",
@@ -66,14 +66,14 @@ fn known_type(name: &str) -> Option<ColumnType> {
     }
 }
 
-/// The table's column name for each column of the files: one spelling whatever the agreement.
+/// The table's column name for each column of the files, in the same spelling for every agreement.
 ///
 /// # Errors
-/// [`RepeatedColumn`] where two are the same to the letter.
+/// [`RepeatedColumn`] if two are equal.
 pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn> {
     let known = [&DECIMALS[..], &DATES, &OLD_DAYS, KEY_COLUMNS.currencies].concat();
     let names = spelled_column_names(&without_translation(file_names), &known)?;
-    // Names stay apart: they differ by more than case.
+    // Names remain distinct: they differ in more than case.
     let mut names: Vec<String> = names.iter().map(|name| name[..1].to_ascii_lowercase() + &name[1..]).collect();
     if !names.iter().any(|name| name == KEY_COLUMNS.cluster)
         && let Some(day) = names.iter_mut().find(|name| OLD_DAYS.contains(&name.as_str()))
@@ -83,8 +83,8 @@ pub fn column_names(file_names: &[String]) -> Result<Vec<String>, RepeatedColumn
     Ok(names)
 }
 
-/// Azure's own names of the columns. Some exports of Enterprise Agreements have headers in the portal's language, with that
-/// name behind in brackets: `Kosten in Abrechnungswährung (CostInBillingCurrency)`. Known from public reports of such files.
+/// Azure's own names of the columns. Some exports of Enterprise Agreements have headers in the portal's language, with the own
+/// name in brackets: `Kosten in Abrechnungswährung (CostInBillingCurrency)` (seen in public reports of such files).
 fn without_translation(headers: &[String]) -> Vec<String> {
     let own = |header: &String| {
         let name = header.strip_suffix(')').and_then(|header| Some(header.rsplit_once(" (")?.1));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_differ_in_case_only_are_told_apart_by_their_own_text() {
+    fn headers_that_differ_only_in_case_get_suffixes_from_their_own_text() {
         let both = names(&["ProductId", "productID", "Date"]);
         assert!(both[0].starts_with("productId_") && both[1].starts_with("productID_"));
         assert_ne!(both[0].to_ascii_lowercase(), both[1].to_ascii_lowercase());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_table_stands_on_has_a_type_of_its_own() {
+    fn the_key_columns_have_their_own_types() {
         let KeyColumns { partition, cluster, time, costs, currencies, .. } = KEY_COLUMNS;
         assert_eq!([known_type(partition), known_type(cluster)], [Some(time); 2]);
         for cost in costs {

@@ -1,25 +1,16 @@
-//! A manifest's bytes to a [`Manifest`].
+//! The manifest of a Cost Management export.
 
 use std::collections::HashSet;
 
-use jiff::{
-    Timestamp,
-    civil::{Date, DateTime},
-    tz::TimeZone,
-};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 
-use crate::formats::azure::{
-    paths::{days, is_minute},
-    scope,
-};
+use crate::formats::azure::{paths::is_minute, range::range, scope};
 use crate::{
     files::csv_header::is_gzip,
-    hint,
     model::{
         kind::ExportKind,
         manifest::{FileFormat, Manifest, ManifestError, ManifestFile, ManifestLocation, read, safe_path},
-        period::BillingPeriod,
         text::excerpt,
     },
 };
@@ -72,35 +63,40 @@ struct RawBlob {
     data_row_count: Option<u64>,
 }
 
-/// Reads the manifest that lies at `location`.
+/// Reads the manifest at `location`.
 ///
 /// # Errors
-/// A [`ManifestError`] that says what is wrong with the bytes, with the delivery's form, or between the two.
+/// As for [`crate::formats::Format::parse`].
 pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let raw: Raw = read(bytes)?;
     let kind = kind(&raw.export_config.r#type)?;
     let export_name = export_name(&raw, location)?;
-    let (from, until) = range(&raw, location)?;
+    let (from, until) = range(
+        location,
+        raw.run_info.start_date.as_deref(),
+        raw.run_info.end_date.as_deref(),
+        raw.export_config.time_frame.as_deref().unwrap_or_default(),
+    )?;
     let format = format(&raw)?;
     let listed = raw.blobs.len();
     if let Some(count) = raw.blob_count.filter(|count| *count > listed) {
         return Err(ManifestError::Contradiction(format!("it counts {count} files and lists {listed}")));
     }
     let rows = raw.blobs.iter().try_fold(0, |sum: u64, blob| sum.checked_add(blob.data_row_count?));
-    // Nobody says whether a compressed file's size is that before or after compression.
+    // It is not documented whether sizes are those before or after compression.
     let compression = raw.delivery_config.compression_mode.as_deref().unwrap_or("none");
     let is_compressed =
         !compression.trim().eq_ignore_ascii_case("none") || raw.blobs.iter().any(|b| is_gzip(b.blob_name.trim()));
     let mut seen = HashSet::new();
     let mut files = Vec::with_capacity(listed);
     for blob in &raw.blobs {
-        let tail = tail(&blob.blob_name, location)?;
-        if seen.insert(tail.clone()) {
-            files.push(ManifestFile { relative_path: tail, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
+        let path = relative_path(&blob.blob_name, location)?;
+        if seen.insert(path.clone()) {
+            files.push(ManifestFile { relative_path: path, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
         }
     }
     Manifest {
-        issued_at: raw.run_info.submitted_time.as_deref().map(moment).transpose()?,
+        issued_at: raw.run_info.submitted_time.as_deref().map(timestamp).transpose()?,
         covers_until: until,
         scope: raw.export_config.resource_id.as_deref().and_then(scope::normalized),
         from,
@@ -113,7 +109,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     .bounded()
 }
 
-/// The scope that a manifest tells, whatever else is wrong with it.
+/// The scope in a manifest, which may be wrong in other ways.
 pub fn scope_of(bytes: &[u8]) -> Option<String> {
     let raw: serde_json::Value = read(bytes).ok()?;
     scope::normalized(raw.get("exportConfig")?.get("resourceId")?.as_str()?)
@@ -137,18 +133,18 @@ fn kind(name: &str) -> Result<ExportKind, ManifestError> {
     }
 }
 
-/// The export's name at Azure, where names have no case.
+/// The export's name. At Azure case does not matter in it.
 fn export_name(raw: &Raw, location: &ManifestLocation) -> Result<String, ManifestError> {
     match &raw.export_config.export_name {
         Some(name) if location.export_name.is_empty() => Ok(name.clone()),
         Some(name) if !name.eq_ignore_ascii_case(&location.export_name) => Err(ManifestError::Contradiction(format!(
-            "it is of export `{}`, and `{}` was expected: a mirror keeps each export in a folder of the export's own \
-             name, or the name is configured and the prefix is that folder",
+            "it is of export `{}`, and `{}` was expected: mirror each export into a folder with the export's \
+             name, or configure the name and set the prefix to that folder",
             excerpt(name),
             location.export_name
         ))),
         None if location.export_name.is_empty() => Err(ManifestError::Malformed(
-            "neither it nor a folder names the export: configure the export's name".to_owned(),
+            "neither the manifest nor a folder has the export's name: configure it".to_owned(),
         )),
         _ => Ok(location.export_name.clone()),
     }
@@ -160,62 +156,16 @@ fn run_id(raw: &Raw, location: &ManifestLocation) -> Result<String, ManifestErro
     let folder = folder.filter(|folder| *folder != location.period_folder && !is_minute(folder));
     let id = named.filter(|id| !id.is_empty()).or(folder);
     id.map(str::to_owned)
-        .ok_or_else(|| ManifestError::Malformed("it has no runId, and lies in no run's folder".to_owned()))
+        .ok_or_else(|| ManifestError::Malformed("it has no runId, and is not in a folder of a run".to_owned()))
 }
 
-/// The first day that the run covers, where that is not the month's first, and the last one, where it tells. Its days must lie
-/// in one calendar month.
-fn range(raw: &Raw, location: &ManifestLocation) -> Result<(Option<Date>, Option<Date>), ManifestError> {
-    let (start, end) = (day(raw.run_info.start_date.as_deref())?, day(raw.run_info.end_date.as_deref())?);
-    let (first, last) = days(&location.period_folder).unzip();
-    let month = location.billing_period;
-    let told = |day: Option<Date>| day.map_or_else(|| "?".to_owned(), |day| day.to_string());
-    let time_frame = raw.export_config.time_frame.as_deref().unwrap_or_default();
-    let covers = || {
-        let of_time_frame = if time_frame.is_empty() { String::new() } else { format!(" ({})", excerpt(time_frame)) };
-        let (start, end) = (told(start.or(first)), told(end.or(last)));
-        format!("it covers {start} to {end}{of_time_frame} in folder {}", location.period_folder)
-    };
-    let months = [first, start, last, end].into_iter().flatten().map(BillingPeriod::containing);
-    // Of a piece of a month, the folder is called after its days.
-    let is_elsewhere = first.zip(start).is_some_and(|(first, start)| first != start);
-    if is_elsewhere || !months.into_iter().all(|of| of == month) {
-        let what = format!("{}: days of one calendar month were expected", covers());
-        return Err(ManifestError::Range { what, hint: range_hint(time_frame), from: first.or(start) });
-    }
-    let from = first.or(start).filter(|from| *from != month.first_day());
-    if end.zip(from).is_some_and(|(end, from)| end < from) {
-        return Err(ManifestError::Contradiction(format!("{}, which ends before it begins", covers())));
-    }
-    // Where it does not tell its last day, a folder that ends before the month does.
-    Ok((from, end.or(last.filter(|last| *last != month.last_day()))))
-}
-
-/// What to do about a range that is neither a month's nor within one, given the export's `timeFrame`.
-fn range_hint(time_frame: &str) -> &'static str {
-    match time_frame.to_ascii_lowercase().as_str() {
-        // Microsoft's reference of the Exports API: the billing month, which is a calendar month in most agreements only.
-        "thelastbillingmonth" | "billingmonthtodate" => hint::WITHOUT_BILLING_PERIODS,
-        "custom" => hint::ONCE_FOR_EACH_MONTH,
-        "monthtodate" | "thelastmonth" | "thecurrentmonth" => hint::CHANGED_MANIFEST,
-        _ => hint::CHOOSE_TIME_FRAME,
-    }
-}
-
-/// A moment with or without a zone, which is UTC then.
-fn moment(text: &str) -> Result<Timestamp, ManifestError> {
+/// A timestamp; UTC if it has no zone.
+fn timestamp(text: &str) -> Result<Timestamp, ManifestError> {
     let text = text.trim();
     let without_zone = || text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC)).map(|z| z.timestamp());
-    text.parse()
-        .or_else(|_| without_zone())
-        .map_err(|_| ManifestError::Malformed(format!("`{}` is no moment such as 2025-03-21T21:04:06Z", excerpt(text))))
-}
-
-/// The day that a text such as `2025-03-01T00:00:00`, with or without a zone, begins with.
-fn day(text: Option<&str>) -> Result<Option<Date>, ManifestError> {
-    let Some(text) = text else { return Ok(None) };
-    let day = text.trim().trim_end_matches('Z').parse::<DateTime>().map(DateTime::date);
-    day.map(Some).map_err(|_| ManifestError::Malformed(format!("`{}` is no day such as 2025-03-01", excerpt(text))))
+    text.parse().or_else(|_| without_zone()).map_err(|_| {
+        ManifestError::Malformed(format!("`{}` is no timestamp such as 2025-03-21T21:04:06Z", excerpt(text)))
+    })
 }
 
 fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
@@ -249,17 +199,15 @@ fn format(raw: &Raw) -> Result<FileFormat, ManifestError> {
     }
 }
 
-/// The part of a blob's name that a mirror keeps: from the range's folder on.
-fn tail(name: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
+/// The part of a blob's name that a mirror does not change: from the folder of the days.
+fn relative_path(name: &str, location: &ManifestLocation) -> Result<String, ManifestError> {
     let folder = &location.period_folder;
     // Some names begin with a space.
     let parts: Vec<&str> = name.trim().split('/').collect();
-    let tail = parts.iter().rposition(|part| part == folder).map(|start| &parts[start..]);
-    match tail.filter(|tail| tail.len() > 1).and_then(safe_path) {
-        Some(tail) => Ok(tail),
-        None => {
-            Err(ManifestError::Contradiction(format!("its file `{}` does not lie in a folder {folder}", excerpt(name))))
-        }
+    let path = parts.iter().rposition(|part| part == folder).map(|start| &parts[start..]);
+    match path.filter(|path| path.len() > 1).and_then(safe_path) {
+        Some(path) => Ok(path),
+        None => Err(ManifestError::Contradiction(format!("its file `{}` is not in a folder {folder}", excerpt(name)))),
     }
 }
 
@@ -268,7 +216,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::formats::azure::locate;
+    use crate::{formats::azure::locate, hint};
 
     const KEY: &str = "p/daily/20250301-20250331/202503212104/5f9a/manifest.json";
 
@@ -340,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_legacy_manifest_tells_less() {
+    fn a_legacy_manifest_has_fewer_fields() {
         let legacy = json!({
             "exportConfig": {"type": "AmortizedCost"},
             "runInfo": {"submittedTime": "2023-03-21T21:04:06", "startDate": "2023-03-01", "endDate": "2023-03-21"},
@@ -363,15 +311,15 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_the_total_or_the_sum_where_every_file_tells() {
+    fn rows_are_the_total_or_the_sum_if_every_file_has_them() {
         let rows = |manifest: &Value| parsed(manifest).unwrap().rows;
         assert_eq!(rows(&with("/dataRowCount", json!(0))), Some(0));
-        let mut untold = without("", "dataRowCount");
-        assert_eq!(rows(&untold), Some(36));
-        untold["blobs"][1]["dataRowCount"] = Value::Null;
-        assert_eq!(rows(&untold), None);
-        untold["blobs"][1]["dataRowCount"] = json!(u64::MAX);
-        assert_eq!(rows(&untold), None);
+        let mut unstated = without("", "dataRowCount");
+        assert_eq!(rows(&unstated), Some(36));
+        unstated["blobs"][1]["dataRowCount"] = Value::Null;
+        assert_eq!(rows(&unstated), None);
+        unstated["blobs"][1]["dataRowCount"] = json!(u64::MAX);
+        assert_eq!(rows(&unstated), None);
     }
 
     #[test]
@@ -402,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_export_tells_whether_its_files_are_overwritten() {
+    fn the_manifest_says_whether_files_are_overwritten() {
         let overwrites_previous = |manifest: &Value| parsed(manifest).unwrap().overwrites_previous;
         assert!(overwrites_previous(&with("/deliveryConfig/dataOverwriteBehavior", json!("OverwritePreviousReport"))));
         assert!(!overwrites_previous(&manifest()));
@@ -410,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn only_cost_data_is_taken() {
+    fn only_cost_data_is_accepted() {
         let kind = |name: &str| parsed(&with("/exportConfig/type", json!(name))).map(|manifest| manifest.kind);
         assert_eq!(kind("amortizedCost"), Ok(ExportKind::AzureAmortized));
         assert_eq!(kind("FocusCost"), Ok(ExportKind::Focus));
@@ -422,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_is_told_or_follows_from_the_names() {
+    fn the_form_is_stated_or_follows_from_the_names() {
         let form = |format: Value, compression: Value, ending: &str| {
             let mut manifest = with("/deliveryConfig", json!({"fileFormat": format, "compressionMode": compression}));
             for blob in manifest["blobs"].as_array_mut().unwrap() {
@@ -477,16 +425,16 @@ mod tests {
         let from = |manifest: &Value| parsed(manifest).unwrap().from.map(|day| day.to_string());
         assert_eq!(from(&run_of("2025-03-01", "2025-03-31")), None);
         assert!(parsed(&run_of("2025-03-02", "2025-03-21")).is_err(), "the folder is of the whole month");
-        let mut untold = without("/runInfo", "startDate");
-        assert_eq!(from(&untold), None);
-        let text = untold.to_string().replace("20250301-20250331", "20250315-20250331");
-        untold = text.parse().unwrap();
-        let piece = parsed_at("p/daily/20250315-20250331/5f9a/manifest.json", &untold).unwrap();
+        let mut unstated = without("/runInfo", "startDate");
+        assert_eq!(from(&unstated), None);
+        let text = unstated.to_string().replace("20250301-20250331", "20250315-20250331");
+        unstated = text.parse().unwrap();
+        let piece = parsed_at("p/daily/20250315-20250331/5f9a/manifest.json", &unstated).unwrap();
         assert_eq!(piece.from.unwrap().to_string(), "2025-03-15");
         let mut week = without("/runInfo", "endDate");
         week = week.to_string().replace("20250301-20250331", "20250301-20250307").parse().unwrap();
         let week = parsed_at("p/daily/20250301-20250307/5f9a/manifest.json", &week).unwrap();
-        assert_eq!(week.covers_until.unwrap().to_string(), "2025-03-07", "the folder tells it");
+        assert_eq!(week.covers_until.unwrap().to_string(), "2025-03-07", "the folder has it");
     }
 
     #[test]

@@ -4,6 +4,7 @@ pub mod account;
 mod columns;
 mod manifest;
 mod paths;
+mod range;
 pub mod scope;
 
 pub use columns::{COLUMNS, KEY_COLUMNS, column_names};

@@ -1,7 +1,7 @@
-//! Where an export lies below a prefix.
+//! The paths of a Cost Management export below a prefix.
 //!
-//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/[<yyyyMMddHHmm>/][<run id>/]manifest.json`. Which of the inner folders
-//! there are depends on the export's age and on whether it overwrites. Older exports wrote `_manifest.json`.
+//! `<prefix>/[<export name>/]<YYYYMMDD-YYYYMMDD>/[<yyyyMMddHHmm>/][<run id>/]manifest.json`. The inner folders
+//! depend on the age of the export and on whether it overwrites. Older exports wrote `_manifest.json`.
 
 use crate::model::{
     manifest::ManifestLocation,
@@ -16,14 +16,13 @@ pub fn manifest_patterns(export_name: Option<&str>) -> Vec<String> {
     patterns(&export_name.map_or_else(|| "*".to_owned(), as_pattern), "*manifest.json")
 }
 
-/// Patterns that match the manifests of an export of that name in any case as well: Azure's names have none, the folders of
-/// a mirror do.
+/// Patterns that match manifests of the export's name in any case: case does not matter at Azure, but in the folders of a mirror.
 pub fn any_case(export_name: &str) -> Vec<String> {
     let name = as_pattern(export_name).replace(|c: char| c.is_ascii_alphabetic(), "?");
     patterns(&name, "*manifest.json")
 }
 
-/// Patterns that match the files where manifests may lie, whatever they are.
+/// Patterns that match all files in the folders of manifests.
 pub fn data_patterns() -> Vec<String> {
     patterns("*", "*")
 }
@@ -34,8 +33,8 @@ fn patterns(export_name: &str, file: &str) -> Vec<String> {
     exports.iter().flat_map(inner).collect()
 }
 
-/// Whether the object at `key` is a data file in a folder of the export's months. Without partitioning of files, Azure
-/// writes such a file, and no manifest.
+/// Whether the object at `key` is a data file in a folder of the export's months. Without file partitioning, Azure writes such
+/// a file, and no manifest.
 pub fn is_data_file(prefix: &str, export_name: Option<&str>, key: &str) -> bool {
     let Some((folder, file)) = key.rsplit_once('/') else { return false };
     let file = file.to_ascii_lowercase();
@@ -43,9 +42,8 @@ pub fn is_data_file(prefix: &str, export_name: Option<&str>, key: &str) -> bool 
         && locate(prefix, export_name, &format!("{folder}/{}", MANIFESTS[0])).is_some()
 }
 
-/// Takes `key` apart if it is a manifest of the export below `prefix` (without a `/` at its end), else `None`. Where the
-/// prefix is the export's folder and no name is given, the name is that of the folder, or empty at the top of a bucket. A name
-/// that is given is the export's, in whatever case the folder has it.
+/// As [`crate::formats::Format::locate`]. Without `export_name`, the name is that of the export's folder, or empty at the top of a
+/// bucket. With it, the folder may have it in another case.
 pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<ManifestLocation> {
     let below = if prefix.is_empty() { key } else { key.strip_prefix(prefix)?.strip_prefix('/')? };
     let (folders, file) = below.rsplit_once('/')?;
@@ -79,7 +77,7 @@ pub fn locate(prefix: &str, export_name: Option<&str>, key: &str) -> Option<Mani
     })
 }
 
-/// First and last day of a folder such as `20250301-20250331`: unlike in AWS's reports, the last is included.
+/// First and last day of a folder such as `20250301-20250331`. Unlike in AWS's reports, the last day is included.
 pub(super) fn days(folder: &str) -> Option<(jiff::civil::Date, jiff::civil::Date)> {
     let (first, last) = folder.split_once('-')?;
     Some((compact_day(first)?, compact_day(last)?))

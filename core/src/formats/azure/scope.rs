@@ -1,5 +1,5 @@
-//! Scopes: what an export is made of. Exports of several may have one name and one folder, as where a template or a policy
-//! makes one for each subscription. Their months are then one month, if the scopes cannot overlap.
+//! Scopes of exports. Exports of several scopes may have the same name and folder, for example if a policy creates one for each
+//! subscription. Their months are combined into one, if the scopes cannot overlap.
 //!
 //! Source of the paths: Microsoft's page on scopes of Cost Management.
 
@@ -10,7 +10,7 @@ use crate::model::{kind::ExportKind, text::excerpt};
 /// How many scopes a message names.
 const SHOWN: usize = 3;
 
-/// What a scope is, by the last folder of its path.
+/// The kind of a scope, by the last folder of its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Subscription,
@@ -25,8 +25,8 @@ enum Level {
     Other,
 }
 
-/// The path of a manifest's `resourceId`, without case and without the export that it ends with: exports of one scope have
-/// one path, whichever API wrote it. `None` where it is empty.
+/// The path of a manifest's `resourceId` in lower case, without the export at its end. So all exports of one scope have the same
+/// path. `None` if it is empty.
 pub fn normalized(resource_id: &str) -> Option<String> {
     let lower = resource_id.trim().to_lowercase();
     let end = lower.find("/providers/microsoft.costmanagement").unwrap_or(lower.len());
@@ -34,8 +34,8 @@ pub fn normalized(resource_id: &str) -> Option<String> {
     (!path.is_empty()).then(|| format!("/{path}"))
 }
 
-/// Why rows of these scopes cannot be added up, if they cannot: one contains another, or may do so. Scopes that the settings
-/// name may be of several kinds: who names them says that they have no row in common.
+/// Why rows of these scopes cannot be added up, if they cannot: one contains another, or may contain it. Scopes that are named in
+/// the settings may have different kinds: there the user says that they have no rows in common.
 pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
     for scope in scopes {
         let above = scope.match_indices('/').skip(1).map(|(at, _)| &scope[..at]);
@@ -57,8 +57,8 @@ pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
     })
 }
 
-/// The columns of the table by which a scope's rows are known, if there are such: the subscription's id, and so on. Of each,
-/// the first that is there counts.
+/// The columns that identify the scope's rows, if there are any, such as the id of the subscription. Of each list, the first
+/// existing column counts.
 pub fn columns(scope: &str, kind: ExportKind) -> Option<&'static [&'static [&'static str]]> {
     let is_focus = kind == ExportKind::Focus;
     Some(match (level_of(scope), is_focus) {
@@ -73,12 +73,12 @@ pub fn columns(scope: &str, kind: ExportKind) -> Option<&'static [&'static [&'st
         (Level::InvoiceSection, false) => &[&["invoiceSectionId"]],
         (Level::InvoiceSection, true) => &[&["x_InvoiceSectionId"]],
         (Level::Customer, false) => &[&["customerTenantId"]],
-        // Ids of the others are not in the files, or in a form of their own.
+        // The files do not have the ids of the others, or have them in another form.
         _ => return None,
     })
 }
 
-/// What those columns hold in the scope's rows, as [`id`] reads it.
+/// The values of those columns in the scope's rows, as [`id`] returns them.
 pub fn values(scope: &str) -> Vec<String> {
     let parts: Vec<&str> = scope.split('/').collect();
     let last = parts.last().copied().unwrap_or_default().to_owned();
@@ -88,13 +88,12 @@ pub fn values(scope: &str) -> Vec<String> {
     }
 }
 
-/// A value of such a column, to be compared: FOCUS has the whole path where actual cost has its end, and letters of either
-/// case occur.
+/// A value of such a column, for comparison: in lower case, and without the start of its path, which only FOCUS has.
 pub fn id(value: &str) -> String {
     value.trim().trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_lowercase()
 }
 
-/// What a month never has whose rows are of these scopes, in words; `None` where it has all that its agreement bills.
+/// What months with rows of these scopes never have, as a message; `None` if they have all that the agreement bills.
 ///
 /// Source: Microsoft, "Understand Cost Management data", and "Get started with your partner account".
 pub fn excludes<'a>(kind: Option<&str>, mut scopes: impl Iterator<Item = &'a str>) -> Option<&'static str> {
@@ -111,7 +110,7 @@ pub fn excludes<'a>(kind: Option<&str>, mut scopes: impl Iterator<Item = &'a str
     }
 }
 
-/// The first scopes of some.
+/// The first of these scopes, and the number of the others.
 pub fn listed<'a>(scopes: impl Iterator<Item = &'a str>) -> String {
     let all: Vec<&str> = scopes.collect();
     let more = all.len().saturating_sub(SHOWN);

@@ -16,27 +16,26 @@ use crate::{
     },
 };
 
-/// The manifest of finops's own. A field that is added later must be optional: a manifest that cannot be read is as good as
-/// none, and all that it lists would be brought there again.
+/// finops's own manifest. New fields must be optional: without a readable manifest, all files would be downloaded again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagedManifest {
-    /// Whose export it is.
+    /// The provider.
     pub provider: Provider,
     /// Where the provider's manifest was read.
     pub manifest_uri: String,
-    /// The fingerprint of the delivery as it lay there.
+    /// The fingerprint of the provider's delivery.
     pub fingerprint: String,
-    /// When that was looked at.
+    /// When that delivery was listed.
     pub listed_at: Timestamp,
-    /// What it said; its files are those of this place.
+    /// The provider's manifest, with the files in this folder.
     pub manifest: Manifest,
-    /// Its files as they were written, by tail; none where an older version wrote them, or before all are there.
+    /// Its files by relative path; empty until all are there, or if an older version wrote them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<String, Written>,
 }
 
 impl StagedManifest {
-    /// The manifest of `delivery`, seen at `listed_at`, once its files lie in a staging folder.
+    /// The manifest for the files of `delivery`, listed at `listed_at`, in a staging folder.
     pub fn of(delivery: &Delivery, provider: Provider, listed_at: Timestamp) -> Self {
         let folder = staging_folder(&delivery.manifest);
         let files = file_names(delivery).into_iter().zip(&delivery.files);
@@ -53,10 +52,10 @@ impl StagedManifest {
     }
 }
 
-/// Reads the manifest that lies at `location`.
+/// Reads the manifest at `location`.
 ///
 /// # Errors
-/// `Malformed` for what finops did not write, `Contradiction` where it is not of that place or of another export.
+/// `Malformed` if finops did not write it, `Contradiction` if it is of another location or export.
 pub fn parse(provider: Provider, location: &ManifestLocation, bytes: &[u8]) -> Result<StagedManifest, ManifestError> {
     let staged: StagedManifest = read(bytes)?;
     let staged = StagedManifest { manifest: staged.manifest.bounded()?, ..staged };

@@ -1,7 +1,7 @@
-//! Deliveries that finops itself put somewhere: a staging folder, and Parquet files of a table. Beside the files lies a
-//! manifest of finops's own, written last, so that what has one is complete.
+//! Deliveries that finops itself wrote: a staging folder, and Parquet files of a table. finops writes its own manifest beside the
+//! files after all of them, so a delivery with a manifest is complete.
 //!
-//! A staging folder holds `<YYYY-MM>/<execution id>/<file>` and `<YYYY-MM>/<execution id>/<export>.<provider>.manifest.json`;
+//! A staging folder has `<YYYY-MM>/<execution id>/<file>` and `<YYYY-MM>/<execution id>/<export>.<provider>.manifest.json`;
 //! a Parquet folder `<YYYY-MM>_<provider>_billing.parquet` and `<YYYY-MM>_<provider>_billing.manifest.json`.
 
 mod manifest;
@@ -27,7 +27,7 @@ impl From<StagedManifest> for ParsedManifest {
     }
 }
 
-/// A provider's files as they are, in a staging folder.
+/// A provider's unchanged files in a staging folder.
 #[derive(Debug)]
 pub struct StagedFiles(pub Provider);
 
@@ -100,11 +100,11 @@ mod tests {
         manifest::{FileFormat, Manifest, ManifestFile},
     };
 
-    fn delivery(execution_id: &str, tails: &[&str]) -> Delivery {
-        let file = |tail: &&str| ManifestFile { relative_path: (*tail).to_owned(), bytes: None };
+    fn delivery(execution_id: &str, paths: &[&str]) -> Delivery {
+        let file = |path: &&str| ManifestFile { relative_path: (*path).to_owned(), bytes: None };
         let manifest = Manifest {
             overwrites_previous: true,
-            files: tails.iter().map(file).collect(),
+            files: paths.iter().map(file).collect(),
             ..Manifest::new(
                 ExportKind::Cur2,
                 "cost & usage",
@@ -114,13 +114,13 @@ mod tests {
             )
         };
         let (key, checksum, updated) = ("k".to_owned(), "c".to_owned(), Timestamp::UNIX_EPOCH);
-        let stored = |tail: &&str| {
+        let stored = |path: &&str| {
             (
-                (*tail).to_owned(),
+                (*path).to_owned(),
                 StoredFile { key: key.clone(), bytes: 3, updated, checksum: checksum.clone(), version: None },
             )
         };
-        let stored: HashMap<String, StoredFile> = tails.iter().map(stored).collect();
+        let stored: HashMap<String, StoredFile> = paths.iter().map(stored).collect();
         Delivery::new(manifest, "s3://b/m".to_owned(), Timestamp::UNIX_EPOCH, stored)
     }
 
@@ -130,8 +130,8 @@ mod tests {
         let staged = StagedManifest::of(&delivery, Provider::Aws, Timestamp::UNIX_EPOCH);
         let folder = staging_folder(&delivery.manifest);
         assert_eq!(folder, "2025-09/2025-09-03T06:00:00.5Z-a%2Fb");
-        let tails: Vec<&str> = staged.manifest.files.iter().map(|file| file.relative_path.as_str()).collect();
-        assert_eq!(tails, [format!("{folder}/1.csv.gz"), format!("{folder}/1-1.csv.gz")]);
+        let paths: Vec<&str> = staged.manifest.files.iter().map(|file| file.relative_path.as_str()).collect();
+        assert_eq!(paths, [format!("{folder}/1.csv.gz"), format!("{folder}/1-1.csv.gz")]);
 
         let key = format!("{folder}/{}", manifest_name(Provider::Aws, "cost & usage"));
         for wanted in [Some("cost & usage"), None] {

@@ -1,4 +1,4 @@
-//! Where finops puts deliveries, and under which names.
+//! The paths of deliveries that finops wrote.
 
 use std::collections::HashSet;
 
@@ -16,8 +16,8 @@ pub fn staging_folder(manifest: &Manifest) -> String {
     format!("{}/{}", manifest.billing_period, component(&manifest.execution_id))
 }
 
-/// The names that a delivery's files get in its folder, in their order: their own, with a number before it until nothing else
-/// there has that name, whatever its case. None is that of a manifest, nor of a file that is not whole.
+/// The names of a delivery's files in its folder, in their order: their own names, with a number in front until they are unique
+/// in any case. No name is one of a manifest or of an incomplete file.
 pub fn file_names(delivery: &Delivery) -> Vec<String> {
     let mut taken = HashSet::new();
     let name = |(at, file): (usize, &ManifestFile)| {
@@ -34,7 +34,7 @@ pub fn file_names(delivery: &Delivery) -> Vec<String> {
     delivery.manifest.files.iter().enumerate().map(name).collect()
 }
 
-/// The name of the manifest in a delivery's staging folder: it tells whose the folder is.
+/// The name of the manifest in a delivery's staging folder. It shows the provider and the export.
 pub fn manifest_name(provider: Provider, export_name: &str) -> String {
     format!("{}{}", component(export_name), manifest_suffix(provider))
 }
@@ -43,11 +43,11 @@ fn manifest_suffix(provider: Provider) -> String {
     format!(".{}.manifest.json", provider.as_str())
 }
 
-/// No component is longer: with all that is added to it, it has less than the 255 bytes that file systems allow.
+/// The limit of a component. File systems allow 255 bytes, and more is added to it.
 const LONGEST_COMPONENT: usize = 200;
 
-/// `text` as one component of a path on any machine: other bytes than letters, digits and `.-_:=` as `%` and two digits. In a
-/// long one, a hash between two `~` replaces the middle: the end of a file's name shows its type.
+/// `text` as one component of a path on any machine: bytes except letters, digits and `.-_:=` become `%` and two digits. In a
+/// long text, a hash between two `~` replaces the middle, because the end of a file's name shows its type.
 fn component(text: &str) -> String {
     let escaped = escape(text);
     if escaped.len() <= LONGEST_COMPONENT {
@@ -86,7 +86,7 @@ pub fn parquet_manifest_name(provider: Provider, period: BillingPeriod) -> Strin
     format!("{period}{}.manifest.json", parquet_stem(provider))
 }
 
-/// What Parquet files of the provider are called after their month.
+/// The part of a Parquet file's name after its month.
 fn parquet_stem(provider: Provider) -> String {
     format!("_{}_billing", provider.as_str())
 }
@@ -102,7 +102,7 @@ pub(super) fn parquet_patterns(provider: Provider) -> Vec<String> {
     vec![format!("????-??{}.manifest.json", parquet_stem(provider))]
 }
 
-/// The location of a manifest in a staging folder. The export's name is empty where the file's name was cut.
+/// The location of a manifest in a staging folder. The export's name is empty if the file's name was cut.
 pub(super) fn locate_staged(
     provider: Provider,
     prefix: &str,
@@ -121,7 +121,7 @@ pub(super) fn locate_staged(
     location(key, below, period, export_name)
 }
 
-/// The location of a manifest beside a Parquet file, whose name does not have the export's.
+/// The location of a manifest beside a Parquet file. Its name does not have the name of the export.
 pub(super) fn locate_parquet(
     provider: Provider,
     prefix: &str,
