@@ -107,7 +107,7 @@ async fn data_and_credentials_go_to_no_other_server_than_bigquery() {
     }
     let report = pipeline.load(1);
     assert_eq!(each(&report, "status"), ["failed", "failed"], "{report:#}");
-    assert_names(&report.to_string(), &["an answer that is not BigQuery's, without a place"]);
+    assert_names(&report.to_string(), &["an answer that is not BigQuery's, without a URL"]);
     assert!(!report.to_string().contains("secret"), "{report:#}");
 }
 
