@@ -2,65 +2,8 @@
 
 use std::fmt;
 
-use finops_core::{model::text::message, report::run::ReportedError};
-
-/// What kind of failure it is. Its name is part of the JSON report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// Wrong settings or arguments.
-    Configuration,
-    /// No usable credentials.
-    Credentials,
-    /// A permission is missing.
-    Permission,
-    /// A bucket, folder, dataset or object is missing.
-    NotFound,
-    /// Listing or reading failed.
-    Storage,
-    /// An archived object, which must be restored before it can be read.
-    Archived,
-    /// A manifest that cannot be used.
-    Manifest,
-    /// A data file that does not match its delivery.
-    Data,
-    /// The columns of the files do not fit the table.
-    Schema,
-    /// The warehouse refused a request or failed.
-    Warehouse,
-    /// A quota of the warehouse is used up.
-    Quota,
-    /// The staged rows do not match the delivery.
-    Verification,
-    /// A month waits longer than allowed.
-    Stale,
-    /// Another process changes or locks what is needed.
-    Busy,
-    /// A table that finops did not create.
-    ForeignTable,
-}
-
-impl ErrorKind {
-    /// The name in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Configuration => "configuration",
-            Self::Credentials => "credentials",
-            Self::Permission => "permission",
-            Self::NotFound => "not_found",
-            Self::Storage => "storage",
-            Self::Archived => "archived",
-            Self::Manifest => "manifest",
-            Self::Data => "data",
-            Self::Schema => "schema",
-            Self::Warehouse => "warehouse",
-            Self::Quota => "quota",
-            Self::Verification => "verification",
-            Self::Stale => "stale",
-            Self::Busy => "busy",
-            Self::ForeignTable => "foreign_table",
-        }
-    }
-}
+pub use finops_core::model::error_kind::ErrorKind;
+use finops_core::{hint, model::text::message, report::run::ReportedError};
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -81,6 +24,11 @@ impl Error {
     /// An error of `kind`; `message` names what failed, on which object, expected and found.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, job_id: None, cause: None }
+    }
+
+    /// The error for a feature that this build does not have. Settings that need it are refused before.
+    pub fn not_built_in(what: &str) -> Self {
+        Self::new(ErrorKind::Configuration, format!("this build does not have {what}")).hint(hint::DEFAULT_FEATURES)
     }
 
     /// Adds the next step.
@@ -137,7 +85,7 @@ impl Error {
     /// The error as a value of reports.
     pub fn reported(&self) -> ReportedError {
         let hint = self.hint.as_deref().map(message);
-        ReportedError { kind: self.kind.as_str().to_owned(), message: self.full_message(), hint }
+        ReportedError { kind: self.kind, message: self.full_message(), hint }
     }
 }
 
@@ -156,5 +104,15 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.cause.as_ref().map(|cause| &**cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_for_a_part_that_is_not_built_in_says_which_build_has_it() {
+        assert_eq!(Error::not_built_in("S3").next_step(), Some(hint::DEFAULT_FEATURES));
     }
 }

@@ -1,4 +1,4 @@
-//! HTTP, alike for every client.
+//! HTTP settings of all clients.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use reqwest::header::DATE;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// A connection stands by then.
+/// The time limit for a connection.
 pub const CONNECT: Duration = Duration::from_secs(10);
-/// No request is answered later than this, unless something hangs.
+/// The time limit for an answer: only a request that hangs takes longer.
 pub const DEADLINE: Duration = Duration::from_mins(1);
 
-/// A client with time-outs. Made before any of Google's clients, since those rely on the TLS provider that is installed
-/// here: they panic without one.
+/// A client with time-outs. Must be called before any of Google's clients is created: they panic without the TLS provider that
+/// this installs.
 ///
 /// # Errors
 /// `Storage` where the system's certificates cannot be used.
 pub fn client() -> Result<reqwest::Client> {
-    // An error says that one is installed already.
+    // It fails where one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().connect_timeout(CONNECT).timeout(DEADLINE).build();
     client.map_err(|error| Error::new(ErrorKind::Storage, "cannot set up HTTP").cause(error))
@@ -31,8 +31,8 @@ pub fn backoff() -> ExponentialBuilder {
     ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(4).with_jitter()
 }
 
-/// How far this machine's clock is ahead of that of the server that answers the request, as the `Date` of its answer tells,
-/// which Google's refusals have too; `None` where there is no answer, or none with it.
+/// How far this machine's clock is ahead of the server's, from the `Date` of its answer; `None` without an answer or a date.
+/// Google's refusals have a date, too.
 pub async fn ahead_of(request: reqwest::RequestBuilder) -> Option<SignedDuration> {
     let answer = request.send().await.ok()?;
     let date = rfc2822::parse(answer.headers().get(DATE)?.to_str().ok()?).ok()?;

@@ -5,8 +5,8 @@ use std::{env, fs, path::PathBuf};
 use finops_core::model::text::excerpt;
 use serde_json::Value;
 
-/// The credentials, such as `service account a@b, by /c`. As in google-cloud-auth 1.18: the file that the environment names,
-/// then the file that gcloud writes, then the metadata server.
+/// The credentials that finops uses, such as `service account a@b, by /c`. The places and their order are those of
+/// google-cloud-auth 1.18: the file that the environment names, the file that gcloud writes, the metadata server.
 pub fn described() -> String {
     let file = env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|path| !path.is_empty()).map(PathBuf::from);
     let of_gcloud = || {

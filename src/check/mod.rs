@@ -29,14 +29,32 @@ use crate::{
     settings::Config,
     storage::Store,
     version::VERSION,
-    warehouse::bigquery::{BigQuery, Options},
+    warehouse::{
+        bigquery::{BigQuery, Options},
+        open::WarehouseConfig,
+    },
 };
 
 /// An export and its store, or why the store cannot be opened.
 pub type Opened<'a> = (&'a Export, Result<Store>);
 
-/// Checks exports that are loaded into BigQuery.
-pub async fn into_bigquery(
+/// Checks the exports and the warehouse.
+///
+/// # Errors
+/// This build does not have the warehouse.
+pub async fn check(config: &Config, sources: &[Opened<'_>]) -> Result<CheckReport> {
+    match &config.warehouse {
+        WarehouseConfig::BigQuery(options) => {
+            Ok(into_bigquery(config, sources, options, &BigQuery::connect(options.clone())).await)
+        }
+        #[cfg(feature = "duckdb")]
+        WarehouseConfig::DuckDb(path) => Ok(into_duckdb(config, sources, path).await),
+        #[cfg(not(feature = "duckdb"))]
+        WarehouseConfig::DuckDb(_) => Err(crate::error::Error::not_built_in("DuckDB")),
+    }
+}
+
+async fn into_bigquery(
     config: &Config,
     sources: &[Opened<'_>],
     options: &Options,
@@ -57,9 +75,8 @@ pub async fn into_bigquery(
     CheckReport::new(findings)
 }
 
-/// Checks exports that are loaded into a DuckDB file.
 #[cfg(feature = "duckdb")]
-pub async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
+async fn into_duckdb(config: &Config, sources: &[Opened<'_>], path: &std::path::Path) -> CheckReport {
     let checked =
         join_all(sources.iter().map(|(export, store)| check_source(export, store, &config.months, &config.max_age)));
     let clocks = join_all(sources.iter().map(|(_, store)| source::clock(store)));

@@ -13,9 +13,8 @@ use crate::{
         store::open_store,
     },
     output,
-    settings::{CliOverrides, WarehouseConfig, parse},
+    settings::{CliOverrides, parse},
     storage::S3Options,
-    warehouse::bigquery::BigQuery,
 };
 
 /// Checks every configured export, its source and its table.
@@ -28,15 +27,7 @@ pub(crate) async fn check(
     let (emulator, s3) = (config.storage_emulator.as_deref(), S3Options::default());
     let opened = config.exports.iter().map(async |export| (export, open_store(export, emulator, &s3).await));
     let sources: Vec<Opened<'_>> = join_all(opened).await;
-    let report = match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => {
-            check::into_bigquery(&config, &sources, options, &BigQuery::connect(options.clone())).await
-        }
-        #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => check::into_duckdb(&config, &sources, path).await,
-        #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => return Err(crate::commands::store::not_built_in("DuckDB").into()),
-    };
+    let report = check::check(&config, &sources).await?;
     output::printer(arguments.output.output).checks(&report);
     output::failed_checks(&report);
     Ok(if report.failed() { Exit::Failure } else { Exit::Success })

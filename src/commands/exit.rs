@@ -17,7 +17,7 @@ pub enum Exit {
 
 impl Exit {
     pub(super) fn after(error: &ReportedError) -> Self {
-        if error.kind == ErrorKind::Configuration.as_str() { Self::Usage } else { Self::Failure }
+        if error.kind == ErrorKind::Configuration { Self::Usage } else { Self::Failure }
     }
 
     pub(super) fn of(report: &Report) -> Self {

@@ -17,8 +17,6 @@ use finops_core::model::provider::Provider;
 
 use self::exit::CommandError;
 pub use self::exit::Exit;
-#[cfg(not(feature = "duckdb"))]
-use self::store::not_built_in;
 use crate::{
     cli::{Cli, Command},
     output,
@@ -36,7 +34,9 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         #[cfg(feature = "duckdb")]
         Command::Azure(step) => staged::step(Provider::Azure, step, cli.config.as_deref(), environment, run_id).await,
         #[cfg(not(feature = "duckdb"))]
-        Command::Aws(_) | Command::Azure(_) => Err(not_built_in("DuckDB, which the staged pipeline loads into").into()),
+        Command::Aws(_) | Command::Azure(_) => {
+            Err(crate::error::Error::not_built_in("DuckDB, which the staged pipeline loads into").into())
+        }
         Command::Config(arguments) => {
             config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }

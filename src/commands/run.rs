@@ -9,8 +9,6 @@ use finops_core::{
 use jiff::Timestamp;
 use tracing::{Span, info};
 
-#[cfg(feature = "duckdb")]
-use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::{RunArguments, Selection},
     commands::{exit::Exit, store::open_store},
@@ -20,9 +18,12 @@ use crate::{
         run::run_export,
     },
     output::{self, ProgressBar},
-    settings::{CliOverrides, Config, Problem, WarehouseConfig, parse},
+    settings::{CliOverrides, Config, Problem, parse},
     storage::S3Options,
-    warehouse::{Warehouse, bigquery::BigQuery},
+    warehouse::{
+        Warehouse,
+        open::{Access, Task},
+    },
 };
 
 /// Loads the months that are due, and reports.
@@ -57,7 +58,8 @@ async fn go(
     let now = Timestamp::now();
     let rules = Rules { force, now, wait_max: config.wait_max };
     let run = Run { run_id, months: config.months, rules, max_age: config.max_age, dry_run };
-    let pipelines = match run_exports(&config, &run).await {
+    let access = if dry_run { Access::Read } else { Access::Load };
+    let pipelines = match config.warehouse.open(access, Exports { config: &config, run: &run }).await {
         Ok(pipelines) => pipelines,
         // No export could start: the report has the error for each.
         Err(error) => config.exports.iter().map(|export| not_started(&config, export, &run, &error)).collect(),
@@ -71,45 +73,40 @@ async fn go(
     Ok(Exit::of(&report))
 }
 
-async fn run_exports(config: &Config, run: &Run) -> Result<Vec<PipelineReport>> {
-    match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => Ok(run_into(config, &BigQuery::connect(options.clone())?, run).await),
-        #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => {
-            let warehouse = if run.dry_run { DuckDb::open_to_read(path)? } else { DuckDb::open(path)? };
-            Ok(run_into(config, &warehouse, run).await)
-        }
-        #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => Err(crate::commands::store::not_built_in("DuckDB")),
-    }
+/// The configured exports, one after the other.
+struct Exports<'a> {
+    config: &'a Config,
+    run: &'a Run,
 }
 
-async fn run_into<W: Warehouse>(config: &Config, warehouse: &W, run: &Run) -> Vec<PipelineReport> {
-    let mut reports = Vec::new();
-    for export in &config.exports {
-        let report = match open_store(export, config.storage_emulator.as_deref(), &S3Options::default()).await {
-            Ok(store) => {
-                let bar = ProgressBar::new(std::io::stderr().is_terminal());
-                let mut report = run_export(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
-                report.label.clone_from(&export.label);
-                bar.finish();
-                report
-            }
-            Err(error) => not_started(config, export, run, &error),
-        };
-        let PipelineReport { pipeline, export, table, .. } = &report;
-        info!(pipeline, export, table, "{}", output::summary(&report, run.dry_run));
-        reports.push(report);
+impl Task for Exports<'_> {
+    type Output = Vec<PipelineReport>;
+
+    async fn with<W: Warehouse>(self, warehouse: &W) -> Vec<PipelineReport> {
+        let Self { config, run } = self;
+        let mut reports = Vec::new();
+        for export in &config.exports {
+            let report = match open_store(export, config.storage_emulator.as_deref(), &S3Options::default()).await {
+                Ok(store) => {
+                    let bar = ProgressBar::new(std::io::stderr().is_terminal());
+                    let mut report = run_export(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
+                    report.label.clone_from(&export.label);
+                    bar.finish();
+                    report
+                }
+                Err(error) => not_started(config, export, run, &error),
+            };
+            let PipelineReport { pipeline, export, table, .. } = &report;
+            info!(pipeline, export, table, "{}", output::summary(&report, run.dry_run));
+            reports.push(report);
+        }
+        reports
     }
-    reports
 }
 
 /// The report of an export that could not start, because its bucket or warehouse could not be opened.
 fn not_started(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
-    let table = match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => format!("{}.{}.{}", options.project, export.dataset, export.table),
-        WarehouseConfig::DuckDb(_) => format!("{}.{}", export.dataset, export.table),
-    };
+    let table = config.warehouse.table_name(&export.table_name());
     let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
     report.label.clone_from(&export.label);
     report.error = Some(error.reported());

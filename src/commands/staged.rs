@@ -241,7 +241,7 @@ impl Staged {
         let mut done = |report: PipelineReport| {
             output.step(&report);
             // Deliveries that are too old fail the run, but no month.
-            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale.as_str());
+            let goes_on = report.error.as_ref().is_none_or(|error| error.kind == ErrorKind::Stale);
             pipelines.push(report);
             goes_on
         };

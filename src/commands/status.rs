@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use finops_core::{model::load_record::LoadedMonth, report::run::TableStatus};
 
-#[cfg(feature = "duckdb")]
-use crate::warehouse::duckdb::DuckDb;
 use crate::{
     cli::ChosenArguments,
     commands::exit::{CommandError, Exit},
     flow::table::look_up,
     output,
-    settings::{CliOverrides, Config, WarehouseConfig, parse},
-    warehouse::{Warehouse, bigquery::BigQuery},
+    settings::{CliOverrides, Config, parse},
+    warehouse::{
+        Warehouse,
+        open::{Access, Task},
+    },
 };
 
 /// Prints the state of every configured table. A table that cannot be read does not hide the others.
@@ -21,13 +22,7 @@ pub(crate) async fn status(
     environment: &BTreeMap<String, String>,
 ) -> Result<Exit, CommandError> {
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
-    let tables = match &config.warehouse {
-        WarehouseConfig::BigQuery(options) => tables(&config, &BigQuery::connect(options.clone())?).await,
-        #[cfg(feature = "duckdb")]
-        WarehouseConfig::DuckDb(path) => tables(&config, &DuckDb::open_to_read(path)?).await,
-        #[cfg(not(feature = "duckdb"))]
-        WarehouseConfig::DuckDb(_) => return Err(crate::commands::store::not_built_in("DuckDB").into()),
-    };
+    let tables = config.warehouse.open(Access::Read, Tables(&config)).await?;
     output::printer(arguments.output.output).status(&tables);
     let mut exit = Exit::Success;
     for table in &tables {
@@ -39,17 +34,24 @@ pub(crate) async fn status(
     Ok(exit)
 }
 
-async fn tables<W: Warehouse>(config: &Config, warehouse: &W) -> Vec<TableStatus> {
-    let mut tables = Vec::new();
-    for export in &config.exports {
-        let (months, error): (Vec<LoadedMonth>, _) = match look_up(warehouse, export).await {
-            Ok(table) => (table.months.into_values().rev().collect(), None),
-            Err(error) => (Vec::new(), Some(error.reported())),
-        };
-        let newest_delivery_at = months.iter().filter_map(|month| month.record_if_in_table()?.issued_at).max();
-        let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
-        let table = warehouse.table_name(&export.table_name());
-        tables.push(TableStatus { pipeline, label, table, months, newest_delivery_at, error });
+/// The state of every configured table.
+struct Tables<'a>(&'a Config);
+
+impl Task for Tables<'_> {
+    type Output = Vec<TableStatus>;
+
+    async fn with<W: Warehouse>(self, warehouse: &W) -> Vec<TableStatus> {
+        let mut tables = Vec::new();
+        for export in &self.0.exports {
+            let (months, error): (Vec<LoadedMonth>, _) = match look_up(warehouse, export).await {
+                Ok(table) => (table.months.into_values().rev().collect(), None),
+                Err(error) => (Vec::new(), Some(error.reported())),
+            };
+            let newest_delivery_at = months.iter().filter_map(|month| month.record_if_in_table()?.issued_at).max();
+            let (pipeline, label) = (export.provider.as_str().to_owned(), export.label.clone());
+            let table = warehouse.table_name(&export.table_name());
+            tables.push(TableStatus { pipeline, label, table, months, newest_delivery_at, error });
+        }
+        tables
     }
-    tables
 }

@@ -1,4 +1,4 @@
-//! The storage of an export, and what this build of finops does not have.
+//! The storage of an export.
 
 #[cfg(feature = "s3")]
 use crate::storage::S3;
@@ -17,27 +17,8 @@ pub(super) async fn open_store(export: &Export, storage_emulator: Option<&str>, 
         #[cfg(not(feature = "s3"))]
         Source::S3(_) => {
             let _ = s3;
-            return Err(not_built_in("S3"));
+            return Err(crate::error::Error::not_built_in("S3"));
         }
         Source::Local(root) => Store::Local(Local::new(root)),
     })
-}
-
-/// The error for a feature that this build does not have. Settings that need it are refused before.
-#[cfg(any(test, not(all(feature = "duckdb", feature = "s3"))))]
-pub(super) fn not_built_in(what: &str) -> crate::error::Error {
-    use crate::error::{Error, ErrorKind};
-
-    let message = format!("this build does not have {what}");
-    Error::new(ErrorKind::Configuration, message).hint(finops_core::hint::DEFAULT_FEATURES)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_feature_that_a_build_does_not_have_names_the_build_that_has_it() {
-        assert_eq!(not_built_in("S3").next_step(), Some(finops_core::hint::DEFAULT_FEATURES));
-    }
 }

@@ -1,4 +1,4 @@
-//! What must hold of a month's staged rows before they may become the month. One place for all warehouses.
+//! The checks of a month's staged rows before they replace the month: one place for all warehouses.
 
 use std::collections::BTreeMap;
 
@@ -18,18 +18,17 @@ use crate::{
     warehouse::{Figures, MonthLoad, Target},
 };
 
-/// How many months of stray rows a message names.
+/// How many other months a message names.
 const SHOWN: usize = 3;
 
-/// So many days outside of the month a run without billing periods may have: those of another time zone, and late ones.
+/// How many days outside the month a run without billing periods may have: for another time zone and late rows.
 const MOST_DAYS_OUTSIDE: usize = 3;
 
-/// Checks the figures of a month's staged rows against its delivery, and against what is loaded. Gives what is to be said of a
-/// month that passes.
+/// Compares the figures of a month's staged rows with its delivery and with what is loaded. Returns notes for the report.
 ///
 /// # Errors
-/// `Data` for rows of another month or of none, for no rows at all, and where the month would be less than what is loaded;
-/// `Verification` for counts that do not add up.
+/// `Data` for rows of another month or of none, for no rows at all, and where rows would be lost compared with what is loaded;
+/// `Verification` for counts that differ.
 pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     check_months(target.key_columns.partition, month, figures)?;
     let differences = differences(month, figures);
@@ -47,7 +46,7 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
     check_parts(month, figures)
 }
 
-/// Whether every run's rows are there, and none is less than what is loaded of its scope.
+/// Checks that every run has its rows, and no fewer than what is loaded of its scope.
 fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     let account = month.account(figures);
     if !account.wrong.is_empty() {
@@ -62,9 +61,9 @@ fn check_parts(month: &MonthLoad, figures: &Figures) -> Result<Vec<String>> {
     outside(month, &account)
 }
 
-/// Rows of days outside of a month whose files have no billing period: a few are late, or of another time zone.
+/// Rows of days outside a month whose files have no billing period: a few days are accepted, for late rows or another time zone.
 fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
-    let holds = |scope: &str, day: Date| {
+    let is_loaded = |scope: &str, day: Date| {
         let of_scope = month.neighbours.iter().filter(|record| record.scope == scope);
         let mut ranges = of_scope.filter_map(|record| record.first_day.zip(record.last_day));
         ranges.any(|(first, last)| first <= day && day <= last)
@@ -78,13 +77,15 @@ fn outside(month: &MonthLoad, account: &Account) -> Result<Vec<String>> {
         let wrong = match day {
             None => format!("{rows} without a day"),
             Some(day) if !beside.contains(&BillingPeriod::containing(*day)) => format!("{rows} of {day}"),
-            Some(day) if holds(scope, *day) => format!("{rows} of {day}, a day that the month beside it has already"),
+            Some(day) if is_loaded(scope, *day) => {
+                format!("{rows} of {day}, a day that is loaded with the month next to it")
+            }
             Some(day) if *of_scope > MOST_DAYS_OUTSIDE => {
-                format!("rows of more than {MOST_DAYS_OUTSIDE} days outside of the month, such as {day}")
+                format!("rows of more than {MOST_DAYS_OUTSIDE} days outside the month, such as {day}")
             }
             Some(day) => {
                 let costs = sums.cost.iter().map(|(currency, amount)| format!("{amount} {currency}"));
-                notes.push(format!("{rows} of {day}, outside of the month ({})", costs.collect::<Vec<_>>().join(", ")));
+                notes.push(format!("{rows} of {day}, outside the month ({})", costs.collect::<Vec<_>>().join(", ")));
                 continue;
             }
         };
@@ -103,7 +104,7 @@ fn refused(month: &MonthLoad, kind: ErrorKind, why: &str) -> Error {
     Error::new(kind, format!("{} cannot be loaded: {why} (in {})", month.billing_period, month.one_of_files()))
 }
 
-/// A month is replaced as a whole, so that rows of another one would be lost or doubled.
+/// A month is replaced as a whole, so rows of another month would be lost or doubled.
 fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()> {
     let stray = figures.rows_by_month.iter().filter(|(of, rows)| **of != Some(month.billing_period) && **rows > 0);
     let mut stray: Vec<String> =
@@ -116,7 +117,7 @@ fn check_months(column: &str, month: &MonthLoad, figures: &Figures) -> Result<()
         stray.truncate(SHOWN);
         stray.push(format!("and {more} more months"));
     }
-    let stray = format!("{}, as {column} tells", stray.join(", "));
+    let stray = format!("{}, by {column}", stray.join(", "));
     let has_cycles = column == azure::KEY_COLUMNS.partition;
     let alone = hint::ROWS_OF_OTHER_MONTHS;
     let hint = if has_cycles { hint::both(alone, hint::WITHOUT_BILLING_PERIODS) } else { alone.to_owned() };
@@ -132,7 +133,7 @@ fn belongs(rows: u64, to: Option<BillingPeriod>) -> String {
     to.map_or_else(|| format!("{verb} to no month"), |month| format!("{verb} to {month}"))
 }
 
-/// Every count that is not as expected, with expected and found.
+/// Every count that differs, with expected and found.
 fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
     let number = |found: Option<u64>| found.map_or_else(|| "an unknown number".to_owned(), |found| found.to_string());
     let (files, rows) = (month.file_count(), figures.rows());
@@ -141,12 +142,12 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
         differences.push(format!("expected {files} files, {} were read", number(figures.files)));
     }
     if let Some(expected) = month.rows.filter(|expected| *expected != rows) {
-        // Only Parquet files count their rows themselves.
-        let told_by = match month.format {
+        // Parquet files contain their number of rows.
+        let counted_by = match month.format {
             FileFormat::Csv => format!("the manifest {} counts", month.manifest_uri),
             FileFormat::Parquet => "the files say".to_owned(),
         };
-        differences.push(format!("{expected} rows were expected, as {told_by}, and {rows} were read"));
+        differences.push(format!("{expected} rows were expected, as {counted_by}, and {rows} were read"));
     }
     if let Some(counted) = figures.counted.filter(|counted| *counted != rows) {
         differences.push(format!(
@@ -227,12 +228,11 @@ mod tests {
         let mut found = figures(1, 10);
         found.rows_by_month.insert(None, 1);
         found.rows_by_month.insert(Some("2025-08".parse().unwrap()), 2);
-        let told = message(&month, &found);
+        let found_message = message(&month, &found);
         assert!(
-            told.contains(
-                "1 row belongs to no month, 2 rows belong to 2025-08, as bill_billing_period_start_date tells"
-            ),
-            "{told}"
+            found_message
+                .contains("1 row belongs to no month, 2 rows belong to 2025-08, by bill_billing_period_start_date"),
+            "{found_message}"
         );
         for other in 1..=9 {
             found.rows_by_month.insert(Some(format!("2024-0{other}").parse().unwrap()), 1);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_day_that_is_loaded_takes_its_place_only_by_force() {
+    fn a_run_without_a_loaded_day_replaces_it_only_by_force() {
         let month = of_part(Part::default());
         let whole = of_days(["2025-09-01", "2025-09-02"]);
         let again = MonthLoad { loaded_scopes: month.account(&whole).scopes, ..month };

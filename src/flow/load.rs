@@ -1,4 +1,4 @@
-//! From a month that is ready to what a warehouse is to load: its files in batches, and whose rows they are.
+//! What a warehouse loads for a month: its files in batches, and which rows belong to which run and scope.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -28,15 +28,15 @@ use crate::{
     warehouse::{Batch, GroupBy, LoadColumn, MonthLoad, Target},
 };
 
-/// A load job takes no more files.
+/// BigQuery's limit of files for a load job.
 const FILES_OF_A_JOB: usize = 10_000;
 
-/// The month's load. `files` are the delivery's, where the warehouse can read them; `months` is what was loaded before this run,
-/// and `loaded_now` what it has loaded.
+/// The month's load. `files` are the delivery's files as the warehouse reads them; `months` is what was loaded before this run,
+/// and `loaded_now` what this run has loaded.
 ///
 /// # Errors
-/// `Schema` where its runs have their cost in different columns.
-#[allow(clippy::too_many_arguments, reason = "all that a month is made of, once")]
+/// `Schema` where the delivery's runs have their cost in different columns.
+#[allow(clippy::too_many_arguments, reason = "everything that a month consists of, once")]
 pub fn month_load(
     export: &Export,
     target: &Target,
@@ -116,8 +116,8 @@ pub fn month_load(
     })
 }
 
-/// Whose rows the files' are, by what they are summed for that, and the files in batches: first those that are summed by
-/// themselves, since nothing in the rows tells whose they are.
+/// The runs and scopes of the rows, the columns by which rows are summed to check them, and the files in batches. The first
+/// batches are summed separately, since their rows have nothing that identifies their run.
 fn whose(
     target: &Target,
     MonthToLoad { delivery, batches }: &MonthToLoad,
@@ -139,7 +139,7 @@ fn whose(
     let several = scopes.len() > 1;
     let of_scope = |run: usize| runs.iter().filter(|(other, _)| other.scope == runs[run].0.scope).count();
     let is_united = |run: usize| runs.iter().any(|(other, _)| other.kept && other.scope == runs[run].0.scope);
-    // Scopes that are united are of one kind, and so are their columns, unless the settings say otherwise.
+    // United scopes have one kind and the same columns, unless the settings say otherwise.
     let known = |run: usize, batch: &BatchColumns| -> Option<Vec<String>> {
         let scope = runs[run].0.scope.as_deref()?;
         let has = |name: &&str| batch.columns.columns.iter().any(|column| column.name == **name);
@@ -203,7 +203,7 @@ fn whose(
             shared.push((chunk.0, load(chunk.1, false)));
         }
     }
-    // Runs whose files have no rows are recorded, too.
+    // Runs without rows are recorded, too.
     for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
         let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
         let (issued_at, rows) = (Some(manifest.issued_at.unwrap_or(delivery.issued_at())), manifest.rows.or(Some(0)));
@@ -228,7 +228,7 @@ fn whose(
     if target.pipeline != Provider::Azure.as_str() {
         return (Vec::new(), None, loads);
     }
-    // Where no column tells the scopes apart, the subscription's shows whether they overlap.
+    // Where no column identifies the scopes, the subscription's column shows whether they overlap.
     let of_subscriptions = || {
         let kind = delivery.manifest.kind;
         let names = scope::columns("/subscriptions/x", kind)?.iter().flat_map(|names| names.iter());
@@ -310,6 +310,6 @@ mod tests {
             whose(&target(), &MonthToLoad { delivery, batches: vec![batch] }, &files, &HashMap::new());
         assert_eq!(loads.iter().map(|load| load.files.len()).collect::<Vec<_>>(), [FILES_OF_A_JOB, FILES_OF_A_JOB, 1]);
         assert_eq!(loads.iter().flat_map(|load| load.files.clone()).collect::<Vec<_>>(), files);
-        assert!(parts.is_empty(), "only Azure's runs are told apart");
+        assert!(parts.is_empty(), "only Azure's runs are distinguished");
     }
 }

@@ -8,23 +8,23 @@ use crate::{
     warehouse::{Committed, MonthLoad, Stage, Swap, Target, Warehouse},
 };
 
-/// What became of a month.
+/// The result of replacing a month.
 #[derive(Debug)]
 pub enum Replaced {
-    /// It is loaded, checked and recorded; with what is to be said of it.
+    /// It is loaded, checked and recorded; with notes for the report.
     Committed(Box<Committed>, Vec<String>),
-    /// Another run replaced it, or its files changed: begin again with the state.
+    /// Another run replaced it, or its files changed: start again with the state.
     Superseded,
-    /// The table holds a delivery of it that reaches further, to this day, which no run recorded.
+    /// The table has an unrecorded delivery of the month that covers more days, up to this one.
     Outreached(Date),
 }
 
-/// Replaces the month. `unchanged` tells, once the files are staged, whether they are still those that were listed: a
-/// mirror may replace them while they are read.
+/// Replaces the month. `unchanged` is evaluated after the files are staged: whether they are still those that were listed. A
+/// mirror may replace files while they are read.
 ///
 /// # Errors
-/// Why the month is not loaded. What was loaded before is unchanged, unless the swap itself was done: the next run then
-/// finds and records it.
+/// Why the month is not loaded. The loaded month is unchanged, unless the swap itself succeeded: the next run then finds and
+/// records it.
 pub async fn replace_month<W: Warehouse>(
     warehouse: &W,
     target: &Target,
@@ -38,7 +38,7 @@ pub async fn replace_month<W: Warehouse>(
         Stage::Superseded => return Ok(Replaced::Superseded),
         Stage::Outreached(until) => return Ok(Replaced::Outreached(until)),
     };
-    // Files that changed meanwhile are read again: what was counted of them says nothing.
+    // Files that changed meanwhile are loaded again, and their figures do not count.
     let may_be_swapped = match unchanged.await {
         Ok(true) => check(target, month, &figures).map(Some),
         changed => changed.map(|_| None),

@@ -91,7 +91,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
 
 /// Whether the month failed because something changed while it was loaded.
 pub fn is_busy(month: &MonthReport) -> bool {
-    month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy.as_str())
+    month.error.as_ref().is_some_and(|error| error.kind == ErrorKind::Busy)
 }
 
 /// The same month in a plan, which has no results.

@@ -1,4 +1,4 @@
-//! Whether a table that is there may take an export's months.
+//! Whether an existing table may be loaded with an export's months.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ use crate::{
     warehouse::{Found, Target, Warehouse, WrittenBy, loaded_months, unmanaged_table, written_by_other_pipeline},
 };
 
-/// Refuses a table that finops did not create, that it writes in its other way, that is partitioned for another kind of
-/// export, or whose key columns are gone or have another type: added again, they would be empty in the months that are
-/// there. `name` is the table's full name.
+/// Refuses a table that finops did not create, that its other pipeline writes, that is partitioned for another kind of export,
+/// or whose key columns are missing or have another type: new key columns would be empty in the loaded months. `name` is the
+/// table's full name.
 ///
 /// # Errors
-/// `ForeignTable` and `Schema`, as said.
+/// `ForeignTable` and `Schema`.
 pub fn check_table(target: &Target, name: &str, found: &Found) -> Result<()> {
     match (found.written_by, target.staged) {
         (WrittenBy::Others, _) => return Err(unmanaged_table(name)),
@@ -60,12 +60,12 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a table that holds another export's months. Records of a table that was dropped since do not count.
+/// Refuses a table that has another export's months. Records of a table that was dropped do not count.
 ///
 /// # Errors
 /// `ForeignTable` naming both exports.
 pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, LoadedMonth>) -> Result<()> {
-    // Names at Azure have no case.
+    // Azure's names are case-insensitive.
     let is_named = |name: &str| match target.pipeline {
         "azure" => name.eq_ignore_ascii_case(&target.export_name),
         _ => name == target.export_name,
@@ -76,26 +76,26 @@ pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<Bill
         return Ok(());
     };
     let message = format!(
-        "the table {name} holds export `{}` of pipeline {}, and export `{}` of pipeline {} would erase its months",
+        "the table {name} has months of export `{}` of pipeline {}, which export `{}` of pipeline {} would replace",
         record.export_name, record.pipeline, target.export_name, target.pipeline
     );
     Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
 }
 
-/// A table as a reader finds it, who knows of no delivery.
+/// A table and what is loaded, without any delivery.
 pub struct LookedUp {
-    /// Of what kind its rows are, as far as its columns tell.
+    /// The kind of its rows, from its columns.
     pub kind: ExportKind,
-    /// The table, if it is there.
+    /// The table, if it exists.
     pub found: Option<Found>,
-    /// The last record of each month, with the rows that the table has of it.
+    /// The last record of each month, with the table's rows of it.
     pub months: BTreeMap<BillingPeriod, LoadedMonth>,
 }
 
-/// Looks an export's table up.
+/// Reads the state and the table of an export.
 ///
 /// # Errors
-/// What the warehouse says, and as [`check_table`] where the table is of no kind.
+/// What the warehouse refuses, and as [`check_table`].
 pub async fn look_up<W: Warehouse>(warehouse: &W, export: &Export) -> Result<LookedUp> {
     let name = export.table_name();
     let loaded = warehouse.loaded(&name).await?;
@@ -108,7 +108,7 @@ pub async fn look_up<W: Warehouse>(warehouse: &W, export: &Export) -> Result<Loo
     Ok(LookedUp { kind, found, months })
 }
 
-/// What an export's deliveries are.
+/// Name and kind of an export's deliveries.
 pub struct Delivered {
     /// The provider's name of the export.
     pub export_name: String,
@@ -116,10 +116,10 @@ pub struct Delivered {
     pub kind: ExportKind,
 }
 
-/// Whether a run would take the table for what is delivered; where that is not known, what the table's columns tell counts.
+/// Whether a run would load the deliveries into the table. Where there is no delivery, only the table's columns are checked.
 ///
 /// # Errors
-/// As [`check_table`], and `ForeignTable` for rows of another kind, as far as the columns tell kinds apart.
+/// As [`check_table`], and `ForeignTable` for rows of another kind, where the columns show it.
 pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, found: &Found) -> Result<()> {
     let Some(Delivered { export_name, kind }) = delivered else { return kind_of(export, name, found).map(drop) };
     let other = kinds::of_table(|column| found.has(column));
@@ -130,13 +130,13 @@ pub fn check_for(delivered: Option<&Delivered>, export: &Export, name: &str, fou
     kind_of(export, name, found)?;
     let (other, kind) = (other.as_str(), kind.as_str());
     let message = format!(
-        "table {name} holds rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
+        "table {name} has rows of another kind than the export's newest delivery: its columns are those of `{other}`, and \
          `{kind}` is delivered"
     );
     Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::OTHER_KIND))
 }
 
-/// The kind for which the table may be, as its columns tell.
+/// The kind of the table's rows, from its columns.
 ///
 /// # Errors
 /// As [`check_table`].

@@ -11,7 +11,7 @@ use finops_core::{
 use tracing::info_span;
 
 use super::streams::{error, print_aside};
-use crate::{settings::Problem, telemetry};
+use crate::{error::ErrorKind, settings::Problem, telemetry};
 
 /// Prints an error of one export, with the label that the settings give it if they name several.
 pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
@@ -22,12 +22,12 @@ pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
 
 /// Prints the command line parser's message.
 pub fn usage(message: &str) {
-    let (kind, message) = ("usage".to_owned(), without_credentials(message.trim_end()));
+    let message = without_credentials(message.trim_end());
     if !telemetry::is_structured() {
         print_aside(&message);
         return;
     }
-    error(&ReportedError { kind, message, hint: Some(hint::SHOW_HELP.to_owned()) });
+    error(&ReportedError { kind: ErrorKind::Usage, message, hint: Some(hint::SHOW_HELP.to_owned()) });
 }
 
 /// Prints what is wrong with the configuration.
@@ -36,7 +36,7 @@ pub fn problems(problems: &[Problem]) {
         problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
     let hint = hint::SHOW_CONFIG;
     error(&ReportedError {
-        kind: "configuration".to_owned(),
+        kind: ErrorKind::Configuration,
         message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
         hint: Some(hint.to_owned()),
     });

@@ -1,13 +1,11 @@
 //! The configuration of a run.
 
-use std::path::PathBuf;
-
 use finops_core::plan::age::MaxAge;
 use jiff::SignedDuration;
 
 use crate::{
     flow::export::{Export, Months},
-    warehouse::bigquery,
+    warehouse::open::WarehouseConfig,
 };
 
 /// Everything that a run needs to know.
@@ -36,13 +34,4 @@ impl Config {
             _ => "all",
         }
     }
-}
-
-/// The warehouse and what it needs.
-#[derive(Clone, Debug)]
-pub enum WarehouseConfig {
-    /// BigQuery.
-    BigQuery(bigquery::Options),
-    /// A DuckDB database file.
-    DuckDb(PathBuf),
 }

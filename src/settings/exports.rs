@@ -8,12 +8,14 @@ use finops_core::{
 };
 
 use super::{
-    config::WarehouseConfig,
     export_variables::{ExportVariables, is_configured},
     problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problems},
     registry, values,
 };
-use crate::flow::export::{Export, Source};
+use crate::{
+    flow::export::{Export, Source},
+    warehouse::open::WarehouseConfig,
+};
 
 /// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
 pub fn exports(

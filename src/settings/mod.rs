@@ -15,7 +15,7 @@ mod setting;
 mod staged;
 mod values;
 
-pub use config::{Config, WarehouseConfig};
+pub use config::Config;
 pub use definition::{Definition, Example, Reader, Section};
 pub use environment::{process_environment, settings};
 pub use file::{CONFIG_FILE, Values};

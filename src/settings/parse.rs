@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, path::PathBuf};
 use finops_core::plan::age::MaxAge;
 
 use super::{
-    config::{Config, WarehouseConfig},
+    config::Config,
     environment::Variables,
     exports::exports,
     problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, Problems},
     registry,
     values::{self, hours},
 };
-use crate::warehouse::bigquery;
+use crate::warehouse::{bigquery, open::WarehouseConfig};
 
 /// Values of the command line. They replace those of the environment.
 #[derive(Clone, Debug, Default)]

@@ -11,19 +11,19 @@ use finops_core::{
 
 use super::{Figures, MonthLoad, sql::Dialect};
 
-/// Months and currencies that a delivery may have: there are more where files have other columns than their header says.
+/// At most so many months and currencies. A delivery with more has other columns than its header says.
 const MOST_GROUPS: usize = 10_000;
-/// The same where rows are summed by day and scope, too: some thousand scopes.
+/// At most so many groups where rows are also summed by day and scope: some thousand scopes.
 const MOST_PARTS: usize = 100_000;
 
 impl Dialect {
-    /// A query for the rows and costs of `table`, or only of the load's month there, by month and currency (`unknown` where
-    /// it is missing). [`read_costs`] reads what it gives.
+    /// A query for the rows and costs of `table`, or only of the load's month in it, by month and currency (`unknown` where
+    /// it is missing). [`read_costs`] reads its result.
     ///
-    /// The cost after discounts follows the FinOps rule for EDP and the like: the net cost where there is one; else nothing
-    /// of a discount line, which the net costs of other lines hold already, and the cost of any other.
+    /// The cost after discounts follows the FinOps rule for EDP and the like: the net cost of a row that has one; nothing for
+    /// a discount line, since the net costs of other lines include it; the cost of any other row.
     ///
-    /// `sum` writes the exact sum of an expression, which has the type of the column that is named with it, as text.
+    /// `sum` writes the exact sum, as text, of an expression that has the type of the given column.
     pub fn cost_query(
         self,
         table: &str,
@@ -38,7 +38,7 @@ impl Dialect {
             (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m', {partition})"),
             (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m', {partition})"),
         };
-        // BigQuery gives numbers as text by itself.
+        // BigQuery's results are text already.
         let count = |of: &str| match self {
             Self::BigQuery => format!("COUNT({of})"),
             Self::DuckDb => format!("CAST(COUNT({of}) AS VARCHAR)"),
@@ -49,7 +49,7 @@ impl Dialect {
                 Self::BigQuery => format!("REGEXP_CONTAINS({line_type}, 'Discount$')"),
                 Self::DuckDb => format!("{line_type} LIKE '%Discount'"),
             };
-            // Apart, as the columns may differ in scale: in one expression, DuckDB would round (seen on 1.5.6).
+            // Two sums, since the columns may differ in scale: in one expression, DuckDB would round (seen on 1.5.6).
             let other_cost = sum(&format!("IF({value} IS NOT NULL OR {is_discount}, NULL, {cost})"), load.cost);
             let [as_count, as_net, as_other] = ["net_count", "net_cost", "other_cost"].map(|name| self.quote(name));
             let (count, net_cost) = (count(&value), sum(&value, net));
@@ -90,12 +90,12 @@ impl Dialect {
     }
 }
 
-/// So many rows the answer to [`Dialect::cost_query`] may have.
+/// How many rows the result of [`Dialect::cost_query`] may have.
 fn most_rows(load: &MonthLoad) -> usize {
     if load.group_by.is_some() { MOST_PARTS } else { MOST_GROUPS }
 }
 
-/// How many columns the answer to [`Dialect::cost_query`] has.
+/// How many columns the result of [`Dialect::cost_query`] has.
 #[cfg(feature = "duckdb")]
 pub(super) fn cost_columns(load: &MonthLoad) -> usize {
     4 + group_columns(load) + if load.net_cost.is_some() { 3 } else { 0 }
@@ -105,10 +105,10 @@ fn group_columns(load: &MonthLoad) -> usize {
     load.group_by.as_ref().map_or(0, |by| by.columns.len() + 1)
 }
 
-/// Rows and costs, from the answer to [`Dialect::cost_query`].
+/// Rows and costs, from the result of [`Dialect::cost_query`].
 ///
 /// # Errors
-/// A row that is none of those that were asked for, or that there are far too many, as text.
+/// The unexpected row, or that there are too many rows, as text.
 pub(super) fn read_costs(load: &MonthLoad, rows: &[Vec<Option<String>>]) -> Result<Figures, String> {
     let most = most_rows(load);
     if rows.len() > most {

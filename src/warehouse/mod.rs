@@ -13,6 +13,8 @@ mod costs;
 pub mod duckdb;
 mod figures;
 mod month;
+pub mod open;
+mod sign;
 pub mod sql;
 mod state_columns;
 mod table;

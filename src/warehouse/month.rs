@@ -1,4 +1,4 @@
-//! One month on its way into a table.
+//! One month to load.
 
 use std::collections::HashMap;
 
@@ -26,39 +26,39 @@ use jiff::{Timestamp, civil::Date};
 use super::{Figures, Target, sql::bounds};
 use crate::error::{Error, ErrorKind, Result};
 
-/// A column on its way from the files to the table.
+/// A column of the files and of the table.
 #[derive(Clone, Debug)]
 pub struct LoadColumn {
     /// The table's column.
     pub column: Column,
-    /// What the files call it.
+    /// Its name in the files.
     pub file_name: String,
     /// Its type there.
     pub file_type: FileType,
 }
 
 impl LoadColumn {
-    /// How the files' values become the table's.
+    /// How the files' values are converted to the table's.
     pub fn reading(&self) -> Conversion {
         match self.file_type.reading(self.column.column_type) {
-            // A load would take `007` for 7.
+            // A load would read `007` as 7.
             Conversion::None if self.may_be_code() => Conversion::Cast,
             reading => reading,
         }
     }
 
-    /// Whether only texts that come back the same may go into the table's column of numbers.
+    /// Whether the values may be codes, which a column of numbers would change.
     pub(super) fn may_be_code(&self) -> bool {
         may_be_code(&self.column.name, self.file_type, self.column.column_type)
     }
 }
 
-/// Files that are alike: of one form, with the same columns. What is said of a month's files is said of its first batch.
+/// Files of one format with the same columns. The fields of [`MonthLoad`] describe the first batch.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// See [`MonthLoad::files`].
     pub files: Vec<String>,
-    /// Their form.
+    /// Their format.
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
@@ -70,16 +70,16 @@ pub struct Batch {
     pub values: HashMap<String, ColumnValues>,
 }
 
-/// By what a month's rows are summed, beside the currency.
+/// By what a month's rows are summed, in addition to the currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupBy {
     /// Columns of the table.
     pub columns: Vec<String>,
-    /// The column that tells a row's day.
+    /// The column with a row's day.
     pub day: &'static str,
 }
 
-/// What means "no value" in text for columns of amounts, whole numbers, days or moments.
+/// The texts that mean "no value" in columns of amounts, whole numbers, days or timestamps.
 #[derive(Clone, Debug, Default)]
 pub struct NoValue {
     /// The texts.
@@ -88,7 +88,7 @@ pub struct NoValue {
     pub setting: String,
 }
 
-/// One month to put in place of what is loaded.
+/// One month that replaces what is loaded.
 #[derive(Clone, Debug)]
 pub struct MonthLoad {
     /// The month.
@@ -97,51 +97,51 @@ pub struct MonthLoad {
     pub execution_id: String,
     /// The delivery's fingerprint.
     pub fingerprint: String,
-    /// Where its manifest was read.
+    /// The URI of its manifest.
     pub manifest_uri: String,
-    /// The files, as this warehouse takes them: `gs://` URIs for BigQuery, local paths for DuckDB.
+    /// The files, as this warehouse reads them: `gs://` URIs or local paths for BigQuery, local paths for DuckDB.
     pub files: Vec<String>,
-    /// Bytes of the files, as stored.
+    /// The stored bytes of all files.
     pub bytes: u64,
-    /// Their form.
+    /// Their format.
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
-    /// The files do not tell the billing period: rows without one get the month's first day.
+    /// The files have no billing period: rows without one get the month's first day.
     pub fills_period: bool,
-    /// The batch is summed by itself.
+    /// The batch is summed separately.
     pub is_own: bool,
-    /// Files of another form or with other columns, and those that are staged by themselves.
+    /// Files of another format or with other columns, and files that are summed separately.
     pub others: Vec<Batch>,
-    /// Whose rows they are, of Azure's exports.
+    /// The runs and scopes that the rows belong to, for Azure's exports.
     pub parts: Vec<Part>,
-    /// How the rows are summed for that.
+    /// How the rows are summed to check the parts.
     pub group_by: Option<GroupBy>,
-    /// What is loaded of the month, as far as the settings do not set it aside.
+    /// The loaded scopes of the month, without those that the settings leave out.
     pub loaded_scopes: Vec<ScopeRecord>,
-    /// What is loaded of the months beside this one.
+    /// The loaded scopes of the months before and after.
     pub neighbours: Vec<ScopeRecord>,
-    /// The table's column whose sum is the month's cost.
+    /// The table's cost column.
     pub cost: &'static str,
-    /// The table's column with the cost's currency.
+    /// The table's currency column.
     pub currency: &'static str,
-    /// What means "no value" in the files.
+    /// The texts that mean "no value" in the files.
     pub no_value: NoValue,
-    /// Where the cost after discounts is, if the files have it.
+    /// The columns of the cost after discounts, if the files have them.
     pub net_cost: Option<NetCost>,
-    /// What the rows are.
+    /// The kind of the rows.
     pub kind: ExportKind,
-    /// When the provider made the delivery, as far as is known.
+    /// When the provider issued the delivery, as far as finops knows.
     pub issued_at: Timestamp,
-    /// The last day that the delivery covers, where its manifest says so.
+    /// The last day that the delivery covers, where its manifest has it.
     pub covers_until: Option<Date>,
-    /// The files' rows, where they or their manifest tell it.
+    /// The number of rows, where the files or their manifest have it.
     pub rows: Option<u64>,
-    /// What Parquet footers tell of the values of a column, by its name in the files.
+    /// What Parquet footers say about the values of a column, by its name in the files.
     pub values: HashMap<String, ColumnValues>,
-    /// The last record, and what the table holds of it now.
+    /// The last record of the month, and how many of its rows the table has now.
     pub previous: Option<LoadedMonth>,
-    /// Load although the same work may be done already.
+    /// Load again, even if the same delivery is loaded.
     pub force: bool,
     /// The run that loads.
     pub run_id: String,
@@ -171,7 +171,7 @@ impl MonthLoad {
         (self.files.len() + others) as u64
     }
 
-    /// Whose rows are whose.
+    /// Which rows belong to which run and scope.
     pub(crate) fn account(&self, figures: &Figures) -> Account {
         account(self.billing_period, &self.parts, &figures.groups, &figures.batches)
     }
@@ -181,7 +181,7 @@ impl MonthLoad {
         self.fills_period.then(|| bounds(key, self.billing_period).0)
     }
 
-    /// Where to look for what is wrong with some file, for people.
+    /// The files, for an error in one of them.
     pub(crate) fn one_of_files(&self) -> String {
         match self.files.as_slice() {
             [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
@@ -199,7 +199,7 @@ impl MonthLoad {
             let (table, period, sequence) = (&record.table_name, record.billing_period, record.sequence);
             let message = format!(
                 "{STATE_TABLE}, row of table {table}, billing period {period}: no load can follow the sequence \
-                 {sequence}, the largest that the column holds"
+                 {sequence}, the largest number of that column"
             );
             Error::new(ErrorKind::Warehouse, message).hint(hint::REPAIR_STATE)
         })
@@ -210,7 +210,7 @@ impl MonthLoad {
         self.previous.as_ref().map_or(0, |previous| previous.record.sequence)
     }
 
-    /// The state row of this load, but for what only the warehouse knows.
+    /// The state row of this load, without number, job and time.
     pub fn record(&self, target: &Target, figures: &Figures) -> NewRecord {
         let replaced = self.previous.as_ref().and_then(LoadedMonth::record_if_in_table);
         NewRecord(LoadRecord {
@@ -245,13 +245,13 @@ impl MonthLoad {
 pub struct NewRecord(LoadRecord);
 
 impl NewRecord {
-    /// The row of the load `sequence`, which `job_id` did; recorded now, and not before `earliest`.
+    /// The complete row: load number `sequence`, by the job `job_id`, recorded now, but not before `earliest`.
     pub(super) fn numbered(self, sequence: i64, job_id: Option<String>, earliest: Timestamp) -> LoadRecord {
         LoadRecord { sequence, job_id, loaded_at: microseconds(Timestamp::now()).max(earliest), ..self.0 }
     }
 }
 
-/// Both warehouses keep microseconds.
-fn microseconds(moment: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(moment.as_microsecond()).unwrap_or_default()
+/// To the microsecond, as both warehouses store it.
+fn microseconds(timestamp: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(timestamp.as_microsecond()).unwrap_or_default()
 }

@@ -5,18 +5,18 @@ use finops_core::{
     model::{column_type::ColumnType, key_columns::KeyColumns},
 };
 
-/// What a statement says that met a value without a counterpart in the table.
+/// The message of a statement that finds a value which cannot be converted.
 pub(super) const NO_VALUE: &str = "a value cannot be converted";
 
-/// The texts of which both warehouses make moments, as a regular expression: a year of four digits, no hour 24, and no digit
-/// but zeros behind the microseconds, which DuckDB would drop (seen on 1.5.6). What a zone is, the warehouse says.
-pub(super) const MOMENT: &str = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ]([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}([.][0-9]{1,6}0*)?)?)?( ?([+-][0-9:]+|[A-Za-z][A-Za-z_/]*))?";
-/// How a text begins that a column of numbers does not give back: with a zero or a plus sign in front of the number.
+/// The texts that both warehouses read as timestamps, as a regular expression: a year of four digits, no hour 24, and only
+/// zeros after the microseconds, since DuckDB would drop other digits (seen on 1.5.6). The warehouse checks the zone.
+pub(super) const TIMESTAMP: &str = "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([T ]([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}([.][0-9]{1,6}0*)?)?)?( ?([+-][0-9:]+|[A-Za-z][A-Za-z_/]*))?";
+/// The start of a text that may be a code, and that a column of numbers would change: a zero or a plus sign before the number.
 pub(super) const CODE: &str = "[+]|-?0[0-9]";
-/// What a moment must be.
-pub(super) const EXPECTED_MOMENT: &str = "a timestamp of at most six decimals";
+/// What a timestamp must be.
+pub(super) const EXPECTED_TIMESTAMP: &str = "a timestamp of at most six decimals";
 
-/// What a text that may be a code must be for a column of that type of numbers.
+/// What a text that may be a code must be, for a column of numbers of that type.
 pub(super) fn expected_no_code(to: ColumnType) -> &'static str {
     match to {
         ColumnType::Int64 => {
@@ -67,7 +67,7 @@ impl Dialect {
         format!("{column} >= {start} AND {column} < {end}")
     }
 
-    /// `text`, and NULL where it is one of those that mean "no value"; `None` where no text does.
+    /// `text`, but NULL where it is one of the texts that mean "no value"; `None` where there are no such texts.
     pub(super) fn given(self, text: &str, no_value: &[String]) -> Option<String> {
         let trimmed = match self {
             Self::BigQuery => format!("REGEXP_REPLACE({text}, '^[ \\t]+|[ \\t]+$', '')"),
@@ -79,7 +79,7 @@ impl Dialect {
     }
 }
 
-/// The first value of the table's partition column that belongs to the month, and the first that no longer does.
+/// The first value of the partition column in the month, and the first one after the month.
 pub fn bounds(key: &KeyColumns, period: BillingPeriod) -> (String, String) {
     let literal = |day| match key.time {
         ColumnType::Date => format!("DATE '{day}'"),

@@ -1,4 +1,4 @@
-//! The state table's columns, declared once: what each is called, its type, how a record is written and read.
+//! The state table's columns, declared once: name, type, how a record is written and read.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -20,7 +20,7 @@ pub(super) enum Type {
     Text,
     Whole,
     Day,
-    Moment,
+    Timestamp,
     Json,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Type {
 pub(super) struct StateColumn {
     pub name: &'static str,
     pub of: Type,
-    /// Its value as text, which both warehouses cast; `None` is NULL.
+    /// Its value as text that both warehouses can cast; `None` is NULL.
     pub write: fn(&LoadRecord) -> Option<String>,
 }
 
@@ -55,22 +55,22 @@ pub(super) const COLUMNS: [StateColumn; 22] = [
     column("cost", Type::Json, |r| Some(costs(&r.cost))),
     column("previous_execution_id", Type::Text, |r| r.previous_execution_id.clone()),
     column("run_id", Type::Text, |r| Some(r.run_id.clone())),
-    column("loaded_at", Type::Moment, |r| Some(moment(r.loaded_at))),
+    column("loaded_at", Type::Timestamp, |r| Some(utc(r.loaded_at))),
     column("kind", Type::Text, |r| r.kind.clone()),
-    column("issued_at", Type::Moment, |r| r.issued_at.map(moment)),
+    column("issued_at", Type::Timestamp, |r| r.issued_at.map(utc)),
     column("covers_until", Type::Day, |r| r.covers_until.map(|day| day.to_string())),
     column("cost_net", Type::Json, |r| r.cost_net.as_ref().map(costs)),
     column("scopes", Type::Json, |r| r.scopes.as_ref().and_then(|scopes| serde_json::to_string(scopes).ok())),
 ];
 
-/// So many of the columns every version wrote.
+/// Every version wrote the first so many columns.
 const FROM_THE_FIRST: usize = 17;
 /// How many columns a message names.
 const NAMED: usize = 4;
 
-/// Refuses a state table that lacks a column which every version wrote, or has one of another type. `found` gives a column's
-/// type where the table has it, and `expected` what the warehouse calls the type, `None` where any will do. `table` is the
-/// state table's full name.
+/// Refuses a state table that lacks a column which every version wrote, or has one of another type. `found` gives the type of
+/// a column that the table has, and `expected` the type it must have, `None` where any type is accepted. `table` is the state
+/// table's full name.
 ///
 /// # Errors
 /// `Schema` naming the columns.
@@ -96,18 +96,18 @@ pub(super) fn check_columns(
     Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_STATE))
 }
 
-/// Amounts as a JSON object of texts, so that no reader makes floating numbers of them.
+/// Amounts as a JSON object of texts, so that no reader turns them into floating-point numbers.
 fn costs(costs: &Costs) -> String {
     let texts = costs.iter().map(|(currency, amount)| (currency.clone(), Value::from(amount.to_string())));
     Value::Object(texts.collect()).to_string()
 }
 
-/// A moment as both warehouses read it as UTC, to the microsecond.
-fn moment(moment: Timestamp) -> String {
-    Offset::UTC.to_datetime(moment).strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
+/// A timestamp as both warehouses read it as UTC, to the microsecond.
+fn utc(timestamp: Timestamp) -> String {
+    Offset::UTC.to_datetime(timestamp).strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }
 
-/// One row of the state table as a warehouse gives it: values as text (`None` is NULL) under their columns' names.
+/// One row of the state table: names of columns and values as text (`None` is NULL).
 pub(super) struct StateRow<'a> {
     /// The names of the columns that the table has.
     pub names: &'a [String],
@@ -116,11 +116,11 @@ pub(super) struct StateRow<'a> {
 }
 
 impl StateRow<'_> {
-    /// The record; `moment` reads a time as the warehouse writes it. A column that the table lacks is NULL.
+    /// The record. `timestamp` reads a timestamp as the warehouse writes it. A column that the table lacks is NULL.
     ///
     /// # Errors
-    /// `Warehouse` naming row, column and value where a value is not what finops writes there.
-    pub(super) fn read<E: Display>(&self, moment: impl Fn(&str) -> Result<Timestamp, E>) -> Result<LoadRecord> {
+    /// `Warehouse` naming row, column and value, for a value that finops does not write.
+    pub(super) fn read<E: Display>(&self, timestamp: impl Fn(&str) -> Result<Timestamp, E>) -> Result<LoadRecord> {
         let status = match self.text("status")?.as_str() {
             "loaded" => LoadStatus::Loaded,
             "unverified" => LoadStatus::Unverified,
@@ -144,9 +144,9 @@ impl StateRow<'_> {
             cost: serde_json::from_str(&self.text("cost")?).map_err(json)?,
             previous_execution_id: self.optional("previous_execution_id").map(str::to_owned),
             run_id: self.text("run_id")?,
-            loaded_at: moment(&self.text("loaded_at")?).map_err(|error| self.unreadable("loaded_at", error))?,
+            loaded_at: timestamp(&self.text("loaded_at")?).map_err(|error| self.unreadable("loaded_at", error))?,
             kind: self.optional("kind").map(str::to_owned),
-            issued_at: self.read_optional("issued_at", moment)?,
+            issued_at: self.read_optional("issued_at", timestamp)?,
             covers_until: self.read_optional("covers_until", str::parse)?,
             cost_net: self.read_optional("cost_net", |text| serde_json::from_str(text))?,
             scopes: self.read_optional("scopes", |text| serde_json::from_str(text))?,
@@ -174,8 +174,8 @@ impl StateRow<'_> {
         let value = |name: &str| excerpt(self.optional(name).unwrap_or("NULL"));
         let (table, period, sequence) = (value("table_name"), value("billing_period"), value("sequence"));
         let message = format!(
-            "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} holds \
-             `{}`, which finops does not write there: {why}",
+            "{STATE_TABLE}, row of table {table}, billing period {period}, sequence {sequence}: column {name} has \
+             `{}`, which finops does not write: {why}",
             value(name)
         );
         Error::new(ErrorKind::Warehouse, message).hint(hint::REPAIR_STATE)

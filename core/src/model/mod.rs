@@ -4,6 +4,7 @@ pub mod amount;
 pub mod column_type;
 pub mod delivery;
 pub mod digest;
+pub mod error_kind;
 pub mod groups;
 pub mod key_columns;
 pub mod kind;

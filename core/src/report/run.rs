@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::{amount::Costs, load_record::LoadedMonth, period::BillingPeriod, shown::shown},
+    model::{amount::Costs, error_kind::ErrorKind, load_record::LoadedMonth, period::BillingPeriod, shown::shown},
     schema::SchemaChange,
 };
 
@@ -239,7 +239,7 @@ pub struct TableStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedError {
     /// A stable word, such as `permission` or `stale`.
-    pub kind: String,
+    pub kind: ErrorKind,
     /// What failed, on what, expected and found.
     pub message: String,
     /// What to do next.

@@ -161,7 +161,7 @@ impl Flow {
                 return Ok(());
             }
             Step::Do(Do::Insert(n, _)) => world.insert(n, walk.label, setup)?,
-            Step::Do(Do::AskHolds(n)) => Seen::Holds(world.holds(n, setup)),
+            Step::Do(Do::CheckRows(n)) => Seen::HasRows(world.holds(n, setup)),
             Step::Do(Do::Record(n)) => {
                 world.record(Row { sequence: n, delivery: walk.label.delivery }, self.was_in_table)?;
                 self.end();

@@ -1,71 +1,34 @@
-//! Types of columns in DuckDB, and how text becomes their values: exactly, or not at all.
+//! How a file's values become the table's in DuckDB: exactly, or not at all.
 
 use finops_core::{
-    files::file_type::{Conversion, FileType, MapForm},
-    formats::kinds,
-    model::{column_type::ColumnType, kind::ExportKind},
+    files::file_type::{Conversion, FileType},
+    model::column_type::ColumnType,
 };
 
-use super::DIALECT;
+use super::{
+    number_text::{Number, is_exact},
+    types::{DIGITS, SCALE, decimal_type, sql_type},
+    value_text::as_text,
+};
 use crate::warehouse::{
     LoadColumn, MonthLoad,
-    sql::{CODE, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
+    sql::{CODE, Dialect::DuckDb as DIALECT, EXPECTED_TIMESTAMP, NO_VALUE, TIMESTAMP, expected_no_code},
 };
 
-/// Decimals of a new column, and the fewest of an old one.
-pub const SCALE: u8 = 18;
-/// Digits of a decimal in all.
-pub const DIGITS: u8 = 38;
-
-/// DuckDB's name of the type that a new column has.
-pub fn sql_type(column_type: ColumnType) -> &'static str {
-    match column_type {
-        ColumnType::String | ColumnType::Foreign => "VARCHAR",
-        ColumnType::Int64 => "BIGINT",
-        ColumnType::Decimal => "DECIMAL(38,18)",
-        // Without a zone and always UTC: with one, DuckDB would show and group it by the reader's zone.
-        ColumnType::Timestamp => "TIMESTAMP",
-        ColumnType::Date => "DATE",
-    }
-}
-
-/// The name of the decimal type with so many decimals.
-pub fn decimal_type(scale: u8) -> String {
-    format!("DECIMAL({DIGITS},{scale})")
-}
-
-/// The decimals of a type, where columns of amounts may have it.
-pub fn scale(sql_type: &str) -> Option<u8> {
-    let scale = sql_type.strip_prefix("DECIMAL(38,")?.strip_suffix(')')?.parse().ok()?;
-    (scale >= SCALE).then_some(scale)
-}
-
-/// The type that DuckDB's name stands for.
-pub fn column_type(sql_type: &str) -> ColumnType {
-    match sql_type {
-        "VARCHAR" => ColumnType::String,
-        "BIGINT" => ColumnType::Int64,
-        decimal if scale(decimal).is_some() => ColumnType::Decimal,
-        "TIMESTAMP" => ColumnType::Timestamp,
-        "DATE" => ColumnType::Date,
-        _ => ColumnType::Foreign,
-    }
-}
-
-/// A file's column on its way into the table's.
+/// How a file's column is converted.
 pub struct Cast {
-    /// What the file holds, or the text that stands for it.
+    /// The file's value, or its text.
     pub text: String,
-    /// That which is NULL where there is nothing to convert.
+    /// NULL where there is nothing to convert.
     given: String,
-    /// The value of the table's type; NULL where the text has none that is exact.
+    /// The value of the table's type; NULL where there is no exact one.
     value: String,
     /// What the values must be, where not every one is.
     expected: Option<&'static str>,
 }
 
 impl Cast {
-    /// The values of `column` in files that write them so, for a table's column of so many decimals, if it has any.
+    /// The conversion of `column`; `scale` is the number of decimals of the table's column, if it has any.
     pub fn new(column: &LoadColumn, load: &MonthLoad, scale: u8) -> Self {
         let name = DIALECT.quote(&column.file_name);
         let to = column.column.column_type;
@@ -75,19 +38,19 @@ impl Cast {
                 Self::from_text(DIALECT.quote(&column.column.name), to, scale).without(&load.no_value.texts)
             }
             (FileType::Double, Conversion::Cast) if to == ColumnType::Decimal => Self::from_double(&name, scale),
-            // Among these there are ones with more digits than the table's, which a cast would round.
+            // These may have more digits than the table's column, and a cast would round them.
             (FileType::LongDecimal, _) | (_, Conversion::Cast | Conversion::Unsupported) => {
                 let cast = Self::from_text(as_text(&name, column.file_type, to, load.kind), to, scale);
                 if column.file_type == FileType::String { cast.without(&load.no_value.texts) } else { cast }
             }
-            // In a column that was widened, there is less room before the point.
+            // A widened column has fewer digits before the point.
             (FileType::Decimal, Conversion::None) if scale > SCALE => Self {
                 text: as_text(&name, column.file_type, to, load.kind),
                 value: format!("TRY_CAST({name} AS {})", decimal_type(scale)),
                 given: name,
                 expected: Some(EXPECTED_DECIMAL),
             },
-            // An empty text is no value. DuckDB reads those of CSV as NULL.
+            // An empty text means no value. DuckDB reads an empty text of CSV as NULL.
             (FileType::String, Conversion::None) => {
                 let value = format!("NULLIF({name}, '')");
                 Self { text: name.clone(), given: name, value, expected: None }
@@ -100,14 +63,14 @@ impl Cast {
         if column.may_be_code() { cast.without_codes(to) } else { cast }
     }
 
-    /// The same without a value where a column of numbers would not give the text back.
+    /// The same, but no value for codes, which a column of numbers would change.
     fn without_codes(self, to: ColumnType) -> Self {
         let Self { text, value, .. } = &self;
         let value = format!("CASE WHEN NOT regexp_matches({text}, '^({CODE})') THEN {value} END");
         Self { value, expected: Some(expected_no_code(to)), ..self }
     }
 
-    /// With no value for the texts that mean none, but in columns of text.
+    /// The same, but NULL for the texts that mean "no value", except in columns of text.
     fn without(self, no_value: &[String]) -> Self {
         let Some(given) = DIALECT.given(&self.text, no_value).filter(|_| self.expected.is_some()) else { return self };
         Self { text: given.clone(), given, ..self }
@@ -121,16 +84,16 @@ impl Cast {
                 format!("CASE WHEN regexp_full_match({text}, '[+-]?[0-9]+') THEN TRY_CAST({text} AS BIGINT) END"),
                 Some("a whole number of 64 bits"),
             ),
-            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6), and takes no moment without seconds.
+            // A cast straight to TIMESTAMP drops the zone's offset (seen on 1.5.6), and refuses a timestamp without seconds.
             ColumnType::Timestamp => (
                 format!(
-                    "CASE WHEN regexp_full_match({text}, '{MOMENT}') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
+                    "CASE WHEN regexp_full_match({text}, '{TIMESTAMP}') THEN COALESCE(TRY_CAST({text} AS TIMESTAMPTZ), \
                      TRY_CAST(regexp_replace({text}, '^([0-9-]*[T ][0-9]+:[0-9]+)([Z+-].*)?$', '\\1:00\\2') AS TIMESTAMPTZ)) END \
                      AT TIME ZONE 'UTC'"
                 ),
-                Some(EXPECTED_MOMENT),
+                Some(EXPECTED_TIMESTAMP),
             ),
-            // The cast would leave out a time of day.
+            // The cast would drop a time of day.
             ColumnType::Date => (
                 format!(
                     "CASE WHEN regexp_full_match({text}, '[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}([T ]00:00:00([.]0+)?(Z|[+]00:00)?)?') \
@@ -140,8 +103,8 @@ impl Cast {
                 ),
                 Some("a date"),
             ),
-            // A cast to a type of 64 bits and one from there is forty times faster than the one to the table's (measured on
-            // 1.5.6), and most amounts fit.
+            // A cast through a type of 64 bits is forty times faster than one to the table's type (measured on 1.5.6), and most
+            // amounts fit.
             ColumnType::Decimal => (
                 format!(
                     "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,6}}([.][0-9]{{0,12}})?') \
@@ -156,9 +119,9 @@ impl Cast {
         Self { given: text.clone(), text, value, expected }
     }
 
-    /// A DOUBLE through its shortest text, but for those of up to 15 digits: a decimal of no more that reads back as the
-    /// number is the only such one, and so the shortest. It is found without the text, thirty times faster (measured on
-    /// 1.5.6), and almost every amount is one.
+    /// A DOUBLE through its shortest text. For a decimal of up to 15 digits this is not needed: if it reads back as the number,
+    /// it is the only such decimal, and so the shortest. It is computed without text, thirty times faster (measured on 1.5.6),
+    /// and almost every amount is one.
     fn from_double(name: &str, scale: u8) -> Self {
         // The shortest that reads back as the same number.
         let careful = Self::from_text(format!("CAST({name} AS VARCHAR)"), ColumnType::Decimal, scale);
@@ -171,7 +134,7 @@ impl Cast {
         Self { given: name.to_owned(), value, ..careful }
     }
 
-    /// The table's value; a text that has none ends the statement.
+    /// The table's value. A value that cannot be converted fails the statement.
     pub fn checked(&self) -> String {
         let Self { given, value, expected, .. } = self;
         match expected {
@@ -180,14 +143,14 @@ impl Cast {
         }
     }
 
-    /// The value as text, or NULL where the table's type has it: what stands in the way of a load.
+    /// The text of a value that cannot be converted; otherwise NULL. With what the values must be.
     pub fn refused(&self) -> Option<(String, &'static str)> {
         let Self { text, value, expected, .. } = self;
         Some((format!("CASE WHEN {value} IS NULL THEN {text} END"), (*expected)?))
     }
 
-    /// The most digits behind and before the point of those values that a decimal of some scale holds; NULL where there
-    /// are none.
+    /// The most digits after and before the point, among the values that fit a decimal of some scale; NULL where there are
+    /// none.
     pub fn digits(&self) -> [String; 2] {
         let Number { form, significant, fraction, whole } = Number::of(&self.text);
         let fits = format!(
@@ -199,122 +162,6 @@ impl Cast {
 }
 
 const EXPECTED_DECIMAL: &str = "a decimal of at most 38 digits";
-
-/// The text that stands for a Parquet value: that of CSV files, where they would hold the column.
-fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind) -> String {
-    match file_type {
-        FileType::Boolean => {
-            let [yes, no] = kinds::columns(kind).booleans.map(|text| DIALECT.literal(text));
-            format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
-        }
-        // The fraction only where there is one.
-        FileType::Timestamp => {
-            let moment = format!("CAST({name} AS TIMESTAMP)");
-            format!("rtrim(rtrim(strftime({moment}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
-        }
-        FileType::Nanos => format!("strftime({name}, '%Y-%m-%dT%H:%M:%S.%n') || 'Z'"),
-        FileType::Map(form) => json_object(name, form),
-        FileType::Double if to == ColumnType::String => plain(&shortest(name)),
-        // Without the zeros that the type's scale adds.
-        FileType::Decimal | FileType::LongDecimal if to == ColumnType::String => {
-            without_zeros(&format!("CAST({name} AS VARCHAR)"))
-        }
-        // CSV files have nothing between the commas where there is no value.
-        FileType::String if to != ColumnType::String => format!("NULLIF({name}, '')"),
-        _ => format!("CAST({name} AS VARCHAR)"),
-    }
-}
-
-/// A map as the text of a JSON object, in the map's order: the one that BigQuery makes. DuckDB itself writes doubles in
-/// another way, `NaN` and `Infinity` bare, escapes in capitals, and the line ends U+2028 and U+2029 as they are (seen on
-/// 1.5.6). The text is made by way of a list of one, so that it is computed once; almost none has such characters.
-fn json_object(map: &str, form: MapForm) -> String {
-    let object = if form.numbers { numbers_object(map) } else { format!("CAST(to_json({map}) AS VARCHAR)") };
-    let small = r"lambda p: CASE WHEN p[1:2] = '\u' THEN lower(p) ELSE p END";
-    let parts = format!(r"list_transform(regexp_extract_all(o, '\\u....|\\.|[^\\]+'), {small})");
-    let rewritten =
-        format!(r"replace(replace(array_to_string({parts}, ''), chr(8232), '\u2028'), chr(8233), '\u2029')");
-    format!(
-        r"list_transform([{object}], lambda o: CASE WHEN regexp_matches(o, '\\u|\x{{2028}}|\x{{2029}}') THEN {rewritten} ELSE o END)[1]"
-    )
-}
-
-/// The first of a double's texts of 15, 16 and 17 digits that reads back: BigQuery's, with exponents where it has them.
-fn shortest(number: &str) -> String {
-    let text = |digits: u8| format!("printf('%.{digits}g', {number})");
-    let (first, second, last) = (text(15), text(16), text(17));
-    format!(
-        "CASE {number} WHEN CAST({first} AS DOUBLE) THEN {first} WHEN CAST({second} AS DOUBLE) THEN {second} ELSE {last} END"
-    )
-}
-
-/// A number's text without exponent, as CSV files have rates, where a decimal of the table holds it; otherwise as it is.
-fn plain(number: &str) -> String {
-    let decimal = without_zeros("CAST(TRY_CAST(t AS DECIMAL(38,18)) AS VARCHAR)");
-    format!(
-        "list_transform([{number}], lambda t: CASE WHEN NOT contains(t, 'e') THEN t WHEN {} THEN {decimal} ELSE t END)[1]",
-        is_exact("t", SCALE)
-    )
-}
-
-/// The text of a decimal without zeros at its end behind the point.
-fn without_zeros(decimal: &str) -> String {
-    format!(r"regexp_replace({decimal}, '[.]0+$|([.][0-9]*[1-9])0+$', '\1')")
-}
-
-/// A map of doubles as a JSON object.
-fn numbers_object(map: &str) -> String {
-    // JSON has no number that is none or infinite.
-    let value = format!(r#"COALESCE(regexp_replace({}, '^-?[a-z]+$', '"\0"'), 'null')"#, plain(&shortest("e.value")));
-    let entries =
-        format!("list_transform(map_entries({map}), lambda e: CAST(to_json(e.key) AS VARCHAR) || ':' || {value})");
-    format!("'{{' || array_to_string({entries}, ',') || '}}'")
-}
-
-/// What a text says that stands for a decimal number.
-struct Number {
-    /// Whether it stands for one.
-    form: String,
-    /// Its digits without the zeros at their end.
-    significant: String,
-    /// How many digits it needs behind the point.
-    fraction: String,
-    /// How many digits it needs before the point.
-    whole: String,
-}
-
-impl Number {
-    /// Fractional digits = those written, less the exponent, less zeros at the end of all digits; whole digits = all but
-    /// zeros at their start, less the fractional ones written, plus the exponent.
-    fn of(text: &str) -> Self {
-        let mantissa = format!("regexp_extract({text}, '^[^eE]*')");
-        let exponent = format!("COALESCE(TRY_CAST(regexp_extract({text}, '[eE](.*)$', 1) AS INTEGER), 0)");
-        let digits = format!("regexp_replace({mantissa}, '[^0-9]', '', 'g')");
-        let significant = format!("rtrim({digits}, '0')");
-        let written = format!("length(split_part({mantissa}, '.', 2))");
-        let zeros = format!("(length({digits}) - length({significant}))");
-        Self {
-            form: format!("regexp_full_match({text}, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,4}})?')"),
-            fraction: format!("({written} - {exponent} - {zeros})"),
-            whole: format!("(length(ltrim({digits}, '0')) - {written} + {exponent})"),
-            significant,
-        }
-    }
-}
-
-/// Whether the text is a decimal number that has at most `scale` digits behind the point, and before it what they leave. The
-/// cast would round more of them, takes `1_000` too, and where there is an exponent lets one digit too many before the point
-/// pass and loses one (all seen on 1.5.6).
-fn is_exact(text: &str, scale: u8) -> String {
-    let Number { form, significant, fraction, whole } = Number::of(text);
-    let room = DIGITS - scale;
-    // A zero before the point needs no room, and the cast refuses any other digit there.
-    let written = room.max(1);
-    format!(
-        "CASE WHEN regexp_full_match({text}, '[+-]?[0-9]{{1,{written}}}([.][0-9]{{0,{scale}}})?') THEN TRUE \
-         ELSE {form} AND ({significant} = '' OR ({fraction} <= {scale} AND {whole} <= {room})) END"
-    )
-}
 
 #[cfg(test)]
 mod tests {
@@ -407,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_a_column_of_numbers_does_not_give_back_is_refused() {
+    fn an_id_that_a_column_of_numbers_would_change_is_refused() {
         let connection = connection();
         for column_type in [ColumnType::Int64, ColumnType::Decimal] {
             for (text, fits) in [("1000000001", true), ("0", true), ("0000000042", false), ("+42", false)] {
@@ -491,8 +338,8 @@ mod tests {
     }
 
     #[test]
-    fn any_moment_is_kept_to_the_last_digit_or_refused_where_a_timestamp_does_not_hold_it() {
-        let moments = ("[0-9]{2,5}", 0..30u8, proptest::option::of("[0-9]{1,6}(0{1,3}|[0-9]{0,3})"));
+    fn any_timestamp_is_kept_to_the_last_digit_or_refused_where_it_does_not_fit() {
+        let timestamps = ("[0-9]{2,5}", 0..30u8, proptest::option::of("[0-9]{1,6}(0{1,3}|[0-9]{0,3})"));
         let connection = connection();
         let config = Config { cases: 500, failure_persistence: None, ..Config::default() };
         let kept = |(year, hour, fraction): (String, u8, Option<String>)| {
@@ -509,7 +356,7 @@ mod tests {
             }
             Ok(())
         };
-        TestRunner::new(config).run(&moments, kept).unwrap();
+        TestRunner::new(config).run(&timestamps, kept).unwrap();
     }
 
     #[test]

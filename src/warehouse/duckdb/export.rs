@@ -5,17 +5,21 @@ use std::path::Path;
 use duckdb::Connection;
 use finops_core::{BillingPeriod, model::column_type::ColumnType};
 
-use super::{DIALECT, cast, failed, inspect, path};
+use super::{
+    catalog::{columns, path},
+    failure::failed,
+    types::column_type,
+};
 use crate::{
     error::Result,
-    warehouse::{Compression, Target},
+    warehouse::{Compression, Target, sql::Dialect::DuckDb as DIALECT},
 };
 
-/// The rows that a thread holds before it writes them, uncompressed. Of wide tables, DuckDB's own number of rows would be
-/// gigabytes.
+/// The uncompressed rows that a thread keeps before it writes them. DuckDB's default number of rows would be gigabytes for a
+/// wide table.
 const ROW_GROUP: &str = "32MB";
 
-/// Writes the month's rows to the file `to`; gives their number.
+/// Writes the month's rows to the file `to`. Returns their number.
 pub fn export(
     connection: &Connection,
     target: &Target,
@@ -27,13 +31,13 @@ pub fn export(
     let doing = || format!("cannot write {period} of {table} to {}", to.display());
     let value = |(name, sql_type, _): &(String, String, bool)| {
         let name = DIALECT.quote(name);
-        match cast::column_type(sql_type) {
-            // Without a zone, BigQuery would read it as a DATETIME.
+        match column_type(sql_type) {
+            // Without a zone, BigQuery would read it as DATETIME.
             ColumnType::Timestamp => format!("{name} AT TIME ZONE 'UTC' AS {name}"),
             _ => name,
         }
     };
-    let columns = inspect::columns(connection, &target.name)?;
+    let columns = columns(connection, &target.name)?;
     let values: Vec<String> = columns.iter().map(value).collect();
     let compression = match compression {
         Compression::Snappy => "snappy",
@@ -46,8 +50,8 @@ pub fn export(
         DIALECT.in_period(&target.key_columns, period),
         DIALECT.literal(&to.display().to_string()),
     );
-    // In order, a thread's rows would wait for those before: three times the memory (measured on 1.5.6). Not for loads,
-    // which would take twice as much without.
+    // In order, a thread's rows would wait for earlier ones and need three times the memory (measured on 1.5.6). Loads keep the
+    // order: without it they would take twice as long.
     connection.execute_batch("SET preserve_insertion_order = false").map_err(failed(doing()))?;
     let written = connection.execute(&sql, []).map(|rows| rows as u64).map_err(failed(doing()));
     connection.execute_batch("RESET preserve_insertion_order").map_err(failed(doing()))?;

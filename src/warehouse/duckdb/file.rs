@@ -9,37 +9,38 @@ use std::{
 
 use finops_core::hint;
 
+use super::failure::{DISK_FULL, LOCKED};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The file that a setting names.
+/// The file of the setting.
 pub struct DatabaseFile {
-    /// Where DuckDB opens it: of a link to a file that is not there, that file. DuckDB would write the log beside the link,
-    /// and the next time look for it beside the file (seen on 1.5.6).
+    /// The path that DuckDB opens. For a link to a missing file it is that file: DuckDB would write its log next to the link,
+    /// and next time look for it next to the file (seen on 1.5.6).
     path: PathBuf,
-    is_there: bool,
+    exists: bool,
 }
 
 impl DatabaseFile {
-    /// Finds the file, and refuses what is no file: DuckDB waits for ever on a pipe.
+    /// Finds the file, and refuses anything else: DuckDB would wait for ever on a pipe.
     ///
     /// # Errors
-    /// `Warehouse` for a folder, a pipe and the like, and for a path that cannot be followed.
+    /// `Warehouse` for a folder, a pipe and the like, and for a path that cannot be read.
     pub fn find(path: &Path) -> Result<Self> {
-        let (path, is_there) = locate(path).map_err(|error| cannot_open(path, &error.to_string()))?;
-        Ok(Self { path, is_there })
+        let (path, exists) = locate(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+        Ok(Self { path, exists })
     }
 
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    pub fn is_there(&self) -> bool {
-        self.is_there
+    pub fn exists(&self) -> bool {
+        self.exists
     }
 
-    /// Refuses a file that a load cannot write, or beside which it cannot write DuckDB's log: DuckDB says so at the first
-    /// commit only. Of a folder that is not there yet, the nearest one above it counts. It comes before DuckDB opens the
-    /// file: its lock would go with ours.
+    /// Refuses a file that a load cannot write, or a folder where DuckDB cannot write its log: DuckDB reports it only at the first
+    /// commit. For a missing folder, the nearest folder above it is checked. Must be called before DuckDB opens the file: when
+    /// this closes the file, DuckDB's lock would be released.
     ///
     /// # Errors
     /// `Warehouse` naming the file.
@@ -48,9 +49,9 @@ impl DatabaseFile {
     }
 
     fn writable(&self) -> io::Result<()> {
-        let file = if self.is_there {
+        let file = if self.exists {
             OpenOptions::new().write(true).open(&self.path)?;
-            // DuckDB writes its log beside the file itself, not beside a link to it (seen on 1.5.6).
+            // DuckDB writes its log next to the file, not next to a link to it (seen on 1.5.6).
             fs::canonicalize(&self.path)?
         } else {
             self.path.clone()
@@ -63,23 +64,23 @@ impl DatabaseFile {
             match folder.symlink_metadata() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
-                // On Linux a file without a name, which leaves no trace.
+                // On Linux this file has no name, so nothing is left.
                 Ok(_) => return tempfile::tempfile_in(folder).map(drop).map_err(|error| named(folder, &error)),
             }
         }
         Ok(())
     }
 
-    /// The folder of the file, made where it is missing.
-    pub fn make_folder(&self) -> Result<()> {
+    /// Creates the folder of the file where it is missing.
+    pub fn create_folder(&self) -> Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         folder.map_or(Ok(()), fs::create_dir_all).map_err(|error| cannot_open(&self.path, &error.to_string()))
     }
 
-    /// Removes a file that was not there before and could not be opened: what DuckDB has begun to write is no database.
-    /// Another run may create one meanwhile, which stays.
+    /// Removes a file that did not exist before and could not be opened: DuckDB did not finish to create it. A database that
+    /// another run created in the meantime is kept.
     pub fn remove_broken(&self, error: &Error) {
-        if !self.is_there && error.kind() != ErrorKind::Busy && has_headers(&self.path).is_ok_and(|has| !has) {
+        if !self.exists && error.kind() != ErrorKind::Busy && has_headers(&self.path).is_ok_and(|has| !has) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -92,7 +93,7 @@ fn has_headers(path: &Path) -> io::Result<bool> {
     Ok(file.metadata()?.len() >= 3 * 4096 && file.read_exact(&mut start).is_ok() && start.ends_with(b"DUCK"))
 }
 
-/// The file at the end of links, and whether it is there.
+/// The file behind any links, and whether it exists.
 fn locate(path: &Path) -> io::Result<(PathBuf, bool)> {
     match path.metadata() {
         Ok(found) if found.is_file() => Ok((path.to_owned(), true)),
@@ -110,15 +111,15 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// What a database that cannot be opened means.
+/// The error for a database that cannot be opened.
 pub fn cannot_open(path: &Path, cause: &str) -> Error {
     let message = format!("cannot open the DuckDB database {}", path.display());
-    // DuckDB gives no code for it: the text is that of 1.5.
-    if cause.contains("Conflicting lock") || cause.contains("Could not set lock") {
+    if LOCKED.is_in(cause) {
         return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let hint = if cause.contains("No space left on device") {
+    let is_full = DISK_FULL.is_in(cause);
+    let hint = if is_full {
         hint::DATABASE_DISK_FULL
     } else if is_empty() {
         hint::DATABASE_EMPTY
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_is_no_database_is_removed_and_one_that_another_run_created_meanwhile_is_not() {
+    fn a_file_that_is_not_a_database_is_removed_and_one_that_another_run_created_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("finops.duckdb");
         let error = cannot_open(&path, "out of memory");

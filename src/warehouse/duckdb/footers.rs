@@ -1,25 +1,25 @@
-//! Decimals and moments of Parquet files that DuckDB would change on the way in.
+//! Decimals and timestamps of Parquet files that DuckDB would change.
 //!
-//! DuckDB has decimals of up to 38 digits. Where files have a column with different digits before and behind the point,
-//! it reads all of them with as many before the point as any has, and rounds behind the point what is left no room for;
-//! and it reads decimals of more digits as DOUBLE, which are other numbers altogether. Of moments in nanoseconds that are
-//! marked as UTC it drops the last three digits before anybody sees them (all seen on 1.5.6).
+//! DuckDB has decimals of up to 38 digits. Where files have different scales of a column, it reads all of them with the most
+//! digits before the point, and rounds the digits after the point that do not fit. It reads decimals of more than 38 digits as
+//! DOUBLE, which changes the numbers. From timestamps in nanoseconds that are marked as UTC it drops the last three digits (all
+//! seen on 1.5.6).
 
-use duckdb::Connection;
+use duckdb::{Connection, OptionalExt};
 use finops_core::{hint, model::text::excerpt};
 
-use super::failed;
+use super::failure::failed;
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::MonthLoad,
 };
 
-/// Looks into the footers of `files`, a list of Parquet files as SQL.
+/// Checks the footers of `files`, a list of Parquet files as SQL.
 ///
 /// # Errors
-/// `Data` naming a column that DuckDB would not read to the last digit.
+/// `Data` naming a column that DuckDB would not read exactly.
 pub fn check(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
-    check_moments(connection, load, files)?;
+    check_timestamps(connection, load, files)?;
     check_decimals(connection, load, files)
 }
 
@@ -30,17 +30,16 @@ fn check_decimals(connection: &Connection, load: &MonthLoad, files: &str) -> Res
          ORDER BY concat('DECIMAL(', precision, ',', scale, ')')) FROM parquet_schema({files}) WHERE precision IS NOT NULL GROUP BY name \
          HAVING max(precision - scale) + max(scale) > 38 ORDER BY name LIMIT 1"
     );
-    let read = || -> duckdb::Result<Option<(String, String)>> {
-        let mut statement = connection.prepare(&sql)?;
-        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.next().transpose()
-    };
-    let found = read().map_err(failed(format!("cannot read the footers of the files of {period}")))?;
+    let found: Option<(String, String)> = connection
+        .query_row(&sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
+        .map_err(failed(format!("cannot read the footers of the files of {period}")))?;
     let Some((name, types)) = found else { return Ok(()) };
-    let what = format!("{types} in its files, and DuckDB holds at most 38 digits of a column");
+    let what = format!("{types} in its files, and a column of DuckDB has at most 38 digits");
     Err(refused(load, &name, &what, hint::CSV_OR_BIGQUERY))
 }
 
-fn check_moments(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
+fn check_timestamps(connection: &Connection, load: &MonthLoad, files: &str) -> Result<()> {
     let period = load.billing_period;
     let sql = format!(
         "SELECT min(name) FROM parquet_schema({files}) WHERE logical_type LIKE '%isAdjustedToUTC=1%NANOS=NanoSeconds%'"

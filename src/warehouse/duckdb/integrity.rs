@@ -1,8 +1,8 @@
-//! Whether files are whole, and how many rows they have.
+//! Whether files are complete, and how many rows they have.
 //!
-//! DuckDB takes the end of a truncated gzip file for the end of its data, and drops a row of CSV that is longer than its
-//! buffer (some 32 MB); it says nothing of either (both seen on 1.5.6), and rows would be missing unnoticed. The trailer of
-//! a gzip file has its length and checksum, and rows can be counted.
+//! DuckDB reads a truncated gzip file without an error, and drops a row of CSV that is longer than its buffer (some 32 MB)
+//! without an error (both seen on 1.5.6). So the length and checksum in the trailer of a gzip file are checked here, and rows
+//! are counted.
 
 use std::{
     fs::File,
@@ -18,8 +18,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Reads the CSV files to their end, and gives the number of their rows; `None` for files of another form, which tell it
-/// themselves.
+/// Reads the CSV files to their end, and returns the number of their rows; `None` for Parquet files, whose footers have it.
 ///
 /// # Errors
 /// `Data` naming the first file that is truncated or corrupt.
@@ -49,7 +48,7 @@ fn rows_of(path: &str) -> Result<u64> {
         let file = BufReader::with_capacity(1 << 20, File::open(path)?);
         let mut text: Box<dyn Read> = if is_gzip(path) { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut counting = Counting(RowCounter::default());
-        // A byte order mark is no beginning of a field.
+        // A byte order mark is not part of the first field.
         let mut mark = Vec::new();
         text.by_ref().take(3).read_to_end(&mut mark)?;
         counting.0.push(mark.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&mark));

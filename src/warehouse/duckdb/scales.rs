@@ -1,7 +1,7 @@
 //! How many decimals a table's columns have, and how many a month's values need.
 //!
-//! A decimal of DuckDB has 38 digits, of which the column's type says how many are behind the point. New columns have 18
-//! there. Where a month's values need more, the column gets the fewest that do, as long as all values still fit.
+//! A decimal of DuckDB has 38 digits. The column's type says how many of them are after the point. New columns have 18. Where
+//! a month's values need more, the column gets as many as needed, if all values still fit.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,45 @@ use duckdb::Connection;
 use finops_core::{hint, model::column_type::ColumnType};
 
 use super::{
-    DIALECT, Prepared,
-    cast::{Cast, DIGITS, SCALE, decimal_type, scale},
-    failed, inspect,
+    cast::Cast,
+    catalog,
+    failure::failed,
+    prepare::Prepared,
+    types::{DIGITS, SCALE, decimal_type, scale},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{MonthLoad, TableName},
+    warehouse::{MonthLoad, TableName, sql::Dialect::DuckDb as DIALECT},
 };
 
-/// The decimals of columns, by their names in small letters.
+/// The decimals of columns, by their names in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct Scales {
     of: BTreeMap<String, u8>,
-    /// Columns of the table that have fewer.
+    /// Columns of the table that need more, with the number they need.
     to_widen: BTreeMap<String, u8>,
 }
 
 impl Scales {
-    /// Those of the table.
+    /// The decimals of the table's columns.
     pub fn of_table(connection: &Connection, name: &TableName) -> Result<Self> {
-        let columns = inspect::columns(connection, name)?;
+        let columns = catalog::columns(connection, name)?;
         let of = columns.iter().filter_map(|(name, sql_type, _)| Some((name.to_lowercase(), scale(sql_type)?)));
         Ok(Self { of: of.collect(), to_widen: BTreeMap::new() })
     }
 
-    /// Those of a column.
+    /// The decimals of a column.
     pub fn of(&self, column: &str) -> u8 {
         self.of.get(&column.to_lowercase()).copied().unwrap_or(SCALE)
     }
 
-    /// The exact sum of `amount`, which has the type of `column`, as text. DuckDB sums in 128 bits, which 18 rows of the
-    /// largest decimals fill: those with more than 29 digits are summed as whole numbers of any length, which takes a
-    /// hundred times as long (measured on 1.5.6). The others may be a billion.
+    /// The exact sum of `amount`, which has the type of `column`, as text. DuckDB sums in 128 bits, and 18 rows of the largest
+    /// decimals exceed them. So decimals with more than 29 digits are summed as whole numbers of any length, which takes a
+    /// hundred times as long (measured on 1.5.6). Of the others there may be a billion.
     pub fn sum(&self, amount: &str, column: &str) -> String {
         let scale = self.of(column);
         let decimal = decimal_type(scale);
-        // The whole number of 30 digits, as the column has it. With an exponent, some casts refuse it (seen on 1.5.6).
+        // The smallest number of 30 digits, written without exponent, since some casts refuse one (seen on 1.5.6).
         let limit = match scale {
             ..=29 => format!("1{}", "0".repeat(usize::from(29 - scale))),
             _ => format!("0.{}1", "0".repeat(usize::from(scale - 30))),
@@ -60,28 +62,24 @@ impl Scales {
         )
     }
 
-    /// Gives the table's columns the decimals that they lack.
+    /// Widens the table's columns that need more decimals.
     pub fn widen(&self, connection: &Connection, table: &str) -> Result<()> {
         for (column, scale) in &self.to_widen {
             let decimal = decimal_type(*scale);
             let sql = format!("ALTER TABLE {table} ALTER COLUMN {} SET DATA TYPE {decimal}", DIALECT.quote(column));
             tracing::info!(column, to = decimal, "the column gets more decimals");
-            connection.execute_batch(&sql).map_err(|error| {
-                // An index of another column, and of this one (seen on 1.5.6).
-                let signs = ["entries that depend on it", "an index depends on it"];
-                let is_indexed = signs.iter().any(|sign| error.to_string().contains(sign));
-                let failed = failed(format!("cannot make column {column} of {table} {decimal}"))(error);
-                if is_indexed { failed.hint(hint::DROP_INDEXES) } else { failed }
-            })?;
+            connection
+                .execute_batch(&sql)
+                .map_err(failed(format!("cannot change the type of column {column} of {table} to {decimal}")))?;
         }
         Ok(())
     }
 
-    /// The decimals with which the table's columns take the files' values, which `casts` did not; `None` where more decimals
-    /// do not help.
+    /// The decimals that the table's columns need for the files' values, which `casts` could not convert; `None` where more
+    /// decimals do not help.
     ///
     /// # Errors
-    /// `Data` naming a column for which there are none.
+    /// `Data` naming a column that would need more than 38 digits.
     pub fn needed(
         &self,
         reader: &Connection,
@@ -123,7 +121,7 @@ impl Scales {
     }
 }
 
-/// The most digits before the point that the table's values have.
+/// The most digits before the point in the table's values.
 fn whole_digits(reader: &Connection, Prepared { path, .. }: &Prepared, column: &str) -> Result<i64> {
     let sql = format!("SELECT CAST(max(abs({})) AS VARCHAR) FROM {path}", DIALECT.quote(column));
     let largest: Option<String> = reader
@@ -138,7 +136,7 @@ fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64)
     let period = load.billing_period;
     let (before, whose) = if of_table > whole { (of_table, " for rows of the table") } else { (whole, "") };
     let message = format!(
-        "{period} cannot be loaded: column {column} needs {before} digits before the point{whose} and {scale} behind it, and \
+        "{period} cannot be loaded: column {column} needs {before} digits before the point{whose} and {scale} after it, and \
          DuckDB's decimals have {DIGITS} in all (in {})",
         load.one_of_files()
     );

@@ -1,15 +1,23 @@
 //! The state table in DuckDB.
 
 use duckdb::{Connection, params_from_iter};
-use finops_core::model::load_record::{LoadRecord, STATE_TABLE};
+use finops_core::{
+    hint,
+    model::load_record::{LoadRecord, STATE_TABLE},
+};
 use jiff::{civil::DateTime, tz::Offset};
 
-use super::{DIALECT, OURS, failed, inspect, path};
+use super::{
+    catalog::{OURS, columns, comment, path},
+    failure::failed,
+};
 use crate::{
     error::Result,
     warehouse::{
-        TableName,
+        Loaded, TableName,
+        sql::Dialect::DuckDb as DIALECT,
         state_columns::{COLUMNS, StateColumn, StateRow, Type, check_columns},
+        unmanaged_table,
     },
 };
 
@@ -18,7 +26,7 @@ fn sql_type(column: &StateColumn) -> &'static str {
         Type::Text => "VARCHAR",
         Type::Whole => "BIGINT",
         Type::Day => "DATE",
-        Type::Moment => "TIMESTAMP",
+        Type::Timestamp => "TIMESTAMP",
         Type::Json => "JSON",
     }
 }
@@ -32,12 +40,12 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
     let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
     let table = path(connection, name, STATE_TABLE)?;
     let doing = || failed(format!("cannot prepare the state table {table}"));
-    if inspect::comment(connection, &state)?.is_none() {
-        let columns = COLUMNS.map(|column| definition(&column)).join(", ");
-        let sql = format!("CREATE TABLE {table} ({columns}); COMMENT ON TABLE {table} IS '{OURS}'");
+    if comment(connection, &state)?.is_none() {
+        let all = COLUMNS.map(|column| definition(&column)).join(", ");
+        let sql = format!("CREATE TABLE {table} ({all}); COMMENT ON TABLE {table} IS '{OURS}'");
         return connection.execute_batch(&sql).map_err(doing());
     }
-    let there = inspect::columns(connection, &state)?;
+    let there = columns(connection, &state)?;
     for column in COLUMNS.iter().filter(|column| there.iter().all(|(name, ..)| !name.eq_ignore_ascii_case(column.name)))
     {
         let sql = format!("ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {}", definition(column));
@@ -46,18 +54,31 @@ pub fn prepare(connection: &Connection, name: &TableName) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a state table that lacks a column which every version wrote. The types may be others: values are read as text.
+/// See [`crate::warehouse::Warehouse::loaded`].
+pub fn loaded(connection: &Connection, name: &TableName) -> Result<Loaded> {
+    let state = TableName { table: STATE_TABLE.to_owned(), ..name.clone() };
+    match comment(connection, &state)? {
+        None => Ok(Loaded::nothing()),
+        Some(comment) if comment == OURS => {
+            check(connection, &state)?;
+            latest(connection, name).map(Loaded::new)
+        }
+        Some(_) => Err(unmanaged_table(&path(connection, name, STATE_TABLE)?).hint(hint::FOREIGN_STATE)),
+    }
+}
+
+/// Refuses a state table that lacks a column which every version wrote. Other types are accepted, since values are read as text.
 ///
 /// # Errors
 /// `Schema` naming the columns.
-pub fn check(connection: &Connection, state: &TableName) -> Result<()> {
-    let there = inspect::columns(connection, state)?;
+fn check(connection: &Connection, state: &TableName) -> Result<()> {
+    let there = columns(connection, state)?;
     let found = |name: &str| {
         let column = there.iter().find(|(found, ..)| found.eq_ignore_ascii_case(name));
         column.map(|(_, sql_type, _)| sql_type.clone())
     };
     check_columns(&path(connection, state, STATE_TABLE)?, found, |column| {
-        // The last record is found by them.
+        // The query for the last record needs these.
         ["billing_period", "sequence", "loaded_at"].contains(&column.name).then(|| sql_type(column))
     })
 }
@@ -76,11 +97,11 @@ pub fn record(connection: &Connection, name: &TableName, record: &LoadRecord) ->
 /// The last record of each month of the table.
 ///
 /// # Errors
-/// `Warehouse` where a value is not what finops writes there.
-pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
+/// `Warehouse` for a value that finops does not write.
+fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecord>> {
     let table = path(connection, name, STATE_TABLE)?;
-    // As text, so that what cannot be read can be shown; whatever columns there are, so that older tables can be read. Earlier
-    // versions wrote the table's name as the settings spelled it.
+    // As text, so that a message can show an unreadable value. All columns, since an older version's table lacks some. Earlier
+    // versions wrote the table's name in the spelling of the settings.
     let sql = format!(
         "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM {table} WHERE lower(table_name) = lower(?) \
          QUALIFY row_number() OVER (PARTITION BY billing_period ORDER BY sequence DESC, loaded_at DESC) = 1"
@@ -90,7 +111,7 @@ pub fn latest(connection: &Connection, name: &TableName) -> Result<Vec<LoadRecor
     let mut rows = statement.query([&name.table]).map_err(failed)?;
     let names = rows.as_ref().map(duckdb::Statement::column_names).unwrap_or_default();
     let mut records = Vec::new();
-    let utc = |text: &str| text.parse::<DateTime>().and_then(|moment| Offset::UTC.to_timestamp(moment));
+    let utc = |text: &str| text.parse::<DateTime>().and_then(|time| Offset::UTC.to_timestamp(time));
     while let Some(row) = rows.next().map_err(failed)? {
         let values: duckdb::Result<Vec<_>> = (0..names.len()).map(|at| row.get(at)).collect();
         records.push(StateRow { names: &names, values: &values.map_err(failed)? }.read(utc)?);

@@ -197,7 +197,7 @@ fn a_row_of_another_month_fails_the_month() {
     again.rows[1][1] = "2025-08-01T00:00:00Z".to_owned();
     again.write(&job.source);
     let september = bad_september(&job, "failed");
-    let what = "1 row belongs to 2025-08, as bill_billing_period_start_date tells";
+    let what = "1 row belongs to 2025-08, by bill_billing_period_start_date";
     assert_another_month(&september, &[what, again.data_path(&job.source, 0).to_str().unwrap()]);
 }
 
@@ -207,7 +207,7 @@ fn a_row_without_a_month_fails_the_month() {
     let mut again = september_again();
     again.rows[1][1] = String::new();
     again.write(&job.source);
-    let what = "1 row belongs to no month, as bill_billing_period_start_date tells";
+    let what = "1 row belongs to no month, by bill_billing_period_start_date";
     assert_another_month(&bad_september(&job, "failed"), &[what, "report-00001.csv.gz"]);
 }
 
@@ -348,7 +348,7 @@ async fn in_bigquery_a_row_of_another_month_or_of_none_fails_the_month() {
         job.put(&october()).await;
         let report = job.finops.report(1);
         assert_eq!(each(&report, "status"), ["loaded", "failed", "skipped"], "{report:#}");
-        let what = format!("1 row belongs to {month_of}, as bill_billing_period_start_date tells");
+        let what = format!("1 row belongs to {month_of}, by bill_billing_period_start_date");
         let file = "gs://billing-mirror/cur/report/20250901-20251001/second/report-00001.csv.gz";
         assert_another_month(month(&report, "2025-09"), &[&what, file]);
         assert_eq!(job.figures(), with_october());

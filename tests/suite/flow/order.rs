@@ -18,7 +18,7 @@ use axum::{
 use bigquery_emulator::{FaultKind, LoggedRequest};
 use billing_exports::{Dialect, Export as Generated, Format, Run as Delivered};
 use finops::{
-    error::Result,
+    error::{ErrorKind, Result},
     warehouse::{
         Found, Limits, Loaded, MonthLoad, NewRecord, Stage, Swap, TableName, Target, Warehouse,
         duckdb::{DuckDb, Staged},
@@ -312,7 +312,7 @@ async fn a_superseded_month_whose_manifest_is_removed_is_still_in_the_report() {
         }
         assert_eq!(statuses(&report), expected, "{report:?}");
         let error = report.months.last().unwrap().error.as_ref().unwrap();
-        assert_eq!(error.kind, "busy");
+        assert_eq!(error.kind, ErrorKind::Busy);
         assert_names(&error.message, &["2025-09 was replaced by other runs"]);
         assert_eq!(error.hint.as_deref(), Some(hint::SUPERSEDED));
     }

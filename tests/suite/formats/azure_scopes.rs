@@ -315,7 +315,7 @@ async fn a_usage_month_takes_a_few_days_outside(job: AzureJob) {
     let without = ["SubscriptionId", "Tags"];
     Run { columns: without, kind: "Usage", rows: &[(1, "1", "2"), (31, "1", "0.5")], ..RUN }.deliver(&job).await;
     let report = job.finops.report(0);
-    assert_names(&said(&report), &["usage month", "1 row of 2025-10-01, outside of the month (0.5 EUR)"]);
+    assert_names(&said(&report), &["usage month", "1 row of 2025-10-01, outside the month (0.5 EUR)"]);
     holds(&job, 2, "2.5");
     assert_eq!(recorded(&job)[0]["usage_month"], true);
     let status = job.finops.report_of(&["status", "--output", "json"], 0);

@@ -56,20 +56,20 @@ macro_rules! for_each_warehouse {
 pub(crate) use for_each_warehouse;
 
 for_each_warehouse!(
-    a_warehouse_without_the_table_has_nothing_standing_and_is_left_so,
+    a_warehouse_without_the_table_has_no_records_and_stays_unchanged,
     preparing_twice_changes_nothing,
-    a_load_is_recorded_with_what_it_holds,
+    a_load_is_recorded_with_its_figures,
     a_new_delivery_replaces_its_month_and_no_other,
     amounts_and_their_sum_are_exact,
     a_row_without_a_currency_counts_as_unknown,
     older_rows_lack_a_column_added_later,
     a_file_may_lack_columns_of_the_table_and_have_them_in_another_order,
     text_is_kept_as_delivered,
-    moments_are_the_same_in_either_form,
+    timestamps_are_the_same_in_csv_and_parquet,
     a_whole_number_column_widened_to_decimals_keeps_its_values,
     a_month_deleted_by_hand_is_seen_and_loads_again,
     a_table_dropped_by_hand_is_seen_and_loads_again,
-    a_table_of_somebody_else_is_refused_and_left_alone,
+    a_table_that_finops_did_not_create_is_refused_and_stays_unchanged,
     a_staged_month_that_is_dropped_changes_nothing_and_hinders_no_load,
     of_two_staged_deliveries_one_is_the_month_and_readers_see_no_mixture,
     the_same_delivery_staged_twice_is_loaded_once_whichever_is_swapped_first,
@@ -78,7 +78,7 @@ for_each_warehouse!(
     a_month_whose_record_is_lost_is_recorded_again_as_it_is,
     no_rows_are_never_swapped,
     a_key_column_that_is_gone_or_has_another_type_is_named,
-    the_record_tells_what_the_delivery_is_and_what_it_costs_after_discounts,
+    the_record_has_the_delivery_and_its_cost_after_discounts,
     a_state_table_of_an_earlier_version_is_read_and_gets_its_columns_once,
     a_state_table_without_a_column_that_every_version_wrote_is_named_with_the_column,
 );
@@ -102,7 +102,7 @@ pub fn amounts<H: Harness>(table: &Table<H>) -> Vec<String> {
     amounts
 }
 
-async fn a_warehouse_without_the_table_has_nothing_standing_and_is_left_so<H: Harness>() {
+async fn a_warehouse_without_the_table_has_no_records_and_stays_unchanged<H: Harness>() {
     let table = Table::<H>::new().await;
     let inventory = table.inspect().await;
     assert_eq!((inventory.columns, inventory.standing.len()), (None, 0));
@@ -122,7 +122,7 @@ async fn preparing_twice_changes_nothing<H: Harness>() {
     assert_eq!(table.inspect().await.columns, Some(delivery.table_columns()));
 }
 
-async fn a_load_is_recorded_with_what_it_holds<H: Harness>() {
+async fn a_load_is_recorded_with_its_figures<H: Harness>() {
     let table = Table::<H>::new().await;
     let first = format!("{HEADER}\n{}{}", line("2025-08", "1", "USD", "0.10"), line("2025-08", "2", "USD", "0.20"));
     let second = format!("{HEADER}\n{}", line("2025-08", "3", "EUR", "7"));
@@ -249,7 +249,7 @@ async fn text_is_kept_as_delivered<H: Harness>() {
     );
 }
 
-async fn moments_are_the_same_in_either_form<H: Harness>() {
+async fn timestamps_are_the_same_in_csv_and_parquet<H: Harness>() {
     let table = Table::<H>::new().await;
     let forms = ["2025-08-02T16:00:00Z", "2025-08-02 16:00:00+00:00", "2025-08-02T16:00:00.000Z"];
     let rows: String = forms
@@ -318,7 +318,7 @@ async fn a_table_dropped_by_hand_is_seen_and_loads_again<H: Harness>() {
     assert_eq!(table.standing("2025-07").await.unwrap().rows_in_table, 0, "its rows went with the table");
 }
 
-async fn a_table_of_somebody_else_is_refused_and_left_alone<H: Harness>() {
+async fn a_table_that_finops_did_not_create_is_refused_and_stays_unchanged<H: Harness>() {
     let table = Table::<H>::new().await;
     table.harness.create_foreign_table().await;
     let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
@@ -546,7 +546,7 @@ async fn a_key_column_that_is_gone_or_has_another_type_is_named<H: Harness>() {
     }
 }
 
-async fn the_record_tells_what_the_delivery_is_and_what_it_costs_after_discounts<H: Harness>() {
+async fn the_record_has_the_delivery_and_its_cost_after_discounts<H: Harness>() {
     // Line type, cost, net cost: an enterprise discount, as AWS delivers it in three ways, and one more with a zero.
     type Lines = &'static [(&'static str, &'static str, &'static str)];
     let ways: [(Option<NetCost>, Lines, &str, Option<&str>); 4] = [

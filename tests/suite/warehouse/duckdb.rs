@@ -139,7 +139,7 @@ pub fn rows(connection: &Connection, sql: &str) -> duckdb::Result<Rows> {
 }
 
 #[tokio::test]
-async fn a_month_that_needs_more_memory_than_there_is_leaves_what_stood_and_says_so() {
+async fn a_month_that_needs_too_much_memory_leaves_the_loaded_month_unchanged_and_says_so() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-09", "e1", &["1"])).await.unwrap();
     let before = table.snapshot().await;
@@ -196,7 +196,7 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
     table.load(&Delivery::of_costs("2025-07", "a", &["1234567890123"])).await.unwrap();
     table.load(&Delivery::of_costs("2025-08", "b", &["0.12345678901234567890"])).await.unwrap();
     let before = table.snapshot().await;
-    let of_table = "needs 13 digits before the point for rows of the table and 26 behind it";
+    let of_table = "needs 13 digits before the point for rows of the table and 26 after it";
     let exact = "SELECT * REPLACE (12345678901234567890::DECIMAL(38,18) AS line_item_unblended_cost) FROM (";
     let decimals = format!("{exact}{})", parquet_row("2025-08"));
     for (delivery, says, hint) in [
@@ -207,17 +207,17 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
         ),
         (
             Delivery::of_costs("2025-08", "d", &["0.12345678901234567890123456", "1234567890123"]),
-            "needs 13 digits before the point and 26 behind it",
+            "needs 13 digits before the point and 26 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
         (
             Delivery::of_costs("2025-08", "e", &["12345678901234567890"]),
-            "needs 20 digits before the point and 19 behind it",
+            "needs 20 digits before the point and 19 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
         (
             Delivery::new("2025-08", "f").parquet(&decimals),
-            "needs 20 digits before the point and 19 behind it",
+            "needs 20 digits before the point and 19 after it",
             hint::LOAD_INTO_BIGQUERY,
         ),
     ] {
@@ -291,7 +291,7 @@ async fn empty_lines_of_many_megabytes_are_no_rows_either() {
 }
 
 #[tokio::test]
-async fn moments_are_kept_to_the_microsecond() {
+async fn timestamps_are_kept_to_the_microsecond() {
     let table = Table::<DuckDbHarness>::new().await;
     let rows = line("2025-08", "a", "USD", "1").replace("16:00:00Z", "16:00:00.123456Z");
     table.load(&Delivery::new("2025-08", "a").csv(&format!("{HEADER}\n{rows}"))).await.unwrap();
@@ -300,7 +300,7 @@ async fn moments_are_kept_to_the_microsecond() {
 }
 
 #[tokio::test]
-async fn another_process_is_told_that_the_database_is_in_use() {
+async fn for_another_process_the_database_is_in_use() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
     let folder = table.harness.folder.path();
@@ -327,7 +327,7 @@ async fn a_schema_may_have_the_name_of_the_database_file_or_of_a_catalog() {
 }
 
 #[tokio::test]
-async fn a_row_that_is_not_csv_is_told_of_and_not_shown() {
+async fn a_row_that_is_not_csv_is_reported_and_not_shown() {
     let row = |description: &str| {
         let line = line("2025-08", "a", "USD", "1");
         format!("{HEADER}\n{}", line.replace("Usage of a", description))

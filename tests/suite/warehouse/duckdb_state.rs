@@ -63,7 +63,7 @@ async fn a_state_row_that_finops_did_not_write_is_named() {
         table.harness.execute(&format!("UPDATE {state} SET {column} = {value}"));
         let error = refused(&table).await;
         let message = error.full_message();
-        assert!(message.contains(&format!("column {column} holds ")) && message.contains(shown), "{message}");
+        assert!(message.contains(&format!("column {column} has ")) && message.contains(shown), "{message}");
         assert!(message.contains(&format!("{STATE_TABLE}, row of table {TABLE}")), "{message}");
         assert_eq!(error.next_step(), Some("repair or delete that row of finops_loads"), "{message}");
         table.harness.execute(&format!("DELETE FROM {state}; INSERT INTO {state} FROM {DATASET}.kept"));
@@ -84,7 +84,7 @@ async fn no_load_follows_the_largest_sequence() {
 }
 
 #[tokio::test]
-async fn a_table_without_a_column_that_it_stands_on_is_refused() {
+async fn a_table_without_a_key_column_is_refused() {
     for (change, column, expected, found) in [
         ("DROP bill_billing_period_start_date", "bill_billing_period_start_date", "TIMESTAMP", "no such column"),
         ("DROP line_item_usage_start_date", "line_item_usage_start_date", "TIMESTAMP", "no such column"),
@@ -106,7 +106,7 @@ async fn a_table_without_a_column_that_it_stands_on_is_refused() {
 }
 
 #[tokio::test]
-async fn rows_of_no_month_hinder_nothing() {
+async fn rows_of_no_month_change_nothing() {
     let table = with_august().await;
     for date in ["infinity", "-infinity", "0044-03-15 (BC) 00:00:00", "290000-01-01 00:00:00"] {
         let insert = format!("INSERT INTO {DATASET}.{TABLE} (bill_billing_period_start_date) VALUES ('{date}')");

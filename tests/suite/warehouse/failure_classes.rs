@@ -190,7 +190,7 @@ async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice()
 }
 
 #[tokio::test]
-async fn what_stays_is_final_and_tells_what_to_do() {
+async fn a_permanent_failure_is_final_and_says_what_to_do() {
     tokio::join!(
         // Where a copy is refused so, a query does its work.
         assert_final_of(Struck::Load, status(400, "invalid"), ErrorKind::Warehouse, "(400 invalid)", "report it"),
@@ -245,7 +245,7 @@ async fn a_copy_that_the_service_does_not_take_is_repeated_by_a_query_under_the_
 }
 
 #[tokio::test]
-async fn a_service_that_asks_to_wait_a_moment_is_given_it() {
+async fn finops_waits_as_long_as_a_service_asks() {
     for after in [0, 1] {
         let table = with_a_month().await;
         let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
@@ -264,7 +264,7 @@ async fn a_service_that_asks_to_wait_for_long_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_load_that_fails_for_the_moment_runs_as_another_job_and_a_swap_under_the_next_number() {
+async fn after_a_transient_failure_a_load_runs_as_another_job_and_a_swap_under_the_next_number() {
     let reasons = ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable", "backendError"];
     let cases = reasons.map(|reason| [(reason, Struck::Load), (reason, Struck::Swap)]);
     futures::future::join_all(cases.into_iter().flatten().map(async |(reason, struck)| {
@@ -322,7 +322,7 @@ async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
 }
 
 #[tokio::test]
-async fn a_query_that_fails_for_the_moment_runs_again_and_a_job_is_inserted_again_under_its_id() {
+async fn after_a_transient_failure_a_query_runs_again_and_a_job_is_inserted_again_under_its_id() {
     let reasons = ["jobBackendError", "jobInternalError", "jobRateLimitExceeded", "tableUnavailable"];
     futures::future::join_all(reasons.map(async |reason| {
         let table = with_a_month().await;
@@ -395,7 +395,10 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
         let before = emulator.requests().len();
         let error = replace(&struck).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Quota);
-        assert!(error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not begun"), "{error:?}");
+        assert!(
+            error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not started"),
+            "{error:?}"
+        );
         assert_eq!(table.replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota, "nor is a table prepared");
         assert_eq!(emulator.requests().len(), before);
     }

@@ -206,7 +206,7 @@ async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
 }
 
 #[tokio::test]
-async fn a_run_is_told_once_of_all_loads_that_it_did_not_know() {
+async fn a_run_is_superseded_once_by_all_loads_that_it_did_not_know() {
     let table = Table::<BigQueryHarness>::new().await;
     for execution_id in ["a", "b", "c"] {
         table.load(&delivery(execution_id)).await.unwrap();
@@ -269,7 +269,7 @@ async fn a_swap_that_another_one_follows_while_it_is_summed_is_not_recorded_with
 }
 
 #[tokio::test]
-async fn a_later_job_that_failed_neither_hides_an_unrecorded_swap_nor_stands_in_for_lost_rows() {
+async fn a_later_job_that_failed_neither_hides_an_unrecorded_swap_nor_replaces_lost_rows() {
     let table = with_an_unrecorded_load("a").await;
     insert_failing_second_job(&table).await;
     let done = table.load(&delivery("a")).await.unwrap();
@@ -364,7 +364,7 @@ async fn a_failure_while_a_month_is_staged_uses_no_number_up() {
 }
 
 #[tokio::test]
-async fn a_swap_that_failed_for_the_moment_is_sent_again_under_the_next_numbers() {
+async fn a_swap_with_a_transient_failure_is_sent_again_under_the_next_numbers() {
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_job_fault(job_fault(1, "backendError"));
     table.harness.emulator.add_job_fault(job_fault(2, "jobInternalError"));
@@ -377,7 +377,7 @@ async fn a_swap_that_failed_for_the_moment_is_sent_again_under_the_next_numbers(
 }
 
 #[tokio::test]
-async fn a_swap_that_keeps_failing_is_given_up_and_the_next_run_goes_on_from_there() {
+async fn after_a_swap_that_keeps_failing_the_next_run_continues_with_the_next_number() {
     let table = Table::<BigQueryHarness>::new().await;
     (1..=5).for_each(|number| table.harness.emulator.add_job_fault(job_fault(number, "backendError")));
     let error = table.load(&delivery("a")).await.unwrap_err();

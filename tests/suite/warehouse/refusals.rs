@@ -92,7 +92,7 @@ async fn what_goes_away_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
+async fn a_service_that_does_not_answer_fails_the_load_and_changes_nothing() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
     let before = table.snapshot().await;
@@ -106,7 +106,7 @@ async fn a_service_that_stays_away_ends_the_load_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() {
+async fn without_the_permission_to_create_a_dataset_the_error_says_how_to_create_it() {
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_fault(fault("POST", "/datasets", 1, status(403, "accessDenied")));
     let delivery = Delivery::of_costs("2025-08", "a", &["1"]);
@@ -117,7 +117,7 @@ async fn an_account_that_may_not_create_the_dataset_is_told_how_it_is_created() 
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_read_the_table_is_told_so() {
+async fn without_the_permission_to_read_the_table_the_error_says_so() {
     let table = with_a_month().await;
     table.harness.emulator.add_fault(fault("GET", "/tables/aws_cur", 1, status(403, "accessDenied")));
     let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();

@@ -17,8 +17,8 @@ use crate::{
 
 for_each_warehouse!(
     doubles_become_the_shortest_decimals_that_stand_for_them,
-    moments_of_any_unit_are_the_same_in_utc,
-    a_moment_that_no_timestamp_is_fails_its_month,
+    timestamps_of_any_unit_are_the_same_in_utc,
+    a_text_that_is_not_a_timestamp_fails_its_month,
     zeros_behind_the_microseconds_are_no_loss,
     nanoseconds_that_no_timestamp_has_fail_their_month,
     nanoseconds_at_midnight_become_a_day,
@@ -38,7 +38,7 @@ for_each_warehouse!(
     texts_that_mean_no_value_are_null_where_the_column_is_no_text,
     a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_setting,
     booleans_are_the_text_that_csv_files_of_their_kind_have,
-    lines_with_nothing_on_them_are_no_rows,
+    empty_lines_are_not_rows,
     files_that_hold_other_rows_than_their_footers_tell_are_not_taken,
 );
 
@@ -83,7 +83,7 @@ async fn doubles_become_the_shortest_decimals_that_stand_for_them<H: Harness>() 
     assert_eq!(load.record.cost["USD"].to_string(), "1000000001234566.45666676666666664");
 }
 
-async fn moments_of_any_unit_are_the_same_in_utc<H: Harness>() {
+async fn timestamps_of_any_unit_are_the_same_in_utc<H: Harness>() {
     let table = Table::<H>::new().await;
     for (month, sql_type) in [
         ("2025-05", "TIMESTAMP_MS"),
@@ -108,15 +108,15 @@ async fn moments_of_any_unit_are_the_same_in_utc<H: Harness>() {
 }
 
 /// A month whose first row has that moment, read as a run reads it.
-fn with_moment(execution_id: &str, moment: &str) -> Delivery {
+fn with_timestamp(execution_id: &str, moment: &str) -> Delivery {
     let row = line("2025-08", "x", "USD", "1").replace("2025-08-02T16:00:00Z", moment);
     let delivery = Delivery::new("2025-08", execution_id).csv(&format!("{HEADER}\n{row}"));
     delivery.formed("line_item_usage_start_date", moment)
 }
 
-async fn a_moment_that_no_timestamp_is_fails_its_month<H: Harness>() {
+async fn a_text_that_is_not_a_timestamp_fails_its_month<H: Harness>() {
     let table = Table::<H>::new().await;
-    table.load(&with_moment("good", "2025-08-02T16:00:00Z")).await.unwrap();
+    table.load(&with_timestamp("good", "2025-08-02T16:00:00Z")).await.unwrap();
     let before = table.snapshot().await;
     for moment in [
         "2025-08-02T16:00:00.1234567Z",
@@ -126,7 +126,7 @@ async fn a_moment_that_no_timestamp_is_fails_its_month<H: Harness>() {
         "2025-08-31T24:00:00.0000000Z",
         "2025-08-31T24:00Z",
     ] {
-        let error = table.load(&with_moment("bad", moment)).await.unwrap_err();
+        let error = table.load(&with_timestamp("bad", moment)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data, "{moment}: {}", error.full_message());
         assert!(error.full_message().contains(moment), "{moment}: {}", error.full_message());
         assert_eq!(table.snapshot().await, before, "{moment}");
@@ -141,7 +141,7 @@ async fn zeros_behind_the_microseconds_are_no_loss<H: Harness>() {
         ("2025-08-02T16:00Z", "16:00:00"),
     ] {
         let table = Table::<H>::new().await;
-        table.load(&with_moment("a", moment)).await.unwrap();
+        table.load(&with_timestamp("a", moment)).await.unwrap();
         let stored = table.select("CAST(line_item_usage_start_date AS VARCHAR)");
         assert_eq!(stored, some(&[&[&format!("2025-08-02 {seconds}")]]), "{moment}");
     }
@@ -407,10 +407,7 @@ async fn a_row_of_another_month_fails_the_month<H: Harness>() {
     let strangers =
         rows("2025-09", &["'1'"], "DOUBLE", &[]) + " UNION ALL " + &rows("2025-08", &["'2'"], "DOUBLE", &[]);
     let error = table.load(&Delivery::new("2025-09", "b").parquet(&strangers)).await.unwrap_err();
-    assert!(
-        error.full_message().contains("1 row belongs to 2025-08, as bill_billing_period_start_date tells"),
-        "{error:?}"
-    );
+    assert!(error.full_message().contains("1 row belongs to 2025-08, by bill_billing_period_start_date"), "{error:?}");
     assert_eq!(table.snapshot().await, before);
 }
 
@@ -522,7 +519,7 @@ async fn booleans_are_the_text_that_csv_files_of_their_kind_have<H: Harness>() {
     }
 }
 
-async fn lines_with_nothing_on_them_are_no_rows<H: Harness>() {
+async fn empty_lines_are_not_rows<H: Harness>() {
     for end in ["\n", "\r\n"] {
         let table = Table::<H>::new().await;
         let [one, two] = ["1", "2"].map(|cost| line("2025-08", cost, "USD", cost));

@@ -332,7 +332,7 @@ async fn a_run_killed_while_its_swap_runs_is_completed_by_the_next_which_stages_
 }
 
 #[tokio::test]
-async fn a_swap_of_a_killed_run_that_fails_for_the_moment_is_done_again_from_the_files() {
+async fn after_a_transient_failure_of_a_killed_runs_swap_the_files_are_loaded_again() {
     let (table, load) = with_a_running_swap().await;
     let left = left_to_expire(&table.harness).await;
     table.harness.emulator.add_job_fault(job_fault(&job(2), "backendError", "injected"));
@@ -395,7 +395,7 @@ async fn two_runs_at_once_with_different_deliveries_swap_them_in_a_row() {
 }
 
 #[tokio::test]
-async fn a_column_that_somebody_added_to_the_table_has_no_value_in_staged_rows() {
+async fn a_column_that_others_added_to_the_table_has_no_value_in_staged_rows() {
     let table = with_a_month().await;
     let sql = format!("ALTER TABLE `{PROJECT}`.{DATASET}.{TABLE} ADD COLUMN note FLOAT64, ADD COLUMN made DATE");
     query(&table.harness.emulator, &sql).await;

@@ -188,7 +188,7 @@ async fn a_swap_that_ends_for_good_uses_its_number_up() {
 }
 
 #[tokio::test]
-async fn values_that_cannot_be_looked_for_are_a_fault_of_the_data_all_the_same() {
+async fn values_that_cannot_be_read_again_are_still_a_fault_of_the_data() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::new(MONTH, "bad").parquet(&rows(MONTH, "DOUBLE", &["nan"]))).await;
     table.harness.emulator.add_fault(fault("POST", "/queries", 0, refused(403, "accessDenied"), When::BeforeEffect));
@@ -252,7 +252,7 @@ async fn a_removal_whose_answer_is_lost_is_no_failure() {
 }
 
 #[tokio::test]
-async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number() {
+async fn a_staging_load_with_a_wrong_count_changes_nothing_and_uses_no_number() {
     let none = "2 rows were expected, as the files say, and 0 were read";
     for (files, rows, what) in [
         ("1", "1", format!("{none}; the load wrote 1 rows, 0 are staged (")),
@@ -272,7 +272,7 @@ async fn a_staging_load_that_does_not_add_up_changes_nothing_and_uses_no_number(
 }
 
 #[tokio::test]
-async fn a_staging_load_that_failed_for_the_moment_runs_again_as_a_new_job() {
+async fn a_staging_load_with_a_transient_failure_runs_again_as_a_new_job() {
     for reason in ["jobBackendError", "backendError"] {
         let table = with_a_month().await;
         table.harness.emulator.add_job_fault(job_fault(STAGING, reason, "injected"));
@@ -286,7 +286,7 @@ async fn a_staging_load_that_failed_for_the_moment_runs_again_as_a_new_job() {
 }
 
 #[tokio::test]
-async fn a_conversion_that_failed_for_the_moment_runs_again_as_a_new_job_over_the_same_files() {
+async fn a_conversion_with_a_transient_failure_runs_again_as_a_new_job_over_the_same_files() {
     for reason in ["jobBackendError", "backendError"] {
         let table = with_a_month().await;
         table.harness.emulator.add_job_fault(job_fault("-query-1", reason, "injected"));
@@ -300,7 +300,7 @@ async fn a_conversion_that_failed_for_the_moment_runs_again_as_a_new_job_over_th
 }
 
 #[tokio::test]
-async fn a_swap_that_failed_for_the_moment_runs_again_under_the_next_number_over_what_is_staged() {
+async fn a_swap_with_a_transient_failure_runs_again_under_the_next_number_with_the_staged_rows() {
     for reason in ["backendError", "jobRateLimitExceeded"] {
         let table = with_a_month().await;
         table.harness.emulator.add_job_fault(job_fault(&job(2), reason, "injected"));
@@ -313,7 +313,7 @@ async fn a_swap_that_failed_for_the_moment_runs_again_under_the_next_number_over
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_does_nothing_twice() {
+async fn after_a_lost_answer_nothing_is_done_twice() {
     // The requests of a load in their order: the two tables, the job that loads the files, the one that converts them, the
     // one that copies the rows.
     for (path, after, sent) in [

@@ -97,7 +97,7 @@ async fn stop(job: &CloudJob, held: &str, times: usize) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_told_to_stop_while_it_swaps_is_completed_by_the_next() {
+async fn a_run_stopped_while_it_swaps_is_completed_by_the_next() {
     let job = CloudJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]).await;
     put(&job.storage, parquet("2025-09", "second", &rows("2025-09", "DOUBLE", &["0.1", "0.2"]))).await;
     let swap = format!("finops-{DATASET}-{TABLE}-202509-2");
@@ -117,7 +117,7 @@ async fn a_run_told_to_stop_while_it_swaps_is_completed_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_told_to_stop_while_it_stages_leaves_nothing_that_the_next_one_uses() {
+async fn a_run_stopped_while_it_stages_leaves_nothing_that_the_next_one_uses() {
     let job = CloudJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]).await;
     put(&job.storage, parquet("2025-09", "second", &rows("2025-09", "DOUBLE", &["0.1", "0.2"]))).await;
     let left = stop(&job, &format!("finops-{DATASET}-{TABLE}-202509-{STAGING}"), 1).await;

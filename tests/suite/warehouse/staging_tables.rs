@@ -74,7 +74,7 @@ pub async fn staging_tables(harness: &BigQueryHarness) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_staging_table_is_made_of_what_the_table_is_and_keeps_old_months() {
+async fn a_staging_table_has_the_tables_form_and_keeps_old_months() {
     let table = table(Options { truncates_keep_annotations: true, ..Options::default() }).await;
     let harness = &table.harness;
     tables(harness).await;
@@ -177,7 +177,7 @@ async fn follow(job: &CloudJob, hint: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn staging_tables_are_made_in_the_staging_dataset_which_must_be_there_and_near() {
+async fn staging_tables_are_created_in_the_staging_dataset_which_must_exist_in_the_same_location() {
     let september = tree::Delivery::new("2025-09", "first", &["3.5", "1"]);
     let job = CloudJob::new(&[september]).await;
     let is_write = |request: &LoggedRequest| request.method != "GET" && !request.path.ends_with("/queries");

@@ -3,10 +3,7 @@
 use bigquery_emulator::{Emulator, Fault, FaultKind, JobFault, Options, When};
 use finops::{
     error::{Error, ErrorKind, Result},
-    warehouse::{
-        Committed, MonthLoad, Stage, Swap, Warehouse,
-        bigquery::{BigQuery, Prepared, Staged},
-    },
+    warehouse::{Committed, MonthLoad, Stage, Swap, Warehouse, bigquery::BigQuery},
 };
 use finops_core::hint;
 use reqwest::Method;
@@ -86,6 +83,8 @@ async fn stage(warehouse: &BigQuery, prepared: &Prepared, load: &MonthLoad) -> (
     (staged, load.record(&target(), &figures))
 }
 
+type Prepared = <BigQuery as Warehouse>::Table;
+type Staged = <BigQuery as Warehouse>::Staged;
 type Committing = finops::warehouse::NewRecord;
 
 /// Stages the month, lets something happen, and swaps it.
@@ -306,7 +305,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
 }
 
 #[tokio::test]
-async fn a_table_that_others_dropped_or_made_anew_meanwhile_is_not_written() {
+async fn a_table_that_others_dropped_or_created_again_meanwhile_is_not_written() {
     let table = Table::<BigQueryHarness>::new().await;
     let (prepared, loads) = prepared(&table, &two_months()).await;
     // Also what a renamed table is, under its old name.

@@ -41,7 +41,7 @@ fn wait(seconds: &str) -> FaultKind {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_goes_on_from_where_the_connection_was_lost() {
+async fn an_upload_continues_after_a_lost_connection() {
     let pipeline = Pipeline::of_rows(12_000).await;
     let bytes = pipeline.bytes();
     assert!(bytes > 2 * MEBIBYTE, "{bytes} bytes: each file must be longer than what is lost of it");
@@ -55,7 +55,7 @@ async fn an_upload_goes_on_from_where_the_connection_was_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_goes_on_after_answers_that_are_late_or_lost() {
+async fn an_upload_continues_after_late_or_lost_answers() {
     let pipeline = Pipeline::exported().await;
     pipeline.emulator.add_fault(fault("POST", status(503, "backendError"), When::BeforeEffect));
     pipeline.emulator.add_fault(fault("PUT", wait("1"), When::BeforeEffect));
@@ -107,7 +107,7 @@ async fn data_and_credentials_go_to_no_other_server_than_bigquery() {
     }
     let report = pipeline.load(1);
     assert_eq!(each(&report, "status"), ["failed", "failed"], "{report:#}");
-    assert_names(&report.to_string(), &["an answer that is not BigQuery's, without a place"]);
+    assert_names(&report.to_string(), &["an answer that is not BigQuery's, without a URL"]);
     assert!(!report.to_string().contains("secret"), "{report:#}");
 }
 

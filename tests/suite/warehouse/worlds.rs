@@ -120,7 +120,7 @@ async fn a_map_that_bigquery_loads_as_null_fails_its_month() {
 }
 
 #[tokio::test]
-async fn a_dataset_that_no_job_finds_for_a_moment_is_asked_for_again_and_nothing_is_loaded_twice() {
+async fn after_a_new_dataset_was_not_found_the_job_runs_again_and_nothing_is_loaded_twice() {
     // At the dry run of the state, at the append, at the check, at the swap, at the record.
     for after in 0..5 {
         let table = Table::<BigQueryHarness>::new().await;

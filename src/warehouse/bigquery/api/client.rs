@@ -1,120 +1,104 @@
 //! The methods of BigQuery's API that finops uses.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::warehouse::bigquery::{
-    Uploaded,
-    api::{
-        errors::Failure,
-        model::{Dataset, Granted, Job, QueryResponse, RowAccessPolicies, Table},
-        rest::{Request, Rest},
-        upload::Upload,
-    },
+use super::{
+    failure::Failure,
+    model::{Dataset, Granted, Job, QueryResponse, RowAccessPolicies, Table},
+    rest::{Request, Rest},
+    upload::ShowUploaded,
 };
 use crate::{error::Result, http};
 
 const SLOWEST_POLL: Duration = Duration::from_secs(5);
 
-/// Whom uploads tell how far they are.
-pub(crate) type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
-
 /// One project's BigQuery.
-pub(crate) struct Client {
-    rest: Rest,
+pub struct Client {
+    pub(super) rest: Rest,
     project: String,
-    /// A server on this machine, which does nothing slowly.
+    /// A server on this machine, which answers quickly.
     is_local: bool,
-    show_uploaded: ShowUploaded,
+    /// Called as files are uploaded.
+    pub(super) show_uploaded: ShowUploaded,
 }
 
 impl Client {
-    /// A client for `project`, at a local server if one is given.
-    pub(crate) fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
+    /// A client for `project`; with `emulator_host` at a local server.
+    pub fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
         let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
         Ok(Self { rest, project, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
     }
 
-    pub(crate) fn show_uploaded(&mut self, show: ShowUploaded) {
+    pub fn show_uploaded(&mut self, show: ShowUploaded) {
         self.show_uploaded = show;
     }
 
-    pub(crate) fn project(&self) -> &str {
+    pub fn project(&self) -> &str {
         &self.project
     }
 
-    pub(crate) async fn dataset(&self, dataset: &str) -> Result<Dataset, Failure> {
-        self.get("datasets.get", &["datasets", dataset], &[]).await
+    /// A table's name in requests.
+    pub fn reference(&self, dataset: &str, table: &str) -> Value {
+        json!({"projectId": self.project, "datasetId": dataset, "tableId": table})
     }
 
-    pub(crate) async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
+    pub async fn dataset(&self, dataset: &str) -> Result<Option<Dataset>, Failure> {
+        self.get_if_there("datasets.get", &["datasets", dataset], &[]).await
+    }
+
+    pub async fn create_dataset(&self, dataset: &Value) -> Result<Dataset, Failure> {
         self.post("datasets.insert", &["datasets"], dataset).await
     }
 
-    pub(crate) async fn table(&self, dataset: &str, table: &str) -> Result<Table, Failure> {
-        self.get("tables.get", &["datasets", dataset, "tables", table], &[]).await
+    pub async fn table(&self, dataset: &str, table: &str) -> Result<Option<Table>, Failure> {
+        self.get_if_there("tables.get", &["datasets", dataset, "tables", table], &[]).await
     }
 
-    pub(crate) async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
+    pub async fn create_table(&self, dataset: &str, table: &Value) -> Result<Table, Failure> {
         self.post("tables.insert", &["datasets", dataset, "tables"], table).await
     }
 
-    pub(crate) async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
+    pub async fn delete_table(&self, dataset: &str, table: &str) -> Result<(), Failure> {
         let path = ["datasets", dataset, "tables", table];
         self.send("tables.delete", Method::DELETE, &path, &[], None).await
     }
 
-    /// With a file, the job is there once that is uploaded.
-    pub(crate) async fn insert_job(&self, job: &Value, file: Option<&Path>) -> Result<Job, Failure> {
-        match file {
-            Some(file) => Box::pin(Upload::of(&self.rest, file, &self.show_uploaded)?.send(&self.project, job)).await,
-            None => self.post("jobs.insert", &["jobs"], job).await,
-        }
-    }
-
-    /// How long to wait before a job that failed for the moment is tried again.
-    pub(crate) fn job_backoff(&self) -> ExponentialBuilder {
+    /// How long to wait before a job with a transient failure is tried again.
+    pub fn job_backoff(&self) -> ExponentialBuilder {
         if self.is_local {
             return http::backoff();
         }
-        // Of `jobRateLimitExceeded`, Google says that it takes seconds to minutes.
+        // Google's documentation: `jobRateLimitExceeded` goes away after seconds to minutes.
         let (first, longest) = (Duration::from_secs(1), Duration::from_mins(1));
         ExponentialBuilder::default().with_min_delay(first).with_max_delay(longest).with_max_times(6).with_jitter()
     }
 
-    /// How long to wait where a table was changed too often: 5 times in 10 seconds are allowed, each row added counts.
-    pub(crate) fn rate_limit_backoff(&self) -> ExponentialBuilder {
+    /// How long to wait where a table was changed too often: 5 changes in 10 seconds are allowed, and each added row counts.
+    pub fn rate_limit_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(200) } else { Duration::from_secs(10) };
-        let longest = first * 6;
-        ExponentialBuilder::default()
-            .with_min_delay(first)
-            .with_max_delay(longest)
-            .with_factor(1.5)
-            .with_max_times(6)
-            .with_jitter()
+        let backoff = ExponentialBuilder::default().with_min_delay(first).with_max_delay(first * 6);
+        backoff.with_factor(1.5).with_max_times(6).with_jitter()
     }
 
-    /// How long to wait where what is there is not found: datasets and tables may be so for a moment when they are new.
-    pub(crate) fn new_backoff(&self) -> ExponentialBuilder {
+    /// How long to wait where BigQuery does not find a dataset or table that exists: new ones may be missing for seconds.
+    pub fn new_backoff(&self) -> ExponentialBuilder {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_secs(1) };
         ExponentialBuilder::default().with_min_delay(first).with_max_times(4)
     }
 
-    /// How long to wait between looks at a job.
-    pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+    /// How long to wait between requests for a job's state.
+    pub fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
         let first = if self.is_local { Duration::from_millis(50) } else { Duration::from_millis(250) };
         std::iter::successors(Some(first), |pause| Some((*pause * 3 / 2).min(SLOWEST_POLL)))
     }
 
-    /// Has BigQuery look at a statement as if it were to be run.
-    pub(crate) async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
+    /// Lets BigQuery check a statement without running it.
+    pub async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
         let mut job = json!({
             "jobReference": {"projectId": self.project, "location": location},
             "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
@@ -127,26 +111,21 @@ impl Client {
         tried.retry(self.new_backoff()).when(|failure: &Failure| failure.is_status(404)).await
     }
 
-    pub(crate) async fn test_permissions(
-        &self,
-        dataset: &str,
-        table: &str,
-        permissions: &[&str],
-    ) -> Result<Granted, Failure> {
+    pub async fn test_permissions(&self, dataset: &str, table: &str, permissions: &[&str]) -> Result<Granted, Failure> {
         let table = format!("{table}:testIamPermissions");
         let path = ["datasets", dataset, "tables", &table];
         self.post("tables.testIamPermissions", &path, &json!({ "permissions": permissions })).await
     }
 
-    /// The ids of a table's row access policies; none of a table that is not there.
-    pub(crate) async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
+    /// The ids of a table's row access policies; none for a missing table.
+    pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Vec<String>, Failure> {
         let path = ["datasets", dataset, "tables", table, "rowAccessPolicies"];
         let mut ids = Vec::new();
         let mut page_token: Option<String> = None;
         loop {
             let query: Vec<(&str, &str)> = page_token.iter().map(|token| ("pageToken", token.as_str())).collect();
-            let page = self.get::<RowAccessPolicies>("rowAccessPolicies.list", &path, &query).await;
-            let Some(page) = page.map(Some).or_else(Failure::none_if_missing)? else { return Ok(Vec::new()) };
+            let page: Option<RowAccessPolicies> = self.get_if_there("rowAccessPolicies.list", &path, &query).await?;
+            let Some(page) = page else { return Ok(Vec::new()) };
             ids.extend(page.row_access_policies.into_iter().map(|policy| policy.row_access_policy_reference.policy_id));
             page_token = page.next_page_token.filter(|token| !token.is_empty());
             if page_token.is_none() {
@@ -156,24 +135,24 @@ impl Client {
     }
 
     /// Reads one row of a table, if it has any.
-    pub(crate) async fn first_row(&self, dataset: &str, table: &str) -> Result<Value, Failure> {
+    pub async fn first_row(&self, dataset: &str, table: &str) -> Result<Value, Failure> {
         self.get("tabledata.list", &["datasets", dataset, "tables", table, "data"], &[("maxResults", "1")]).await
     }
 
     /// Signs in, as the first request would.
-    pub(crate) async fn sign_in(&self) -> Result<(), Failure> {
+    pub async fn sign_in(&self) -> Result<(), Failure> {
         self.rest.headers().await.map(drop)
     }
 
-    pub(crate) async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
+    pub async fn job(&self, id: &str, location: &str) -> Result<Job, Failure> {
         self.get("jobs.get", &["jobs", id], &[("location", location)]).await
     }
 
-    pub(crate) async fn start_query(&self, request: &Value) -> Result<QueryResponse, Failure> {
+    pub async fn start_query(&self, request: &Value) -> Result<QueryResponse, Failure> {
         self.post("jobs.query", &["queries"], request).await
     }
 
-    pub(crate) async fn query_results(
+    pub async fn query_results(
         &self,
         id: &str,
         location: &str,
@@ -193,7 +172,22 @@ impl Client {
         self.send(method, Method::GET, path, query, None).await
     }
 
-    async fn post<T: DeserializeOwned>(&self, method: &str, path: &[&str], body: &Value) -> Result<T, Failure> {
+    /// `None` for something that does not exist.
+    async fn get_if_there<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Option<T>, Failure> {
+        self.get(method, path, query).await.map(Some).or_else(Failure::none_if_missing)
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        path: &[&str],
+        body: &Value,
+    ) -> Result<T, Failure> {
         self.send(method, Method::POST, path, &[], Some(body)).await
     }
 
@@ -206,7 +200,7 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<T, Failure> {
         let path = [&[self.project.as_str()], path].concat();
-        // Boxed, since everything that waits for an answer holds it.
+        // Boxed, since every future that waits for an answer contains it.
         Box::pin(self.rest.send(name, &Request { method, path: &path, query, body })).await
     }
 }

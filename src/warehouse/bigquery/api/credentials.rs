@@ -1,4 +1,4 @@
-//! Who finops is to BigQuery.
+//! The credentials for BigQuery.
 
 use std::{fs, path::Path};
 
@@ -9,22 +9,22 @@ use google_cloud_auth::credentials::{
 };
 use serde_json::Value;
 
+use super::failure::{no_credentials, unusable};
 use crate::error::Result;
-use crate::warehouse::bigquery::api::errors::{no_credentials, unusable};
 
 const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/bigquery"];
 
-/// The credentials of the key file; without one application default credentials (metadata server, key file of the
-/// environment, workload identity federation, impersonation).
+/// The credentials of the key file, or application default credentials (metadata server, key file of the environment,
+/// workload identity federation, impersonation).
 ///
 /// # Errors
-/// `Credentials` where none can be made.
-pub(crate) fn credentials(key_file: Option<&Path>) -> Result<Credentials> {
+/// `Credentials` where there are no usable ones.
+pub fn credentials(key_file: Option<&Path>) -> Result<Credentials> {
     let Some(path) = key_file else {
         return Builder::default().with_scopes(SCOPES).build().map_err(no_credentials);
     };
     let bytes = fs::read(path).map_err(|error| unusable(path, "it cannot be read").cause(error))?;
-    // What a parser says of JSON may show a part of the key.
+    // A JSON parser's message may show a part of the key.
     let json: Value = serde_json::from_slice(&bytes).map_err(|_| unusable(path, "it is not JSON"))?;
     let built = match json["type"].as_str() {
         Some("service_account") => {

@@ -1,11 +1,14 @@
 //! BigQuery's REST API: requests, jobs, and what each failure means.
 
-pub(crate) mod client;
+pub mod client;
 mod credentials;
-pub(crate) mod errors;
-pub(crate) mod model;
-pub(crate) mod pace;
-pub(crate) mod query;
-pub(crate) mod rest;
-pub(crate) mod run_job;
-pub(crate) mod upload;
+pub mod failure;
+pub mod job_error;
+pub mod model;
+pub mod pace;
+pub mod query;
+pub mod reasons;
+pub mod rest;
+pub mod run_job;
+pub mod signs;
+pub mod upload;

@@ -1,5 +1,5 @@
-//! What finops reads of BigQuery's answers. Everything else in them is left alone, and little is relied on to be there:
-//! that by which an answer is known as BigQuery's, so that no other JSON passes for one. 64-bit integers come as text.
+//! What finops reads from BigQuery's answers. Only a few fields are required: enough that no other JSON is read as an answer
+//! of BigQuery. 64-bit integers come as text.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Dataset {
+pub struct Dataset {
     pub location: String,
     pub default_partition_expiration_ms: Option<String>,
     pub default_table_expiration_ms: Option<String>,
@@ -16,7 +16,7 @@ pub(crate) struct Dataset {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Table {
+pub struct Table {
     #[serde(default)]
     pub labels: HashMap<String, String>,
     #[serde(default)]
@@ -30,13 +30,13 @@ pub(crate) struct Table {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct TableSchema {
+pub struct TableSchema {
     pub fields: Vec<Field>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(crate) struct Field {
+pub struct Field {
     pub name: String,
     pub r#type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,36 +48,36 @@ pub(crate) struct Field {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct TimePartitioning {
+pub struct TimePartitioning {
     pub r#type: String,
     pub field: Option<String>,
     pub expiration_ms: Option<String>,
 }
 
 impl Field {
-    /// Who may see the column.
-    pub(crate) const POLICY_TAGS: &'static str = "policyTags";
+    /// The key of policy tags, which say who may see a column.
+    pub const POLICY_TAGS: &'static str = "policyTags";
 
-    /// What others put on a column, which a swap might take away.
-    pub(crate) fn extras(&self) -> impl Iterator<Item = &str> {
+    /// What others added to a column, and what a swap might remove.
+    pub fn extras(&self) -> impl Iterator<Item = &str> {
         ["description", Self::POLICY_TAGS].into_iter().filter(|extra| self.rest.contains_key(*extra))
     }
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Job {
+pub struct Job {
     #[serde(default)]
     pub configuration: JobConfiguration,
     pub status: JobStatus,
     #[serde(default)]
     pub statistics: JobStatistics,
-    /// Who ran it.
+    /// The account that ran it.
     #[serde(rename = "user_email")]
     pub user_email: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Granted {
+pub struct Granted {
     /// Absent where nothing is granted.
     #[serde(default)]
     pub permissions: Vec<String>,
@@ -86,7 +86,7 @@ pub(crate) struct Granted {
 /// A page of a table's row access policies.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RowAccessPolicies {
+pub struct RowAccessPolicies {
     /// Absent where there are none.
     #[serde(default)]
     pub row_access_policies: Vec<RowAccessPolicy>,
@@ -95,27 +95,27 @@ pub(crate) struct RowAccessPolicies {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RowAccessPolicy {
+pub struct RowAccessPolicy {
     pub row_access_policy_reference: RowAccessPolicyReference,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct RowAccessPolicyReference {
+pub struct RowAccessPolicyReference {
     pub policy_id: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct JobConfiguration {
+pub struct JobConfiguration {
     pub labels: HashMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JobStatus {
+pub struct JobStatus {
     pub state: String,
-    /// Why the job failed; the state is `DONE` either way.
+    /// Why the job failed. The state is `DONE` after a success too.
     pub error_result: Option<ErrorProto>,
     #[serde(default)]
     pub errors: Vec<ErrorProto>,
@@ -123,7 +123,7 @@ pub(crate) struct JobStatus {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ErrorProto {
+pub struct ErrorProto {
     pub reason: String,
     pub message: String,
     pub location: Option<String>,
@@ -131,7 +131,7 @@ pub(crate) struct ErrorProto {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct JobStatistics {
+pub struct JobStatistics {
     pub end_time: Option<String>,
     pub load: Option<LoadStatistics>,
     pub query: Option<QueryStatistics>,
@@ -140,13 +140,13 @@ pub(crate) struct JobStatistics {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct CopyStatistics {
+pub struct CopyStatistics {
     pub copied_rows: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct LoadStatistics {
+pub struct LoadStatistics {
     pub input_files: Option<String>,
     pub output_rows: Option<String>,
     pub bad_records: Option<String>,
@@ -154,13 +154,20 @@ pub(crate) struct LoadStatistics {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct QueryStatistics {
+pub struct QueryStatistics {
     pub total_bytes_billed: Option<String>,
+}
+
+impl QueryStatistics {
+    /// What BigQuery bills for the query, where it says so.
+    pub fn bytes_billed(&self) -> Option<u64> {
+        self.total_bytes_billed.as_ref()?.parse().ok()
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct QueryResponse {
+pub struct QueryResponse {
     pub job_reference: JobReference,
     pub job_complete: bool,
     pub schema: Option<TableSchema>,
@@ -171,29 +178,29 @@ pub(crate) struct QueryResponse {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JobReference {
+pub struct JobReference {
     pub job_id: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Row {
+pub struct Row {
     pub f: Vec<Cell>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Cell {
+pub struct Cell {
     pub v: Value,
 }
 
-/// The body of a refusal.
+/// The body of an error.
 #[derive(Debug, Deserialize)]
-pub(crate) struct ErrorBody {
+pub struct ErrorBody {
     pub error: ErrorDetails,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct ErrorDetails {
+pub struct ErrorDetails {
     pub message: String,
     pub errors: Vec<ErrorProto>,
 }

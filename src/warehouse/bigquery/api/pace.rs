@@ -1,4 +1,4 @@
-//! How fast tables are created.
+//! The rate at which tables are created.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// BigQuery takes ten new tables a second of a project.
+/// BigQuery's limit is ten new tables a second in a project.
 const NEW_TABLES_A_SECOND: u32 = 5;
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Lets so many tables be created a second.
+/// Limits the new tables a second.
 #[derive(Debug)]
-pub(crate) struct Pace {
-    /// A server on this machine takes any number.
+pub struct Pace {
+    /// A server on this machine has no limit.
     is_local: bool,
-    /// Since when, and how many since then.
+    /// The start of the current second, and the tables created since then.
     window: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Pace {
-    pub(crate) fn new(is_local: bool) -> Self {
+    pub fn new(is_local: bool) -> Self {
         Self { is_local, window: Mutex::default() }
     }
 
-    /// Waits for its turn.
-    pub(crate) async fn turn(&self) {
+    /// Waits until one more table may be created.
+    pub async fn turn(&self) {
         if self.is_local {
             return;
         }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn no_second_sees_more_new_tables_than_bigquery_takes() {
+    async fn no_second_has_more_new_tables_than_bigquery_allows() {
         let (pace, begin) = (Pace::new(false), Instant::now());
         let created = (0..24).map(|_| async {
             pace.turn().await;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_server_on_this_machine_is_not_waited_for() {
+    async fn a_server_on_this_machine_needs_no_wait() {
         let (pace, begin) = (Pace::new(true), Instant::now());
         join_all((0..24).map(|_| pace.turn())).await;
         assert_eq!(begin.elapsed(), Duration::ZERO);

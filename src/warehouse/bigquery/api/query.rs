@@ -7,14 +7,14 @@ use finops_core::model::digest::hash;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::warehouse::bigquery::api::{
+use super::{
     client::Client,
-    errors::Failure,
+    failure::Failure,
     model::{Field, Row},
 };
 
-/// What a query gave.
-pub(crate) struct Answer {
+/// The result of a query.
+pub struct Answer {
     /// The columns.
     pub fields: Vec<Field>,
     /// Each value as text; `None` is NULL.
@@ -24,26 +24,21 @@ pub(crate) struct Answer {
 }
 
 /// A named parameter; `None` is NULL.
-pub(crate) fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
+pub fn parameter(name: &str, sql_type: &str, value: Option<String>) -> Value {
     let value = value.map_or_else(|| json!({}), |value| json!({ "value": value }));
     json!({"name": name, "parameterType": {"type": sql_type}, "parameterValue": value})
 }
 
 impl Client {
-    /// Runs `sql` in `location` to its end and reads every page. Must be idempotent: where BigQuery fails to carry it out,
-    /// it runs again as a new job. What it names is there: BigQuery may not find it for a moment where it is new.
-    pub(crate) async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
+    /// Runs `sql` in `location` to its end and reads every page. The statement must be idempotent: after a transient failure
+    /// it runs again as a new job. Its tables must exist: where BigQuery does not find a new one yet, it is sent again.
+    pub async fn query(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let query = || self.query_if_there(location, sql, parameters);
         query.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await
     }
 
-    /// The same of a table that may not be there.
-    pub(crate) async fn query_if_there(
-        &self,
-        location: &str,
-        sql: &str,
-        parameters: &[Value],
-    ) -> Result<Answer, Failure> {
+    /// The same for a table that may be missing.
+    pub async fn query_if_there(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
         let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
         if !parameters.is_empty() {
             request["parameterMode"] = "NAMED".into();
@@ -55,7 +50,7 @@ impl Client {
     }
 
     async fn run(&self, location: &str, request: &Value) -> Result<Answer, Failure> {
-        // By it BigQuery knows the request when it is sent again, and does not run the statement twice.
+        // With this id, BigQuery does not run the statement again when the request is sent again.
         let request = with_id(request);
         let mut answer = self.start_query(&request).await?;
         let job_id = answer.job_reference.job_id.clone();
@@ -73,7 +68,7 @@ impl Client {
                     return Ok(Answer { fields, rows, job_id });
                 }
             } else {
-                // The service waits for the end itself, but need not.
+                // The service usually waits for the end, but does not have to.
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             answer = self.query_results(&job_id, location, page_token.as_deref()).await?;
@@ -81,7 +76,7 @@ impl Client {
     }
 }
 
-/// The request under an id of its own: at most 36 characters.
+/// The request with a unique id of at most 36 characters.
 fn with_id(request: &Value) -> Value {
     static SENT: AtomicU64 = AtomicU64::new(0);
     let sent = SENT.fetch_add(1, Ordering::Relaxed);
@@ -114,7 +109,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_service_that_does_not_wait_for_the_end_is_asked_again_after_longer_and_longer_pauses() {
+    async fn a_running_query_is_requested_again_after_longer_and_longer_pauses() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {

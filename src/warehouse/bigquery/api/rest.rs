@@ -1,4 +1,4 @@
-//! One request to BigQuery's REST API, and when it is sent again. Every request of this warehouse goes through here.
+//! One request to BigQuery's REST API, and when it is sent again. All requests of this warehouse are sent here.
 
 use std::{mem, path::PathBuf};
 
@@ -10,41 +10,41 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, header::RETRY_AFT
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::{credentials::credentials, failure::Failure};
 use crate::error::{Error, ErrorKind, Result};
-use crate::warehouse::bigquery::api::{credentials::credentials, errors::Failure};
 
-pub(crate) const HOST: &str = "https://bigquery.googleapis.com";
-/// A page of results has 20 MB at most.
+pub const HOST: &str = "https://bigquery.googleapis.com";
+/// A page of results has at most 20 MB.
 const LONGEST_ANSWER: usize = 64 << 20;
 
 /// A connection to BigQuery, or to a local server.
-pub(crate) struct Rest {
-    pub(crate) http: Client,
+pub struct Rest {
+    pub http: Client,
     host: Url,
     credentials: Credentials,
     key_file: Option<PathBuf>,
-    pub(crate) backoff: ExponentialBuilder,
+    pub backoff: ExponentialBuilder,
 }
 
-/// What is sent.
-pub(crate) struct Request<'a> {
+/// A request.
+pub struct Request<'a> {
     pub method: Method,
-    /// The path's components behind `/bigquery/v2/projects`.
+    /// The path's components after `/bigquery/v2/projects`.
     pub path: &'a [&'a str],
     pub query: &'a [(&'a str, &'a str)],
     pub body: Option<&'a Value>,
 }
 
-/// What the service answered, whatever it is.
-pub(crate) struct Answer {
+/// The service's answer: a success or a refusal.
+pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     body: Vec<u8>,
 }
 
 impl Answer {
-    /// The answer, if it is none of the refusals.
-    pub(crate) fn accepted(self) -> Result<Self, Failure> {
+    /// The answer, if it is a success.
+    pub fn accepted(self) -> Result<Self, Failure> {
         if self.status.is_success() {
             return Ok(self);
         }
@@ -52,7 +52,7 @@ impl Answer {
         Err(Failure::refused(self.status.as_u16(), retry_after, &self.body))
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         // The answer to a deletion is empty.
         let json = if self.body.is_empty() { b"null".as_slice() } else { &self.body };
         serde_json::from_slice(json).map_err(|error| Failure::unreadable(self.status.as_u16(), &self.body, error))
@@ -60,11 +60,11 @@ impl Answer {
 }
 
 impl Rest {
-    /// A connection with the credentials of the key file or else of the environment, or without any to a local server.
+    /// A connection with the credentials of the key file or the environment; without credentials for a local server.
     ///
     /// # Errors
-    /// `Credentials` where none can be made, `Configuration` for a host that is no URL.
-    pub(crate) fn new(
+    /// `Credentials` where there are no usable ones, `Configuration` for a host that is not a URL.
+    pub fn new(
         http: Client,
         backoff: ExponentialBuilder,
         emulator_host: Option<&str>,
@@ -76,15 +76,15 @@ impl Rest {
         };
         let host = emulator_host.unwrap_or(HOST);
         let host = Url::parse(host).map_err(|error| {
-            Error::new(ErrorKind::Configuration, format!("BIGQUERY_EMULATOR_HOST is no URL: {}", shown(host)))
+            Error::new(ErrorKind::Configuration, format!("BIGQUERY_EMULATOR_HOST is not a URL: {}", shown(host)))
                 .hint(hint::EMULATOR_URL)
                 .cause(error)
         })?;
         Ok(Self { http, host, credentials, key_file, backoff })
     }
 
-    /// Sends the request until it is answered for good; `method` is its name in BigQuery's documentation.
-    pub(crate) async fn send<T: DeserializeOwned>(&self, method: &str, request: &Request<'_>) -> Result<T, Failure> {
+    /// Sends the request until it has a final answer. `method` is its name in BigQuery's documentation.
+    pub async fn send<T: DeserializeOwned>(&self, method: &str, request: &Request<'_>) -> Result<T, Failure> {
         let attempt = || async {
             let sent =
                 self.http.request(request.method.clone(), self.url(&["bigquery", "v2", "projects"], request.path));
@@ -94,8 +94,8 @@ impl Rest {
         self.until_answered(method, attempt).await
     }
 
-    /// The URL of `path` below `root`, both by their components.
-    pub(crate) fn url(&self, root: &[&str], path: &[&str]) -> Url {
+    /// The URL of `path` under `root`, both as components.
+    pub fn url(&self, root: &[&str], path: &[&str]) -> Url {
         let mut url = self.host.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(root).extend(path);
@@ -103,15 +103,15 @@ impl Rest {
         url
     }
 
-    /// Whether the URL, which an answer names, may see our credentials and data.
-    pub(crate) fn is_ours(&self, url: &Url) -> bool {
+    /// Whether a URL from an answer may receive credentials and data.
+    pub fn is_ours(&self, url: &Url) -> bool {
         let is_google =
             |url: &Url| url.scheme() == "https" && url.host_str().is_some_and(|host| host.ends_with(".googleapis.com"));
         url.origin() == self.host.origin() || (is_google(&self.host) && is_google(url))
     }
 
-    /// Sends until it is answered for good.
-    pub(crate) async fn until_answered<T, F: Future<Output = Result<T, Failure>>>(
+    /// Repeats the attempt until it has a final answer.
+    pub async fn until_answered<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         method: &str,
         attempt: impl FnMut() -> F,
@@ -124,9 +124,9 @@ impl Rest {
             .await
     }
 
-    /// The headers by which Google knows who asks.
-    pub(crate) async fn headers(&self) -> Result<HeaderMap, Failure> {
-        // google-cloud-auth keeps tokens as long as they are good, and tries again by itself.
+    /// The headers with the credentials.
+    pub async fn headers(&self) -> Result<HeaderMap, Failure> {
+        // google-cloud-auth caches tokens and retries.
         match self.credentials.headers(Extensions::new()).await {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
@@ -135,7 +135,7 @@ impl Rest {
     }
 
     /// Sends the request once.
-    pub(crate) async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
+    pub async fn exchange(&self, request: RequestBuilder) -> Result<Answer, Failure> {
         let headers = self.headers().await?;
         let mut answer = request.headers(headers).send().await.map_err(Failure::no_answer)?;
         let (status, headers) = (answer.status(), mem::take(answer.headers_mut()));
@@ -143,7 +143,7 @@ impl Rest {
         while let Some(chunk) = answer.chunk().await.map_err(Failure::no_answer)? {
             body.extend_from_slice(&chunk);
             if body.len() > LONGEST_ANSWER {
-                return Err(Failure::strange(status.as_u16(), "far longer than any of those"));
+                return Err(Failure::strange(status.as_u16(), "far longer than any of BigQuery's"));
             }
         }
         Ok(Answer { status, headers, body })

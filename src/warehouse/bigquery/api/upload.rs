@@ -1,6 +1,6 @@
-//! A job whose data is sent along: a resumable upload, chunk by chunk, and after a break from where the service has it.
+//! A job with uploaded data: a resumable upload in chunks, which continues after a break.
 //!
-//! The job is there when the last byte is, and not before.
+//! The job is created when the last byte has arrived.
 
 use std::{
     fs::File,
@@ -19,42 +19,51 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::warehouse::bigquery::{
-    Uploaded,
-    api::{client::ShowUploaded, errors::Failure, rest::Rest},
-};
+use super::{failure::Failure, rest::Rest};
 
-/// The service takes multiples of 256 KiB, but for the last.
+/// Chunks must be multiples of 256 KiB, except the last one.
 const CHUNK: u64 = 8 << 20;
-/// A line of 30 kB/s is fast enough.
+/// Enough for a line of 30 kB/s.
 const LONGEST_CHUNK: Duration = Duration::from_mins(5);
-/// How often an upload that the service has lost begins anew.
-const BEGINNINGS: usize = 3;
+/// How often an upload starts, when the service has lost it.
+const STARTS: usize = 3;
 
-/// A file on its way.
-pub(crate) struct Upload<'a> {
+/// How much of a file has been sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    /// The bytes that have arrived.
+    pub bytes: u64,
+    /// The file's bytes.
+    pub of: u64,
+}
+
+/// Called while a file is uploaded.
+pub type ShowUploaded = Box<dyn Fn(Uploaded) + Send + Sync>;
+
+/// A file that is being uploaded.
+pub struct Upload<'a> {
     rest: &'a Rest,
     show_uploaded: &'a ShowUploaded,
     path: PathBuf,
-    /// Stays the same file whatever comes under its name meanwhile.
+    /// The open file: it stays the same even if another file gets its name.
     file: Arc<File>,
     length: u64,
 }
 
-/// How far an upload is.
+/// The state of an upload.
 enum Sent<T> {
-    /// The service has the bytes before this one.
+    /// The bytes before this one have arrived.
     Before(u64),
-    /// It has all, and this is the job.
+    /// All bytes have arrived, and this is the job.
     All(T),
 }
 
 impl<'a> Upload<'a> {
-    /// Of the file as it is now.
+    /// An upload of the file.
     ///
     /// # Errors
-    /// Where it cannot be read; nothing is sent then.
-    pub(crate) fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
+    /// Where the file cannot be read. Then nothing is sent.
+    pub fn of(rest: &'a Rest, path: &Path, show_uploaded: &'a ShowUploaded) -> Result<Self, Failure> {
         let open = || -> io::Result<(File, u64)> {
             let file = File::open(path)?;
             let length = file.metadata()?.len();
@@ -67,22 +76,22 @@ impl<'a> Upload<'a> {
         }
     }
 
-    /// Sends job and data until the service has them; gives its answer.
-    pub(crate) async fn send<T: DeserializeOwned>(&self, project: &str, job: &Value) -> Result<T, Failure> {
-        let mut beginnings = 1;
+    /// Sends job and data until all have arrived. Returns the service's answer.
+    pub async fn send<T: DeserializeOwned>(&self, project: &str, job: &Value) -> Result<T, Failure> {
+        let mut starts = 1;
         loop {
             let session = self.rest.until_answered("jobs.insert", || self.begin(project, job)).await?;
             match self.send_data(&session).await {
-                Err(failure) if beginnings < BEGINNINGS && (failure.is_status(404) || failure.is_status(410)) => {
-                    tracing::debug!(path = %self.path.display(), %failure, "the upload is lost, and begins anew");
-                    beginnings += 1;
+                Err(failure) if starts < STARTS && (failure.is_status(404) || failure.is_status(410)) => {
+                    tracing::debug!(path = %self.path.display(), %failure, "the service has lost the upload: it starts again");
+                    starts += 1;
                 }
                 ended => return ended,
             }
         }
     }
 
-    /// The URL that takes the data. It is as good as a password.
+    /// The URL for the data. It must be kept secret, like a password.
     async fn begin(&self, project: &str, job: &Value) -> Result<Url, Failure> {
         let url = self.rest.url(&["upload", "bigquery", "v2", "projects"], &[project, "jobs"]);
         let request = self.rest.http.post(url).query(&[("uploadType", "resumable")]).json(job);
@@ -91,7 +100,7 @@ impl<'a> Upload<'a> {
         let session = answer.headers.get(LOCATION).and_then(|url| url.to_str().ok()?.parse().ok());
         session
             .filter(|url| self.rest.is_ours(url))
-            .ok_or_else(|| Failure::strange(answer.status.as_u16(), "without a place of its own to send the data to"))
+            .ok_or_else(|| Failure::strange(answer.status.as_u16(), "without a URL for the data"))
     }
 
     async fn send_data<T: DeserializeOwned>(&self, session: &Url) -> Result<T, Failure> {
@@ -113,7 +122,7 @@ impl<'a> Upload<'a> {
                     if !took_nothing {
                         continue;
                     }
-                    Failure::strange(StatusCode::PERMANENT_REDIRECT.as_u16(), "that takes no data")
+                    Failure::strange(StatusCode::PERMANENT_REDIRECT.as_u16(), "that accepts no data")
                 }
                 Err(failure) if failure.is_transient() => {
                     is_known = false;
@@ -122,7 +131,7 @@ impl<'a> Upload<'a> {
                 Err(failure) => return Err(failure),
             };
             let Some(pause) = pauses.next() else { return Err(failure) };
-            tracing::debug!(path = %self.path.display(), at, %failure, "the upload goes on after a pause");
+            tracing::debug!(path = %self.path.display(), at, %failure, "the upload continues after a pause");
             tokio::time::sleep(pause.max(failure.retry_after())).await;
         }
     }
@@ -135,7 +144,7 @@ impl<'a> Upload<'a> {
         self.put(session, format!("bytes {at}-{last}/{}", self.length), chunk).await
     }
 
-    /// How far the upload is.
+    /// Asks how many bytes have arrived.
     async fn ask<T: DeserializeOwned>(&self, session: &Url) -> Result<Sent<T>, Failure> {
         self.put(session, format!("bytes */{}", self.length), Bytes::new()).await
     }
@@ -166,7 +175,7 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// The bytes that the service has, as the `Range` of its answer tells: none without one.
+/// The bytes that have arrived, from the answer's `Range`: none without one.
 fn received(headers: &HeaderMap) -> Option<u64> {
     let Some(range) = headers.get(RANGE) else { return Some(0) };
     range.to_str().ok()?.strip_prefix("bytes=0-")?.parse::<u64>().ok()?.checked_add(1)

@@ -14,20 +14,20 @@ use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
         LoadColumn, MonthLoad,
-        sql::{CODE, Dialect::BigQuery, EXPECTED_MOMENT, MOMENT, NO_VALUE, expected_no_code},
+        sql::{CODE, Dialect::BigQuery, EXPECTED_TIMESTAMP, NO_VALUE, TIMESTAMP, expected_no_code},
     },
 };
 
 const NANOSECONDS_OF_A_DAY: i64 = 86_400_000_000_000;
 const EXPECTED_DAY: &str = "a date";
 
-/// A staging column on its way into the table's.
+/// A column of the raw table, and how it is converted.
 struct Cast {
-    /// Its name in the staging table.
+    /// Its name in the raw table.
     name: String,
-    /// What stands for its values: themselves, or their text.
+    /// Its values, or their text where they are converted through text.
     staged: String,
-    /// The value of the table's type, of what stands for it under the same name; NULL where there is no exact one.
+    /// The value of the table's type; NULL where there is no exact one.
     value: String,
     /// What the values must be, where not every one is.
     expected: Option<&'static str>,
@@ -39,18 +39,18 @@ impl Cast {
         let to = column.column.column_type;
         let itself = |value: String| Self { name: name.clone(), staged: name.clone(), value, expected: None };
         match (column.file_type, to) {
-            // An empty text is no value. A load of CSV has made it NULL.
+            // An empty text means no value. A load of CSV has read it as NULL.
             (FileType::String, ColumnType::String) => return itself(format!("NULLIF({name}, '')")),
             _ if column.reading() == Conversion::None && !is_staged_as_text(column, load) => {
                 return itself(name.clone());
             }
             (FileType::Int64, ColumnType::Decimal) => return itself(format!("CAST({name} AS BIGNUMERIC)")),
-            // BigQuery makes whole numbers of them.
+            // BigQuery reads them as whole numbers.
             (FileType::Nanos, _) => {
-                let moment = format!("TIMESTAMP_MICROS(DIV({name}, 1000))");
+                let timestamp = format!("TIMESTAMP_MICROS(DIV({name}, 1000))");
                 let (unit, value, expected) = match to {
-                    ColumnType::Date => (NANOSECONDS_OF_A_DAY, format!("CAST({moment} AS DATE)"), EXPECTED_DAY),
-                    _ => (1000, moment, EXPECTED_MOMENT),
+                    ColumnType::Date => (NANOSECONDS_OF_A_DAY, format!("CAST({timestamp} AS DATE)"), EXPECTED_DAY),
+                    _ => (1000, timestamp, EXPECTED_TIMESTAMP),
                 };
                 let value = format!("IF(MOD({name}, {unit}) = 0, {value}, NULL)");
                 return Self { expected: Some(expected), ..itself(value) };
@@ -59,7 +59,7 @@ impl Cast {
             _ => {}
         }
         let staged = match column.file_type {
-            // What CSV files have where they would hold the moment.
+            // The text that CSV files have.
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
             // CSV files have nothing between the commas where there is no value.
             FileType::String | FileType::Text(_) | FileType::TimeText(_) => {
@@ -83,7 +83,7 @@ impl Cast {
                 format!("IF(REGEXP_CONTAINS({name}, '^[+-]?[0-9]+$'), SAFE_CAST({name} AS INT64), NULL)"),
                 Some("a whole number of 64 bits"),
             ),
-            ColumnType::Timestamp => (moment(&name), Some(EXPECTED_MOMENT)),
+            ColumnType::Timestamp => (timestamp(&name), Some(EXPECTED_TIMESTAMP)),
             ColumnType::Date => (day(&name), Some(EXPECTED_DAY)),
         };
         if column.may_be_code() {
@@ -104,7 +104,7 @@ impl Cast {
 }
 
 /// The shortest decimal text that reads back as the same number. A plain cast gives 15 digits, and where those do not
-/// suffice 17 (GoogleSQL's source), of which the last may be none of the number that was delivered.
+/// suffice 17 (GoogleSQL's source), where the last digit may not be one of the delivered number.
 fn shortest(number: &str) -> String {
     let text = |digits: u8| format!("FORMAT('%.{digits}g', {number})");
     let (first, second, last) = (text(15), text(16), text(17));
@@ -128,7 +128,7 @@ fn json_object(map: &str, form: MapForm) -> String {
 }
 
 /// A number's text without exponent, as CSV files have rates, where it has at most 20 digits before and 18 behind the
-/// point; otherwise as it is. So DuckDB has it, whose decimals end there.
+/// point; otherwise unchanged. DuckDB's decimals have the same limits.
 fn plain(number: &str) -> String {
     format!(
         "IF(REGEXP_CONTAINS({number}, 'e(-[01]|[+]1)[0-9]$'), IFNULL(CAST({} AS STRING), {number}), {number})",
@@ -136,7 +136,7 @@ fn plain(number: &str) -> String {
     )
 }
 
-/// The decimal that the text stands for; NULL where it stands for none, or has more than so many decimals: a cast alone
+/// The decimal of the text; NULL where it is not one, or has more than so many decimals: a cast alone
 /// would round what is behind the 38th. Decimals = those written, less the exponent.
 fn exact_decimal(text: &str, decimals: u8) -> String {
     format!(
@@ -147,7 +147,8 @@ fn exact_decimal(text: &str, decimals: u8) -> String {
     )
 }
 
-/// The text's day: `2025-03-21`, `03/21/2025`, or a midnight such as `2025-03-21T00:00:00Z`; NULL where there is none. A cast of any other moment is not relied on to be refused.
+/// The text's day: `2025-03-21`, `03/21/2025`, or a midnight such as `2025-03-21T00:00:00Z`; otherwise NULL. A cast might
+/// accept other timestamps.
 fn day(text: &str) -> String {
     let month_first = "([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})";
     let midnight = "[T ]00:00:00([.]0+)?(Z|[+]00:00)?";
@@ -158,19 +159,19 @@ fn day(text: &str) -> String {
     )
 }
 
-/// The text's moment, with or without its seconds; NULL where there is none. Zeros behind the
-/// microseconds are left out: whether the cast takes them is not relied on.
-fn moment(text: &str) -> String {
+/// The text's timestamp, with or without seconds; otherwise NULL. Zeros after the microseconds are removed: the cast might
+/// refuse them.
+fn timestamp(text: &str) -> String {
     let minute = "([0-9-]+[T ][0-9]+:[0-9]+)([Z+-].*)?";
     format!(
-        "IF(REGEXP_CONTAINS({text}, '^{MOMENT}$'), SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE({text}, \
+        "IF(REGEXP_CONTAINS({text}, '^{TIMESTAMP}$'), SAFE_CAST(REGEXP_REPLACE(REGEXP_REPLACE({text}, \
          '^{minute}$', '\\\\1:00\\\\2'), '([.][0-9]{{6}})0+', '\\\\1') AS TIMESTAMP), NULL)"
     )
 }
 
-/// Whether a CSV column gets its values by the query: one load reads days in one form, and not every form of moments; and it
-/// takes no text in place of an amount.
-pub(crate) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
+/// Whether a CSV column is loaded as text and converted by the query: a load reads days in one format only, not every format of
+/// timestamps, and no texts that mean "no value".
+pub fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
     is_text
         && (column.column.column_type == ColumnType::Date
@@ -179,13 +180,13 @@ pub(crate) fn is_staged_as_text(column: &LoadColumn, load: &MonthLoad) -> bool {
 }
 
 /// Whether a text of the column may be one that means "no value".
-pub(crate) fn may_have_no_value(column: &LoadColumn, load: &MonthLoad) -> bool {
+pub fn may_have_no_value(column: &LoadColumn, load: &MonthLoad) -> bool {
     let is_text = matches!(column.file_type, FileType::Text(_) | FileType::TimeText(_));
     is_text && column.column.column_type != ColumnType::String && !load.no_value.texts.is_empty()
 }
 
-/// What a staging table calls the column: CSV has no names of its own there.
-pub(crate) fn staged_name(column: &LoadColumn) -> &str {
+/// The column's name in the raw table. CSV has the table's names there.
+pub fn staged_name(column: &LoadColumn) -> &str {
     match column.file_type {
         FileType::Text(_) | FileType::TimeText(_) => &column.column.name,
         _ => &column.file_name,
@@ -196,7 +197,7 @@ pub(crate) fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub(crate) fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
+pub fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
     let filled = load.filled_period(key);
     let loaded: HashMap<String, &LoadColumn> =
         load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
@@ -214,15 +215,15 @@ pub(crate) fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], 
     Ok(format!("SELECT {} FROM {}", values.join(", "), texts(load, staging)))
 }
 
-/// No value of a column that anybody made.
+/// NULL of a column that finops may not have created.
 ///
 /// # Errors
 /// `Schema` for a column that cannot be left without a value.
-pub(crate) fn null_of(field: &Field) -> Result<String> {
+pub fn null_of(field: &Field) -> Result<String> {
     Ok(format!("CAST(NULL AS {})", type_in_sql(field)?))
 }
 
-/// The type of a column that anybody made; the API has names of its own for some.
+/// The SQL type of a column that finops may not have created: the API has other names for some.
 fn type_in_sql(field: &Field) -> Result<String> {
     let name = match field.r#type.as_str() {
         "RECORD" | "STRUCT" => {
@@ -237,7 +238,7 @@ fn type_in_sql(field: &Field) -> Result<String> {
     Ok(if field.mode.as_deref() == Some("REPEATED") { format!("ARRAY<{name}>") } else { name.to_owned() })
 }
 
-/// The staging table with a text in place of each value that is converted by way of it.
+/// The raw table, with a text for each value that is converted through text.
 fn texts(load: &MonthLoad, staging: &str) -> String {
     let columns = load
         .columns
@@ -247,12 +248,11 @@ fn texts(load: &MonthLoad, staging: &str) -> String {
     format!("(SELECT {} FROM {staging})", columns.collect::<Vec<_>>().join(", "))
 }
 
-/// A column whose values may have no counterpart in the table, and what they must be.
-pub(crate) type Fallible = (String, &'static str);
+/// A column whose values may not be convertible, and what they must be.
+pub type Fallible = (String, &'static str);
 
-/// A query that counts, of each of the columns that come with it, the values that the table's type does not have, and
-/// gives one of them.
-pub(crate) fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
+/// A query that counts, for each of the returned columns, the values that cannot be converted, and selects one of them.
+pub fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
     let casts = load.columns.iter().filter_map(|column| {
         let cast = Cast::new(column, load);
         Some((cast.expected?, cast, column))
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn every_column_of_the_table_is_in_the_result_whoever_made_it() {
+    fn every_column_of_the_table_is_in_the_result_also_those_of_others() {
         let load = load_of(&[("a", FileType::String, ColumnType::String), ("n", FileType::Int64, ColumnType::Decimal)]);
         let fields = [
             field("note", "FLOAT", None),

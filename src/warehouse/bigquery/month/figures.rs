@@ -1,16 +1,16 @@
-//! What rows hold, counted and summed by one query.
+//! Queries that count and sum rows.
 
 use finops_core::hint;
 
-use crate::warehouse::bigquery::BigQuery;
+use crate::warehouse::bigquery::{BigQuery, api::model::QueryStatistics};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{Figures, MonthLoad, Target, Warehouse, costs::read_costs, sql::Dialect},
 };
 
 impl BigQuery {
-    /// Rows and costs of the table `dataset.table`, or only of the load's month there; and the job that summed them.
-    pub(crate) async fn sum(
+    /// Rows and costs of the table `dataset.table`, or only of the load's month in it, and the job of the query.
+    pub(in super::super) async fn sum(
         &self,
         target: &Target,
         load: &MonthLoad,
@@ -20,16 +20,15 @@ impl BigQuery {
         let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
         let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
         let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.key_columns, load, of_month, sum);
-        let answer = self.client.query(location, &sql, &[]).await;
-        let answer = answer.map_err(|failure| failure.into_error(&doing))?;
+        let answer = self.query(location, &sql, &doing).await?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {
             Error::new(ErrorKind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
         })?;
         Ok((figures, answer.job_id))
     }
 
-    /// Those of the columns, each the text of a JSON object, that have an entry in no row of the table.
-    pub(crate) async fn lost_columns(
+    /// The columns without an entry in any row of the table. Each column has the text of a JSON object.
+    pub(in super::super) async fn lost_columns(
         &self,
         target: &Target,
         columns: &[&str],
@@ -43,16 +42,15 @@ impl BigQuery {
             |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
         let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
         let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
-        let answer = self.client.query(location, &sql, &[]).await;
-        let doing = || format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
-        let rows = answer.map_err(|failure| failure.into_error(&doing()))?.rows;
+        let doing = format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
+        let rows = self.query(location, &sql, &doing).await?.rows;
         let counts = rows.first().into_iter().flatten().zip(columns);
         let lost = counts.filter(|(count, _)| count.as_deref() == Some("0"));
         Ok(lost.map(|(_, name)| (*name).to_owned()).collect())
     }
 
-    /// What a query cost; 0 where BigQuery does not tell.
-    pub(crate) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
+    /// The bytes billed for a query; 0 where BigQuery does not report them.
+    pub(in super::super) async fn bytes_billed(&self, job_id: &str, location: &str) -> u64 {
         let statistics = match self.client.job(job_id, location).await {
             Ok(job) => job.statistics.query,
             Err(failure) => {
@@ -60,9 +58,8 @@ impl BigQuery {
                 return 0;
             }
         };
-        let billed = statistics.and_then(|query| query.total_bytes_billed);
-        billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| {
-            tracing::debug!(job_id, "billed bytes are not known: the job does not tell them");
+        statistics.as_ref().and_then(QueryStatistics::bytes_billed).unwrap_or_else(|| {
+            tracing::debug!(job_id, "billed bytes are not known: the job does not report them");
             0
         })
     }

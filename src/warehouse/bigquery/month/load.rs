@@ -1,61 +1,29 @@
-//! The ids of a month's jobs, and the load of its files.
+//! The job that loads a month's files.
 
 use std::path::Path;
 
 use finops_core::{
     files::file_type::{Conversion, FileType, TimeForm},
     hint,
-    model::{column_type::ColumnType, digest::hash, manifest::FileFormat},
+    model::{column_type::ColumnType, manifest::FileFormat},
 };
 use serde_json::{Value, json};
 
-use crate::warehouse::bigquery::{
-    api::model::Field,
-    month::cast::{may_have_no_value, staged_name},
-};
+use super::cast::{may_have_no_value, staged_name};
+use crate::warehouse::bigquery::api::model::Field;
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{LoadColumn, MonthLoad, Target},
+    warehouse::{LoadColumn, MonthLoad},
 };
 
-/// BigQuery's limit of source URIs a job.
+/// BigQuery's limit of source URIs for a job.
 const MAX_FILES: usize = 10_000;
-/// Leaves room for month and number within BigQuery's 1,024 characters of a job id.
-const MAX_TABLE: usize = 900;
-
-/// The ids of a month's jobs without their number: `finops-<table>-<YYYYMM>-`, where `<table>` is `<dataset>-<table>`,
-/// since datasets of one project may hold tables of the same name, and a dataset's name has no `-`. Where the table's
-/// name has characters that a job id cannot take, or is too long, a hash of it keeps it apart from others.
-pub(crate) fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
-    let name = format!("{}-{}", target.name.dataset, target.name.table);
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let mut safe: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(MAX_TABLE).collect();
-    if safe != name {
-        safe = format!("{safe}-{}", &hash([name.as_bytes()])[..8]);
-    }
-    format!("finops-{safe}-{}-", load.billing_period.partition_id())
-}
-
-/// What a swap does: a hash of the delivery, its files and its columns. A forced load is its run's own. The prefix tells it
-/// from jobs of versions that replaced a month before they checked it: those are other work.
-pub(crate) fn content_key(load: &MonthLoad) -> String {
-    let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    for batch in load.batches() {
-        let columns = batch.columns.iter().map(|column| &column.column);
-        lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
-    }
-    if load.force {
-        lines.push(format!("forced by {}", load.run_id));
-    }
-    format!("s2-{}", hash([lines.join("\n").as_bytes()]))
-}
-
-/// A load of the month's files that appends them to a table. `schema` is their columns in their order, as CSV is read by
-/// position. The table exists, so its partitioning and clustering are left out: given here, they would have to match.
+/// A load that appends the month's files to a table. `schema` has their columns in the files' order, since CSV is read by
+/// position. It has no partitioning or clustering: the table exists, and they would have to match.
 ///
 /// # Errors
-/// `Data` for more files than a job takes or a name that it would read as a pattern, `Configuration` for several local ones.
-pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
+/// `Data` for too many files or a name that is a pattern to BigQuery, `Configuration` for several local files.
+pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
     if load.files.len() > MAX_FILES {
         let (found, period) = (load.files.len(), load.billing_period);
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
@@ -72,7 +40,7 @@ pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
         let hint = hint::NO_STAR;
         return Err(Error::new(ErrorKind::Data, what).hint(hint));
     }
-    // BigQuery takes several slashes in a row for one: "Loading data from Cloud Storage", Google's documentation.
+    // BigQuery reads several slashes in a row as one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =
         load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
     {
@@ -87,12 +55,12 @@ pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
             "allowQuotedNewlines": true,
             "maxBadRecords": 0,
             "encoding": "UTF-8",
-            // An empty text is no value, quoted or not.
+            // An empty text means no value, quoted or not.
             "nullMarkers": [""],
             // Otherwise a NUL fails the load: `Bad character (ASCII 0) encountered` (tidb2dw#92).
             "preserveAsciiControlCharacters": true,
         }),
-        // Left to itself, BigQuery makes NUMERIC of decimals, with nine digits after the point.
+        // By default BigQuery reads decimals as NUMERIC, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
     };
     if day_form(load) == Some(TimeForm::MonthFirst) {
@@ -108,15 +76,15 @@ pub(crate) fn configuration(load: &MonthLoad, schema: &Value, destination: &Valu
     Ok(configuration)
 }
 
-/// The file to send along with the job, where the files are not in a bucket.
-pub(crate) fn local_file(load: &MonthLoad) -> Option<&Path> {
+/// The file to upload with the job, where the files are not in a bucket.
+pub fn local_file(load: &MonthLoad) -> Option<&Path> {
     load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
-/// Whether the files can be loaded straight into a table of these fields: every value is of the table's type and under the
-/// table's name, no Parquet text is empty, and a load reads days in one form only. A Parquet column that may lack values
-/// does not go into one that must have them: BigQuery puts the values into other rows (python-bigquery#1692).
-pub(crate) fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
+/// Whether the files can be loaded directly into a table with these fields: all columns have the table's types and names, no
+/// Parquet text is empty, and all days have one format. A Parquet column that may lack values cannot go into a REQUIRED one:
+/// BigQuery would put the values into other rows (python-bigquery#1692).
+pub fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
     let takes_no_null: Vec<&str> = fields
         .iter()
         .filter(|field| field.mode.as_deref() == Some("REQUIRED"))
@@ -134,7 +102,7 @@ pub(crate) fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
     !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
 }
 
-/// The form of all days in CSV files, as far as their first rows show it.
+/// The format of all days in CSV files, from their first rows.
 fn day_form(load: &MonthLoad) -> Option<TimeForm> {
     let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
     let forms = days.filter_map(|column| match column.file_type {
@@ -146,50 +114,10 @@ fn day_form(load: &MonthLoad) -> Option<TimeForm> {
 
 #[cfg(test)]
 mod tests {
-    use finops_core::{files::column_values::ColumnValues, formats::aws_cur};
+    use finops_core::files::column_values::ColumnValues;
 
     use super::*;
-    use crate::warehouse::TableName;
     use crate::warehouse::bigquery::test::{column, load};
-
-    fn target(dataset: &str, table: &str) -> Target {
-        Target {
-            pipeline: "aws",
-            export_name: "cur".to_owned(),
-            name: TableName { dataset: dataset.to_owned(), table: table.to_owned() },
-            key_columns: aws_cur::KEY_COLUMNS,
-            staged: false,
-        }
-    }
-
-    #[test]
-    fn job_ids_tell_tables_apart_and_hold_only_what_they_may() {
-        let prefix = |dataset, table| job_id_prefix(&target(dataset, table), &load());
-        assert_eq!(prefix("billing", "aws_cur"), "finops-billing-aws_cur-202509-");
-        assert_ne!(prefix("a_b", "c"), prefix("a", "b_c"));
-        assert_ne!(prefix("d", "a b"), prefix("d", "a_b"));
-        assert_ne!(prefix("d", "a b"), prefix("d", "a.b"));
-        let long = prefix("d", &"ä".repeat(1024));
-        assert!(long.len() < 1000 && long.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)), "{long}");
-    }
-
-    #[test]
-    fn work_is_the_same_until_delivery_files_or_columns_change() {
-        let base = content_key(&load());
-        assert_eq!(base, content_key(&MonthLoad { run_id: "other".to_owned(), ..load() }));
-        assert_ne!(base, content_key(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
-        assert_ne!(base, content_key(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
-        let columns = vec![column("a", FileType::Text(None), ColumnType::Decimal)];
-        assert_ne!(base, content_key(&MonthLoad { columns, ..load() }));
-    }
-
-    #[test]
-    fn a_forced_load_is_another_work_in_each_run() {
-        let forced = |run: &str| content_key(&MonthLoad { force: true, run_id: run.to_owned(), ..load() });
-        assert_ne!(forced("1"), content_key(&load()));
-        assert_ne!(forced("1"), forced("2"));
-        assert_eq!(forced("1"), forced("1"));
-    }
 
     #[test]
     fn days_are_read_by_the_load_where_all_have_one_form() {

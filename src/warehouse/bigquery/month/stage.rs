@@ -1,101 +1,74 @@
 //! Staging: a month's rows in a table of their own, which has the target's columns and types and expires.
 //!
-//! A staging table belongs to one attempt of one run, so that nothing of another run is ever in it. Files of the table's own
-//! types are appended to it by a load job. Others go into a second table as they are, and one query converts them. Only its
-//! own run removes it; where that was killed, it expires.
+//! A staging table belongs to one attempt of one run, so it never contains rows of another run. A load job appends files with
+//! the table's types to it. Other files are loaded into a raw table, and one query converts them. Only its own run removes a
+//! staging table. If the run is killed, the table expires.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{BuildHasher, RandomState},
     sync::PoisonError,
 };
 
 use backon::BackoffBuilder;
 use finops_core::{
-    files::file_type::{FileType, MapForm},
+    files::file_type::FileType,
     hint,
-    model::{
-        groups::{BatchFigures, Groups, added},
-        text::excerpt,
-    },
+    model::groups::{BatchFigures, Groups, added},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::{
+    cast::{month_query, refused_query},
+    job::job_id_prefix,
+    load::{configuration, is_direct, local_file},
+    raw_table,
+    staging::StagingTable,
+};
 use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY,
+    BigQuery,
     api::{
-        errors::{is_about_null, is_not_there_yet, is_transient_job, load_error, refuses_modes, refuses_schema},
-        model::{Field, Job, LoadStatistics},
+        job_error::{is_not_there_yet, is_transient_job, load_error, refuses_schema, reports},
+        model::{Field, Job, LoadStatistics, QueryStatistics},
+        signs,
     },
-    month::{
-        cast::{is_staged_as_text, month_query, refused_query, staged_name},
-        load::{configuration, is_direct, job_id_prefix, local_file},
-        raw::RawForm,
-    },
-    tables::prepare::Prepared,
+    tables::{labels::MANAGED_BY, prepare::Prepared, raw_form::RawForm, schema::table_schema},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     warehouse::{
         Figures, LoadColumn, MonthLoad, Warehouse,
         cast_failure::{CastFailure, cast_failure},
-        sql::NO_VALUE,
     },
 };
 
-/// So many batches of a month are added at once.
+/// How many batches of a month are added at the same time.
 const BATCHES: usize = 8;
-/// A load, a query and a copy take six hours each at most.
-const EXPIRES_AFTER: SignedDuration = SignedDuration::from_hours(24);
-/// A swap is inserted only while its staging table has this long to go.
-const NEEDED_FOR_SWAP: SignedDuration = SignedDuration::from_hours(2);
-/// Older partitions of a table with a partition expiration vanish at once, and a dataset's default is inherited: a hundred
-/// years, in milliseconds.
+/// A hundred years, in milliseconds. A new table inherits the dataset's default expiration, which would drop old partitions at
+/// once.
 const PARTITIONS_EXPIRE_AFTER: &str = "3155760000000";
 
-/// A month's rows in a staging table.
-pub(crate) struct StagingTable {
-    pub dataset: String,
-    pub name: String,
-    expires: Timestamp,
-    /// A job may be reading it.
-    in_use: bool,
-}
-
-impl StagingTable {
-    /// Whether a swap from it is sure to end before it expires.
-    pub(crate) fn lasts(&self) -> bool {
-        Timestamp::now().saturating_add(NEEDED_FOR_SWAP).is_ok_and(|end| end < self.expires)
-    }
-
-    /// Sets whether a job may be reading the table from now on.
-    pub(crate) fn set_in_use(&mut self, in_use: bool) {
-        self.in_use = in_use;
-    }
-}
-
-/// What became of a load.
+/// The result of a load.
 enum Loaded {
-    /// The rows are in the staging table: what the load reported, and what BigQuery bills for it.
+    /// The rows are in the staging table; with what the load reported and the bytes billed.
     Rows(LoadStatistics, u64),
-    /// BigQuery does not take the files so; in this form it may.
+    /// BigQuery refused the files. It may accept them in this form.
     Refused(RawForm),
 }
 
-/// One attempt to stage a month.
+/// An attempt to stage a month.
 struct Attempt<'a> {
     bigquery: &'a BigQuery,
     table: &'a Prepared,
     load: &'a MonthLoad,
-    /// Its tables' name without the ending.
+    /// The names of its tables, without the ending.
     name: String,
-    /// Which batch of the month's files `load` is.
+    /// The number of the batch that `load` is.
     batch: usize,
 }
 
-/// What became of a batch.
+/// A batch in the staging table.
 struct Filled {
     statistics: LoadStatistics,
     billed: u64,
@@ -103,48 +76,21 @@ struct Filled {
 }
 
 impl BigQuery {
-    /// Brings the month's files into a new staging table; gives it with its figures and the job that summed them. None is
-    /// left where that fails.
-    pub(crate) async fn stage_files(
+    /// Loads the month's files into a new staging table. Returns it with its figures and the job that summed them. After a
+    /// failure no table is left.
+    pub(in super::super) async fn stage_files(
         &self,
         table: &Prepared,
         load: &MonthLoad,
     ) -> Result<(StagingTable, Figures, String)> {
-        // At random, by the seed of a hash map: no other attempt, of this run or another, has that name.
-        let random = RandomState::new().hash_one(&load.run_id);
-        let name = format!("finops_staging_{}_{random:016x}", load.billing_period.partition_id());
-        let attempt = Attempt { bigquery: self, table, load, name, batch: 0 };
-        let staging = StagingTable {
-            dataset: table.staging_dataset.clone(),
-            name: attempt.name.clone(),
-            expires: Timestamp::now() + EXPIRES_AFTER,
-            in_use: false,
-        };
+        let staging = StagingTable::new(table, load);
+        let attempt = Attempt { bigquery: self, table, load, name: staging.name.clone(), batch: 0 };
         match attempt.fill(&staging).await {
             Ok((figures, sum_job)) => Ok((staging, figures, sum_job)),
             Err(error) => {
                 self.remove_staging(&staging).await;
                 Err(error)
             }
-        }
-    }
-
-    /// Removes the table, unless a job may be reading it: that would fail.
-    pub(crate) async fn remove_staging(&self, staging: &StagingTable) {
-        let StagingTable { dataset, name, in_use, .. } = staging;
-        if *in_use {
-            tracing::warn!(table = name, "the staging table is left, since its job may still run; it expires in a day");
-        } else {
-            self.remove_table(dataset, name).await;
-        }
-    }
-
-    async fn remove_table(&self, dataset: &str, table: &str) {
-        match self.client.delete_table(dataset, table).await {
-            Err(failure) if !failure.is_status(404) => {
-                tracing::warn!(dataset, table, %failure, "the staging table could not be removed; it expires in a day");
-            }
-            _ => {}
         }
     }
 }
@@ -156,7 +102,7 @@ impl Attempt<'_> {
         let batches = self.load.batches();
         let (own, shared): (Vec<_>, Vec<_>) = batches.iter().enumerate().partition(|(_, batch)| batch.is_own);
         let mut filled = Vec::with_capacity(batches.len());
-        // One after the other, so that what the table has more after each is its own.
+        // One after the other: the rows that are new after a batch belong to it.
         let mut before = Groups::new();
         for (number, batch) in own {
             let batch = self.fill_with(batch, number, staging).await?;
@@ -213,8 +159,8 @@ impl Attempt<'_> {
     /// Appends the files to the staging table.
     async fn append(&self) -> Result<Loaded> {
         let columns: Vec<_> = self.load.columns.iter().map(|column| column.column.clone()).collect();
-        let mut schema = crate::warehouse::bigquery::tables::schema::table_schema(&columns)?;
-        // A column that takes no NULL must be said to take none.
+        let mut schema = table_schema(&columns)?;
+        // The modes must be the table's.
         let modes: HashMap<&str, &String> =
             self.table.fields.iter().filter_map(|field| Some((field.name.as_str(), field.mode.as_ref()?))).collect();
         for field in schema["fields"].as_array_mut().into_iter().flatten() {
@@ -228,12 +174,15 @@ impl Attempt<'_> {
             None => Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), 0)),
             Some(error) if let Some(form) = self.form_after(RawForm::Plain, &job, &id) => Ok(Loaded::Refused(form)),
             Some(error) if refuses_schema(error) => {
-                tracing::debug!(job_id = id, "the files' columns are not taken as they are: converting them");
+                tracing::debug!(
+                    job_id = id,
+                    "BigQuery does not load the files into the table's columns: they are converted"
+                );
                 Ok(Loaded::Refused(RawForm::Plain))
             }
             Some(error) => {
                 let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-                Err(if is_about_null(error, &job.status.errors) {
+                Err(if reports(error, &job.status.errors, signs::NULL_REFUSED) {
                     failed.hint(self.let_it_take_null())
                 } else {
                     failed
@@ -242,10 +191,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// Loads the files as they are into a table of their own, and converts them into the staging table; gives what the load
-    /// reported and what BigQuery bills for the conversion.
+    /// Loads the files into a raw table, and converts them into the staging table. Returns what the load reported, and the
+    /// bytes billed for the conversion.
     async fn convert(&self, form: RawForm, staging: &StagingTable) -> Result<(LoadStatistics, u64)> {
-        check_names(self.load)?;
+        raw_table::check_names(self.load)?;
         let mut form = form;
         loop {
             let raw = format!("{}_{}{}", self.name, form.name(), self.ending());
@@ -253,7 +202,7 @@ impl Attempt<'_> {
             self.bigquery.remove_table(&staging.dataset, &raw).await;
             match converted? {
                 Loaded::Rows(statistics, billed) => {
-                    // Only what worked is worth it for other months.
+                    // Other months start with the form that worked.
                     *self.table.raw_form.lock().unwrap_or_else(PoisonError::into_inner) = form;
                     return Ok((statistics, billed));
                 }
@@ -262,7 +211,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Tells names of one batch from those of another.
+    /// The ending of a batch's names.
     fn ending(&self) -> String {
         if self.batch == 0 { String::new() } else { format!("_{}", self.batch) }
     }
@@ -271,7 +220,7 @@ impl Attempt<'_> {
         let raw_path = self.bigquery.path(&staging.dataset, raw);
         let raw_load = form.load(self.load);
         let query = month_query(&raw_load, &self.table.target.key_columns, &self.table.fields, &raw_path)?;
-        let schema = schema(&raw_load, form);
+        let schema = raw_table::schema(&raw_load, form);
         let load = json!({"load": configuration(&raw_load, &schema, &self.reference(raw))?});
         self.create(raw, json!({"schema": schema}), staging.expires).await?;
         let (id, job) = self.run(&load, form.name(), local_file(self.load).is_some()).await?;
@@ -280,8 +229,8 @@ impl Attempt<'_> {
                 return Ok(Loaded::Refused(form));
             }
             let failed = load_error(&self.doing(), &id, error, &job.status.errors);
-            let is_refused = refuses_schema(error) || refuses_modes(error, &job.status.errors);
-            // The table is new, so that no other name would help.
+            let is_refused = refuses_schema(error) || reports(error, &job.status.errors, signs::OTHER_MODES);
+            // The raw table is new, so another table would not help.
             return Err(if is_refused { failed.hint(hint::REPORT_OR_CSV) } else { failed });
         }
         let query = json!({"query": {
@@ -293,7 +242,7 @@ impl Attempt<'_> {
         }});
         let (query_id, converted) = self.run(&query, "query", false).await?;
         if let Some(error) = &converted.status.error_result {
-            if error.message.contains(NO_VALUE)
+            if signs::NO_VALUE.is_in(&error.message)
                 && let Some(refused) = self.refused(&raw_load, &raw_path).await
             {
                 return Err(refused.job(query_id));
@@ -301,31 +250,32 @@ impl Attempt<'_> {
             let failed = load_error(&self.doing(), &query_id, error, &converted.status.errors);
             return Err(match error {
                 error if !refuses_schema(error) => failed,
-                // What a query gives may be NULL.
-                error if is_about_null(error, &converted.status.errors) => failed.hint(self.let_it_take_null()),
-                // The query had every column of the table when it was prepared.
+                // A query's columns may be NULL.
+                error if reports(error, &converted.status.errors, signs::NULL_REFUSED) => {
+                    failed.hint(self.let_it_take_null())
+                }
+                // The query has the columns that the table had when it was prepared.
                 _ => failed.hint(hint::COLUMNS_CHANGED),
             });
         }
-        let billed = converted.statistics.query.and_then(|query| query.total_bytes_billed);
-        let billed = billed.and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+        let billed = converted.statistics.query.as_ref().and_then(QueryStatistics::bytes_billed).unwrap_or_default();
         Ok(Loaded::Rows(job.statistics.load.unwrap_or_default(), billed))
     }
 
-    /// The form to try after the job's failure, if one may help.
+    /// The form to try after the job's failure, if another form may help.
     fn form_after(&self, form: RawForm, job: &Job, id: &str) -> Option<RawForm> {
         let error = job.status.error_result.as_ref()?;
         let next = form.after(self.load, error, &job.status.errors)?;
         tracing::info!(
             job_id = id,
             message = error.message,
-            "the files are not taken so: loading them in another form"
+            "BigQuery refused the files: loading them in another form"
         );
         Some(next)
     }
 
-    /// A table for rows of the target's columns and types, partitioned and clustered alike, so that a partition of it can be
-    /// copied. Policy tags stay where they are: they are not needed here, and may not be set by everybody.
+    /// A table with the target's columns, types, partitioning and clustering, so that a partition can be copied. It has no
+    /// policy tags: not every account may set them.
     fn typed(&self) -> Value {
         let untagged = |field: &Field| {
             let mut field = field.clone();
@@ -355,21 +305,21 @@ impl Attempt<'_> {
         }
         table["labels"] = json!({key: value});
         table["description"] = format!(
-            "The files of {} on their way into {}. Removed after the load, or by its expiration.",
+            "Staged rows of {} for {}. Removed after the load, or by its expiration.",
             self.load.billing_period, self.table.target.name.table
         )
         .into();
         table["expirationTime"] = expires.as_millisecond().to_string().into();
         self.bigquery.new_tables.turn().await;
         match self.bigquery.client.create_table(&self.table.staging_dataset, &table).await {
-            // The answer to the first attempt may have been lost: nobody else makes a table of that name.
+            // The answer to the first attempt was lost: no other run creates a table of that name.
             Err(failure) if failure.is_status(409) => Ok(()),
             created => created.map(drop).map_err(|failure| failure.into_error(&self.doing())),
         }
     }
 
-    /// Runs a job of this attempt to its end, again under another id where it failed for the moment. A failed job has
-    /// written nothing, so that none is written twice.
+    /// Runs a job of this attempt to its end. After a transient failure it runs again under another id. A failed job has
+    /// written nothing, so no row is written twice.
     async fn run(&self, configuration: &Value, what: &str, sends_file: bool) -> Result<(String, Job)> {
         let Prepared { target, location, .. } = self.table;
         let client = &self.bigquery.client;
@@ -391,13 +341,13 @@ impl Attempt<'_> {
         }
     }
 
-    /// The values that made the conversion fail, if it failed for such.
+    /// The error that names the values which cannot be converted.
     async fn refused(&self, raw_load: &MonthLoad, raw: &str) -> Option<Error> {
         let (sql, columns) = refused_query(raw_load, raw);
         let answer = match self.bigquery.client.query(&self.table.location, &sql, &[]).await {
             Ok(answer) => answer,
             Err(failure) => {
-                tracing::warn!(table = raw, %failure, "values that cannot be converted could not be looked for");
+                tracing::warn!(table = raw, %failure, "the values that cannot be converted could not be read");
                 return None;
             }
         };
@@ -409,8 +359,7 @@ impl Attempt<'_> {
     }
 
     fn reference(&self, name: &str) -> Value {
-        let project = self.bigquery.client.project();
-        json!({"projectId": project, "datasetId": self.table.staging_dataset, "tableId": name})
+        self.bigquery.client.reference(&self.table.staging_dataset, name)
     }
 
     fn let_it_take_null(&self) -> String {
@@ -424,33 +373,7 @@ impl Attempt<'_> {
     }
 }
 
-/// The files as columns: CSV is read as the table's types where a load reads those, Parquet as its own.
-fn schema(load: &MonthLoad, form: RawForm) -> Value {
-    let field = |column: &LoadColumn| {
-        let name = staged_name(column);
-        let field_type = match column.file_type {
-            FileType::Map(form) => return map(name, form),
-            FileType::Text(_) | FileType::TimeText(_) if is_staged_as_text(column, load) => "STRING",
-            FileType::Text(_) | FileType::TimeText(_) => {
-                crate::warehouse::bigquery::tables::schema::sql_type(&column.column).unwrap_or("STRING")
-            }
-            FileType::String | FileType::Other => "STRING",
-            // Of nanoseconds BigQuery makes whole numbers (seen by others: R2 of emulator/SEMANTICS.md).
-            FileType::Int64 | FileType::Nanos => "INT64",
-            FileType::Double => "FLOAT64",
-            FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
-            FileType::Timestamp => "TIMESTAMP",
-            FileType::Date => "DATE",
-            FileType::Boolean => "BOOL",
-        };
-        json!({"name": name, "type": field_type})
-    };
-    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
-    form.set_modes(load, &mut fields);
-    json!({ "fields": fields })
-}
-
-/// The columns of which the files surely have values, and which a load may leave without any and say nothing
+/// The columns that have values in the files, but may have none after a load that reports no error
 /// (python-bigquery#2370, PostHog#45417).
 fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
     let has_values = |column: &&LoadColumn| {
@@ -458,50 +381,4 @@ fn columns_with_values(load: &MonthLoad) -> Vec<&str> {
             && load.values.get(&column.file_name).is_some_and(|values| values.has_values)
     };
     load.columns.iter().filter(has_values).map(|column| column.column.name.as_str()).collect()
-}
-
-/// The column that BigQuery makes of a Parquet map.
-fn map(name: &str, form: MapForm) -> Value {
-    let value = if form.numbers { "FLOAT64" } else { "STRING" };
-    let entry = json!([{"name": "key", "type": "STRING"}, {"name": "value", "type": value}]);
-    let entries = json!([{"name": "key_value", "type": "RECORD", "mode": "REPEATED", "fields": entry}]);
-    json!({"name": name, "type": "RECORD", "fields": entries})
-}
-
-/// Refuses files with names that BigQuery would not find there, or that none of its tables can have: under those, the
-/// columns and the entries of maps would be looked for.
-fn check_names(load: &MonthLoad) -> Result<()> {
-    let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
-    if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {
-        let message = format!(
-            "{} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
-             `key_value`, `key` and `value`",
-            load.billing_period, column.name
-        );
-        return Err(Error::new(ErrorKind::Schema, message).hint(hint::DELIVER_CSV));
-    }
-    let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
-    let message = format!(
-        "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
-        load.billing_period,
-        excerpt(column)
-    );
-    Err(Error::new(ErrorKind::Schema, message).hint(hint::RENAME_COLUMN))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_bigquery_does_not_take_says_what_to_change() {
-        use crate::warehouse::bigquery::test::{column, load};
-        use finops_core::model::column_type::ColumnType;
-        let columns = vec![column("a", FileType::String, ColumnType::String)];
-        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
-        let columns = vec![column("a-b", FileType::String, ColumnType::String)];
-        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
-        assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
-    }
 }

@@ -1,4 +1,4 @@
-//! The job that makes a staged partition the month, and what its labels tell whoever finds it.
+//! The job that replaces the month with a staged partition, and its labels, which later runs read.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,10 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 
+use super::{cast::null_of, staging::StagingTable};
 use crate::warehouse::bigquery::{
     BigQuery,
     api::model::{Field, Job, Table},
-    month::{cast::null_of, stage::StagingTable},
     tables::prepare::Prepared,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     warehouse::{MonthLoad, Warehouse, sql::Dialect, unmanaged_table},
 };
 
-/// What the job does: see [`super::load::work`].
+/// The content key: see [`super::job::content_key`].
 const WORK: &str = "finops_work";
 const PERIOD: &str = "finops_period";
 const RUN: &str = "finops_run";
@@ -27,12 +27,12 @@ const ROWS: &str = "finops_rows";
 const STAGING: &str = "finops_staging";
 const UNTIL: &str = "finops_until";
 const KIND: &str = "finops_kind";
-/// BigQuery's limit of characters in a label's value.
+/// BigQuery's limit of characters for a label's value.
 const MAX_LABEL: usize = 63;
 
-/// What the labels of a swap tell.
+/// The labels of a swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Labels {
+pub struct Labels {
     pub content_key: String,
     pub files: Option<u64>,
     pub rows: Option<u64>,
@@ -40,8 +40,8 @@ pub(crate) struct Labels {
 }
 
 impl Labels {
-    /// Those of a job that was found; whatever is missing or none of ours is left out.
-    pub(crate) fn of(job: &Job) -> Self {
+    /// The labels of a job. Missing and unreadable ones are left out.
+    pub fn of(job: &Job) -> Self {
         Self::read(&job.configuration.labels)
     }
 
@@ -73,7 +73,7 @@ fn labels(load: &MonthLoad, content_key: &str, staging: &str, rows: u64) -> Valu
     labels
 }
 
-/// `text` as a label's value; a longer one by its hash.
+/// `text` as a label's value; the hash of a longer text.
 fn label(text: &str) -> String {
     if text.len() > MAX_LABEL {
         return hash([text.as_bytes()]);
@@ -82,8 +82,8 @@ fn label(text: &str) -> String {
     text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
-/// A staged month that is to be swapped in.
-pub(crate) struct ToSwap<'a> {
+/// A staged month to swap.
+pub struct ToSwap<'a> {
     pub table: &'a Prepared,
     pub load: &'a MonthLoad,
     pub content_key: &'a str,
@@ -92,67 +92,49 @@ pub(crate) struct ToSwap<'a> {
 }
 
 impl BigQuery {
-    /// The job that swaps the month in, but for its number.
+    /// The job that swaps the month, without its number.
     ///
     /// # Errors
-    /// What BigQuery says where the table has to be looked at again, as for a query.
-    pub(crate) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
+    /// What BigQuery refuses when the table is read again, as for a query.
+    pub(in super::super) async fn swap_job(&self, swap: &ToSwap<'_>, by: By) -> Result<Value> {
         let ToSwap { table, load, content_key, staging, rows } = swap;
-        let project = self.client.project();
         let partition = |dataset: &str, table: &str| {
-            let table = format!("{table}${}", load.billing_period.partition_id());
-            json!({"projectId": project, "datasetId": dataset, "tableId": table})
+            self.client.reference(dataset, &format!("{table}${}", load.billing_period.partition_id()))
         };
-        let target = &table.target.name;
-        let destination = partition(&target.dataset, &target.table);
-        let configuration = match by {
+        let (name, mut configuration) = match by {
             By::Copy => {
-                let mut copy = json!({
-                    "sourceTable": partition(&staging.dataset, &staging.name),
-                    "destinationTable": destination,
-                    "createDisposition": "CREATE_NEVER",
-                    "writeDisposition": "WRITE_TRUNCATE",
-                });
-                if let Some(key) = &table.encryption {
-                    copy["destinationEncryptionConfiguration"] = key.clone();
-                }
-                json!({ "copy": copy })
+                let source = partition(&staging.dataset, &staging.name);
+                ("copy", json!({"sourceTable": source, "writeDisposition": "WRITE_TRUNCATE"}))
             }
             By::Query => {
-                // As the table is now: a copy may have been refused since it has changed.
+                // Read again: the copy may have been refused because the table has changed.
                 let now = self.existing_table(&table.target).await?;
-                // The copy may have been refused since it is another table.
+                // It may also be another table now.
                 if !now.is_ours() {
                     return Err(unmanaged_table(&self.table_name(&table.target.name)));
                 }
                 let query =
                     staged_query(&now.schema.fields, &table.fields, &self.path(&staging.dataset, &staging.name))?;
-                // Unlike WRITE_TRUNCATE, it keeps row access policies (dlt-hub/dlt#4130, seen for whole tables).
+                // WRITE_TRUNCATE_DATA keeps row access policies (dlt-hub/dlt#4130, seen for whole tables).
                 let disposition = if table.is_protected() { "WRITE_TRUNCATE_DATA" } else { "WRITE_TRUNCATE" };
-                let mut query = json!({
-                    "query": query,
-                    "useLegacySql": false,
-                    "destinationTable": destination,
-                    "createDisposition": "CREATE_NEVER",
-                    "writeDisposition": disposition,
-                });
-                if let Some(key) = &table.encryption {
-                    query["destinationEncryptionConfiguration"] = key.clone();
-                }
-                json!({ "query": query })
+                ("query", json!({"query": query, "useLegacySql": false, "writeDisposition": disposition}))
             }
         };
-        let mut job = json!({ "configuration": configuration });
-        job["configuration"]["labels"] = labels(load, content_key, &staging.name, *rows);
-        Ok(job)
+        configuration["destinationTable"] = partition(&table.target.name.dataset, &table.target.name.table);
+        configuration["createDisposition"] = "CREATE_NEVER".into();
+        if let Some(key) = &table.encryption {
+            configuration["destinationEncryptionConfiguration"] = key.clone();
+        }
+        let labels = labels(load, content_key, &staging.name, *rows);
+        Ok(json!({"configuration": {name: configuration, "labels": labels}}))
     }
 
-    /// Looks at the table after a run's first swap: what others put on it, and its own permanence, are not known to survive
-    /// every swap. With `first_swap`, other months wait for this.
+    /// Reads the table after a run's first swap and compares it with before: it is not certain that every swap keeps what
+    /// others added, and adds no expiration. With `first_swap`, other months wait for this.
     ///
     /// # Errors
-    /// `Schema` naming what is gone. The month is loaded; no other one is then swapped.
-    pub(crate) async fn compare_after_first_swap(
+    /// `Schema` naming what is gone. This month is loaded. No other month is swapped.
+    pub(in super::super) async fn compare_after_first_swap(
         &self,
         table: &Prepared,
         first_swap: Option<MutexGuard<'_, bool>>,
@@ -170,12 +152,14 @@ impl BigQuery {
                 lost.map_or(Ok(()), |lost| table.lost.set(lost)).unwrap_or_default();
             }
             // The month is loaded and recorded; the next one is compared.
-            Err(error) => tracing::warn!(error = error.full_message(), "the table was not looked at after the swap"),
+            Err(error) => {
+                tracing::warn!(error = error.full_message(), "the table could not be compared after the swap");
+            }
         }
         self.check_nothing_lost(table)
     }
 
-    /// What the table lacks now that it had before.
+    /// What the table had before and lacks now.
     async fn lost(&self, table: &Prepared) -> Result<Option<String>> {
         let mut lost = lost(&table.fields, &self.existing_table(&table.target).await?);
         if table.has_row_policies {
@@ -188,16 +172,16 @@ impl BigQuery {
         Ok((!lost.is_empty()).then(|| lost.join(", ")))
     }
 
-    /// Refuses to swap where the first swap took something away.
-    pub(crate) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
+    /// Refuses to swap where the first swap removed something.
+    pub(in super::super) fn check_nothing_lost(&self, table: &Prepared) -> Result<()> {
         let Some(lost) = table.lost.get() else { return Ok(()) };
         let name = self.table_name(&table.target.name);
-        let message = format!("the swap of a month took something away from table {name}: {lost}");
+        let message = format!("the swap of a month removed something from table {name}: {lost}");
         Err(Error::new(ErrorKind::Schema, message).hint(hint::RESTORE_TABLE))
     }
 }
 
-/// What the table lacks now that it had before, in words.
+/// What the table had before and lacks now, in words.
 fn lost(before: &[Field], now: &Table) -> Vec<String> {
     let mut lost: Vec<String> = Vec::new();
     for field in before {
@@ -214,7 +198,7 @@ fn lost(before: &[Field], now: &Table) -> Vec<String> {
     lost
 }
 
-/// The staged rows in the columns that the table has now. All of them are of the month: that was checked.
+/// The staged rows with the table's current columns. The check made sure that all rows belong to the month.
 fn staged_query(now: &[Field], staged: &[Field], staging: &str) -> Result<String> {
     let value = |field: &Field| {
         let name = Dialect::BigQuery.quote(&field.name);
@@ -231,7 +215,7 @@ mod tests {
     use crate::warehouse::bigquery::test::load;
 
     #[test]
-    fn what_labels_tell_is_read_back_and_they_hold_only_what_they_may() {
+    fn labels_are_read_back_and_have_only_allowed_characters() {
         let month = MonthLoad { covers_until: Some(Date::constant(2025, 9, 21)), ..load() };
         let labels: HashMap<String, String> =
             serde_json::from_value(labels(&month, "s2-0", "finops_staging_202509_0", 12)).unwrap();
@@ -246,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_told_apart_by_their_hash() {
+    fn long_texts_differ_by_their_hash() {
         assert_eq!(label("Run:2025-09-01T00:00Z"), "run_2025-09-01t00_00z");
         let long = |end: &str| label(&format!("{}{end}", "x".repeat(80)));
         assert_ne!(long("a"), long("b"));

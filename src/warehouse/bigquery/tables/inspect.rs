@@ -6,19 +6,19 @@ use finops_core::{BillingPeriod, hint};
 use futures::future::try_join;
 use jiff::Timestamp;
 
-use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY, STAGED,
-    api::{errors::Failure, model::Table},
-    tables::schema::{columns, type_name},
+use super::{
+    labels::STAGED,
+    schema::{columns, type_name},
 };
+use crate::warehouse::bigquery::{BigQuery, api::model::Table};
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{Found, TableName, Warehouse, WrittenBy, sql::Dialect},
 };
 
 impl BigQuery {
-    /// See [`Warehouse::inspect`]: two requests at once.
-    pub(crate) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
+    /// See [`Warehouse::inspect`]: two requests at the same time.
+    pub(in super::super) async fn find(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(None) };
         let shape = self.shape(name);
         let (shape, rows) = try_join(shape, self.partition_rows(name, &location)).await?;
@@ -29,10 +29,10 @@ impl BigQuery {
         Ok(shape.map(|shape| Found { rows, ..shape }))
     }
 
-    /// The table without its rows, if it is there.
+    /// The table without its rows, if it exists.
     ///
     /// # Errors
-    /// What BigQuery says otherwise.
+    /// What BigQuery refuses.
     pub async fn shape(&self, name: &TableName) -> Result<Option<Found>> {
         let Some(table) = self.find_table(&name.dataset, &name.table).await? else { return Ok(None) };
         let written_by = match (table.is_ours(), table.has_label(STAGED)) {
@@ -49,29 +49,32 @@ impl BigQuery {
         Ok(Some(Found { written_by, columns, partitioning, rows, type_name, created }))
     }
 
-    /// The table, if it is there.
-    pub(crate) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
-        let found = self.client.table(dataset, table).await.map(Some).or_else(Failure::none_if_missing);
-        found.map_err(|f| f.into_error(&format!("reading table {}.{dataset}.{table}", self.client.project())))
+    /// The table, if it exists.
+    pub(in super::super) async fn find_table(&self, dataset: &str, table: &str) -> Result<Option<Table>> {
+        let doing = || format!("reading table {}.{dataset}.{table}", self.client.project());
+        self.client.table(dataset, table).await.map_err(|failure| failure.into_error(&doing()))
     }
 
-    /// Rows of each partition, by partition id; none of a table that is not there.
-    pub(crate) async fn partition_rows(&self, name: &TableName, location: &str) -> Result<HashMap<String, u64>> {
+    /// Rows of each partition, by partition id; none for a missing table.
+    pub(in super::super) async fn partition_rows(
+        &self,
+        name: &TableName,
+        location: &str,
+    ) -> Result<HashMap<String, u64>> {
         let dataset = Dialect::BigQuery.path(&[self.client.project(), &name.dataset]);
         let sql = format!(
             "SELECT partition_id, total_rows FROM {dataset}.INFORMATION_SCHEMA.PARTITIONS WHERE table_name = {}",
-            // Whether a parameter keeps BigQuery from reading all of a dataset's tables, of which it reads 1,000 at most, is not
-            // documented.
+            // Not a parameter: it is not documented whether BigQuery would then read all tables of the dataset, and it reads
+            // at most 1,000.
             Dialect::BigQuery.literal(&name.table)
         );
-        let answer = self.client.query(location, &sql, &[]).await;
-        let answer = answer.map_err(|f| f.into_error(&format!("counting rows of {}", self.table_name(name))))?;
+        let answer = self.query(location, &sql, &format!("counting rows of {}", self.table_name(name))).await?;
         let mut rows = HashMap::new();
         for row in answer.rows {
             if let [Some(partition), Some(count)] = row.as_slice() {
                 let count: u64 = count.parse().map_err(|_| {
                     let message = format!("{} rows in partition {partition} of {}", count, self.table_name(name));
-                    Error::new(ErrorKind::Warehouse, format!("BigQuery reports {message}, which is no count"))
+                    Error::new(ErrorKind::Warehouse, format!("BigQuery reports {message}, which is not a number"))
                         .hint(hint::REPORT)
                 })?;
                 *rows.entry(partition.clone()).or_default() += count;
@@ -81,7 +84,7 @@ impl BigQuery {
     }
 
     /// When the table was created.
-    pub(crate) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
+    pub(in super::super) fn created_at(&self, name: &TableName, table: &Table) -> Result<Timestamp> {
         milliseconds(Some(&table.creation_time)).ok_or_else(|| {
             let found = &table.creation_time;
             let message = format!("table {} has no readable creation time: {found}", self.table_name(name));
@@ -90,18 +93,7 @@ impl BigQuery {
     }
 }
 
-impl Table {
-    /// Whether finops created it.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.has_label(MANAGED_BY)
-    }
-
-    pub(crate) fn has_label(&self, (key, value): (&str, &str)) -> bool {
-        self.labels.get(key).map(String::as_str) == Some(value)
-    }
-}
-
-/// A moment as the API writes it: milliseconds since 1970, as text.
-pub(crate) fn milliseconds(text: Option<&str>) -> Option<Timestamp> {
+/// A timestamp of the API: milliseconds since 1970, as text.
+pub fn milliseconds(text: Option<&str>) -> Option<Timestamp> {
     Timestamp::from_millisecond(text?.parse().ok()?).ok()
 }

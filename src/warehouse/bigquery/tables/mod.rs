@@ -1,7 +1,9 @@
-//! Datasets and tables: what there is, and how finops creates and alters it.
+//! Datasets and tables: what there is, and how finops creates and changes it.
 
-pub(crate) mod inspect;
-pub(crate) mod prepare;
-pub(crate) mod probe;
-pub(crate) mod schema;
-pub(crate) mod state;
+pub mod inspect;
+pub mod labels;
+pub mod prepare;
+pub mod probe;
+pub mod raw_form;
+pub mod schema;
+pub mod state;

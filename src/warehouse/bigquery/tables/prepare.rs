@@ -1,4 +1,4 @@
-//! What must be there before a month is loaded: dataset, state table, table, columns; and the table as it is then.
+//! What must exist before a month is loaded: dataset, state table, table and columns.
 
 use std::sync::{Mutex, OnceLock, PoisonError, atomic::AtomicBool};
 
@@ -11,11 +11,12 @@ use futures::future::try_join3;
 use serde_json::{Value, json};
 
 use crate::warehouse::bigquery::{
-    BigQuery, MANAGED_BY, STAGED,
+    BigQuery,
     api::model::{Field, Table},
-    month::raw::RawForm,
     tables::{
-        schema::{sql_type, table_schema},
+        labels::{MANAGED_BY, STAGED},
+        raw_form::RawForm,
+        schema::{columns as columns_of, sql_type, table_schema},
         state::{missing_columns, state_schema},
     },
 };
@@ -24,46 +25,45 @@ use crate::{
     warehouse::{Target, Warehouse, sql::Dialect, unmanaged_table, written_by_other_pipeline},
 };
 
-/// A table as it was left by [`Warehouse::prepare`].
+/// A table after [`Warehouse::prepare`].
 #[derive(Debug)]
 pub struct Prepared {
-    pub(crate) target: Target,
-    pub(crate) location: String,
-    /// All columns, those that others made too.
-    pub(crate) fields: Vec<Field>,
-    pub(crate) clustering: Option<Value>,
-    /// With whose key it is encrypted.
-    pub(crate) encryption: Option<Value>,
+    pub target: Target,
+    pub location: String,
+    /// All columns, also those that finops did not create.
+    pub fields: Vec<Field>,
+    pub clustering: Option<Value>,
+    /// Its encryption key.
+    pub encryption: Option<Value>,
     /// The dataset of its staging tables.
-    pub(crate) staging_dataset: String,
-    /// It has row access policies, as far as the account may see them.
-    pub(crate) has_row_policies: bool,
-    /// A copy was refused for what the table is: the other months need not try.
-    pub(crate) copies_refused: AtomicBool,
-    /// How files are loaded as they are, after what this run saw.
-    pub(crate) raw_form: Mutex<RawForm>,
-    /// The first swap is over, and the table was compared with before. Until then, one month at a time is swapped into a
-    /// table on which others put something.
-    pub(crate) was_compared: tokio::sync::Mutex<bool>,
-    /// What the first swap took away of what others had put on the table.
-    pub(crate) lost: OnceLock<String>,
+    pub staging_dataset: String,
+    /// It has row access policies that the account may see.
+    pub has_row_policies: bool,
+    /// A copy was refused for a reason that holds for all months: other months are not copied.
+    pub copies_refused: AtomicBool,
+    /// The form of raw tables that worked last in this run.
+    pub raw_form: Mutex<RawForm>,
+    /// The table was compared after the first swap. Until then, one month at a time is swapped into an annotated table.
+    pub was_compared: tokio::sync::Mutex<bool>,
+    /// What others had added to the table and the first swap removed.
+    pub lost: OnceLock<String>,
 }
 
 impl Prepared {
-    /// Others put something on the table that a swap may take away.
-    pub(crate) fn is_annotated(&self) -> bool {
+    /// Others added something to the table that a swap may remove.
+    pub fn is_annotated(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().next().is_some())
     }
 
-    /// What a copy may take away decides who sees what: a month is then replaced by a query that keeps it.
-    pub(crate) fn is_protected(&self) -> bool {
+    /// A copy may remove access rules of the table. A month is then replaced by a query, which keeps them.
+    pub fn is_protected(&self) -> bool {
         self.has_row_policies || self.fields.iter().any(|field| field.extras().any(|extra| extra == Field::POLICY_TAGS))
     }
 }
 
 impl BigQuery {
     /// See [`Warehouse::prepare`].
-    pub(crate) async fn prepare_tables(
+    pub(in super::super) async fn prepare_tables(
         &self,
         target: &Target,
         columns: &[Column],
@@ -92,10 +92,10 @@ impl BigQuery {
             self.check_state(dataset, &table)?;
             self.keep(dataset, STATE_TABLE, &table, &location).await?;
             self.add_state_columns(dataset, &table, &location).await?;
-            self.see_that_it_may_record(dataset, &location).await
+            self.check_that_it_may_record(dataset, &location).await
         };
         let has_row_policies = async {
-            // One that is created now has none.
+            // A new table has none.
             if table.is_none() {
                 return Ok(false);
             }
@@ -117,14 +117,13 @@ impl BigQuery {
             if !table.is_ours() {
                 return Err(unmanaged_table(&self.table_name(&target.name)));
             }
-            // The other way may have created it since the table was looked for.
+            // The other pipeline may have created it in the meantime.
             if table.has_label(STAGED) != target.staged {
                 return Err(written_by_other_pipeline(&self.table_name(&target.name), target));
             }
             self.keep(dataset, &target.name.table, &table, &location).await?;
-            self.keep_all_months(target, &table, &location).await?;
             let changed = self.change_columns(target, &changes, &location).await?;
-            // As it is now: its own columns count, and there may be some that finops did not make.
+            // Read again, since others may have added columns, too.
             if changed { self.existing_table(target).await } else { Ok(table) }
         };
         let ((), has_row_policies, table) = try_join3(create_state_table, has_row_policies, prepare_table).await?;
@@ -146,8 +145,8 @@ impl BigQuery {
     /// The target's table.
     ///
     /// # Errors
-    /// `NotFound` where it is gone.
-    pub(crate) async fn existing_table(&self, target: &Target) -> Result<Table> {
+    /// `NotFound` where it no longer exists.
+    pub(in super::super) async fn existing_table(&self, target: &Target) -> Result<Table> {
         let found = self.find_table(&target.name.dataset, &target.name.table).await?;
         found.ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("table {} is gone", self.table_name(&target.name)))
@@ -155,7 +154,7 @@ impl BigQuery {
         })
     }
 
-    /// Refuses a dataset for staging tables that a copy cannot reach from.
+    /// Refuses a dataset of staging tables from which a copy is not possible.
     async fn check_staging_dataset(&self, staging: &str, dataset: &str, location: &str) -> Result<()> {
         if staging == dataset {
             return Ok(());
@@ -175,12 +174,11 @@ impl BigQuery {
 
     async fn add_state_columns(&self, dataset: &str, table: &Table, location: &str) -> Result<()> {
         let Some(sql) = missing_columns(&self.path(dataset, STATE_TABLE), table) else { return Ok(()) };
-        let altered = self.client.query(location, &sql, &[]).await;
-        altered.map(drop).map_err(|f| f.into_error(&format!("adding columns to {}", self.state_table(dataset))))
+        self.query(location, &sql, &format!("adding columns to {}", self.state_table(dataset))).await.map(drop)
     }
 
-    /// Before anything is staged: a month that cannot be recorded is loaded again by each run.
-    async fn see_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
+    /// Checked before anything is staged, since each run would load a month again that it cannot record.
+    async fn check_that_it_may_record(&self, dataset: &str, location: &str) -> Result<()> {
         let recordable = || self.recordable.lock().unwrap_or_else(PoisonError::into_inner);
         if recordable().contains(dataset) {
             return Ok(());
@@ -219,14 +217,10 @@ impl BigQuery {
         let description =
             "What finops loaded: one row a load. Of a table's month, the row with the highest sequence counts.";
         let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
-        match self.client.create_table(dataset, &wanted).await {
-            Ok(table) => Ok(table),
-            Err(failure) if failure.is_status(409) => self.appeared(dataset, STATE_TABLE).await,
-            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.state_table(dataset)))),
-        }
+        self.created(dataset, STATE_TABLE, &wanted).await
     }
 
-    /// Creates the table. If another run did so in the meantime, tells what its table lacks.
+    /// Creates the table. Also returns the changes that it needs, if another run created it in the meantime.
     async fn create_table(&self, target: &Target, columns: &[Column]) -> Result<(Table, Vec<SchemaChange>)> {
         let description = format!("Billing of export {}, one partition a billing period.", target.export_name);
         let mut wanted =
@@ -236,84 +230,66 @@ impl BigQuery {
             wanted["labels"][STAGED.0] = STAGED.1.into();
         }
         wanted["clustering"] = json!({"fields": [target.key_columns.cluster]});
-        match self.client.create_table(&target.name.dataset, &wanted).await {
-            Ok(table) => Ok((table, Vec::new())),
-            Err(failure) if failure.is_status(409) => {
-                let table = self.appeared(&target.name.dataset, &target.name.table).await?;
-                let there: Vec<Column> =
-                    super::schema::columns(&table.schema).into_iter().map(|found| found.column).collect();
-                let missing = table_changes(&there, columns, &[]);
-                Ok((table, missing))
-            }
-            Err(failure) => Err(failure.into_error(&format!("creating table {}", self.table_name(&target.name)))),
-        }
+        let table = self.created(&target.name.dataset, &target.name.table, &wanted).await?;
+        let there: Vec<Column> = columns_of(&table.schema).into_iter().map(|found| found.column).collect();
+        let missing = table_changes(&there, columns, &[]);
+        Ok((table, missing))
     }
 
     fn new_table(&self, dataset: &str, table: &str, schema: &Value, description: &str) -> Value {
         let (key, value) = MANAGED_BY;
         json!({
-            "tableReference": {"projectId": self.client.project(), "datasetId": dataset, "tableId": table},
+            "tableReference": self.client.reference(dataset, table),
             "schema": schema,
             "labels": {key: value},
             "description": description,
         })
     }
 
-    /// A table that somebody created since it was looked for.
-    async fn appeared(&self, dataset: &str, table: &str) -> Result<Table> {
-        self.find_table(dataset, table).await?.ok_or_else(|| {
-            let message = format!("table {}.{dataset}.{table} appeared and went away again", self.client.project());
-            Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
-        })
+    /// Creates the table, or finds the one that another run created in the meantime.
+    async fn created(&self, dataset: &str, table: &str, wanted: &Value) -> Result<Table> {
+        let name = format!("table {}.{dataset}.{table}", self.client.project());
+        match self.client.create_table(dataset, wanted).await {
+            Err(failure) if failure.is_status(409) => self.find_table(dataset, table).await?.ok_or_else(|| {
+                let message = format!("{name} was created and removed by others at the same time");
+                Error::new(ErrorKind::Busy, message).hint(hint::TABLE_COMES_AND_GOES)
+            }),
+            created => created.map_err(|failure| failure.into_error(&format!("creating {name}"))),
+        }
     }
 
-    /// Takes away a table's expiration: a dataset's default is inherited, and drops the whole table on its day.
+    /// Removes the expirations of a table and its partitions. A new table inherits its dataset's defaults, which would drop the
+    /// table or its old months.
     async fn keep(&self, dataset: &str, name: &str, table: &Table, location: &str) -> Result<()> {
-        let Some(expiration) = table.expiration_time.as_deref() else {
-            return Ok(());
-        };
-        tracing::warn!(
-            table = format!("{}.{dataset}.{name}", self.client.project()),
-            expiration_time = expiration,
-            "removing the table's expiration: it would drop the table (new tables inherit their dataset's default)"
-        );
-        self.unset(dataset, name, "expiration_timestamp", location).await
-    }
-
-    /// Takes away a partition expiration: a dataset's default is inherited, and drops old months silently.
-    async fn keep_all_months(&self, target: &Target, table: &Table, location: &str) -> Result<()> {
-        let Some(expiration) = table.time_partitioning.as_ref().and_then(|p| p.expiration_ms.as_deref()) else {
-            return Ok(());
-        };
-        tracing::warn!(
-            table = self.table_name(&target.name),
-            expiration_ms = expiration,
-            "removing the partition expiration: it would drop old months (new tables inherit their dataset's default)"
-        );
-        self.unset(&target.name.dataset, &target.name.table, "partition_expiration_days", location).await
-    }
-
-    async fn unset(&self, dataset: &str, table: &str, option: &str, location: &str) -> Result<()> {
-        let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, table));
-        let altered = self.client.query(location, &sql, &[]).await;
-        let doing = || format!("removing {option} of {}.{dataset}.{table}", self.client.project());
-        altered.map_err(|failure| failure.into_error(&doing()))?;
+        let of_partitions =
+            table.time_partitioning.as_ref().and_then(|partitioning| partitioning.expiration_ms.as_deref());
+        let of_table = table.expiration_time.as_deref();
+        let full_name = format!("{}.{dataset}.{name}", self.client.project());
+        for (option, found) in [("expiration_timestamp", of_table), ("partition_expiration_days", of_partitions)] {
+            let Some(found) = found else { continue };
+            tracing::warn!(
+                table = full_name,
+                option,
+                found,
+                "removing an expiration: it would drop the table or old months (new tables inherit their dataset's default)"
+            );
+            let sql = format!("ALTER TABLE {} SET OPTIONS ({option} = NULL)", self.path(dataset, name));
+            self.query(location, &sql, &format!("removing {option} of {full_name}")).await?;
+        }
         Ok(())
     }
 
-    /// Gives whether there was something to change.
+    /// Returns whether there was something to change.
     async fn change_columns(&self, target: &Target, changes: &[SchemaChange], location: &str) -> Result<bool> {
         let alterations = alterations(&self.path(&target.name.dataset, &target.name.table), changes)?;
         for sql in &alterations {
-            let altered = self.client.query(location, sql, &[]).await;
-            altered.map_err(|f| f.into_error(&format!("changing columns of {}", self.table_name(&target.name))))?;
+            self.query(location, sql, &format!("changing columns of {}", self.table_name(&target.name))).await?;
         }
         Ok(!alterations.is_empty())
     }
 }
 
-/// One statement for all additions, which is atomic and harmless where another run adds the same, and one for all
-/// widenings.
+/// One statement for all additions, which is atomic and idempotent, and one for all widenings.
 fn alterations(table: &str, changes: &[SchemaChange]) -> Result<Vec<String>> {
     let mut table_changes = Vec::new();
     let mut widenings = Vec::new();

@@ -1,34 +1,31 @@
-//! What can be found out of BigQuery without changing anything and without costs.
+//! Checks of BigQuery that change nothing and cost nothing.
 //!
-//! What is known, from Google's documentation: a dry run of a statement makes no job and is free, and refuses what the job
-//! would refuse; tables.get, datasets.get, tabledata.list, tables.testIamPermissions and rowAccessPolicies.list are free. What is believed: that a
-//! dry run of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and
-//! that its answer names the account.
+//! Documented by Google: a dry run of a statement creates no job, is free, and is refused where the job would be;
+//! tables.get, datasets.get, tabledata.list, tables.testIamPermissions and rowAccessPolicies.list are free. Assumed: a dry run
+//! of `CREATE` is refused where the account may not create (bigquery.tables.create, bigquery.datasets.create), and its answer
+//! names the account.
 
 use finops_core::model::load_record::STATE_TABLE;
 use jiff::SignedDuration;
 
-use crate::warehouse::bigquery::{
-    BigQuery, Options,
-    api::{errors::Failure, rest::HOST},
-};
+use crate::warehouse::bigquery::{BigQuery, Options, api::rest::HOST};
 use crate::{
     error::{ErrorKind, Result},
     http,
     warehouse::sql::Dialect,
 };
 
-/// What replacing, verifying and recording months does to a table: `roles/bigquery.dataEditor` has all.
+/// The permissions to replace, verify and record months: `roles/bigquery.dataEditor` has all.
 const NEEDED: [&str; 4] =
     ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.update", "bigquery.tables.updateData"];
-/// What staging tables need beside that, and `bigquery.tables.create`. Before there is one, the account's permissions on the
-/// dataset are seen in those on another table of it.
+/// What staging tables need in addition, besides `bigquery.tables.create`. It is checked on another table of the dataset,
+/// since there is no staging table yet.
 const NEEDED_OF_STAGING: &str = "bigquery.tables.delete";
 
-/// What is to be known of a dataset before tables are made there.
+/// What matters about a dataset before tables are created in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatasetFacts {
-    /// Where it is, such as `EU`.
+    /// Its location, such as `EU`.
     pub location: String,
     /// After how many days it drops partitions of new tables, in text.
     pub partition_expiration_days: Option<String>,
@@ -36,8 +33,8 @@ pub struct DatasetFacts {
     pub table_expiration_days: Option<String>,
 }
 
-/// How far this machine's clock is ahead of BigQuery's; `None` where that does not tell. Nobody has to sign in for it: a
-/// refusal tells the time, too.
+/// How far this machine's clock is ahead of BigQuery's; `None` where BigQuery does not report its time. It needs no
+/// credentials: a refusal has the time, too.
 pub async fn clock_ahead(options: &Options) -> Option<SignedDuration> {
     let host = options.emulator_host.as_deref().unwrap_or(HOST).trim_end_matches('/');
     let url = format!("{host}/bigquery/v2/projects/{}/datasets?maxResults=1", options.project);
@@ -52,61 +49,59 @@ impl BigQuery {
     /// Signs in, as the first request would.
     ///
     /// # Errors
-    /// `Credentials` where no token can be had.
+    /// `Credentials` where there is no token.
     pub async fn sign_in(&self) -> Result<()> {
         self.client.sign_in().await.map_err(|failure| failure.into_error("signing in to BigQuery"))
     }
 
-    /// Sees whether the account may run jobs in the project (bigquery.jobs.create), and which account that is, if BigQuery
-    /// tells.
+    /// Checks that the account may run jobs in the project (bigquery.jobs.create). Returns the account, if BigQuery reports
+    /// it.
     ///
     /// # Errors
     /// `Permission` where it may not.
     pub async fn may_run_jobs(&self) -> Result<Option<String>> {
-        let tried = self.client.dry_run(&self.default_location, "SELECT 1", &[]).await;
-        let doing = || format!("trying a query in project {}", self.project());
-        Ok(tried.map_err(|failure| failure.into_error(&doing()))?.user_email)
+        let doing = format!("trying a query in project {}", self.project());
+        Ok(self.dry_run(&self.default_location, "SELECT 1", &[], &doing).await?.user_email)
     }
 
-    /// The dataset, if it is there.
+    /// The dataset, if it exists.
     ///
     /// # Errors
-    /// What BigQuery says otherwise.
+    /// What BigQuery refuses.
     pub async fn dataset_facts(&self, dataset: &str) -> Result<Option<DatasetFacts>> {
-        let found = self.client.dataset(dataset).await.map(Some).or_else(Failure::none_if_missing);
-        let found = found.map_err(|f| f.into_error(&format!("reading dataset {}.{dataset}", self.project())))?;
-        Ok(found.map(|found| DatasetFacts {
+        Ok(self.dataset(dataset).await?.map(|found| DatasetFacts {
             location: found.location,
             partition_expiration_days: found.default_partition_expiration_ms.and_then(|ms| days(&ms)),
             table_expiration_days: found.default_table_expiration_ms.and_then(|ms| days(&ms)),
         }))
     }
 
-    /// Sees whether a run may create the dataset.
+    /// Checks that a run may create the dataset.
     ///
     /// # Errors
     /// `Permission` where it may not.
     pub async fn may_create_dataset(&self, dataset: &str) -> Result<()> {
         let path = Dialect::BigQuery.path(&[self.project(), dataset]);
-        let tried = self.client.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}"), &[]).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create dataset {}.{dataset}", self.project())))
+        let doing = format!("trying to create dataset {}.{dataset}", self.project());
+        self.dry_run(&self.default_location, &format!("CREATE SCHEMA {path}"), &[], &doing).await.map(drop)
     }
 
-    /// Sees whether tables may be created in the dataset, as the first load and each staging table need it.
+    /// Checks that a run may create tables in the dataset: the first load and each staging table need it.
     ///
     /// # Errors
     /// `Permission` where they may not.
     pub async fn may_create_tables(&self, dataset: &str, location: &str) -> Result<()> {
         let sql = format!("CREATE TABLE {} (a STRING)", self.path(dataset, "finops_check"));
-        let tried = self.client.dry_run(location, &sql, &[]).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to create a table in {}.{dataset}", self.project())))
+        let doing = format!("trying to create a table in {}.{dataset}", self.project());
+        self.dry_run(location, &sql, &[], &doing).await.map(drop)
     }
 
-    /// Those of the permissions that loading into a table needs which the account lacks, and those of staging tables where
-    /// they are made in the same dataset; `None` where the server does not know the call. It may say too much: `this operation may "fail open" without warning`, says its documentation.
+    /// The permissions that the account lacks to load into a table, and for staging tables in the same dataset; `None` where
+    /// the server does not have this method. It may report too many permissions: its documentation says `this operation may
+    /// "fail open" without warning`.
     ///
     /// # Errors
-    /// What BigQuery says otherwise.
+    /// What BigQuery refuses.
     pub async fn missing_permissions(&self, dataset: &str, table: &str) -> Result<Option<Vec<&'static str>>> {
         let mut needed = NEEDED.to_vec();
         needed.extend((self.staging_dataset(dataset) == dataset).then_some(NEEDED_OF_STAGING));
@@ -127,7 +122,7 @@ impl BigQuery {
     /// (`bigquery.rowAccessPolicies.list`, which `roles/bigquery.dataEditor` does not have).
     ///
     /// # Errors
-    /// What BigQuery says otherwise.
+    /// What BigQuery refuses.
     pub async fn row_access_policies(&self, dataset: &str, table: &str) -> Result<Option<Vec<String>>> {
         let listed = self.client.row_access_policies(dataset, table).await;
         let doing = || format!("listing the row access policies of {}.{dataset}.{table}", self.project());
@@ -138,13 +133,13 @@ impl BigQuery {
         }
     }
 
-    /// Reads a row of the state table, if there is such a table, and sees whether one may be added, if jobs may be run.
+    /// Reads a row of the state table, if there is one, and checks that a row may be added, if jobs may be run.
     ///
     /// # Errors
-    /// `ForeignTable` where finops did not create it; what BigQuery says to reading it, and to adding a row.
+    /// `ForeignTable` where finops did not create it; what BigQuery refuses.
     pub async fn try_state(&self, dataset: &str, location: &str, may_run_jobs: bool) -> Result<bool> {
         let Some(table) = self.find_table(dataset, STATE_TABLE).await? else {
-            // Whether a sandbox refuses the statement before it looks for the table is not known.
+            // It is not known whether a sandbox refuses the statement before it finds the table missing.
             let tried = if may_run_jobs { self.try_recording(dataset, location, |_| true).await } else { Ok(()) };
             return tried
                 .map(|()| false)
@@ -162,7 +157,7 @@ impl BigQuery {
     }
 }
 
-/// Milliseconds in days, rounded down, or as they are where it is less than one. Zero means never.
+/// Milliseconds as days, rounded down. Zero means never.
 fn days(milliseconds: &str) -> Option<String> {
     const DAY: u64 = 86_400_000;
     match milliseconds.parse::<u64>() {

@@ -1,4 +1,4 @@
-//! Columns as BigQuery writes them.
+//! Columns in BigQuery's schemas.
 
 use finops_core::{hint, model::column_type::ColumnType, schema::Column};
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::{
     warehouse::FoundColumn,
 };
 
-/// A table's columns, as finops knows them.
-pub(crate) fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
+/// A table's columns.
+pub fn columns(schema: &TableSchema) -> Vec<FoundColumn> {
     let fields = schema.fields.iter();
     fields
         .map(|field| FoundColumn {
@@ -35,11 +35,11 @@ fn column_type(field: &Field) -> ColumnType {
     }
 }
 
-/// `columns` as a schema. Every column is NULLABLE: a REQUIRED one cannot be added later, nor be absent from a file.
+/// `columns` as a schema. All are NULLABLE: a REQUIRED column cannot be added later, and every file must have it.
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
-pub(crate) fn table_schema(columns: &[Column]) -> Result<Value> {
+pub fn table_schema(columns: &[Column]) -> Result<Value> {
     let fields = columns.iter().map(|column| Ok(json!({"name": column.name, "type": sql_type(column)?})));
     Ok(json!({"fields": fields.collect::<Result<Vec<_>>>()?}))
 }
@@ -48,15 +48,15 @@ pub(crate) fn table_schema(columns: &[Column]) -> Result<Value> {
 ///
 /// # Errors
 /// `Schema` for a column of a type that finops does not write.
-pub(crate) fn sql_type(column: &Column) -> Result<&'static str> {
+pub fn sql_type(column: &Column) -> Result<&'static str> {
     match column.column_type {
         ColumnType::Foreign => Err(unwritable(column)),
         column_type => Ok(type_name(column_type)),
     }
 }
 
-/// What GoogleSQL calls a type.
-pub(crate) fn type_name(column_type: ColumnType) -> &'static str {
+/// GoogleSQL's name of a type.
+pub fn type_name(column_type: ColumnType) -> &'static str {
     match column_type {
         ColumnType::String => "STRING",
         ColumnType::Int64 => "INT64",

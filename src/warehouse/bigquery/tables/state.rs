@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::warehouse::bigquery::{
     BigQuery,
     api::{
-        errors::Failure,
+        failure::Failure,
         model::{Field, Table},
         query::parameter,
     },
@@ -34,18 +34,18 @@ fn sql_type(column: &StateColumn) -> &'static str {
         Type::Text => "STRING",
         Type::Whole => "INT64",
         Type::Day => "DATE",
-        Type::Moment => "TIMESTAMP",
+        Type::Timestamp => "TIMESTAMP",
         Type::Json => "JSON",
     }
 }
 
 /// The state table's schema.
-pub(crate) fn state_schema() -> Value {
+pub fn state_schema() -> Value {
     json!({"fields": COLUMNS.map(|column| json!({"name": column.name, "type": sql_type(&column)}))})
 }
 
-/// A query for the last record of each month of the table that the parameter `table` names. Two runs may have added a
-/// number twice, since their INSERTs do not conflict. All columns that there are: an older version's table lacks some.
+/// A query for the last record of each month of the table in the parameter `table`. Two runs may have added a number twice,
+/// since their INSERTs do not conflict. It selects all columns: an older version's table lacks some.
 fn last_records_query(state_table: &str) -> String {
     format!(
         "SELECT * FROM {state_table} WHERE table_name = @table \
@@ -53,8 +53,8 @@ fn last_records_query(state_table: &str) -> String {
     )
 }
 
-/// The statement that adds the columns which an older version's table lacks; `None` where it has all.
-pub(crate) fn missing_columns(state_table: &str, table: &Table) -> Option<String> {
+/// The statement that adds the missing columns to an older version's table; `None` where it has all.
+pub fn missing_columns(state_table: &str, table: &Table) -> Option<String> {
     let is_there = |name: &str| table.schema.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
     let missing = COLUMNS.iter().filter(|column| !is_there(column.name));
     let table_changes: Vec<String> = missing
@@ -63,8 +63,8 @@ pub(crate) fn missing_columns(state_table: &str, table: &Table) -> Option<String
     (!table_changes.is_empty()).then(|| format!("ALTER TABLE {state_table} {}", table_changes.join(", ")))
 }
 
-/// A TIMESTAMP as query results carry it: seconds since 1970 as decimal text, such as `1.7569728E9`.
-fn moment(text: &str) -> Result<Timestamp, String> {
+/// A TIMESTAMP of a query result: seconds since 1970 as decimal text, such as `1.7569728E9`.
+fn timestamp(text: &str) -> Result<Timestamp, String> {
     let seconds = text.parse::<Amount>().map_err(|error| error.to_string())?.to_string();
     let (seconds, fraction) = seconds.split_once('.').unwrap_or((&seconds, ""));
     let microseconds = format!("{seconds}{fraction:0<6.6}").parse::<i64>().map_err(|error| error.to_string())?;
@@ -73,12 +73,12 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 impl BigQuery {
     /// `project.dataset.finops_loads`, for messages.
-    pub(crate) fn state_table(&self, dataset: &str) -> String {
+    pub(in super::super) fn state_table(&self, dataset: &str) -> String {
         format!("{}.{dataset}.{STATE_TABLE}", self.client.project())
     }
 
     /// See [`crate::warehouse::Warehouse::loaded`].
-    pub(crate) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
+    pub(in super::super) async fn last_records(&self, name: &TableName) -> Result<Loaded> {
         let Some(location) = self.location(&name.dataset).await? else { return Ok(Loaded::nothing()) };
         let sql = last_records_query(&self.path(&name.dataset, STATE_TABLE));
         let table = [parameter("table", "STRING", Some(name.table.clone()))];
@@ -87,7 +87,7 @@ impl BigQuery {
         let answer = match answer {
             Ok(answer) => answer,
             Err(failure) => {
-                // Columns that finops_loads always has are missing, or are of another type: is it somebody else's?
+                // The statement fails where columns are missing or have another type: finops may not have created the table.
                 if failure.is_status(400)
                     && let Some(table) = self.find_table(&name.dataset, STATE_TABLE).await?
                 {
@@ -99,12 +99,12 @@ impl BigQuery {
         let Some(answer) = answer else { return Ok(Loaded::nothing()) };
         self.check_state_columns(&name.dataset, &answer.fields)?;
         let names: Vec<String> = answer.fields.into_iter().map(|field| field.name).collect();
-        let rows = answer.rows.iter().map(|values| StateRow { names: &names, values }.read(moment));
+        let rows = answer.rows.iter().map(|values| StateRow { names: &names, values }.read(timestamp));
         Ok(Loaded::new(rows.collect::<Result<Vec<_>>>()?))
     }
 
     /// Refuses a state table that finops did not create, or whose columns are not those that finops writes.
-    pub(crate) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
+    pub(in super::super) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
         self.check_state_ours(dataset, table)?;
         self.check_state_columns(dataset, &table.schema.fields)
     }
@@ -112,7 +112,7 @@ impl BigQuery {
     fn check_state_columns(&self, dataset: &str, fields: &[Field]) -> Result<()> {
         let found = |name: &str| {
             let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
-            // The API's name for it.
+            // The API's name of the type.
             Some(if field.r#type == "INTEGER" { "INT64".to_owned() } else { field.r#type.clone() })
         };
         check_columns(&self.state_table(dataset), found, |column| Some(sql_type(column)))
@@ -126,25 +126,24 @@ impl BigQuery {
         Err(unmanaged_table(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
     }
 
-    /// Sees whether a row may be added to the state table, by the statement that adds one: a project without billing loads
-    /// months and copies them, and takes no INSERT.
+    /// Checks that a row may be added to the state table, with a dry run of the statement: a project without billing loads and
+    /// copies months, but refuses INSERT.
     ///
     /// # Errors
-    /// What BigQuery says to it; `NotFound` where there is no such table.
-    pub(crate) async fn try_recording(
+    /// What BigQuery refuses; `NotFound` where there is no such table.
+    pub(in super::super) async fn try_recording(
         &self,
         dataset: &str,
         location: &str,
         is_there: impl Fn(&str) -> bool,
     ) -> Result<()> {
         let sql = insert_statement(&self.path(dataset, STATE_TABLE), is_there);
-        let parameters = parameters_of(|_| None);
-        let tried = self.client.dry_run(location, &sql, &parameters).await;
-        tried.map(drop).map_err(|f| f.into_error(&format!("trying to record in {}", self.state_table(dataset))))
+        let doing = format!("trying to record in {}", self.state_table(dataset));
+        self.dry_run(location, &sql, &parameters_of(|_| None), &doing).await.map(drop)
     }
 
-    /// Adds the row that tells of a load, unless it is there already.
-    pub(crate) async fn record(&self, target: &Target, record: &LoadRecord, location: &str) -> Result<()> {
+    /// Adds the row of a load, unless the table has it.
+    pub(in super::super) async fn record(&self, target: &Target, record: &LoadRecord, location: &str) -> Result<()> {
         let dataset = &target.name.dataset;
         let sql = insert_statement(&self.path(dataset, STATE_TABLE), |_| true);
         let parameters = parameters(record);
@@ -180,11 +179,11 @@ fn parameters_of(value: impl Fn(&StateColumn) -> Option<String>) -> Vec<Value> {
     let parameter = |column: &StateColumn| {
         let sql_type = if column.of == Type::Json { "STRING" } else { sql_type(column) };
         let value = value(column);
-        // Without a zone, a parameter's time is UTC, too; with one, that need not be known.
+        // With a zone, so that it does not depend on BigQuery's default.
         parameter(
             column.name,
             sql_type,
-            value.map(|text| if column.of == Type::Moment { text + "+00:00" } else { text }),
+            value.map(|text| if column.of == Type::Timestamp { text + "+00:00" } else { text }),
         )
     };
     COLUMNS.iter().map(parameter).collect()
@@ -198,10 +197,10 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn read(names: &[String], values: &[Option<String>]) -> Result<LoadRecord> {
-        StateRow { names, values }.read(moment)
+        StateRow { names, values }.read(timestamp)
     }
 
-    /// A row as it is read, column by column.
+    /// A row of a query result.
     const GOOD: [(&str, &str); 17] = [
         ("pipeline", "aws"),
         ("export_name", "cur"),
@@ -227,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_read_to_the_microsecond() {
+    fn a_timestamp_is_read_to_the_microsecond() {
         for text in ["1.795380845123456E9", "1795380845.123456"] {
-            assert_eq!(moment(text).unwrap().to_string(), "2026-11-22T20:54:05.123456Z");
+            assert_eq!(timestamp(text).unwrap().to_string(), "2026-11-22T20:54:05.123456Z");
         }
-        assert!(moment("2026-11-21").is_err());
-        assert!(moment("1e300").is_err());
+        assert!(timestamp("2026-11-21").is_err());
+        assert!(timestamp("1e300").is_err());
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The forms in which files are loaded as they are, where BigQuery refuses the first.
+//! The forms in which files are loaded into a raw table: another one where BigQuery refuses the first.
 //!
-//! Whether it takes REQUIRED Parquet fields into NULLABLE columns, and exponents in CSV, is not known for sure (R1 and N1 of
-//! emulator/SEMANTICS.md). A REQUIRED column over files that say OPTIONAL is no way out: BigQuery then puts values into other
-//! rows and reports no error (python-bigquery#1692).
+//! It is not certain that BigQuery loads REQUIRED Parquet fields into NULLABLE columns, and amounts with exponents from CSV
+//! (R1 and N1 of emulator/SEMANTICS.md). A REQUIRED column for OPTIONAL fields is not a solution: BigQuery then puts values
+//! into other rows and reports no error (python-bigquery#1692).
 
 use finops_core::{
     files::file_type::FileType,
@@ -10,47 +10,41 @@ use finops_core::{
 };
 use serde_json::Value;
 
-use crate::warehouse::bigquery::{
-    api::{
-        errors::{refuses_amounts, refuses_modes},
-        model::ErrorProto,
-    },
-    month::cast::staged_name,
-};
+use crate::warehouse::bigquery::api::{job_error::reports, model::ErrorProto, signs};
 use crate::warehouse::{LoadColumn, MonthLoad};
 
-/// How files are loaded as they are.
+/// How files are loaded into a raw table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RawForm {
+pub enum RawForm {
     /// CSV amounts as amounts, and every column NULLABLE.
     #[default]
     Plain,
     /// CSV amounts as texts.
     AmountsAsText,
-    /// A Parquet column is REQUIRED where all files say so of it.
+    /// A Parquet column is REQUIRED where it is in all files.
     FilesModes,
 }
 
 impl RawForm {
-    /// The form to try after a refusal; `None` where no form helps.
-    pub(crate) fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
+    /// The form to try after a refusal; `None` where no other form helps.
+    pub fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
         match (self, load.format) {
-            (Self::Plain, FileFormat::Csv) if refuses_amounts(error, all) => Some(Self::AmountsAsText),
-            (Self::Plain, FileFormat::Parquet) if refuses_modes(error, all) => Some(Self::FilesModes),
+            (Self::Plain, FileFormat::Csv) if reports(error, all, signs::AMOUNT_REFUSED) => Some(Self::AmountsAsText),
+            (Self::Plain, FileFormat::Parquet) if reports(error, all, signs::OTHER_MODES) => Some(Self::FilesModes),
             _ => None,
         }
     }
 
-    /// The form as far as files of this format have one.
-    pub(crate) fn of(self, format: FileFormat) -> Self {
+    /// The form for files of this format.
+    pub fn of(self, format: FileFormat) -> Self {
         match (self, format) {
             (Self::AmountsAsText, FileFormat::Csv) | (Self::FilesModes, FileFormat::Parquet) => self,
             _ => Self::Plain,
         }
     }
 
-    /// What tells the tables and jobs of the forms apart.
-    pub(crate) fn name(self) -> &'static str {
+    /// Part of the names of tables and jobs of this form.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Plain => "files",
             Self::AmountsAsText => "texts",
@@ -58,8 +52,8 @@ impl RawForm {
         }
     }
 
-    /// The load whose columns are as the raw table has them.
-    pub(crate) fn load(self, load: &MonthLoad) -> MonthLoad {
+    /// The load with the raw table's columns.
+    pub fn load(self, load: &MonthLoad) -> MonthLoad {
         let mut load = load.clone();
         if self == Self::AmountsAsText {
             let is_amount = |column: &&mut LoadColumn| {
@@ -74,13 +68,12 @@ impl RawForm {
         load
     }
 
-    /// Sets the modes of the raw table's `fields`, one for each column.
-    pub(crate) fn set_modes(self, load: &MonthLoad, fields: &mut [Value]) {
+    /// Sets the modes of the raw table's `fields`, one for each of the load's columns.
+    pub fn set_modes(self, load: &MonthLoad, fields: &mut [Value]) {
         if self != Self::FilesModes {
             return;
         }
         for (column, field) in load.columns.iter().zip(fields) {
-            debug_assert_eq!(field["name"], staged_name(column));
             let Some(values) = load.values.get(&column.file_name) else { continue };
             let [key, value] = values.required_parts;
             if values.required {

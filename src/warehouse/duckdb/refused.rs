@@ -1,0 +1,89 @@
+//! Why DuckDB refused a month's files.
+
+use duckdb::Connection;
+use finops_core::hint;
+
+use super::{
+    cast::Cast,
+    failure::{DISK_FULL, OUT_OF_MEMORY, failed},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    warehouse::{
+        LoadColumn, MonthLoad,
+        cast_failure::{CastFailure, cast_failure},
+    },
+};
+
+/// How many characters of DuckDB's message are shown.
+const LONGEST_REASON: usize = 400;
+
+/// The error that names the columns with values which cannot be converted, with their number and one of them.
+pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
+    let refused = |(column, cast): (&LoadColumn, &Cast)| {
+        let (refused, expected) = cast.refused()?;
+        Some((column.column.name.clone(), refused, expected))
+    };
+    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
+    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
+    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
+    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
+    let found: Vec<Option<String>> = reader
+        .query_row(&sql, [], read)
+        .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
+    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
+        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
+        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
+    });
+    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
+}
+
+/// The error for files that DuckDB refused.
+pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
+    let text = error.to_string();
+    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
+    if DISK_FULL.is_in(&text) {
+        return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
+    }
+    if OUT_OF_MEMORY.is_in(&text) {
+        return failed("the memory is used up").hint(hint::MORE_MEMORY).cause(text);
+    }
+    let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
+    let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
+    let what: String = reason(text).chars().take(LONGEST_REASON).collect();
+    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
+    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
+        .hint(hint::COMPARE_VALUES)
+}
+
+/// How DuckDB 1.5.6's errors about a row begin.
+const ROW_ERRORS: [&str; 5] = [
+    "Expected Number of Columns",
+    "Value with unterminated quote",
+    "Maximum line size",
+    "Invalid unicode",
+    "The CSV Parser state machine",
+];
+
+/// The reason on one line: without the row, which can have megabytes and must not be in logs, and without advice on options
+/// that nobody can set here.
+fn reason(text: &str) -> String {
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some((line, rest)) = text.split_once("\nOriginal Line:") else {
+        let end = text.find("\nPossible").or_else(|| text.find("\n\n")).unwrap_or(text.len());
+        return one_line(&text[..end]);
+    };
+    // The row has its own line breaks: only the last line is DuckDB's.
+    let error = rest.lines().rfind(|line| ROW_ERRORS.iter().any(|start| line.starts_with(start)));
+    one_line(&format!("{line} {}", error.unwrap_or("is not CSV")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_on_duckdbs_options_is_left_out() {
+        assert_eq!(reason("Cannot read it.\nPossible fixes:\n* Set skip"), "Cannot read it.");
+    }
+}
