@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use super::{
     Meadow,
     paths::MANIFEST,
-    write::{EXPORT, Run},
+    write::{EXPORT, MeadowRun},
 };
 use crate::{
     support::{
@@ -31,15 +31,15 @@ use crate::{
     warehouse::duckdb::rows,
 };
 
-const SEPTEMBER: Run<'static> =
-    Run { month: "2025-09", run: "20251003T060000Z-7", costs: &["0.1", "0.2", "12345678.123456789012"] };
-const OCTOBER: Run<'static> = Run { month: "2025-10", run: "20251103T060000Z-8", costs: &["5", "-2.5"] };
+const SEPTEMBER: MeadowRun<'static> =
+    MeadowRun { month: "2025-09", run: "20251003T060000Z-7", costs: &["0.1", "0.2", "12345678.123456789012"] };
+const OCTOBER: MeadowRun<'static> = MeadowRun { month: "2025-10", run: "20251103T060000Z-8", costs: &["5", "-2.5"] };
 
 /// A folder with deliveries, and a DuckDB file.
 struct Job(TempDir);
 
 impl Job {
-    fn new(runs: &[Run<'_>]) -> Self {
+    fn new(runs: &[MeadowRun<'_>]) -> Self {
         let job = Self(TempDir::new().unwrap());
         for run in runs {
             run.write(&job.source());
@@ -94,7 +94,7 @@ fn month<'a>(report: &'a PipelineReport, billing_period: &str) -> &'a MonthRepor
     report.months.iter().find(|month| month.billing_period.to_string() == billing_period).unwrap()
 }
 
-fn manifest_of(source: &Path, run: &Run<'_>) -> PathBuf {
+fn manifest_of(source: &Path, run: &MeadowRun<'_>) -> PathBuf {
     source.join(EXPORT).join(run.month).join(run.run).join(MANIFEST)
 }
 
@@ -115,7 +115,7 @@ async fn months_of_a_new_format_are_loaded_once_with_their_exact_cost() {
 async fn a_redelivery_of_a_new_format_replaces_its_month_only() {
     let job = Job::new(&[SEPTEMBER, OCTOBER]);
     job.run().await;
-    Run { month: "2025-09", run: "20251004T060000Z-9", costs: &["7"] }.write(&job.source());
+    MeadowRun { month: "2025-09", run: "20251004T060000Z-9", costs: &["7"] }.write(&job.source());
     let report = job.run().await;
     assert_eq!(month(&report, "2025-09").status(), Some(MonthStatus::Loaded), "{report:#?}");
     assert_eq!(month(&report, "2025-10").status(), Some(MonthStatus::Skipped));

@@ -12,13 +12,13 @@ use crate::support::tree::write;
 pub const EXPORT: &str = "team";
 
 /// One delivery of a month: a row of USD for each cost, each in a file of its own.
-pub struct Run<'a> {
+pub struct MeadowRun<'a> {
     pub month: &'a str,
     pub run: &'a str,
     pub costs: &'a [&'a str],
 }
 
-impl Run<'_> {
+impl MeadowRun<'_> {
     /// Writes the delivery below `folder`: data files first, then the manifest.
     pub fn write(&self, folder: &Path) {
         let run = folder.join(EXPORT).join(self.month).join(self.run);
