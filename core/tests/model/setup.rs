@@ -58,7 +58,7 @@ type Plans = HashMap<(u8, Option<u8>, u64, bool), Option<u8>>;
 #[derive(Debug, Default)]
 pub struct Setup {
     pub flows: u8,
-    /// The last flow is asked to load the month again whatever is loaded.
+    /// The last flow is forced to load the month again.
     pub forced: bool,
     pub left: Left,
     /// The last day that each delivery covers; 30 where it is 0.

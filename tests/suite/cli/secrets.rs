@@ -52,7 +52,7 @@ fn pairs<'a>(names: &'a [String], server: &str) -> Vec<(&'a String, String)> {
     names.iter().flat_map(of).collect()
 }
 
-/// Every setting that `finops config` shows, beside those that the AWS client reads itself.
+/// Every setting that `finops config` shows, and those that the AWS client reads itself.
 fn settings(finops: &Finops) -> Vec<String> {
     let shown: Value = serde_json::from_str(&finops.run(&["config", "--output", "json"]).stdout).unwrap();
     shown.as_array().unwrap().iter().map(|setting| setting["name"].as_str().unwrap().to_owned()).collect()

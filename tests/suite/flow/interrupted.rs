@@ -34,12 +34,12 @@ const SEPTEMBER: &str = "finops-billing-aws_cur-202509-1";
 const SEPTEMBER_2: &str = "finops-billing-aws_cur-202509-2";
 const OCTOBER: &str = "finops-billing-aws_cur-202510-1";
 
-/// Waits until the emulator has so many requests for staging loads.
+/// Waits until the emulator has `count` requests for staging loads.
 async fn wait_for_loads(job: &CloudJob, count: usize) {
     until(|| load_jobs(&job.emulator).len() >= count).await;
 }
 
-/// Waits until the emulator has so many requests for swaps.
+/// Waits until the emulator has `count` requests for swaps.
 async fn wait_for_swaps(job: &CloudJob, count: usize) {
     until(|| copy_jobs(&job.emulator).len() >= count).await;
 }
@@ -53,7 +53,7 @@ fn swaps(job: &CloudJob) -> Vec<String> {
 }
 
 /// Pauses the jobs whose ids begin with one of `jobs`.
-fn hold(job: &CloudJob, jobs: &[&str]) {
+fn pause(job: &CloudJob, jobs: &[&str]) {
     for prefix in jobs {
         job.emulator.hold_jobs(prefix);
     }
@@ -92,7 +92,7 @@ fn signal(run: &Child, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_run_completes_the_swap_of_a_killed_run_without_another_load() {
     let job = CloudJob::new(&[september(), october()]).await;
-    hold(&job, &[SEPTEMBER, OCTOBER]);
+    pause(&job, &[SEPTEMBER, OCTOBER]);
     let mut run = job.finops.spawn();
     wait_for_swaps(&job, 2).await;
     run.kill().unwrap();
@@ -190,12 +190,12 @@ async fn a_run_that_gets_a_signal_at_its_first_request_ends_with_the_code_for_th
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_swap_each_month_once() {
     let job = CloudJob::new(&[september(), october()]).await;
-    hold(&job, &["finops-"]);
+    pause(&job, &["finops-"]);
     let runs = [job.finops.spawn(), job.finops.spawn()];
     // Both have seen that no swap is there, and stage the months.
     wait_for_loads(&job, 4).await;
     job.emulator.release();
-    hold(&job, &[SEPTEMBER, OCTOBER]);
+    pause(&job, &[SEPTEMBER, OCTOBER]);
     // Two months by two runs: the second run finds the number taken.
     wait_for_swaps(&job, 4).await;
     job.emulator.release();

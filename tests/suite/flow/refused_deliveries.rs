@@ -32,7 +32,7 @@ fn file(rows: &str) -> String {
     format!("{HEADER}\n{rows}")
 }
 
-/// The load of a delivery whose manifest counts so many rows.
+/// The load of a delivery whose manifest counts `rows` rows.
 async fn load<H: Harness>(table: &Table<H>, delivery: &Delivery, rows: u64) -> MonthLoad {
     MonthLoad { rows: Some(rows), ..table.prepare(delivery).await }
 }

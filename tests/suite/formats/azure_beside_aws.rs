@@ -115,7 +115,7 @@ async fn an_azure_export_whose_folder_has_two_is_refused_and_the_others_load(job
     let second = Export { name: "weekly".to_owned(), ..Export::new(Dialect::AzureActualCustomer, Format::CsvGzip) };
     deliver(&deployment.job, "actual", &second).await;
     let said = ["there are several exports below ", "`daily` in ", "`weekly` in "];
-    // The configuration can tell them apart.
+    // The configuration can distinguish them.
     deployment.check("actual", 2, "configuration", &said);
 }
 

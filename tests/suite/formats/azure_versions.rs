@@ -31,7 +31,7 @@ async fn deliver(job: &AzureJob, at: usize, version: Dialect) -> Delivered {
     job.deliver(&Export::new(version, format), &Run::of(MONTHS[at].parse().unwrap())).await
 }
 
-/// What the report says of the schema: column, change, from, to.
+/// What the report says about the schema: column, change, from, to.
 fn changes(report: &Value) -> Vec<String> {
     let line =
         |change: &Value| ["column", "change", "from", "to"].map(|key| change[key].as_str().unwrap_or("-")).join(" ");

@@ -70,7 +70,7 @@ fn types(first: &'static str, later: &'static str) -> BTreeMap<String, String> {
     types
 }
 
-/// What each run says of the months that it loads.
+/// What each run says about the months that it loads.
 fn assert_loaded(report: &Value, tree: &'static str, months: &[&str], in_bigquery: bool) {
     let expected = expected(sample(tree));
     for billing_period in months {

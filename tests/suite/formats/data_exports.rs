@@ -319,7 +319,7 @@ fn a_table_keeps_the_name_that_an_older_version_gave_a_column_of_cur_2() {
     assert_eq!(values("product_instance_s_k_u"), "SKU1,SKU2");
 }
 
-/// A FOCUS export of one month as CSV, of these columns beside those that every one has.
+/// A FOCUS export of one month as CSV, with these columns and those that every export has.
 fn focus(above: &Path, month: &str, cost: &str, more: &[(&str, &str)]) {
     let export = Export { kind: Focus, parquet: false, run: None, month, costs: &["1"], map: None };
     export.write(above);

@@ -1,4 +1,4 @@
-//! Parquet files with mistakes, and what a plan says of valid ones.
+//! Parquet files with mistakes, and what a plan says about valid ones.
 
 use finops_core::hint;
 use serde_json::Value;

@@ -319,7 +319,7 @@ impl Place {
         Ok(rows.iter().map(|row| row["f"].as_array().into_iter().flatten().map(text).collect()).collect())
     }
 
-    /// A request to BigQuery, with the path's components behind `projects/<project>`; `body` is left out where it is NULL.
+    /// A request to BigQuery, with the path's components after `projects/<project>`; `body` is left out where it is NULL.
     pub async fn call(&self, method: Method, path: &[&str], body: &Value) -> Result<Answered, Seen> {
         let url = self.bigquery_url("bigquery/v2", path);
         let request = || {

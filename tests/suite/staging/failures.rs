@@ -25,7 +25,7 @@ fn of_rows(rows: usize, parts: usize) -> Pipeline {
     Pipeline::new(Export { rows, parts, ..Export::new(Dialect::AwsCur, Format::CsvGzip) })
 }
 
-/// Runs a step that cannot write files of more than so many blocks of 512 bytes: to the program, a disk that is full.
+/// Runs a step that cannot write files of more than `blocks` blocks of 512 bytes. For the program this is a full disk.
 fn run_with_little_room(pipeline: &Pipeline, step: &str, blocks: u64) -> Outcome {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" aws {step}");
     let mut command = Command::new("sh");

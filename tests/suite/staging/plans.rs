@@ -28,7 +28,7 @@ fn overwritten(assembly_id: &str, costs: &[&str]) -> Delivery {
     Delivery::new("2025-09", assembly_id, costs).in_parts(2).overwriting()
 }
 
-/// What the dry run says of September, and what a table for people says.
+/// What the dry run says about September, and the table for people.
 #[track_caller]
 fn dry_run(pipeline: &Pipeline) -> (Value, String) {
     let arguments = ["aws", "run-pipeline", "--dry-run"];
@@ -41,7 +41,7 @@ fn dry_run(pipeline: &Pipeline) -> (Value, String) {
 /// Step to what it does with each month; a month that it does not know is skipped.
 type Actions = BTreeMap<(String, String), String>;
 
-/// Asserts that the dry run says `expected` of September, changes nothing, and says of each month what the steps then do.
+/// Asserts that the dry run says `expected` about September, changes nothing, and says for each month what the steps then do.
 #[track_caller]
 fn assert_does(pipeline: &Pipeline, expected: [&str; 3]) {
     let before = pipeline.files("data");

@@ -229,7 +229,7 @@ fn a_file_that_differs_from_its_listing_has_no_final_name() {
     let pipeline = Pipeline::new(Export::new(Dialect::AwsCur, Format::CsvGzip));
     let [_, september] = pipeline.deliver(1);
     pipeline.report("extract-billing");
-    // As after a crash: the manifest is gone, and one file is another one.
+    // As after a crash: the manifest is missing, and one file is replaced by another.
     let staged = pipeline.files("data/staging");
     let of_september = |ending: &str| {
         let found = staged

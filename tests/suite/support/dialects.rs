@@ -4,7 +4,7 @@ use billing_exports::Dialect;
 
 use crate::support::program::{DATASET, Finops};
 
-/// Calls a macro with each dialect, behind a name for its test.
+/// Calls a macro with a name for a test and each dialect.
 macro_rules! for_each_dialect {
     ($tests:ident) => {
         $tests! {

@@ -32,7 +32,7 @@ pub struct Delivery {
     pub assembly_id: String,
     /// Whether each delivery has a folder of its own; else it overwrites the one before.
     pub versioned: bool,
-    /// The folder in front of the report's own in `reportKeys`; a mirror may have put the files elsewhere.
+    /// The folder above the report's own in `reportKeys`; a mirror may have put the files elsewhere.
     pub key_head: String,
     /// The number of files. They keep the order of the rows.
     pub parts: usize,

@@ -140,7 +140,7 @@ async fn a_job_of_another_account_is_recognised() {
     assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
 
-/// Somebody else's table of the state table's name.
+/// Creates a foreign table with the state table's name.
 async fn create_foreign_state_table(harness: &BigQueryHarness) {
     let dataset = json!({"datasetReference": {"datasetId": DATASET}, "location": "US"});
     harness.call(Method::POST, "/datasets", dataset).await;

@@ -58,7 +58,7 @@ pub async fn staging_tables(harness: &BigQueryHarness) -> Vec<String> {
     names.filter(|name| name.starts_with("finops_staging_")).collect()
 }
 
-/// The ids of the jobs of this kind that were sent with such a destination, each as often as it was sent.
+/// The ids of the jobs of this kind that were sent with a matching destination, each as often as it was sent.
 fn sent(harness: &BigQueryHarness, kind: &str, destination: impl Fn(&str) -> bool) -> Vec<String> {
     let requests = harness.emulator.requests().into_iter();
     let jobs = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));

@@ -208,7 +208,7 @@ async fn a_table_with_a_row_access_policy_is_never_copied_to_and_keeps_the_polic
     assert_eq!(last_swap(&table.harness.emulator)["query"]["writeDisposition"], "WRITE_TRUNCATE_DATA");
     assert_eq!(policies(&table).await, 1);
 
-    // An account that may not list policies goes on as if there were none.
+    // An account that may not list policies continues as if there were none.
     let denied = FaultKind::Status(403, "accessDenied".to_owned());
     table.harness.emulator.add_fault(fault("GET", "/rowAccessPolicies", 2, denied));
     table.load(&Delivery::of_costs("2025-08", "c", &["7"])).await.unwrap();

@@ -39,7 +39,7 @@ impl Pipeline {
         Self::of_rows(60).await
     }
 
-    /// The same, with so many rows a month.
+    /// The same, with `rows` rows a month.
     pub async fn of_rows(rows: usize) -> Self {
         let currencies = ["EUR", "USD"].map(str::to_owned).into();
         let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::CsvGzip) };

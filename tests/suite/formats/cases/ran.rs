@@ -96,7 +96,7 @@ impl Ran {
         self.report["pipelines"].as_array().into_iter().flatten()
     }
 
-    /// What the reports say of months.
+    /// What the reports say about months.
     pub fn months(&self) -> impl Iterator<Item = &Value> {
         self.reports().flat_map(|report| report["months"].as_array().into_iter().flatten())
     }
@@ -105,12 +105,12 @@ impl Ran {
         self.months().filter(move |entry| entry["billing_period"] == month)
     }
 
-    /// All that was said of the export.
+    /// Everything that was said about the export.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.reports().map(texts).collect::<String>(), self.stderr)
     }
 
-    /// All that was said of a month, or of the export as a whole where there is no word of the month.
+    /// Everything that was said about a month, or about the export if nothing was said about the month.
     fn said_of(&self, month: &str) -> String {
         let said: String = self.of(month).map(texts).collect();
         let of_export: String = self.reports().map(texts).collect();

@@ -50,7 +50,7 @@ pub struct Run {
     pub source: String,
     /// The export's name.
     pub export: String,
-    /// Other settings of the export, without the pipeline's name in front.
+    /// Other settings of the export, without the pipeline's name at the beginning.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
     /// Runs that name one table load into it one after the other, in all steps; else each run of a step has its own.
@@ -80,7 +80,7 @@ pub struct FromS3 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Right {
-    /// All that the table contains, and what is said of its months.
+    /// Everything that the table contains, and what is said about its months.
     #[serde(default)]
     pub months: BTreeMap<String, Month>,
     /// The export is refused, and what is said matches these patterns.
@@ -124,13 +124,13 @@ pub struct Month {
     pub rows: Option<usize>,
     #[serde(default)]
     pub cost: Costs,
-    /// It is refused, and what is said of it matches these patterns. With rows: these stay.
+    /// It is refused, and what is said about it matches these patterns. With rows: these remain in the table.
     #[serde(default)]
     pub refuse: Vec<String>,
-    /// What is said of it matches none of these.
+    /// What is said about it matches none of these.
     #[serde(default)]
     pub not: Vec<String>,
-    /// It loads, and what is said of it matches these.
+    /// It loads, and what is said about it matches these.
     #[serde(default)]
     pub says: Vec<String>,
 }
