@@ -309,8 +309,8 @@ fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) ->
     fs::write(&path, file).unwrap();
     let mut problems = Problems::default();
     let [bucket, prefix] = [bucket, prefix].map(|value| value.map(str::to_owned));
-    let names = ["bucket", "prefix"].map(|name| format!("{}.{name}", provider.as_str()));
-    let flags = [(names[0].as_str(), bucket.as_ref()), (names[1].as_str(), prefix.as_ref())];
+    let flags = [("bucket", bucket.as_ref()), ("prefix", prefix.as_ref())]
+        .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value));
     let values = Values::read(Some(&path), &BTreeMap::new(), &flags, &mut problems).unwrap();
     let mut steps = StagedSettings { provider, values: &values, problems };
     let export = steps.delivered();

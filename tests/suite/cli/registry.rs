@@ -86,8 +86,8 @@ fn for_deployment(setting: &Definition) -> Value {
     if setting.is_required {
         entry.insert("required".to_owned(), json!(true));
     }
-    if !setting.default.is_empty() {
-        entry.insert("default".to_owned(), json!(setting.default));
+    if let Some(default) = setting.default {
+        entry.insert("default".to_owned(), json!(default));
     }
     if !setting.providers.is_empty() {
         entry.insert("pipelines".to_owned(), json!(setting.providers));
