@@ -147,8 +147,7 @@ fn run_folder<'a>(location: &'a ManifestLocation, paths: &'a [String]) -> Option
 }
 
 fn hash_of_names(paths: &[String]) -> String {
-    let lines: BTreeSet<String> = paths.iter().map(|path| format!("{path}\n")).collect();
-    hash(lines.iter().map(String::as_bytes))
+    hash(paths.iter().map(|path| format!("{path}\n")).collect::<BTreeSet<String>>())
 }
 
 fn format(raw: &Raw, paths: &[String]) -> Result<FileFormat, ManifestError> {
