@@ -66,16 +66,7 @@ pub fn month_load(
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost =
         key.net_cost.filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
-    let (parts, group_by, mut loads) = whose(target, ready, files, &types);
-    let first = if loads.is_empty() { None } else { Some(loads.remove(0)) };
-    let Batch { files, format, columns, fills_period, is_own, values } = first.unwrap_or_else(|| Batch {
-        files: Vec::new(),
-        format: delivery.manifest.format,
-        columns: Vec::new(),
-        fills_period: false,
-        is_own: false,
-        values: HashMap::new(),
-    });
+    let (parts, group_by, loads) = whose(target, ready, files, &types);
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
     let visible = |period| {
         let before =
@@ -90,14 +81,8 @@ pub fn month_load(
         execution_id: delivery.manifest.execution_id.clone(),
         fingerprint: delivery.fingerprint.clone(),
         manifest_uri: delivery.manifest_uri.clone(),
-        files,
+        batches: loads,
         bytes: delivery.bytes(),
-        format,
-        columns,
-        fills_period,
-        is_own,
-        values,
-        others: loads,
         parts,
         group_by,
         loaded_scopes,

@@ -2,7 +2,7 @@
 
 use finops_core::{files::file_type::FileType, formats::dictionary::known_type, hint, model::text::excerpt};
 
-use super::{LoadColumn, MonthLoad};
+use super::{Batch, LoadColumn, MonthLoad};
 use crate::error::{Error, ErrorKind};
 
 /// How many columns a message names.
@@ -25,7 +25,7 @@ impl CastFailure {
 }
 
 /// The error for values that cannot be converted, if there are any.
-pub(super) fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option<Error> {
+pub(super) fn cast_failure(load: &MonthLoad, batch: &Batch, failures: &[CastFailure]) -> Option<Error> {
     let failed: Vec<&CastFailure> = failures.iter().filter(|failure| failure.count > 0).collect();
     if failed.is_empty() {
         return None;
@@ -35,8 +35,8 @@ pub(super) fn cast_failure(load: &MonthLoad, failures: &[CastFailure]) -> Option
         lines.push(format!("and {} more columns", failed.len() - SHOWN));
     }
     let message =
-        format!("{} cannot be loaded: {} (in {})", load.billing_period, lines.join("; "), load.one_of_files());
-    let column = |name: &str| load.columns.iter().find(|column| column.column.name == name);
+        format!("{} cannot be loaded: {} (in {})", load.billing_period, lines.join("; "), batch.one_of_files());
+    let column = |name: &str| batch.columns.iter().find(|column| column.column.name == name);
     // A new table has the type of a well-known column, or the one that the files ask for.
     let would_change = |failure: &&CastFailure| {
         column(&failure.column).is_some_and(|LoadColumn { column, file_type, .. }| {

@@ -1,7 +1,7 @@
 //! Why DuckDB refused a month's files.
 
 use duckdb::Connection;
-use finops_core::hint;
+use finops_core::{BillingPeriod, hint};
 
 use super::{
     cast::Cast,
@@ -10,7 +10,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
-        LoadColumn, MonthLoad,
+        Batch, LoadColumn, MonthLoad,
         cast_failure::{CastFailure, cast_failure},
     },
 };
@@ -19,12 +19,18 @@ use crate::{
 const LONGEST_REASON: usize = 400;
 
 /// The error that names the columns with values which cannot be converted, with their number and one of them.
-pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
+pub fn without_value(
+    reader: &Connection,
+    load: &MonthLoad,
+    batch: &Batch,
+    casts: &[Cast],
+    source: &str,
+) -> Result<Option<Error>> {
     let refused = |(column, cast): (&LoadColumn, &Cast)| {
         let (refused, expected) = cast.refused()?;
         Some((column.column.name.clone(), refused, expected))
     };
-    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
+    let checks: Vec<_> = batch.columns.iter().zip(casts).filter_map(refused).collect();
     let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
     let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
     let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
@@ -35,13 +41,13 @@ pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], sour
         let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
         Some(CastFailure { column: name, count, example: example.to_owned(), expected })
     });
-    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
+    Ok(cast_failure(load, batch, &lines.collect::<Vec<_>>()))
 }
 
 /// The error for files that DuckDB refused.
-pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
+pub fn refused(period: BillingPeriod, batch: &Batch, error: &duckdb::Error) -> Error {
     let text = error.to_string();
-    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
+    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {period}"));
     if DISK_FULL.is_in(&text) {
         return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
     }
@@ -51,9 +57,8 @@ pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
-    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
-    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
-        .hint(hint::COMPARE_VALUES)
+    let place = file.map_or_else(|| batch.one_of_files(), str::to_owned);
+    Error::new(ErrorKind::Data, format!("{period} cannot be loaded: {what} (in {place})")).hint(hint::COMPARE_VALUES)
 }
 
 /// How DuckDB 1.5.6's errors about a row begin.
