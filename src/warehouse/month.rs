@@ -85,15 +85,6 @@ impl Batch {
     }
 }
 
-/// By what a month's rows are summed, in addition to the currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupBy {
-    /// Columns of the table.
-    pub columns: Vec<String>,
-    /// The column with a row's day.
-    pub day: &'static str,
-}
-
 /// The texts that mean "no value" in columns of amounts, whole numbers, days or timestamps.
 #[derive(Clone, Debug, Default)]
 pub struct NoValue {
@@ -120,8 +111,8 @@ pub struct MonthLoad {
     pub bytes: u64,
     /// The runs and scopes that the rows belong to, for Azure's exports.
     pub parts: Vec<Part>,
-    /// How the rows are summed to check the parts.
-    pub group_by: Option<GroupBy>,
+    /// The table's columns by which rows are summed to check the parts, in addition to currency and day; `None` without parts.
+    pub group_by: Option<Vec<String>>,
     /// The loaded scopes of the month, without those that the settings leave out.
     pub loaded_scopes: Vec<ScopeRecord>,
     /// The loaded scopes of the months before and after.
