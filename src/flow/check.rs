@@ -40,8 +40,7 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
         return Err(refused(month, ErrorKind::Verification, &why).hint(hint::DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
-        let hint = hint::COMPARE_FILES;
-        return Err(refused(month, ErrorKind::Data, "no rows were read").hint(hint));
+        return Err(refused(month, ErrorKind::Data, "no rows were read").hint(hint::COMPARE_FILES));
     }
     check_parts(month, figures)
 }

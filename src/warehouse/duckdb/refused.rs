@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{
-        Batch, LoadColumn, MonthLoad,
-        cast_failure::{CastFailure, cast_failure},
-    },
+    warehouse::{Batch, LoadColumn, MonthLoad, cast_failure::cast_failure},
 };
 
 /// How many characters of DuckDB's message are shown.
@@ -28,20 +25,16 @@ pub fn without_value(
 ) -> Result<Option<Error>> {
     let refused = |(column, cast): (&LoadColumn, &Cast)| {
         let (refused, expected) = cast.refused()?;
-        Some((column.column.name.clone(), refused, expected))
+        let counted = format!("CAST(count({refused}) AS VARCHAR), min({refused})");
+        Some(((column.column.name.clone(), expected), counted))
     };
-    let checks: Vec<_> = batch.columns.iter().zip(casts).filter_map(refused).collect();
-    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
-    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
-    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
+    let (columns, counts): (Vec<_>, Vec<_>) = batch.columns.iter().zip(casts).filter_map(refused).unzip();
+    let sql = format!("SELECT {} FROM {source}", counts.join(", "));
+    let read = |row: &duckdb::Row<'_>| (0..2 * columns.len()).map(|at| row.get(at)).collect();
     let found: Vec<Option<String>> = reader
         .query_row(&sql, [], read)
         .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
-    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
-        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
-        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
-    });
-    Ok(cast_failure(load, batch, &lines.collect::<Vec<_>>()))
+    Ok(cast_failure(load, batch, columns, &found))
 }
 
 /// The error for files that DuckDB refused.

@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
         Batch, LoadColumn, MonthLoad,
+        cast_failure::Fallible,
         sql::{CODE, Dialect::BigQuery, EXPECTED_TIMESTAMP, NO_VALUE, TIMESTAMP, expected_no_code},
     },
 };
@@ -254,11 +255,8 @@ fn texts(load: &MonthLoad, batch: &Batch, staging: &str) -> String {
     format!("(SELECT {} FROM {staging})", columns.collect::<Vec<_>>().join(", "))
 }
 
-/// A column whose values may not be convertible, and what they must be.
-pub type Fallible = (String, &'static str);
-
 /// A query that counts, for each of the returned columns, the values that cannot be converted, and selects one of them.
-pub fn refused_query(load: &MonthLoad, batch: &Batch, staging: &str) -> (String, Vec<Fallible>) {
+pub(in crate::warehouse) fn refused_query(load: &MonthLoad, batch: &Batch, staging: &str) -> (String, Vec<Fallible>) {
     let casts = batch.columns.iter().filter_map(|column| {
         let cast = Cast::new(column, load);
         Some((cast.expected?, cast, column))

@@ -29,8 +29,7 @@ pub fn configuration(period: BillingPeriod, batch: &Batch, schema: &Value, desti
     if batch.files.len() > MAX_FILES {
         let found = batch.files.len();
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
-        let hint = hint::FEWER_FILES;
-        return Err(Error::new(ErrorKind::Data, message).hint(hint));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint::FEWER_FILES));
     }
     if local_file(batch).is_some() && batch.files.len() > 1 {
         let files = batch.one_of_files();
@@ -39,8 +38,7 @@ pub fn configuration(period: BillingPeriod, batch: &Batch, schema: &Value, desti
     }
     if let Some(file) = batch.files.iter().find(|file| local_file(batch).is_none() && file.contains('*')) {
         let what = format!("{period} cannot be loaded: BigQuery takes the `*` in {file} for any text");
-        let hint = hint::NO_STAR;
-        return Err(Error::new(ErrorKind::Data, what).hint(hint));
+        return Err(Error::new(ErrorKind::Data, what).hint(hint::NO_STAR));
     }
     // BigQuery reads several slashes in a row as one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =

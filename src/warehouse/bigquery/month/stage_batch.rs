@@ -23,10 +23,7 @@ use crate::warehouse::bigquery::{
 };
 use crate::{
     error::{Error, Result},
-    warehouse::{
-        Batch, Warehouse,
-        cast_failure::{CastFailure, cast_failure},
-    },
+    warehouse::{Batch, Warehouse, cast_failure::cast_failure},
 };
 
 /// The result of a load.
@@ -212,11 +209,7 @@ impl BatchAttempt<'_> {
                 return None;
             }
         };
-        let found = answer.rows.first()?.chunks_exact(2).zip(columns).filter_map(|(found, (column, expected))| {
-            let (count, example) = (found[0].as_deref()?.parse().ok()?, found[1].clone()?);
-            Some(CastFailure { column, count, example, expected })
-        });
-        cast_failure(load, self.batch, &found.collect::<Vec<_>>())
+        cast_failure(load, self.batch, columns, answer.rows.first()?)
     }
 
     fn let_it_take_null(&self) -> String {
