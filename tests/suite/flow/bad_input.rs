@@ -186,7 +186,7 @@ fn assert_another_month(september: &Value, named: &[&str]) {
     assert_names(message(september), named);
     assert_names(
         error["hint"].as_str().unwrap(),
-        &["nothing was changed", "replaced as a whole", "add `second` to AWS_LEAVE_OUT"],
+        &["nothing was changed", "finops replaces whole months", "add `second` to AWS_LEAVE_OUT"],
     );
 }
 
