@@ -15,7 +15,7 @@ use jiff::civil::Date;
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{Figures, MonthLoad, Target},
+    warehouse::{Batch, Figures, MonthLoad, Target},
 };
 
 /// How many other months a message names.
@@ -40,8 +40,7 @@ pub fn check(target: &Target, month: &MonthLoad, figures: &Figures) -> Result<Ve
         return Err(refused(month, ErrorKind::Verification, &why).hint(hint::DELIVER_AS_CSV));
     }
     if figures.rows() == 0 {
-        let hint = hint::COMPARE_FILES;
-        return Err(refused(month, ErrorKind::Data, "no rows were read").hint(hint));
+        return Err(refused(month, ErrorKind::Data, "no rows were read").hint(hint::COMPARE_FILES));
     }
     check_parts(month, figures)
 }
@@ -101,7 +100,8 @@ fn some_of(texts: &[String], most: usize) -> String {
 }
 
 fn refused(month: &MonthLoad, kind: ErrorKind, why: &str) -> Error {
-    Error::new(kind, format!("{} cannot be loaded: {why} (in {})", month.billing_period, month.one_of_files()))
+    let files = month.batches.first().map(Batch::one_of_files).unwrap_or_default();
+    Error::new(kind, format!("{} cannot be loaded: {why} (in {files})", month.billing_period))
 }
 
 /// A month is replaced as a whole, so rows of another month would be lost or doubled.
@@ -143,9 +143,9 @@ fn differences(month: &MonthLoad, figures: &Figures) -> Vec<String> {
     }
     if let Some(expected) = month.rows.filter(|expected| *expected != rows) {
         // Parquet files contain their number of rows.
-        let counted_by = match month.format {
-            FileFormat::Csv => format!("the manifest {} counts", month.manifest_uri),
-            FileFormat::Parquet => "the files say".to_owned(),
+        let counted_by = match month.batches.first().map(|batch| batch.format) {
+            Some(FileFormat::Parquet) => "the files say".to_owned(),
+            _ => format!("the manifest {} counts", month.manifest_uri),
         };
         differences.push(format!("{expected} rows were expected, as {counted_by}, and {rows} were read"));
     }
@@ -171,7 +171,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::warehouse::test::{load, target};
+    use crate::warehouse::test::{batch, load, target};
 
     fn figures(files: u64, rows: u64) -> Figures {
         let rows_by_month = [(Some("2025-09".parse().unwrap()), rows)].into();
@@ -201,7 +201,8 @@ mod tests {
 
     #[test]
     fn every_count_that_differs_is_named_with_expected_and_found() {
-        let month = MonthLoad { files: vec!["1".to_owned(), "2".to_owned()], rows: Some(10), ..load() };
+        let batches = vec![Batch { files: vec!["1".to_owned(), "2".to_owned()], ..batch() }];
+        let month = MonthLoad { batches, rows: Some(10), ..load() };
         check(&target(), &month, &figures(2, 10)).unwrap();
         check(&target(), &MonthLoad { rows: None, ..month.clone() }, &figures(2, 9)).unwrap();
         let found = Figures { counted: Some(12), left_out: 3, written: Some(8), ..figures(1, 9) };

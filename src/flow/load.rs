@@ -1,6 +1,9 @@
 //! What a warehouse loads for a month: its files in batches, and which rows belong to which run and scope.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use finops_core::{
     BillingPeriod,
@@ -11,6 +14,7 @@ use finops_core::{
     hint,
     model::{
         column_type::ColumnType,
+        delivery::StoredFile,
         load_record::{LoadedMonth, ScopeRecord},
         manifest::Manifest,
         provider::Provider,
@@ -25,31 +29,44 @@ use crate::{
         export::{Export, Run},
         schema::MonthToLoad,
     },
-    warehouse::{Batch, GroupBy, LoadColumn, MonthLoad, Target},
+    warehouse::{Batch, LoadColumn, MonthLoad, Target},
 };
 
 /// BigQuery's limit of files for a load job.
 const FILES_OF_A_JOB: usize = 10_000;
 
-/// The month's load. `files` are the delivery's files as the warehouse reads them; `months` is what was loaded before this run,
-/// and `loaded_now` what this run has loaded.
+/// What a round knows of every month that it loads.
+pub struct Round<'a> {
+    /// The export.
+    pub export: &'a Export,
+    /// Its table.
+    pub target: &'a Target,
+    /// The run.
+    pub run: &'a Run,
+    /// The table's columns.
+    pub columns: &'a [Column],
+    /// What was loaded before this round.
+    pub months: &'a BTreeMap<BillingPeriod, LoadedMonth>,
+    /// The scopes of the months that this round has loaded. A month of usage can have days of the months beside it. They count
+    /// for the months that follow.
+    pub loaded_now: Mutex<BTreeMap<BillingPeriod, Vec<ScopeRecord>>>,
+}
+
+impl Round<'_> {
+    /// See [`Round::loaded_now`].
+    pub fn loaded_now(&self) -> MutexGuard<'_, BTreeMap<BillingPeriod, Vec<ScopeRecord>>> {
+        self.loaded_now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The month's load. `files` are the delivery's files as the warehouse reads them.
 ///
 /// # Errors
 /// `Schema` where the delivery's runs have their cost in different columns.
-#[allow(clippy::too_many_arguments, reason = "everything that a month consists of, once")]
-pub fn month_load(
-    export: &Export,
-    target: &Target,
-    run: &Run,
-    ready: &MonthToLoad,
-    files: &[String],
-    table_columns: &[Column],
-    months: &BTreeMap<BillingPeriod, LoadedMonth>,
-    loaded_now: &BTreeMap<BillingPeriod, Vec<ScopeRecord>>,
-) -> Result<MonthLoad> {
-    let MonthToLoad { delivery, batches } = ready;
+pub fn month_load(round: &Round<'_>, ready: &MonthToLoad, files: &[String]) -> Result<MonthLoad> {
+    let (Round { export, target, run, columns, months, .. }, MonthToLoad { delivery, batches }) = (round, ready);
     let period = delivery.manifest.billing_period;
-    let types: HashMap<&str, ColumnType> = table_columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
+    let types: HashMap<&str, ColumnType> = columns.iter().map(|c| (c.name.as_str(), c.column_type)).collect();
     let has = |batch: &BatchColumns, name: &str| batch.columns.columns.iter().any(|column| column.name == name);
     let in_files = |name: &str| batches.iter().any(|batch| has(batch, name));
     let in_table = |name: &str| types.contains_key(name);
@@ -66,21 +83,12 @@ pub fn month_load(
     let is_decimal = |name: &str| types.get(name) == Some(&ColumnType::Decimal);
     let net_cost =
         key.net_cost.filter(|columns| in_files(columns.net) && in_files(columns.line_type) && is_decimal(columns.net));
-    let (parts, group_by, mut loads) = whose(target, ready, files, &types);
-    let first = if loads.is_empty() { None } else { Some(loads.remove(0)) };
-    let Batch { files, format, columns, fills_period, is_own, values } = first.unwrap_or_else(|| Batch {
-        files: Vec::new(),
-        format: delivery.manifest.format,
-        columns: Vec::new(),
-        fills_period: false,
-        is_own: false,
-        values: HashMap::new(),
-    });
+    let (parts, group_by, loads) = whose(target, ready, files, &types);
     let rows = batches.iter().flat_map(|batch| &batch.rows).copied().sum::<Option<u64>>();
     let visible = |period| {
         let before =
             || months.get(&period).and_then(LoadedMonth::record_if_in_table).and_then(|record| record.scopes.clone());
-        loaded_now.get(&period).cloned().or_else(before)
+        round.loaded_now().get(&period).cloned().or_else(before)
     };
     let neighbours: Vec<ScopeRecord> =
         [period.before(), period.after()].into_iter().filter_map(visible).flatten().collect();
@@ -90,14 +98,8 @@ pub fn month_load(
         execution_id: delivery.manifest.execution_id.clone(),
         fingerprint: delivery.fingerprint.clone(),
         manifest_uri: delivery.manifest_uri.clone(),
-        files,
+        batches: loads,
         bytes: delivery.bytes(),
-        format,
-        columns,
-        fills_period,
-        is_own,
-        values,
-        others: loads,
         parts,
         group_by,
         loaded_scopes,
@@ -123,18 +125,15 @@ fn whose(
     MonthToLoad { delivery, batches }: &MonthToLoad,
     files: &[String],
     types: &HashMap<&str, ColumnType>,
-) -> (Vec<Part>, Option<GroupBy>, Vec<Batch>) {
+) -> (Vec<Part>, Option<Vec<String>>, Vec<Batch>) {
     let runs = delivery.runs();
-    let mut begin = 0;
-    let files_of: Vec<&[String]> = runs
-        .iter()
-        .map(|(_, of_run)| {
-            let end = (begin + of_run.len()).min(files.len());
-            let own = &files[begin.min(end)..end];
-            begin = end;
-            own
-        })
-        .collect();
+    let mut rest = files;
+    let of_run = |(_, files): &(&Manifest, &[StoredFile])| {
+        let (own, others) = rest.split_at(files.len().min(rest.len()));
+        rest = others;
+        own
+    };
+    let files_of: Vec<&[String]> = runs.iter().map(of_run).collect();
     let scopes: BTreeSet<&str> = runs.iter().map(|(run, _)| run.scope.as_deref().unwrap_or_default()).collect();
     let several = scopes.len() > 1;
     let of_scope = |run: usize| runs.iter().filter(|(other, _)| other.scope == runs[run].0.scope).count();
@@ -147,7 +146,15 @@ fn whose(
         of_kind.iter().map(|names| names.iter().find(|name| has(name)).map(|name| (*name).to_owned())).collect()
     };
     let columns = batches.iter().find_map(|batch| known(*batch.runs.first()?, batch)).filter(|_| several);
-    let (mut own, mut shared, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+    let part = |manifest: &Manifest, rows| Part {
+        scope: manifest.scope.clone().unwrap_or_default(),
+        execution_id: manifest.execution_id.clone(),
+        issued_at: Some(manifest.issued_at.unwrap_or(delivery.issued_at())),
+        covers_until: manifest.covers_until,
+        rows,
+        ..Part::default()
+    };
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
     for batch in batches {
         let load = |files: Vec<String>, is_own| Batch {
             files,
@@ -164,18 +171,13 @@ fn whose(
             let first = manifest.from.unwrap_or(manifest.billing_period.first_day());
             let is_piece = of_scope(*run) > 1 && !is_united(*run);
             let part = Part {
-                scope: manifest.scope.clone().unwrap_or_default(),
-                execution_id: manifest.execution_id.clone(),
-                issued_at: Some(manifest.issued_at.unwrap_or(delivery.issued_at())),
-                covers_until: manifest.covers_until,
                 kept: manifest.kept,
                 usage_month: batch.fills_period,
                 folder: folder(manifest),
                 values: manifest.scope.as_deref().filter(|_| several && !is_own).map(values),
                 days: manifest.covers_until.filter(|_| is_piece).map(|until| (first, until)),
-                rows: *rows,
-                batch: 0,
                 is_own,
+                ..part(manifest, *rows)
             };
             let files = files_of[*run].to_vec();
             if is_own {
@@ -204,21 +206,9 @@ fn whose(
         }
     }
     // Runs without rows are recorded, too.
-    for (at, (manifest, _)) in runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|b| !b.runs.contains(at))) {
-        let (scope, id) = (manifest.scope.clone().unwrap_or_default(), manifest.execution_id.clone());
-        let (issued_at, rows) = (Some(manifest.issued_at.unwrap_or(delivery.issued_at())), manifest.rows.or(Some(0)));
-        let covers_until = runs[at].0.covers_until;
-        parts.push(Part {
-            scope,
-            execution_id: id,
-            issued_at,
-            covers_until,
-            rows,
-            is_own: true,
-            batch: usize::MAX,
-            ..Part::default()
-        });
-    }
+    let without_rows = runs.iter().enumerate().filter(|(at, _)| batches.iter().all(|batch| !batch.runs.contains(at)));
+    let without_rows = without_rows.map(|(_, (manifest, _))| part(manifest, manifest.rows.or(Some(0))));
+    let mut parts: Vec<Part> = without_rows.map(|part| Part { is_own: true, batch: usize::MAX, ..part }).collect();
     let mut loads = Vec::new();
     for (number, (of_batch, batch)) in own.into_iter().chain(shared).enumerate() {
         parts.extend(of_batch.into_iter().map(|part| Part { batch: number, ..part }));
@@ -236,7 +226,7 @@ fn whose(
         there.next().map(|name| vec![(*name).to_owned()])
     };
     let columns = columns.or_else(|| of_subscriptions().filter(|_| several));
-    (parts, Some(GroupBy { columns: columns.unwrap_or_default(), day: target.key_columns.cluster }), loads)
+    (parts, Some(columns.unwrap_or_default()), loads)
 }
 
 /// The folder of a run's files, below the export's.
@@ -261,11 +251,7 @@ fn load_columns(batch: &BatchColumns, types: &HashMap<&str, ColumnType>) -> Vec<
 mod tests {
     use finops_core::{
         files::file_type::FileType,
-        model::{
-            delivery::{Delivery, StoredFile},
-            kind::ExportKind,
-            manifest::FileFormat,
-        },
+        model::{delivery::Delivery, kind::ExportKind, manifest::FileFormat},
         schema::{FileColumn, MonthColumns},
     };
     use jiff::Timestamp;

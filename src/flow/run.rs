@@ -1,22 +1,19 @@
 //! A run of one export, from top to bottom: state, discover, plan, schema, replace months, report.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeSet, HashSet},
     panic::AssertUnwindSafe,
-    sync::{Mutex, PoisonError},
+    sync::Mutex,
 };
 
 use finops_core::{
     BillingPeriod,
     formats::kinds,
     hint,
-    model::{
-        kind::ExportKind,
-        load_record::{LoadedMonth, ScopeRecord},
-    },
+    model::{kind::ExportKind, load_record::LoadedMonth},
     plan::{kinds::keep_one_kind, plan},
     report::run::{MonthStatus, PipelineReport},
-    schema::{Column, SchemaChange, unify_case},
+    schema::{SchemaChange, unify_case},
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
 use jiff::Timestamp;
@@ -28,7 +25,7 @@ use crate::{
         discover::{Discovered, discover, is_unchanged},
         export::{Export, Run},
         fetch::LocalFiles,
-        load::month_load,
+        load::{Round, month_load},
         replace::{Replaced, replace_month},
         report::{self, not_loaded},
         schema::{MonthToLoad, read_columns, refuse_columns, refuse_required, table_schema},
@@ -36,7 +33,7 @@ use crate::{
         table::{Delivered, check_for, refuse_another_export},
     },
     storage::Store,
-    warehouse::{Found, Target, Warehouse, loaded_months},
+    warehouse::{Found, Warehouse, loaded_months},
 };
 
 /// How often a month is planned, if other runs keep replacing it.
@@ -185,16 +182,15 @@ async fn round<W: Warehouse>(
         }
     };
     progress(Progress::Planned(ready.len()));
-    // A month of usage can have days of the months beside it. They count for the months that follow in this run.
-    let loaded_now = Mutex::new(BTreeMap::new());
-    let (target, table, columns, months, loaded_now) = (&target, &table, &columns, &months, &loaded_now);
+    let (target, columns, months) = (&target, &columns, &months);
+    let (of_round, table) = (&Round { export, target, run, columns, months, loaded_now: Mutex::default() }, &table);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
             progress(Progress::Started(period));
             let previous = months.get(&period);
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
-            let replaced = replace(export, store, warehouse, target, table, run, &month, columns, months, loaded_now);
+            let replaced = replace(of_round, store, warehouse, table, &month);
             // A panic costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
             progress(Progress::Ended(period));
@@ -233,28 +229,21 @@ fn ended_early(period: BillingPeriod) -> Error {
         .hint(hint::REPORT_LINES)
 }
 
-#[allow(clippy::too_many_arguments, reason = "all that a month needs, in one call")]
 async fn replace<W: Warehouse>(
-    export: &Export,
+    round: &Round<'_>,
     store: &Store,
     warehouse: &W,
-    target: &Target,
     table: &W::Table,
-    run: &Run,
     month: &MonthToLoad,
-    table_columns: &[Column],
-    months: &BTreeMap<BillingPeriod, LoadedMonth>,
-    loaded_now: &Mutex<BTreeMap<BillingPeriod, Vec<ScopeRecord>>>,
 ) -> Result<Replaced> {
     let delivery = &month.delivery;
     let fetched = LocalFiles::new(store, delivery, warehouse.limits().reads_buckets).await?;
-    let now = loaded_now.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let load = month_load(export, target, run, month, fetched.files(), table_columns, months, &now)?;
-    let replaced = replace_month(warehouse, target, table, &load, is_unchanged(store, delivery)).await?;
+    let load = month_load(round, month, fetched.files())?;
+    let replaced = replace_month(warehouse, round.target, table, &load, is_unchanged(store, delivery)).await?;
     if let Replaced::Committed(committed, _) = &replaced {
         info!(job_id = committed.record.job_id, rows = committed.record.rows, "month replaced");
         let scopes = committed.record.scopes.clone().unwrap_or_default();
-        loaded_now.lock().unwrap_or_else(PoisonError::into_inner).insert(load.billing_period, scopes);
+        round.loaded_now().insert(load.billing_period, scopes);
     }
     Ok(replaced)
 }

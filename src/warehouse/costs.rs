@@ -33,11 +33,12 @@ impl Dialect {
         sum: impl Fn(&str, &str) -> String,
     ) -> String {
         let [cost, currency, partition] = [load.cost, load.currency, key.partition].map(|name| self.quote(name));
-        let month = match (self, key.time) {
-            (Self::DuckDb, _) => format!("strftime({partition}, '%Y-%m')"),
-            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m', {partition})"),
-            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m', {partition})"),
+        let formatted = |time: &str, form: &str| match (self, key.time) {
+            (Self::DuckDb, _) => format!("strftime({time}, '{form}')"),
+            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('{form}', {time})"),
+            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('{form}', {time})"),
         };
+        let month = formatted(&partition, "%Y-%m");
         // BigQuery's results are text already.
         let count = |of: &str| match self {
             Self::BigQuery => format!("COUNT({of})"),
@@ -60,15 +61,11 @@ impl Dialect {
             Self::DuckDb => "VARCHAR",
         };
         let as_text = |column: &str| format!("COALESCE(CAST({} AS {text}), '')", self.quote(column));
-        let day = |column: &str| match (self, key.time) {
-            (Self::DuckDb, _) => format!("strftime({}, '%Y-%m-%d')", self.quote(column)),
-            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('%Y-%m-%d', {})", self.quote(column)),
-            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('%Y-%m-%d', {})", self.quote(column)),
-        };
+        let day = || formatted(&self.quote(key.cluster), "%Y-%m-%d");
         let groups: Vec<String> = load
             .group_by
             .iter()
-            .flat_map(|by| by.columns.iter().map(|column| as_text(column)).chain([day(by.day)]))
+            .flat_map(|columns| columns.iter().map(|column| as_text(column)).chain([day()]))
             .collect();
         let (selected, grouped): (String, String) = groups
             .iter()
@@ -102,7 +99,7 @@ pub(super) fn cost_columns(load: &MonthLoad) -> usize {
 }
 
 fn group_columns(load: &MonthLoad) -> usize {
-    load.group_by.as_ref().map_or(0, |by| by.columns.len() + 1)
+    load.group_by.as_ref().map_or(0, |columns| columns.len() + 1)
 }
 
 /// Rows and costs, from the result of [`Dialect::cost_query`].

@@ -24,6 +24,6 @@ pub(crate) mod test;
 pub use compression::Compression;
 pub use contract::{Committed, Limits, Stage, Swap, Warehouse};
 pub use figures::Figures;
-pub use month::{Batch, GroupBy, LoadColumn, MonthLoad, NewRecord, NoValue};
+pub use month::{Batch, LoadColumn, MonthLoad, NewRecord, NoValue};
 pub use table::{Found, FoundColumn, Loaded, TableName, Target, WrittenBy, loaded_months};
 pub(crate) use table::{unmanaged_table, written_by_other_pipeline};

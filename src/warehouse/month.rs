@@ -53,30 +53,36 @@ impl LoadColumn {
     }
 }
 
-/// Files of one format with the same columns. The fields of [`MonthLoad`] describe the first batch.
+/// Files of one format with the same columns.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// See [`MonthLoad::files`].
+    /// The files, as this warehouse reads them: `gs://` URIs or local paths for BigQuery, local paths for DuckDB.
     pub files: Vec<String>,
     /// Their format.
     pub format: FileFormat,
     /// The files' columns in the files' order.
     pub columns: Vec<LoadColumn>,
-    /// See [`MonthLoad::fills_period`].
+    /// The files have no billing period: rows without one get the month's first day.
     pub fills_period: bool,
-    /// See [`MonthLoad::is_own`].
+    /// The batch is summed separately.
     pub is_own: bool,
-    /// See [`MonthLoad::values`].
+    /// What Parquet footers say about the values of a column, by its name in the files.
     pub values: HashMap<String, ColumnValues>,
 }
 
-/// By what a month's rows are summed, in addition to the currency.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupBy {
-    /// Columns of the table.
-    pub columns: Vec<String>,
-    /// The column with a row's day.
-    pub day: &'static str,
+impl Batch {
+    /// The first day of the month, as a literal of the partition column's type, where rows lack it.
+    pub(super) fn filled_period(&self, key: &KeyColumns, period: BillingPeriod) -> Option<String> {
+        self.fills_period.then(|| bounds(key, period).0)
+    }
+
+    /// The files, for an error in one of them.
+    pub(crate) fn one_of_files(&self) -> String {
+        match self.files.as_slice() {
+            [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
+            files => files.join(" or "),
+        }
+    }
 }
 
 /// The texts that mean "no value" in columns of amounts, whole numbers, days or timestamps.
@@ -99,24 +105,14 @@ pub struct MonthLoad {
     pub fingerprint: String,
     /// The URI of its manifest.
     pub manifest_uri: String,
-    /// The files, as this warehouse reads them: `gs://` URIs or local paths for BigQuery, local paths for DuckDB.
-    pub files: Vec<String>,
+    /// The files, one batch at least.
+    pub batches: Vec<Batch>,
     /// The stored bytes of all files.
     pub bytes: u64,
-    /// Their format.
-    pub format: FileFormat,
-    /// The files' columns in the files' order.
-    pub columns: Vec<LoadColumn>,
-    /// The files have no billing period: rows without one get the month's first day.
-    pub fills_period: bool,
-    /// The batch is summed separately.
-    pub is_own: bool,
-    /// Files of another format or with other columns, and files that are summed separately.
-    pub others: Vec<Batch>,
     /// The runs and scopes that the rows belong to, for Azure's exports.
     pub parts: Vec<Part>,
-    /// How the rows are summed to check the parts.
-    pub group_by: Option<GroupBy>,
+    /// The table's columns by which rows are summed to check the parts, in addition to currency and day; `None` without parts.
+    pub group_by: Option<Vec<String>>,
     /// The loaded scopes of the month, without those that the settings leave out.
     pub loaded_scopes: Vec<ScopeRecord>,
     /// The loaded scopes of the months before and after.
@@ -137,8 +133,6 @@ pub struct MonthLoad {
     pub covers_until: Option<Date>,
     /// The number of rows, where the files or their manifest have it.
     pub rows: Option<u64>,
-    /// What Parquet footers say about the values of a column, by its name in the files.
-    pub values: HashMap<String, ColumnValues>,
     /// The last record of the month, and how many of its rows the table has now.
     pub previous: Option<LoadedMonth>,
     /// Load again, even if the same delivery is loaded.
@@ -148,45 +142,14 @@ pub struct MonthLoad {
 }
 
 impl MonthLoad {
-    /// The month's batches, each as a load of its own.
-    pub(crate) fn batches(&self) -> Vec<Self> {
-        let first = Self { others: Vec::new(), ..self.clone() };
-        let others = self.others.iter().map(|batch| Self {
-            files: batch.files.clone(),
-            format: batch.format,
-            columns: batch.columns.clone(),
-            fills_period: batch.fills_period,
-            is_own: batch.is_own,
-            values: batch.values.clone(),
-            others: Vec::new(),
-            ..self.clone()
-        });
-        let others: Vec<Self> = others.collect();
-        std::iter::once(first).chain(others).collect()
-    }
-
     /// How many files it has.
     pub fn file_count(&self) -> u64 {
-        let others = self.others.iter().map(|batch| batch.files.len()).sum::<usize>();
-        (self.files.len() + others) as u64
+        self.batches.iter().map(|batch| batch.files.len() as u64).sum()
     }
 
     /// Which rows belong to which run and scope.
     pub(crate) fn account(&self, figures: &Figures) -> Account {
         account(self.billing_period, &self.parts, &figures.groups, &figures.batches)
-    }
-
-    /// The first day of the month, as a literal of the partition column's type, where rows lack it.
-    pub(super) fn filled_period(&self, key: &KeyColumns) -> Option<String> {
-        self.fills_period.then(|| bounds(key, self.billing_period).0)
-    }
-
-    /// The files, for an error in one of them.
-    pub(crate) fn one_of_files(&self) -> String {
-        match self.files.as_slice() {
-            [first, others @ ..] if others.len() > 2 => format!("{first} or {} others", others.len()),
-            files => files.join(" or "),
-        }
     }
 
     /// The sequence that follows the last recorded one.

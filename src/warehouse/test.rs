@@ -9,7 +9,7 @@ use finops_core::{
 };
 use jiff::Timestamp;
 
-use super::{LoadColumn, MonthLoad, NoValue, TableName, Target};
+use super::{Batch, LoadColumn, MonthLoad, NoValue, TableName, Target};
 
 pub fn target() -> Target {
     Target {
@@ -21,20 +21,26 @@ pub fn target() -> Target {
     }
 }
 
-pub fn load() -> MonthLoad {
+pub fn batch() -> Batch {
     let column = Column { name: "a".to_owned(), column_type: ColumnType::String };
+    Batch {
+        files: vec!["gs://b/1".to_owned()],
+        format: FileFormat::Csv,
+        columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
+        fills_period: false,
+        is_own: false,
+        values: HashMap::new(),
+    }
+}
+
+pub fn load() -> MonthLoad {
     MonthLoad {
         billing_period: "2025-09".parse().unwrap(),
         execution_id: "e".to_owned(),
         fingerprint: "f".to_owned(),
         manifest_uri: "gs://b/m".to_owned(),
-        files: vec!["gs://b/1".to_owned()],
+        batches: vec![batch()],
         bytes: 1,
-        format: FileFormat::Csv,
-        columns: vec![LoadColumn { column, file_name: "A".to_owned(), file_type: FileType::Text(None) }],
-        fills_period: false,
-        is_own: false,
-        others: Vec::new(),
         parts: Vec::new(),
         group_by: None,
         loaded_scopes: Vec::new(),
@@ -47,7 +53,6 @@ pub fn load() -> MonthLoad {
         issued_at: Timestamp::UNIX_EPOCH,
         covers_until: None,
         rows: None,
-        values: HashMap::new(),
         previous: None,
         force: false,
         run_id: "Run:1".to_owned(),

@@ -35,23 +35,20 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         FileFormat::Csv => csv::columns(store, delivery).await?,
         FileFormat::Parquet => parquet::columns(store, delivery).await?,
     };
-    let counted = delivery.manifest.rows;
+    let (period, manifest, counted) =
+        (delivery.manifest.billing_period, &delivery.manifest_uri, delivery.manifest.rows);
+    let mixed = |found: String, counted: u64| {
+        let message = format!("{found}, and {manifest} counts {counted}");
+        Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES)
+    };
     let Some(FilesColumns { columns, forms, first_row, rows, values }) = read else {
         let (Some(counted), files) = (counted.filter(|counted| *counted > 0), delivery.files.len()) else {
             return Ok(None);
         };
-        let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
-        let message =
-            format!("the {files} files of {period} have headers and no rows, and {manifest} counts {counted}");
-        return Err(Error::new(ErrorKind::Data, message).hint(hint::MIXED_DELIVERIES));
+        return Err(mixed(format!("the {files} files of {period} have headers and no rows"), counted));
     };
     if let (Some(rows), Some(counted)) = (rows, counted.filter(|counted| rows.is_some_and(|rows| rows != *counted))) {
-        let (period, manifest) = (delivery.manifest.billing_period, &delivery.manifest_uri);
-        return Err(Error::new(
-            ErrorKind::Data,
-            format!("the files of {period} have {rows} rows, and {manifest} counts {counted}"),
-        )
-        .hint(hint::MIXED_DELIVERIES));
+        return Err(mixed(format!("the files of {period} have {rows} rows"), counted));
     }
     let rows = rows.or(counted);
     let of_first = |message: String| not_a_report(&store.uri(&first.key), &message);
@@ -68,9 +65,7 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         ExportKind::Cur2 | ExportKind::Focus => not_selected(&store.uri(&first.key), &message, &names),
         _ => of_first(message),
     })?;
-    if let Some(day) =
-        day_first(&names, &first_row, kinds::columns(kind).key.partition, delivery.manifest.billing_period)
-    {
+    if let Some(day) = day_first(&names, &first_row, kinds::columns(kind).key.partition, period) {
         let message = format!("{}: {day}", store.uri(&first.key));
         return Err(Error::new(ErrorKind::Data, message).hint(hint::DAY_FIRST));
     }
@@ -83,8 +78,7 @@ pub async fn month_columns(store: &Store, delivery: &Delivery) -> Result<Option<
         let form = forms.get(at).copied().flatten().filter(|_| is_time);
         FileColumn { name, file_name, file_type: form.map_or(file_type, FileType::TimeText) }
     });
-    let billing_period = delivery.manifest.billing_period;
-    Ok(Some((MonthColumns { billing_period, columns: columns.collect(), rows, values }, fills_period)))
+    Ok(Some((MonthColumns { billing_period: period, columns: columns.collect(), rows, values }, fills_period)))
 }
 
 /// Whether Azure's files have no billing period: older schemas lack the column, and in Customer Agreements at subscription

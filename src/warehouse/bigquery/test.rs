@@ -1,9 +1,9 @@
-//! A load and a column for tests.
+//! A load, a batch and a column for tests.
 
 use finops_core::{files::file_type::FileType, model::column_type::ColumnType, schema::Column};
 
 use crate::warehouse::LoadColumn;
-pub use crate::warehouse::test::load;
+pub use crate::warehouse::test::{batch, load};
 
 /// A column that the files call the same in upper case.
 pub fn column(name: &str, file_type: FileType, column_type: ColumnType) -> LoadColumn {

@@ -66,10 +66,10 @@ impl DuckDb {
     }
 
     fn with(path: &Path, connection: duckdb::Result<Connection>) -> Result<Self> {
-        let connection = connection.map_err(|error| cannot_open(path, &error.to_string()))?;
+        let connection = connection.map_err(|error| cannot_open(path, error))?;
         // Timestamps without a zone are UTC, whatever the machine's zone is.
-        connection.execute_batch("SET TimeZone = 'UTC'").map_err(|error| cannot_open(path, &error.to_string()))?;
-        let second = connection.try_clone().map_err(|error| cannot_open(path, &error.to_string()))?;
+        connection.execute_batch("SET TimeZone = 'UTC'").map_err(|error| cannot_open(path, error))?;
+        let second = connection.try_clone().map_err(|error| cannot_open(path, error))?;
         Ok(Self { connection: Arc::new(Mutex::new(connection)), second: Arc::new(std::sync::Mutex::new(second)) })
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsString,
+    fmt::Display,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     path::{Path, PathBuf},
@@ -26,7 +27,7 @@ impl DatabaseFile {
     /// # Errors
     /// `Warehouse` for a folder, a pipe and the like, and for a path that cannot be read.
     pub fn find(path: &Path) -> Result<Self> {
-        let (path, exists) = locate(path).map_err(|error| cannot_open(path, &error.to_string()))?;
+        let (path, exists) = locate(path).map_err(|error| cannot_open(path, error))?;
         Ok(Self { path, exists })
     }
 
@@ -45,7 +46,7 @@ impl DatabaseFile {
     /// # Errors
     /// `Warehouse` naming the file.
     pub fn check_writable(&self) -> Result<()> {
-        self.writable().map_err(|error| cannot_open(&self.path, &error.to_string()))
+        self.writable().map_err(|error| cannot_open(&self.path, error))
     }
 
     fn writable(&self) -> io::Result<()> {
@@ -74,7 +75,7 @@ impl DatabaseFile {
     /// Creates the folder of the file where it is missing.
     pub fn create_folder(&self) -> Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        folder.map_or(Ok(()), fs::create_dir_all).map_err(|error| cannot_open(&self.path, &error.to_string()))
+        folder.map_or(Ok(()), fs::create_dir_all).map_err(|error| cannot_open(&self.path, error))
     }
 
     /// Removes a file that did not exist before and could not be opened: DuckDB did not finish to create it. A database that
@@ -112,14 +113,14 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 /// The error for a database that cannot be opened.
-pub fn cannot_open(path: &Path, cause: &str) -> Error {
+pub fn cannot_open(path: &Path, cause: impl Display) -> Error {
+    let cause = cause.to_string();
     let message = format!("cannot open the DuckDB database {}", path.display());
-    if LOCKED.is_in(cause) {
+    if LOCKED.is_in(&cause) {
         return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let is_full = DISK_FULL.is_in(cause);
-    let hint = if is_full {
+    let hint = if DISK_FULL.is_in(&cause) {
         hint::DATABASE_DISK_FULL
     } else if is_empty() {
         hint::DATABASE_EMPTY

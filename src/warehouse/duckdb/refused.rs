@@ -1,7 +1,7 @@
 //! Why DuckDB refused a month's files.
 
 use duckdb::Connection;
-use finops_core::hint;
+use finops_core::{BillingPeriod, hint};
 
 use super::{
     cast::Cast,
@@ -9,39 +9,38 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{
-        LoadColumn, MonthLoad,
-        cast_failure::{CastFailure, cast_failure},
-    },
+    warehouse::{Batch, LoadColumn, MonthLoad, cast_failure::cast_failure},
 };
 
 /// How many characters of DuckDB's message are shown.
 const LONGEST_REASON: usize = 400;
 
 /// The error that names the columns with values which cannot be converted, with their number and one of them.
-pub fn without_value(reader: &Connection, load: &MonthLoad, casts: &[Cast], source: &str) -> Result<Option<Error>> {
+pub fn without_value(
+    reader: &Connection,
+    load: &MonthLoad,
+    batch: &Batch,
+    casts: &[Cast],
+    source: &str,
+) -> Result<Option<Error>> {
     let refused = |(column, cast): (&LoadColumn, &Cast)| {
         let (refused, expected) = cast.refused()?;
-        Some((column.column.name.clone(), refused, expected))
+        let counted = format!("CAST(count({refused}) AS VARCHAR), min({refused})");
+        Some(((column.column.name.clone(), expected), counted))
     };
-    let checks: Vec<_> = load.columns.iter().zip(casts).filter_map(refused).collect();
-    let counts = checks.iter().map(|(_, refused, _)| format!("CAST(count({refused}) AS VARCHAR), min({refused})"));
-    let sql = format!("SELECT {} FROM {source}", counts.collect::<Vec<_>>().join(", "));
-    let read = |row: &duckdb::Row<'_>| (0..2 * checks.len()).map(|at| row.get(at)).collect();
+    let (columns, counts): (Vec<_>, Vec<_>) = batch.columns.iter().zip(casts).filter_map(refused).unzip();
+    let sql = format!("SELECT {} FROM {source}", counts.join(", "));
+    let read = |row: &duckdb::Row<'_>| (0..2 * columns.len()).map(|at| row.get(at)).collect();
     let found: Vec<Option<String>> = reader
         .query_row(&sql, [], read)
         .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
-    let lines = found.chunks_exact(2).zip(checks).filter_map(|(found, (name, _, expected))| {
-        let (count, example) = (found[0].as_deref()?.parse::<u64>().ok()?, found[1].as_deref()?);
-        Some(CastFailure { column: name, count, example: example.to_owned(), expected })
-    });
-    Ok(cast_failure(load, &lines.collect::<Vec<_>>()))
+    Ok(cast_failure(load, batch, columns, &found))
 }
 
 /// The error for files that DuckDB refused.
-pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
+pub fn refused(period: BillingPeriod, batch: &Batch, error: &duckdb::Error) -> Error {
     let text = error.to_string();
-    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {}", load.billing_period));
+    let failed = |what: &str| Error::new(ErrorKind::Warehouse, format!("{what} while loading {period}"));
     if DISK_FULL.is_in(&text) {
         return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
     }
@@ -51,9 +50,8 @@ pub fn refused(load: &MonthLoad, error: &duckdb::Error) -> Error {
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);
     let file = text.lines().rev().find_map(|line| line.trim().strip_prefix("file = "));
     let what: String = reason(text).chars().take(LONGEST_REASON).collect();
-    let place = file.map_or_else(|| load.one_of_files(), str::to_owned);
-    Error::new(ErrorKind::Data, format!("{} cannot be loaded: {what} (in {place})", load.billing_period))
-        .hint(hint::COMPARE_VALUES)
+    let place = file.map_or_else(|| batch.one_of_files(), str::to_owned);
+    Error::new(ErrorKind::Data, format!("{period} cannot be loaded: {what} (in {place})")).hint(hint::COMPARE_VALUES)
 }
 
 /// How DuckDB 1.5.6's errors about a row begin.

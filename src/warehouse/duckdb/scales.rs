@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use duckdb::Connection;
-use finops_core::{hint, model::column_type::ColumnType};
+use finops_core::{BillingPeriod, hint, model::column_type::ColumnType};
 
 use super::{
     cast::Cast,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{MonthLoad, TableName, sql::Dialect::DuckDb as DIALECT},
+    warehouse::{Batch, TableName, sql::Dialect::DuckDb as DIALECT},
 };
 
 /// The decimals of columns, by their names in lower case.
@@ -84,11 +84,12 @@ impl Scales {
         &self,
         reader: &Connection,
         table: &Prepared,
-        load: &MonthLoad,
+        period: BillingPeriod,
+        batch: &Batch,
         casts: &[Cast],
         source: &str,
     ) -> Result<Option<Self>> {
-        let decimals = load
+        let decimals = batch
             .columns
             .iter()
             .zip(casts)
@@ -100,9 +101,8 @@ impl Scales {
         }
         let sql = format!("SELECT {} FROM {source}", digits.join(", "));
         let read = |row: &duckdb::Row<'_>| (0..2 * columns.len()).map(|at| row.get(at)).collect();
-        let found: Vec<Option<i64>> = reader
-            .query_row(&sql, [], read)
-            .map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
+        let found: Vec<Option<i64>> =
+            reader.query_row(&sql, [], read).map_err(failed(format!("cannot read the files of {period}")))?;
         let mut wider = Self { of: self.of.clone(), to_widen: self.to_widen.clone() };
         for (column, digits) in columns.into_iter().zip(found.chunks_exact(2)) {
             let [fraction, whole] = [digits[0], digits[1]].map(|digits| digits.unwrap_or_default().max(0));
@@ -110,7 +110,7 @@ impl Scales {
             let scale = had.max(fraction);
             let of_table = if scale > had { whole_digits(reader, table, column)? } else { 0 };
             if whole.max(of_table) > i64::from(DIGITS - scale) {
-                return Err(no_room(load, column, scale, whole, of_table));
+                return Err(no_room(period, batch, column, scale, whole, of_table));
             }
             if scale > had {
                 wider.of.insert(column.to_lowercase(), scale);
@@ -132,13 +132,12 @@ fn whole_digits(reader: &Connection, Prepared { path, .. }: &Prepared, column: &
     Ok(i64::try_from(whole.len()).unwrap_or(i64::MAX))
 }
 
-fn no_room(load: &MonthLoad, column: &str, scale: u8, whole: i64, of_table: i64) -> Error {
-    let period = load.billing_period;
+fn no_room(period: BillingPeriod, batch: &Batch, column: &str, scale: u8, whole: i64, of_table: i64) -> Error {
     let (before, whose) = if of_table > whole { (of_table, " for rows of the table") } else { (whole, "") };
     let message = format!(
         "{period} cannot be loaded: column {column} needs {before} digits before the point{whose} and {scale} after it, and \
          DuckDB's decimals have {DIGITS} in all (in {})",
-        load.one_of_files()
+        batch.one_of_files()
     );
     Error::new(ErrorKind::Data, message).hint(if of_table > whole {
         hint::BIGQUERY_OR_ANOTHER_TABLE

@@ -21,14 +21,15 @@ use super::{
     prepare::Prepared,
     refused::{refused, without_value},
     scales::Scales,
-    source::{files, source},
+    source::source,
     state,
     transaction::{begin, roll_back},
+    types::SCALE,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
-        Figures, LoadColumn, MonthLoad, NewRecord,
+        Batch, Figures, MonthLoad, NewRecord,
         costs::{cost_columns, read_costs},
         sql::Dialect::DuckDb as DIALECT,
     },
@@ -63,14 +64,13 @@ fn doing(table: &Prepared, period: BillingPeriod) -> String {
 }
 
 fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<Figures> {
-    let batches = load.batches();
     let (counted, (of_batches, sources)) = thread::scope(|scope| {
         // DuckDB reads a gzip file on one thread. Another thread checks meanwhile that the files are complete.
         let counted = scope.spawn(|| {
-            let counted = batches.iter().map(|batch| integrity::rows(&batch.files, batch.format));
+            let counted = load.batches.iter().map(|batch| integrity::rows(&batch.files, batch.format));
             counted.sum::<Result<Option<u64>>>()
         });
-        let written = replace(connection, table, &batches);
+        let written = replace(connection, table, load);
         let counted =
             counted.join().unwrap_or_else(|_| Err(Error::new(ErrorKind::Data, "the check of the files ended early")));
         // A damaged file explains more than DuckDB's error about it.
@@ -84,8 +84,8 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
     figures.batches = of_batches;
     if figures.rows() < written {
         figures.rows_by_month = BTreeMap::new();
-        for (batch, source) in batches.iter().zip(&sources) {
-            for (month, rows) in rows_by_month(connection, table, batch, source)? {
+        for (batch, source) in load.batches.iter().zip(&sources) {
+            for (month, rows) in rows_by_month(connection, table, load, batch, source)? {
                 *figures.rows_by_month.entry(month).or_default() += rows;
             }
         }
@@ -95,49 +95,42 @@ fn stage_in_transaction(connection: &Connection, table: &Prepared, load: &MonthL
 
 /// Deletes the month and loads the files. Returns the figures of each batch, and its source as SQL. A column that needs more
 /// decimals gets them in the same transaction, and keeps its values.
-fn replace(
-    connection: &Connection,
-    table: &Prepared,
-    batches: &[MonthLoad],
-) -> Result<(Vec<BatchFigures>, Vec<String>)> {
-    for load in batches.iter().filter(|load| load.format == FileFormat::Parquet) {
-        footers::check(connection, load, &files(load))?;
+fn replace(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Result<(Vec<BatchFigures>, Vec<String>)> {
+    let (period, batches) = (load.billing_period, &load.batches);
+    for batch in batches.iter().filter(|batch| batch.format == FileFormat::Parquet) {
+        footers::check(connection, period, batch)?;
     }
     let (mut scales, mut parallel) = (Scales::of_table(connection, &table.target.name)?, true);
     loop {
-        let sources: Vec<String> = batches.iter().map(|load| source(load, parallel)).collect();
+        let sources: Vec<String> = batches.iter().map(|batch| source(batch, parallel)).collect();
         scales.widen(connection, &table.path)?;
-        let Refused { at, error } = match delete_and_insert(connection, table, batches, &scales, &sources)? {
+        let Refused { at, error } = match delete_and_insert(connection, table, load, &scales, &sources)? {
             Ok(of_batches) => return Ok((of_batches, sources)),
             Err(refused) => refused,
         };
-        let (load, source, text) = (&batches[at], &sources[at], error.to_string());
+        let (batch, source, text) = (&batches[at], &sources[at], error.to_string());
         if parallel && PARALLEL_READER.is_in(&text) {
             parallel = false;
         } else if NO_VALUE.is_in(&text) {
             // The transaction has failed. The files can be read without it.
-            let reader =
-                connection.try_clone().map_err(failed(format!("cannot read the files of {}", load.billing_period)))?;
-            let casts = casts(load, &scales);
-            match scales.needed(&reader, table, load, &casts, source)? {
+            let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
+            let casts = casts(load, batch, &scales);
+            match scales.needed(&reader, table, period, batch, &casts, source)? {
                 Some(wider) => scales = wider,
                 None => {
-                    return Err(without_value(&reader, load, &casts, source)?.unwrap_or_else(|| refused(load, &error)));
+                    let found = without_value(&reader, load, batch, &casts, source)?;
+                    return Err(found.unwrap_or_else(|| refused(period, batch, &error)));
                 }
             }
         } else {
-            return Err(refused(load, &error));
+            return Err(refused(period, batch, &error));
         }
-        begin(connection).map_err(failed(doing(table, load.billing_period)))?;
+        begin(connection).map_err(failed(doing(table, period)))?;
     }
 }
 
-fn cast(column: &LoadColumn, load: &MonthLoad, scales: &Scales) -> Cast {
-    Cast::new(column, load, scales.of(&column.column.name))
-}
-
-fn casts(load: &MonthLoad, scales: &Scales) -> Vec<Cast> {
-    load.columns.iter().map(|column| cast(column, load, scales)).collect()
+fn casts(load: &MonthLoad, batch: &Batch, scales: &Scales) -> Vec<Cast> {
+    batch.columns.iter().map(|column| Cast::new(column, load, scales.of(&column.column.name))).collect()
 }
 
 /// A batch that DuckDB refused.
@@ -150,22 +143,22 @@ struct Refused {
 fn delete_and_insert(
     connection: &Connection,
     table: &Prepared,
-    batches: &[MonthLoad],
+    load: &MonthLoad,
     scales: &Scales,
     sources: &[String],
 ) -> Result<Result<Vec<BatchFigures>, Refused>> {
     let Prepared { target, path } = table;
-    let Some(period) = batches.first().map(|load| load.billing_period) else { return Ok(Ok(Vec::new())) };
+    let period = load.billing_period;
     let delete = format!("DELETE FROM {path} WHERE {}", DIALECT.in_period(&target.key_columns, period));
     connection.execute(&delete, []).map_err(failed(format!("cannot delete {period} from {path}")))?;
-    let (mut before, mut of_batches) = (Groups::new(), Vec::with_capacity(batches.len()));
-    for (at, (load, source)) in batches.iter().zip(sources).enumerate() {
-        let written = match connection.execute(&insert(table, load, scales, source), []) {
+    let (mut before, mut of_batches) = (Groups::new(), Vec::with_capacity(sources.len()));
+    for (at, (batch, source)) in load.batches.iter().zip(sources).enumerate() {
+        let written = match connection.execute(&insert(table, load, batch, scales, source), []) {
             Ok(rows) => Some(rows as u64),
             Err(error) => return Ok(Err(Refused { at, error })),
         };
         let mut groups = None;
-        if load.is_own {
+        if batch.is_own {
             let after = figures(connection, table, load)?.groups;
             groups = Some(added(&before, &after));
             before = after;
@@ -176,11 +169,17 @@ fn delete_and_insert(
 }
 
 /// The statement that adds a batch to the month.
-fn insert(Prepared { target, path }: &Prepared, load: &MonthLoad, scales: &Scales, source: &str) -> String {
-    let mut names: Vec<String> = load.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
-    let mut values: Vec<String> = casts(load, scales).iter().map(Cast::checked).collect();
-    if let Some(day) = load.filled_period(&target.key_columns) {
-        if let Some(at) = load.columns.iter().position(|column| column.column.name == target.key_columns.partition) {
+fn insert(
+    Prepared { target, path }: &Prepared,
+    load: &MonthLoad,
+    batch: &Batch,
+    scales: &Scales,
+    source: &str,
+) -> String {
+    let mut names: Vec<String> = batch.columns.iter().map(|column| DIALECT.quote(&column.column.name)).collect();
+    let mut values: Vec<String> = casts(load, batch, scales).iter().map(Cast::checked).collect();
+    if let Some(day) = batch.filled_period(&target.key_columns, load.billing_period) {
+        if let Some(at) = batch.columns.iter().position(|column| column.column.name == target.key_columns.partition) {
             values[at] = format!("COALESCE({}, {day})", values[at]);
         } else {
             names.push(DIALECT.quote(target.key_columns.partition));
@@ -211,17 +210,18 @@ fn rows_by_month(
     connection: &Connection,
     Prepared { target, .. }: &Prepared,
     load: &MonthLoad,
+    batch: &Batch,
     source: &str,
 ) -> Result<BTreeMap<Option<BillingPeriod>, u64>> {
     let doing = || format!("cannot count the rows of the files of {}", load.billing_period);
     let mut months = BTreeMap::new();
-    if load.fills_period {
+    if batch.fills_period {
         return Ok(months);
     }
-    let Some(column) = load.columns.iter().find(|column| column.column.name == target.key_columns.partition) else {
+    let Some(column) = batch.columns.iter().find(|column| column.column.name == target.key_columns.partition) else {
         return Ok([(None, 1)].into());
     };
-    let value = cast(column, load, &Scales::default()).checked();
+    let value = Cast::new(column, load, SCALE).checked();
     let sql = format!("SELECT strftime({value}, '%Y-%m'), CAST(count(*) AS VARCHAR) FROM {source} GROUP BY 1");
     for row in texts(connection, &sql, 2).map_err(failed(doing()))? {
         let month = row[0].as_deref().and_then(|month| month.parse().ok());

@@ -45,7 +45,7 @@ async fn refused<H: Harness>(
     unchanged: bool,
 ) -> Option<(ErrorKind, String)> {
     let (warehouse, month, recorded) = (table.harness.warehouse(), table.month("2025-08"), table.recorded());
-    let columns: Vec<_> = load.columns.iter().map(|column| column.column.clone()).collect();
+    let columns: Vec<_> = load.batches[0].columns.iter().map(|column| column.column.clone()).collect();
     let prepared = warehouse.prepare(&table.target, &columns, &[]).await.unwrap();
     let work = replace_month(warehouse, &table.target, &prepared, load, async { Ok(unchanged) });
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, io::Write};
 
-use finops::warehouse::{LoadColumn, MonthLoad, NoValue};
+use finops::warehouse::{Batch, LoadColumn, MonthLoad, NoValue};
 use finops_core::{
     files::{
         column_values::ColumnValues,
@@ -155,18 +155,21 @@ impl Delivery {
             file_type: column.file_type,
         });
         let parts = self.files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes.as_slice()]);
+        let batch = Batch {
+            files,
+            format: self.format,
+            columns: columns.collect(),
+            fills_period: false,
+            is_own: false,
+            values: self.values.clone(),
+        };
         MonthLoad {
             billing_period: self.month.parse().unwrap(),
             execution_id: self.execution_id.clone(),
             fingerprint: hash(parts),
             manifest_uri: format!("gs://billing/cur/{}/cur-Manifest.json", self.month),
-            files,
+            batches: vec![batch],
             bytes: self.files.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-            format: self.format,
-            columns: columns.collect(),
-            fills_period: false,
-            is_own: false,
-            others: Vec::new(),
             parts: Vec::new(),
             group_by: None,
             loaded_scopes: Vec::new(),
@@ -179,7 +182,6 @@ impl Delivery {
             issued_at: Timestamp::UNIX_EPOCH,
             covers_until: None,
             rows: self.rows,
-            values: self.values.clone(),
             previous,
             force: false,
             run_id: "20251005T060000Z-abcdef".to_owned(),

@@ -111,14 +111,14 @@ pub trait ReplaceMonth: Warehouse + Sized {
 
     /// Replaces the month by files that do not change.
     async fn replace_month(&self, target: &Target, load: &MonthLoad) -> Result<Replaced> {
-        let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+        let columns: Vec<Column> = load.batches[0].columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await?;
         replace::replace_month(self, target, &table, load, async { Ok(true) }).await
     }
 
     /// Stages and checks the month. Returns what a swap needs.
     async fn stage_month(&self, target: &Target, load: &MonthLoad) -> (Self::Table, Self::Staged, NewRecord) {
-        let columns: Vec<Column> = load.columns.iter().map(|column| column.column.clone()).collect();
+        let columns: Vec<Column> = load.batches[0].columns.iter().map(|column| column.column.clone()).collect();
         let table = self.prepare(target, &columns, &[]).await.unwrap();
         let Stage::Ready(staged, figures) = self.stage(&table, load).await.unwrap() else { panic!("it is not staged") };
         check(target, load, &figures).unwrap();

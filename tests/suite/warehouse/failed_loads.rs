@@ -58,7 +58,8 @@ async fn a_truncated_file_fails_the_load<H: Harness>() {
 async fn a_missing_file_fails_the_load<H: Harness>() {
     let (table, before) = with_two_months::<H>().await;
     let mut load = table.prepare(&Delivery::of_costs("2025-08", "c", &["1"])).await;
-    load.files.push(load.files[0].replace("00001", "00002"));
+    let files = &mut load.batches[0].files;
+    files.push(files[0].replace("00001", "00002"));
     let error = table.replace(&load).await.unwrap_err();
     assert!(error.full_message().contains("00002"), "{}", error.full_message());
     assert_eq!(table.snapshot().await, before);

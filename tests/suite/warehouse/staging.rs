@@ -412,7 +412,7 @@ async fn a_column_whose_name_no_table_can_have_is_refused_by_name_before_any_fil
     let query = format!("SELECT *, 'x' AS \"a/b\" FROM ({})", rows(MONTH, "DOUBLE", &["3"]));
     let mut load = table.prepare(&floating("new", &["3"])).await;
     let odd = table.prepare(&Delivery::new(MONTH, "odd").parquet(&query).renamed("a/b", "a_b")).await;
-    load.columns = odd.columns;
+    load.batches[0].columns.clone_from(&odd.batches[0].columns);
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Schema);
     assert!(error.full_message().contains("`a/b`"), "{error:?}");

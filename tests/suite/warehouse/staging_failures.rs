@@ -62,7 +62,7 @@ async fn a_value_that_has_no_decimal_is_named_with_its_column_and_an_example_and
         let what = format!("column line_item_unblended_cost: {count} not a decimal");
         assert!(message.contains(MONTH) && message.contains(&what), "{message}");
         assert!(message.contains(&format!("such as `{example}`")), "{message}");
-        assert!(message.contains(&load.files[0]), "{message}");
+        assert!(message.contains(&load.batches[0].files[0]), "{message}");
         let may_mean_none = hint::name_no_value("AWS_NULL_VALUES");
         let hint = if example == "twelve" { may_mean_none.as_str() } else { hint::COMPARE_VALUES };
         assert!(error.next_step().unwrap().contains(hint), "{error:?}");
@@ -90,7 +90,7 @@ async fn a_truncated_file_fails_the_staging_load_and_uses_no_number() {
     let load = table.prepare(&delivery).await;
     let error = assert_fails(&table, &load, 2).await;
     assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
-    assert!(error.full_message().contains(&load.files[0]), "{error:?}");
+    assert!(error.full_message().contains(&load.batches[0].files[0]), "{error:?}");
 }
 
 #[tokio::test]

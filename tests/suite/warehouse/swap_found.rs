@@ -102,7 +102,7 @@ async fn insert(table: &Table<BigQueryHarness>, load: &MonthLoad, number: i64, l
     let body = json!({
         "jobReference": {"projectId": PROJECT, "jobId": job(number), "location": "US"},
         "configuration": {"labels": labels, "load": {
-            "sourceUris": load.files,
+            "sourceUris": load.batches[0].files,
             "sourceFormat": "CSV",
             "skipLeadingRows": 1,
             "schema": schema,

@@ -277,7 +277,7 @@ async fn a_local_file_whose_types_are_not_the_tables_is_uploaded_into_a_staging_
     let mut load = table.prepare(&delivery).await;
     let path = folder.path().join("august.parquet");
     fs::write(&path, &delivery.files[0].1).unwrap();
-    load.files = vec![path.to_str().unwrap().to_owned()];
+    load.batches[0].files = vec![path.to_str().unwrap().to_owned()];
     table.replace(&load).await.unwrap();
     assert_eq!(costs(&table), column(&["0.1", "2.00000000000001"]));
     let sent: usize = table.harness.emulator.requests().iter().map(|request| request.uploaded).sum();
@@ -292,7 +292,7 @@ async fn a_local_file_that_disappears_leaves_the_month_unchanged() {
     let before = table.snapshot().await;
     let mut load = table.prepare(&floating("e", &["2"])).await;
     let gone = folder.path().join("gone.parquet").to_str().unwrap().to_owned();
-    load.files = vec![gone.clone()];
+    load.batches[0].files = vec![gone.clone()];
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_names(&error.full_message(), &["2025-08", "cannot read", &gone]);

@@ -160,7 +160,7 @@ async fn a_number_taken_during_an_upload_causes_no_second_upload() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("august.parquet");
     std::fs::write(&path, &delivery.files[0].1).unwrap();
-    load.files = vec![path.to_str().unwrap().to_owned()];
+    load.batches[0].files = vec![path.to_str().unwrap().to_owned()];
     let emulator = &table.harness.emulator;
     emulator.add_fault(fault("PUT", wait("3"), When::BeforeEffect));
     let take = async {

@@ -13,7 +13,8 @@ use crate::warehouse::bigquery::api::model::Field;
 use crate::{
     error::{Error, ErrorKind, Result},
     warehouse::{
-        LoadColumn, MonthLoad,
+        Batch, LoadColumn, MonthLoad,
+        cast_failure::Fallible,
         sql::{CODE, Dialect::BigQuery, EXPECTED_TIMESTAMP, NO_VALUE, TIMESTAMP, expected_no_code},
     },
 };
@@ -197,10 +198,16 @@ pub fn staged_name(column: &LoadColumn) -> &str {
 ///
 /// # Errors
 /// `Schema` for a column of the table that cannot be left without a value.
-pub fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging: &str) -> Result<String> {
-    let filled = load.filled_period(key);
+pub fn month_query(
+    load: &MonthLoad,
+    batch: &Batch,
+    key: &KeyColumns,
+    fields: &[Field],
+    staging: &str,
+) -> Result<String> {
+    let filled = batch.filled_period(key, load.billing_period);
     let loaded: HashMap<String, &LoadColumn> =
-        load.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
+        batch.columns.iter().map(|loaded| (loaded.column.name.to_ascii_lowercase(), loaded)).collect();
     let value = |field: &Field| {
         let day = filled.as_ref().filter(|_| field.name.eq_ignore_ascii_case(key.partition));
         let value = match (loaded.get(&field.name.to_ascii_lowercase()), day) {
@@ -212,7 +219,7 @@ pub fn month_query(load: &MonthLoad, key: &KeyColumns, fields: &[Field], staging
         Ok(format!("{value} AS {}", BigQuery.quote(&field.name)))
     };
     let values = fields.iter().map(value).collect::<Result<Vec<_>>>()?;
-    Ok(format!("SELECT {} FROM {}", values.join(", "), texts(load, staging)))
+    Ok(format!("SELECT {} FROM {}", values.join(", "), texts(load, batch, staging)))
 }
 
 /// NULL of a column that finops may not have created.
@@ -239,8 +246,8 @@ fn type_in_sql(field: &Field) -> Result<String> {
 }
 
 /// The raw table, with a text for each value that is converted through text.
-fn texts(load: &MonthLoad, staging: &str) -> String {
-    let columns = load
+fn texts(load: &MonthLoad, batch: &Batch, staging: &str) -> String {
+    let columns = batch
         .columns
         .iter()
         .map(|column| Cast::new(column, load))
@@ -248,12 +255,9 @@ fn texts(load: &MonthLoad, staging: &str) -> String {
     format!("(SELECT {} FROM {staging})", columns.collect::<Vec<_>>().join(", "))
 }
 
-/// A column whose values may not be convertible, and what they must be.
-pub type Fallible = (String, &'static str);
-
 /// A query that counts, for each of the returned columns, the values that cannot be converted, and selects one of them.
-pub fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>) {
-    let casts = load.columns.iter().filter_map(|column| {
+pub(in crate::warehouse) fn refused_query(load: &MonthLoad, batch: &Batch, staging: &str) -> (String, Vec<Fallible>) {
+    let casts = batch.columns.iter().filter_map(|column| {
         let cast = Cast::new(column, load);
         Some((cast.expected?, cast, column))
     });
@@ -264,7 +268,7 @@ pub fn refused_query(load: &MonthLoad, staging: &str) -> (String, Vec<Fallible>)
             ((column.column.name.clone(), expected), format!("COUNT({refused}) AS n{at}, MIN({refused}) AS v{at}"))
         })
         .unzip();
-    (format!("SELECT {} FROM {}", counts.join(", "), texts(load, staging)), columns)
+    (format!("SELECT {} FROM {}", counts.join(", "), texts(load, batch, staging)), columns)
 }
 
 #[cfg(test)]
@@ -272,11 +276,11 @@ mod tests {
     const KEY: KeyColumns = finops_core::formats::aws_cur::KEY_COLUMNS;
 
     use super::*;
-    use crate::warehouse::bigquery::test::{column, load};
+    use crate::warehouse::bigquery::test::{batch, column, load};
 
-    fn load_of(columns: &[(&str, FileType, ColumnType)]) -> MonthLoad {
+    fn batch_of(columns: &[(&str, FileType, ColumnType)]) -> Batch {
         let columns = columns.iter().map(|(name, from, to)| column(name, *from, *to)).collect();
-        MonthLoad { columns, ..load() }
+        Batch { columns, ..batch() }
     }
 
     fn field(name: &str, field_type: &str, mode: Option<&str>) -> Field {
@@ -290,7 +294,8 @@ mod tests {
 
     #[test]
     fn every_column_of_the_table_is_in_the_result_also_those_of_others() {
-        let load = load_of(&[("a", FileType::String, ColumnType::String), ("n", FileType::Int64, ColumnType::Decimal)]);
+        let batch =
+            batch_of(&[("a", FileType::String, ColumnType::String), ("n", FileType::Int64, ColumnType::Decimal)]);
         let fields = [
             field("note", "FLOAT", None),
             field("n", "BIGNUMERIC", Some("NULLABLE")),
@@ -299,12 +304,12 @@ mod tests {
             field("list", "INTEGER", Some("REPEATED")),
         ];
         assert_eq!(
-            month_query(&load, &KEY, &fields, "`s`").unwrap(),
+            month_query(&load(), &batch, &KEY, &fields, "`s`").unwrap(),
             "SELECT CAST(NULL AS FLOAT64) AS `note`, CAST(`N` AS BIGNUMERIC) AS `n`, NULLIF(`A`, '') AS `a`, \
              CAST(NULL AS TIMESTAMP) AS `gone`, CAST(NULL AS ARRAY<INT64>) AS `list` FROM (SELECT `A`, `N` FROM `s`)"
         );
-        assert!(refused_query(&load, "`s`").1.is_empty(), "no value of these is refused");
-        let error = month_query(&load, &KEY, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
+        assert!(refused_query(&load(), &batch, "`s`").1.is_empty(), "no value of these is refused");
+        let error = month_query(&load(), &batch, &KEY, &[field("extra", "RECORD", None)], "`s`").unwrap_err();
         assert!(error.full_message().contains("column extra"), "{error:?}");
         assert_eq!(error.next_step(), Some(hint::DROP_RECORD));
     }
@@ -312,8 +317,8 @@ mod tests {
     #[test]
     fn a_map_becomes_a_text_entry_by_entry() {
         let map = |numbers| FileType::Map(MapForm { numbers, by_the_book: true });
-        let load = load_of(&[("tags", map(false), ColumnType::String), ("rates", map(true), ColumnType::String)]);
-        let query = month_query(&load, &KEY, &[field("tags", "STRING", None)], "`s`").unwrap();
+        let batch = batch_of(&[("tags", map(false), ColumnType::String), ("rates", map(true), ColumnType::String)]);
+        let query = month_query(&load(), &batch, &KEY, &[field("tags", "STRING", None)], "`s`").unwrap();
         assert!(
             query.contains(
                 "IF(`TAGS` IS NULL, NULL, CONCAT('{', IFNULL((SELECT STRING_AGG(CONCAT(TO_JSON_STRING(`key`), ':', \
@@ -327,8 +332,8 @@ mod tests {
 
     #[test]
     fn a_double_goes_through_its_text() {
-        let load = load_of(&[("cost", FileType::Double, ColumnType::Decimal)]);
-        let query = month_query(&load, &KEY, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
+        let batch = batch_of(&[("cost", FileType::Double, ColumnType::Decimal)]);
+        let query = month_query(&load(), &batch, &KEY, &[field("cost", "BIGNUMERIC", None)], "`s`").unwrap();
         assert!(query.contains("FORMAT('%.17g', `COST`))) AS `COST` FROM `s`)"), "{query}");
     }
 }

@@ -2,24 +2,24 @@
 
 use finops_core::hint;
 
-use crate::warehouse::bigquery::{BigQuery, api::model::QueryStatistics};
+use crate::warehouse::bigquery::{BigQuery, api::model::QueryStatistics, tables::prepare::Prepared};
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{Figures, MonthLoad, Target, Warehouse, costs::read_costs, sql::Dialect},
+    warehouse::{Figures, MonthLoad, Warehouse, costs::read_costs, sql::Dialect},
 };
 
 impl BigQuery {
-    /// Rows and costs of the table `dataset.table`, or only of the load's month in it, and the job of the query.
+    /// Rows and costs of all rows of `path`, or only of the load's month in it, and the job of the query.
     pub(in super::super) async fn sum(
         &self,
-        target: &Target,
+        Prepared { target, location, .. }: &Prepared,
         load: &MonthLoad,
-        (dataset, table, of_month): (&str, &str, bool),
-        location: &str,
+        path: &str,
+        of_month: bool,
     ) -> Result<(Figures, String)> {
         let doing = format!("checking {} of {}", load.billing_period, self.table_name(&target.name));
         let sum = |amount: &str, _: &str| format!("CAST(COALESCE(SUM({amount}), 0) AS STRING)");
-        let sql = Dialect::BigQuery.cost_query(&self.path(dataset, table), &target.key_columns, load, of_month, sum);
+        let sql = Dialect::BigQuery.cost_query(path, &target.key_columns, load, of_month, sum);
         let answer = self.query(location, &sql, &doing).await?;
         let figures = read_costs(load, &answer.rows).map_err(|found| {
             Error::new(ErrorKind::Warehouse, format!("{doing} failed: BigQuery sums to {found}")).hint(hint::REPORT_SUM)
@@ -27,13 +27,12 @@ impl BigQuery {
         Ok((figures, answer.job_id))
     }
 
-    /// The columns without an entry in any row of the table. Each column has the text of a JSON object.
+    /// The columns without an entry in any row of `path`. Each column has the text of a JSON object.
     pub(in super::super) async fn lost_columns(
         &self,
-        target: &Target,
+        Prepared { target, location, .. }: &Prepared,
         columns: &[&str],
-        (dataset, table): (&str, &str),
-        location: &str,
+        path: &str,
     ) -> Result<Vec<String>> {
         if columns.is_empty() {
             return Ok(Vec::new());
@@ -41,7 +40,7 @@ impl BigQuery {
         let count =
             |(at, name): (usize, &&str)| format!("COUNT(NULLIF({}, '{{}}')) AS n{at}", Dialect::BigQuery.quote(name));
         let counts: Vec<String> = columns.iter().enumerate().map(count).collect();
-        let sql = format!("SELECT {} FROM {}", counts.join(", "), self.path(dataset, table));
+        let sql = format!("SELECT {} FROM {path}", counts.join(", "));
         let doing = format!("counting the values of {} in {}", columns.join(", "), self.table_name(&target.name));
         let rows = self.query(location, &sql, &doing).await?.rows;
         let counts = rows.first().into_iter().flatten().zip(columns);

@@ -24,7 +24,7 @@ pub fn job_id_prefix(target: &Target, load: &MonthLoad) -> String {
 /// Versions that replaced a month before they checked it had no prefix, so their jobs have other keys.
 pub fn content_key(load: &MonthLoad) -> String {
     let mut lines = vec![load.execution_id.clone(), load.fingerprint.clone()];
-    for batch in load.batches() {
+    for batch in &load.batches {
         let columns = batch.columns.iter().map(|column| &column.column);
         lines.extend(columns.map(|column| format!("{} {}", column.name, column.column_type)));
     }
@@ -39,8 +39,8 @@ mod tests {
     use finops_core::{files::file_type::FileType, formats::aws_cur, model::column_type::ColumnType};
 
     use super::*;
-    use crate::warehouse::TableName;
-    use crate::warehouse::bigquery::test::{column, load};
+    use crate::warehouse::bigquery::test::{batch, column, load};
+    use crate::warehouse::{Batch, TableName};
 
     fn target(dataset: &str, table: &str) -> Target {
         Target {
@@ -70,7 +70,7 @@ mod tests {
         assert_ne!(base, content_key(&MonthLoad { execution_id: "x".to_owned(), ..load() }));
         assert_ne!(base, content_key(&MonthLoad { fingerprint: "x".to_owned(), ..load() }));
         let columns = vec![column("a", FileType::Text(None), ColumnType::Decimal)];
-        assert_ne!(base, content_key(&MonthLoad { columns, ..load() }));
+        assert_ne!(base, content_key(&MonthLoad { batches: vec![Batch { columns, ..batch() }], ..load() }));
     }
 
     #[test]

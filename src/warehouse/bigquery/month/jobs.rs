@@ -210,8 +210,8 @@ impl<'a> MonthJobs<'a> {
         if labels.content_key != self.content_key {
             return Ok(true);
         }
-        let of_month = (name.dataset.as_str(), name.table.as_str(), true);
-        let (mut figures, sum_job) = self.bigquery.sum(&self.table.target, self.load, of_month, location).await?;
+        let path = self.bigquery.path(&name.dataset, &name.table);
+        let (mut figures, sum_job) = self.bigquery.sum(self.table, self.load, &path, true).await?;
         if Some(figures.rows()) != rows {
             return Err(self.filtered(rows.unwrap_or_default(), figures.rows()));
         }

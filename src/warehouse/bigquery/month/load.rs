@@ -1,8 +1,9 @@
-//! The job that loads a month's files.
+//! The job that loads a batch of files.
 
 use std::path::Path;
 
 use finops_core::{
+    BillingPeriod,
     files::file_type::{Conversion, FileType, TimeForm},
     hint,
     model::{column_type::ColumnType, manifest::FileFormat},
@@ -13,42 +14,40 @@ use super::cast::{may_have_no_value, staged_name};
 use crate::warehouse::bigquery::api::model::Field;
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{LoadColumn, MonthLoad},
+    warehouse::{Batch, LoadColumn, MonthLoad},
 };
 
 /// BigQuery's limit of source URIs for a job.
 const MAX_FILES: usize = 10_000;
-/// A load that appends the month's files to a table. `schema` has their columns in the files' order, since CSV is read by
+
+/// A load that appends the batch's files to a table. `schema` has their columns in the files' order, since CSV is read by
 /// position. It has no partitioning or clustering: the table exists, and they would have to match.
 ///
 /// # Errors
 /// `Data` for too many files or a name that is a pattern to BigQuery, `Configuration` for several local files.
-pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> Result<Value> {
-    if load.files.len() > MAX_FILES {
-        let (found, period) = (load.files.len(), load.billing_period);
+pub fn configuration(period: BillingPeriod, batch: &Batch, schema: &Value, destination: &Value) -> Result<Value> {
+    if batch.files.len() > MAX_FILES {
+        let found = batch.files.len();
         let message = format!("{period} comes in {found} files, and a BigQuery load job takes {MAX_FILES} at most");
-        let hint = hint::FEWER_FILES;
-        return Err(Error::new(ErrorKind::Data, message).hint(hint));
+        return Err(Error::new(ErrorKind::Data, message).hint(hint::FEWER_FILES));
     }
-    if local_file(load).is_some() && load.files.len() > 1 {
-        let (period, files) = (load.billing_period, load.one_of_files());
+    if local_file(batch).is_some() && batch.files.len() > 1 {
+        let files = batch.one_of_files();
         let message = format!("{period} comes in several local files, and a load job takes one: {files}");
         return Err(Error::new(ErrorKind::Configuration, message).hint(hint::USE_BUCKET));
     }
-    if let Some(file) = load.files.iter().find(|file| local_file(load).is_none() && file.contains('*')) {
-        let what = format!("{} cannot be loaded: BigQuery takes the `*` in {file} for any text", load.billing_period);
-        let hint = hint::NO_STAR;
-        return Err(Error::new(ErrorKind::Data, what).hint(hint));
+    if let Some(file) = batch.files.iter().find(|file| local_file(batch).is_none() && file.contains('*')) {
+        let what = format!("{period} cannot be loaded: BigQuery takes the `*` in {file} for any text");
+        return Err(Error::new(ErrorKind::Data, what).hint(hint::NO_STAR));
     }
     // BigQuery reads several slashes in a row as one: "Loading data from Cloud Storage", Google's documentation.
     if let Some(file) =
-        load.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
+        batch.files.iter().find(|file| file.strip_prefix("gs://").is_some_and(|name| name.contains("//")))
     {
-        let what =
-            format!("{} cannot be loaded: BigQuery reads no object with `//` in its name: {file}", load.billing_period);
+        let what = format!("{period} cannot be loaded: BigQuery reads no object with `//` in its name: {file}");
         return Err(Error::new(ErrorKind::Data, what).hint(hint::SET_A_PREFIX));
     }
-    let mut configuration = match load.format {
+    let mut configuration = match batch.format {
         FileFormat::Csv => json!({
             "sourceFormat": "CSV",
             "skipLeadingRows": 1,
@@ -63,11 +62,11 @@ pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> R
         // By default BigQuery reads decimals as NUMERIC, with nine digits after the point.
         FileFormat::Parquet => json!({"sourceFormat": "PARQUET", "decimalTargetTypes": ["BIGNUMERIC"]}),
     };
-    if day_form(load) == Some(TimeForm::MonthFirst) {
+    if day_form(batch) == Some(TimeForm::MonthFirst) {
         configuration["dateFormat"] = "MM/DD/YYYY".into();
     }
-    if local_file(load).is_none() {
-        configuration["sourceUris"] = json!(load.files);
+    if local_file(batch).is_none() {
+        configuration["sourceUris"] = json!(batch.files);
     }
     configuration["schema"] = schema.clone();
     configuration["destinationTable"] = destination.clone();
@@ -77,34 +76,34 @@ pub fn configuration(load: &MonthLoad, schema: &Value, destination: &Value) -> R
 }
 
 /// The file to upload with the job, where the files are not in a bucket.
-pub fn local_file(load: &MonthLoad) -> Option<&Path> {
-    load.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
+pub fn local_file(batch: &Batch) -> Option<&Path> {
+    batch.files.iter().find(|file| !file.starts_with("gs://")).map(Path::new)
 }
 
 /// Whether the files can be loaded directly into a table with these fields: all columns have the table's types and names, no
 /// Parquet text is empty, and all days have one format. A Parquet column that may lack values cannot go into a REQUIRED one:
 /// BigQuery would put the values into other rows (python-bigquery#1692).
-pub fn is_direct(load: &MonthLoad, fields: &[Field]) -> bool {
+pub fn is_direct(load: &MonthLoad, batch: &Batch, fields: &[Field]) -> bool {
     let takes_no_null: Vec<&str> = fields
         .iter()
         .filter(|field| field.mode.as_deref() == Some("REQUIRED"))
         .map(|field| field.name.as_str())
         .collect();
     let as_it_is = |column: &LoadColumn| {
-        let values = load.values.get(&column.file_name);
+        let values = batch.values.get(&column.file_name);
         let may_be_empty = column.file_type == FileType::String && values.is_none_or(|values| values.may_be_empty);
-        let may_lack = load.format == FileFormat::Parquet
+        let may_lack = batch.format == FileFormat::Parquet
             && takes_no_null.contains(&column.column.name.as_str())
             && values.is_none_or(|values| !values.required);
         let is_same = column.reading() == Conversion::None && staged_name(column) == column.column.name;
         is_same && !may_be_empty && !may_lack && !may_have_no_value(column, load)
     };
-    !load.fills_period && load.columns.iter().all(as_it_is) && day_form(load) != Some(TimeForm::Other)
+    !batch.fills_period && batch.columns.iter().all(as_it_is) && day_form(batch) != Some(TimeForm::Other)
 }
 
 /// The format of all days in CSV files, from their first rows.
-fn day_form(load: &MonthLoad) -> Option<TimeForm> {
-    let days = load.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
+fn day_form(batch: &Batch) -> Option<TimeForm> {
+    let days = batch.columns.iter().filter(|column| column.column.column_type == ColumnType::Date);
     let forms = days.filter_map(|column| match column.file_type {
         FileType::TimeText(form) => Some(form),
         _ => None,
@@ -117,7 +116,11 @@ mod tests {
     use finops_core::files::column_values::ColumnValues;
 
     use super::*;
-    use crate::warehouse::bigquery::test::{column, load};
+    use crate::warehouse::bigquery::test::{batch, column, load};
+
+    fn job(batch: &Batch) -> Result<Value> {
+        configuration(load().billing_period, batch, &Value::Null, &Value::Null)
+    }
 
     #[test]
     fn days_are_read_by_the_load_where_all_have_one_form() {
@@ -126,9 +129,9 @@ mod tests {
         let of = |forms: &[(TimeForm, ColumnType)]| {
             let columns = forms.iter().enumerate();
             let columns = columns.map(|(at, (form, to))| column(&format!("d{at}"), FileType::TimeText(*form), *to));
-            let load = MonthLoad { columns: columns.collect(), ..load() };
-            let job = configuration(&load, &Value::Null, &Value::Null).unwrap();
-            (is_direct(&load, &[]), job["dateFormat"].as_str().map(str::to_owned))
+            let batch = Batch { columns: columns.collect(), ..batch() };
+            let job = job(&batch).unwrap();
+            (is_direct(&load(), &batch, &[]), job["dateFormat"].as_str().map(str::to_owned))
         };
         let month_first = Some("MM/DD/YYYY".to_owned());
         assert_eq!(of(&[(TimeForm::Day, Date), (TimeForm::Day, Date)]), (true, None));
@@ -142,12 +145,12 @@ mod tests {
 
     #[test]
     fn a_local_file_is_sent_along_and_several_are_refused() {
-        let job = |files: &[&str]| {
+        let of = |files: &[&str]| {
             let files = files.iter().map(|file| (*file).to_owned()).collect();
-            configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null)
+            job(&Batch { files, ..batch() })
         };
-        assert_eq!(job(&["/data/a"]).unwrap()["sourceUris"], Value::Null);
-        let error = job(&["/data/a", "/data/b"]).unwrap_err();
+        assert_eq!(of(&["/data/a"]).unwrap()["sourceUris"], Value::Null);
+        let error = of(&["/data/a", "/data/b"]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
         assert!(error.full_message().contains("/data/a or /data/b"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::USE_BUCKET));
@@ -156,7 +159,7 @@ mod tests {
     #[test]
     fn more_files_than_a_job_takes_are_refused_before_anything_is_sent() {
         let files = vec!["gs://b/f".to_owned(); MAX_FILES + 1];
-        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+        let error = job(&Batch { files, ..batch() }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.full_message().contains("10001 files"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::FEWER_FILES));
@@ -166,13 +169,13 @@ mod tests {
     fn an_object_that_bigquery_would_not_find_is_refused_before_anything_is_sent() {
         for file in ["gs://b//report/a.csv", "gs://b/report//a.csv"] {
             let files = vec!["gs://b/a.csv".to_owned(), file.to_owned()];
-            let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+            let error = job(&Batch { files, ..batch() }).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Data);
             assert!(error.full_message().ends_with(file), "{}", error.full_message());
             assert_eq!(error.next_step(), Some(hint::SET_A_PREFIX));
         }
         let files = vec!["/data//a.csv".to_owned()];
-        assert!(configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).is_ok(), "a local file");
+        assert!(job(&Batch { files, ..batch() }).is_ok(), "a local file");
     }
 
     #[test]
@@ -182,13 +185,17 @@ mod tests {
                 ColumnValues { required, required_parts: [false; 2], has_values: true, is_null: false, may_be_empty };
             let mut column = column("a", FileType::String, ColumnType::String);
             column.file_name = "a".to_owned();
-            let load = MonthLoad {
+            let batch = Batch {
                 format: FileFormat::Parquet,
                 columns: vec![column],
                 values: [("a".to_owned(), values)].into(),
-                ..load()
+                ..batch()
             };
-            is_direct(&load, &[Field { name: "a".to_owned(), mode: Some(mode.to_owned()), ..Field::default() }])
+            is_direct(
+                &load(),
+                &batch,
+                &[Field { name: "a".to_owned(), mode: Some(mode.to_owned()), ..Field::default() }],
+            )
         };
         assert!(of(false, false, "NULLABLE") && of(true, false, "NULLABLE") && of(true, false, "REQUIRED"));
         assert!(!of(false, false, "REQUIRED"), "a value may be missing");
@@ -198,7 +205,7 @@ mod tests {
     #[test]
     fn a_name_that_stands_for_other_files_too_is_refused_before_anything_is_sent() {
         let files = vec!["gs://b/ab.csv".to_owned(), "gs://b/a*.csv".to_owned()];
-        let error = configuration(&MonthLoad { files, ..load() }, &Value::Null, &Value::Null).unwrap_err();
+        let error = job(&Batch { files, ..batch() }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Data);
         assert!(error.full_message().contains("the `*` in gs://b/a*.csv"), "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint::NO_STAR));

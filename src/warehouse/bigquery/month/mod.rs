@@ -1,5 +1,6 @@
 //! One month: staged in a table of its own, and swapped by a numbered job.
 
+mod attempt;
 mod cast;
 mod figures;
 mod job;
@@ -8,6 +9,7 @@ mod load;
 mod raw_table;
 mod replace;
 mod stage;
+mod stage_batch;
 mod staging;
 mod swap;
 mod why;

@@ -1,6 +1,7 @@
 //! The raw table: for files that cannot be loaded directly into the staging table. A query then converts its rows.
 
 use finops_core::{
+    BillingPeriod,
     files::file_type::{FileType, MapForm},
     hint,
     model::text::excerpt,
@@ -11,11 +12,11 @@ use super::cast::{is_staged_as_text, staged_name};
 use crate::warehouse::bigquery::tables::{raw_form::RawForm, schema::sql_type};
 use crate::{
     error::{Error, ErrorKind, Result},
-    warehouse::{LoadColumn, MonthLoad},
+    warehouse::{Batch, LoadColumn, MonthLoad},
 };
 
 /// The raw table's columns: for CSV of the target's types, if a load reads them; for Parquet of the files' types.
-pub fn schema(load: &MonthLoad, form: RawForm) -> Value {
+pub fn schema(load: &MonthLoad, batch: &Batch, form: RawForm) -> Value {
     let field = |column: &LoadColumn| {
         let name = staged_name(column);
         let field_type = match column.file_type {
@@ -33,8 +34,8 @@ pub fn schema(load: &MonthLoad, form: RawForm) -> Value {
         };
         json!({"name": name, "type": field_type})
     };
-    let mut fields: Vec<Value> = load.columns.iter().map(field).collect();
-    form.set_modes(load, &mut fields);
+    let mut fields: Vec<Value> = batch.columns.iter().map(field).collect();
+    form.set_modes(batch, &mut fields);
     json!({ "fields": fields })
 }
 
@@ -48,21 +49,20 @@ fn map(name: &str, form: MapForm) -> Value {
 
 /// Refuses files with names that BigQuery does not find or that its tables cannot have: the query reads columns and entries of
 /// maps by the files' names.
-pub fn check_names(load: &MonthLoad) -> Result<()> {
+pub fn check_names(period: BillingPeriod, batch: &Batch) -> Result<()> {
     let is_odd = |column: &&LoadColumn| matches!(column.file_type, FileType::Map(form) if !form.by_the_book);
-    if let Some(LoadColumn { column, .. }) = load.columns.iter().find(is_odd) {
+    if let Some(LoadColumn { column, .. }) = batch.columns.iter().find(is_odd) {
         let message = format!(
-            "{} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
+            "{period} cannot be loaded: column {} is a map in the form of old Parquet writers, where BigQuery would not find its \
              `key_value`, `key` and `value`",
-            load.billing_period, column.name
+            column.name
         );
         return Err(Error::new(ErrorKind::Schema, message).hint(hint::DELIVER_CSV));
     }
     let fits = |name: &str| name.len() <= 300 && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(column) = load.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
+    let Some(column) = batch.columns.iter().map(staged_name).find(|name| !fits(name)) else { return Ok(()) };
     let message = format!(
-        "{} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
-        load.billing_period,
+        "{period} cannot be loaded: its files have a column `{}`, and BigQuery takes letters, digits and underscores, at most 300",
         excerpt(column)
     );
     Err(Error::new(ErrorKind::Schema, message).hint(hint::RENAME_COLUMN))
@@ -74,12 +74,13 @@ mod tests {
 
     #[test]
     fn a_name_that_bigquery_does_not_take_says_what_to_change() {
-        use crate::warehouse::bigquery::test::{column, load};
+        use crate::warehouse::bigquery::test::{batch, column, load};
         use finops_core::model::column_type::ColumnType;
         let columns = vec![column("a", FileType::String, ColumnType::String)];
-        assert!(check_names(&MonthLoad { columns, ..load() }).is_ok());
+        let period = load().billing_period;
+        assert!(check_names(period, &Batch { columns, ..batch() }).is_ok());
         let columns = vec![column("a-b", FileType::String, ColumnType::String)];
-        let error = check_names(&MonthLoad { columns, ..load() }).unwrap_err();
+        let error = check_names(period, &Batch { columns, ..batch() }).unwrap_err();
         assert_eq!(error.next_step(), Some(hint::RENAME_COLUMN));
     }
 }

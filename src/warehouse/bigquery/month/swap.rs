@@ -34,7 +34,6 @@ const MAX_LABEL: usize = 63;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
     pub content_key: String,
-    pub files: Option<u64>,
     pub rows: Option<u64>,
     pub until: Option<Date>,
 }
@@ -46,11 +45,9 @@ impl Labels {
     }
 
     fn read(labels: &HashMap<String, String>) -> Self {
-        let number = |name: &str| labels.get(name).and_then(|text| text.parse().ok());
         Self {
             content_key: labels.get(WORK).cloned().unwrap_or_default(),
-            files: number(FILES),
-            rows: number(ROWS),
+            rows: labels.get(ROWS).and_then(|rows| rows.parse().ok()),
             until: labels.get(UNTIL).and_then(|day| Date::strptime("%Y%m%d", day).ok()),
         }
     }
@@ -224,7 +221,7 @@ mod tests {
             assert!(value.len() <= MAX_LABEL && value.bytes().all(fits), "{value}");
         }
         let read = Labels::read(&labels);
-        assert_eq!((read.content_key.as_str(), read.files, read.rows), ("s2-0", Some(1), Some(12)));
+        assert_eq!((read.content_key.as_str(), read.rows, labels[FILES].as_str()), ("s2-0", Some(12), "1"));
         assert_eq!(read.until, month.covers_until);
         assert_eq!(Labels::read(&HashMap::new()), Labels::default());
     }

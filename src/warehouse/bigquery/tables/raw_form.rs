@@ -11,7 +11,7 @@ use finops_core::{
 use serde_json::Value;
 
 use crate::warehouse::bigquery::api::{job_error::reports, model::ErrorProto, signs};
-use crate::warehouse::{LoadColumn, MonthLoad};
+use crate::warehouse::{Batch, LoadColumn};
 
 /// How files are loaded into a raw table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub enum RawForm {
 
 impl RawForm {
     /// The form to try after a refusal; `None` where no other form helps.
-    pub fn after(self, load: &MonthLoad, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
-        match (self, load.format) {
+    pub fn after(self, batch: &Batch, error: &ErrorProto, all: &[ErrorProto]) -> Option<Self> {
+        match (self, batch.format) {
             (Self::Plain, FileFormat::Csv) if reports(error, all, signs::AMOUNT_REFUSED) => Some(Self::AmountsAsText),
             (Self::Plain, FileFormat::Parquet) if reports(error, all, signs::OTHER_MODES) => Some(Self::FilesModes),
             _ => None,
@@ -52,29 +52,29 @@ impl RawForm {
         }
     }
 
-    /// The load with the raw table's columns.
-    pub fn load(self, load: &MonthLoad) -> MonthLoad {
-        let mut load = load.clone();
+    /// The batch with the raw table's columns.
+    pub fn batch(self, batch: &Batch) -> Batch {
+        let mut batch = batch.clone();
         if self == Self::AmountsAsText {
             let is_amount = |column: &&mut LoadColumn| {
                 matches!(column.file_type, FileType::Text(_)) && column.column.column_type == ColumnType::Decimal
             };
-            for column in load.columns.iter_mut().filter(is_amount) {
+            for column in batch.columns.iter_mut().filter(is_amount) {
                 // CSV is read by position, under the table's names.
                 column.file_name.clone_from(&column.column.name);
                 column.file_type = FileType::String;
             }
         }
-        load
+        batch
     }
 
-    /// Sets the modes of the raw table's `fields`, one for each of the load's columns.
-    pub fn set_modes(self, load: &MonthLoad, fields: &mut [Value]) {
+    /// Sets the modes of the raw table's `fields`, one for each of the batch's columns.
+    pub fn set_modes(self, batch: &Batch, fields: &mut [Value]) {
         if self != Self::FilesModes {
             return;
         }
-        for (column, field) in load.columns.iter().zip(fields) {
-            let Some(values) = load.values.get(&column.file_name) else { continue };
+        for (column, field) in batch.columns.iter().zip(fields) {
+            let Some(values) = batch.values.get(&column.file_name) else { continue };
             let [key, value] = values.required_parts;
             if values.required {
                 field["mode"] = "REQUIRED".into();

@@ -105,7 +105,9 @@ impl BigQuery {
 
     /// Refuses a state table that finops did not create, or whose columns are not those that finops writes.
     pub(in super::super) fn check_state(&self, dataset: &str, table: &Table) -> Result<()> {
-        self.check_state_ours(dataset, table)?;
+        if !table.is_ours() {
+            return Err(unmanaged_table(&self.state_table(dataset)).hint(hint::FOREIGN_STATE));
+        }
         self.check_state_columns(dataset, &table.schema.fields)
     }
 
@@ -116,14 +118,6 @@ impl BigQuery {
             Some(if field.r#type == "INTEGER" { "INT64".to_owned() } else { field.r#type.clone() })
         };
         check_columns(&self.state_table(dataset), found, |column| Some(sql_type(column)))
-    }
-
-    /// Refuses a state table that finops did not create.
-    fn check_state_ours(&self, dataset: &str, table: &Table) -> Result<()> {
-        if table.is_ours() {
-            return Ok(());
-        }
-        Err(unmanaged_table(&self.state_table(dataset)).hint(hint::FOREIGN_STATE))
     }
 
     /// Checks that a row may be added to the state table, with a dry run of the statement: a project without billing loads and
