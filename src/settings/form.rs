@@ -143,10 +143,10 @@ impl Form {
                 ("[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -")
             }
             Self::Location => ("(?i:us|eu|[a-z]+-[a-z]+[0-9]+)", "US, EU or a region such as europe-west3"),
-            Self::Dataset => ("[A-Za-z0-9_]{1,200}", "at most 200 letters, digits and underscores"),
+            Self::Dataset => ("[A-Za-z0-9_]{1,200}", "a name of at most 200 letters, digits and underscores"),
             Self::Table => (
                 "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
-                "at most 200 letters, digits, _ and -, and not finops_loads, the state table,",
+                "a name of at most 200 letters, digits, _ and -, other than finops_loads, the state table,",
             ),
             Self::Bucket => ("[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "a bucket's name"),
             Self::Pattern { regex, expected } => (regex, expected),

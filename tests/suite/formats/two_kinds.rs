@@ -124,6 +124,6 @@ fn a_version_without_deliveries_is_reported_with_the_setting() {
     both.legacy("2025-09", 1);
     let report = both.finops.clone().with("AWS_CUR_VERSION", "v2").report(2);
     let error = &report["pipelines"][0]["error"];
-    assert_names(error["message"].as_str().unwrap(), &["cur_version is v2", "is of v1"]);
+    assert_names(error["message"].as_str().unwrap(), &["cur_version is v2", "the export has version v1"]);
     assert_names(error["hint"].as_str().unwrap(), &["AWS_CUR_VERSION"]);
 }
