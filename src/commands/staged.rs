@@ -169,9 +169,9 @@ impl Staged {
             delivered: with_source.then(|| settings.delivered()),
             local: settings.staged(),
             remote: with_bigquery.then(|| (settings.parquet(), settings.bigquery(emulator))),
-            staging_dir: settings.staging_dir(),
-            parquet_dir: settings.parquet_dir(),
-            database_path: settings.database_path(),
+            staging_dir: settings.path("staging_dir"),
+            parquet_dir: settings.path("parquet_dir"),
+            database_path: settings.path("database.duckdb.database_path"),
             s3: settings.s3(),
             storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
             started: Instant::now(),
@@ -249,14 +249,8 @@ impl Staged {
     }
 
     async fn load_local(&self) -> PipelineReport {
-        let store = Store::Local(Local::new(&self.staging_dir));
-        let bar = ProgressBar::start();
-        let done: Result<_> = async {
-            self.require(&self.staging_dir, EXTRACT_BILLING)?;
-            let _locked = lock_to_read(&self.staging_dir)?;
-            Ok(self.load(&self.local, &store, &DuckDb::open(&self.database_path)?, &bar).await)
-        }
-        .await;
+        let open = || DuckDb::open(&self.database_path);
+        let done = self.load(&self.local, &self.staging_dir, EXTRACT_BILLING, &ProgressBar::start(), open).await;
         self.report("load-billing-local", &format!("{}.{}", self.local.dataset, self.local.table), done)
     }
 
@@ -272,28 +266,12 @@ impl Staged {
     /// `None` if BigQuery is not configured.
     async fn load_remote(&self) -> Option<PipelineReport> {
         let (export, options) = self.remote.as_ref()?;
-        let store = Store::Local(Local::new(&self.parquet_dir));
         let bar = ProgressBar::start();
         let shown = bar.clone();
-        let done: Result<_> = async {
-            self.require(&self.parquet_dir, EXPORT_PARQUET)?;
-            let _locked = lock_to_read(&self.parquet_dir)?;
-            let bigquery = BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded));
-            Ok(self.load(export, &store, &bigquery, &bar).await)
-        }
-        .await;
+        let open = || Ok(BigQuery::connect(options.clone())?.showing(move |uploaded| shown.show_uploaded(uploaded)));
+        let done = self.load(export, &self.parquet_dir, EXPORT_PARQUET, &bar, open).await;
         let into = format!("{}.{}.{}", options.project, export.dataset, export.table);
         Some(self.report("load-billing-remote", &into, done))
-    }
-
-    /// Fails if the step before has not created its folder.
-    fn require(&self, folder: &Path, step: &str) -> Result<()> {
-        if folder.exists() {
-            return Ok(());
-        }
-        let provider = self.local.provider.as_str();
-        let message = format!("there is no folder {}", folder.display());
-        Err(Error::new(ErrorKind::NotFound, message).hint(hint::run_step(provider, step)))
     }
 
     /// The report of a step, also of one that could not start.
@@ -307,16 +285,25 @@ impl Staged {
         report
     }
 
+    /// Loads from a folder that the step `before` fills.
     async fn load<W: Warehouse>(
         &self,
         export: &Export,
-        store: &Store,
-        warehouse: &W,
+        folder: &Path,
+        before: &str,
         bar: &ProgressBar,
-    ) -> PipelineReport {
-        let report = run_export(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
+        open: impl FnOnce() -> Result<W>,
+    ) -> Result<PipelineReport> {
+        if !folder.exists() {
+            let message = format!("there is no folder {}", folder.display());
+            let hint = hint::run_step(export.provider.as_str(), before);
+            return Err(Error::new(ErrorKind::NotFound, message).hint(hint));
+        }
+        let _locked = lock_to_read(folder)?;
+        let store = Store::Local(Local::new(folder));
+        let report = run_export(export, &store, &open()?, &self.run, &|progress| bar.show(&progress)).await;
         bar.finish();
-        report
+        Ok(report)
     }
 
     /// Prints what goes beside the report, and returns how the program ends.

@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use finops_core::{
     hint,
-    model::{
-        provider::Provider,
-        shown::{Secret, shown},
-    },
+    model::shown::{Secret, shown},
 };
 use toml::{Table, Value};
 
@@ -113,14 +110,9 @@ impl Values {
         self.entries.iter().map(setting).collect()
     }
 
-    /// A key of the provider's section.
-    pub fn of(&self, provider: Provider, name: &str) -> Option<&str> {
-        self.get(&format!("{}.{name}", provider.as_str()))
-    }
-
-    /// Whether the first of two keys of the provider's section is given, and nearer to the command line than the second.
-    pub fn is_nearer(&self, provider: Provider, one: &str, other: &str) -> bool {
-        let origin = |name| Some(&self.entry(&format!("{}.{name}", provider.as_str()))?.given.as_ref()?.1);
+    /// Whether the first of two keys is given, and nearer to the command line than the second.
+    pub fn is_nearer(&self, one: &str, other: &str) -> bool {
+        let origin = |key| Some(&self.entry(key)?.given.as_ref()?.1);
         origin(one).is_some_and(|one| origin(other).is_none_or(|other| one < other))
     }
 }

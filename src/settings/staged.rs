@@ -53,10 +53,11 @@ impl StagedSettings<'_> {
 
     /// Bucket and prefix, or the source: the one that is given nearer to the command line.
     fn source(&mut self) -> (Source, String) {
-        let (values, provider) = (self.values, self.provider);
-        let prefix = values.checked(&self.key("prefix"), &mut self.problems).unwrap_or_default();
-        let has_bucket = values.is_nearer(provider, "bucket", "source");
-        if provider == Provider::Aws && (has_bucket || values.of(provider, "source").is_none()) {
+        let values = self.values;
+        let [bucket_key, source_key, prefix_key] = ["bucket", "source", "prefix"].map(|name| self.key(name));
+        let prefix = values.checked(&prefix_key, &mut self.problems).unwrap_or_default();
+        let has_bucket = values.is_nearer(&bucket_key, &source_key);
+        if self.provider == Provider::Aws && (has_bucket || values.get(&source_key).is_none()) {
             let bucket = values.required("aws.bucket", "the S3 bucket with the export", &mut self.problems);
             // It may be the ARN of an access point, which has `:` and `/`.
             let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
@@ -66,7 +67,7 @@ impl StagedSettings<'_> {
             return (Source::S3(bucket), prefix.to_owned());
         }
         let (key, place) = if has_bucket {
-            let bucket = values.of(provider, "bucket").unwrap_or_default();
+            let bucket = values.get(&bucket_key).unwrap_or_default();
             // Azure's exports may be in any kind of bucket.
             if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
                 let bucket = shown(bucket);
@@ -74,19 +75,18 @@ impl StagedSettings<'_> {
                 self.problems.add("azure.bucket", what, EVERYWHERE);
                 return (Source::Local(PathBuf::new()), String::new());
             }
-            ("bucket", bucket.to_owned())
+            (&bucket_key, bucket.to_owned())
         } else {
             let what = "a folder, gs://bucket/prefix or s3://bucket/prefix with the export";
-            let source = values.of(provider, "source").map(str::to_owned);
-            ("source", source.unwrap_or_else(|| values.required("azure.source", what, &mut self.problems)))
+            (&source_key, values.required(&source_key, what, &mut self.problems))
         };
-        let (source, within) = values::source(&place, &self.key(key), EVERYWHERE, &mut self.problems);
+        let (source, within) = values::source(&place, key, EVERYWHERE, &mut self.problems);
         if has_bucket && !within.is_empty() {
             let what =
                 format!("is `{}`: a bucket was expected; `{}` goes to azure.prefix", shown(&place), shown(&within));
             self.problems.add("azure.bucket", what, EVERYWHERE);
         }
-        let is_prefixed = has_bucket || values.is_nearer(provider, "prefix", "source");
+        let is_prefixed = has_bucket || values.is_nearer(&prefix_key, &source_key);
         (source, if is_prefixed { prefix.to_owned() } else { within })
     }
 
@@ -94,7 +94,7 @@ impl StagedSettings<'_> {
     pub fn staged(&mut self) -> Export {
         let schema = self.values.checked("database.duckdb.schema", &mut self.problems).unwrap_or_default().to_owned();
         let table = self.table(&self.key("table_id"), Form::DuckDbName);
-        let source = Source::Local(self.staging_dir());
+        let source = Source::Local(self.path("staging_dir"));
         self.export(vec![Arc::new(StagedFiles(self.provider))], source, String::new(), &schema, table)
     }
 
@@ -106,7 +106,7 @@ impl StagedSettings<'_> {
         let is_of_all = self.provider == Provider::Aws && self.values.get(TABLE).is_some();
         let key = if is_of_all { TABLE.to_owned() } else { self.key("table_id") };
         let table = self.table(&key, Form::BigQueryTable);
-        let source = Source::Local(self.parquet_dir());
+        let source = Source::Local(self.path("parquet_dir"));
         self.export(vec![Arc::new(ParquetFiles(self.provider))], source, String::new(), &dataset, table)
     }
 
@@ -125,26 +125,16 @@ impl StagedSettings<'_> {
         dataset: &str,
         table: String,
     ) -> Export {
-        let name = self.values.of(self.provider, "export_name").map(str::to_owned);
+        let name = self.values.get(&self.key("export_name")).map(str::to_owned);
         let (provider, values, problems) = (self.provider, self.values, &mut self.problems);
         let key = |suffix: &str| format!("{}.{}", provider.as_str(), suffix.to_ascii_lowercase());
         let options = values::options(key("LEAVE_OUT"), |suffix| values.checked(&key(suffix), problems));
         Export { provider, formats, options, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
     }
 
-    /// The folder in which deliveries are staged.
-    pub fn staging_dir(&self) -> PathBuf {
-        PathBuf::from(self.values.get("staging_dir").unwrap_or_default())
-    }
-
-    /// The folder for Parquet files.
-    pub fn parquet_dir(&self) -> PathBuf {
-        PathBuf::from(self.values.get("parquet_dir").unwrap_or_default())
-    }
-
-    /// The DuckDB file.
-    pub fn database_path(&self) -> PathBuf {
-        PathBuf::from(self.values.get("database.duckdb.database_path").unwrap_or_default())
+    /// The file or folder that a setting names.
+    pub fn path(&self, key: &str) -> PathBuf {
+        PathBuf::from(self.values.get(key).unwrap_or_default())
     }
 
     /// How to reach BigQuery; `emulator_host` is a local server's.
