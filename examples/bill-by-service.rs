@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("usage: bill-by-service DATABASE [SCHEMA]")?;
     let schema = arguments.next().unwrap_or_else(|| "billing".to_owned());
     let database = Connection::open_with_flags(&path, Config::default().access_mode(AccessMode::ReadOnly)?)?;
-    // With the database's own name in front: a schema may be named like the file.
+    // With the database's name in front, because a schema may have the same name as the file.
     let name: String = database.query_row("SELECT current_database()", [], |row| row.get(0))?;
     let path_of = |table: &str| Dialect::DuckDb.path(&[name.as_str(), schema.as_str(), table]);
     let loaded = format!("SELECT DISTINCT table_name FROM {} ORDER BY 1", path_of(STATE_TABLE));

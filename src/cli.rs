@@ -106,12 +106,32 @@ pub enum Step {
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws discover-manifests --bucket my-bucket --prefix cur\n  finops aws discover-manifests --output json | jq ."
     )]
-    DiscoverManifests(DiscoverArguments),
+    DiscoverManifests {
+        /// The S3 bucket, instead of aws.bucket; for Azure gs://BUCKET or s3://BUCKET, instead of azure.bucket
+        #[arg(long)]
+        bucket: Option<String>,
+        /// The folder in it, instead of aws.prefix or azure.prefix
+        #[arg(long)]
+        prefix: Option<String>,
+        /// The export, instead of aws.export_name or azure.export_name
+        #[arg(long, value_name = "NAME")]
+        export_name: Option<String>,
+        /// How to print.
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// Download the data files of new deliveries to the staging folder
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws extract-billing --start-date 2025-01 --end-date 2025-03\n  finops aws extract-billing --staging-dir /mnt/billing"
     )]
-    ExtractBilling(ExtractArguments),
+    ExtractBilling {
+        /// Which months.
+        #[command(flatten)]
+        step: StepArguments,
+        /// The staging folder, instead of staging_dir
+        #[arg(long, value_name = "PATH")]
+        staging_dir: Option<String>,
+    },
     /// Load staged deliveries into DuckDB, each month as a whole
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-local\n  finops aws load-billing-local --start-date 2025-01 --end-date 2025-01"
@@ -121,17 +141,44 @@ pub enum Step {
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws export-parquet --output-dir ./parquet\n  finops aws export-parquet --overwrite --compression zstd"
     )]
-    ExportParquet(ExportArguments),
+    ExportParquet {
+        /// Which months.
+        #[command(flatten)]
+        step: StepArguments,
+        /// The folder for the files, instead of parquet_dir
+        #[arg(long, value_name = "PATH")]
+        output_dir: Option<String>,
+        /// Write months again, even if they are written
+        #[arg(long)]
+        overwrite: bool,
+        /// The compression of the files
+        #[arg(long, value_enum, default_value_t = Compression::Snappy)]
+        compression: Compression,
+    },
     /// Load the Parquet files into BigQuery, each month as a whole
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-remote\n  finops aws load-billing-remote --start-date 2025-01 --overwrite"
     )]
-    LoadBillingRemote(RemoteArguments),
+    LoadBillingRemote {
+        /// Which months.
+        #[command(flatten)]
+        step: StepArguments,
+        /// Load months again, even if they are loaded
+        #[arg(long)]
+        overwrite: bool,
+    },
     /// Run all steps, one after the other
     #[command(
         after_help = "Examples (`finops azure` has the same steps):\n  finops aws run-pipeline --dry-run\n  finops aws run-pipeline --start-date 2025-01"
     )]
-    RunPipeline(PipelineArguments),
+    RunPipeline {
+        /// Which months.
+        #[command(flatten)]
+        step: StepArguments,
+        /// Show what each step would do; change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 /// Arguments that every step has.
@@ -148,51 +195,6 @@ pub struct StepArguments {
     pub output: OutputArguments,
 }
 
-/// Arguments of `discover-manifests`.
-#[derive(Debug, Args)]
-pub struct DiscoverArguments {
-    /// The S3 bucket, instead of aws.bucket; for Azure gs://BUCKET or s3://BUCKET, instead of azure.bucket
-    #[arg(long)]
-    pub bucket: Option<String>,
-    /// The folder in it, instead of aws.prefix or azure.prefix
-    #[arg(long)]
-    pub prefix: Option<String>,
-    /// The export, instead of aws.export_name or azure.export_name
-    #[arg(long, value_name = "NAME")]
-    pub export_name: Option<String>,
-    /// How to print.
-    #[command(flatten)]
-    pub output: OutputArguments,
-}
-
-/// Arguments of `extract-billing`.
-#[derive(Debug, Args)]
-pub struct ExtractArguments {
-    /// Which months.
-    #[command(flatten)]
-    pub step: StepArguments,
-    /// The staging folder, instead of staging_dir
-    #[arg(long, value_name = "PATH")]
-    pub staging_dir: Option<String>,
-}
-
-/// Arguments of `export-parquet`.
-#[derive(Debug, Args)]
-pub struct ExportArguments {
-    /// Which months.
-    #[command(flatten)]
-    pub step: StepArguments,
-    /// The folder for the files, instead of parquet_dir
-    #[arg(long, value_name = "PATH")]
-    pub output_dir: Option<String>,
-    /// Write months again, even if they are written
-    #[arg(long)]
-    pub overwrite: bool,
-    /// The compression of the files
-    #[arg(long, value_enum, default_value_t = Compression::Snappy)]
-    pub compression: Compression,
-}
-
 impl ValueEnum for Compression {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Snappy, Self::Zstd]
@@ -204,28 +206,6 @@ impl ValueEnum for Compression {
             Self::Zstd => PossibleValue::new("zstd").help("Smaller"),
         })
     }
-}
-
-/// Arguments of `load-billing-remote`.
-#[derive(Debug, Args)]
-pub struct RemoteArguments {
-    /// Which months.
-    #[command(flatten)]
-    pub step: StepArguments,
-    /// Load months again, even if they are loaded
-    #[arg(long)]
-    pub overwrite: bool,
-}
-
-/// Arguments of `run-pipeline`.
-#[derive(Debug, Args)]
-pub struct PipelineArguments {
-    /// Which months.
-    #[command(flatten)]
-    pub step: StepArguments,
-    /// Show what each step would do; change nothing
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 /// Arguments of `status` and of `check`.

@@ -22,17 +22,17 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 #[derive(Clone, Copy)]
 struct Run {
     id: &'static str,
-    /// The day of April on which it was made.
-    made: i8,
+    /// The day of April on which it was issued.
+    issued: i8,
     /// The last day that it covers.
     until: i8,
     rows: u64,
-    /// Of its two files, how many are there.
+    /// How many of its two files are there.
     there: usize,
 }
 
-const fn run(id: &'static str, made: i8, until: i8) -> Run {
-    Run { id, made, until, rows: 5, there: 2 }
+const fn run(id: &'static str, issued: i8, until: i8) -> Run {
+    Run { id, issued, until, rows: 5, there: 2 }
 }
 
 fn april(day: i8) -> Timestamp {
@@ -40,12 +40,12 @@ fn april(day: i8) -> Timestamp {
 }
 
 fn delivery(run: Run) -> Delivery {
-    let tails = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
+    let paths = [1, 2].map(|part| format!("20250301-20250331/{}/{part}.csv", run.id));
     let manifest = Manifest {
-        issued_at: Some(april(run.made)),
+        issued_at: Some(april(run.issued)),
         covers_until: Some(Date::constant(2025, 3, run.until)),
         rows: Some(run.rows),
-        files: tails.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+        files: paths.iter().map(|path| ManifestFile { relative_path: path.clone(), bytes: None }).collect(),
         ..Manifest::new(
             ExportKind::AzureActual,
             "daily",
@@ -54,21 +54,21 @@ fn delivery(run: Run) -> Delivery {
             FileFormat::Csv,
         )
     };
-    let stored: HashMap<_, _> = tails
+    let stored: HashMap<_, _> = paths
         .into_iter()
         .take(run.there)
-        .map(|tail| {
+        .map(|path| {
             (
-                tail.clone(),
-                StoredFile { key: tail, bytes: 1, updated: april(10), checksum: "c".to_owned(), version: None },
+                path.clone(),
+                StoredFile { key: path, bytes: 1, updated: april(10), checksum: "c".to_owned(), version: None },
             )
         })
         .collect();
-    // A mirror brings all of them at one time, and in no order.
+    // A mirror writes all of them at one time, in any order.
     Delivery::new(manifest, format!("gs://b/{}/manifest.json", run.id), april(10), stored)
 }
 
-/// The run is loaded, with all its rows, since 5 April.
+/// The run as a loaded month, with all its rows, since 5 April.
 fn loaded_month(loaded: Run) -> LoadedMonth {
     let whole = delivery(Run { there: 2, ..loaded });
     let record = LoadRecord {
@@ -307,7 +307,7 @@ fn a_month_waits_for_missing_files_up_to_the_limit_and_no_longer() {
 }
 
 #[test]
-fn of_more_than_three_missing_files_three_are_named() {
+fn only_three_missing_files_are_named() {
     let missing = |count: usize| {
         let mut waits = delivery(partly(FIRST));
         waits.missing = ["a", "b", "c", "d"][..count].iter().map(|name| (*name).to_owned()).collect();
@@ -323,8 +323,8 @@ fn only_another_delivery_that_is_newer_is_named_as_left_out() {
     let load = "load second: not loaded yet";
     assert_eq!(decided(&[SECOND, second_day("same-time")], None), load);
     // AWS keeps an assembly's id where it delivers it again.
-    assert_eq!(decided(&[SECOND, Run { made: 3, ..second_day("second") }], None), load);
-    let later = decided(&[SECOND, Run { made: 3, ..second_day("later") }], None);
+    assert_eq!(decided(&[SECOND, Run { issued: 3, ..second_day("second") }], None), load);
+    let later = decided(&[SECOND, Run { issued: 3, ..second_day("later") }], None);
     assert!(later.starts_with(&format!("{load}; the newer later is left out")), "{later}");
 }
 
@@ -381,7 +381,7 @@ fn a_month_that_has_waited_for_its_mirror_is_loaded_with_the_files_that_did_not_
     let decided = |files, hours| decided_over(overwritten(EARLY, files), loaded_month(FIRST), &rules(hours));
     let named = "20250301-20250331/second/2.csv, unchanged since the load of 2025-04-05 00:00 UTC";
     assert_eq!(decided([LATE, BEFORE], 17), format!("{LOAD}, except 1 of 2 files: {named}"));
-    // The mirror is at work again.
+    // The mirror replaces files again.
     assert!(decided([LATE, BEFORE], 18).starts_with("wait "));
     assert!(decided([EARLY, BEFORE], 18).starts_with("reload "));
 }
@@ -400,15 +400,15 @@ fn where_sizes_agree_a_month_waits_no_longer_since_its_last_load_however_often_d
 }
 
 #[test]
-fn only_file_times_after_the_load_show_a_mirror_at_work() {
+fn only_file_times_after_the_load_show_that_a_mirror_replaces_files() {
     assert_eq!(decided_over_first(overwritten(BEFORE, [BEFORE, BEFORE])), LOAD);
-    // What was replaced during the run that loaded was not loaded, at least not for sure.
+    // Files that were replaced during the load may not be in the table.
     let mut slow = loaded_month(FIRST);
     slow.record.run_id = "20250404T230000Z-abcdef".to_owned();
     let replaced = |files| decided_over(overwritten(BEFORE, files), slow.clone(), &RULES);
     assert_eq!(replaced(["2025-04-04T23:30Z", LATE]), LOAD);
     assert!(replaced(["2025-04-04T23:30Z", BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
-    // A file of the very time at which the loaded ones were listed may be a new one.
+    // A file with the time at which the loaded ones were listed may be new.
     let listed = "2025-04-04T23:00Z";
     assert_eq!(replaced([listed, LATE]), LOAD);
     assert!(replaced([listed, BEFORE]).starts_with(&format!("{LOAD}, except 1 of 2 files")));
@@ -448,7 +448,7 @@ fn a_month_whose_manifest_was_archived_after_its_load_is_unchanged() {
     let skipped = "skip -: already loaded on 2025-04-05 00:00 UTC; its delivery was archived since";
     assert_eq!(decided(&[archived(4)], Some(loaded_month(FIRST)), &RULES), skipped);
     assert_eq!(decided(&[archived(4), other.clone()], Some(loaded_month(FIRST)), &RULES), skipped);
-    // Written after the load, or there is nothing or not all of it, or it is to be loaded again: it must be restored.
+    // It must be restored if it was written after the load, if rows are missing, or if the load is forced.
     let part = LoadedMonth { rows_in_table: 4, ..loaded_month(FIRST) };
     let malformed = Candidate { delivery: Err(ManifestError::Malformed("no JSON".to_owned())), ..archived(6) };
     for (candidates, loaded, rules) in [

@@ -9,10 +9,7 @@ use finops_core::{
 };
 use futures::future::{join, join_all, join3};
 
-use super::{
-    finding::{CREDENTIALS, clock_finding, failed, permissions},
-    google_account,
-};
+use super::finding::{CREDENTIALS, clock_finding, failed, permissions, signed_in};
 use crate::{
     error::{ErrorKind, Result},
     flow::{
@@ -59,7 +56,7 @@ pub async fn check_warehouse(
         contents(there.ok_or(needs), options, name, exports, may_run_jobs)
     });
     let staging = async {
-        // With tables in it, it is checks at as a dataset of tables.
+        // With tables in it, it is checked as a dataset of tables.
         let name = options.staging_dataset.as_deref().filter(|name| !by_dataset.contains_key(name))?;
         let place = facts.iter().find_map(|(_, facts)| Some(facts.as_ref()?.location.as_str()));
         Some(staging_dataset(warehouse, options, name, place, may_run_jobs).await)
@@ -150,24 +147,19 @@ async fn creation(warehouse: &BigQuery, options: &Options, name: &str, location:
                 && options.staging_dataset.as_deref().is_some_and(|s| s != name) =>
         {
             let found = "tables may not be created: those of the exports, and finops_loads, must be there";
-            let hint = hint::COPY_UNKNOWN;
-            Finding::warning(Check::Permissions, &object, found, hint)
+            Finding::warning(Check::Permissions, &object, found, hint::COPY_UNKNOWN)
         }
         Err(error) => failed(Check::Permissions, &object, &error),
     }
 }
 
 async fn credentials(connected: &Result<BigQuery>, options: &Options) -> Finding {
-    let warehouse = match connected {
+    match connected {
         Ok(_) if options.emulator_host.is_some() => {
-            return Finding::ok(Check::Credentials, SERVICE, "none are needed: BIGQUERY_EMULATOR_HOST is set");
+            Finding::ok(Check::Credentials, SERVICE, "none are needed: BIGQUERY_EMULATOR_HOST is set")
         }
-        Ok(warehouse) => warehouse,
-        Err(error) => return failed(Check::Credentials, SERVICE, error),
-    };
-    match warehouse.sign_in().await {
-        Ok(()) => Finding::ok(Check::Credentials, SERVICE, &google_account::described()),
-        Err(error) => failed(Check::Credentials, SERVICE, &error),
+        Ok(warehouse) => signed_in(SERVICE, warehouse.sign_in().await),
+        Err(error) => failed(Check::Credentials, SERVICE, error),
     }
 }
 
@@ -283,8 +275,7 @@ async fn of_table(warehouse: &BigQuery, export: &Export, delivered: Option<&Deli
             return vec![failed(Check::Table, object, &error), permissions];
         }
     };
-    let role = "roles/bigquery.dataEditor on the dataset";
-    let permissions = permissions(object, missing, role);
+    let permissions = permissions(object, missing, "roles/bigquery.dataEditor on the dataset");
     vec![Finding::ok(Check::Table, object, "is finops's own"), permissions, row_access(object, policies)]
 }
 
@@ -298,13 +289,11 @@ fn row_access(object: &str, policies: Result<Option<Vec<String>>>) -> Finding {
                 "has row access policies ({}): months are replaced by a query that keeps them, billed for their bytes",
                 ids.join(", ")
             );
-            let hint = hint::POLICIES_FOUND;
-            Finding::warning(Check::RowAccess, object, &found, hint)
+            Finding::warning(Check::RowAccess, object, &found, hint::POLICIES_FOUND)
         }
         Ok(None) => {
             let found = "not known: the account has no permission to list row access policies, which a copy may remove";
-            let hint = hint::POLICIES_UNKNOWN;
-            Finding::warning(Check::RowAccess, object, found, hint)
+            Finding::warning(Check::RowAccess, object, found, hint::POLICIES_UNKNOWN)
         }
         Err(error) => failed(Check::RowAccess, object, &error),
     }

@@ -6,6 +6,7 @@ use finops_core::{
 };
 use jiff::SignedDuration;
 
+use super::google_account;
 use crate::error::{Error, Result};
 
 /// What a check that is left out needs.
@@ -16,13 +17,21 @@ pub fn failed(check: Check, object: &str, error: &Error) -> Finding {
     Finding::failed(check, object, &error.full_message(), error.next_step())
 }
 
+/// Whether finops can sign in to a service of Google.
+pub fn signed_in(service: &str, result: Result<()>) -> Finding {
+    match result {
+        Ok(()) => Finding::ok(Check::Credentials, service, &google_account::described()),
+        Err(error) => failed(Check::Credentials, service, &error),
+    }
+}
+
 /// Whether this machine's clock agrees with the service's.
 pub fn clock_finding(service: &str, ahead: Option<SignedDuration>) -> Finding {
-    let unknown = || {
-        let hint = hint::CLOCK_UNKNOWN;
-        Finding::warning(Check::Clock, service, "not known: the answer of the service has no time", hint)
-    };
-    ahead.map_or_else(unknown, |ahead| clock(service, ahead))
+    let unknown = "not known: the answer of the service has no time";
+    ahead.map_or_else(
+        || Finding::warning(Check::Clock, service, unknown, hint::CLOCK_UNKNOWN),
+        |ahead| clock(service, ahead),
+    )
 }
 
 /// Whether permissions are missing on an object, all of which `role` has; `None` if the server does not know.

@@ -100,13 +100,13 @@ fn location_finding(export: &Export, project: &str, place: &BucketLocationLookup
     let object = format!("{} into {project}.{}", source::bucket(export), export.dataset);
     let bucket = match place {
         BucketLocationLookup::NotAsked(needs) => return Finding::not_checked(Check::Location, &object, needs),
-        BucketLocationLookup::NotPermitted => {
+        BucketLocationLookup::Asked(Ok(None)) => {
             let hint = hint::bucket_location(source::bucket(export));
             let found = "not known: the account has no permission to see the location of the bucket";
             return Finding::warning(Check::Location, &object, found, &hint);
         }
-        BucketLocationLookup::Unknown(error) => return failed(Check::Location, &object, error),
-        BucketLocationLookup::Known(bucket) => bucket,
+        BucketLocationLookup::Asked(Err(error)) => return failed(Check::Location, &object, error),
+        BucketLocationLookup::Asked(Ok(Some(bucket))) => bucket,
     };
     let Some(location) = location else {
         return Finding::not_checked(Check::Location, &object, "the dataset");

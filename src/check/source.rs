@@ -8,10 +8,7 @@ use finops_core::{
 use futures::future::join3;
 use jiff::Timestamp;
 
-use super::{
-    finding::{CREDENTIALS, failed, permissions},
-    google_account,
-};
+use super::finding::{CREDENTIALS, failed, permissions, signed_in};
 use crate::{
     error::{Error, ErrorKind, Result},
     flow::{
@@ -20,7 +17,7 @@ use crate::{
         silence::{check_age, no_manifest},
         table::Delivered,
     },
-    storage::{Gcs, Store},
+    storage::Store,
 };
 
 const GCS: &str = "Google Cloud Storage";
@@ -36,11 +33,8 @@ pub struct SourceChecks {
 
 /// Where a bucket is.
 pub enum BucketLocationLookup {
-    Known(BucketLocation),
-    /// The account has no permission to know.
-    NotPermitted,
-    /// The request failed.
-    Unknown(Error),
+    /// The answer; `None` without the permission to know.
+    Asked(Result<Option<BucketLocation>>),
     /// It was not requested, because this failed.
     NotAsked(&'static str),
 }
@@ -64,7 +58,10 @@ pub async fn clock(store: &Result<Store>) -> Option<Finding> {
 pub async fn check_source(export: &Export, opened: &Result<Store>, wanted: &Months, max_age: &MaxAge) -> SourceChecks {
     let service = if matches!(export.source, Source::S3(_)) { "S3" } else { GCS };
     let signed_in = match opened {
-        Ok(Store::Gcs(gcs)) => Some(sign_in(gcs).await),
+        Ok(Store::Gcs(gcs)) if gcs.is_emulator() => {
+            Some(Finding::ok(Check::Credentials, GCS, "none are needed: STORAGE_EMULATOR_HOST is set"))
+        }
+        Ok(Store::Gcs(gcs)) => Some(signed_in(GCS, gcs.sign_in().await)),
         // To open it is to sign in.
         #[cfg(feature = "s3")]
         Ok(Store::S3(_)) => Some(Finding::ok(Check::Credentials, service, "found in the AWS environment")),
@@ -80,11 +77,8 @@ pub async fn check_source(export: &Export, opened: &Result<Store>, wanted: &Mont
                 [(Check::Source, source(export)), (Check::Permissions, bucket(export)), (Check::Export, name(export))];
             let needed = checks.iter().filter(|(check, _)| *check != Check::Permissions || service == GCS);
             findings.extend(needed.map(|(check, object)| Finding::not_checked(*check, object, CREDENTIALS)));
-            return SourceChecks {
-                findings,
-                bucket_location: BucketLocationLookup::NotAsked(CREDENTIALS),
-                delivered: None,
-            };
+            let bucket_location = BucketLocationLookup::NotAsked(CREDENTIALS);
+            return SourceChecks { findings, bucket_location, delivered: None };
         }
     };
     let Store::Gcs(gcs) = store else {
@@ -94,29 +88,15 @@ pub async fn check_source(export: &Export, opened: &Result<Store>, wanted: &Mont
     };
     let asked = join3(contents(export, store, wanted, max_age), gcs.missing_permissions(), gcs.place());
     let (Contents { source, export: export_found, is_missing, delivered }, missing, location) = asked.await;
-    findings.push(source);
-    if is_missing {
-        findings.push(Finding::not_checked(Check::Permissions, &bucket(export), SOURCE));
-        findings.push(export_found);
-        return SourceChecks { findings, bucket_location: BucketLocationLookup::NotAsked(SOURCE), delivered };
-    }
-    findings.push(permissions(&bucket(export), missing, "roles/storage.objectViewer on the bucket"));
-    findings.push(export_found);
-    let bucket_location = match location {
-        Ok(location) => location.map_or(BucketLocationLookup::NotPermitted, BucketLocationLookup::Known),
-        Err(error) => BucketLocationLookup::Unknown(error),
+    let object = bucket(export);
+    let (permissions, bucket_location) = if is_missing {
+        (Finding::not_checked(Check::Permissions, &object, SOURCE), BucketLocationLookup::NotAsked(SOURCE))
+    } else {
+        let role = "roles/storage.objectViewer on the bucket";
+        (permissions(&object, missing, role), BucketLocationLookup::Asked(location))
     };
+    findings.extend([source, permissions, export_found]);
     SourceChecks { findings, bucket_location, delivered }
-}
-
-async fn sign_in(gcs: &Gcs) -> Finding {
-    if gcs.is_emulator() {
-        return Finding::ok(Check::Credentials, GCS, "none are needed: STORAGE_EMULATOR_HOST is set");
-    }
-    match gcs.sign_in().await {
-        Ok(()) => Finding::ok(Check::Credentials, GCS, &google_account::described()),
-        Err(error) => failed(Check::Credentials, GCS, &error),
-    }
 }
 
 /// The findings of what is in a source.
@@ -186,8 +166,7 @@ fn of_export(object: &str, settings: &Export, discovered: &Discovered, max_age: 
             Finding::ok(Check::Export, object, &format!("{found}, {listed} {files}, newest delivery {newest}"))
         } else {
             let found = format!("{found}: {} of {listed} files are not there", delivery.missing.len());
-            let hint = hint::MIRROR_RUNNING;
-            Finding::warning(Check::Export, object, &found, hint)
+            Finding::warning(Check::Export, object, &found, hint::MIRROR_RUNNING)
         };
     }
     let broken =

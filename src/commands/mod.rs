@@ -18,7 +18,7 @@ use finops_core::model::provider::Provider;
 use self::exit::CommandError;
 pub use self::exit::Exit;
 use crate::{
-    cli::{Cli, Command},
+    cli::{Cli, Command, RunArguments},
     output,
 };
 
@@ -26,7 +26,10 @@ use crate::{
 pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
         Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(CommandError::from),
-        Command::Plan(selection) => run::plan(selection, environment, run_id).await.map_err(CommandError::from),
+        Command::Plan(selection) => {
+            let arguments = RunArguments { selection, force: false, dry_run: true };
+            run::run(arguments, environment, run_id).await.map_err(CommandError::from)
+        }
         Command::Status(arguments) => status::status(arguments, environment).await,
         Command::Check(arguments) => check::check(arguments, environment).await,
         #[cfg(feature = "duckdb")]

@@ -1,6 +1,6 @@
 //! `finops run` and `finops plan`.
 
-use std::{collections::BTreeMap, io::IsTerminal, time::Instant};
+use std::{collections::BTreeMap, time::Instant};
 
 use finops_core::{
     plan::Rules,
@@ -26,33 +26,14 @@ use crate::{
     },
 };
 
-/// Loads the months that are due, and reports.
+/// Loads the months that are due, or plans what a run would do, and reports.
 pub(crate) async fn run(
     arguments: RunArguments,
     environment: &BTreeMap<String, String>,
     run_id: String,
 ) -> Result<Exit, Vec<Problem>> {
-    go(arguments.selection, arguments.force, arguments.dry_run, environment, run_id).await
-}
-
-/// Reports what a run would do.
-pub(crate) async fn plan(
-    selection: Selection,
-    environment: &BTreeMap<String, String>,
-    run_id: String,
-) -> Result<Exit, Vec<Problem>> {
-    go(selection, false, true, environment, run_id).await
-}
-
-async fn go(
-    selection: Selection,
-    force: bool,
-    dry_run: bool,
-    environment: &BTreeMap<String, String>,
-    run_id: String,
-) -> Result<Exit, Vec<Problem>> {
     let started = Instant::now();
-    let Selection { pipeline, start_date, end_date, output } = selection;
+    let RunArguments { selection: Selection { pipeline, start_date, end_date, output }, force, dry_run } = arguments;
     let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
     let now = Timestamp::now();
@@ -88,7 +69,7 @@ impl Task for Exports<'_> {
         for export in &config.exports {
             let report = match open_store(export, config.storage_emulator.as_deref(), &S3Options::default()).await {
                 Ok(store) => {
-                    let bar = ProgressBar::new(std::io::stderr().is_terminal());
+                    let bar = ProgressBar::start();
                     let mut report = run_export(export, &store, warehouse, run, &|progress| bar.show(&progress)).await;
                     report.label.clone_from(&export.label);
                     bar.finish();

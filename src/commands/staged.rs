@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    io::IsTerminal,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -22,7 +21,7 @@ use super::{
     store::open_store,
 };
 use crate::{
-    cli::{ExportArguments, OutputArguments, Step},
+    cli::{OutputForm, Step},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -50,92 +49,64 @@ pub(super) async fn step(
 ) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
     let mut problems = Problems::default();
-    let flags = flags(provider, &step);
-    let flags: Vec<_> = flags.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-    let values = Values::read(file, environment, &flags, &mut problems)?;
+    let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
     let settings = StagedSettings { provider, values: &values, problems };
     let (dates, output) = common(&step);
-    let mut staged = Staged::new(settings, Needs::of(&step), dates, environment, run_id)?;
+    let mut staged = Staged::new(settings, &step, dates, environment, run_id)?;
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
     let reports = match &step {
-        Step::DiscoverManifests(_) => {
-            output::printer(output.output).overview(&staged.overview(writing).await?.months, false);
+        Step::DiscoverManifests { .. } => {
+            output::printer(output).overview(&staged.overview(writing).await?.months, false);
             return Ok(Exit::Success);
         }
-        Step::ExtractBilling(_) => vec![staged.extract().await],
+        Step::ExtractBilling { .. } => vec![staged.extract().await],
         Step::LoadBillingLocal(_) => vec![staged.load_local().await],
-        Step::ExportParquet(ExportArguments { overwrite, compression, .. }) => {
+        Step::ExportParquet { overwrite, compression, .. } => {
             vec![staged.export(Writing { overwrite: *overwrite, compression: *compression }).await]
         }
-        Step::LoadBillingRemote(arguments) => {
-            staged.run.rules.force = arguments.overwrite;
+        Step::LoadBillingRemote { overwrite, .. } => {
+            staged.run.rules.force = *overwrite;
             staged.load_remote().await.into_iter().collect()
         }
-        Step::RunPipeline(arguments) if arguments.dry_run => {
+        Step::RunPipeline { dry_run: true, .. } => {
             let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
-            output::printer(output.output).overview(&months, true);
+            output::printer(output).overview(&months, true);
             check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
             return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
         }
-        Step::RunPipeline(_) => return Ok(staged.run_all(writing, output).await),
+        Step::RunPipeline { .. } => return Ok(staged.run_all(writing, output).await),
     };
-    Ok(staged.print(reports, output))
+    let report = Report::new(staged.run.run_id.clone(), reports);
+    output::printer(output).report(&report, false);
+    Ok(staged.finish(&report))
 }
 
 /// The dates and the form of output.
-fn common(step: &Step) -> ([Option<&String>; 2], &OutputArguments) {
-    let arguments = match step {
-        Step::DiscoverManifests(arguments) => return ([None; 2], &arguments.output),
-        Step::ExtractBilling(arguments) => &arguments.step,
-        Step::LoadBillingLocal(arguments) => arguments,
-        Step::ExportParquet(arguments) => &arguments.step,
-        Step::LoadBillingRemote(arguments) => &arguments.step,
-        Step::RunPipeline(arguments) => &arguments.step,
-    };
-    ([arguments.start_date.as_ref(), arguments.end_date.as_ref()], &arguments.output)
+fn common(step: &Step) -> ([Option<&str>; 2], OutputForm) {
+    match step {
+        Step::DiscoverManifests { output, .. } => ([None; 2], output.output),
+        Step::LoadBillingLocal(step)
+        | Step::ExtractBilling { step, .. }
+        | Step::ExportParquet { step, .. }
+        | Step::LoadBillingRemote { step, .. }
+        | Step::RunPipeline { step, .. } => {
+            ([step.start_date.as_deref(), step.end_date.as_deref()], step.output.output)
+        }
+    }
 }
 
 /// The settings that the step's flags replace.
 fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
     match step {
-        Step::DiscoverManifests(arguments) => {
-            let of_provider = |key: &str| format!("{}.{key}", provider.as_str());
-            vec![
-                (of_provider("bucket"), arguments.bucket.as_ref()),
-                (of_provider("prefix"), arguments.prefix.as_ref()),
-                (of_provider("export_name"), arguments.export_name.as_ref()),
-            ]
+        Step::DiscoverManifests { bucket, prefix, export_name, .. } => {
+            [("bucket", bucket), ("prefix", prefix), ("export_name", export_name)]
+                .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value.as_ref()))
+                .into()
         }
-        Step::ExtractBilling(arguments) => vec![("staging_dir".to_owned(), arguments.staging_dir.as_ref())],
-        Step::ExportParquet(arguments) => vec![("parquet_dir".to_owned(), arguments.output_dir.as_ref())],
-        Step::LoadBillingLocal(_) | Step::LoadBillingRemote(_) | Step::RunPipeline(_) => Vec::new(),
+        Step::ExtractBilling { staging_dir, .. } => vec![("staging_dir".to_owned(), staging_dir.as_ref())],
+        Step::ExportParquet { output_dir, .. } => vec![("parquet_dir".to_owned(), output_dir.as_ref())],
+        Step::LoadBillingLocal(_) | Step::LoadBillingRemote { .. } | Step::RunPipeline { .. } => Vec::new(),
     }
-}
-
-/// The settings that a step needs.
-#[derive(Clone, Copy)]
-struct Needs {
-    source: bool,
-    bigquery: Needed,
-}
-
-impl Needs {
-    fn of(step: &Step) -> Self {
-        let (source, bigquery) = match step {
-            Step::DiscoverManifests(_) | Step::RunPipeline(_) => (true, Needed::IfConfigured),
-            Step::ExtractBilling(_) => (true, Needed::No),
-            Step::LoadBillingLocal(_) | Step::ExportParquet(_) => (false, Needed::No),
-            Step::LoadBillingRemote(_) => (false, Needed::Yes),
-        };
-        Self { source, bigquery }
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Needed {
-    No,
-    IfConfigured,
-    Yes,
 }
 
 /// Copies the rows and cost of each month from the step that counted them, load-billing-local, to the step that staged it.
@@ -173,19 +144,20 @@ struct Staged {
 impl Staged {
     fn new(
         mut settings: StagedSettings<'_>,
-        needs: Needs,
-        [start, end]: [Option<&String>; 2],
+        step: &Step,
+        dates: [Option<&str>; 2],
         environment: &BTreeMap<String, String>,
         run_id: String,
     ) -> Result<Self, CommandError> {
         let now = Timestamp::now();
-        let with_bigquery = match needs.bigquery {
-            Needed::No => false,
-            Needed::IfConfigured => settings.names_bigquery(),
-            Needed::Yes => true,
+        let (with_source, with_bigquery) = match step {
+            Step::DiscoverManifests { .. } | Step::RunPipeline { .. } => (true, settings.names_bigquery()),
+            Step::ExtractBilling { .. } => (true, false),
+            Step::LoadBillingLocal(_) | Step::ExportParquet { .. } => (false, false),
+            Step::LoadBillingRemote { .. } => (false, true),
         };
         let emulator = environment.get("BIGQUERY_EMULATOR_HOST").cloned();
-        let months = settings.months(start, end);
+        let months = settings.months(dates);
         let staged = Self {
             run: Run {
                 run_id,
@@ -194,7 +166,7 @@ impl Staged {
                 max_age: settings.max_age(&months),
                 dry_run: false,
             },
-            delivered: needs.source.then(|| settings.delivered()),
+            delivered: with_source.then(|| settings.delivered()),
             local: settings.staged(),
             remote: with_bigquery.then(|| (settings.parquet(), settings.bigquery(emulator))),
             staging_dir: settings.staging_dir(),
@@ -204,7 +176,7 @@ impl Staged {
             storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
             started: Instant::now(),
         };
-        settings.checked()?;
+        settings.problems.none()?;
         Ok(staged)
     }
 
@@ -234,8 +206,8 @@ impl Staged {
     }
 
     /// All steps, until one fails as a whole: the next ones need its result.
-    async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
-        let output = output::printer(output.output);
+    async fn run_all(&self, writing: Writing, output: OutputForm) -> Exit {
+        let output = output::printer(output);
         let mut pipelines = Vec::new();
         // People see the result of a step before the next one starts.
         let mut done = |report: PipelineReport| {
@@ -264,7 +236,7 @@ impl Staged {
         let into = self.staging_dir.display().to_string();
         let done = match self.source().await {
             Ok(Some((export, store))) => {
-                let bar = ProgressBar::new(std::io::stderr().is_terminal());
+                let bar = ProgressBar::start();
                 let show = |transfer| bar.show_bytes(transfer);
                 let report = extract(export, &store, &self.staging_dir, &self.run, &show).await;
                 bar.finish();
@@ -278,7 +250,7 @@ impl Staged {
 
     async fn load_local(&self) -> PipelineReport {
         let store = Store::Local(Local::new(&self.staging_dir));
-        let bar = ProgressBar::new(std::io::stderr().is_terminal());
+        let bar = ProgressBar::start();
         let done: Result<_> = async {
             self.require(&self.staging_dir, EXTRACT_BILLING)?;
             let _locked = lock_to_read(&self.staging_dir)?;
@@ -301,7 +273,7 @@ impl Staged {
     async fn load_remote(&self) -> Option<PipelineReport> {
         let (export, options) = self.remote.as_ref()?;
         let store = Store::Local(Local::new(&self.parquet_dir));
-        let bar = ProgressBar::new(std::io::stderr().is_terminal());
+        let bar = ProgressBar::start();
         let shown = bar.clone();
         let done: Result<_> = async {
             self.require(&self.parquet_dir, EXPORT_PARQUET)?;
@@ -345,12 +317,6 @@ impl Staged {
         let report = run_export(export, store, warehouse, &self.run, &|progress| bar.show(&progress)).await;
         bar.finish();
         report
-    }
-
-    fn print(&self, pipelines: Vec<PipelineReport>, output: &OutputArguments) -> Exit {
-        let report = Report::new(self.run.run_id.clone(), pipelines);
-        output::printer(output.output).report(&report, false);
-        self.finish(&report)
     }
 
     /// Prints what goes beside the report, and returns how the program ends.

@@ -66,7 +66,7 @@ pub fn failed_checks(report: &CheckReport) {
         return;
     }
     for Finding { check, object, status, found, hint } in &report.checks {
-        let (kind, hint) = (check.as_str(), hint.as_deref().unwrap_or_default());
+        let (kind, hint) = (check.to_string(), hint.as_deref().unwrap_or_default());
         match status {
             Status::Failed => tracing::error!(kind, hint, "check of {object} failed: {found}"),
             Status::Warning => tracing::warn!(kind, hint, "check of {object}: {found}"),

@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use indicatif::{HumanBytes, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, ProgressStyle};
 
 use crate::{flow::run::Progress, staging::Transfer, warehouse::bigquery::Uploaded};
 
-/// A bar on stderr, or nothing.
+/// A bar on stderr.
 #[derive(Clone, Debug)]
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    /// A bar, drawn if `visible`.
-    pub fn new(visible: bool) -> Self {
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = indicatif::ProgressBar::with_draw_target(None, target);
+    /// Starts a bar, which is drawn on a terminal only.
+    pub fn start() -> Self {
+        let bar = indicatif::ProgressBar::no_length();
         bar.set_message("looking for manifests");
         bar.enable_steady_tick(Duration::from_millis(120));
         Self(bar)

@@ -36,7 +36,7 @@ pub fn raw(bytes: &[u8]) {
 pub fn error(error: &ReportedError) {
     let hint = error.hint.as_deref().unwrap_or_default();
     if telemetry::is_structured() {
-        tracing::error!(kind = error.kind.as_str(), hint, "{}", error.message);
+        tracing::error!(kind = %error.kind, hint, "{}", error.message);
         return;
     }
     print_aside(&format!("error: {}", error.message));

@@ -11,8 +11,8 @@ pub struct Definition {
     pub name: &'static str,
     /// The key in `config.toml`; for a provider's setting, the part after `aws.`. Empty: only the environment has it.
     pub key: &'static str,
-    /// Empty: none.
-    pub default: &'static str,
+    /// The value if nothing is set.
+    pub default: Option<&'static str>,
     /// What it accepts.
     pub form: Form,
     /// Whether its value is never shown.
@@ -67,7 +67,7 @@ impl Definition {
     }
 
     pub(super) const fn new(reader: Reader, name: &'static str, form: Form) -> Self {
-        let (key, default, providers, examples) = ("", "", &[], [None; Provider::ALL.len()]);
+        let (key, default, providers, examples) = ("", None, &[], [None; Provider::ALL.len()]);
         Self { name, key, default, form, is_secret: false, is_required: false, reader, providers, examples }
     }
 
@@ -80,7 +80,7 @@ impl Definition {
     }
 
     pub(super) const fn default(self, default: &'static str) -> Self {
-        Self { default, ..self }
+        Self { default: Some(default), ..self }
     }
 
     pub(super) const fn required(self) -> Self {

@@ -1,6 +1,6 @@
 //! From variables to exports: where each is, and its table.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use finops_core::{
     formats::formats,
@@ -129,9 +129,6 @@ fn source(variables: &ExportVariables<'_>, problems: &mut Problems) -> (Source, 
             ENVIRONMENT,
         );
     }
-    let (source, prefix) = values::source(source).unwrap_or_else(|what| {
-        problems.add(&variable, what, ENVIRONMENT);
-        (Source::Local(PathBuf::new()), String::new())
-    });
+    let (source, prefix) = values::source(source, &variable, ENVIRONMENT, problems);
     (source, trimmed(&prefix))
 }

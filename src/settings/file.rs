@@ -54,7 +54,7 @@ impl Values {
     pub fn read(
         path: Option<&Path>,
         environment: &BTreeMap<String, String>,
-        flags: &[(&str, Option<&String>)],
+        flags: &[(String, Option<&String>)],
         problems: &mut Problems,
     ) -> Result<Self> {
         let (file, table) = table(path)?;
@@ -82,8 +82,7 @@ impl Values {
     /// The value in use.
     pub fn get(&self, key: &str) -> Option<&str> {
         let Entry { given, definition, .. } = self.entry(key)?;
-        let default = Some(definition.default).filter(|default| !default.is_empty());
-        given.as_ref().map(|(value, _)| value.expose()).or(default)
+        given.as_ref().map(|(value, _)| value.expose()).or(definition.default)
     }
 
     /// The value in use. It is a problem if it does not have the setting's form.

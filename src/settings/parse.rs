@@ -1,6 +1,6 @@
 //! From text to a [`Config`]; all problems at once.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use finops_core::plan::age::MaxAge;
 
@@ -9,7 +9,6 @@ use super::{
     environment::Variables,
     exports::exports,
     problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, Problems},
-    registry,
     values::{self, hours},
 };
 use crate::warehouse::{bigquery, open::WarehouseConfig};
@@ -31,81 +30,61 @@ pub struct CliOverrides {
 /// Everything that is wrong, not only the first.
 pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -> Result<Config, Vec<Problem>> {
     let mut problems = Problems::default();
-    let variables = Variables::read(environment);
-    check("LOAD_CONCURRENCY", Some(&variables.load_concurrency), &mut problems);
+    let variables = Variables(environment);
     let warehouse = warehouse(&variables, &mut problems);
-    let wanted = overrides.pipeline.as_deref().or(variables.pipeline.as_deref());
+    let wanted = overrides.pipeline.as_deref().or(variables.get("PIPELINE"));
     let exports = exports(wanted, environment, &warehouse, &mut problems);
-    let months = values::months(
-        [
-            overrides.start_date.as_ref().or(variables.start_date.as_ref()),
-            overrides.end_date.as_ref().or(variables.end_date.as_ref()),
-        ],
-        ["START_DATE", "END_DATE"],
-        FLAG_OR_ENVIRONMENT,
-        &mut problems,
-    );
-    check("WAIT_MAX_HOURS", Some(&variables.wait_max_hours), &mut problems);
+    let dates = [
+        overrides.start_date.as_deref().or(variables.get("START_DATE")),
+        overrides.end_date.as_deref().or(variables.get("END_DATE")),
+    ];
+    let months = values::months(dates, ["START_DATE", "END_DATE"], FLAG_OR_ENVIRONMENT, &mut problems);
+    let wait_max = variables.checked("WAIT_MAX_HOURS", &mut problems).map(hours).unwrap_or_default();
     let setting = "MAX_AGE_HOURS";
-    check(setting, variables.max_age_hours.as_ref(), &mut problems);
-    let limit = variables.max_age_hours.as_deref().map(hours);
-    let storage_emulator = host("STORAGE_EMULATOR_HOST", variables.storage_emulator_host.as_ref(), &mut problems);
-    if !problems.0.is_empty() {
-        return Err(problems.0);
-    }
-    Ok(Config {
-        exports,
-        warehouse,
-        storage_emulator,
-        months,
-        wait_max: hours(&variables.wait_max_hours),
-        max_age: MaxAge { setting, limit, last_month: months.end },
-    })
-}
-
-/// Refuses a value that does not have the form of its setting.
-fn check(name: &str, value: Option<&String>, problems: &mut Problems) {
-    problems.refuse(name, value.and_then(|value| registry::variable(name).form.problem(value)), ENVIRONMENT);
+    let limit = variables.checked(setting, &mut problems).map(hours);
+    let storage_emulator = host("STORAGE_EMULATOR_HOST", &variables, &mut problems);
+    problems.none()?;
+    let max_age = MaxAge { setting, limit, last_month: months.end };
+    Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
 }
 
 /// An emulator's address as a URL.
-fn host(name: &str, value: Option<&String>, problems: &mut Problems) -> Option<String> {
-    check(name, value, problems);
-    Some(value?.trim_end_matches('/').to_owned())
+fn host(name: &str, variables: &Variables<'_>, problems: &mut Problems) -> Option<String> {
+    variables.checked(name, problems).map(|host| host.trim_end_matches('/').to_owned())
 }
 
-fn warehouse(variables: &Variables, problems: &mut Problems) -> WarehouseConfig {
-    if variables.warehouse == "duckdb" {
+fn warehouse(variables: &Variables<'_>, problems: &mut Problems) -> WarehouseConfig {
+    let concurrency = variables.checked("LOAD_CONCURRENCY", problems).unwrap_or_default();
+    let warehouse = variables.checked("WAREHOUSE", problems);
+    if warehouse == Some("duckdb") {
         if cfg!(not(feature = "duckdb")) {
             problems.add("WAREHOUSE", "is `duckdb`, which this build does not have: use one with DuckDB", ENVIRONMENT);
         }
-        check("DUCKDB_PATH", Some(&variables.duckdb_path), problems);
-        return WarehouseConfig::DuckDb(PathBuf::from(&variables.duckdb_path));
+        return WarehouseConfig::DuckDb(variables.checked("DUCKDB_PATH", problems).unwrap_or_default().into());
     }
-    check("WAREHOUSE", Some(&variables.warehouse), problems);
-    if variables.warehouse == "bigquery" && variables.gcp_project_id.is_none() {
+    let project = variables.checked("GCP_PROJECT_ID", problems);
+    if warehouse == Some("bigquery") && project.is_none() {
         problems.add("GCP_PROJECT_ID", "is not set: the project of the BigQuery dataset", ENVIRONMENT);
     }
-    check("GCP_PROJECT_ID", variables.gcp_project_id.as_ref(), problems);
-    check("STAGING_DATASET", variables.staging_dataset.as_ref(), problems);
-    check("BIGQUERY_LOCATION", Some(&variables.bigquery_location), problems);
     WarehouseConfig::BigQuery(bigquery::Options {
-        project: variables.gcp_project_id.clone().unwrap_or_default(),
-        default_location: variables.bigquery_location.clone(),
-        staging_dataset: variables.staging_dataset.clone(),
-        emulator_host: host("BIGQUERY_EMULATOR_HOST", variables.bigquery_emulator_host.as_ref(), problems),
+        project: project.unwrap_or_default().to_owned(),
+        staging_dataset: variables.checked("STAGING_DATASET", problems).map(str::to_owned),
+        default_location: variables.checked("BIGQUERY_LOCATION", problems).unwrap_or_default().to_owned(),
+        emulator_host: host("BIGQUERY_EMULATOR_HOST", variables, problems),
         credentials_path: None,
-        concurrency: variables.load_concurrency.parse().unwrap_or_default(),
+        concurrency: concurrency.parse().unwrap_or_default(),
         forgotten_after: bigquery::FORGOTTEN_AFTER,
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::flow::export::Source;
+    use crate::{flow::export::Source, settings::registry};
 
     fn parsed(pairs: &[(&str, &str)]) -> Result<Config, Vec<Problem>> {
         let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -159,6 +138,17 @@ mod tests {
                 "END_DATE"
             ]
         );
+    }
+
+    #[test]
+    fn every_variable_of_a_run_is_read_and_checked() {
+        let variables = || registry::of_run().map(|setting| setting.name).filter(|name| *name != "WAREHOUSE");
+        let wrong = |warehouse| {
+            let environment: Vec<_> = variables().map(|name| (name, ":?")).chain([("WAREHOUSE", warehouse)]).collect();
+            parsed(&environment).unwrap_err().into_iter().map(|problem| problem.name)
+        };
+        let named: BTreeSet<String> = wrong("bigquery").chain(wrong("duckdb")).collect();
+        assert_eq!(named, variables().map(str::to_owned).collect());
     }
 
     #[test]

@@ -38,4 +38,12 @@ impl Problems {
             self.0.push(problem);
         }
     }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// All problems, if there are any.
+    pub fn none(self) -> Result<(), Vec<Problem>> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0) }
+    }
 }

@@ -33,13 +33,11 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// With the value that is given, or otherwise the default; an empty default is none.
-    pub fn new(name: String, given: Option<(&str, Origin)>, default: &str) -> Self {
-        let (value, origin) = match given {
-            Some((value, origin)) => (shown(value), origin),
-            None if default.is_empty() => (String::new(), Origin::NotSet),
-            None => (default.to_owned(), Origin::Default),
-        };
+    /// With the value that is given, or otherwise the default.
+    pub fn new(name: String, given: Option<(&str, Origin)>, default: Option<&str>) -> Self {
+        let default = default.map(|default| (default, Origin::Default));
+        let (value, origin) = given.or(default).unwrap_or(("", Origin::NotSet));
+        let value = shown(value);
         Self { name, value, origin }
     }
 }

@@ -18,7 +18,7 @@ use jiff::SignedDuration;
 use super::{
     file::{EVERYWHERE, Values},
     form::Form,
-    problem::{Problem, Problems},
+    problem::Problems,
     values::{self, hours},
 };
 use crate::{
@@ -80,10 +80,7 @@ impl StagedSettings<'_> {
             let source = values.of(provider, "source").map(str::to_owned);
             ("source", source.unwrap_or_else(|| values.required("azure.source", what, &mut self.problems)))
         };
-        let (source, within) = values::source(&place).unwrap_or_else(|what| {
-            self.problems.add(&self.key(key), what, EVERYWHERE);
-            (Source::Local(PathBuf::new()), String::new())
-        });
+        let (source, within) = values::source(&place, &self.key(key), EVERYWHERE, &mut self.problems);
         if has_bucket && !within.is_empty() {
             let what =
                 format!("is `{}`: a bucket was expected; `{}` goes to azure.prefix", shown(&place), shown(&within));
@@ -187,8 +184,8 @@ impl StagedSettings<'_> {
     }
 
     /// The months from the first date to the last.
-    pub fn months(&mut self, start: Option<&String>, end: Option<&String>) -> Months {
-        values::months([start, end], ["--start-date", "--end-date"], "looked in: command line", &mut self.problems)
+    pub fn months(&mut self, dates: [Option<&str>; 2]) -> Months {
+        values::months(dates, ["--start-date", "--end-date"], "looked in: command line", &mut self.problems)
     }
 
     /// How long a month may wait for its files.
@@ -201,13 +198,5 @@ impl StagedSettings<'_> {
         let setting = "max_age_hours";
         let limit = self.values.checked(setting, &mut self.problems).map(hours);
         MaxAge { setting, limit, last_month: months.end }
-    }
-
-    /// Ends the reading.
-    ///
-    /// # Errors
-    /// All problems, if there are any.
-    pub fn checked(self) -> Result<(), Vec<Problem>> {
-        if self.problems.0.is_empty() { Ok(()) } else { Err(self.problems.0) }
     }
 }

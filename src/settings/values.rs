@@ -8,28 +8,23 @@ use jiff::SignedDuration;
 use super::problem::Problems;
 use crate::flow::export::{CurVersion, ExportOptions, Months, Source};
 
-/// The source that `gs://bucket/prefix`, `s3://bucket/prefix` or a folder's path names, and the prefix in it.
-///
-/// # Errors
-/// What is wrong with the text, and what would be right.
-pub(super) fn source(text: &str) -> Result<(Source, String), String> {
-    match text.split_once("://") {
+/// The source that `gs://bucket/prefix`, `s3://bucket/prefix` or a folder's path names, and the prefix in it; an empty path if
+/// it is none of these. The problem uses the name.
+pub(super) fn source(text: &str, name: &str, looked_in: &'static str, problems: &mut Problems) -> (Source, String) {
+    let expected = match text.split_once("://") {
         Some((scheme @ ("gs" | "s3"), path)) => {
             let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-            if bucket.is_empty() || bucket.contains([':', '?', '@']) {
-                return Err(format!("is `{}`: {scheme}://bucket/prefix was expected", shown(text)));
+            if !bucket.is_empty() && !bucket.contains([':', '?', '@']) {
+                let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
+                return (of_bucket(bucket.to_owned()), prefix.to_owned());
             }
-            let of_bucket = if scheme == "s3" { Source::S3 } else { Source::Gcs };
-            Ok((of_bucket(bucket.to_owned()), prefix.to_owned()))
+            format!("{scheme}://bucket/prefix")
         }
-        Some(_) => {
-            Err(format!("is `{}`: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected", shown(text)))
-        }
-        None if shown(text) != text => {
-            Err(format!("is `{}`: gs://bucket/prefix, s3://bucket/prefix or a local folder was expected", shown(text)))
-        }
-        None => Ok((Source::Local(PathBuf::from(text)), String::new())),
-    }
+        None if shown(text) == text => return (Source::Local(PathBuf::from(text)), String::new()),
+        _ => "gs://bucket/prefix, s3://bucket/prefix or a local folder".to_owned(),
+    };
+    problems.add(name, format!("is `{}`: {expected} was expected", shown(text)), looked_in);
+    (Source::Local(PathBuf::new()), String::new())
 }
 
 /// The values in a list such as `a, b`.
@@ -61,12 +56,12 @@ pub(super) fn options<'a>(leave_out: String, mut value: impl FnMut(&str) -> Opti
 
 /// The first and the last month, from their texts. Problems use the names.
 pub(super) fn months(
-    [start, end]: [Option<&String>; 2],
+    [start, end]: [Option<&str>; 2],
     [start_name, end_name]: [&str; 2],
     looked_in: &'static str,
     problems: &mut Problems,
 ) -> Months {
-    let mut month = |text: Option<&String>, name: &str| {
+    let mut month = |text: Option<&str>, name: &str| {
         text?.parse().map_err(|error| problems.add(name, format!("{error}"), looked_in)).ok()
     };
     let months = Months { start: month(start, start_name), end: month(end, end_name) };

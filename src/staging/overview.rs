@@ -138,7 +138,7 @@ mod tests {
             let error = Error::new(kind, "no").hint("ask").reported();
             let report = PipelineReport { error: Some(error), ..PipelineReport::new("aws", "daily", "main.t") };
             let failed = months(report).unwrap_err();
-            assert_eq!((failed.kind.as_str(), failed.message.as_str()), (kind.as_str(), "no plan for main.t: no"));
+            assert_eq!((failed.kind, failed.message.as_str()), (kind, "no plan for main.t: no"));
             assert_eq!(failed.hint.as_deref(), Some("ask"));
         }
     }

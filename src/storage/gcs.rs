@@ -81,7 +81,6 @@ impl Gcs {
             None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(no_credentials)?,
         };
         let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
-        let cannot = |error: String| Error::new(ErrorKind::Storage, "cannot set up the storage client").cause(error);
         let storage = Storage::builder()
             .with_endpoint(&endpoint)
             .with_credentials(credentials.clone())
@@ -90,7 +89,9 @@ impl Gcs {
             .with_read_resume_policy(NeverResume)
             .build()
             .await
-            .map_err(|error| cannot(error.to_string()))?;
+            .map_err(|error| {
+                Error::new(ErrorKind::Storage, "cannot set up the storage client").cause(error.to_string())
+            })?;
         Ok(Self { bucket: bucket.to_owned(), endpoint, http, credentials, storage, limit: Limit::new() })
     }
 
@@ -114,10 +115,8 @@ impl Gcs {
                 .map_err(|refusal| refusal.error)?;
             for item in page.items {
                 let bytes = item.size.parse().map_err(|_| {
-                    Error::new(
-                        ErrorKind::Storage,
-                        format!("{} is listed with the size `{}`", self.uri(&item.name), item.size),
-                    )
+                    let what = format!("{} is listed with the size `{}`", self.uri(&item.name), item.size);
+                    Error::new(ErrorKind::Storage, what)
                 })?;
                 let updated = item.updated.unwrap_or(Timestamp::UNIX_EPOCH);
                 let (checksum, version) = (item.crc32c, item.generation);

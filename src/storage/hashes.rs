@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, Metadata},
-    io::{self, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -40,31 +40,38 @@ pub struct Hashes {
 /// Those of reading, with the name of the file.
 pub async fn hashes(path: PathBuf) -> Result<Option<Hashes>> {
     let hashed = tokio::task::spawn_blocking(move || match hash(&path) {
-        Ok(hashes) => Ok(Some(hashes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(&path, error)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        hashed => hashed.map(Some),
     });
     hashed.await.map_err(|error| {
         Error::new(ErrorKind::Storage, "the thread that computes checksums ended early").cause(error)
     })?
 }
 
-fn hash(path: &Path) -> io::Result<Hashes> {
-    let (mut file, mut md5, mut crc, mut buffer) = (File::open(path)?, Md5::new(), 0, vec![0; 1 << 20]);
-    let metadata = file.metadata()?;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => break,
-            n => {
-                md5.update(&buffer[..n]);
-                crc = crc32c::crc32c_append(crc, &buffer[..n]);
-            }
-        }
-    }
+fn hash(path: &Path) -> Result<Hashes> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+    let (metadata, mut file) = opened.map_err(|error| unreadable(path, error))?;
+    let (mut md5, mut crc) = (Md5::new(), 0);
+    each_piece(&mut file, path, |bytes| {
+        md5.update(bytes);
+        crc = crc32c::crc32c_append(crc, bytes);
+        Ok(())
+    })?;
     let digest: [u8; 16] = md5.finalize().into();
     let written = Written { bytes: metadata.len(), updated: updated(&metadata), checksum: crc32c_text(crc) };
     // Big-endian: the first byte first.
     Ok(Hashes { written, md5: format!("{:032x}", u128::from_be_bytes(digest)) })
+}
+
+/// Calls `piece` with the bytes of the file, in order.
+pub(super) fn each_piece(file: &mut File, path: &Path, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut buffer).map_err(|error| unreadable(path, error))? {
+            0 => return Ok(()),
+            n => piece(&buffer[..n])?,
+        }
+    }
 }
 
 impl Hashes {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::{
     errors::{replaced, unreadable, unwritable},
-    hashes::{crc32c_text, updated},
+    hashes::{crc32c_text, each_piece, updated},
     limit::Limit,
     object::Object,
 };
@@ -142,16 +142,6 @@ impl Local {
         });
         task.await
             .map_err(|error| Error::new(ErrorKind::Storage, "the thread that reads files ended early").cause(error))?
-    }
-}
-
-fn each_piece(file: &mut File, path: &Path, mut piece: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer).map_err(|error| unreadable(path, error))? {
-            0 => return Ok(()),
-            n => piece(&buffer[..n])?,
-        }
     }
 }
 

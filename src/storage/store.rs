@@ -112,12 +112,8 @@ impl Store {
 
     /// Whether no file of a local folder changed since that time; false for buckets, whose listings have checksums.
     pub async fn unchanged_since(&self, objects: impl Iterator<Item = &Object>, time: Timestamp) -> bool {
-        match self {
-            Self::Local(local) => local.unchanged_since(objects.map(|object| object.key.as_str()), time).await,
-            Self::Gcs(_) => false,
-            #[cfg(feature = "s3")]
-            Self::S3(_) => false,
-        }
+        let Self::Local(local) = self else { return false };
+        local.unchanged_since(objects.map(|object| object.key.as_str()), time).await
     }
 
     /// Copies an object to the local file `to`, if it did not change since it was listed. The file is compared with the
@@ -196,11 +192,6 @@ impl Store {
 
 impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Gcs(gcs) => f.write_str(&gcs.uri("")),
-            #[cfg(feature = "s3")]
-            Self::S3(s3) => f.write_str(&s3.uri("")),
-            Self::Local(local) => write!(f, "{}", local.path("").display()),
-        }
+        f.write_str(&self.uri(""))
     }
 }

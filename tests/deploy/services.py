@@ -11,7 +11,7 @@ from proxy import error
 ROUTES = []
 PROJECT = "my-project"
 NUMBER = "123456789012"
-MOMENT = "2026-01-02T06:00:00Z"
+TIMESTAMP = "2026-01-02T06:00:00Z"
 
 
 class State:
@@ -124,8 +124,8 @@ def get_repository(state, request):
 @route("POST", REPOSITORIES)
 def create_repository(state, request):
     name = f"{request.parts[0]}/{request.query['repositoryId'][0]}"
-    made = state.create(name, request.json | {"name": name, "createTime": MOMENT})
-    return made if isinstance(made, tuple) else done(made, operation(request))
+    created = state.create(name, request.json | {"name": name, "createTime": TIMESTAMP})
+    return created if isinstance(created, tuple) else done(created, operation(request))
 
 
 @route("DELETE", f"{REPOSITORIES}/{{}}")
@@ -332,8 +332,8 @@ def create_build(state, request):
             tags[tag] = f"sha256:{1 + sum(int(version[7:], 16) for version in tags.values()):064x}"
         else:
             status = "FAILURE"
-    build |= {"id": "build-1", "projectId": request.parts[0], "status": status, "createTime": MOMENT,
-              "startTime": MOMENT, "finishTime": MOMENT, "logUrl": "https://console.cloud.google.com/build-1",
+    build |= {"id": "build-1", "projectId": request.parts[0], "status": status, "createTime": TIMESTAMP,
+              "startTime": TIMESTAMP, "finishTime": TIMESTAMP, "logUrl": "https://console.cloud.google.com/build-1",
               "name": f"projects/{request.parts[0]}/locations/global/builds/build-1"}
     state.things["build"] = build
     return {"name": "operations/build/1", "metadata": {
@@ -421,7 +421,7 @@ def get_run_job(state, request):
 def stored_job(request, job, generation):
     """The job in the form that Cloud Run stores."""
     about = job["metadata"] | {"uid": "uid", "resourceVersion": f"v{generation}", "generation": generation,
-                               "creationTimestamp": MOMENT}
+                               "creationTimestamp": TIMESTAMP}
     return job | {"metadata": about, "status": {"observedGeneration": generation, "conditions": READY}}
 
 
@@ -462,14 +462,14 @@ def run_job(state, request):
     if failed:
         reached |= {"reason": "NonZeroExitCode", "message": f"Task {name}-task0 failed with message: The container exited "
                     "with an error."}
-    about = {"name": name, "namespace": NUMBER, "uid": name, "creationTimestamp": MOMENT, "generation": 1,
+    about = {"name": name, "namespace": NUMBER, "uid": name, "creationTimestamp": TIMESTAMP, "generation": 1,
              "labels": {"run.googleapis.com/job": request.parts[1], "cloud.googleapis.com/location": "us-central1"}}
     execution = {"apiVersion": "run.googleapis.com/v1", "kind": "Execution", "metadata": about,
                  "spec": job["spec"]["template"]["spec"],
-                 "status": {"observedGeneration": 1, "startTime": MOMENT, "completionTime": "2026-01-02T06:04:00Z",
+                 "status": {"observedGeneration": 1, "startTime": TIMESTAMP, "completionTime": "2026-01-02T06:04:00Z",
                             "failedCount" if failed else "succeededCount": 1,
                             "conditions": [reached, {"type": "Started", "status": "True"}]}}
-    job["status"]["latestCreatedExecution"] = {"name": name, "creationTimestamp": MOMENT}
+    job["status"]["latestCreatedExecution"] = {"name": name, "creationTimestamp": TIMESTAMP}
     return state.create(f"{request.parts[0]}/executions/{name}", execution)
 
 
@@ -549,8 +549,8 @@ def list_monitoring(state, request):
 def create_monitoring(state, request):
     name = f"{request.parts[0]}/{1001 + len(state.below(request.parts[0] + '/'))}"
     conditions = [each | {"name": f"{name}/conditions/{at}"} for at, each in enumerate(request.json.get("conditions", []))]
-    made = request.json | {"name": name} | ({"conditions": conditions} if conditions else {"enabled": True})
-    return state.create(name, made)
+    created = request.json | {"name": name} | ({"conditions": conditions} if conditions else {"enabled": True})
+    return state.create(name, created)
 
 
 @route("GET", f"{MONITORING}/{{}}")

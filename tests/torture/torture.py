@@ -3,7 +3,7 @@
 
 kill: kills a run before, or after, a request takes effect. The next run must load the newest delivery; each month is
       written once for each delivery; a reader sees each month unchanged or complete.
-hold: holds a request of a run while a newer delivery arrives and another run loads it. The newer delivery must remain.
+hold: pauses a request of a run while a newer delivery arrives and another run loads it. The newer delivery must remain.
 many: starts eight runs at once. All must succeed, and each month is written once.
 
 It prints a line for each group with its number of wrong points, and each wrong point below it. The exit code is 1 where a
@@ -90,7 +90,7 @@ async def undisturbed(group):
     return proxy.requests, wrong
 
 
-async def kill(group, at, moment):
+async def kill(group, at, when):
     """Kills a run at a request. Returns the request, and what is wrong then or after the next run."""
     world = await group.begin()
     started = asyncio.get_running_loop().create_future()
@@ -102,7 +102,7 @@ async def kill(group, at, moment):
             process.kill()
             await process.wait()
 
-    async with Proxy(world.servers, **{moment: kill_process}) as proxy:
+    async with Proxy(world.servers, **{when: kill_process}) as proxy:
         started.set_result(await world.start(*group.arguments, urls=proxy.urls))
         first = await end_of(started.result())
     wrong = [] if proxy.is_cut else wrong_ends(first=first)
@@ -114,7 +114,7 @@ async def kill(group, at, moment):
 
 
 async def hold(group, at, newer):
-    """Holds a run at a request until another run has loaded a newer delivery; gives the request, and what is wrong."""
+    """Pauses a run at a request until another run has loaded a newer delivery. Returns the request, and what is wrong."""
     world = await group.begin()
     held, release = asyncio.Event(), asyncio.Event()
 
@@ -132,7 +132,7 @@ async def hold(group, at, newer):
         second = await world.run()
         release.set()
         first = await end
-    # The held run may have written its delivery. A forced run may write a loaded delivery again.
+    # The paused run may have written its delivery. A forced run may write a loaded delivery again.
     writes = range(1, 5 if group.arguments else 3)
     wrong = wrong_ends(held=first, second=second) + await wrong_result(world, newer, writes)
     await world.remove()
@@ -162,8 +162,8 @@ async def run_group(kind, group, newer, options, free):
     wrong = [f"undisturbed, {text}" for text in wrong]
     numbers = range(1, len(requests) + 1)
     points = {
-        "kill": [(f"{moment} request {number}", kill, number, moment)
-                 for number in numbers for moment in ("before", "after")],
+        "kill": [(f"{when} request {number}", kill, number, when)
+                 for number in numbers for when in ("before", "after")],
         "hold": [(f"before request {number}", hold, number, newer) for number in numbers],
         "many": [(f"round {number}", many) for number in range(1, ROUNDS + 1)],
     }[kind]

@@ -30,7 +30,9 @@ pub trait Format: Debug + Send + Sync {
     fn parse(&self, location: &ManifestLocation, bytes: &[u8]) -> Result<ParsedManifest, ManifestError>;
 
     /// Whether each delivery is a whole month: then only a month's newest manifest is read.
-    fn newest_only(&self) -> bool;
+    fn newest_only(&self) -> bool {
+        false
+    }
 
     /// The step of the staged pipeline that writes this format; `None` if the provider writes it.
     fn written_by(&self) -> Option<&'static str> {

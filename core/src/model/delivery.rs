@@ -71,7 +71,7 @@ impl Delivery {
             }
         }
         lines.sort_unstable();
-        let fingerprint = hash(lines.iter().map(String::as_bytes));
+        let fingerprint = hash(lines);
         Self { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint }
     }
 
@@ -94,10 +94,8 @@ impl Delivery {
             return runs.pop();
         }
         let newest = runs.iter().max_by_key(|run| (run.issued_at(), &run.manifest_uri))?;
-        let lines: Vec<String> = runs.iter().map(|run| format!("{:?}\n{}\n", run.part(), run.fingerprint)).collect();
-        let fingerprint = hash(lines.iter().map(String::as_bytes));
-        let ids: Vec<String> = runs.iter().map(|run| format!("{:?}\n", run.part())).collect();
-        let id = hash(ids.iter().map(String::as_bytes));
+        let fingerprint = hash(runs.iter().map(|run| format!("{:?}\n{}\n", run.part(), run.fingerprint)));
+        let id = hash(runs.iter().map(|run| format!("{:?}\n", run.part())));
         let all = |of: fn(&Manifest) -> Option<u64>| runs.iter().map(|run| of(&run.manifest)).sum::<Option<u64>>();
         let manifest = Manifest {
             execution_id: format!("{}-runs-{}", runs.len(), &id[..12]),

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use sha2::{Digest, Sha256};
 
 /// The first 40 hexadecimal digits of a SHA-256 over `parts`: fits BigQuery's label values.
-pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+pub fn hash(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update(part);

@@ -1,5 +1,7 @@
 //! The kinds of errors.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// What kind of failure it is. Its name is part of the JSON report.
@@ -40,38 +42,9 @@ pub enum ErrorKind {
     ForeignTable,
 }
 
-impl ErrorKind {
-    /// The name in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Usage => "usage",
-            Self::Configuration => "configuration",
-            Self::Credentials => "credentials",
-            Self::Permission => "permission",
-            Self::NotFound => "not_found",
-            Self::Storage => "storage",
-            Self::Archived => "archived",
-            Self::Manifest => "manifest",
-            Self::Data => "data",
-            Self::Schema => "schema",
-            Self::Warehouse => "warehouse",
-            Self::Quota => "quota",
-            Self::Verification => "verification",
-            Self::Stale => "stale",
-            Self::Busy => "busy",
-            Self::ForeignTable => "foreign_table",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reports_have_the_same_names_as_messages() {
-        for kind in [ErrorKind::Usage, ErrorKind::Configuration, ErrorKind::NotFound, ErrorKind::ForeignTable] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
-        }
+/// The name in reports.
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }

@@ -1,5 +1,7 @@
 //! What is known of earlier loads: the rows of the state table.
 
+use std::ops::Not;
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -116,16 +118,11 @@ pub struct ScopeRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside: Vec<Date>,
     /// An older run that the settings combine with the newest run of its scope.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub kept: bool,
     /// The files have no billing period: the calendar month of usage counts.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub usage_month: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// A loaded month: its last record, and its rows in the table now.

@@ -1,5 +1,7 @@
 //! A manifest: the provider's description of a delivery, in one form for every provider.
 
+use std::{collections::HashSet, ops::Not};
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -84,10 +86,10 @@ pub struct Manifest {
     #[serde(rename = "until")]
     pub covers_until: Option<Date>,
     /// An older run that the settings combine with the newest run of its scope.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub kept: bool,
     /// The listed sizes may be those before compression: they are not compared with the files.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub sizes_may_differ: bool,
     /// The deliveries that this one combines, with their files in the order of [`Manifest::files`]; empty if it is one delivery.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -134,11 +136,13 @@ impl Manifest {
         }
     }
 
-    /// The manifest, if its names can be recorded, shown and used as paths: they are data from outside.
+    /// The manifest with each file once, if its names can be recorded, shown and used as paths: they are data from outside.
     ///
     /// # Errors
     /// `Malformed` for names that are too long or have control characters.
-    pub fn bounded(self) -> Result<Self, ManifestError> {
+    pub fn bounded(mut self) -> Result<Self, ManifestError> {
+        let mut seen = HashSet::new();
+        self.files.retain(|file| seen.insert(file.relative_path.clone()));
         let has_control = |text: &str| text.chars().any(char::is_control);
         for (what, text) in [("execution id", &self.execution_id), ("export name", &self.export_name)] {
             if text.chars().nth(LONGEST_ID).is_some() || has_control(text) {
@@ -158,11 +162,6 @@ impl Manifest {
             None => Ok(self),
         }
     }
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// Why a manifest cannot be used.

@@ -65,12 +65,8 @@ impl BillingPeriod {
 
 /// The day that eight digits name, `20250901`.
 pub(crate) fn compact_day(text: &str) -> Option<Date> {
-    if text.len() != 8 || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let number = |range: std::ops::Range<usize>| text[range].parse::<i16>().ok();
-    let narrow = |n: i16| i8::try_from(n).ok();
-    Date::new(number(0..4)?, narrow(number(4..6)?)?, narrow(number(6..8)?)?).ok()
+    let is_compact = text.len() == 8 && text.bytes().all(|b| b.is_ascii_digit());
+    is_compact.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for BillingPeriod {
@@ -83,15 +79,9 @@ impl FromStr for BillingPeriod {
     type Err = InvalidBillingPeriod;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidBillingPeriod(text.to_owned());
-        let (year, month) = text.split_once('-').ok_or_else(invalid)?;
-        let digits = |part: &str, len| part.len() == len && part.bytes().all(|b| b.is_ascii_digit());
-        if !digits(year, 4) || !digits(month, 2) {
-            return Err(invalid());
-        }
-        let year = year.parse().map_err(|_| invalid())?;
-        let month = month.parse().map_err(|_| invalid())?;
-        Date::new(year, month, 1).map(Self::containing).map_err(|_| invalid())
+        let parts = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2);
+        let period = parts.and_then(|(year, month)| Self::from_partition_id(&format!("{year}{month}")));
+        period.ok_or_else(|| InvalidBillingPeriod(text.to_owned()))
     }
 }
 

@@ -2,8 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::reason::{Note, Reason};
-use crate::model::{delivery::Delivery, manifest::ManifestError, period::BillingPeriod};
+use super::{
+    reason::{LostRun, Note, Reason},
+    selection::Selection,
+};
+use crate::model::{delivery::Delivery, load_record::LoadedMonth, manifest::ManifestError, period::BillingPeriod};
 
 /// A month as it was discovered.
 #[derive(Clone, Debug)]
@@ -33,6 +36,28 @@ impl Rules {
     pub(super) fn is_overdue(&self, since: Timestamp) -> bool {
         self.now.duration_since(since) > self.wait_max
     }
+}
+
+/// A month, and what its decision depends on beside its deliveries.
+pub(super) struct Month<'a> {
+    pub billing_period: BillingPeriod,
+    pub loaded: Option<&'a LoadedMonth>,
+    pub selection: &'a Selection,
+    pub rules: &'a Rules,
+    /// Manifests that cannot be used.
+    pub broken: &'a [(String, ManifestError)],
+}
+
+/// What a scope gives to the month.
+#[derive(Default)]
+pub(super) struct Choice {
+    pub runs: Vec<Delivery>,
+    pub notes: Vec<Note>,
+    /// It is loaded and cannot be loaded again, and nothing better is there.
+    pub lost: Option<LostRun>,
+    /// Nothing of it is loaded, and it waits.
+    pub waits: bool,
+    pub failure: Option<Failure>,
 }
 
 /// What to do with a month.
@@ -99,17 +124,10 @@ pub struct PlannedMonth {
     pub failure: Option<Failure>,
 }
 
-/// A decision, and the delivery that it is about.
-pub(super) struct Decided {
-    pub execution_id: Option<String>,
-    pub decision: Decision,
-    pub reason: Reason,
-    pub notes: Vec<Note>,
-    pub failure: Option<Failure>,
-}
-
-impl Decided {
-    pub fn refuse(reason: Reason, hint: &'static str) -> Self {
-        Self { execution_id: None, decision: Decision::Refuse { hint }, reason, notes: Vec::new(), failure: None }
+impl PlannedMonth {
+    /// A month with its decision only.
+    pub(super) fn new(billing_period: BillingPeriod, decision: Decision, reason: Reason) -> Self {
+        let (execution_id, manifest_uri, notes, failure) = Default::default();
+        Self { billing_period, execution_id, manifest_uri, decision, reason, notes, failure }
     }
 }

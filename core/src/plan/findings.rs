@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 
 use super::{
-    decision::Failure,
+    decision::{Failure, Month},
     reason::{Note, Reason},
     selection::Selection,
 };
@@ -21,17 +21,12 @@ use crate::{
 };
 
 /// The scopes of the month before that the month does not have.
-pub(super) fn missing_scopes(
-    deliveries: &[Delivery],
-    loaded: Option<&LoadedMonth>,
-    before: Option<&LoadedMonth>,
-    selection: &Selection,
-) -> Option<Note> {
-    let recorded = selection.recorded(loaded);
+pub(super) fn missing_scopes(deliveries: &[Delivery], before: Option<&LoadedMonth>, month: &Month<'_>) -> Option<Note> {
+    let recorded = month.selection.recorded(month.loaded);
     let of_deliveries = deliveries.iter().filter_map(|run| run.manifest.scope.as_deref());
     let found: BTreeSet<&str> = of_deliveries.chain(recorded.iter().map(|record| record.scope.as_str())).collect();
     let of_before: BTreeSet<&str> =
-        selection.recorded(before).iter().map(|record| record.scope.as_str()).filter(|s| !s.is_empty()).collect();
+        month.selection.recorded(before).iter().map(|record| record.scope.as_str()).filter(|s| !s.is_empty()).collect();
     let missing: Vec<String> = of_before.difference(&found).map(|scope| (*scope).to_owned()).collect();
     (!missing.is_empty()).then_some(Note::ScopesMissing(missing))
 }
@@ -72,11 +67,8 @@ pub(super) fn day_twice(month: &LoadedMonth, beside: &LoadedMonth) -> Option<Fai
 }
 
 /// Fails a month that is delivered in pieces of which one crosses its end.
-pub(super) fn crossing_piece(
-    period: BillingPeriod,
-    deliveries: &[Delivery],
-    broken: &[(String, ManifestError)],
-) -> Option<Failure> {
+pub(super) fn crossing_piece(deliveries: &[Delivery], month: &Month<'_>) -> Option<Failure> {
+    let period = month.billing_period;
     let crosses = |(uri, error): &(String, ManifestError)| {
         let (scope, ManifestError::Range { from: Some(from), hint, .. }) = error.parts() else { return None };
         let same = |run: &&Delivery| !run.is_empty() && run.manifest.scope.as_deref() == scope;
@@ -84,5 +76,5 @@ pub(super) fn crossing_piece(
         let reason = Reason::PieceCrossesMonth { uri: uri.clone(), error: error.clone() };
         (*from > period.first_day() && reach < period.last_day()).then_some(Failure { stale: false, reason, hint })
     };
-    broken.iter().find_map(crosses)
+    month.broken.iter().find_map(crosses)
 }

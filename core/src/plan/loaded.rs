@@ -1,5 +1,7 @@
 //! What is loaded of a month, compared with its record and with a delivery.
 
+use jiff::civil::Date;
+
 use super::reason::Reason;
 use crate::model::{
     delivery::Delivery,
@@ -19,7 +21,7 @@ pub(super) fn damage(loaded: &LoadedMonth) -> Reason {
     }
 }
 
-/// Whether the delivery ends before the one that was loaded does, as far as both days are known.
-pub(super) fn reaches_less(delivery: &Delivery, record: &LoadRecord) -> bool {
-    delivery.manifest.covers_until.zip(record.covers_until).is_some_and(|(until, covered)| until < covered)
+/// The last days of the delivery and of the one that was loaded, if both are known and it ends before that one.
+pub(super) fn reaches_less(delivery: &Delivery, record: &LoadRecord) -> Option<(Date, Date)> {
+    delivery.manifest.covers_until.zip(record.covers_until).filter(|(until, covered)| until < covered)
 }

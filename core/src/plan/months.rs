@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    decision::{Candidate, Decided, Decision, PlannedMonth, Rules},
+    decision::{Candidate, Decision, Month, PlannedMonth, Rules},
     findings::{crossing_piece, day_twice, missing_scopes, unknown_scopes},
     loaded::is_whole,
     one,
     rank::rank,
     reason::{Note, Reason},
-    scope::Month,
     scopes,
     selection::Selection,
 };
@@ -57,41 +56,34 @@ fn decide(
         }
     }
     deliveries.sort_by(|a, b| rank(b).cmp(&rank(a)));
-    let loaded = months.get(&billing_period);
-    let Some(best) = deliveries.first() else { return undelivered(billing_period, &broken, loaded, rules) };
-
+    let month = Month { billing_period, loaded: months.get(&billing_period), selection, rules, broken: &broken };
+    if deliveries.is_empty() {
+        return undelivered(&month);
+    }
     let (before, after) = (months.get(&billing_period.before()), months.get(&billing_period.after()));
-    let crossing = crossing_piece(billing_period, &deliveries, &broken);
-    let twice = [before, after].into_iter().flatten().find_map(|beside| day_twice(loaded?, beside));
-    let missing = before.and_then(|_| missing_scopes(&deliveries, loaded, before, selection));
-    // Of several runs, none is named as the one to leave out.
-    let is_plain = scopes::is_plain(&deliveries, &broken, loaded, selection);
-    let manifest_uri = if is_plain { best.manifest_uri.clone() } else { String::new() };
-    let Decided { execution_id, decision, reason, mut notes, failure } = if is_plain {
-        one::decide(&deliveries, loaded, rules)?
+    let crossing = crossing_piece(&deliveries, &month);
+    let twice = [before, after].into_iter().flatten().find_map(|beside| day_twice(month.loaded?, beside));
+    let missing = missing_scopes(&deliveries, before, &month);
+    let mut planned = if scopes::is_plain(&deliveries, &month) {
+        one::decide(&deliveries, &month)?
     } else {
-        scopes::decide(deliveries, &Month { loaded, selection, rules, broken: &broken })
+        scopes::decide(deliveries, &month)
     };
-    notes.extend(missing);
-    notes.extend(unusable(&broken).map(|(reason, _)| Note::LeftOut(reason)));
-    let failure = failure.or(crossing).or(twice);
-    Some(PlannedMonth { billing_period, execution_id, manifest_uri, decision, reason, notes, failure })
+    planned.notes.extend(missing);
+    planned.notes.extend(unusable(&broken).map(|(reason, _)| Note::LeftOut(reason)));
+    planned.failure = planned.failure.or(crossing).or(twice);
+    Some(planned)
 }
 
 /// A month without a manifest that can be used.
-fn undelivered(
-    billing_period: BillingPeriod,
-    broken: &[(String, ManifestError)],
-    loaded: Option<&LoadedMonth>,
-    rules: &Rules,
-) -> Option<PlannedMonth> {
-    let (unusable, (manifest_uri, error)) = unusable(broken)?;
-    let (decision, reason) = match loaded_before_archived(broken, loaded).filter(|_| !rules.force) {
+fn undelivered(month: &Month<'_>) -> Option<PlannedMonth> {
+    let (unusable, (manifest_uri, error)) = unusable(month.broken)?;
+    let (decision, reason) = match loaded_before_archived(month).filter(|_| !month.rules.force) {
         Some(reason) => (Decision::Skip { empty: false }, reason),
         None => (Decision::Refuse { hint: error.hint() }, unusable),
     };
-    let (manifest_uri, notes) = (manifest_uri.clone(), Vec::new());
-    Some(PlannedMonth { billing_period, execution_id: None, manifest_uri, decision, reason, notes, failure: None })
+    let manifest_uri = manifest_uri.clone();
+    Some(PlannedMonth { manifest_uri, ..PlannedMonth::new(month.billing_period, decision, reason) })
 }
 
 /// Of several such manifests the one of the greatest name, which is the newest where folders are named after times.
@@ -103,8 +95,8 @@ fn unusable(broken: &[(String, ManifestError)]) -> Option<(Reason, &(String, Man
 
 /// Why a month without a readable manifest is unchanged: the table has what was delivered before everything that is there
 /// was archived. A copy in an archive keeps its time.
-fn loaded_before_archived(broken: &[(String, ManifestError)], loaded: Option<&LoadedMonth>) -> Option<Reason> {
-    let record = &loaded.filter(|loaded| is_whole(loaded))?.record;
+fn loaded_before_archived(month: &Month<'_>) -> Option<Reason> {
+    let record = &month.loaded.filter(|loaded| is_whole(loaded))?.record;
     let listed_at = started_at(&record.run_id).unwrap_or(record.loaded_at);
     let is_archived = |(_, error): &(String, ManifestError)| matches!(error.parts().1, ManifestError::Archived { .. });
     let does_not_count = |(_, error): &(String, ManifestError)| match error.parts().1 {
@@ -112,6 +104,6 @@ fn loaded_before_archived(broken: &[(String, ManifestError)], loaded: Option<&Lo
         ManifestError::OtherKind { .. } => true,
         _ => false,
     };
-    (broken.iter().any(is_archived) && broken.iter().all(does_not_count))
+    (month.broken.iter().any(is_archived) && month.broken.iter().all(does_not_count))
         .then_some(Reason::Archived { loaded_at: record.loaded_at })
 }

@@ -1,9 +1,7 @@
 //! A month that one delivery is to be: the newest one that reaches furthest.
 
-use jiff::Timestamp;
-
 use super::{
-    decision::{Decided, Decision, Rules},
+    decision::{Decision, Month, PlannedMonth, Rules},
     loaded::{damage, is_whole, reaches_less},
     reason::{Empty, LeftOut, Note, Reason},
     waiting::{files_not_yet_overwritten, missing_files},
@@ -14,14 +12,14 @@ use crate::model::{
 };
 
 /// Decides on the first of `ranked` that can be loaded; `None` where there is none.
-pub(super) fn decide(ranked: &[Delivery], loaded: Option<&LoadedMonth>, rules: &Rules) -> Option<Decided> {
+pub(super) fn decide(ranked: &[Delivery], month: &Month<'_>) -> Option<PlannedMonth> {
+    let &Month { billing_period, loaded, rules, .. } = month;
     let best = ranked.first()?;
-    let decided = |delivery: &Delivery, (decision, reason), note: Option<Note>| Decided {
+    let decided = |delivery: &Delivery, (decision, reason), note: Option<Note>| PlannedMonth {
         execution_id: Some(delivery.manifest.execution_id.clone()),
-        decision,
-        reason,
+        manifest_uri: best.manifest_uri.clone(),
         notes: note.into_iter().collect(),
-        failure: None,
+        ..PlannedMonth::new(billing_period, decision, reason)
     };
     if let Some(fallback) = fallback_delivery(ranked, loaded) {
         let decision = decide_on(fallback, loaded, rules);
@@ -52,7 +50,7 @@ fn fallback_delivery<'a>(ranked: &'a [Delivery], loaded: Option<&LoadedMonth>) -
     } else {
         // Its manifest is gone: the record has its last day and its time of issue.
         let is_newer = fallback.issued_at() > record.issued_at.unwrap_or(record.loaded_at);
-        !is_whole(loaded) || (is_newer && !reaches_less(fallback, record))
+        !is_whole(loaded) || (is_newer && reaches_less(fallback, record).is_none())
     };
     better.then_some(fallback)
 }
@@ -84,14 +82,14 @@ fn decide_on(delivery: &Delivery, loaded: Option<&LoadedMonth>, rules: &Rules) -
     let whole = loaded.filter(|loaded| is_whole(loaded)).map(|loaded| &loaded.record);
     if let Some(record) = whole.filter(|_| !rules.force)
         && record.fingerprint != delivery.fingerprint
-        && reaches_less(delivery, record)
+        && let Some((covers_until, loaded_until)) = reaches_less(delivery, record)
     {
         // The fuller one's manifest is gone, or it would rank first.
         return skip(Reason::Narrower {
             execution_id: delivery.manifest.execution_id.clone(),
-            covers_until: delivery.manifest.covers_until,
+            covers_until,
             loaded: record.execution_id.clone(),
-            loaded_until: record.covers_until,
+            loaded_until,
         });
     }
     if !delivery.missing.is_empty() {
@@ -127,9 +125,7 @@ fn is_gone(delivery: &Delivery) -> bool {
 fn replace(delivery: &Delivery, record: &LoadRecord, rules: &Rules) -> (Decision, Reason) {
     let unchanged = match files_not_yet_overwritten(delivery, record) {
         Some(left) if !rules.is_overdue(left.since) => {
-            let load_after = left.since.saturating_add(rules.wait_max).unwrap_or(Timestamp::MAX);
-            let reason = Reason::FilesNotReplaced { run: None, unchanged: left.unchanged, load_after };
-            return (Decision::Wait { stale: false }, reason);
+            return (Decision::Wait { stale: false }, left.reason(None, rules));
         }
         left => left.map(|left| left.unchanged),
     };

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
-    decision::{Failure, Rules},
+    decision::{Choice, Failure, Rules},
     rank::rank,
     reason::{Note, Piece, Reason},
     waiting::missing_files,
@@ -13,18 +13,6 @@ use crate::{hint, model::delivery::Delivery};
 
 /// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
-
-/// The pieces of a month that follow each other.
-pub(super) struct Tiled {
-    /// Those with all their files, from the month's first day on.
-    pub runs: Vec<Delivery>,
-    /// How far they reach, and what the next one lacks.
-    pub notes: Vec<Note>,
-    /// What is wrong with the others.
-    pub failure: Option<Failure>,
-    /// The next one is missing, or waits for its files.
-    pub waits: bool,
-}
 
 /// Whether the first of `ranked` that begins with the month reaches as far as all pieces: they add nothing then.
 pub(super) fn are_covered(ranked: &[Delivery]) -> bool {
@@ -35,8 +23,9 @@ pub(super) fn are_covered(ranked: &[Delivery]) -> bool {
     furthest(true).is_none_or(|of_pieces| furthest(false).is_some_and(|of_whole| of_whole >= of_pieces))
 }
 
-/// Lays the pieces among `ranked` one after the other.
-pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
+/// Lays the pieces among `ranked` one after the other: those with all their files, from the month's first day on. The notes say
+/// how far they reach, and what the next one lacks.
+pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let first = |run: &Delivery| run.manifest.from.unwrap_or(run.manifest.billing_period.first_day());
     let mut pieces: Vec<Delivery> = Vec::new();
     // Best first: of runs of one range, and of those that begin with the month, one counts.
@@ -64,7 +53,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
         !ranges.iter().any(within)
     });
     pieces.sort_by(|a, b| (first(a), rank(a)).cmp(&(first(b), rank(b))));
-    let mut tiled = Tiled { runs: Vec::new(), notes: Vec::new(), failure: None, waits: false };
+    let mut tiled = Choice::default();
     if let Some((a, b)) = pieces.iter().zip(pieces.iter().skip(1)).find(|(a, b)| first(b) <= a.reach()) {
         let piece = |run: &Delivery| Piece {
             from: first(run),
@@ -93,7 +82,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Tiled {
         let stale = rules.is_overdue(piece.delivered_at);
         tiled.failure = stale.then(|| Failure { stale, reason: reason.clone(), hint });
         tiled.notes.push(Note::Part(reason));
-        tiled.waits = true;
+        tiled.waits = tiled.runs.is_empty();
         break;
     }
     if let Some(last) = tiled.runs.last() {

@@ -51,11 +51,11 @@ pub enum Reason {
         /// The delivery.
         execution_id: String,
         /// Its last day.
-        covers_until: Option<Date>,
+        covers_until: Date,
         /// The loaded one.
         loaded: String,
         /// The last day of that one.
-        loaded_until: Option<Date>,
+        loaded_until: Date,
     },
     /// The delivery has no rows.
     EmptyDelivery(Empty),

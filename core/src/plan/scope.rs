@@ -3,29 +3,15 @@
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    decision::{Failure, Rules},
+    decision::{Choice, Failure, Month, Rules},
     one::{ignored_newer_delivery, incomplete},
-    pieces::{self, Tiled},
+    pieces,
     reason::{Empty, Found, LeftOut, LostRun, Note, Reason},
-    selection::Selection,
 };
 use crate::{
     hint,
-    model::{
-        delivery::Delivery,
-        load_record::{LoadedMonth, ScopeRecord},
-        manifest::ManifestError,
-    },
+    model::{delivery::Delivery, load_record::ScopeRecord, manifest::ManifestError},
 };
-
-/// What a month's decision depends on, beside its deliveries.
-pub(super) struct Month<'a> {
-    pub loaded: Option<&'a LoadedMonth>,
-    pub selection: &'a Selection,
-    pub rules: &'a Rules,
-    /// Manifests that cannot be used.
-    pub broken: &'a [(String, ManifestError)],
-}
 
 /// A scope with its runs, best first, and what is loaded of it.
 #[derive(Default)]
@@ -34,18 +20,6 @@ pub(super) struct Scope<'a> {
     pub recorded: Vec<&'a ScopeRecord>,
     /// A manifest of it that cannot be used.
     pub broken: Option<&'a (String, ManifestError)>,
-}
-
-/// What a scope gives to the month.
-#[derive(Default)]
-pub(super) struct Choice {
-    pub runs: Vec<Delivery>,
-    pub notes: Vec<Note>,
-    /// It is loaded and cannot be loaded again, and nothing better is there.
-    pub lost: Option<LostRun>,
-    /// Nothing of it is loaded, and it waits.
-    pub waits: bool,
-    pub failure: Option<Failure>,
 }
 
 /// The best that is complete, unless that is less than what is loaded of the scope.
@@ -65,7 +39,7 @@ pub(super) fn choose(name: &str, scope: Scope<'_>, month: &Month<'_>) -> Choice 
         recorded.iter().copied().filter(|record| !record.kept || month.selection.keeps(&record.execution_id)).collect();
     let in_pieces = others.iter().any(|run| run.manifest.from.is_some()) && !pieces::are_covered(&others);
     let all = if in_pieces { others.clone() } else { Vec::new() };
-    let mut choice = if in_pieces { tiled(others, month.rules) } else { best(others, month.rules) };
+    let mut choice = if in_pieces { pieces::tile(others, month.rules) } else { best(others, month.rules) };
     let is_loaded = |run: &Delivery| loaded.iter().any(|record| record.execution_id == run.manifest.execution_id);
     // --force may load less, but it never removes what cannot be loaded again.
     let are_there = all.iter().filter(|run| is_loaded(run) && run.missing.is_empty()).count() == loaded.len();
@@ -128,12 +102,6 @@ fn best(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let failure = stale.then(|| Failure { stale, reason: reason.clone(), hint: hint::MIRROR_RUNNING });
     let runs: Vec<Delivery> = at.map(|at| ranked.swap_remove(at)).into_iter().collect();
     Choice { waits: runs.is_empty(), notes: vec![Note::Part(reason)], runs, failure, lost: None }
-}
-
-/// The pieces that follow each other.
-fn tiled(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
-    let Tiled { runs, notes, failure, waits } = pieces::tile(ranked, rules);
-    Choice { waits: runs.is_empty() && waits, runs, notes, failure, lost: None }
 }
 
 /// The newest loaded run of a scope, if `runs` are less than what is loaded.

@@ -7,21 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    decision::{Decided, Decision, Failure},
+    decision::{Choice, Decision, Failure, Month, PlannedMonth},
     loaded::{damage, is_whole},
     reason::{Empty, LostRun, Note, Reason},
-    scope::{Choice, Month, Scope, choose},
-    selection::Selection,
+    scope::{Scope, choose},
     waiting::files_not_yet_overwritten,
 };
 use crate::{
     formats::azure::scope::conflict,
     hint,
-    model::{
-        delivery::Delivery,
-        load_record::{LoadRecord, LoadedMonth},
-        manifest::ManifestError,
-    },
+    model::{delivery::Delivery, load_record::LoadRecord, manifest::ManifestError},
 };
 
 /// A scope's run that is older than the newest one by more than this is named.
@@ -31,18 +26,14 @@ const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
 const NOTED: usize = 3;
 
 /// Whether the month is one run of one scope, as most are.
-pub(super) fn is_plain(
-    deliveries: &[Delivery],
-    broken: &[(String, ManifestError)],
-    loaded: Option<&LoadedMonth>,
-    selection: &Selection,
-) -> bool {
+pub(super) fn is_plain(deliveries: &[Delivery], month: &Month<'_>) -> bool {
+    let selection = month.selection;
     if selection.are_months {
         return true;
     }
-    let recorded = selection.recorded(loaded);
+    let recorded = selection.recorded(month.loaded);
     let of_deliveries = deliveries.iter().filter_map(|run| run.manifest.scope.as_deref());
-    let of_broken = broken.iter().filter_map(|(_, error)| error.parts().0);
+    let of_broken = month.broken.iter().filter_map(|(_, error)| error.parts().0);
     let scopes: BTreeSet<&str> = of_deliveries.chain(of_broken).collect();
     let of_record: BTreeSet<&str> =
         recorded.iter().map(|scope| scope.scope.as_str()).filter(|s| !s.is_empty()).collect();
@@ -54,16 +45,18 @@ pub(super) fn is_plain(
 }
 
 /// Decides on a month of `ranked`, which has at least one delivery.
-pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
+pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> PlannedMonth {
+    // Of several runs, none is named as the one to leave out.
+    let planned = |decision, reason| PlannedMonth::new(month.billing_period, decision, reason);
     let loaded_at = month.loaded.map(|loaded| loaded.record.loaded_at);
     let first_new = ranked.iter().map(|run| run.delivered_at).filter(|at| Some(*at) > loaded_at).min();
     let (scopes, left_out) = match by_scope(ranked, month) {
         Ok(scopes) => scopes,
-        Err((reason, hint)) => return Decided::refuse(reason, hint),
+        Err((reason, hint)) => return planned(Decision::Refuse { hint }, reason),
     };
     let names: BTreeSet<&str> = scopes.keys().map(String::as_str).filter(|name| !name.is_empty()).collect();
     if let Some(conflict) = conflict(&names, !month.selection.scopes.is_empty()) {
-        return Decided::refuse(Reason::ScopesConflict(conflict), hint::NAME_SCOPES);
+        return planned(Decision::Refuse { hint: hint::NAME_SCOPES }, Reason::ScopesConflict(conflict));
     }
     let choose = |(name, scope): (String, Scope<'_>)| {
         let choice = choose(&name, scope, month);
@@ -80,19 +73,21 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> Decided {
     let newest = newest_of_new(&runs, month).map(|newest| first_new.map_or(newest, |first| first.min(newest)));
     let Some(united) = Delivery::united(runs) else {
         let (decision, reason) = match (&failure, lost.is_empty()) {
-            (Some(Failure { stale: false, reason, hint }), _) => return Decided::refuse(reason.clone(), hint),
+            (Some(Failure { stale: false, reason, hint }), _) => {
+                return planned(Decision::Refuse { hint }, reason.clone());
+            }
             (_, false) => (Decision::Skip { empty: false }, Reason::RunsGone(lost)),
             (_, true) if !waits => (Decision::Skip { empty: true }, Reason::EmptyDelivery(Empty::Runs)),
             (failure, true) => (Decision::Wait { stale: failure.is_some() }, Reason::NothingComplete),
         };
-        return Decided { execution_id: None, decision, reason, notes, failure };
+        return PlannedMonth { notes, failure, ..planned(decision, reason) };
     };
     let (decision, reason) =
         if lost.is_empty() { decide_on(&united, month) } else { without(lost, newest, &united, month) };
     if let Decision::Wait { stale: true } = decision {
         failure = Some(Failure { stale: true, reason: reason.clone(), hint: hint::FILES_OF_SCOPE_GONE });
     }
-    Decided { execution_id: Some(united.manifest.execution_id), decision, reason, notes, failure }
+    PlannedMonth { execution_id: Some(united.manifest.execution_id), notes, failure, ..planned(decision, reason) }
 }
 
 /// Decides on a month of which all scopes are there.
@@ -186,9 +181,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, month: &Month<'_>) -> 
         if let Some(left) = files_not_yet_overwritten(&run, &of_run)
             && !month.rules.is_overdue(left.since)
         {
-            let load_after = left.since.saturating_add(month.rules.wait_max).unwrap_or(Timestamp::MAX);
-            let run = Some(manifest.execution_id.clone());
-            return Some(Reason::FilesNotReplaced { run, unchanged: left.unchanged, load_after });
+            return Some(left.reason(Some(manifest.execution_id.clone()), month.rules));
         }
     }
     None

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     decision::Rules,
-    reason::{MissingFiles, Unchanged},
+    reason::{MissingFiles, Reason, Unchanged},
 };
 use crate::model::{delivery::Delivery, load_record::LoadRecord, run_id::started_at};
 
@@ -23,6 +23,14 @@ pub(super) struct NotYetOverwritten {
     pub unchanged: Unchanged,
     /// From when on it is waited for.
     pub since: Timestamp,
+}
+
+impl NotYetOverwritten {
+    /// Why to wait for them; `run` is theirs, where the month has several.
+    pub fn reason(self, run: Option<String>, rules: &Rules) -> Reason {
+        let load_after = self.since.saturating_add(rules.wait_max).unwrap_or(Timestamp::MAX);
+        Reason::FilesNotReplaced { run, unchanged: self.unchanged, load_after }
+    }
 }
 
 /// The files of a complete delivery that are still those of `record`, as far as the times of files that are overwritten

@@ -1,5 +1,7 @@
 //! What `finops check` finds, and what can be decided about it without asking a service.
 
+use std::fmt;
+
 use jiff::SignedDuration;
 use serde::Serialize;
 
@@ -37,24 +39,10 @@ pub enum Check {
     Database,
 }
 
-impl Check {
-    /// The name in JSON and in logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Version => "version",
-            Self::Clock => "clock",
-            Self::Credentials => "credentials",
-            Self::Jobs => "jobs",
-            Self::Dataset => "dataset",
-            Self::Permissions => "permissions",
-            Self::StateTable => "state_table",
-            Self::Source => "source",
-            Self::Export => "export",
-            Self::Location => "location",
-            Self::Table => "table",
-            Self::RowAccess => "row_access",
-            Self::Database => "database",
-        }
+/// The name in JSON and in logs.
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 

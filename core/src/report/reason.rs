@@ -5,7 +5,7 @@ use std::{
     iter,
 };
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 
 use super::run::MonthVerb;
 use crate::{
@@ -41,9 +41,9 @@ pub fn text(reason: &Reason, verb: MonthVerb) -> String {
         }
         Reason::RunsGone(lost) => format!("already {done}; {}", joined(lost)),
         Reason::Narrower { execution_id, covers_until, loaded, loaded_until } => {
-            let (until, covered) = (day(*covers_until), day(*loaded_until));
             format!(
-                "{loaded} is {done} and covers the month until {covered}; {execution_id} ends with {until} and is left out"
+                "{loaded} is {done} and covers the month until {loaded_until}; {execution_id} ends with {covers_until} and is left \
+                 out"
             )
         }
         Reason::RowsLost { .. } if verb == MonthVerb::Stage => {
@@ -229,10 +229,6 @@ fn first(files: &[String]) -> String {
     if files.len() > NAMED { format!("{named}, ...") } else { named }
 }
 
-fn day(day: Option<Date>) -> String {
-    day.map(|day| day.to_string()).unwrap_or_default()
-}
-
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
@@ -240,6 +236,8 @@ fn minute(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use jiff::civil::Date;
 
     use super::*;
     use crate::model::manifest::ManifestError;
@@ -267,9 +265,9 @@ mod tests {
             Reason::RunsGone(lost.clone()),
             Reason::Narrower {
                 execution_id: execution_id.clone(),
-                covers_until: None,
+                covers_until: date,
                 loaded: execution_id.clone(),
-                loaded_until: Some(date),
+                loaded_until: date,
             },
             Reason::EmptyDelivery(Empty::NoFiles),
             Reason::FilesMissing(missing.clone()),

@@ -20,7 +20,7 @@ pub struct Report {
 }
 
 /// One export.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PipelineReport {
     /// `aws` or `azure`.
     pub pipeline: String,
@@ -53,10 +53,7 @@ pub struct PipelineReport {
 impl PipelineReport {
     /// The report of an export before anything but its settings is known.
     pub fn new(pipeline: &str, export: &str, table: &str) -> Self {
-        let (schema, months) = (Vec::new(), Vec::new());
-        let (pipeline, export, table) = (pipeline.to_owned(), shown(export), shown(table));
-        let (label, verb, step, status, newest_delivery_at, error) = (None, MonthVerb::Load, None, None, None, None);
-        Self { pipeline, label, verb, step, export, table, status, schema, months, newest_delivery_at, error }
+        Self { pipeline: pipeline.to_owned(), export: shown(export), table: shown(table), ..Self::default() }
     }
 
     /// Whether the export or one of its months failed, was refused or is stale.

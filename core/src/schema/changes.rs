@@ -1,14 +1,10 @@
 //! Which changes to a table's columns the months to load require, and how values of the files are converted.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-    fmt::Display,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::columns::{Column, FileColumn, MonthColumns};
+use super::columns::{Column, FileColumn, MonthColumns, newest_first};
 use crate::{
     files::file_type::{Conversion, FileType},
     formats::dictionary::known_type,
@@ -73,9 +69,7 @@ pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaCha
     let places: HashMap<&str, (usize, ColumnType)> =
         columns.iter().enumerate().map(|(at, c)| (c.name.as_str(), (at, c.column_type))).collect();
     let mut found: BTreeMap<(usize, String), SchemaChange> = BTreeMap::new();
-    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
-    newest_first.sort_by_key(|month| Reverse(month.billing_period));
-    for month in newest_first {
+    for month in newest_first(months) {
         for column in &month.columns {
             let Some(&(at, to)) = places.get(column.name.as_str()) else { continue };
             let Some((change, reason)) = change_for(column, to) else { continue };
@@ -99,39 +93,32 @@ pub fn conversions(columns: &[Column], months: &[MonthColumns]) -> Vec<SchemaCha
 /// What happens to a file's column that goes into one of type `to`, and why; `None` where its values load unchanged.
 fn change_for(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String)> {
     let from = column.file_type;
-    let keeps = |how: &dyn Display| Some((ChangeKind::Cast, format!("the column keeps its type: {how}")));
+    let refuse = |why: &str| Some((ChangeKind::Refuse, why.to_owned()));
+    let cast = |how: &str| Some((ChangeKind::Cast, how.to_owned()));
     match (from.reading(to), from) {
         (Conversion::Unsupported, FileType::Other) => {
-            let reason =
-                "finops creates no column for its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)";
-            Some((ChangeKind::Refuse, reason.to_owned()))
+            refuse("finops creates no column for its type in the files (a list, a map, bytes, a FLOAT of 32 bits...)")
         }
         (Conversion::Unsupported, _) if to == ColumnType::Foreign => {
-            Some((ChangeKind::Refuse, "the table's column has a type that finops does not write".to_owned()))
+            refuse("the table's column has a type that finops does not write")
         }
-        (Conversion::Unsupported, _) => {
-            Some((ChangeKind::Refuse, format!("{from} values cannot be converted to {to}")))
-        }
-        (Conversion::Cast, FileType::Double) => {
-            Some((ChangeKind::Cast, "each number becomes its shortest decimal".to_owned()))
-        }
-        (Conversion::Cast, FileType::TimeText(_)) => {
-            Some((ChangeKind::Cast, "each text becomes the day or timestamp that it names".to_owned()))
-        }
+        (Conversion::Unsupported, _) => refuse(&format!("{from} values cannot be converted to {to}")),
+        (Conversion::Cast, FileType::Double) => cast("each number becomes its shortest decimal"),
+        (Conversion::Cast, FileType::TimeText(_)) => cast("each text becomes the day or timestamp that it names"),
         (Conversion::Cast, FileType::Timestamp) if to == ColumnType::Date => {
-            Some((ChangeKind::Cast, "each timestamp becomes its day: it must be midnight".to_owned()))
+            cast("each timestamp becomes its day: it must be midnight")
         }
         (Conversion::Cast, FileType::Map(_)) => {
-            Some((ChangeKind::Cast, "each map becomes the text of a JSON object, as CSV files have it".to_owned()))
+            cast("each map becomes the text of a JSON object, as CSV files have it")
         }
-        (Conversion::Cast, _) => keeps(&format!("the values are converted to {to}")),
+        (Conversion::Cast, _) => cast(&format!("the column keeps its type: the values are converted to {to}")),
         // Well-known columns have their type, whatever the manifest says.
         (Conversion::None, FileType::Text(Some(named)))
             if known_type(&column.name).is_none()
                 && named != to
                 && (named, to) != (ColumnType::Int64, ColumnType::Decimal) =>
         {
-            keeps(&format!("the values are read as {to}"))
+            cast(&format!("the column keeps its type: the values are read as {to}"))
         }
         (Conversion::None, _) => None,
     }
@@ -139,10 +126,8 @@ fn change_for(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String
 
 /// The months whose files have each column, newest first.
 fn periods(months: &[MonthColumns]) -> HashMap<&str, Vec<BillingPeriod>> {
-    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
-    newest_first.sort_by_key(|month| Reverse(month.billing_period));
     let mut periods: HashMap<&str, Vec<BillingPeriod>> = HashMap::new();
-    for month in newest_first {
+    for month in newest_first(months) {
         for column in &month.columns {
             let periods: &mut Vec<BillingPeriod> = periods.entry(&column.name).or_default();
             if periods.last() != Some(&month.billing_period) {

@@ -1,6 +1,6 @@
 //! Columns of a table, and of a month's files.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +41,11 @@ pub struct MonthColumns {
     pub rows: Option<u64>,
     /// What Parquet footers say of a column's values, by its name in the files.
     pub values: HashMap<String, ColumnValues>,
+}
+
+/// The months, newest first.
+pub(super) fn newest_first(months: &[MonthColumns]) -> Vec<&MonthColumns> {
+    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
+    newest_first.sort_by_key(|month| Reverse(month.billing_period));
+    newest_first
 }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::HashMap};
 
 use super::{
     changes::{ChangeKind, SchemaChange},
-    columns::{Column, MonthColumns},
+    columns::{Column, MonthColumns, newest_first},
 };
 use crate::{
     formats::{dictionary::known_type, names::former_name},
@@ -14,12 +14,10 @@ use crate::{
 /// The union of the months' columns: the newest month's columns first, each with the type that fits every month's values.
 /// It always has the `required_columns` (for partitioning, clustering and cost). The order of `months` does not matter.
 pub fn union(months: &[MonthColumns], required_columns: &[&str]) -> Vec<Column> {
-    let mut newest_first: Vec<&MonthColumns> = months.iter().collect();
-    newest_first.sort_by_key(|month| Reverse(month.billing_period));
     let mut columns: Vec<(String, Option<ColumnType>)> = Vec::new();
     let mut position: HashMap<String, usize> = HashMap::new();
     let required_columns = required_columns.iter().map(|name| ((*name).to_owned(), None));
-    let delivered = newest_first.into_iter().flat_map(|month| &month.columns);
+    let delivered = newest_first(months).into_iter().flat_map(|month| &month.columns);
     let delivered = delivered.map(|column| (column.name.clone(), column.file_type.preferred_type()));
     for (name, column_type) in delivered.chain(required_columns) {
         let at = *position.entry(name.clone()).or_insert_with(|| {

@@ -151,7 +151,7 @@ impl Flow {
             {
                 Seen::Free
             }
-            Step::Do(Do::Look(n) | Do::Wait(n)) => world.look(n, walk.label, setup),
+            Step::Do(Do::Look(n) | Do::Wait(n)) => world.see(n, walk.label, setup),
             Step::Do(Do::Stage) => {
                 if setup.is_bad(walk.label.delivery) && self.broken != Some(Broken::NoCheck) {
                     self.end();
@@ -161,7 +161,7 @@ impl Flow {
                 return Ok(());
             }
             Step::Do(Do::Insert(n, _)) => world.insert(n, walk.label, setup)?,
-            Step::Do(Do::CheckRows(n)) => Seen::HasRows(world.holds(n, setup)),
+            Step::Do(Do::CheckRows(n)) => Seen::HasRows(world.has_rows_of(n, setup)),
             Step::Do(Do::Record(n)) => {
                 world.record(Row { sequence: n, delivery: walk.label.delivery }, self.was_in_table)?;
                 self.end();
@@ -188,7 +188,7 @@ impl Flow {
         self.at = At::Walking(Walk { sequence, label, next: month.first(), month });
     }
 
-    /// What only the flow itself notices happens at once; all else is a step of its own.
+    /// What only the flow itself notices happens at once; everything else is a step of its own.
     fn go_on(&mut self, next: Do, setup: &Setup) {
         let At::Walking(walk) = &mut self.at else { return };
         match next {

@@ -45,7 +45,7 @@ fn explore(start: World, setup: &Setup) -> Result<usize, Found> {
     Ok(came_by.len())
 }
 
-/// By which event of which world each world was reached first.
+/// For each world, the world and the event from which it was reached first.
 type CameBy = HashMap<u64, Option<(u64, Event)>>;
 
 fn path(came_by: &CameBy, mut world: u64) -> Vec<Event> {
@@ -124,8 +124,8 @@ fn narrower() -> impl Iterator<Item = Setup> {
     })
 }
 
-/// The keys of visited worlds are hashes of 64 bits: that one of some 100,000 worlds is taken for another is less likely
-/// than one in a billion.
+/// The keys of visited worlds are hashes of 64 bits. With some 100,000 worlds, the chance that two have the same key is
+/// below one in a billion.
 #[test]
 fn two_flows_killed_anywhere_keep_every_invariant_with_a_failed_job_and_a_loss_of_rows() {
     let setup = Setup { flows: 2, left: Left { failures: 1, ..ROWS_LOST }, ..Setup::default() };
@@ -135,21 +135,21 @@ fn two_flows_killed_anywhere_keep_every_invariant_with_a_failed_job_and_a_loss_o
 }
 
 #[test]
-fn they_keep_them_where_deliveries_reach_less_far_and_overwrite_each_other() {
+fn invariants_are_kept_if_deliveries_reach_less_far_and_overwrite_each_other() {
     for setup in narrower() {
         explore(World::new(&setup), &setup).unwrap();
     }
 }
 
 #[test]
-fn they_keep_them_where_one_of_them_is_forced() {
+fn invariants_are_kept_if_one_of_two_flows_is_forced() {
     for setup in narrower().map(|setup| Setup { forced: true, ..setup }) {
         explore(World::new(&setup), &setup).unwrap();
     }
 }
 
 #[test]
-fn they_keep_them_after_a_run_that_died_before_it_recorded_its_swap() {
+fn invariants_are_kept_after_a_run_that_died_before_it_recorded_its_swap() {
     for setup in narrower().filter(|setup| setup.until[0] == 30 && setup.overwrites) {
         explore(World::new(&setup).with_a_dead_run(), &setup).unwrap();
     }
@@ -158,13 +158,13 @@ fn they_keep_them_after_a_run_that_died_before_it_recorded_its_swap() {
 }
 
 #[test]
-fn they_keep_them_where_a_delivery_does_not_pass_the_check_and_rows_and_state_are_lost() {
+fn invariants_are_kept_if_a_delivery_does_not_pass_the_check_and_rows_and_state_are_lost() {
     let setup = Setup { flows: 2, left: Left { state_lost: 1, ..ROWS_LOST }, bad: Some(2), ..Setup::default() };
     explore(World::new(&setup), &setup).unwrap();
 }
 
 #[test]
-fn three_flows_keep_them_on_random_ways() {
+fn three_flows_keep_every_invariant_on_random_ways() {
     let mut random = Random(1);
     for _ in 0..WALKS {
         let setup = random.setup();
@@ -173,7 +173,7 @@ fn three_flows_keep_them_on_random_ways() {
 }
 
 #[test]
-fn three_flows_keep_them_on_random_ways_behind_up_to_40_numbers_that_older_versions_used_up() {
+fn three_flows_keep_every_invariant_on_random_ways_after_up_to_40_numbers_that_older_versions_used_up() {
     let mut random = Random(2);
     for _ in 0..WALKS {
         let (setup, used_up) = (random.setup(), random.below(41));
@@ -186,8 +186,8 @@ fn three_flows_keep_them_on_random_ways_behind_up_to_40_numbers_that_older_versi
 
 const WALKS: usize = 4_000;
 
-/// Each of these is found from the world that a dead run left, with deliveries of the same number of rows: then a
-/// wrong rule easily takes the rows of one job for those of another.
+/// Each violation is found from the world that a dead run left, with deliveries of the same number of rows. Then a wrong
+/// rule easily confuses the rows of one job with those of another.
 #[test]
 fn a_flow_that_leaves_out_a_rule_violates_an_invariant() {
     for (broken, violated) in [

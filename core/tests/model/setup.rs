@@ -28,7 +28,7 @@ pub const OLDER: u8 = 0;
 pub enum Broken {
     /// It lists before it reads the state.
     ListsFirst,
-    /// It does not look for jobs after one of its own work.
+    /// It does not search for jobs after one of the same delivery.
     NoLookBehind,
     /// It records a job that it inserted without waiting for its end.
     RecordsFirst,
@@ -58,7 +58,7 @@ type Plans = HashMap<(u8, Option<u8>, u64, bool), Option<u8>>;
 #[derive(Debug, Default)]
 pub struct Setup {
     pub flows: u8,
-    /// The last flow is asked to load the month again whatever is loaded.
+    /// The last flow is forced to load the month again.
     pub forced: bool,
     pub left: Left,
     /// The last day that each delivery covers; 30 where it is 0.
@@ -117,12 +117,12 @@ impl Setup {
     }
 
     fn delivery(&self, number: u8) -> Delivery {
-        let tail = format!("{number}.csv");
+        let path = format!("{number}.csv");
         let manifest = Manifest {
             issued_at: Some(october(number)),
             covers_until: self.covers(number),
             rows: Some(self.rows(number)),
-            files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
+            files: vec![ManifestFile { relative_path: path.clone(), bytes: None }],
             ..Manifest::new(
                 ExportKind::AzureActual,
                 "daily",
@@ -132,13 +132,13 @@ impl Setup {
             )
         };
         let file = StoredFile {
-            key: tail.clone(),
+            key: path.clone(),
             bytes: 1,
             updated: october(number),
             checksum: "c".to_owned(),
             version: None,
         };
-        Delivery::new(manifest, format!("gs://b/{number}.json"), october(number), HashMap::from([(tail, file)]))
+        Delivery::new(manifest, format!("gs://b/{number}.json"), october(number), HashMap::from([(path, file)]))
     }
 
     fn candidate(&self, number: u8) -> Candidate {

@@ -10,7 +10,7 @@ use crate::{
     setup::{DELIVERIES, Left, OLDER, Setup},
 };
 
-/// What must hold.
+/// What must always be true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Invariant {
     /// 1. No swap replaces a delivery by one that was listed earlier, unless forced.
@@ -43,13 +43,13 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     pub delivery: u8,
-    /// The work of a flow that is forced is its own.
+    /// A forced flow is identified by its number, because it loads its delivery again.
     pub forced: Option<u8>,
     pub listed: u8,
 }
 
 impl Label {
-    fn is_same_work(self, other: Self) -> bool {
+    fn is_same_load(self, other: Self) -> bool {
         (self.delivery, self.forced) == (other.delivery, other.forced)
     }
 }
@@ -155,7 +155,7 @@ impl World {
             && self.flows.iter().all(|flow| flow.is_over() || !flow.has_begun() || usize::from(flow.began_after) >= n)
     }
 
-    /// Lets `event` happen.
+    /// Applies `event`.
     pub fn apply(&mut self, event: Event, setup: &Setup) -> Result<(), Invariant> {
         match event {
             Event::Deliver => self.delivered += 1,
@@ -259,29 +259,29 @@ impl World {
         self.table.map_or(0, |content| setup.rows(content.label.delivery))
     }
 
-    /// What a flow of that work sees of job `n`.
-    pub fn look(&self, n: i64, own: Label, setup: &Setup) -> Seen {
+    /// What a flow with that label sees of job `n`.
+    pub fn see(&self, n: i64, own: Label, setup: &Setup) -> Seen {
         match self.jobs.get(number(n) - 1) {
             None | Some(Job::Forgotten) => Seen::Free,
             Some(Job::Running(_)) => Seen::Running,
             Some(Job::Failed(why)) => Seen::Failed(*why),
             Some(Job::Succeeded(label)) => {
-                let whose = if label.is_same_work(own) { Whose::Mine } else { Whose::Other };
+                let whose = if label.is_same_load(own) { Whose::Mine } else { Whose::Other };
                 Seen::Succeeded(whose, setup.covers(label.delivery))
             }
         }
     }
 
-    /// Whether a job of that work succeeded between `sequence` and `n`.
+    /// Whether a job of the same load succeeded between `sequence` and `n`.
     pub fn has_own(&self, sequence: i64, n: i64, own: Label) -> bool {
         let between = self.jobs.iter().take(number(n) - 1).skip(number(sequence));
-        between.into_iter().any(|job| matches!(job, Job::Succeeded(label) if label.is_same_work(own)))
+        between.into_iter().any(|job| matches!(job, Job::Succeeded(label) if label.is_same_load(own)))
     }
 
     /// Inserts job `n`, or sees what has its number.
     pub fn insert(&mut self, n: i64, label: Label, setup: &Setup) -> Result<Seen, Invariant> {
         if let Some(job) = self.jobs.get(number(n) - 1) {
-            return Ok(if *job == Job::Forgotten { Seen::Forgotten } else { self.look(n, label, setup) });
+            return Ok(if *job == Job::Forgotten { Seen::Forgotten } else { self.see(n, label, setup) });
         }
         if self.jobs.len() + 1 != number(n) || self.running().is_some() {
             return Err(Invariant::OneAfterTheOther);
@@ -291,7 +291,7 @@ impl World {
     }
 
     /// Whether the table has as many rows as job `n` put there.
-    pub fn holds(&self, n: i64, setup: &Setup) -> bool {
+    pub fn has_rows_of(&self, n: i64, setup: &Setup) -> bool {
         let Job::Succeeded(label) = self.jobs[number(n) - 1] else { return false };
         self.table.is_some() && self.rows_in_table(setup) == setup.rows(label.delivery)
     }
@@ -313,7 +313,7 @@ impl World {
         self.delivered == DELIVERIES && self.running().is_none() && self.flows.iter().all(Flow::is_over)
     }
 
-    /// A run that nobody disturbs: the newest delivery that reaches furthest must be in the table and in the state.
+    /// An undisturbed run: the newest delivery that reaches furthest must be in the table and in the state.
     pub fn quiet_run(mut self, setup: &Setup) -> Result<(), Invariant> {
         let before = self.table.zip(Some(self.rows.last().map(|row| row.delivery)));
         self.flows = vec![Flow::default()];
@@ -327,8 +327,8 @@ impl World {
         let best = setup.there(DELIVERIES).max_by_key(|delivery| (setup.covers(*delivery), *delivery)).unwrap();
         let in_table = self.table.map(|content| content.label.delivery);
         let in_state = self.rows.last().map(|row| row.delivery);
-        // What reaches further than all that is left stays, while the state or a job says how far it reaches. Where only
-        // the job does, the run fails, as it cannot record a delivery that it does not see.
+        // If the loaded delivery reaches further than all that are left, and the state or a job says so, it remains. If only
+        // the job says so, the run fails, because it cannot record a delivery that it does not see.
         let stays = before.filter(|(content, named)| {
             let delivery = content.label.delivery;
             let is_its = |job: &Job| matches!(job, Job::Succeeded(label) if label.delivery == delivery);

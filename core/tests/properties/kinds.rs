@@ -1,4 +1,4 @@
-//! One kind of rows a table.
+//! A table has one kind of rows.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -210,10 +210,10 @@ proptest! {
         if let Ok(manifest) = aws_data_exports::parse(&data_export(), manifest.as_bytes()) {
             prop_assert!(!manifest.execution_id.trim().is_empty());
             for file in &manifest.files {
-                let tail = file.relative_path.to_lowercase();
-                prop_assert!(tail.starts_with("data/billing_period=2025-09/"), "{file:?}");
-                prop_assert!(!tail.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
-                prop_assert!(!tail.contains('\\'), "{file:?}");
+                let path = file.relative_path.to_lowercase();
+                prop_assert!(path.starts_with("data/billing_period=2025-09/"), "{file:?}");
+                prop_assert!(!path.split('/').any(|part| matches!(part, "" | "." | "..")), "{file:?}");
+                prop_assert!(!path.contains('\\'), "{file:?}");
             }
         }
     }

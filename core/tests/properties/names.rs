@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use finops_core::formats::names::{column_names, spelled_column_names};
 use proptest::{collection, prelude::*};
 
-/// Headers of few letters, so that names collide, and any others.
+/// Headers of few letters, so that names collide, and any other headers.
 fn headers() -> impl Strategy<Value = Vec<String>> {
     let header = prop_oneof![
         4 => "[abAB1:/_ ]{0,5}",

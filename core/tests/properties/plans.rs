@@ -43,7 +43,7 @@ fn delivery(number: usize) -> impl Strategy<Value = Delivery> {
                 covers_until: until,
                 rows,
                 overwrites_previous,
-                files: names.iter().map(|tail| ManifestFile { relative_path: tail.clone(), bytes: None }).collect(),
+                files: names.iter().map(|name| ManifestFile { relative_path: name.clone(), bytes: None }).collect(),
                 ..Manifest::new(ExportKind::Cur, "cur", period, id.to_owned(), FileFormat::Csv)
             };
             let there = names.into_iter().zip(files).filter(|(_, (there, ..))| *there);

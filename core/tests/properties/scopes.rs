@@ -23,7 +23,7 @@ struct Run {
     from: i8,
     until: i8,
     /// The day of October on which it was issued.
-    made: i8,
+    issued: i8,
 }
 
 fn month() -> BillingPeriod {
@@ -40,28 +40,33 @@ fn october(day: i8) -> Timestamp {
 
 /// The run with the number as its id; `whole` if its file is there.
 fn delivery(number: usize, run: Run, whole: bool) -> Delivery {
-    let tail = format!("20250901-20250930/{number}/part.csv");
+    let path = format!("20250901-20250930/{number}/part.csv");
     let manifest = Manifest {
-        issued_at: Some(october(run.made)),
+        issued_at: Some(october(run.issued)),
         scope: Some(format!("/subscriptions/{}", run.scope)),
         from: (run.from > 1).then(|| day(run.from)),
         covers_until: Some(day(run.until)),
         rows: Some(1),
-        files: vec![ManifestFile { relative_path: tail.clone(), bytes: None }],
+        files: vec![ManifestFile { relative_path: path.clone(), bytes: None }],
         ..Manifest::new(ExportKind::AzureActual, "daily", month(), number.to_string(), FileFormat::Csv)
     };
     let file = StoredFile {
-        key: format!("daily/{tail}"),
+        key: format!("daily/{path}"),
         bytes: 1,
-        updated: october(run.made),
+        updated: october(run.issued),
         checksum: number.to_string(),
         version: None,
     };
-    let stored = if whole { HashMap::from([(tail, file)]) } else { HashMap::new() };
-    Delivery::new(manifest, format!("gs://b/daily/20250901-20250930/{number}/manifest.json"), october(run.made), stored)
+    let stored = if whole { HashMap::from([(path, file)]) } else { HashMap::new() };
+    Delivery::new(
+        manifest,
+        format!("gs://b/daily/20250901-20250930/{number}/manifest.json"),
+        october(run.issued),
+        stored,
+    )
 }
 
-/// What is there of a run.
+/// Which parts of a run are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum There {
     Nothing,
@@ -167,15 +172,15 @@ fn reached(delivery: &Delivery) -> BTreeMap<String, Date> {
 }
 
 fn whole_run() -> impl Strategy<Value = Run> {
-    (0..3u8, 1..31i8, 1..20i8).prop_map(|(scope, until, made)| Run { scope, from: 1, until, made })
+    (0..3u8, 1..31i8, 1..20i8).prop_map(|(scope, until, issued)| Run { scope, from: 1, until, issued })
 }
 
 fn piece() -> impl Strategy<Value = Run> {
-    (0..10i8, 1..4i8, 1..20i8).prop_map(|(start, length, made)| Run {
+    (0..10i8, 1..4i8, 1..20i8).prop_map(|(start, length, issued)| Run {
         scope: 0,
         from: 1 + 3 * start,
         until: 3 * (start + length).min(10),
-        made,
+        issued,
     })
 }
 
@@ -198,11 +203,11 @@ proptest! {
             before = now;
             current = Some(loaded(delivery));
         }
-        // All is there: the widest run of each scope counts, and of several such the newest.
+        // Everything is there. The run of each scope that reaches furthest counts, or the newest of several.
         let mut best: BTreeMap<u8, (i8, i8, usize)> = BTreeMap::new();
         for (number, run) in runs.iter().enumerate() {
             let best = best.entry(run.scope).or_insert((0, 0, 0));
-            *best = (*best).max((run.until, run.made, number));
+            *best = (*best).max((run.until, run.issued, number));
         }
         let expected: BTreeSet<String> = best.values().map(|(.., number)| number.to_string()).collect();
         let record = current.unwrap().record;
@@ -256,7 +261,7 @@ proptest! {
     }
 }
 
-/// The hint of a month that is refused, or of which a part fails.
+/// The hint of a month that is refused, or that has a part which fails.
 fn hint_of(planned: Option<PlannedMonth>) -> Option<&'static str> {
     let planned = planned?;
     if let Decision::Refuse { hint } = planned.decision {
@@ -266,7 +271,7 @@ fn hint_of(planned: Option<PlannedMonth>) -> Option<&'static str> {
 }
 
 const fn of(scope: u8, from: i8, until: i8) -> Run {
-    Run { scope, from, until, made: 10 }
+    Run { scope, from, until, issued: 10 }
 }
 
 #[test]
@@ -287,7 +292,7 @@ fn scopes_that_cannot_be_united_have_the_hint_that_helps() {
 
     let both = planned([subscription, delivery(1, of(1, 1, 30), true)], None, &all).unwrap();
     let current = loaded(delivered(&both).unwrap());
-    let newer = delivery(2, Run { made: 20, ..of(0, 1, 30) }, true);
+    let newer = delivery(2, Run { issued: 20, ..of(0, 1, 30) }, true);
     assert_eq!(hint_of(planned([newer], Some(&current), &all)), Some(hint::FILES_OF_SCOPE_GONE));
 }
 

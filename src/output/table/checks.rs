@@ -9,7 +9,7 @@ pub fn checks(report: &CheckReport) {
     let mut table = new_table(&["Check", "Object", "Result", "Found", "Suggested fix"], &[]);
     for finding in &report.checks {
         let result = word(finding.status).to_owned();
-        let (check, hint) = (finding.check.as_str().replace('_', " "), finding.hint.clone().unwrap_or_default());
+        let (check, hint) = (finding.check.to_string().replace('_', " "), finding.hint.clone().unwrap_or_default());
         table.add_row([check, finding.object.clone(), result, finding.found.clone(), hint]);
     }
     print(&table.to_string());

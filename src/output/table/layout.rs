@@ -2,6 +2,7 @@
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use finops_core::plan::age::issued;
+use indicatif::HumanBytes;
 use jiff::Timestamp;
 
 use crate::output::streams::print;
@@ -23,6 +24,11 @@ pub fn new_table(header: &[&str], numbers: &[usize]) -> Table {
         }
     }
     table
+}
+
+/// The number and size of a month's files; empty if there are none.
+pub fn files_and_size(files: u64, bytes: u64) -> [String; 2] {
+    if files == 0 { Default::default() } else { [files.to_string(), HumanBytes(bytes).to_string()] }
 }
 
 /// Prints how old the newest delivery is.

@@ -1,9 +1,11 @@
 //! How far each month of the staged pipeline is.
 
 use finops_core::{model::text::excerpt, report::run::Action};
-use indicatif::HumanBytes;
 
-use super::layout::new_table;
+use super::{
+    layout::{files_and_size, new_table},
+    report::action,
+};
 use crate::{
     output::streams::print,
     staging::{Content, MonthOverview},
@@ -21,24 +23,19 @@ pub fn overview(months: &[MonthOverview], is_plan: bool) {
     );
     for month in months {
         let steps = &month.steps;
-        let place = |content: &Content, action: Option<Action>, doing: &str| {
+        let place = |content: &Content, planned: Option<Action>, doing: &str| {
             let has = match content {
                 Content::Current => "yes",
                 Content::Other(_) => "older",
                 Content::Nothing => "no",
             };
-            let does = action.filter(|_| is_plan).map(|action| match action {
+            let does = planned.filter(|_| is_plan).map(|planned| match planned {
                 Action::Load | Action::Reload => doing,
-                Action::Skip => "skip",
-                Action::Wait => "wait",
-                Action::Refuse => "refuse",
+                other => action(other),
             });
             does.unwrap_or(has).to_owned()
         };
-        let (files, size) = match month.files {
-            0 => (String::new(), String::new()),
-            files => (files.to_string(), HumanBytes(month.bytes).to_string()),
-        };
+        let [files, size] = files_and_size(month.files, month.bytes);
         table.add_row([
             month.billing_period.to_string(),
             excerpt(&month.execution_id),

@@ -8,9 +8,8 @@ use finops_core::{
     report::run::{Action, MonthReport, MonthStatus, MonthVerb, PipelineReport},
     schema::{ChangeKind, SchemaChange},
 };
-use indicatif::HumanBytes;
 
-use super::layout::{new_table, newest_delivery};
+use super::layout::{files_and_size, new_table, newest_delivery};
 use crate::output::{
     streams::print,
     summary::{costs, summary},
@@ -76,10 +75,7 @@ fn months(months: &[MonthReport], verb: MonthVerb, is_plan: bool) -> Table {
         new_table(&["Month", "Result", "Rows", "Files", "Size", "Cost", "Why"], &[2, 3, 4, 5])
     };
     for month in months {
-        let (files, size) = match month.files {
-            0 => (String::new(), String::new()),
-            files => (files.to_string(), HumanBytes(month.bytes).to_string()),
-        };
+        let [files, size] = files_and_size(month.files, month.bytes);
         let why = strip_control_chars(month.error.as_ref().map_or(&month.reason, |error| &error.message));
         let period = month.billing_period.to_string();
         if is_plan {
@@ -95,7 +91,8 @@ fn months(months: &[MonthReport], verb: MonthVerb, is_plan: bool) -> Table {
     table
 }
 
-fn action(action: Action) -> &'static str {
+/// A plan's word for what a run would do with a month.
+pub fn action(action: Action) -> &'static str {
     match action {
         Action::Load => "load",
         Action::Reload => "reload",

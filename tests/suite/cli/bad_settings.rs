@@ -71,7 +71,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Runs both commands, and gives the row of the document.
+/// Runs both commands, and returns the row of the document.
 #[track_caller]
 fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str) -> String {
     let check = run(finops, &["check", "--output", "json"], unprivileged);
@@ -85,7 +85,7 @@ fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str
     let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
     let said = |finding: &Value| format!("{}: {}", text(finding, "check").replace('_', " "), text(finding, "found"));
     let error = |outcome: &Outcome| {
-        // Of wrong settings, the first.
+        // If several settings are wrong, the first counts.
         let mut lines =
             outcome.stderr.lines().filter_map(|line| line.strip_prefix("error: ").or(line.strip_prefix("  ")));
         lines.find(|line| !line.contains("problem(s)")).unwrap_or_default().to_owned()
@@ -299,7 +299,7 @@ const LOCAL: [LocalCase; 33] = [
 fn with_duckdb_check_fails_where_run_fails_and_names_the_same_object() {
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
     let may_be_nobody = may_be_nobody();
-    for (wrong, before, make_wrong) in LOCAL {
+    for (wrong, before, break_it) in LOCAL {
         let unprivileged = matches!(before, LoadedUnprivileged | NothingUnprivileged);
         if unprivileged && !may_be_nobody {
             left_out.push(wrong.0);
@@ -312,7 +312,7 @@ fn with_duckdb_check_fails_where_run_fails_and_names_the_same_object() {
         let folder = job.database.parent().unwrap().to_owned();
         let local = Local { job, folder };
         local.allow("", 0o777);
-        rows.push(row(wrong, &make_wrong(&local), unprivileged, local.folder.to_str().unwrap()));
+        rows.push(row(wrong, &break_it(&local), unprivileged, local.folder.to_str().unwrap()));
         // So that it can be removed.
         for path in ["", "cur"] {
             local.allow(path, 0o777);
@@ -349,8 +349,8 @@ fn no_command_waits_for_a_database_that_is_a_pipe() {
     }
 }
 
-/// Runs the program once after another on a disk of one megabyte, on which so many KB are free; gives what it printed, and
-/// what lies on the disk then.
+/// Runs the program twice on a disk of one megabyte, with `free` KB free. Returns what it printed, and what is on the disk
+/// afterwards.
 fn on_a_full_disk(job: &LocalJob, free: u32) -> Option<String> {
     let disk = job.source.with_file_name("disk");
     fs::create_dir(&disk).unwrap();
@@ -370,7 +370,7 @@ fn on_a_full_disk(job: &LocalJob, free: u32) -> Option<String> {
 }
 
 #[test]
-fn a_first_load_onto_a_full_disk_leaves_no_file_that_is_no_database() {
+fn a_first_load_onto_a_full_disk_leaves_no_invalid_database() {
     for free in [0, 4, 8] {
         let job = LocalJob::new(&[september()]);
         let Some(printed) = on_a_full_disk(&job, free) else {
@@ -435,7 +435,7 @@ const CLOUD: [Wrong; 15] = [
 ];
 
 /// Breaks what the row names.
-async fn make_wrong(cloud: &Cloud, wrong: &str) -> Finops {
+async fn break_it(cloud: &Cloud, wrong: &str) -> Finops {
     let finops = cloud.finops.clone();
     let ours = json!({"managed_by": "finops"});
     let of_cur = [
@@ -515,7 +515,7 @@ async fn with_bigquery_check_fails_where_run_fails_and_names_the_same_object() {
         let storage = GoogleStorage::start(&job.storage, "US-EAST1").await;
         let finops = job.finops.clone().with("STORAGE_EMULATOR_HOST", storage.url());
         let cloud = Cloud { job, storage, finops };
-        let finops = make_wrong(&cloud, wrong.0).await;
+        let finops = break_it(&cloud, wrong.0).await;
         rows.push(row(wrong, &finops, false, cloud.storage.url()));
     }
     assert_documented("With BigQuery", &rows, &[]);

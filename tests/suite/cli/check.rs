@@ -48,7 +48,7 @@ impl Checked {
         self.job.emulator.add_fault(Fault { method, path_contains, after: 0, times, kind, when: When::BeforeEffect });
     }
 
-    /// The table that people see, with what is on stderr: nothing.
+    /// The table that people see. Nothing may be on stderr.
     #[track_caller]
     fn table(&self, code: i32) -> String {
         printed(&self.finops, code)
@@ -72,7 +72,7 @@ fn printed(finops: &Finops, code: i32) -> String {
     outcome.stdout.replace(env!("CARGO_PKG_VERSION"), "[ver]")
 }
 
-/// The finding of a check; of several, that on an object which contains the text.
+/// The finding of a check; if there are several, the one on an object that contains the text.
 #[track_caller]
 fn finding<'a>(report: &'a Value, check: &str, on: &str) -> &'a Value {
     let mut checks = report["checks"].as_array().unwrap().iter();
@@ -502,11 +502,11 @@ fn on_one_machine_the_file_and_the_folder_are_checked_and_nothing_is_created() {
     assert_finding(finding(&report, "database", "finops.duckdb"), &["can be read and written"], &[]);
     assert_finding(finding(&report, "table", TABLE), &["finops's own"], &[]);
 
-    let held = duckdb::Connection::open(&job.database).unwrap();
+    let other_connection = duckdb::Connection::open(&job.database).unwrap();
     let report = check(&job.finops, 1);
     assert_not_ok(&report, &[("database", "failed"), ("table", "not_checked")]);
     assert_finding(finding(&report, "database", "finops.duckdb"), &["cannot open"], &[hint::DATABASE_OPEN]);
-    drop(held);
+    drop(other_connection);
 
     let below_a_file = job.database.join("other.duckdb");
     let finops = job.finops.clone().with("DUCKDB_PATH", below_a_file.to_str().unwrap()).with("AWS_SOURCE", "gone");
@@ -525,10 +525,10 @@ async fn in_cloud_run_what_failed_is_logged_too_and_wrong_settings_end_with_two(
     assert!(serde_json::from_str::<Value>(&outcome.stdout).unwrap()["checks"].is_array());
     let entry: Value = serde_json::from_str(outcome.stderr.trim_end()).unwrap();
     assert_eq!((&entry["severity"], &entry["kind"]), (&json!("ERROR"), &json!("export")));
-    let told = format!(
+    let expected = format!(
         "check of aws failed: there is no manifest below gs://{BUCKET}/curr; the folders in gs://{BUCKET}/: `cur`"
     );
-    assert_eq!(entry["message"], told);
+    assert_eq!(entry["message"], expected);
     assert!(entry["hint"].is_string());
     assert_eq!(entry["logging.googleapis.com/labels"]["pipeline"], "aws");
     assert_eq!(finops.without("AWS_DATASET").run(&["check"]).code, 2);

@@ -1,4 +1,4 @@
-//! What people and programs see of the command line, whole.
+//! The complete output of the commands, for people and for programs.
 
 use tempfile::TempDir;
 
@@ -196,7 +196,7 @@ fn a_reader_that_closes_the_pipe_early_is_no_error() {
 }
 
 #[test]
-fn the_name_of_an_export_found_in_a_bucket_neither_steers_a_terminal_nor_makes_lines() {
+fn the_name_of_an_export_found_in_a_bucket_neither_controls_a_terminal_nor_adds_lines() {
     let job = LocalJob::new(&[]);
     let name = "re\u{1b}[31mpo\nrt\u{202e}";
     let folder = job.source.join(name).join("20250901-20251001");

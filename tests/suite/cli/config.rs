@@ -1,4 +1,4 @@
-//! Settings: what counts, and what is wrong with them.
+//! Settings: which value counts, and which problems are reported.
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::program::{Finops, assert_names};
 
-/// Settings that work, as far as reading them goes.
+/// Settings that can be read.
 fn working() -> Finops {
     Finops::unconfigured()
         .with("PIPELINE", "aws")
@@ -30,7 +30,7 @@ fn refused(finops: &Finops, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn all_problems_are_named_at_once_each_with_where_it_was_looked_for() {
+fn all_problems_are_named_at_once_each_with_the_places_that_were_searched() {
     let finops = Finops::unconfigured()
         .with("PIPELINE", "aws")
         .with("WAREHOUSE", "postgres")
@@ -194,7 +194,7 @@ fn config_shows_the_variables_of_each_export_and_those_that_they_fall_back_to() 
         ("AWS_PROD_EXPORT_NAME", "", "not_set"),
         ("AWS_PROD_DATASET", "billing", "AWS_DATASET"),
         ("AWS_PROD_TABLE_NAME", "aws_prod", "environment"),
-        // Its own source sets the bucket and the prefix of all exports aside.
+        // Its own source replaces the bucket and the prefix of all exports.
         ("AWS_OLD_CUR_SOURCE", "gs://old-mirror/cur", "environment"),
         ("AWS_OLD_CUR_GCS_BUCKET", "", "not_set"),
         ("AWS_OLD_CUR_GCS_PREFIX", "", "not_set"),
@@ -309,8 +309,8 @@ fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) ->
     fs::write(&path, file).unwrap();
     let mut problems = Problems::default();
     let [bucket, prefix] = [bucket, prefix].map(|value| value.map(str::to_owned));
-    let names = ["bucket", "prefix"].map(|name| format!("{}.{name}", provider.as_str()));
-    let flags = [(names[0].as_str(), bucket.as_ref()), (names[1].as_str(), prefix.as_ref())];
+    let flags = [("bucket", bucket.as_ref()), ("prefix", prefix.as_ref())]
+        .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value));
     let values = Values::read(Some(&path), &BTreeMap::new(), &flags, &mut problems).unwrap();
     let mut steps = StagedSettings { provider, values: &values, problems };
     let export = steps.delivered();

@@ -16,7 +16,7 @@ fn section<'a>(document: &'a str, title: &str) -> &'a str {
     rest.split_once("\n## ").map_or(rest, |(section, _)| section)
 }
 
-/// The paths in a text between backticks. Those with a `<name>` in them are to be written.
+/// The paths in a text between backticks. Files whose paths contain `<name>` do not exist yet.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
     let quoted = text.split('`').skip(1).step_by(2);
     quoted.filter(|text| text.contains('/') && !text.contains('<'))

@@ -53,7 +53,7 @@ fn commands(document: &str) -> Vec<Shown> {
     commands
 }
 
-/// Whether `text` is `shown`, in which `...` stands for anything.
+/// Whether `text` is `shown`, where `...` matches any text.
 fn is_shown(shown: &str, text: &str) -> bool {
     let trimmed = |text: &str| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned();
     let (shown, text) = (trimmed(shown), trimmed(text));

@@ -243,7 +243,7 @@ fn troubleshooting_lists_every_hint() {
     } else {
         assert_eq!(
             written, wanted,
-            "{REWRITE}=1 cargo nextest run troubleshooting writes the table of {DOCUMENT} anew"
+            "{REWRITE}=1 cargo nextest run troubleshooting writes the table of {DOCUMENT} again"
         );
     }
 }

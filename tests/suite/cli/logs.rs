@@ -123,7 +123,7 @@ async fn repeated_requests_for_a_month_are_logged_with_that_month() {
     job.emulator.add_fault(Fault {
         method: "POST".to_owned(),
         path_contains: "/jobs".to_owned(),
-        // Behind the dry run of the record.
+        // After the dry run of the record.
         after: 1,
         times: 1,
         kind: FaultKind::Status(503, "backendError".to_owned()),
@@ -175,7 +175,7 @@ async fn a_run_stopped_by_a_signal_logs_its_run_id_and_the_jobs_that_it_began() 
 async fn texts_from_outside_do_not_break_lines_and_are_cut() {
     let said = format!("no\r\n{{\"severity\":\"INFO\"}}\u{2028}\u{85}\u{1b}[31m {}", "x".repeat(500_000));
     let body = json!({"error": {"code": 403, "message": said, "errors": [{"reason": "accessDenied"}]}});
-    // The load of the files, and the swap, behind the dry run of the record.
+    // The load of the files, and the swap, after the dry run of the record.
     for (after, doing) in [(1, "staging the files of 2025-09 for"), (2, "loading 2025-09 into")] {
         let job = CloudJob::new(&[september()]).await;
         job.emulator.add_fault(Fault {

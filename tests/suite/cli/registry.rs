@@ -1,4 +1,4 @@
-//! The files that follow from the registry of settings (`src/settings/registry.rs`) are in the tree as they follow from it.
+//! The files that are generated from the registry of settings (`src/settings/registry.rs`) are up to date.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -41,7 +41,7 @@ fn example(name: &str, Example { value, is_active, doc }: &Example) -> String {
     format!("{above}{sign}{name}={assignments}\n")
 }
 
-/// The lines of a setting; of one that providers have, those of `only`, or of all.
+/// The lines of a setting; for a provider's setting, the lines of the provider `only`, or of all.
 fn examples(setting: &Definition, only: Option<Provider>) -> String {
     let Definition { name, providers, examples, .. } = setting;
     if providers.is_empty() {
@@ -86,8 +86,8 @@ fn for_deployment(setting: &Definition) -> Value {
     if setting.is_required {
         entry.insert("required".to_owned(), json!(true));
     }
-    if !setting.default.is_empty() {
-        entry.insert("default".to_owned(), json!(setting.default));
+    if let Some(default) = setting.default {
+        entry.insert("default".to_owned(), json!(default));
     }
     if !setting.providers.is_empty() {
         entry.insert("pipelines".to_owned(), json!(setting.providers));
@@ -97,7 +97,7 @@ fn for_deployment(setting: &Definition) -> Value {
 
 fn settings_json() -> String {
     let read_by = |reader| registry::all().filter(move |setting| setting.reader == reader && !setting.name.is_empty());
-    // What a deployment does not check is of this machine, or has rules of its own there.
+    // A deployment does not check settings of this machine, and settings with other rules there.
     let checked = |reader| -> Vec<Value> {
         read_by(reader).filter(|setting| setting.form.pattern().is_some()).map(for_deployment).collect()
     };

@@ -52,7 +52,7 @@ fn pairs<'a>(names: &'a [String], server: &str) -> Vec<(&'a String, String)> {
     names.iter().flat_map(of).collect()
 }
 
-/// Every setting that `finops config` shows, beside those that the AWS client reads itself.
+/// Every setting that `finops config` shows, and those that the AWS client reads itself.
 fn settings(finops: &Finops) -> Vec<String> {
     let shown: Value = serde_json::from_str(&finops.run(&["config", "--output", "json"]).stdout).unwrap();
     shown.as_array().unwrap().iter().map(|setting| setting["name"].as_str().unwrap().to_owned()).collect()
@@ -86,7 +86,7 @@ fn no_setting_of_the_job_is_shown_with_the_credentials_in_it() {
     let commands: [&[&str]; 6] =
         [&["check"], &["run"], &["config"], &["config", JSON[0], JSON[1]], &["plan", JSON[0], JSON[1]], &["status"]];
     let [cloud, local_job] = jobs(&server, &local);
-    // What settings are does not depend on the warehouse.
+    // The shown settings do not depend on the warehouse.
     let jobs = [(cloud, &commands[..]), (local_job, &commands[..2])];
     let names = settings(&Finops::unconfigured());
     assert!(names.contains(&"AZURE_SOURCE".to_owned()) && names.len() > 20, "{names:?}");
@@ -100,7 +100,7 @@ fn no_setting_of_the_job_is_shown_with_the_credentials_in_it() {
         for (job, commands) in &jobs {
             scope.spawn(|| {
                 for (name, value) in pairs(&names, &server) {
-                    // A place is said in one of two forms.
+                    // A location is shown in one of two forms.
                     let instead = name.strip_suffix("_SOURCE").map(|of| format!("{of}_GCS_BUCKET"));
                     let job = instead.into_iter().fold(job.clone(), |job, instead| job.without(&instead));
                     let job = job.with(name, &value);

@@ -28,14 +28,14 @@ use crate::{
 };
 
 /// How often a reader queries, at least.
-const LOOKS: usize = 60;
+const READS: usize = 60;
 
 /// The id of the swap with this number.
 fn job(number: usize) -> String {
     format!("finops-{DATASET}-{TABLE}-202508-{number}")
 }
 
-/// Two deliveries of the month, and what a reader may see of either: rows and cost.
+/// Two deliveries of the month, and what a reader may see of each: rows and cost.
 fn two_deliveries() -> [(Delivery, (String, String)); 2] {
     let many = vec!["2"; 20_000];
     [
@@ -44,7 +44,7 @@ fn two_deliveries() -> [(Delivery, (String, String)); 2] {
     ]
 }
 
-/// Rows and cost of the month, in SQL that both warehouses take.
+/// Rows and cost of the month, in SQL that both warehouses read.
 fn month_query(table: &str, text: &str) -> String {
     format!(
         "SELECT COUNT(*), CAST(SUM(line_item_unblended_cost) AS {text}) FROM {table} \
@@ -72,15 +72,15 @@ async fn a_reader_of_duckdb_never_sees_a_month_empty_partial_or_doubled() {
     table.load(&deliveries[0].0).await.unwrap();
     let reader = table.harness.warehouse().reader().unwrap();
     let sql = month_query(&table.harness.table(TABLE), "VARCHAR");
-    let looks = Arc::new(AtomicUsize::new(0));
+    let reads = Arc::new(AtomicUsize::new(0));
     let stop = Arc::new(AtomicBool::new(false));
     let reading = thread::spawn({
-        let (looks, stop) = (Arc::clone(&looks), Arc::clone(&stop));
+        let (reads, stop) = (Arc::clone(&reads), Arc::clone(&stop));
         move || {
             let mut all_seen = BTreeSet::new();
             while !stop.load(SeqCst) {
                 all_seen.insert(seen(&rows(&reader, &sql).unwrap()));
-                looks.fetch_add(1, SeqCst);
+                reads.fetch_add(1, SeqCst);
             }
             all_seen
         }
@@ -89,9 +89,9 @@ async fn a_reader_of_duckdb_never_sees_a_month_empty_partial_or_doubled() {
     for (delivery, _) in deliveries.iter().rev().cycle() {
         table.load(delivery).await.unwrap();
         // Each delivery is read while it is loaded.
-        let before = looks.load(SeqCst);
-        until(|| looks.load(SeqCst) >= before + 2 || reading.is_finished()).await;
-        if looks.load(SeqCst) >= LOOKS || reading.is_finished() {
+        let before = reads.load(SeqCst);
+        until(|| reads.load(SeqCst) >= before + 2 || reading.is_finished()).await;
+        if reads.load(SeqCst) >= READS || reading.is_finished() {
             break;
         }
     }
@@ -108,7 +108,7 @@ async fn a_reader_of_bigquery_sees_the_old_month_while_the_new_one_is_staged_and
     table.load(&small).await.unwrap();
     let (harness, load) = (&table.harness, table.prepare(&large).await);
     let sees_old = async |job: &str| {
-        for _ in 0..LOOKS {
+        for _ in 0..READS {
             assert_eq!(see(harness).await, old);
         }
         let path = format!("/jobs/{job}?location=US");
@@ -148,7 +148,7 @@ async fn a_reader_of_bigquery_never_sees_a_month_empty_partial_or_doubled() {
         async {
             for look in 0.. {
                 all_seen.insert(see(&table.harness).await);
-                if done.get() && look >= LOOKS {
+                if done.get() && look >= READS {
                     break;
                 }
             }
@@ -197,7 +197,7 @@ async fn a_run_waits_for_a_running_swap_of_another_delivery_and_is_superseded() 
     let (one, two, ()) = tokio::join!(
         table.replace(&first),
         async {
-            // Both looked for the job before they staged the month; the first one waits for it.
+            // Both requested the job before they staged the month; the first one waits for it.
             until(|| harness.times_asked_for(&job(1)) >= 3).await;
             other.swap(&prepared, staged, record).await
         },
@@ -227,7 +227,7 @@ async fn a_run_that_read_the_state_before_another_run_loaded_is_superseded_once(
 
     assert!(matches!(late.replace_month(&table.target, &stale).await.unwrap(), Replaced::Superseded));
 
-    // It has looked again, and still finds its delivery to be the newer one.
+    // It has listed the deliveries again, and its delivery is still the newer one.
     let rows_in_table = first.record.rows;
     let again = MonthLoad { previous: Some(LoadedMonth { record: first.record, rows_in_table }), ..stale };
     let Replaced::Committed(load, _) = late.replace_month(&table.target, &again).await.unwrap() else {

@@ -57,7 +57,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![10 => delivered, 1 => (0..3usize).prop_map(|month| Event::Deleted { month }), 1 => Just(Event::Dropped)]
 }
 
-/// Writes the delivery, in its condition. Returns the expected rows of its month, if it can be loaded.
+/// Writes the delivery in its condition. Returns the expected rows of its month, if it can be loaded.
 fn deliver(source: &Path, event: &Event) -> Option<(u64, String)> {
     let Event::Delivered { month, id, costs, overwriting, tag, condition } = event else { return None };
     let mut delivery = Delivery::new(MONTHS[*month], id, costs).in_parts(2);

@@ -111,7 +111,7 @@ fn answers_of_services_are_cut_and_have_one_line() {
     }
 }
 
-/// The report of a run, and the most memory that it had at a time.
+/// The report of a run, and its peak memory.
 fn report_and_memory(finops: &Finops) -> (Value, u64) {
     const WAIT: &str = "import resource, subprocess, sys; subprocess.run(sys.argv[1:]); \
                         print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)";

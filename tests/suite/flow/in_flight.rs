@@ -1,4 +1,4 @@
-//! A mirror at work on an export whose deliveries overwrite each other: a month is loaded when all its files are new.
+//! A mirror that copies an export whose deliveries overwrite each other: a month is loaded when all its files are new.
 
 use std::{
     fs::File,
@@ -34,7 +34,7 @@ fn loaded() -> LocalJob {
     job
 }
 
-/// Puts some of the delivery's files in place of those of the one before.
+/// Replaces some files of the delivery before by those of this one.
 fn mirror(job: &LocalJob, delivery: &Delivery, files: &[&str]) {
     for (key, bytes) in delivery.files() {
         if files.iter().any(|file| key.ends_with(file)) {

@@ -34,12 +34,12 @@ const SEPTEMBER: &str = "finops-billing-aws_cur-202509-1";
 const SEPTEMBER_2: &str = "finops-billing-aws_cur-202509-2";
 const OCTOBER: &str = "finops-billing-aws_cur-202510-1";
 
-/// Waits until the emulator has so many requests for staging loads.
+/// Waits until the emulator has `count` requests for staging loads.
 async fn wait_for_loads(job: &CloudJob, count: usize) {
     until(|| load_jobs(&job.emulator).len() >= count).await;
 }
 
-/// Waits until the emulator has so many requests for swaps.
+/// Waits until the emulator has `count` requests for swaps.
 async fn wait_for_swaps(job: &CloudJob, count: usize) {
     until(|| copy_jobs(&job.emulator).len() >= count).await;
 }
@@ -52,8 +52,8 @@ fn swaps(job: &CloudJob) -> Vec<String> {
     ids
 }
 
-/// Holds the jobs whose ids begin so.
-fn hold(job: &CloudJob, jobs: &[&str]) {
+/// Pauses the jobs whose ids begin with one of `jobs`.
+fn pause(job: &CloudJob, jobs: &[&str]) {
     for prefix in jobs {
         job.emulator.hold_jobs(prefix);
     }
@@ -92,7 +92,7 @@ fn signal(run: &Child, name: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_run_completes_the_swap_of_a_killed_run_without_another_load() {
     let job = CloudJob::new(&[september(), october()]).await;
-    hold(&job, &[SEPTEMBER, OCTOBER]);
+    pause(&job, &[SEPTEMBER, OCTOBER]);
     let mut run = job.finops.spawn();
     wait_for_swaps(&job, 2).await;
     run.kill().unwrap();
@@ -140,12 +140,12 @@ async fn files_that_a_mirror_replaces_while_they_are_loaded_are_loaded_again_by_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_ends_at_once_at_a_signal_with_the_code_for_that() {
-    let whiles = ["finops-", SEPTEMBER].map(|held| [("-TERM", 143, held), ("-INT", 130, held)]);
-    for (name, code, held) in whiles.concat() {
+    let whiles = ["finops-", SEPTEMBER].map(|paused| [("-TERM", 143, paused), ("-INT", 130, paused)]);
+    for (name, code, paused) in whiles.concat() {
         let job = CloudJob::new(&[september()]).await;
-        job.emulator.hold_jobs(held);
+        job.emulator.hold_jobs(paused);
         let run = job.finops.spawn();
-        until(|| staged(&job) == 1 && (held != SEPTEMBER || !swaps(&job).is_empty())).await;
+        until(|| staged(&job) == 1 && (paused != SEPTEMBER || !swaps(&job).is_empty())).await;
         signal(&run, name);
         let (status, stderr) = end(run);
         assert_eq!(status.code(), Some(code), "{stderr}");
@@ -178,7 +178,7 @@ async fn a_run_that_gets_a_signal_at_its_first_request_ends_with_the_code_for_th
         let finops = job.finops.clone().with("STORAGE_EMULATOR_HOST", &url).with("BIGQUERY_EMULATOR_HOST", &url);
         let run = finops.spawn();
         let connection = server.accept().unwrap();
-        assert_eq!(handled(&run) & BOTH, BOTH, "signals are handled before anything is asked for");
+        assert_eq!(handled(&run) & BOTH, BOTH, "signals are handled before the first request");
         signal(&run, "-TERM");
         let (status, stderr) = end(run);
         assert_eq!(status.code(), Some(143), "{stderr}");
@@ -190,12 +190,12 @@ async fn a_run_that_gets_a_signal_at_its_first_request_ends_with_the_code_for_th
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_at_once_swap_each_month_once() {
     let job = CloudJob::new(&[september(), october()]).await;
-    hold(&job, &["finops-"]);
+    pause(&job, &["finops-"]);
     let runs = [job.finops.spawn(), job.finops.spawn()];
     // Both have seen that no swap is there, and stage the months.
     wait_for_loads(&job, 4).await;
     job.emulator.release();
-    hold(&job, &[SEPTEMBER, OCTOBER]);
+    pause(&job, &[SEPTEMBER, OCTOBER]);
     // Two months by two runs: the second run finds the number taken.
     wait_for_swaps(&job, 4).await;
     job.emulator.release();
@@ -226,7 +226,7 @@ async fn a_delivery_after_a_killed_run_is_loaded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_runs_at_once_the_newer_delivery_is_loaded() {
+async fn the_newer_delivery_of_two_runs_at_once_is_loaded() {
     let job = CloudJob::new(&[september()]).await;
     job.emulator.hold_jobs(SEPTEMBER);
     let first = job.finops.spawn();
@@ -249,14 +249,14 @@ async fn of_two_runs_at_once_the_newer_delivery_is_loaded() {
 #[test]
 fn a_second_run_on_the_same_duckdb_file_says_that_it_is_busy() {
     let job = LocalJob::new(&[september()]);
-    let held = duckdb::Connection::open(&job.database).unwrap();
+    let other_process = duckdb::Connection::open(&job.database).unwrap();
     let outcome = job.finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
     assert_names(&outcome.stderr, &["error: ", job.database.to_str().unwrap(), "another process has it open"]);
     let report = job.finops.report(1);
     assert_eq!(report["pipelines"][0]["status"], "failed");
     assert_eq!(report["pipelines"][0]["error"]["kind"], "busy");
-    drop(held);
+    drop(other_process);
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded"]);
 }
 

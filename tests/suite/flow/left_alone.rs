@@ -1,4 +1,4 @@
-//! What finops must not change: tables of others, and whatever it has no permission for.
+//! What finops must not change: tables of others, and everything that it has no permission for.
 
 use std::{
     fs,

@@ -20,7 +20,7 @@ for_each_warehouse!(
     files_of_two_deliveries_are_never_seen_together,
     a_row_of_another_month_is_never_seen,
     a_month_of_another_count_of_rows_is_never_seen,
-    no_rows_are_never_seen,
+    a_month_without_rows_is_never_seen,
 );
 
 /// Rows of August from this number on.
@@ -32,7 +32,7 @@ fn file(rows: &str) -> String {
     format!("{HEADER}\n{rows}")
 }
 
-/// The load of a delivery whose manifest counts so many rows.
+/// The load of a delivery whose manifest counts `rows` rows.
 async fn load<H: Harness>(table: &Table<H>, delivery: &Delivery, rows: u64) -> MonthLoad {
     MonthLoad { rows: Some(rows), ..table.prepare(delivery).await }
 }
@@ -84,7 +84,7 @@ async fn a_file_cut_at_a_rows_end_is_never_seen<H: Harness>() {
 
 async fn files_of_two_deliveries_are_never_seen_together<H: Harness>() {
     let loaded = with_two_months::<H>().await;
-    // The second file came since the files were listed. All counts are as they should be.
+    // The second file was replaced after the files were listed. All counts are right.
     let mixed = Delivery::new("2025-08", "mixed").csv(&file(&rows(0, 200))).csv(&file(&rows(1000, 100)));
     let mixed = load(&loaded.0, &mixed, 300).await;
     assert_eq!(refused(&loaded, &mixed, false).await, None);
@@ -106,16 +106,16 @@ async fn a_row_of_another_month_is_never_seen<H: Harness>() {
 async fn a_month_of_another_count_of_rows_is_never_seen<H: Harness>() {
     let loaded = with_two_months::<H>().await;
     let delivery = Delivery::new("2025-08", "wrong").csv(&file(&rows(0, 300)));
-    for told in [0, 299, 301] {
-        let wrong = load(&loaded.0, &delivery, told).await;
+    for counted in [0, 299, 301] {
+        let wrong = load(&loaded.0, &delivery, counted).await;
         let (kind, message) = refused(&loaded, &wrong, true).await.unwrap();
         assert_eq!(kind, ErrorKind::Verification);
-        assert!(message.contains(&format!("{told} rows were expected")), "{message}");
+        assert!(message.contains(&format!("{counted} rows were expected")), "{message}");
     }
     is_loaded_once_it_is_whole(&loaded.0).await;
 }
 
-async fn no_rows_are_never_seen<H: Harness>() {
+async fn a_month_without_rows_is_never_seen<H: Harness>() {
     let loaded = with_two_months::<H>().await;
     let empty = load(&loaded.0, &Delivery::new("2025-08", "empty").csv(&file("")), 0).await;
     let (kind, message) = refused(&loaded, &empty, true).await.unwrap();

@@ -56,17 +56,17 @@ impl Two {
     }
 
     /// Rows and cost of a table, `0` if it does not exist.
-    fn held(&self, table: &str) -> String {
+    fn contents(&self, table: &str) -> String {
         let database = self.below("finops.duckdb");
         let there = format!("SELECT count(*) FROM duckdb_tables() WHERE table_name = '{table}'");
         match duckdb_value(&database, &there).as_str() {
             "0" => "0".to_owned(),
-            _ => duckdb_value(&database, &held(&format!("{DATASET}.{table}"), "line_item_unblended_cost")),
+            _ => duckdb_value(&database, &contents_query(&format!("{DATASET}.{table}"), "line_item_unblended_cost")),
         }
     }
 }
 
-fn held(table: &str, cost: &str) -> String {
+fn contents_query(table: &str, cost: &str) -> String {
     format!("SELECT count(*) || ' rows, ' || sum(CAST({cost} AS DECIMAL(38,2))) FROM {table}")
 }
 
@@ -99,14 +99,14 @@ fn two_exports_load_into_two_tables_in_duckdb() {
     let report = two.finops.report(0);
     assert_eq!(statuses(&report), tables("succeeded"));
     assert!(report["pipelines"].as_array().unwrap().iter().all(|p| p["export"] == REPORT && p["pipeline"] == "aws"));
-    assert_eq!((two.held("aws_prod").as_str(), two.held("aws_legacy").as_str()), (PROD, LEGACY));
+    assert_eq!((two.contents("aws_prod").as_str(), two.contents("aws_legacy").as_str()), (PROD, LEGACY));
     assert_eq!(statuses(&two.finops.report(0)), tables("nothing_to_do"));
 
-    // What is delivered to the one changes nothing of the other.
+    // A delivery to one changes nothing in the other.
     Delivery::new("2025-09", "legacy-2", &["9"]).write(&two.below("legacy"));
     let report = two.finops.report(0);
     assert_eq!(statuses(&report), [("billing.aws_legacy", "succeeded"), ("billing.aws_prod", "nothing_to_do")]);
-    assert_eq!((two.held("aws_prod").as_str(), two.held("aws_legacy").as_str()), (PROD, "1 rows, 9.00"));
+    assert_eq!((two.contents("aws_prod").as_str(), two.contents("aws_legacy").as_str()), (PROD, "1 rows, 9.00"));
     let status = two.finops.report_of(&["status", "--output", "json"], 0);
     assert_eq!((months(entry(&status, "aws_prod")), months(entry(&status, "aws_legacy"))), (2, 1));
 }
@@ -128,9 +128,9 @@ async fn in_the_cloud() -> (CloudJob, Finops) {
     (job, finops)
 }
 
-fn held_in(emulator: &BigQueryServer, dataset: &str, table: &str) -> String {
+fn contents_in(emulator: &BigQueryServer, dataset: &str, table: &str) -> String {
     let cost = exact_in_bigquery("line_item_unblended_cost");
-    let rows = emulator.query(&held(&format!("\"{PROJECT}:{dataset}\".\"{table}\""), &cost)).unwrap();
+    let rows = emulator.query(&contents_query(&format!("\"{PROJECT}:{dataset}\".\"{table}\""), &cost)).unwrap();
     rows[0][0].clone().unwrap()
 }
 
@@ -139,8 +139,8 @@ async fn two_exports_load_into_two_tables_and_datasets_in_bigquery() {
     let (job, finops) = in_the_cloud().await;
     let tables = |status| [("demo.archive.aws_legacy", status), ("demo.billing.aws_prod", status)];
     assert_eq!(statuses(&finops.report(0)), tables("succeeded"));
-    assert_eq!(held_in(&job.emulator, "billing", "aws_prod"), PROD);
-    assert_eq!(held_in(&job.emulator, "archive", "aws_legacy"), LEGACY);
+    assert_eq!(contents_in(&job.emulator, "billing", "aws_prod"), PROD);
+    assert_eq!(contents_in(&job.emulator, "archive", "aws_legacy"), LEGACY);
     assert_eq!(statuses(&finops.report(0)), tables("nothing_to_do"));
     let status = finops.report_of(&["status", "--output", "json"], 0);
     assert_eq!((months(entry(&status, "aws_prod")), months(entry(&status, "aws_legacy"))), (2, 1));
@@ -174,7 +174,7 @@ fn a_broken_export_does_not_stop_the_others_in_duckdb() {
         if kind == "configuration" {
             assert_names(error["hint"].as_str().unwrap(), &[&hint::name_export("AWS_LEGACY_EXPORT_NAME")]);
         }
-        assert_eq!(two.held("aws_prod"), PROD);
+        assert_eq!(two.contents("aws_prod"), PROD);
         let outcome = two.finops.run(&["run"]);
         assert_eq!(outcome.code, code);
         assert_names(&outcome.stderr, &["error: legacy: "]);
@@ -189,7 +189,7 @@ fn a_manifest_that_cannot_be_read_fails_only_its_month_of_its_export() {
     let report = two.finops.report(1);
     assert_eq!(statuses(&report), [("billing.aws_legacy", "failed"), ("billing.aws_prod", "succeeded")]);
     assert_eq!(entry(&report["pipelines"], "aws_legacy")["months"][0]["status"], "refused");
-    assert_eq!(two.held("aws_prod"), PROD);
+    assert_eq!(two.contents("aws_prod"), PROD);
     assert_names(&two.finops.run(&["run"]).stderr, &["error: legacy: 2025-09: "]);
 }
 
@@ -201,7 +201,7 @@ async fn a_missing_bucket_does_not_stop_the_other_export_in_bigquery() {
     let error = &entry(&report["pipelines"], "aws_legacy")["error"];
     assert_eq!(error["kind"], "not_found");
     assert_names(error["message"].as_str().unwrap(), &["no-such-bucket"]);
-    assert_eq!(held_in(&job.emulator, "billing", "aws_prod"), PROD);
+    assert_eq!(contents_in(&job.emulator, "billing", "aws_prod"), PROD);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,7 +255,7 @@ fn tables_with_each_other_s_export_are_unchanged() {
         assert_eq!(error["kind"], "foreign_table");
         assert_names(error["message"].as_str().unwrap(), &[table, &format!("`{holds}`"), &format!("`{comes}`")]);
     }
-    assert_eq!((two.held("aws_prod").as_str(), two.held("aws_legacy").as_str()), (PROD, LEGACY));
+    assert_eq!((two.contents("aws_prod").as_str(), two.contents("aws_legacy").as_str()), (PROD, LEGACY));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,6 +273,6 @@ async fn a_table_in_bigquery_with_another_export_is_unchanged_and_the_other_expo
     let error = &entry(&report["pipelines"], "aws_legacy")["error"];
     assert_eq!(error["kind"], "foreign_table");
     assert_names(error["message"].as_str().unwrap(), &["demo.archive.aws_legacy", "`report`", "`daily`"]);
-    assert_eq!(held_in(&job.emulator, "archive", "aws_legacy"), LEGACY);
-    assert_eq!(held_in(&job.emulator, "billing", "aws_prod"), "4 rows, 16.50");
+    assert_eq!(contents_in(&job.emulator, "archive", "aws_legacy"), LEGACY);
+    assert_eq!(contents_in(&job.emulator, "billing", "aws_prod"), "4 rows, 16.50");
 }

@@ -1,4 +1,4 @@
-//! A slice of `make torture`: runs that are killed, held, or many at once.
+//! A slice of `make torture`: runs that are killed, paused, or many at once.
 
 use std::{path::Path, process::Command};
 
@@ -28,6 +28,6 @@ fn with_a_run_held_at_any_request_the_newer_delivery_remains() {
 }
 
 #[test]
-fn of_many_runs_at_once_each_month_is_written_once() {
+fn many_runs_at_once_write_each_month_once() {
     assert_ends_right("many", "6", "1");
 }

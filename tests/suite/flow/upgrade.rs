@@ -122,8 +122,8 @@ async fn put(job: &CloudJob, folder: &str) {
     }
 }
 
-/// Sends what the earlier version sent, each once the job before is done; the job `held` is not waited for.
-async fn replay(job: &CloudJob, recording: &str, held: &str) {
+/// Sends what the earlier version sent, each request after the job before is done. It does not wait for the job `running`.
+async fn replay(job: &CloudJob, recording: &str, running: &str) {
     let recorded: Value = serde_json::from_slice(&fs::read(fixture("bigquery.json")).unwrap()).unwrap();
     for request in recorded[recording].as_array().unwrap() {
         let now = Timestamp::now();
@@ -135,7 +135,9 @@ async fn replay(job: &CloudJob, recording: &str, held: &str) {
         let (status, answer) = (answer.status(), answer.json::<Value>().await.unwrap());
         assert!(status.is_success() && answer["jobComplete"] != false, "{request}: {answer}");
         let inserted = request["path"].as_str().unwrap().ends_with("/jobs");
-        let Some(id) = answer["jobReference"]["jobId"].as_str().filter(|id| inserted && *id != held) else { continue };
+        let Some(id) = answer["jobReference"]["jobId"].as_str().filter(|id| inserted && *id != running) else {
+            continue;
+        };
         let done = async {
             loop {
                 let found = client().get(format!("{url}/{id}?location=US")).send().await.unwrap();
@@ -257,11 +259,11 @@ async fn a_month_whose_job_still_runs_after_its_run_was_killed_has_the_redeliver
     assert_eq!(job.figures(), figures(&[]), "the job still runs");
     let run = job.finops.spawn();
     // It requests that job, or all jobs.
-    let looks = |request: &LoggedRequest| {
+    let asks = |request: &LoggedRequest| {
         let of_killed = request.path.contains(KILLED) || request.body["jobReference"]["jobId"] == KILLED;
         of_killed || request.method == "GET" && request.path.ends_with("/jobs")
     };
-    until(|| job.emulator.requests().iter().skip(before).any(looks)).await;
+    until(|| job.emulator.requests().iter().skip(before).any(asks)).await;
     job.emulator.release();
     let output = tokio::task::block_in_place(|| run.wait_with_output()).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! Two payer accounts of AWS and two exports of Azure in one deployment: one that is broken costs itself only.
+//! Two payer accounts of AWS and two exports of Azure in one deployment: a broken one does not affect the others.
 
 use std::collections::BTreeMap;
 
@@ -11,13 +11,13 @@ use crate::support::{
 };
 
 in_each_warehouse!(
-    an_azure_export_whose_folder_holds_two_is_refused_and_the_others_load,
-    an_azure_export_whose_table_somebody_made_is_refused_and_the_others_load,
+    an_azure_export_whose_folder_has_two_is_refused_and_the_others_load,
+    an_azure_export_whose_table_somebody_created_is_refused_and_the_others_load,
 );
 
 const CUR: [&str; 2] = ["bill_billing_period_start_date", "line_item_unblended_cost"];
 
-/// Each table, which is called as its export's folder, with what it gets and the columns of its months and costs.
+/// Each table, which has the name of its export's folder, with its dialect, format, and the columns of months and costs.
 const TABLES: [(&str, Dialect, Format, [&str; 2]); 4] = [
     ("payer1", Dialect::AwsCur, Format::CsvGzip, CUR),
     ("payer2", Dialect::AwsCur2, Format::Parquet, CUR),
@@ -60,7 +60,7 @@ impl Deployment {
         Self { job, finops, delivered }
     }
 
-    /// The tables' figures but for the one that is broken, and what a run, a plan and a status tell of all.
+    /// Checks the figures of all tables except the broken one, and what a run, a plan and a status report of all.
     fn check(&self, broken: &str, exit_code: i32, kind: &str, said: &[&str]) {
         let outcome = self.finops.run(&["run", "--output", "json"]);
         assert_eq!(outcome.code, exit_code, "{}", outcome.stderr);
@@ -84,7 +84,7 @@ impl Deployment {
         let loaded = |entry: &Value| entry["months"].as_array().unwrap().len();
         let found: Vec<_> = status.as_array().unwrap().iter().map(|e| (named(e).to_owned(), loaded(e))).collect();
         assert_eq!(found, TABLES.map(|(name, ..)| (name.to_owned(), usize::from(name != broken))));
-        // A second run finds nothing to do but for the one that is broken.
+        // A second run finds nothing to do, except for the broken one.
         let report = self.finops.report(exit_code);
         for (entry, (name, ..)) in report["pipelines"].as_array().unwrap().iter().zip(TABLES) {
             assert_eq!(entry["status"], if name == broken { "failed" } else { "nothing_to_do" });
@@ -96,7 +96,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// An entry's table, without what it lies in.
+/// An entry's table, without its dataset.
 fn named(entry: &Value) -> &str {
     text(&entry["table"]).rsplit('.').next().unwrap()
 }
@@ -110,16 +110,16 @@ async fn deliver(job: &AzureJob, folder: &str, export: &Export) -> Delivered {
     delivered
 }
 
-async fn an_azure_export_whose_folder_holds_two_is_refused_and_the_others_load(job: AzureJob) {
+async fn an_azure_export_whose_folder_has_two_is_refused_and_the_others_load(job: AzureJob) {
     let deployment = Deployment::new(job).await;
     let second = Export { name: "weekly".to_owned(), ..Export::new(Dialect::AzureActualCustomer, Format::CsvGzip) };
     deliver(&deployment.job, "actual", &second).await;
     let said = ["there are several exports below ", "`daily` in ", "`weekly` in "];
-    // The configuration can tell them apart.
+    // The configuration can distinguish them.
     deployment.check("actual", 2, "configuration", &said);
 }
 
-async fn an_azure_export_whose_table_somebody_made_is_refused_and_the_others_load(job: AzureJob) {
+async fn an_azure_export_whose_table_somebody_created_is_refused_and_the_others_load(job: AzureJob) {
     let deployment = Deployment::new(job).await;
     deployment.job.create_foreign_table("focus").await;
     deployment.check("focus", 1, "foreign_table", &["focus", "exists, but finops did not create it"]);

@@ -1,4 +1,4 @@
-//! What Azure's files may hold: cost data of one kind, a cost column and a billing period, of one calendar month.
+//! What Azure's files may contain: cost data of one kind, a cost column and a billing period, of one calendar month.
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
 use finops_core::hint;
@@ -11,7 +11,7 @@ use crate::support::{
 
 in_each_warehouse!(
     what_is_not_cost_data_is_refused_by_name,
-    amortized_cost_does_not_go_beside_actual_cost,
+    amortized_and_actual_cost_do_not_share_a_table,
     each_month_has_the_cost_column_that_its_files_have,
     files_without_a_cost_or_a_billing_period_are_refused,
     a_file_with_rows_of_two_billing_periods_is_refused,
@@ -55,12 +55,12 @@ async fn what_is_not_cost_data_is_refused_by_name(job: AzureJob) {
     }
 }
 
-async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
+async fn amortized_and_actual_cost_do_not_share_a_table(job: AzureJob) {
     let august = job.deliver(&actual(), &whole("2025-08")).await;
     let amortized = Export { dialect: Dialect::AzureAmortizedEnterprise, ..actual() };
     let september = job.deliver(&amortized, &whole("2025-09")).await;
 
-    // Where nothing stands, the newest delivery decides.
+    // If nothing is loaded, the newest delivery decides.
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), ["loaded", "refused"]);
     let other = "it has rows of another kind than the export's newest delivery (`azure_actual`, not `azure_amortized`)";
@@ -68,7 +68,7 @@ async fn amortized_cost_does_not_go_beside_actual_cost(job: AzureJob) {
     assert_refused(&report, "2025-08", "manifest", &[&august.manifest, other], &hint);
     assert_eq!(job.figures(TABLE, COST), expected([&september]));
 
-    // What stands decides from then on.
+    // From then on, the loaded months decide.
     let october = job.deliver(&actual(), &whole("2025-10")).await;
     for _ in 0..2 {
         let report = job.finops.report(1);
@@ -99,8 +99,8 @@ async fn deliver_run(job: &AzureJob, run: &Run, text: &str) -> Delivered {
 
 async fn each_month_has_the_cost_column_that_its_files_have(job: AzureJob) {
     let months = [
-        // Of accounts that pay as they go, older ones and newer ones, and of a Customer Agreement. Where there are several,
-        // the one in the billing currency counts.
+        // Of pay-as-you-go accounts, older ones and newer ones, and of a Customer Agreement. If there are several, the one in
+        // the billing currency counts.
         (
             "2025-07",
             "BillingPeriodStartDate,Date,PreTaxCost,Currency\n07/01/2025,07/03/2025,0.10,EUR\n07/01/2025,07/04/2025,1.000000000000000001,EUR\n",

@@ -1,4 +1,4 @@
-//! Azure's exports as the field has them: what can be loaded is, and what cannot is refused with a step that helps.
+//! Azure's exports as they occur in practice: finops loads what it can, and refuses the rest with a next step.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ in_each_warehouse!(
     data_files_without_a_manifest_are_named_with_the_setting_in_azure,
     headers_in_the_portals_language_load_under_azures_own_names,
     days_of_another_locale_are_refused_by_their_form,
-    an_export_that_changed_its_kind_is_refused_as_that_before_anything_is_said_of_columns,
+    an_export_that_changed_its_kind_is_refused_for_that_and_not_for_its_columns,
     a_name_in_another_case_is_the_same_export,
 );
 
@@ -105,7 +105,7 @@ async fn days_of_another_locale_are_refused_by_their_form(job: AzureJob) {
     assert_names(&message, &[&delivered.files[0].path, form]);
     assert_names(&hint, &[hint::DAY_FIRST, "add `20250901-20250930/"]);
 
-    // Of the cycle that begins with the 9th, the days read well either way.
+    // The days of the cycle that begins with the 9th are valid in both forms.
     let rows = "08/09/2025,09/08/2025,09/01/2025,1,USD\n09/09/2025,10/08/2025,09/10/2025,2,USD\n";
     deliver_text(&job, "2025-09", &format!("{header}\n{rows}")).await;
     let [message, hint] = refused(&job);
@@ -114,7 +114,7 @@ async fn days_of_another_locale_are_refused_by_their_form(job: AzureJob) {
     assert_lacks(&(message + &hint), &["dd/MM", "such as month to date"]);
 }
 
-async fn an_export_that_changed_its_kind_is_refused_as_that_before_anything_is_said_of_columns(job: AzureJob) {
+async fn an_export_that_changed_its_kind_is_refused_for_that_and_not_for_its_columns(job: AzureJob) {
     let amortized = Export { dialect: Dialect::AzureAmortizedEnterprise, ..actual() };
     let august = job.deliver(&amortized, &whole("2025-08")).await;
     job.finops.report(0);
@@ -135,7 +135,7 @@ async fn an_export_that_changed_its_kind_is_refused_as_that_before_anything_is_s
     assert_lacks(&checked.stdout, &["restore the column"]);
     assert_eq!(job.finops.run(&["status"]).code, 0);
 
-    // With a way out, runs end well.
+    // After the setting is changed, runs succeed.
     let left_out = job.finops.clone().with("AZURE_LEAVE_OUT", "202509??-*");
     assert_eq!(each(&left_out.report(0), "status"), ["skipped"]);
     let fresh = job.finops.clone().with("AZURE_TABLE_NAME", "fresh");
@@ -158,12 +158,12 @@ async fn a_name_in_another_case_is_the_same_export(job: AzureJob) {
         assert_eq!(each(&report, "execution_id"), [id(&delivered)]);
     }
     assert_eq!(job.figures(TABLE, COST), expected([&delivered]));
-    // What is not there in any case is named with what is.
+    // If no spelling exists, the error names what exists.
     let outcome = job.finops.clone().with("AZURE_EXPORT_NAME", "dailycost").run(&["run"]);
     assert_eq!(outcome.code, 1);
     assert_names(&outcome.stderr, &["no manifest of export `dailycost`", "`Daily-Cost` in ", "`Daily-Cost2` in "]);
 
-    // Of folders that differ in case only, that of the setting's spelling counts.
+    // If folders differ in case only, the one with the setting's spelling counts.
     let lower = job.deliver(&Export { name: "daily-cost".to_owned(), ..actual() }, &whole("2025-10")).await;
     let report = job.finops.clone().with("AZURE_EXPORT_NAME", "daily-cost").report(0);
     assert_eq!((each(&report, "execution_id"), each(&report, "status")), (vec![id(&lower)], vec!["loaded"]));
@@ -182,5 +182,5 @@ async fn a_name_in_another_case_goes_through_the_staged_pipeline() {
         let steps = pipeline.report("run-pipeline");
         assert_eq!(statuses(&steps), vec![vec![status; 2]; steps.len()], "{steps:#?}");
     }
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }

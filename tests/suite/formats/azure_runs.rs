@@ -1,4 +1,4 @@
-//! Which of a month's many Azure runs is loaded, and what is said of the others.
+//! Which of a month's many Azure runs is loaded, and what is reported about the others.
 
 use std::{
     fs::{self, File},
@@ -14,9 +14,9 @@ use crate::support::{
 };
 
 in_each_warehouse!(
-    of_thirty_runs_the_newest_complete_one_is_loaded,
+    the_newest_complete_one_of_thirty_runs_is_loaded,
     a_newer_run_that_is_narrower_or_empty_is_left_out_and_named,
-    a_month_of_which_nothing_was_delivered_is_skipped_loudly,
+    a_month_with_only_empty_deliveries_is_skipped_with_a_warning,
     a_broken_manifest_among_thirty_is_named,
     a_manifest_that_comes_before_its_files_waits_for_files_of_its_sizes,
 );
@@ -39,14 +39,14 @@ fn reason(report: &Value) -> &str {
 
 /// A report with the one month: its status, its run and the reason for it.
 #[track_caller]
-fn assert_told(report: &Value, status: &str, of: &Delivered, said: &[&str]) {
+fn assert_reported(report: &Value, status: &str, of: &Delivered, said: &[&str]) {
     assert_eq!(each(report, "status"), [status], "{report:#}");
     assert_eq!(month(report, "2025-09")["execution_id"], id(of), "{report:#}");
     assert_names(reason(report), said);
 }
 
 #[track_caller]
-fn assert_holds(job: &AzureJob, delivered: &Delivered) {
+fn assert_has(job: &AzureJob, delivered: &Delivered) {
     assert_eq!(job.figures(TABLE, COST), expected([delivered]));
 }
 
@@ -62,24 +62,24 @@ async fn deliver_daily(job: &AzureJob) -> Vec<Delivered> {
     delivered
 }
 
-async fn of_thirty_runs_the_newest_complete_one_is_loaded(job: AzureJob) {
+async fn the_newest_complete_one_of_thirty_runs_is_loaded(job: AzureJob) {
     let delivered = deliver_daily(&job).await;
     assert_eq!(delivered.len(), 30);
     let report = job.finops.report(0);
-    assert_told(&report, "loaded", &delivered[29], &[]);
+    assert_reported(&report, "loaded", &delivered[29], &[]);
     assert_eq!(reason(&report), "not loaded yet");
-    assert_holds(&job, &delivered[29]);
-    assert_told(&job.finops.report(0), "skipped", &delivered[29], &["already loaded"]);
+    assert_has(&job, &delivered[29]);
+    assert_reported(&job.finops.report(0), "skipped", &delivered[29], &["already loaded"]);
 
-    // The next run is not all there yet; what stands is the best that is.
+    // The next run is not complete yet; the loaded month is the best delivery that is there.
     let next = job.deliver(&export(), &september(31)).await;
     let missing = &next.files[1].path;
     fs::remove_file(job.source().join(missing)).unwrap();
     if let Some(storage) = job.storage() {
         storage.delete(BUCKET, missing).await;
     }
-    assert_told(&job.finops.report(0), "waiting", &next, &["waiting for 1 of 2 files", "part_1_0001.csv"]);
-    assert_holds(&job, &delivered[29]);
+    assert_reported(&job.finops.report(0), "waiting", &next, &["waiting for 1 of 2 files", "part_1_0001.csv"]);
+    assert_has(&job, &delivered[29]);
 }
 
 async fn a_newer_run_that_is_narrower_or_empty_is_left_out_and_named(job: AzureJob) {
@@ -87,26 +87,26 @@ async fn a_newer_run_that_is_narrower_or_empty_is_left_out_and_named(job: AzureJ
     let narrow = job.deliver(&export(), &september(2).until(10)).await;
     assert!(narrow.rows > 0);
     let left_out = format!("the newer {} is left out: it ends with 2025-09-10, not 2025-09-30", id(&narrow));
-    assert_told(&job.finops.report(0), "loaded", &whole, &["not loaded yet; ", &left_out]);
-    assert_told(&job.finops.report(0), "skipped", &whole, &["already loaded", &left_out]);
+    assert_reported(&job.finops.report(0), "loaded", &whole, &["not loaded yet; ", &left_out]);
+    assert_reported(&job.finops.report(0), "skipped", &whole, &["already loaded", &left_out]);
 
     let empty = job.deliver(&export(), &september(3).without_rows()).await;
     let left_out = format!("the newer {} is left out: it is empty", id(&empty));
-    assert_told(&job.finops.report(0), "skipped", &whole, &["already loaded", &left_out]);
-    assert_holds(&job, &whole);
+    assert_reported(&job.finops.report(0), "skipped", &whole, &["already loaded", &left_out]);
+    assert_has(&job, &whole);
 
     let next = job.deliver(&export(), &september(4)).await;
-    assert_told(&job.finops.report(0), "loaded", &next, &["new delivery, in place of ", id(&whole)]);
-    assert_holds(&job, &next);
+    assert_reported(&job.finops.report(0), "loaded", &next, &["new delivery, in place of ", id(&whole)]);
+    assert_has(&job, &next);
 }
 
-async fn a_month_of_which_nothing_was_delivered_is_skipped_loudly(job: AzureJob) {
+async fn a_month_with_only_empty_deliveries_is_skipped_with_a_warning(job: AzureJob) {
     let empty = job.deliver(&export(), &september(1).without_rows()).await;
     // In words of the manifest, and of files whose manifest counts no rows.
     for said in ["its manifest counts no rows", "its 2 files have headers and no rows"] {
         let outcome = job.finops.run(&["run", "--output", "json"]);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-        assert_told(&parsed(&outcome), "skipped", &empty, &["empty delivery: ", said]);
+        assert_reported(&parsed(&outcome), "skipped", &empty, &["empty delivery: ", said]);
         assert_names(&outcome.stderr, &["WARN", "empty delivery", "2025-09", id(&empty)]);
         let silent = |manifest: &mut Value| {
             manifest.as_object_mut().unwrap().remove("dataRowCount");
@@ -128,23 +128,23 @@ async fn a_broken_manifest_among_thirty_is_named(job: AzureJob) {
         )
     };
     let report = job.finops.report(0);
-    assert_told(
+    assert_reported(
         &report,
         "loaded",
         &delivered[28],
         &["not loaded yet; left out: manifest ", &named(&delivered[29], "")],
     );
-    assert_holds(&job, &delivered[28]);
+    assert_has(&job, &delivered[28]);
 
     for older in &delivered[..20] {
         job.write(&older.manifest, "{\"blobs\": [").await;
     }
     let named = named(&delivered[29], " (and 20 more that cannot be used)");
-    assert_told(&job.finops.report(0), "skipped", &delivered[28], &["already loaded", &named]);
+    assert_reported(&job.finops.report(0), "skipped", &delivered[28], &["already loaded", &named]);
     assert_names(&job.finops.run(&["run"]).stdout, &["left out: manifest"]);
 }
 
-/// The first run, loaded from files that came days before, and what is ready for the second in its place.
+/// The first run, loaded from files that came days before, and the export that delivers the second in the same folder.
 async fn loaded_in_place(job: &AzureJob) -> (Delivered, Export) {
     let export = overwriting();
     let first = job.deliver(&export, &september(1)).await;
@@ -152,11 +152,11 @@ async fn loaded_in_place(job: &AzureJob) -> (Delivered, Export) {
         let days_ago = SystemTime::now() - Duration::from_hours(240);
         File::options().write(true).open(job.source().join(path)).unwrap().set_modified(days_ago).unwrap();
     }
-    assert_told(&job.finops.report(0), "loaded", &first, &[]);
+    assert_reported(&job.finops.report(0), "loaded", &first, &[]);
     (first, export)
 }
 
-/// Brings some of the files of September's second run.
+/// Delivers some of the files of September's second run.
 async fn bring(job: &AzureJob, export: &Export, wanted: impl Fn(&str) -> bool) -> Delivered {
     let aside = tempfile::tempdir().unwrap();
     let second = export.deliver(aside.path(), &september(2)).unwrap();
@@ -178,31 +178,31 @@ async fn a_manifest_that_comes_before_its_files_waits_for_files_of_its_sizes(job
                 .await;
         assert_eq!(id(&first), id(&second), "runs of one id");
         assert!(first.files.iter().zip(&second.files).all(|(old, new)| old.bytes != new.bytes));
-        assert_told(&job.finops.report(0), "waiting", &second, &[waits_for, "/part_1_0001.csv"]);
-        assert_holds(&job, &first);
+        assert_reported(&job.finops.report(0), "waiting", &second, &[waits_for, "/part_1_0001.csv"]);
+        assert_has(&job, &first);
     }
     let second = bring(&job, &export, |_| true).await;
-    assert_told(&job.finops.report(0), "loaded", &second, &["its files changed in place"]);
-    assert_holds(&job, &second);
+    assert_reported(&job.finops.report(0), "loaded", &second, &["its files changed in place"]);
+    assert_has(&job, &second);
 }
 
 // A bucket gives its objects times of its own, of the very second in which the test begins.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_month_of_which_a_part_was_replaced_waits() {
+async fn a_partly_replaced_month_waits() {
     let job = AzureJob::local();
     let (first, export) = loaded_in_place(&job).await;
-    // Older manifests tell no sizes.
+    // Older manifests have no sizes.
     let second = bring(&job, &export, |path| !path.ends_with("part_1_0001.csv")).await;
     let sizeless = |manifest: &mut Value| {
         manifest["blobs"].as_array_mut().unwrap().iter_mut().for_each(|blob| blob["byteCount"] = json!(null));
     };
     job.change_manifest(&second, sizeless).await;
     let waits = ["waiting for 1 of 2 files to be replaced: ", "/part_1_0001.csv, unchanged since the load of "];
-    assert_told(&job.finops.report(0), "waiting", &second, &waits);
-    assert_holds(&job, &first);
+    assert_reported(&job.finops.report(0), "waiting", &second, &waits);
+    assert_has(&job, &first);
     let second = bring(&job, &export, |path| path.ends_with("part_1_0001.csv")).await;
-    assert_told(&job.finops.report(0), "loaded", &second, &["its files changed in place"]);
-    assert_holds(&job, &second);
+    assert_reported(&job.finops.report(0), "loaded", &second, &["its files changed in place"]);
+    assert_has(&job, &second);
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn an_export_whose_folder_is_the_source_itself_is_called_as_its_manifest_says() 
         .with("AZURE_TABLE_NAME", "azure");
     let report = finops.report(0);
     assert_eq!(report["pipelines"][0]["export"], "daily", "{report:#}");
-    assert_told(&report, "loaded", &delivered, &["not loaded yet"]);
+    assert_reported(&report, "loaded", &delivered, &["not loaded yet"]);
     let manifest = folder.path().join(&delivered.manifest);
     fs::write(&manifest, "broken").unwrap();
     let report = finops.report(1);

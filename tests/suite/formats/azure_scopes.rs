@@ -1,4 +1,4 @@
-//! Months that several runs of Azure are together: of several scopes under one name, in pieces, and before and after a
+//! Months that consist of several runs of Azure: of several scopes under one name, in pieces, and before and after a
 //! subscription was moved.
 
 use std::fs;
@@ -13,21 +13,21 @@ use crate::support::{
 
 in_each_warehouse!(
     scopes_of_one_name_are_one_month,
-    a_scope_that_waits_keeps_its_run_and_does_not_hold_the_others,
+    a_scope_that_waits_keeps_its_run_and_does_not_delay_the_others,
     a_scope_whose_files_are_gone_is_never_lost,
     rows_of_another_scope_fail_the_month_and_name_the_scopes,
     scopes_that_may_overlap_are_refused_until_the_settings_name_those_that_count,
-    scopes_that_no_column_tells_are_summed_by_themselves,
+    scopes_that_no_column_distinguishes_are_summed_separately,
     runs_of_other_columns_are_one_month,
     pieces_are_one_month_and_overlapping_ones_are_refused,
     a_run_that_begins_later_does_not_replace_the_month,
-    a_usage_month_takes_a_few_days_outside,
+    a_usage_month_may_have_rows_of_a_few_days_outside,
     a_hundred_scopes_are_one_month,
     files_without_the_rows_that_are_counted_fail_the_month,
     neither_force_nor_a_damaged_month_loses_a_scope,
     a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export,
     a_run_is_left_out_by_its_folder_too,
-    the_first_piece_and_one_over_the_months_end_are_no_month,
+    a_first_piece_and_one_beyond_the_months_end_are_refused,
     a_day_that_two_usage_months_have_is_named,
 );
 
@@ -37,8 +37,8 @@ const GUID: &str = "aaaaaaaa-0000-4000-8000-00000000000";
 struct Run<'a> {
     scope: &'a str,
     id: u32,
-    /// The day of October on which it was made.
-    made: u8,
+    /// The day of October on which it was submitted.
+    submitted: u8,
     days: [u8; 2],
     /// Day, subscription and cost of each row.
     rows: &'a [(u8, &'a str, &'a str)],
@@ -51,7 +51,7 @@ struct Run<'a> {
 const RUN: Run<'static> = Run {
     scope: "/subscriptions/1",
     id: 1,
-    made: 1,
+    submitted: 1,
     days: [1, 30],
     rows: &[],
     counts: true,
@@ -62,7 +62,7 @@ const RUN: Run<'static> = Run {
 impl Run<'_> {
     fn folder(&self) -> String {
         let [first, last] = if self.days[0] == 1 && !self.days[1].is_multiple_of(7) { [1, 30] } else { self.days };
-        format!("daily/202509{first:02}-202509{last:02}/2025100{}0300/{}", self.made, self.name())
+        format!("daily/202509{first:02}-202509{last:02}/2025100{}0300/{}", self.submitted, self.name())
     }
 
     fn name(&self) -> String {
@@ -91,7 +91,7 @@ impl Run<'_> {
             },
             "deliveryConfig": {"fileFormat": "Csv", "compressionMode": "None"},
             "runInfo": {
-                "runId": self.name(), "submittedTime": format!("2025-10-0{}T03:00:00Z", self.made),
+                "runId": self.name(), "submittedTime": format!("2025-10-0{}T03:00:00Z", self.submitted),
                 "startDate": format!("2025-09-{:02}T00:00:00", self.days[0]),
                 "endDate": format!("2025-09-{:02}T00:00:00", self.days[1]),
             },
@@ -120,7 +120,7 @@ impl Run<'_> {
     }
 }
 
-fn holds(job: &AzureJob, rows: usize, cost: &str) {
+fn assert_has(job: &AzureJob, rows: usize, cost: &str) {
     assert_eq!(job.figures(TABLE, COST), [("2025-09".to_owned(), (rows, cost.to_owned()))].into());
 }
 
@@ -150,37 +150,37 @@ async fn scopes_of_one_name_are_one_month(job: AzureJob) {
     Run { counts: false, ..TWO }.deliver(&job).await;
     let report = job.finops.report(0);
     assert_names(&said(&report), &["2 of 2 scopes"]);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     let scopes = recorded(&job);
     assert_eq!(scopes.iter().map(|scope| scope["cost"]["EUR"].as_str().unwrap()).collect::<Vec<_>>(), ["200", "14"]);
     assert_eq!(scopes[1]["first_day"], "2025-09-01");
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
-    let newer = Run { id: 3, made: 2, rows: &[(1, "2", "8"), (30, "2", "8")], ..TWO };
+    let newer = Run { id: 3, submitted: 2, rows: &[(1, "2", "8"), (30, "2", "8")], ..TWO };
     newer.deliver(&job).await;
     job.finops.report(0);
-    holds(&job, 4, "216");
+    assert_has(&job, 4, "216");
     let only_one = job.finops.clone().with("AZURE_SCOPES", "/Subscriptions/1");
     let report = only_one.report(0);
     assert_eq!(each(&report, "status"), ["loaded"]);
-    holds(&job, 2, "200");
+    assert_has(&job, 2, "200");
     let none = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/9").report(1);
     assert_names(&said(&none), &["none of its scopes counts", "/subscriptions/1, /subscriptions/2", "AZURE_SCOPES"]);
 }
 
-async fn a_scope_that_waits_keeps_its_run_and_does_not_hold_the_others(job: AzureJob) {
+async fn a_scope_that_waits_keeps_its_run_and_does_not_delay_the_others(job: AzureJob) {
     ONE.deliver(&job).await;
     TWO.deliver(&job).await;
     job.finops.report(0);
-    let newer = Run { id: 3, made: 4, rows: &[(1, "1", "90"), (30, "1", "90")], ..ONE };
+    let newer = Run { id: 3, submitted: 4, rows: &[(1, "1", "90"), (30, "1", "90")], ..ONE };
     newer.deliver(&job).await;
-    Run { id: 4, made: 4, ..TWO }.deliver_manifest(&job).await;
+    Run { id: 4, submitted: 4, ..TWO }.deliver_manifest(&job).await;
     let patient = job.finops.clone().with("WAIT_MAX_HOURS", "100000");
     let report = patient.report(0);
     assert_names(
         &said(&report),
         &["2 of 2 scopes, 1 older than 36 h: /subscriptions/2", "is still waiting for 1 of 1 files"],
     );
-    holds(&job, 4, "194");
+    assert_has(&job, 4, "194");
     // A third one that was never there waits, too.
     Run { scope: "/subscriptions/3", id: 5, ..TWO }.deliver_manifest(&job).await;
     let report = patient.report(0);
@@ -197,17 +197,17 @@ async fn a_scope_whose_files_are_gone_is_never_lost(job: AzureJob) {
     job.finops.report(0);
     TWO.remove(&job).await;
     assert_eq!(each(&job.finops.report(0), "status"), ["skipped"]);
-    let newer = Run { id: 3, made: 2, ..ONE };
+    let newer = Run { id: 3, submitted: 2, ..ONE };
     newer.deliver(&job).await;
     let report = job.finops.clone().with("WAIT_MAX_HOURS", "100000").report(0);
     assert_eq!(each(&report, "status"), ["waiting"]);
     let report = job.finops.clone().with("WAIT_MAX_HOURS", "0").report(1);
     assert_names(&said(&report), &["/subscriptions/2", &TWO.name(), "not there any more", "AZURE_SCOPES"]);
     assert_eq!(month(&report, "2025-09")["error"]["kind"], "stale");
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     let left_out = job.finops.clone().with("AZURE_LEAVE_OUT", &TWO.name());
     left_out.report(0);
-    holds(&job, 2, "200");
+    assert_has(&job, 2, "200");
 }
 
 async fn rows_of_another_scope_fail_the_month_and_name_the_scopes(job: AzureJob) {
@@ -232,24 +232,24 @@ async fn scopes_that_may_overlap_are_refused_until_the_settings_name_those_that_
     assert_names(&said(&report), &["/subscriptions/1", &account.to_lowercase(), "AZURE_SCOPES"]);
     let both = job.finops.clone().with("AZURE_SCOPES", &format!("/subscriptions/1,{account}"));
     both.report(0);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     Run { scope: "/subscriptions/1/resourceGroups/rg", id: 3, ..ONE }.deliver(&job).await;
     let report =
         job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1,/subscriptions/1/resourceGroups/rg").report(1);
     assert_names(&said(&report), &["/subscriptions/1 contains /subscriptions/1/resourcegroups/rg"]);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
 }
 
-async fn scopes_that_no_column_tells_are_summed_by_themselves(job: AzureJob) {
+async fn scopes_that_no_column_distinguishes_are_summed_separately(job: AzureJob) {
     let account = "/providers/Microsoft.Billing/billingAccounts/1/departments";
     let (sales, research) = (format!("{account}/7"), format!("{account}/8"));
     Run { scope: &sales, ..ONE }.deliver(&job).await;
     Run { scope: &research, ..TWO }.deliver(&job).await;
     job.finops.report(0);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     let costs: Vec<Value> = recorded(&job).iter().map(|scope| scope["cost"]["EUR"].clone()).collect();
     assert_eq!(costs, [json!("200"), json!("14")]);
-    Run { scope: &research, id: 3, made: 2, rows: &[(1, "2", "7")], ..RUN }.deliver(&job).await;
+    Run { scope: &research, id: 3, submitted: 2, rows: &[(1, "2", "7")], ..RUN }.deliver(&job).await;
     let report = job.finops.report(1);
     assert_names(&said(&report), &["ends with day 1", "with day 30", &TWO.name(), "--force"]);
 }
@@ -258,7 +258,7 @@ async fn runs_of_other_columns_are_one_month(job: AzureJob) {
     ONE.deliver(&job).await;
     Run { columns: ["SubscriptionGuid", "BillingPeriodStartDate"], ..TWO }.deliver(&job).await;
     job.finops.report(0);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     assert_eq!(recorded(&job).len(), 2);
 }
 
@@ -268,55 +268,55 @@ async fn pieces_are_one_month_and_overlapping_ones_are_refused(job: AzureJob) {
         let rows = [(first, "1", "10"), (last, "1", "10")];
         Run { id: 10 + u32::from(week), days: [first, last], rows: &rows, ..RUN }.deliver(&job).await;
         let report = job.finops.report(0);
-        // The last one was made three days after its last day.
+        // The last one was submitted three days after its last day.
         let settling = if week == 3 { ", settling" } else { "" };
         let pieces = format!("{} of {} pieces, until 2025-09-{last:02}{settling};", week + 1, week + 1);
         if week > 0 {
             assert_names(&said(&report), &[&pieces]);
         }
-        holds(&job, 2 * (usize::from(week) + 1), &(20 * (u32::from(week) + 1)).to_string());
+        assert_has(&job, 2 * (usize::from(week) + 1), &(20 * (u32::from(week) + 1)).to_string());
     }
     assert_eq!(recorded(&job).len(), 4);
     Run { id: 20, days: [28, 30], rows: &[(28, "1", "1")], ..RUN }.deliver(&job).await;
     let report = job.finops.report(1);
     assert_names(&said(&report), &["pieces that overlap", "2025-09-28 to 2025-09-30", "month to date"]);
-    holds(&job, 8, "80");
+    assert_has(&job, 8, "80");
 }
 
 async fn a_run_that_begins_later_does_not_replace_the_month(job: AzureJob) {
     ONE.deliver(&job).await;
     job.finops.report(0);
-    let moved = Run { id: 2, made: 2, rows: &[(11, "1", "3"), (30, "1", "90")], ..ONE };
+    let moved = Run { id: 2, submitted: 2, rows: &[(11, "1", "3"), (30, "1", "90")], ..ONE };
     moved.deliver(&job).await;
     let report = job.finops.report(1);
     assert_names(
         &said(&report),
         &["begins with day 11", "with day 1", &moved.name(), &ONE.name(), "AZURE_KEEP_RUNS", "--force"],
     );
-    holds(&job, 2, "200");
+    assert_has(&job, 2, "200");
     // Both have rows of the 30th.
     let keep = job.finops.clone().with("AZURE_KEEP_RUNS", &ONE.name());
     assert_names(&said(&keep.report(1)), &["both have rows of 2025-09-30"]);
     Run { rows: &[(12, "1", "3"), (29, "1", "90")], ..moved }.deliver(&job).await;
     keep.report(0);
-    holds(&job, 4, "293");
+    assert_has(&job, 4, "293");
     assert_eq!(recorded(&job).iter().filter(|scope| scope["kept"] == true).count(), 1);
     assert_eq!(each(&keep.report(0), "status"), ["skipped"]);
-    // Undone: what was kept is gone on purpose.
+    // The move is undone: the kept rows are removed on purpose.
     job.finops.report(0);
-    holds(&job, 2, "93");
-    Run { id: 3, made: 3, rows: &[(30, "1", "5")], ..moved }.deliver(&job).await;
+    assert_has(&job, 2, "93");
+    Run { id: 3, submitted: 3, rows: &[(30, "1", "5")], ..moved }.deliver(&job).await;
     job.finops.report(1);
     job.finops.report_of(&["run", "--force", "--output", "json"], 0);
-    holds(&job, 1, "5");
+    assert_has(&job, 1, "5");
 }
 
-async fn a_usage_month_takes_a_few_days_outside(job: AzureJob) {
+async fn a_usage_month_may_have_rows_of_a_few_days_outside(job: AzureJob) {
     let without = ["SubscriptionId", "Tags"];
     Run { columns: without, kind: "Usage", rows: &[(1, "1", "2"), (31, "1", "0.5")], ..RUN }.deliver(&job).await;
     let report = job.finops.report(0);
     assert_names(&said(&report), &["usage month", "1 row of 2025-10-01, outside the month (0.5 EUR)"]);
-    holds(&job, 2, "2.5");
+    assert_has(&job, 2, "2.5");
     assert_eq!(recorded(&job)[0]["usage_month"], true);
     let status = job.finops.report_of(&["status", "--output", "json"], 0);
     assert_eq!(status[0]["months"][0]["kind"], "azure_usage");
@@ -340,7 +340,7 @@ async fn neither_force_nor_a_damaged_month_loses_a_scope(job: AzureJob) {
     job.finops.report(0);
     TWO.remove(&job).await;
     job.finops.report_of(&["run", "--force", "--output", "json"], 0);
-    holds(&job, 4, "214");
+    assert_has(&job, 4, "214");
     if job.storage().is_none() {
         let database = duckdb::Connection::open(job.source().parent().unwrap().join("finops.duckdb")).unwrap();
         let of_the_first =
@@ -349,7 +349,7 @@ async fn neither_force_nor_a_damaged_month_loses_a_scope(job: AzureJob) {
         drop(database);
         let report = job.finops.clone().with("WAIT_MAX_HOURS", "100000").report(0);
         assert_eq!(each(&report, "status"), ["waiting"], "{report:#}");
-        holds(&job, 3, "114");
+        assert_has(&job, 3, "114");
     }
 }
 
@@ -358,9 +358,9 @@ async fn a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export(job: Azur
     Run { kind: "PriceSheet", ..TWO }.deliver(&job).await;
     let report = job.finops.report(1);
     assert_names(&said(&report), &["1 of 2 scopes", "PriceSheet"]);
-    holds(&job, 2, "200");
-    // Its kind is another one.
-    Run { kind: "AmortizedCost", id: 3, made: 2, scope: "/subscriptions/3", ..TWO }.deliver(&job).await;
+    assert_has(&job, 2, "200");
+    // It has another kind of rows.
+    Run { kind: "AmortizedCost", id: 3, submitted: 2, scope: "/subscriptions/3", ..TWO }.deliver(&job).await;
     assert_names(&said(&job.finops.report(1)), &["1 of 3 scopes"]);
     let misspelt = job.finops.clone().with("AZURE_SCOPES", "/subscriptions/1,/subscriptions/b-typo");
     let report = misspelt.report(1);
@@ -371,15 +371,15 @@ async fn a_scope_that_cannot_be_loaded_or_is_misspelt_fails_the_export(job: Azur
 
 async fn a_run_is_left_out_by_its_folder_too(job: AzureJob) {
     ONE.deliver(&job).await;
-    Run { made: 2, ..TWO }.deliver(&job).await;
+    Run { submitted: 2, ..TWO }.deliver(&job).await;
     job.finops.report(0);
     let left_out = job.finops.clone().with("AZURE_LEAVE_OUT", "202510020300");
     let report = left_out.report(0);
     assert_eq!(each(&report, "status"), ["loaded"], "{report:#}");
-    holds(&job, 2, "200");
+    assert_has(&job, 2, "200");
 }
 
-async fn the_first_piece_and_one_over_the_months_end_are_no_month(job: AzureJob) {
+async fn a_first_piece_and_one_beyond_the_months_end_are_refused(job: AzureJob) {
     let first = Run { days: [1, 7], rows: &[(1, "1", "10")], ..RUN };
     first.deliver(&job).await;
     let crossing = Run { id: 2, days: [29, 30], rows: &[(29, "1", "10")], ..RUN };
@@ -391,7 +391,7 @@ async fn the_first_piece_and_one_over_the_months_end_are_no_month(job: AzureJob)
     job.write(&format!("{folder}/manifest.json"), &manifest).await;
     let report = job.finops.report(1);
     assert_names(&said(&report), &["delivered in pieces, and one reaches beyond it", "2025-09-29 to 2025-10-05"]);
-    holds(&job, 1, "10");
+    assert_has(&job, 1, "10");
 }
 
 async fn a_day_that_two_usage_months_have_is_named(job: AzureJob) {
@@ -401,7 +401,7 @@ async fn a_day_that_two_usage_months_have_is_named(job: AzureJob) {
     let october = |text: String| {
         text.replace("202509", "202510").replace("2025-09", "2025-10").replace("09/01/2025", "10/01/2025")
     };
-    let run = Run { id: 2, made: 2, rows: &[(1, "1", "2")], ..september };
+    let run = Run { id: 2, submitted: 2, rows: &[(1, "1", "2")], ..september };
     let folder = october(run.folder());
     fs::create_dir_all(job.source().join(&folder)).unwrap();
     job.write(&format!("{folder}/part.csv"), &october(run.text())).await;
@@ -422,6 +422,6 @@ async fn a_hundred_scopes_are_one_month(job: AzureJob) {
     }
     let report = job.finops.report(0);
     assert_names(&said(&report), &["100 of 100 scopes"]);
-    holds(&job, 200, "101");
+    assert_has(&job, 200, "101");
     assert!(recorded(&job).iter().all(|scope| scope["cost"]["EUR"] == "1.01" && scope["rows"] == 2));
 }

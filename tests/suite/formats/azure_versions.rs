@@ -1,5 +1,5 @@
-//! Versions of Azure's FOCUS meet in one table. What was renamed stays a column of its own, and what changed its type is
-//! converted in the open.
+//! Versions of Azure's FOCUS share one table. A renamed column remains a column of its own. A column that changed its type
+//! is converted, and the report says so.
 
 use std::fs;
 
@@ -19,7 +19,7 @@ in_each_warehouse!(
     a_table_that_began_with_the_preview_takes_the_versions_after_it,
     a_table_that_began_with_the_newest_version_takes_the_ones_before_it,
     all_versions_at_once_make_one_table,
-    a_rate_that_is_no_number_is_taken_where_the_preview_had_numbers,
+    a_rate_that_is_not_a_number_loads_although_the_preview_had_numbers,
 );
 
 const MONTHS: [&str; 5] = ["2025-05", "2025-06", "2025-07", "2025-08", "2025-09"];
@@ -31,7 +31,7 @@ async fn deliver(job: &AzureJob, at: usize, version: Dialect) -> Delivered {
     job.deliver(&Export::new(version, format), &Run::of(MONTHS[at].parse().unwrap())).await
 }
 
-/// What the report says of the schema: column, change, from, to.
+/// What the report says about the schema: column, change, from, to.
 fn changes(report: &Value) -> Vec<String> {
     let line =
         |change: &Value| ["column", "change", "from", "to"].map(|key| change[key].as_str().unwrap_or("-")).join(" ");
@@ -54,7 +54,7 @@ async fn load_one_by_one(job: &AzureJob, versions: [(Dialect, &[&str]); 5]) {
     assert_columns(job, &versions.map(|(version, _)| version));
 }
 
-/// Each version's values stand in its own columns, and partners' credits as the same text in all.
+/// Each version's values are in its own columns, and partners' credits are the same text in all.
 #[track_caller]
 fn assert_columns(job: &AzureJob, versions: &[Dialect]) {
     let named = |column: &str| format!("CAST(count(DISTINCT nullif({column}, '')) > 0 AS VARCHAR)");
@@ -75,8 +75,8 @@ fn assert_columns(job: &AzureJob, versions: &[Dialect]) {
     assert_eq!(found, versions.iter().map(of_version).collect::<Vec<_>>());
 }
 
-/// Of CSV files, whose moments have no seconds in version 1.0.
-const MOMENTS: [&str; 4] = [
+/// Of CSV files, whose timestamps have no seconds in version 1.0.
+const TIMESTAMPS: [&str; 4] = [
     "BillingPeriodEnd cast TEXT TIMESTAMP",
     "BillingPeriodStart cast TEXT TIMESTAMP",
     "ChargePeriodEnd cast TEXT TIMESTAMP",
@@ -101,7 +101,7 @@ async fn a_table_that_began_with_the_preview_takes_the_versions_after_it(job: Az
         "SkuMeter add - STRING",
         "SkuPriceDetails add - STRING",
     ];
-    let with_1_0 = [&since_1_0[..], &MOMENTS].concat();
+    let with_1_0 = [&since_1_0[..], &TIMESTAMPS].concat();
     let versions = [
         (AzureFocus10Preview, &CREDITS[..]),
         (AzureFocus10, &with_1_0),
@@ -120,7 +120,7 @@ async fn a_table_that_began_with_the_newest_version_takes_the_ones_before_it(job
         (AzureFocus12, &[][..]),
         (AzureFocus12Preview, &[]),
         (AzureFocus10r2, &until_1_0),
-        (AzureFocus10, &MOMENTS),
+        (AzureFocus10, &TIMESTAMPS),
         (AzureFocus10Preview, &with_preview),
     ];
     load_one_by_one(&job, versions).await;
@@ -133,18 +133,18 @@ async fn all_versions_at_once_make_one_table(job: AzureJob) {
     }
     let report = job.finops.report(0);
     assert_eq!(each(&report, "status"), ["loaded"; 5]);
-    assert_eq!(changes(&report), [&MOMENTS[..], &CREDITS].concat());
+    assert_eq!(changes(&report), [&TIMESTAMPS[..], &CREDITS].concat());
     assert_eq!(job.figures(TABLE, FOCUS), expected(&delivered));
     assert_columns(&job, &VERSIONS);
 }
 
-async fn a_rate_that_is_no_number_is_taken_where_the_preview_had_numbers(job: AzureJob) {
+async fn a_rate_that_is_not_a_number_loads_although_the_preview_had_numbers(job: AzureJob) {
     let preview = deliver(&job, 0, AzureFocus10Preview).await;
     job.finops.report(0);
     let later = job.deliver(&Export::new(AzureFocus10, Format::Csv), &Run::of(MONTHS[1].parse().unwrap())).await;
     let path = &later.files[0].path;
     let text = fs::read_to_string(job.source().join(path)).unwrap();
-    // Of the same length, since the manifest tells the size.
+    // Of the same length, because the manifest has the size.
     job.write(path, &text.replace(",0.15\r\n", ",15 %\r\n")).await;
     assert_eq!(each(&job.finops.report(0), "status"), ["loaded", "skipped"]);
     assert_eq!(job.figures(TABLE, FOCUS), expected([&preview, &later]));

@@ -1,6 +1,6 @@
 //! Every format and layout of a Cost and Usage Report, as the first months of a table and as later ones of a table that
-//! began with each of the others. Rows, costs, names and types are held against `examples/aws/*.expected.json`, which
-//! `scripts/expected.py` computed apart from finops.
+//! began with each of the others. Rows, costs, names and types are compared with `examples/aws/*.expected.json`, which
+//! `scripts/expected.py` computed without finops.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -20,10 +20,10 @@ use crate::{
 
 /// CSV and Parquet, each in both of its layouts: the same report, the same months.
 const TREES: [&str; 4] = ["first", OVERWRITTEN, "parquet-athena", "parquet-versioned"];
-/// The first tree as AWS lays it out where each delivery overwrites the one before.
+/// The first tree in AWS's layout in which each delivery overwrites the one before.
 const OVERWRITTEN: &str = "first-overwritten";
 
-/// The committed sample that holds the tree's rows.
+/// The committed sample that has the tree's rows.
 fn sample(tree: &'static str) -> &'static str {
     if tree == OVERWRITTEN { TREES[0] } else { tree }
 }
@@ -70,7 +70,7 @@ fn types(first: &'static str, later: &'static str) -> BTreeMap<String, String> {
     types
 }
 
-/// What each run says of the months that it loads.
+/// What each run says about the months that it loads.
 fn assert_loaded(report: &Value, tree: &'static str, months: &[&str], in_bigquery: bool) {
     let expected = expected(sample(tree));
     for billing_period in months {
@@ -123,7 +123,7 @@ async fn other_tables(emulator: &Emulator) -> Vec<String> {
     names.filter(|name| name != TABLE && name != "finops_loads").collect()
 }
 
-/// The months that change or come when the tree `later` takes the place of `first`.
+/// The months that are new or changed when the tree `later` replaces `first`.
 fn to_load(first: &str, later: &str) -> &'static [&'static str] {
     if later == first { &MONTHS[..1] } else { &MONTHS }
 }
@@ -202,7 +202,7 @@ fn the_same_report_is_the_same_rows_from_csv_and_from_parquet() {
         Finops::local(&example(tree).join("cur"), &database).report(0);
         connection.execute_batch(&format!("ATTACH '{}' AS \"{tree}\" (READ_ONLY)", database.display())).unwrap();
     }
-    // Of one column the formats differ in type: it is text in CSV.
+    // One column has another type: it is text in CSV.
     let columns = types(TREES[0], TREES[0]).into_keys().filter(|name| name != "savings_plan_savings_plan_rate");
     let columns = columns.collect::<Vec<_>>().join(", ");
     let rows = |tree: &str| format!("SELECT {columns} FROM \"{tree}\".{DATASET}.{TABLE}");

@@ -25,7 +25,7 @@ enum Kind {
 use Kind::{Cur2, Focus};
 
 impl Kind {
-    /// Names of the columns for period, moment, cost, currency and text, with the manifest's types.
+    /// Names of the columns for period, timestamp, cost, currency and text, with the manifest's types.
     fn columns(self) -> [(&'static str, &'static str); 5] {
         match self {
             Cur2 => [
@@ -50,16 +50,16 @@ impl Kind {
 struct Export<'a> {
     kind: Kind,
     parquet: bool,
-    /// The run's folder, where each delivery has one.
+    /// The run's folder, if each delivery has one.
     run: Option<&'a str>,
     month: &'a str,
     costs: &'a [&'a str],
-    /// One more column of a map, as CSV holds it.
+    /// One more column of a map, as CSV has it.
     map: Option<&'a str>,
 }
 
 impl Export<'_> {
-    /// Below the folder that holds the export's.
+    /// Writes the delivery below the folder that has the export's folder.
     fn write(&self, above: &Path) {
         let Self { kind, parquet: as_parquet, run, month, costs, map } = self;
         // FOCUS has the folder in lower case.
@@ -70,10 +70,10 @@ impl Export<'_> {
         let columns = kind.columns();
         let bytes = if *as_parquet {
             let values = costs.iter().map(|cost| format!("({cost}::DOUBLE)")).collect::<Vec<_>>().join(", ");
-            let [period, moment, cost, currency, text] = columns.map(|(name, _)| format!("\"{name}\""));
+            let [period, timestamp, cost, currency, text] = columns.map(|(name, _)| format!("\"{name}\""));
             let map = map.map(|_| ", MAP {'region': 'eu', 'b': 'x\"y'} AS product").unwrap_or_default();
             parquet(&format!(
-                "SELECT TIMESTAMP '{month}-01' AS {period}, TIMESTAMP '{month}-02 03:00:00' AS {moment}, c AS {cost}, \
+                "SELECT TIMESTAMP '{month}-01' AS {period}, TIMESTAMP '{month}-02 03:00:00' AS {timestamp}, c AS {cost}, \
                  'USD' AS {currency}, 'Größe' AS {text}{map} FROM (VALUES {values}) AS t(c)"
             ))
         } else {
@@ -100,7 +100,7 @@ impl Export<'_> {
 
 const RUNS: [&str; 2] = ["2025-10-01T06:00:00.000Z-aaaa", "2025-10-02T06:00:00.000Z-bbbb"];
 
-/// Each kind, format and layout: a first delivery of two months, of which the second comes once more.
+/// Each kind, format and layout: a first delivery of two months, and a second delivery of the later one.
 fn each_form(mut check: impl FnMut(Kind, bool, [Export<'static>; 3])) {
     for kind in [Cur2, Focus] {
         for parquet in [false, true] {
@@ -144,9 +144,9 @@ fn every_data_export_loads_into_duckdb_and_a_new_run_replaces_its_month() {
         again.write(&source);
         assert_costs(&finops.report(0), &[("2025-08", "skipped", ""), ("2025-09", "loaded", "9.5000001")]);
         assert_eq!(each(&finops.report(0), "status"), ["skipped", "skipped"], "{form}");
-        let [period, moment, cost, _, text] = kind.columns().map(|(name, _)| name);
+        let [period, timestamp, cost, _, text] = kind.columns().map(|(name, _)| name);
         let sql = format!(
-            "SELECT count(*) || ' ' || sum(\"{cost}\") || ' ' || min(\"{moment}\") || ' ' || min(\"{text}\") \
+            "SELECT count(*) || ' ' || sum(\"{cost}\") || ' ' || min(\"{timestamp}\") || ' ' || min(\"{text}\") \
              FROM {DATASET}.{TABLE} WHERE \"{period}\" = TIMESTAMP '2025-09-01'"
         );
         assert_eq!(duckdb_value(&database, &sql), "3 9.500000100000000000 2025-09-02 03:00:00 Größe", "{form}");
@@ -188,7 +188,7 @@ async fn every_data_export_loads_into_bigquery_and_a_new_run_replaces_its_month(
 }
 
 #[test]
-fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_costs_its_own_month_only() {
+fn a_manifest_whose_range_is_no_calendar_month_is_refused_and_fails_only_its_own_month() {
     each_form(|kind, _, [august, september, _]| {
         let folder = TempDir::new().unwrap();
         let source = folder.path().join("exports");
@@ -269,7 +269,7 @@ fn a_table_of_one_kind_takes_no_other() {
     assert_names(error["message"].as_str().unwrap(), &["another kind than the table (`focus`, not `cur2`)"]);
     assert_names(error["hint"].as_str().unwrap(), &["into its own table"]);
     let rows = duckdb_value(&database, &format!("SELECT count(*) FROM {DATASET}.{TABLE}"));
-    assert_eq!(rows, "1", "what stands is left alone");
+    assert_eq!(rows, "1", "the loaded month is unchanged");
 }
 
 /// CUR 2.0 of one month as CSV, with this header.
@@ -319,7 +319,7 @@ fn a_table_keeps_the_name_that_an_older_version_gave_a_column_of_cur_2() {
     assert_eq!(values("product_instance_s_k_u"), "SKU1,SKU2");
 }
 
-/// A FOCUS export of one month as CSV, of these columns beside those that every one has.
+/// A FOCUS export of one month as CSV, with these columns and those that every export has.
 fn focus(above: &Path, month: &str, cost: &str, more: &[(&str, &str)]) {
     let export = Export { kind: Focus, parquet: false, run: None, month, costs: &["1"], map: None };
     export.write(above);
@@ -334,7 +334,7 @@ fn focus(above: &Path, month: &str, cost: &str, more: &[(&str, &str)]) {
 }
 
 #[test]
-fn versions_of_focus_meet_in_one_table_and_renamed_columns_are_told_not_merged() {
+fn versions_of_focus_share_one_table_and_renamed_columns_are_reported_not_merged() {
     let folder = TempDir::new().unwrap();
     let (source, database) = (folder.path().join("exports"), folder.path().join("f.duckdb"));
     focus(&source, "2025-08", "BilledCost", &[("Region", "eu"), ("UsageQuantity", "1.5"), ("ServiceName", "s")]);

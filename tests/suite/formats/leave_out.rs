@@ -1,4 +1,4 @@
-//! Deliveries that the settings leave out: no run fails for ever because of a folder that can never be loaded.
+//! Deliveries that the settings leave out: a folder that can never be loaded does not fail every run.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,10 @@ use crate::{
     },
 };
 
-in_each_warehouse!(what_a_refusal_names_is_left_out_by_it, a_run_that_is_left_out_neither_loads_nor_waits_nor_counts,);
+in_each_warehouse!(
+    a_delivery_is_left_out_by_the_entry_that_its_refusal_names,
+    a_run_that_is_left_out_neither_loads_nor_waits_nor_counts,
+);
 
 fn export() -> Export {
     Export { parts: 2, rows: 60, ..Export::new(Dialect::AzureActualEnterprise, Format::Csv) }
@@ -40,7 +43,7 @@ fn from_15th(manifest: &mut Value, month: &str) {
     manifest["runInfo"]["startDate"] = json!(format!("{month}-15T00:00:00"));
 }
 
-async fn what_a_refusal_names_is_left_out_by_it(job: AzureJob) {
+async fn a_delivery_is_left_out_by_the_entry_that_its_refusal_names(job: AzureJob) {
     let august = job.deliver(&export(), &run("2025-08", 1)).await;
     let july = job.deliver(&export(), &run("2025-07", 1)).await;
     job.change_manifest(&july, |manifest| from_15th(manifest, "2025-07")).await;
@@ -52,7 +55,7 @@ async fn what_a_refusal_names_is_left_out_by_it(job: AzureJob) {
     }
     assert_eq!(each(&left_out("none,20250801-20250831/none").report(1), "billing_period"), ["2025-08", "2025-07"]);
 
-    // Of a delivery whose files are wrong, too.
+    // The same for a delivery whose files are wrong.
     let september = job.deliver(&export(), &run("2025-09", 1)).await;
     let rows = |manifest: &mut Value| manifest["dataRowCount"] = json!(1);
     job.change_manifest(&september, rows).await;
@@ -62,7 +65,7 @@ async fn what_a_refusal_names_is_left_out_by_it(job: AzureJob) {
 }
 
 async fn a_run_that_is_left_out_neither_loads_nor_waits_nor_counts(job: AzureJob) {
-    // No folder is named after the run: only its manifest tells the id.
+    // No folder is named after the run: only its manifest has the id.
     let export = Export { layout: Layout::ByMinute, ..export() };
     let august = job.deliver(&export, &run("2025-08", 1)).await;
     let first = job.deliver(&export, &run("2025-09", 1)).await;
@@ -91,7 +94,7 @@ async fn a_run_that_is_left_out_neither_loads_nor_waits_nor_counts(job: AzureJob
     assert!(of_first.as_str().unwrap() < of_second.as_str().unwrap());
     assert_eq!(job.figures(TABLE, COST), expected([&august, &first]));
 
-    // Nor among the months that are not asked for.
+    // They are not counted among the months that are not requested either.
     let later = |finops: Finops| newest(&finops.with("START_DATE", "2025-10").report(0));
     assert_eq!(later(left_out(&[&third])), of_second);
     assert_eq!(later(left_out(&[&third, &second])), of_first);
@@ -112,7 +115,7 @@ async fn a_run_that_is_left_out_neither_loads_nor_waits_nor_counts(job: AzureJob
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_a_cost_and_usage_report_an_assembly_is_left_out_by_id_or_by_the_folder_of_its_files() {
+async fn an_assembly_of_a_cost_and_usage_report_is_left_out_by_id_or_by_the_folder_of_its_files() {
     let july = Delivery::new("2025-07", "20250803T000000Z", &["1"]);
     let august = Delivery::new("2025-08", "20250903T000000Z", &["3.5"]);
     let job = LocalJob::new(&[july, august.clone()]);
@@ -147,7 +150,7 @@ fn aws(source: &Path) -> Finops {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_data_exports_the_newest_execution_that_is_not_left_out_counts() {
+async fn the_newest_execution_of_a_data_export_that_is_not_left_out_is_loaded() {
     let folder = TempDir::new().unwrap();
     let export = Export::new(Dialect::AwsCur2, Format::CsvGzip);
     let executions = [1, 2, 3].map(|number| export.deliver(folder.path(), &run("2025-09", number)).unwrap());
@@ -179,7 +182,7 @@ async fn the_staged_pipeline_leaves_out_what_its_configuration_names() {
     let steps = pipeline.report("run-pipeline");
     assert_eq!(statuses(&steps)[1..], [vec!["loaded"], vec!["loaded"]], "{steps:#?}");
 
-    // A delivery that was staged and is left out since is not loaded.
+    // A delivery that is left out after it was staged is not loaded.
     fs::write(&config, format!("{text}leave_out = \"{entry}, {}\"\n", id(&delivered[1]))).unwrap();
     fs::remove_file(pipeline.folder.path().join("data/finops.duckdb")).unwrap();
     let steps = pipeline.report("run-pipeline");

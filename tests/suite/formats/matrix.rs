@@ -1,4 +1,4 @@
-//! Every dialect in every format and layout, in both warehouses, held against what the generator knows of its own files.
+//! Every dialect in every format and layout, in both warehouses, compared with the generator's figures of its own files.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::support::{
 const LATER: &str = "later";
 const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 
-/// One export of the dialect for each format and layout, by the table that it goes to.
+/// One export of the dialect for each format and layout, by its table.
 fn exports(dialect: Dialect) -> BTreeMap<String, Export> {
     let forms = dialect.formats().iter().flat_map(|format| dialect.layouts().iter().map(|layout| (*format, *layout)));
     let export = |(format, layout): (Format, Layout)| {
@@ -46,7 +46,7 @@ fn exports(dialect: Dialect) -> BTreeMap<String, Export> {
     forms.map(export).collect()
 }
 
-/// Table to what each of its months, oldest first, should hold.
+/// Table to what each of its months, oldest first, should contain.
 type Expected = BTreeMap<String, [Delivered; 2]>;
 
 /// Delivers August, and September's run of that number.
@@ -71,7 +71,7 @@ fn figures(delivered: &Delivered) -> Figures {
     (delivered.rows as u64, delivered.cost.iter().map(|(currency, cost)| (named(currency), cost.clone())).collect())
 }
 
-/// Holds a run's report against what was delivered: months that are not among `loaded` are skipped.
+/// Compares a run's report with what was delivered: months that are not among `loaded` are skipped.
 #[track_caller]
 fn assert_report(report: &Value, expected: &Expected, loaded: &[&str]) {
     let pipelines = report["pipelines"].as_array().unwrap();
@@ -95,7 +95,7 @@ fn assert_report(report: &Value, expected: &Expected, loaded: &[&str]) {
     }
 }
 
-/// The columns that tell the billing period, the cost and its currency.
+/// The columns of the billing period, the cost and its currency.
 pub fn figures_columns(delivered: &Delivered) -> [&'static str; 3] {
     let of_any = |names: &[&str]| {
         let mut columns = delivered.columns.iter().map(|(name, _)| *name);
@@ -108,7 +108,7 @@ pub fn figures_columns(delivered: &Delivered) -> [&'static str; 3] {
     ]
 }
 
-/// The column that a table is clustered by, beside the one that tells its billing period.
+/// The column that a table is clustered by, besides the one of its billing period.
 fn clustered_by(period: &str) -> &'static str {
     match period {
         "bill_billing_period_start_date" => "line_item_usage_start_date",
@@ -118,19 +118,19 @@ fn clustered_by(period: &str) -> &'static str {
 }
 
 /// Whether BigQuery can load a month straight into its partition: each value is one of the table's type and under the
-/// table's name, and its days and moments are in a form that a load reads.
+/// table's name, and its days and timestamps are in a form that a load reads.
 fn is_direct(dialect: Dialect, format: Format) -> bool {
     use Dialect::{AzureFocus10, AzureFocus10Preview, AzureFocus10r2, AzureFocus12, AzureFocus12Preview};
 
     match format {
-        // The others have doubles, maps, booleans, moments for days, or other names.
+        // The others have doubles, maps, booleans, timestamps for days, or other names.
         Format::Parquet => matches!(dialect, AzureFocus10 | AzureFocus10r2 | AzureFocus12Preview | AzureFocus12),
-        // These have moments without seconds.
+        // These have timestamps without seconds.
         Format::Csv | Format::CsvGzip => !matches!(dialect, AzureFocus10Preview | AzureFocus10),
     }
 }
 
-/// Holds where the files of September were loaded to, and in which form days were to be read, against the files' own.
+/// Compares into which tables September's files were loaded, and with which form of days, with the files' own forms.
 #[track_caller]
 fn assert_ways(emulator: &Emulator, dialect: Dialect, exports: &BTreeMap<String, Export>, delivered: &Expected) {
     let requests = emulator.requests().into_iter().filter(|request| request.method == "POST");
@@ -144,7 +144,7 @@ fn assert_ways(emulator: &Emulator, dialect: Dialect, exports: &BTreeMap<String,
         jobs.iter().find(is_load).map(|job| &job["configuration"]["load"])
     };
     for (table, export) in exports {
-        // Straight into the typed staging table, or as they are into one that is converted from.
+        // Straight into the typed staging table, or without conversion into one that a query converts.
         let direct = load_of(table, "-load-1").map(|load| load["dateFormat"].as_str());
         assert_eq!(load_of(table, "-files-1").is_some(), direct.is_none(), "{table}");
         let has_days = delivered[table][0].columns.iter().any(|(_, column_type)| *column_type == ColumnType::Date);
@@ -153,7 +153,7 @@ fn assert_ways(emulator: &Emulator, dialect: Dialect, exports: &BTreeMap<String,
     }
 }
 
-/// A query for month, currency, rows and cost. `cost` makes a DECIMAL of the column.
+/// A query for month, currency, rows and cost. `cost` converts the column to DECIMAL.
 pub fn figures_query(table: &str, delivered: &Delivered, cost: impl Fn(&str) -> String) -> String {
     let [period, amount, currency] = figures_columns(delivered);
     format!(
@@ -175,7 +175,7 @@ pub fn assert_rows(table: &str, rows: Vec<[String; 4]>, expected: &[Delivered]) 
     assert_eq!(found, expected, "{table}");
 }
 
-/// Holds columns, each with its type, against those that were delivered.
+/// Compares columns, each with its type, with those that were delivered.
 #[track_caller]
 fn assert_columns(table: &str, found: impl Iterator<Item = (String, String)>, delivered: &Delivered) {
     let text = |value: Value| value.as_str().unwrap().to_owned();
@@ -255,7 +255,7 @@ async fn loads_into_bigquery(dialect: Dialect) {
     assert_ways(&emulator, dialect, &exports, &first);
 }
 
-/// Gives the exports, and what was delivered of them first.
+/// Returns the exports, and their first deliveries.
 async fn loads_into(dialect: Dialect, options: Options) -> (BigQueryServer, BTreeMap<String, Export>, Expected) {
     let seed = TempDir::new().unwrap();
     let exports = exports(dialect);
@@ -280,7 +280,7 @@ async fn loads_into(dialect: Dialect, options: Options) -> (BigQueryServer, BTre
     (emulator, exports, first)
 }
 
-/// Maps, exponents and empty texts, where whatever nobody is sure of is the other way round.
+/// Maps, exponents and empty texts, with an emulator that does the opposite in each case that is not certain.
 #[tokio::test(flavor = "multi_thread")]
 async fn bigquery_takes_the_dialects_that_differ_most_in_the_other_world_too() {
     for dialect in [Dialect::AwsCur, Dialect::AwsFocus12, Dialect::AzureFocus12] {

@@ -1,4 +1,4 @@
-//! Providers' formats: what is found, read and loaded of each.
+//! Providers' formats: what is found, read and loaded from each.
 
 pub mod azure_beside_aws;
 pub mod azure_data;

@@ -1,4 +1,4 @@
-//! Parquet files that are not as they should be, and what a plan says of those that are.
+//! Parquet files with mistakes, and what a plan says about valid ones.
 
 use finops_core::hint;
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn fails(delivery: &Delivery, status: &str) -> Value {
     delivery.write(&job.source);
     let report = job.finops.report(1);
     assert_eq!(each(&report, "status"), [status], "{report:#}");
-    assert_eq!(job.figures(), before, "September stands as it was");
+    assert_eq!(job.figures(), before, "September is unchanged");
     month(&report, "2025-09")["error"].clone()
 }
 
@@ -74,10 +74,10 @@ fn decimals_that_duckdb_would_round_fail_the_month() {
 }
 
 #[test]
-fn nanoseconds_in_utc_of_which_duckdb_drops_digits_are_refused_with_their_column() {
+fn nanoseconds_in_utc_whose_digits_duckdb_drops_are_refused_with_their_column() {
     let delivery = september(&["SELECT {base}, TIMESTAMP_NS '2025-09-02 16:00:00.123456789' AS since"]);
     let mut bytes = delivery.data_files().remove(0).1;
-    // TIMESTAMP: not in UTC, unit NANOS; as the compact protocol of Thrift writes it. DuckDB writes no other.
+    // TIMESTAMP: not in UTC, unit NANOS; in the compact protocol of Thrift. DuckDB writes no other.
     let at = bytes.windows(4).position(|bytes| bytes == [0x8c, 0x12, 0x1c, 0x3c]).unwrap();
     bytes[at + 1] = 0x11;
     let job = LocalJob::new(&[]);
@@ -91,7 +91,7 @@ fn nanoseconds_in_utc_of_which_duckdb_drops_digits_are_refused_with_their_column
 }
 
 #[test]
-fn every_file_needs_what_the_table_stands_on() {
+fn every_file_needs_the_columns_that_every_table_has() {
     for column in ["line_item_unblended_cost", "bill_billing_period_start_date"] {
         let without = format!("SELECT * EXCLUDE {column} FROM (SELECT {{base}})");
         assert_refused(&september(&[&without]), "data", &["00001", "no column that gives", column], hint::IS_EXPORT);
@@ -152,7 +152,7 @@ fn a_delivery_without_rows_replaces_nothing() {
 }
 
 #[test]
-fn a_list_is_refused_with_its_column_in_the_plan_already() {
+fn a_plan_refuses_a_list_and_names_its_column() {
     let delivery = september(&["SELECT {base}, ['a'] AS tags"]);
     let job = LocalJob::loaded(&[Delivery::new("2025-09", "first", &["7"])]);
     delivery.write(&job.source);
@@ -167,7 +167,7 @@ fn a_list_is_refused_with_its_column_in_the_plan_already() {
 }
 
 #[test]
-fn a_plan_tells_which_columns_are_cast_in_which_months_and_changes_nothing() {
+fn a_plan_names_the_columns_that_are_cast_in_each_month_and_changes_nothing() {
     let job = LocalJob::loaded(&[Delivery::new("2025-07", "first", &["7"])]);
     let before = job.figures();
     for month in ["2025-08", "2025-09"] {

@@ -23,13 +23,13 @@ impl Both {
         Self { folder, finops }
     }
 
-    /// The folder that holds both.
+    /// The folder that contains both.
     fn report(&self) -> PathBuf {
         self.folder.path().join("cur").join(REPORT)
     }
 
-    /// Sets the time of a manifest: `hours` after a moment.
-    fn made(&self, manifest: &str, hours: u64) {
+    /// Sets the time of a manifest: `hours` after a fixed time.
+    fn set_time(&self, manifest: &str, hours: u64) {
         let file = fs::File::options().append(true).open(self.report().join(manifest)).unwrap();
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_758_000_000 + hours * 3600);
         file.set_modified(time).unwrap();
@@ -38,7 +38,7 @@ impl Both {
     fn legacy(&self, month: &str, hours: u64) {
         let delivery = Delivery::new(month, "legacy", &["1", "2"]).with_column("product/ProductName", "EC2");
         delivery.write(&self.folder.path().join("cur"));
-        self.made(&delivery.manifest_key(), hours);
+        self.set_time(&delivery.manifest_key(), hours);
     }
 
     fn cur2(&self, month: &str, hours: u64) {
@@ -56,7 +56,7 @@ impl Both {
         });
         let key = format!("metadata/BILLING_PERIOD={month}/{REPORT}-Manifest.json");
         write(&self.report().join(&key), manifest.to_string().as_bytes());
-        self.made(&key, hours);
+        self.set_time(&key, hours);
     }
 
     fn costs(&self) -> String {
@@ -82,7 +82,7 @@ fn a_month_of_the_tables_kind_is_not_replaced_by_a_newer_delivery_of_the_other()
     assert_names(month(&report, "2025-09")["reason"].as_str().unwrap(), &["left out", "(`cur2`, not `cur`)"]);
     assert_eq!(both.costs(), "cur of 09 3");
 
-    // What is new of the table's kind is loaded, whatever the other one has.
+    // A new delivery of the table's kind is loaded, whatever is delivered of the other kind.
     both.legacy("2025-10", 3);
     both.cur2("2025-10", 4);
     assert_eq!(each(&both.finops.report(0), "status"), ["loaded", "skipped"]);
@@ -119,7 +119,7 @@ fn a_new_table_takes_the_newest_kind_or_the_version_that_is_set() {
 }
 
 #[test]
-fn a_version_of_which_nothing_is_there_is_told_with_the_setting() {
+fn a_version_without_deliveries_is_reported_with_the_setting() {
     let both = Both::new();
     both.legacy("2025-09", 1);
     let report = both.finops.clone().with("AWS_CUR_VERSION", "v2").report(2);

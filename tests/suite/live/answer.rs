@@ -7,9 +7,9 @@ use futures::{FutureExt, future::BoxFuture};
 
 /// What depends on a belief.
 pub enum Stake {
-    /// finops is wrong where it does not hold.
+    /// finops is wrong if the belief is false.
     Relies(&'static str),
-    /// finops is right either way; what would be otherwise.
+    /// finops is right either way; what would be different.
     Either(&'static str),
 }
 
@@ -17,17 +17,17 @@ pub enum Stake {
 pub struct Question {
     /// Its number here.
     pub id: &'static str,
-    /// The rule of the emulator that does so (`emulator/SEMANTICS.md`); empty where it is none of BigQuery's alone.
+    /// The rule of the emulator that does so (`emulator/SEMANTICS.md`); empty if it is not about BigQuery alone.
     pub rule: &'static str,
     pub belief: &'static str,
     pub stake: Stake,
 }
 
-/// What was seen where a belief did not hold.
+/// What was seen instead of a belief.
 pub enum Seen {
     Differs(String),
     NotAnswered(String),
-    /// It needs something that was not named.
+    /// It needs something that is not configured.
     NotAsked(&'static str),
 }
 
@@ -52,58 +52,58 @@ pub fn same<T: PartialEq<U> + fmt::Debug, U: fmt::Debug + ?Sized>(found: &T, bel
     Err(Seen::Differs(format!("found {found:?}, believed {believed:?}")))
 }
 
-/// A question on its way.
+/// A question and its future answer.
 pub struct Asking<'a> {
     question: Question,
-    held: BoxFuture<'a, StageState>,
+    outcome: BoxFuture<'a, StageState>,
 }
 
 impl<'a> Asking<'a> {
     /// For a belief that finops relies on: what depends on it.
     pub fn relied(
         [id, rule, belief, what]: [&'static str; 4],
-        held: impl Future<Output = StageState> + Send + 'a,
+        outcome: impl Future<Output = StageState> + Send + 'a,
     ) -> Self {
-        Self { question: Question { id, rule, belief, stake: Stake::Relies(what) }, held: held.boxed() }
+        Self { question: Question { id, rule, belief, stake: Stake::Relies(what) }, outcome: outcome.boxed() }
     }
 
-    /// Of one that it does not rely on: what would be otherwise.
+    /// For a belief that finops does not rely on: what would be different.
     pub fn either(
         [id, rule, belief, what]: [&'static str; 4],
-        held: impl Future<Output = StageState> + Send + 'a,
+        outcome: impl Future<Output = StageState> + Send + 'a,
     ) -> Self {
-        Self { question: Question { id, rule, belief, stake: Stake::Either(what) }, held: held.boxed() }
+        Self { question: Question { id, rule, belief, stake: Stake::Either(what) }, outcome: outcome.boxed() }
     }
 
-    /// Asks. What panics is not answered, so that the others are.
+    /// Asks. A panic counts as no answer, so that the other questions are answered.
     pub async fn answer(self) -> Answer {
-        let held = AssertUnwindSafe(self.held).catch_unwind().await;
-        let held = held.unwrap_or_else(|panic| {
+        let outcome = AssertUnwindSafe(self.outcome).catch_unwind().await;
+        let outcome = outcome.unwrap_or_else(|panic| {
             let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
             Err(Seen::NotAnswered(format!("panicked: {}", message.unwrap_or("without a message"))))
         });
-        Answer { question: self.question, held }
+        Answer { question: self.question, outcome }
     }
 }
 
 /// A question with what was seen.
 pub struct Answer {
     pub question: Question,
-    pub held: StageState,
+    pub outcome: StageState,
 }
 
 impl Answer {
     pub fn seen(&self) -> String {
-        self.held.as_ref().err().map_or_else(|| "held".to_owned(), Seen::to_string)
+        self.outcome.as_ref().err().map_or_else(|| "held".to_owned(), Seen::to_string)
     }
 
     pub fn is_asked(&self) -> bool {
-        !matches!(self.held, Err(Seen::NotAsked(_)))
+        !matches!(self.outcome, Err(Seen::NotAsked(_)))
     }
 
     /// Whether finops relies on a belief that was not confirmed.
     pub fn is_wrong(&self) -> bool {
-        self.held.is_err() && self.is_asked() && matches!(self.question.stake, Stake::Relies(_))
+        self.outcome.is_err() && self.is_asked() && matches!(self.question.stake, Stake::Relies(_))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a table keeps of what is written on it when a month is swapped in: by a copy, by a query.
+//! Which labels, descriptions, tags and policies a table keeps when a month is swapped in by a copy or by a query.
 
 use reqwest::Method;
 use serde_json::{Value, json};

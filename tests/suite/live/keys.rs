@@ -49,7 +49,7 @@ async fn pair<'a>(place: &'a Place, name: &str) -> Result<(Pair<'a>, Value), See
     Ok((Pair::with(place, name, [schema(COLUMNS), schema(COLUMNS)], &properties).await?, key))
 }
 
-/// BigQuery may name the key's version behind the key.
+/// BigQuery may add the key's version to its name.
 async fn keeps(pair: &Pair<'_>, key: &Value) -> StageState {
     let properties = pair.table.properties().await?;
     let (name, key) = (properties["encryptionConfiguration"]["kmsKeyName"].as_str(), key["kmsKeyName"].as_str());

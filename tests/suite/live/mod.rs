@@ -3,8 +3,8 @@
 //! A month is staged and then swapped in by a copy or a query: [`staging`], [`copies`], [`kept`], [`keys`]. The other questions
 //! are about values, jobs and the program as a whole.
 //!
-//! `make test-live` asks the real services. In the ordinary suite the emulator and a storage server answer, so that what asks
-//! is known to work.
+//! `make test-live` asks the real services. In the ordinary suite the emulator and a storage server answer, which shows
+//! that the questions are right.
 
 mod answer;
 mod copies;
@@ -122,7 +122,7 @@ async fn a_service_that_does_otherwise_is_seen() {
     let options = Options {
         project: PROJECT.to_owned(),
         storage: storage_url,
-        // That is asked of a service that is there already.
+        // This question needs a service that exists already.
         hide_new_datasets: false,
         ..Options::alternative()
     };
@@ -132,7 +132,7 @@ async fn a_service_that_does_otherwise_is_seen() {
     let mut seen = Vec::new();
     for asking in csv::questions(&place) {
         let answer = asking.answer().await;
-        if answer.held.is_err() {
+        if answer.outcome.is_err() {
             seen.push(format!("{} {}", answer.question.id, answer.seen()));
             assert!(!answer.is_wrong(), "{seen:?}");
         }
@@ -160,7 +160,7 @@ async fn swaps_that_end_in_another_way_are_seen_and_finops_relies_on_none_of_the
     let mut seen = Vec::new();
     for asking in [copies::questions, kept::questions, keys::questions].into_iter().flat_map(|of| of(&place)) {
         let answer = asking.answer().await;
-        if answer.held.is_err() {
+        if answer.outcome.is_err() {
             seen.push(format!("{} {}", answer.question.id, answer.seen()));
             assert!(!answer.is_wrong(), "{seen:?}");
         }
@@ -224,9 +224,9 @@ async fn the_real_services_do_as_finops_believes() {
     let markdown = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live.md");
     fs::write(&markdown, format!("{}\n", table(&answers, false))).unwrap();
     println!("the same for documents: {}", markdown.display());
-    let held = answers.iter().filter(|answer| answer.held.is_ok()).count();
+    let confirmed = answers.iter().filter(|answer| answer.outcome.is_ok()).count();
     let asked = answers.iter().filter(|answer| answer.is_asked()).count();
-    println!("{held} of {asked} held, {} not asked", answers.len() - asked);
+    println!("{confirmed} of {asked} held, {} not asked", answers.len() - asked);
     for what in &left {
         println!("not removed: {what}");
     }

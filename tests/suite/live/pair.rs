@@ -76,8 +76,8 @@ impl<'a> Pair<'a> {
         let (mut staging_layout, mut layout) = (staging_layout(), layout());
         merge(&mut staging_layout, of_staging);
         merge(&mut layout, of_table);
-        let staging = Scratch::make(place, from, &format!("{name}_staging"), staged, &staging_layout).await?;
-        let table = Scratch::make(place, to, name, stored, &layout).await?;
+        let staging = Scratch::create(place, from, &format!("{name}_staging"), staged, &staging_layout).await?;
+        let table = Scratch::create(place, to, name, stored, &layout).await?;
         let pair = Self { staging, table };
         pair.staging.append_rows("2025-09-01,1,new\n2025-09-30,2,newer\n").await?;
         pair.table.append_rows("2025-08-31,7,august\n2025-09-30,8,old\n").await?;
@@ -115,14 +115,14 @@ impl<'a> Pair<'a> {
         })
     }
 
-    /// Copies September, which must go.
+    /// Copies September, which must succeed.
     pub async fn swap(&self) -> StageState {
         self.copy("$202509").await?.taken()
     }
 }
 
 impl Copied {
-    /// It should have been done.
+    /// Expects that the copy was done.
     pub fn taken(&self) -> StageState {
         if matches!(self, Self::Done(_)) { Ok(()) } else { Err(Seen::Differs(self.to_string())) }
     }

@@ -78,7 +78,7 @@ pub fn questions(place: &Place) -> Vec<Asking<'_>> {
                 "Parquet timestamps go into TIMESTAMP columns as UTC, whether they are marked so or not",
                 "AWS's and Azure's moments, and so the month of each row",
             ],
-            moments(place),
+            timestamps(place),
         ),
         Asking::either(
             [
@@ -193,9 +193,9 @@ async fn other_groups(place: &Place) -> StageState {
     same(&table.rows("id, IF(tags IS NULL, 'none', 'some')").await?, &[["1", "none"]])
 }
 
-async fn moments(place: &Place) -> StageState {
-    const MOMENTS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP")];
-    let table = Scratch::new(place, "moments", MOMENTS).await?;
+async fn timestamps(place: &Place) -> StageState {
+    const TIMESTAMPS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP")];
+    let table = Scratch::new(place, "moments", TIMESTAMPS).await?;
     let file = parquet(
         "SELECT TIMESTAMPTZ '2025-09-30 23:59:59.123456+00' AS utc, TIMESTAMP '2025-09-30 23:59:59.123456' AS plain",
     );

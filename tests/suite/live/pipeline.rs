@@ -103,7 +103,7 @@ async fn in_table(place: &Place, table: &str) -> Result<Figures, Seen> {
         place.project, place.dataset
     );
     let rows = place.query(&sql).await?.into_iter().map(|row| <[String; 3]>::try_from(row).unwrap());
-    Ok(figures_of(rows.map(|[moment, rows, cost]| [moment[..7].to_owned(), rows, cost])))
+    Ok(figures_of(rows.map(|[timestamp, rows, cost]| [timestamp[..7].to_owned(), rows, cost])))
 }
 
 async fn plan(place: &Place) -> StageState {

@@ -1,4 +1,4 @@
-//! Where the questions are asked: a project, a bucket, a location. Everything that is made there bears the run's name, and is
+//! Where the questions are asked: a project, a bucket, a location. Everything that is created there has the run's name, and is
 //! removed at the end.
 
 use std::{
@@ -27,7 +27,7 @@ const LOCAL_TAG: &str = "projects/p/locations/us/taxonomies/1/policyTags/2";
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 /// No small job needs longer, unless the service hangs.
 const LONGEST_JOB: Duration = Duration::from_mins(5);
-/// Between two looks at a job.
+/// The time between two requests for a job's state.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// BigQuery accepts no shorter one. The tables of finops have none, see [`super::pipeline`].
 const TABLES_EXPIRE_AFTER: Duration = Duration::from_hours(1);
@@ -183,19 +183,19 @@ impl Place {
     /// Creates the datasets, after a test that the bucket can be written to.
     pub async fn set_up(&self) -> Result<(), Seen> {
         self.put("begun", Vec::new()).await?;
-        self.make_dataset(&self.dataset).await?;
-        self.make_dataset(&self.other_dataset).await
+        self.create_dataset(&self.dataset).await?;
+        self.create_dataset(&self.other_dataset).await
     }
 
-    async fn make_dataset(&self, name: &str) -> Result<(), Seen> {
+    async fn create_dataset(&self, name: &str) -> Result<(), Seen> {
         let dataset = json!({
             "datasetReference": {"projectId": self.project, "datasetId": name},
             "location": self.location,
-            "description": "Made by the live suite of finops, which removes it when it ends.",
+            "description": "Created by the live suite of finops, which removes it when it ends.",
             "defaultTableExpirationMs": TABLES_EXPIRE_AFTER.as_millis().to_string(),
         });
-        let made = self.call(Method::POST, &["datasets"], &dataset).await?;
-        made.accepted(&format!("making dataset {name}")).map(drop)
+        let created = self.call(Method::POST, &["datasets"], &dataset).await?;
+        created.accepted(&format!("creating dataset {name}")).map(drop)
     }
 
     /// Removes everything that was created. Returns what could not be removed.
@@ -226,7 +226,7 @@ impl Place {
         }
     }
 
-    /// The objects that were put into the bucket.
+    /// The objects that were written to the bucket.
     pub async fn objects(&self) -> Result<Vec<String>, Seen> {
         let (mut names, mut token) = (Vec::new(), String::new());
         loop {
@@ -319,7 +319,7 @@ impl Place {
         Ok(rows.iter().map(|row| row["f"].as_array().into_iter().flatten().map(text).collect()).collect())
     }
 
-    /// A request to BigQuery, with the path's components behind `projects/<project>`; `body` is left out where it is NULL.
+    /// A request to BigQuery, with the path's components after `projects/<project>`; `body` is left out where it is NULL.
     pub async fn call(&self, method: Method, path: &[&str], body: &Value) -> Result<Answered, Seen> {
         let url = self.bigquery_url("bigquery/v2", path);
         let request = || {

@@ -1,4 +1,4 @@
-//! A table of one question, and loads into it as finops sends them.
+//! A table of one question, and loads into it like those of finops.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::{
     place::{Place, Rows},
 };
 
-/// The columns of most tables; the first one parts the table by month.
+/// The columns of most tables; the table is partitioned by the months of the first one.
 pub const COLUMNS: Columns = &[("month", "TIMESTAMP"), ("cost", "BIGNUMERIC"), ("note", "STRING")];
 
 /// Names and types.
@@ -20,7 +20,7 @@ pub fn schema(columns: &[(&str, &str)]) -> Value {
     json!({"fields": fields})
 }
 
-/// A Parquet file that DuckDB writes of a query.
+/// A Parquet file of a query's rows, written by DuckDB.
 pub fn parquet(sql: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.parquet");
@@ -46,11 +46,11 @@ impl<'a> Scratch<'a> {
 
     /// Creates it with a schema of any form and other properties.
     pub async fn with(place: &'a Place, name: &str, schema: Value, properties: &Value) -> Result<Self, Seen> {
-        Self::make(place, &place.dataset, name, schema, properties).await
+        Self::create(place, &place.dataset, name, schema, properties).await
     }
 
     /// Creates it in a dataset.
-    pub async fn make(
+    pub async fn create(
         place: &'a Place,
         dataset: &str,
         name: &str,
@@ -68,10 +68,10 @@ impl<'a> Scratch<'a> {
             table["timePartitioning"] = json!({"type": "MONTH", "field": "month"});
         }
         merge(&mut table, properties);
-        let made = place.call(Method::POST, &["datasets", dataset, "tables"], &table).await?;
+        let created = place.call(Method::POST, &["datasets", dataset, "tables"], &table).await?;
         // The answer to a first insert may have been lost: nothing else creates a table with this name.
-        if made.status != 409 {
-            made.accepted(&format!("making table {name}"))?;
+        if created.status != 409 {
+            created.accepted(&format!("creating table {name}"))?;
         }
         Ok(Self { place, dataset: dataset.to_owned(), name: name.to_owned(), schema, is_partitioned })
     }

@@ -93,16 +93,16 @@ async fn csv_and_parquet_or_a_known_refusal(place: &Place) -> StageState {
     or_a_known_refusal(parquet_file(place, "appended_parquet_or_refusal").await)
 }
 
-/// The words that finops takes for columns that do not go.
-fn or_a_known_refusal(held: StageState) -> StageState {
+/// Accepts the messages that finops recognises as a refusal of columns.
+fn or_a_known_refusal(outcome: StageState) -> StageState {
     let words = ["has changed type", "Cannot add fields", "Provided Schema does not match", "missing in new schema"];
-    match held {
+    match outcome {
         Err(Seen::Differs(why))
             if why.contains("refused, invalid") && words.iter().any(|words| why.contains(words)) =>
         {
             Ok(())
         }
-        held => held,
+        outcome => outcome,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What people see of the staged pipeline, whole.
+//! The complete output of the staged pipeline.
 
 use std::fs;
 
@@ -51,8 +51,8 @@ fn masked(text: &str) -> String {
             let is_size = cell.trim().ends_with('B') && cell.trim().starts_with(|c: char| c.is_ascii_digit());
             match (is_size, cell.split_once(" on 20")) {
                 (true, _) => format!("{:>width$} ", "[size]", width = cell.len() - 1),
-                (false, Some((before, moment))) => {
-                    format!("{before} on [moment]{}", " ".repeat(moment.len() - moment.trim_end().len()))
+                (false, Some((before, timestamp))) => {
+                    format!("{before} on [moment]{}", " ".repeat(timestamp.len() - timestamp.trim_end().len()))
                 }
                 (false, None) => cell.to_owned(),
             }

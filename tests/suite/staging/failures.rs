@@ -1,4 +1,4 @@
-//! The staged pipeline where the machine fails it, and where it is killed: nothing partial has a final name, and the next
+//! The staged pipeline on a machine with problems, and when it is killed: nothing partial has a final name, and the next
 //! run ends as if nothing had happened.
 
 use std::{
@@ -25,7 +25,7 @@ fn of_rows(rows: usize, parts: usize) -> Pipeline {
     Pipeline::new(Export { rows, parts, ..Export::new(Dialect::AwsCur, Format::CsvGzip) })
 }
 
-/// Runs a step that cannot write files of more than so many blocks of 512 bytes: to the program, a disk that is full.
+/// Runs a step that cannot write files of more than `blocks` blocks of 512 bytes. For the program this is a full disk.
 fn run_with_little_room(pipeline: &Pipeline, step: &str, blocks: u64) -> Outcome {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" aws {step}");
     let mut command = Command::new("sh");
@@ -53,7 +53,7 @@ fn a_database_that_another_process_has_open_ends_the_pipeline_after_the_steps_be
     let pipeline = of_rows(20, 1);
     let delivered = pipeline.deliver(1);
     fs::create_dir(pipeline.folder.path().join("data")).unwrap();
-    let held = duckdb::Connection::open(pipeline.folder.path().join("data/finops.duckdb")).unwrap();
+    let other_process = duckdb::Connection::open(pipeline.folder.path().join("data/finops.duckdb")).unwrap();
     let outcome = pipeline.run("run-pipeline");
     assert_eq!(outcome.code, 1);
     assert_names(&outcome.stderr, &["data/finops.duckdb", "another process has it open"]);
@@ -62,13 +62,13 @@ fn a_database_that_another_process_has_open_ends_the_pipeline_after_the_steps_be
     assert_eq!(steps.len(), 2, "{report:#}");
     assert_eq!(statuses(&steps[..1]), [["loaded", "loaded"]]);
     assert_eq!((&steps[1]["step"], &steps[1]["error"]["kind"]), (&"load-billing-local".into(), &"busy".into()));
-    drop(held);
+    drop(other_process);
     assert_eq!(statuses(&pipeline.report("run-pipeline"))[0], ["skipped", "skipped"]);
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }
 
 #[test]
-fn a_step_whose_forerunner_did_not_run_names_it() {
+fn a_step_names_the_step_that_must_run_before_it() {
     let pipeline = of_rows(20, 1);
     let remote = pipeline.finops.clone().with("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", "demo");
     let remote = remote.with("FINOPS_DATABASE_BIGQUERY_DATASET_ID", "billing");
@@ -80,7 +80,7 @@ fn a_step_whose_forerunner_did_not_run_names_it() {
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
         assert_names(&outcome.stderr, &[&format!("there is no folder {folder}"), &hint::run_step("aws", before)]);
     }
-    assert!(pipeline.files("data").is_empty(), "nothing was made");
+    assert!(pipeline.files("data").is_empty(), "nothing was created");
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn two_runs_do_not_write_to_one_staging_folder_at_the_same_time() {
     let outcome = pipeline.run("run-pipeline");
     assert_eq!(outcome.code, 1, "{}", outcome.stdout);
     assert_names(&outcome.stderr, &["another run uses the folder ./data/staging", hint::WAIT_FOR_RUN]);
-    assert!(pipeline.files("data").is_empty(), "nothing was made");
+    assert!(pipeline.files("data").is_empty(), "nothing was created");
     drop(other);
     pipeline.report("run-pipeline");
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_file_where_a_folder_should_be_is_named() {
     }
     assert_eq!(fs::read_to_string(pipeline.folder.path().join("taken")).unwrap(), "mine");
     pipeline.report(STEPS[2]);
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_full_disk_during_a_download_leaves_no_final_name() {
     assert!(left.iter().all(is_partial), "{left:?}");
     let _ = fs::remove_file(partial);
     pipeline.report("run-pipeline");
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_full_disk_during_load_and_export_leaves_no_part_of_a_month() {
     assert_eq!(final_names(&pipeline, "data/exports", ".parquet"), [""; 0].map(std::path::PathBuf::from));
     assert_eq!(final_names(&pipeline, "data/exports", ".json"), [""; 0].map(std::path::PathBuf::from));
     pipeline.report(STEPS[2]);
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
     assert_eq!(pipeline.files("data/exports").len(), 4, "{:?}", pipeline.files("data/exports"));
 }
 
@@ -193,7 +193,7 @@ fn a_staged_file_that_was_changed_by_hand_is_not_loaded() {
     }
     fs::remove_file(&staged).unwrap();
     pipeline.report("run-pipeline");
-    pipeline.assert_holds(&delivered);
+    pipeline.assert_has(&delivered);
 }
 
 /// Kills a step as soon as `is_under_way`, or lets it end if it is quicker.
@@ -263,6 +263,6 @@ fn steps_that_are_killed_are_finished_by_the_next_run() {
         assert_whole(&pipeline, &format!("'{}'", whole.display()), &both);
     }
     pipeline.report(STEPS[2]);
-    pipeline.assert_holds(&later);
+    pipeline.assert_has(&later);
     assert_eq!(pipeline.files("data/exports").len(), 4, "{:?}", pipeline.files("data/exports"));
 }

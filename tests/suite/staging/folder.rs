@@ -1,4 +1,4 @@
-//! What is finops's own in its folders: who may be at work there, what it reads again, and what it removes.
+//! The files that finops owns in its folders: which runs may use them, what is read again, and what is removed.
 
 use std::{
     fs,
@@ -97,11 +97,11 @@ fn the_rest_of_an_unfinished_delivery_is_removed_with_the_next_and_nothing_else(
     pipeline.report("run-pipeline");
     assert!(!begun.exists(), "{:?}", pipeline.files("data/staging"));
     assert!(strangers.iter().all(|path| path.exists()));
-    pipeline.assert_holds(&later);
+    pipeline.assert_has(&later);
 }
 
 #[test]
-fn a_folder_that_was_moved_or_copied_costs_no_file_of_the_delivery_that_counts() {
+fn a_moved_or_copied_folder_loses_no_file_of_the_delivery_that_counts() {
     for copy in [false, true] {
         let pipeline = pipeline();
         let delivered = pipeline.deliver(1);
@@ -120,7 +120,7 @@ fn a_folder_that_was_moved_or_copied_costs_no_file_of_the_delivery_that_counts()
         }
         pipeline.report("run-pipeline");
         assert_eq!(ending(&pipeline.files("data/staging"), ".csv.gz").len(), 6);
-        pipeline.assert_holds(&delivered);
+        pipeline.assert_has(&delivered);
     }
 }
 
@@ -194,7 +194,7 @@ async fn a_writer_locks_a_folder_for_itself_and_readers_share_it() {
         other.lock().unwrap();
         busy(writer, "uses");
         busy(reader, "writes to");
-        // Who only looks does not wait.
+        // A reader does not wait.
         for arguments in [&["aws", "run-pipeline", "--dry-run"][..], &["aws", "discover-manifests"]] {
             assert_eq!(pipeline.finops.run(arguments).code, 0);
         }

@@ -1,4 +1,4 @@
-//! What `run-pipeline --dry-run` says is what the steps then do.
+//! `run-pipeline --dry-run` says what the steps then do.
 
 use std::{collections::BTreeMap, fs};
 
@@ -28,7 +28,7 @@ fn overwritten(assembly_id: &str, costs: &[&str]) -> Delivery {
     Delivery::new("2025-09", assembly_id, costs).in_parts(2).overwriting()
 }
 
-/// What the dry run says of September, and what a table for people says.
+/// What the dry run says about September, and the table for people.
 #[track_caller]
 fn dry_run(pipeline: &Pipeline) -> (Value, String) {
     let arguments = ["aws", "run-pipeline", "--dry-run"];
@@ -41,13 +41,13 @@ fn dry_run(pipeline: &Pipeline) -> (Value, String) {
 /// Step to what it does with each month; a month that it does not know is skipped.
 type Actions = BTreeMap<(String, String), String>;
 
-/// Asserts that the dry run says `expected` of September, changes nothing, and says of each month what the steps then do.
+/// Asserts that the dry run says `expected` about September, changes nothing, and says for each month what the steps then do.
 #[track_caller]
 fn assert_does(pipeline: &Pipeline, expected: [&str; 3]) {
     let before = pipeline.files("data");
     let outcome = pipeline.finops.run(&["aws", "run-pipeline", "--dry-run", "--output", "json"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert_eq!(pipeline.files("data"), before, "it makes nothing");
+    assert_eq!(pipeline.files("data"), before, "it creates nothing");
     let months: Vec<Value> = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(STEPS.map(|step| months[0]["steps"][step].as_str().unwrap_or("nothing")), expected, "{months:#?}");
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -71,7 +71,7 @@ fn in_duckdb(pipeline: &Pipeline, sql: &str) {
     assert_eq!(duckdb::Connection::open(database).unwrap().execute(sql, []).unwrap(), 1);
 }
 
-/// The exit codes of a dry run, of a look at all places, and of a run.
+/// The exit codes of a dry run, of `discover-manifests`, and of a run.
 fn codes(pipeline: &Pipeline) -> [i32; 3] {
     let steps: [&[&str]; 3] = [&["run-pipeline", "--dry-run"], &["discover-manifests"], &["run-pipeline"]];
     steps.map(|step| pipeline.finops.run(&[&["aws"], step].concat()).code)
@@ -113,7 +113,7 @@ fn a_staged_file_that_is_no_csv_fails_the_dry_run_until_its_delivery_is_replaced
         broken
     };
     deliver(&pipeline, &broken("2025-09"));
-    // Only what is staged already can be looked at.
+    // Only staged files can be checked.
     assert_eq!(codes(&pipeline), [0, 0, 1]);
     assert_eq!(codes(&pipeline), [1, 0, 1]);
     deliver(&pipeline, &Delivery::new("2025-09", "second", &["2"]));

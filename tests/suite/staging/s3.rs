@@ -85,7 +85,7 @@ impl Everything {
         months.iter().map(|month| steps.map(|step| month["steps"][step].as_str().unwrap().to_owned())).collect()
     }
 
-    fn assert_holds(&self, delivered: &[Delivered; 2]) {
+    fn assert_has(&self, delivered: &[Delivered; 2]) {
         let expected: BTreeMap<_, _> = delivered
             .iter()
             .map(|d| {
@@ -111,7 +111,7 @@ impl Everything {
         rows.map(figure).collect()
     }
 
-    /// The data files that the S3 server was asked for since.
+    /// The number of data files that were requested from the S3 server since then.
     fn fetched(&self) -> usize {
         let is_data = |line: &&String| line.contains("GET") && (line.contains(".csv.gz") || line.contains(".parquet"));
         self.s3.take_log().iter().filter(|line| is_data(line) && !line.contains("list-type")).count()
@@ -127,7 +127,7 @@ async fn walks(dialect: Dialect, format: Format) {
     let first = all.deliver(1).await;
     assert_eq!(all.planned(), [["load"; 4]; 2]);
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
-    all.assert_holds(&first);
+    all.assert_has(&first);
     assert!(all.fetched() >= 4 && all.uploads() > 0);
 
     let uploads = all.uploads();
@@ -138,7 +138,7 @@ async fn walks(dialect: Dialect, format: Format) {
     let later = all.deliver(2).await;
     assert_eq!(all.planned(), [["reload"; 4], ["skip"; 4]]);
     assert_eq!(all.run(), [["loaded", "skipped"]; 4]);
-    all.assert_holds(&later);
+    all.assert_has(&later);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,14 +184,14 @@ async fn a_download_that_was_killed_is_finished_by_the_next_run() {
     fs::write(september.join(name(&delivered_file(1))).with_extension("gz.part"), &half[..half.len() / 2]).unwrap();
     all.fetched();
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
-    all.assert_holds(&delivered);
+    all.assert_has(&delivered);
     assert_eq!(all.fetched_of(&delivered[1]), 3, "the file that was whole is not fetched again");
     let left: Vec<_> = fs::read_dir(&september).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 5, "four files and the manifest: {left:?}");
 }
 
 impl Everything {
-    /// Whole files of the delivery that were fetched since; the beginnings that discovery reads aside.
+    /// The number of whole files of the delivery that were fetched since then, without the beginnings that discovery reads.
     fn fetched_of(&self, delivered: &Delivered) -> usize {
         let names: Vec<String> = delivered.files.iter().map(|file| file.path.clone()).collect();
         let log = self.s3.take_log();
@@ -210,7 +210,7 @@ async fn wrong_credentials_and_a_bucket_that_is_not_there_are_named() {
     assert_names(&outcome.stderr, &["no answer for s3://"]);
 }
 
-/// A server before the S3 server, to which objects with such names are gone when they are asked for.
+/// A server in front of the S3 server. It answers requests for objects whose names end with `ending` as if they were deleted.
 fn without(s3: &str, ending: &'static str) -> String {
     let (listener, s3) = (TcpListener::bind("127.0.0.1:0").unwrap(), s3.trim_start_matches("http://").to_owned());
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -263,11 +263,11 @@ async fn an_object_that_vanishes_after_it_was_listed_is_named_and_its_month_has_
         assert!(left.is_empty(), "{left:?}");
     }
     assert_eq!(all.run(), [["loaded", "loaded"]; 4]);
-    all.assert_holds(&delivered);
+    all.assert_has(&delivered);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn files_whose_etag_is_no_md5_are_staged_and_stay() {
+async fn files_whose_etag_is_no_md5_are_staged_and_kept() {
     let all = Everything::new(Export { parts: 2, ..Export::new(Dialect::AwsCur, Format::CsvGzip) }).await;
     all.deliver(1).await;
     let finops = all.finops().with("FINOPS_AWS_ENDPOINT_URL", &encrypting(&all.s3.url).await);

@@ -11,7 +11,7 @@ use crate::support::program::{Finops, Outcome, assert_names};
 
 const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 
-/// A folder with an export, a `config.toml`, and what the steps make.
+/// A folder with an export, a `config.toml`, and what the steps write.
 pub struct Pipeline {
     pub folder: TempDir,
     pub export: Export,
@@ -87,7 +87,7 @@ impl Pipeline {
     }
 
     #[track_caller]
-    pub fn assert_holds(&self, delivered: &[Delivered; 2]) {
+    pub fn assert_has(&self, delivered: &[Delivered; 2]) {
         let expected: BTreeMap<_, _> = delivered
             .iter()
             .map(|d| ((d.billing_period.clone(), d.execution_id.clone().unwrap()), (d.rows, d.cost["USD"].clone())))
@@ -117,7 +117,7 @@ fn walks(dialect: Dialect, format: Format, layout: Layout) {
     for step in steps {
         assert_eq!(statuses(&pipeline.report(step)), [["loaded", "loaded"]], "{step}");
     }
-    pipeline.assert_holds(&first);
+    pipeline.assert_has(&first);
     let all = pipeline.files("data");
     assert!(all.iter().all(|path| !path.to_str().unwrap().contains(".part")), "{all:?}");
 
@@ -131,8 +131,8 @@ fn walks(dialect: Dialect, format: Format, layout: Layout) {
     let counted = |step: &Value| (step["months"][0]["rows"].clone(), step["months"][0]["cost"].clone());
     assert_eq!(counted(&report[0]), counted(&report[1]), "what is staged is counted by the step that loads it");
     assert_ne!(report[0]["months"][0]["rows"], 0);
-    pipeline.assert_holds(&later);
-    assert_eq!(pipeline.files("data").len(), all.len(), "what was replaced is gone");
+    pipeline.assert_has(&later);
+    assert_eq!(pipeline.files("data").len(), all.len(), "replaced files are removed");
 }
 
 #[test]
@@ -165,20 +165,20 @@ fn azures_exports_walk_through_all_steps() {
 fn an_overview_shows_the_progress_of_each_month() {
     let pipeline = Pipeline::new(Export::new(Dialect::AwsCur, Format::CsvGzip));
     pipeline.deliver(1);
-    let held = |step: &str| {
+    let overview = |step: &str| {
         let outcome = pipeline.run(step);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
         let months: Value = serde_json::from_str(&outcome.stdout).unwrap();
         let places = |month: &Value| ["staging", "duckdb", "parquet"].map(|place| month[place].clone());
         months.as_array().unwrap().iter().map(places).collect::<Vec<_>>()
     };
-    assert_eq!(held("discover-manifests"), [["nothing", "nothing", "nothing"]; 2]);
-    assert!(pipeline.files("data").is_empty(), "it makes nothing");
+    assert_eq!(overview("discover-manifests"), [["nothing", "nothing", "nothing"]; 2]);
+    assert!(pipeline.files("data").is_empty(), "it creates nothing");
     pipeline.report("extract-billing");
-    assert_eq!(held("discover-manifests"), [["current", "nothing", "nothing"]; 2]);
+    assert_eq!(overview("discover-manifests"), [["current", "nothing", "nothing"]; 2]);
     pipeline.report("run-pipeline");
     let [_, september] = pipeline.deliver(2);
-    let months = held("discover-manifests");
+    let months = overview("discover-manifests");
     assert_eq!(months[1], ["current", "current", "current"]);
     assert!(months[0].iter().all(|place| place["other"].is_string()), "{months:?}");
     let dry = pipeline.finops.run(&["aws", "run-pipeline", "--dry-run"]);
@@ -225,11 +225,11 @@ fn a_table_that_the_job_writes_is_refused_by_the_staged_pipeline_and_the_other_w
 }
 
 #[test]
-fn a_file_that_does_not_arrive_as_it_is_listed_has_no_final_name() {
+fn a_file_that_differs_from_its_listing_has_no_final_name() {
     let pipeline = Pipeline::new(Export::new(Dialect::AwsCur, Format::CsvGzip));
     let [_, september] = pipeline.deliver(1);
     pipeline.report("extract-billing");
-    // As after a crash: the manifest is gone, and one file is another one.
+    // As after a crash: the manifest is missing, and one file is replaced by another.
     let staged = pipeline.files("data/staging");
     let of_september = |ending: &str| {
         let found = staged

@@ -40,7 +40,7 @@ impl AzureJob {
         Self::set_up(folder, None, finops)
     }
 
-    /// In the cloud's stead: a storage server and the BigQuery emulator.
+    /// In place of the cloud: a storage server and the BigQuery emulator.
     pub async fn cloud() -> Self {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join(BUCKET)).unwrap();

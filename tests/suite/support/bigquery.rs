@@ -18,7 +18,8 @@ use crate::support::{
 
 const BUCKET: &str = "billing";
 
-/// An emulator, and the bucket that it loads from. Where `TURNED`, whatever nobody is sure of is the other way round.
+/// An emulator, and the bucket that it loads from. With `TURNED`, it does the opposite in each case
+/// where BigQuery's behaviour is not certain.
 pub struct BigQueryHarness<const TURNED: bool = false> {
     pub emulator: BigQueryServer,
     storage: StorageServer,
@@ -35,7 +36,7 @@ impl<const TURNED: bool> BigQueryHarness<TURNED> {
         Self { emulator, storage, warehouse }
     }
 
-    /// Sends a request past the code under test, such as `DELETE` of `/datasets/d/tables/t`.
+    /// Sends a request, not through the code under test, such as `DELETE` of `/datasets/d/tables/t`.
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Value {
         servers::call(&self.emulator, method, path, body).await
     }
@@ -59,12 +60,12 @@ impl BigQueryHarness {
         inserts.map(|request| request.body)
     }
 
-    /// Of these, those that load files.
+    /// The bodies of the jobs that load files.
     pub fn loads_sent(&self) -> Vec<Value> {
         self.jobs_sent().filter(|job| job["configuration"]["load"].is_object()).collect()
     }
 
-    /// Of these, those that swap a month in: copies, and queries where a copy is refused.
+    /// The bodies of the jobs that swap a month in: copies, and queries where a copy is refused.
     pub fn swaps_sent(&self) -> Vec<Value> {
         self.jobs_sent().filter(|job| job["configuration"]["labels"]["finops_work"].is_string()).collect()
     }
@@ -84,7 +85,7 @@ impl BigQueryHarness {
         ids(&self.loads_sent())
     }
 
-    /// How often the job was asked for.
+    /// How often the job was requested.
     pub fn times_asked_for(&self, job: &str) -> usize {
         let asks = |request: &LoggedRequest| request.method == "GET" && request.path.ends_with(&format!("/jobs/{job}"));
         self.emulator.requests().iter().filter(|request| asks(request)).count()
@@ -95,7 +96,7 @@ fn ids(jobs: &[Value]) -> BTreeSet<String> {
     jobs.iter().map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Waits until the condition holds.
+/// Waits until the condition is true.
 pub async fn until(condition: impl Fn() -> bool) {
     let wait = async {
         while !condition() {
@@ -180,17 +181,17 @@ impl<const TURNED: bool> Harness for BigQueryHarness<TURNED> {
         }
         let has =
             |name: &Value| table["schema"]["fields"].as_array().unwrap().iter().any(|field| field["name"] == *name);
-        let mut anew = json!({
+        let mut table_again = json!({
             "tableReference": table["tableReference"], "schema": table["schema"], "labels": table["labels"],
         });
         if has(&table["timePartitioning"]["field"]) {
-            anew["timePartitioning"] = table["timePartitioning"].clone();
+            table_again["timePartitioning"] = table["timePartitioning"].clone();
         }
         if has(&table["clustering"]["fields"][0]) {
-            anew["clustering"] = table["clustering"].clone();
+            table_again["clustering"] = table["clustering"].clone();
         }
         self.drop_table().await;
-        self.call(Method::POST, &format!("/datasets/{DATASET}/tables"), anew).await;
+        self.call(Method::POST, &format!("/datasets/{DATASET}/tables"), table_again).await;
         Ok(())
     }
 

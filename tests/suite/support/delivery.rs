@@ -120,7 +120,7 @@ impl Delivery {
         self
     }
 
-    /// With `column` of this type, as the manifest has it.
+    /// With `column` of this type, as in the manifest.
     #[must_use]
     pub fn typed(mut self, column: &str, column_type: ColumnType) -> Self {
         let named = self.columns.iter_mut().filter(|known| known.name == column);
@@ -196,14 +196,14 @@ pub fn gzip(text: &str) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// `head` and `tail` compressed into one file that ends where the compressed `head` ends: what can be inflated is
-/// `head`, to its last byte.
-pub fn gzip_cut_between(head: &str, tail: &str) -> Vec<u8> {
+/// `first` and `rest` compressed into one file that ends where the compressed `first` ends: what can be inflated is
+/// `first`, to its last byte.
+pub fn gzip_cut_between(first: &str, rest: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(head.as_bytes()).unwrap();
+    encoder.write_all(first.as_bytes()).unwrap();
     encoder.flush().unwrap();
     let cut = encoder.get_ref().len();
-    encoder.write_all(tail.as_bytes()).unwrap();
+    encoder.write_all(rest.as_bytes()).unwrap();
     let mut bytes = encoder.finish().unwrap();
     bytes.truncate(cut);
     bytes

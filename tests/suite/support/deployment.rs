@@ -250,7 +250,7 @@ impl Deployment {
         serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
     }
 
-    /// Lets requests with these methods and paths fail, each so many times. With an empty list, no request fails.
+    /// Lets requests with these methods and paths fail, each the given number of times. With an empty list, no request fails.
     pub fn fail(&self, failures: &[(&str, &str, &str, u32)]) {
         let failures: Vec<Value> = failures
             .iter()

@@ -4,7 +4,7 @@ use billing_exports::Dialect;
 
 use crate::support::program::{DATASET, Finops};
 
-/// Calls a macro with each dialect, behind a name for its test.
+/// Calls a macro with a name for a test and each dialect.
 macro_rules! for_each_dialect {
     ($tests:ident) => {
         $tests! {
@@ -38,13 +38,13 @@ fn every_dialect_is_among_them() {
     assert_eq!(for_each_dialect!(all), Dialect::ALL);
 }
 
-/// What the dialect's variables begin with.
+/// The prefix of the dialect's variables.
 pub fn prefix(dialect: Dialect) -> &'static str {
     if dialect.is_azure() { "AZURE" } else { "AWS" }
 }
 
-/// The program set up for an export of the dialect for each table. `own` is one more setting of the table's export: what
-/// the variable ends with, and its value.
+/// The program set up for an export of the dialect for each table. `own` is one more setting of the table's export: the
+/// end of the variable's name, and its value.
 pub fn into_tables<'a>(
     finops: Finops,
     dialect: Dialect,

@@ -1,5 +1,5 @@
-//! fake-gcs-server, and in front of it what it does not know of Google Cloud Storage: where a bucket is, who may do what, and
-//! that it may refuse.
+//! fake-gcs-server, and in front of it a server that answers what it does not know of Google Cloud Storage: locations of
+//! buckets, permissions, and refusals.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::support::servers::{self, StorageServer};
 
-/// What is answered to requests whose path ends so.
+/// The answers to requests, by the end of their path.
 type Answers = Arc<Mutex<Vec<(&'static str, u16, Value)>>>;
 
 #[derive(Clone)]
@@ -52,7 +52,7 @@ impl GoogleStorage {
     /// The end of the path that lists.
     pub const LISTING: &str = "/o";
 
-    /// From now on requests whose path ends so are answered so.
+    /// From now on, answers requests whose path ends with `path_ends` with this status and body.
     pub fn answer(&self, path_ends: &'static str, status: u16, body: Value) {
         self.answers.lock().unwrap().insert(0, (path_ends, status, body));
     }
@@ -70,8 +70,8 @@ pub fn refusal(code: u16, reason: &str, message: &str) -> Value {
 
 async fn answer(State(front): State<Front>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    let told = front.answers.lock().unwrap().iter().find(|(end, ..)| path.ends_with(end)).cloned();
-    if let Some((_, status, body)) = told {
+    let scripted = front.answers.lock().unwrap().iter().find(|(end, ..)| path.ends_with(end)).cloned();
+    if let Some((_, status, body)) = scripted {
         return (StatusCode::from_u16(status).unwrap(), body.to_string()).into_response();
     }
     servers::pass_on(&front.http, &front.behind, request).await

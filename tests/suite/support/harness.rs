@@ -54,26 +54,26 @@ pub trait Harness {
     /// The exact text of an amount, in [`Harness::rows`].
     fn amount(&self, column: &str) -> String;
 
-    /// Deletes a month of [`TABLE`], as somebody might.
+    /// Deletes a month of [`TABLE`], as a person might.
     async fn delete_month(&self, month: BillingPeriod);
 
-    /// Drops [`TABLE`], as somebody might.
+    /// Drops [`TABLE`], as a person might.
     async fn drop_table(&self);
 
-    /// Creates [`TABLE`], as somebody might.
+    /// Creates [`TABLE`], as a person might.
     async fn create_foreign_table(&self);
 
     /// The warehouse as another run has it.
     fn another_run(&self) -> Self::Warehouse;
 
-    /// Changes a column of [`TABLE`], as somebody might. Fails where the warehouse does not allow it. In BigQuery every
+    /// Changes a column of [`TABLE`], as a person might. Fails where the warehouse does not allow it. In BigQuery every
     /// change except an addition creates the table again, without its rows.
     async fn change_column(&self, change: ByHand<'_>) -> Result<(), String>;
 
     /// Replaces the state table by one of an earlier version, which has only these columns, with their values.
     async fn keep_state_columns(&self, columns: &[&str]);
 
-    /// Drops the state table, as somebody might.
+    /// Drops the state table, as a person might.
     async fn drop_state_table(&self);
 }
 
@@ -94,7 +94,7 @@ pub enum ByHand<'a> {
 #[derive(Debug)]
 pub struct Inventory {
     pub columns: Option<Vec<Column>>,
-    pub standing: BTreeMap<BillingPeriod, LoadedMonth>,
+    pub months: BTreeMap<BillingPeriod, LoadedMonth>,
 }
 
 /// What the flow does with a warehouse, step by step.
@@ -105,8 +105,8 @@ pub trait ReplaceMonth: Warehouse + Sized {
         let loaded = self.loaded(name).await?;
         let found = self.inspect(name, &loaded).await?;
         found.as_ref().map_or(Ok(()), |found| check_table(target, &self.table_name(name), found))?;
-        let standing = loaded_months(&loaded, found.as_ref());
-        Ok(Inventory { columns: found.as_ref().map(Found::columns), standing })
+        let months = loaded_months(&loaded, found.as_ref());
+        Ok(Inventory { columns: found.as_ref().map(Found::columns), months })
     }
 
     /// Replaces the month by files that do not change.
@@ -133,7 +133,7 @@ impl<W: Warehouse> ReplaceMonth for W {}
 pub struct Snapshot {
     rows: Rows,
     columns: Option<Vec<Column>>,
-    standing: BTreeMap<BillingPeriod, LoadedMonth>,
+    months: BTreeMap<BillingPeriod, LoadedMonth>,
 }
 
 impl Snapshot {
@@ -144,9 +144,9 @@ impl Snapshot {
 
 /// The table of one export.
 pub struct Table<H> {
-    /// Where it is.
+    /// Where the table is.
     pub harness: H,
-    /// What it is.
+    /// The table's name, kind and settings.
     pub target: Target,
 }
 
@@ -161,8 +161,8 @@ impl<H: Harness> Table<H> {
     }
 
     /// What is loaded for a month.
-    pub async fn standing(&self, month: &str) -> Option<LoadedMonth> {
-        self.inspect().await.standing.remove(&month.parse().unwrap())
+    pub async fn loaded_month(&self, month: &str) -> Option<LoadedMonth> {
+        self.inspect().await.months.remove(&month.parse().unwrap())
     }
 
     /// Prepares the table for the delivery and uploads its files. Returns what the warehouse has to load.
@@ -175,7 +175,7 @@ impl<H: Harness> Table<H> {
             files.push(self.harness.put(name, bytes).await);
         }
         let mut load = delivery.load(files, &columns, None);
-        load.previous = inventory.standing.remove(&load.billing_period);
+        load.previous = inventory.months.remove(&load.billing_period);
         load
     }
 
@@ -214,14 +214,14 @@ impl<H: Harness> Table<H> {
         self.harness.rows(&format!("SELECT * FROM {table} WHERE {month} ORDER BY ALL")).unwrap()
     }
 
-    /// The result of `work`, and everything that a reader sees of the month before, during and after it.
-    pub async fn while_reading<T>(&self, month: &str, work: impl Future<Output = T>) -> (T, BTreeSet<Rows>) {
-        let mut work = pin!(work);
+    /// The result of `action`, and everything that a reader sees of the month before, during and after it.
+    pub async fn while_reading<T>(&self, month: &str, action: impl Future<Output = T>) -> (T, BTreeSet<Rows>) {
+        let mut action = pin!(action);
         let mut seen = BTreeSet::from([self.month(month)]);
         loop {
             tokio::select! {
                 biased;
-                done = &mut work => {
+                done = &mut action => {
                     seen.insert(self.month(month));
                     return (done, seen);
                 }
@@ -238,8 +238,8 @@ impl<H: Harness> Table<H> {
 
     /// Everything that a failed load must not change.
     pub async fn snapshot(&self) -> Snapshot {
-        let Inventory { columns, standing } = self.inspect().await;
-        Snapshot { rows: self.select("*"), columns, standing }
+        let Inventory { columns, months } = self.inspect().await;
+        Snapshot { rows: self.select("*"), columns, months }
     }
 }
 

@@ -63,7 +63,7 @@ impl LocalJob {
     }
 }
 
-/// In the cloud's stead: a bucket on a storage server, and the BigQuery emulator.
+/// In place of the cloud: a bucket on a storage server, and the BigQuery emulator.
 pub struct CloudJob {
     _seed: TempDir,
     pub storage: StorageServer,

@@ -15,7 +15,7 @@ pub enum Tool {
     Bq,
     /// The Cloud SDK's `gcloud storage`.
     Gcloud,
-    /// BigQuery's discovery document, as the Cloud SDK has it.
+    /// BigQuery's discovery document, which is part of the Cloud SDK.
     Discovery,
     /// Google's Python client for BigQuery, and pyarrow beside it.
     PythonBigquery,
@@ -114,7 +114,7 @@ pub fn live() -> Option<Live> {
 }
 
 #[test]
-fn finops_require_holds_known_names_alone() {
+fn finops_require_accepts_only_known_names() {
     assert_eq!(parse("bq, python-bigquery,"), Ok(vec![Tool::Bq, Tool::PythonBigquery]));
     assert!(parse("bq,gclout").unwrap_err().contains("`gclout`"));
     let set = env::var("FINOPS_REQUIRE").unwrap_or_default();

@@ -112,7 +112,7 @@ pub async fn bigquery(storage: &StorageServer) -> BigQueryServer {
     bigquery_with(storage, Options::default()).await
 }
 
-/// The same, with other options.
+/// The same with other options.
 pub async fn bigquery_with(storage: &StorageServer, options: Options) -> BigQueryServer {
     started(Options { storage: Some(storage.url().to_owned()), ..options }).await
 }

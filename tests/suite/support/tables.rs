@@ -1,4 +1,4 @@
-//! What tables hold, read from the warehouses themselves and not through the program.
+//! What tables contain, read from the warehouses themselves and not through the program.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -58,12 +58,12 @@ pub fn in_bigquery(emulator: &Emulator) -> Figures {
     figures_of(rows.into_iter().map(|row| <[_; 3]>::try_from(row).unwrap().map(Option::unwrap)))
 }
 
-/// The load jobs that were asked for, in order: job id and table.
+/// The load jobs that were requested, in order: job id and table.
 pub fn load_jobs(emulator: &Emulator) -> Vec<(String, String)> {
     jobs(emulator, "/configuration/load/destinationTable/tableId")
 }
 
-/// The copy jobs that were asked for, in order: job id and partition.
+/// The copy jobs that were requested, in order: job id and partition.
 pub fn copy_jobs(emulator: &Emulator) -> Vec<(String, String)> {
     jobs(emulator, "/configuration/copy/destinationTable/tableId")
 }

@@ -32,7 +32,7 @@ pub struct Delivery {
     pub assembly_id: String,
     /// Whether each delivery has a folder of its own; else it overwrites the one before.
     pub versioned: bool,
-    /// The folder in front of the report's own in `reportKeys`; a mirror may have put the files elsewhere.
+    /// The folder above the report's own in `reportKeys`; a mirror may have put the files elsewhere.
     pub key_head: String,
     /// The number of files. They keep the order of the rows.
     pub parts: usize,
@@ -123,7 +123,7 @@ impl Delivery {
         format!("{}-{}", compact(&start), compact(&end))
     }
 
-    /// The manifest that counts: below the report's folder.
+    /// The manifest that finops reads: below the report's folder.
     pub fn manifest_key(&self) -> String {
         format!("{}/{REPORT}-Manifest.json", self.period_folder())
     }
@@ -185,7 +185,7 @@ pub fn parquet(query: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// A row of CSV; what has a comma, a quote or a line's end in it is quoted.
+/// A row of CSV; values with a comma, a quote or a line break are quoted.
 fn line(row: &[String]) -> String {
     let quoted = |value: &String| {
         let needs_quotes = value.contains([',', '"', '\n', '\r']);

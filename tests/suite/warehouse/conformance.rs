@@ -1,5 +1,5 @@
 //! What every warehouse does. Each rule runs against DuckDB and against BigQuery on the emulator, with all of its options at
-//! their defaults and with all of them turned.
+//! their defaults and with all of them reversed.
 
 use std::{collections::BTreeSet, pin::pin};
 
@@ -26,7 +26,7 @@ use crate::support::{
     harness::{ByHand, Harness, ReplaceMonth, Rows, TABLE, Table},
 };
 
-/// Makes a test of each rule for each warehouse; for BigQuery in both worlds of the emulator.
+/// Creates a test of each rule for each warehouse; for BigQuery with the emulator's options at their defaults and reversed.
 macro_rules! for_each_warehouse {
     ($($rule:ident),+ $(,)?) => {
         mod duckdb {
@@ -71,12 +71,12 @@ for_each_warehouse!(
     a_table_dropped_by_hand_is_seen_and_loads_again,
     a_table_that_finops_did_not_create_is_refused_and_stays_unchanged,
     a_staged_month_that_is_dropped_changes_nothing_and_hinders_no_load,
-    of_two_staged_deliveries_one_is_the_month_and_readers_see_no_mixture,
+    one_of_two_staged_deliveries_becomes_the_month_and_readers_see_no_mixture,
     the_same_delivery_staged_twice_is_loaded_once_whichever_is_swapped_first,
     a_table_that_changed_since_a_month_was_staged_never_gets_wrong_rows,
     a_key_column_that_changed_since_a_month_was_staged_is_found_by_the_next_run,
-    a_month_whose_record_is_lost_is_recorded_again_as_it_is,
-    no_rows_are_never_swapped,
+    a_month_whose_record_is_lost_is_recorded_again_without_a_new_load,
+    a_month_without_rows_is_never_swapped,
     a_key_column_that_is_gone_or_has_another_type_is_named,
     the_record_has_the_delivery_and_its_cost_after_discounts,
     a_state_table_of_an_earlier_version_is_read_and_gets_its_columns_once,
@@ -105,7 +105,7 @@ pub fn amounts<H: Harness>(table: &Table<H>) -> Vec<String> {
 async fn a_warehouse_without_the_table_has_no_records_and_stays_unchanged<H: Harness>() {
     let table = Table::<H>::new().await;
     let inventory = table.inspect().await;
-    assert_eq!((inventory.columns, inventory.standing.len()), (None, 0));
+    assert_eq!((inventory.columns, inventory.months.len()), (None, 0));
     for name in [TABLE, STATE_TABLE] {
         let name = table.harness.table(name);
         assert!(table.harness.rows(&format!("SELECT * FROM {name}")).is_err(), "{name} exists");
@@ -132,7 +132,7 @@ async fn a_load_is_recorded_with_its_figures<H: Harness>() {
 
     let load = table.replace(&request).await.unwrap();
 
-    let record = table.standing("2025-08").await.unwrap().record;
+    let record = table.loaded_month("2025-08").await.unwrap().record;
     assert_eq!(load.record, record);
     assert_eq!((record.rows, record.files, record.bytes), (3, 2, request.bytes));
     assert_eq!(record.cost, costs(&[("USD", "0.3"), ("EUR", "7")]));
@@ -144,7 +144,7 @@ async fn a_load_is_recorded_with_its_figures<H: Harness>() {
     assert_eq!((record.fingerprint, record.manifest_uri), (request.fingerprint, request.manifest_uri));
     assert_eq!((record.sequence, record.status, record.run_id), (1, LoadStatus::Loaded, request.run_id));
     assert!(started.as_millisecond() <= record.loaded_at.as_millisecond() && record.loaded_at <= Timestamp::now());
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 3);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 3);
 }
 
 async fn a_new_delivery_replaces_its_month_and_no_other<H: Harness>() {
@@ -153,17 +153,17 @@ async fn a_new_delivery_replaces_its_month_and_no_other<H: Harness>() {
     table.load(&Delivery::of_costs("2025-08", "b", &["8.1", "8.2", "8.3"])).await.unwrap();
     table.load(&Delivery::of_costs("2025-09", "c", &["9.1"])).await.unwrap();
     let others = || (table.month("2025-07"), table.month("2025-09"));
-    let (before, july) = (others(), table.standing("2025-07").await);
+    let (before, july) = (others(), table.loaded_month("2025-07").await);
 
     let load = table.load(&Delivery::of_costs("2025-08", "d", &["80.5"])).await.unwrap();
 
     assert_eq!(others(), before);
-    assert_eq!(table.standing("2025-07").await, july);
+    assert_eq!(table.loaded_month("2025-07").await, july);
     assert_eq!(table.month("2025-08").len(), 1);
     assert_eq!(amounts(&table), ["7.1", "7.2", "80.5", "9.1"]);
     assert_eq!((load.record.sequence, load.record.previous_execution_id.as_deref()), (2, Some("b")));
     assert_eq!(load.record.cost, costs(&[("USD", "80.5")]));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, load.record);
 }
 
 async fn amounts_and_their_sum_are_exact<H: Harness>() {
@@ -175,7 +175,7 @@ async fn amounts_and_their_sum_are_exact<H: Harness>() {
         ["-0.000000000000000001", "-3.5", "0", "0.0000000001", "0.0000000186", "12345678.123456789012"]
     );
     assert_eq!(load.record.cost, costs(&[("USD", "12345674.623456807711999999")]));
-    assert_eq!(table.standing("2025-08").await.unwrap().record.cost, load.record.cost);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record.cost, load.record.cost);
 }
 
 async fn a_row_without_a_currency_counts_as_unknown<H: Harness>() {
@@ -258,8 +258,8 @@ async fn timestamps_are_the_same_in_csv_and_parquet<H: Harness>() {
         .map(|row| row.replace("2025-08-01T00:00:00Z", "2025-08-01 00:00:00+00:00"))
         .collect();
     table.load(&Delivery::new("2025-08", "a").csv(&format!("{HEADER}\n{rows}"))).await.unwrap();
-    let moments = "epoch_us(line_item_usage_start_date), epoch_us(bill_billing_period_start_date)";
-    assert_eq!(table.select(moments), texts(&[["1754150400000000", "1754006400000000"]; 3]));
+    let timestamps = "epoch_us(line_item_usage_start_date), epoch_us(bill_billing_period_start_date)";
+    assert_eq!(table.select(timestamps), texts(&[["1754150400000000", "1754006400000000"]; 3]));
 }
 
 async fn a_whole_number_column_widened_to_decimals_keeps_its_values<H: Harness>() {
@@ -280,7 +280,7 @@ async fn a_whole_number_column_widened_to_decimals_keeps_its_values<H: Harness>(
     assert_eq!(seats, ["0.5", "9007199254740993"]);
 }
 
-/// A table with two months, and everything that is to be seen of it.
+/// A table with two months, and everything that a reader sees of it.
 pub async fn with_two_months<H: Harness>() -> (Table<H>, crate::support::harness::Snapshot) {
     let table = Table::<H>::new().await;
     table.load(&Delivery::of_costs("2025-07", "a", &["7.1", "7.2"])).await.unwrap();
@@ -292,13 +292,13 @@ pub async fn with_two_months<H: Harness>() -> (Table<H>, crate::support::harness
 async fn a_month_deleted_by_hand_is_seen_and_loads_again<H: Harness>() {
     let (table, before) = with_two_months::<H>().await;
     table.harness.delete_month("2025-08".parse().unwrap()).await;
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 0);
-    assert_eq!(table.standing("2025-07").await.unwrap().rows_in_table, 2);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 0);
+    assert_eq!(table.loaded_month("2025-07").await.unwrap().rows_in_table, 2);
 
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["8.1", "8.2"])).await.unwrap();
 
     assert_eq!(load.record.sequence, 2);
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 2);
     assert_eq!(table.snapshot().await.rows(), before.rows());
 }
 
@@ -307,15 +307,15 @@ async fn a_table_dropped_by_hand_is_seen_and_loads_again<H: Harness>() {
     table.harness.drop_table().await;
     let inventory = table.inspect().await;
     assert_eq!(inventory.columns, None);
-    let rows: Vec<u64> = inventory.standing.values().map(|standing| standing.rows_in_table).collect();
+    let rows: Vec<u64> = inventory.months.values().map(|month| month.rows_in_table).collect();
     assert_eq!(rows, [0, 0]);
 
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["8.1", "8.2"])).await.unwrap();
 
     assert_eq!(load.record.sequence, 2);
     assert_eq!(amounts(&table), ["8.1", "8.2"]);
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
-    assert_eq!(table.standing("2025-07").await.unwrap().rows_in_table, 0, "its rows went with the table");
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 2);
+    assert_eq!(table.loaded_month("2025-07").await.unwrap().rows_in_table, 0, "its rows went with the table");
 }
 
 async fn a_table_that_finops_did_not_create_is_refused_and_stays_unchanged<H: Harness>() {
@@ -345,8 +345,8 @@ async fn a_staged_month_that_is_dropped_changes_nothing_and_hinders_no_load<H: H
     assert_eq!(amounts(&table), ["7.1", "7.2", "90.5"]);
 }
 
-/// Two runs stage what they are to load before either swaps, and swap in this order or the other; what came of each, in
-/// the runs' order, and all that a reader saw of the month. `None` where the warehouse takes one month at a time.
+/// Two runs stage their loads before either swaps, and swap in this order or the other. Returns the result of each, in
+/// the runs' order, and everything that a reader saw of the month. `None` where the warehouse takes one month at a time.
 async fn stage_both_then_swap<H: Harness>(
     table: &Table<H>,
     loads: [&MonthLoad; 2],
@@ -371,8 +371,8 @@ async fn stage_both_then_swap<H: Harness>(
     Some(table.while_reading("2025-08", work).await)
 }
 
-/// DuckDB has the database to itself: another process is refused, and in this one the months share a connection, whose
-/// open transaction a staged month is. A second one waits until the first is swapped or dropped, and then follows it.
+/// DuckDB locks the database: another process is refused, and in this process the months share a connection. A staged
+/// month is an open transaction of it. A second one waits until the first is swapped or dropped.
 async fn stage_while_another_is_staged<H: Harness>(table: &Table<H>, loads: [&MonthLoad; 2]) -> [Committed; 2] {
     let (one, two) = (table.harness.warehouse(), table.harness.another_run());
     let (prepared, staged, record) = one.stage_month(&table.target, loads[0]).await;
@@ -388,7 +388,7 @@ async fn stage_while_another_is_staged<H: Harness>(table: &Table<H>, loads: [&Mo
     [*first, *second]
 }
 
-async fn of_two_staged_deliveries_one_is_the_month_and_readers_see_no_mixture<H: Harness>() {
+async fn one_of_two_staged_deliveries_becomes_the_month_and_readers_see_no_mixture<H: Harness>() {
     for the_second_first in [false, true] {
         let (table, _) = with_two_months::<H>().await;
         let old = table.month("2025-08");
@@ -399,14 +399,14 @@ async fn of_two_staged_deliveries_one_is_the_month_and_readers_see_no_mixture<H:
         let Some((swaps, seen)) = stage_both_then_swap(&table, [&one, &two], the_second_first).await else {
             let [first, second] = stage_while_another_is_staged(&table, [&one, &two]).await;
             assert_eq!((first.record.rows, second.record.rows, table.month("2025-08").len()), (3, 1, 1));
-            assert_eq!(table.standing("2025-08").await.unwrap().record, second.record);
+            assert_eq!(table.loaded_month("2025-08").await.unwrap().record, second.record);
             continue;
         };
         let (winner, loser) = if the_second_first { (1, 0) } else { (0, 1) };
         let Swap::Committed(committed) = &swaps[winner] else { panic!("{swaps:?}") };
         assert!(matches!(&swaps[loser], Swap::Superseded), "{swaps:?}");
         assert_eq!((committed.record.sequence, committed.record.execution_id.as_str()), (2, ["c", "d"][winner]));
-        assert_eq!(table.standing("2025-08").await.unwrap().record, committed.record);
+        assert_eq!(table.loaded_month("2025-08").await.unwrap().record, committed.record);
         let new = table.month("2025-08");
         assert_eq!((new.len(), seen), ([3, 1][winner], [old, new].into()));
     }
@@ -448,15 +448,19 @@ async fn a_table_that_changed_since_a_month_was_staged_never_gets_wrong_rows<H: 
             let of_august = |row: &&Vec<Option<String>>| row[1].as_deref() == Some("2025-08");
             assert_eq!(table.select(ids).iter().filter(of_august).count(), 3, "{change:?}");
             assert_eq!((committed.record.rows, committed.record.cost.clone()), (3, costs(&[("USD", "271.5")])));
-            assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 3, "{change:?}");
+            assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 3, "{change:?}");
         } else {
             assert!(changed.is_ok(), "nothing was changed, and yet: {swapped:?}");
             assert_eq!((table.select(ids), amounts(&table)), (before, costs_before), "{change:?}: {swapped:?}");
             assert_eq!(table.recorded(), 2);
         }
-        // The next run finds the table as it is now.
+        // The next run finds the changed table.
         let load = table.load(&Delivery::of_costs("2025-08", "d", &["1", "2"])).await.unwrap();
-        assert_eq!((load.record.rows, table.standing("2025-08").await.unwrap().rows_in_table), (2, 2), "{change:?}");
+        assert_eq!(
+            (load.record.rows, table.loaded_month("2025-08").await.unwrap().rows_in_table),
+            (2, 2),
+            "{change:?}"
+        );
     }
 }
 
@@ -471,7 +475,7 @@ async fn a_key_column_that_changed_since_a_month_was_staged_is_found_by_the_next
 
         let swapped = table.harness.warehouse().swap(&prepared, staged, record).await;
 
-        // What has no place in the table may be left out, as if its column had been dropped later, but nothing is rounded.
+        // Values without a column in the table may be left out, as if the column had been dropped later. Nothing is rounded.
         let is_there = table.select(ids) != before;
         assert_eq!(is_there, matches!(swapped, Ok(Swap::Committed(_))), "{change:?}: {swapped:?}");
         assert!(!is_there || !matches!(change, ByHand::Retype(..)), "{swapped:?}");
@@ -481,10 +485,10 @@ async fn a_key_column_that_changed_since_a_month_was_staged_is_found_by_the_next
     }
 }
 
-/// Where a Cost and Usage Report has the cost after discounts.
+/// The column of a Cost and Usage Report that has the cost after discounts.
 const NET: NetCost = NetCost { net: "line_item_net_unblended_cost", line_type: "line_item_line_item_type" };
 
-async fn a_month_whose_record_is_lost_is_recorded_again_as_it_is<H: Harness>() {
+async fn a_month_whose_record_is_lost_is_recorded_again_without_a_new_load<H: Harness>() {
     let table = Table::<H>::new().await;
     let (row, other) = (line("2025-08", "1", "USD", "100"), line("2025-08", "2", "EUR", "-9"));
     let columns = [NET.line_type, NET.net].join(",");
@@ -498,7 +502,7 @@ async fn a_month_whose_record_is_lost_is_recorded_again_as_it_is<H: Harness>() {
     assert_eq!(first.cost_net, Some(costs(&[("USD", "91"), ("EUR", "0")])));
     let rows = table.select("*");
     table.harness.drop_state_table().await;
-    assert_eq!(table.inspect().await.standing.len(), 0);
+    assert_eq!(table.inspect().await.months.len(), 0);
 
     let again = table.replace(&load).await.unwrap().record;
 
@@ -506,10 +510,10 @@ async fn a_month_whose_record_is_lost_is_recorded_again_as_it_is<H: Harness>() {
     let loaded_at = again.loaded_at;
     assert_eq!(again, LoadRecord { loaded_at, ..first });
     assert_eq!((table.select("*"), table.recorded()), (rows, 1));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, again);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, again);
 }
 
-async fn no_rows_are_never_swapped<H: Harness>() {
+async fn a_month_without_rows_is_never_swapped<H: Harness>() {
     let (table, before) = with_two_months::<H>().await;
     for month in ["2025-08", "2025-09"] {
         let empty = Delivery::new(month, "c").csv(&format!("{HEADER}\n"));
@@ -533,7 +537,7 @@ async fn a_key_column_that_is_gone_or_has_another_type_is_named<H: Harness>() {
             table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
             table.harness.change_column(change).await.unwrap();
             let error = table.harness.warehouse().look_up(&table.target).await.unwrap_err();
-            // BigQuery's partitions are by the period: without it, it is not finops's table any more.
+            // BigQuery's partitions are by the period: without that column it is not finops's table any more.
             let gone = column.starts_with("bill_") && !matches!(change, ByHand::Retype(..));
             let kinds = if gone { vec![ErrorKind::Schema, ErrorKind::ForeignTable] } else { vec![ErrorKind::Schema] };
             let message = error.full_message();
@@ -580,7 +584,7 @@ async fn the_record_has_the_delivery_and_its_cost_after_discounts<H: Harness>() 
         assert_eq!(record.cost_net, after_discounts.map(|cost| costs(&[("USD", cost)])), "{lines:?}");
         assert_eq!((record.kind.as_deref(), record.issued_at), (Some("cur2"), Some(issued_at)));
         assert_eq!((record.covers_until, record.scopes.clone()), (load.covers_until, None));
-        assert_eq!(table.standing("2025-08").await.unwrap().record, record, "{lines:?}");
+        assert_eq!(table.loaded_month("2025-08").await.unwrap().record, record, "{lines:?}");
     }
 }
 
@@ -613,21 +617,21 @@ async fn a_state_table_of_an_earlier_version_is_read_and_gets_its_columns_once<H
     let width = || table.harness.rows(&format!("SELECT * FROM {}", table.harness.table(STATE_TABLE))).unwrap()[0].len();
     let old = LoadRecord { kind: None, issued_at: None, covers_until: None, cost_net: None, scopes: None, ..record };
 
-    assert_eq!(table.standing("2025-08").await.unwrap().record, old);
-    assert_eq!(width(), 17, "what only reads alters nothing");
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, old);
+    assert_eq!(width(), 17, "reading alters nothing");
 
     for _ in 0..2 {
         table.harness.warehouse().prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap();
         assert_eq!(width(), 22);
-        assert_eq!(table.standing("2025-08").await.unwrap().record, old);
+        assert_eq!(table.loaded_month("2025-08").await.unwrap().record, old);
     }
     let load = table.load(&Delivery::of_costs("2025-08", "b", &["2"])).await.unwrap();
     assert_eq!((load.record.sequence, load.record.kind.as_deref()), (2, Some("cur")));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, load.record);
 }
 
 async fn a_state_table_without_a_column_that_every_version_wrote_is_named_with_the_column<H: Harness>() {
-    // Two that the query for the last records names, and one that it does not.
+    // Two columns that the query for the last records names, and one that it does not.
     for missing in ["run_id", "sequence", "table_name"] {
         let table = Table::<H>::new().await;
         table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();

@@ -1,4 +1,4 @@
-//! Requests held against BigQuery's discovery document, as the Cloud SDK installs it.
+//! Compares requests with BigQuery's discovery document, which the Cloud SDK installs.
 //!
 //! Every emulator of this suite checks what it was sent when it is dropped, see [`crate::support::servers::bigquery`].
 
@@ -21,8 +21,8 @@ use crate::support::{
 
 /// A file of the Cloud SDK, below its root.
 const DOCUMENT: &str = "platform/bq/discovery_next/bigquery.json";
-/// Query parameters that are not checked, by method: google-cloud-bigquery for Python, which BigQuery takes them from,
-/// sends them otherwise than the document has them. finops sends none of them.
+/// Query parameters that are not checked, by method: google-cloud-bigquery for Python sends them in another form than the
+/// document says, and BigQuery accepts it. finops sends none of them.
 const DEVIATIONS: [(&str, &str); 2] = [
     // As for lists of jobs, where it is documented.
     ("bigquery.jobs.get", "projection"),
@@ -44,7 +44,7 @@ pub fn path() -> Option<PathBuf> {
     })
 }
 
-/// Panics where a request is none of BigQuery's; checks nothing without the document.
+/// Panics if BigQuery does not know a request. Without the document it checks nothing.
 pub fn check(requests: &[LoggedRequest]) {
     let Some(document) = &*INSTALLED else { return };
     let wrong: Vec<String> = requests.iter().filter_map(|request| document.check(request).err()).collect();
@@ -128,7 +128,7 @@ impl Document {
         let below_upload = path.strip_prefix("/upload").filter(|rest| rest.starts_with('/'));
         let segments = segments(below_upload.unwrap_or(path), &self.service_path);
         let segments = segments.map_err(|why| format!("{method} {path}: {why}"))?;
-        // Of the URL that takes the data, the document says nothing.
+        // The document says nothing about the URL that takes the data.
         let is_session = below_upload.is_some() && method == "PUT" && query.contains_key("upload_id");
         let verb = if is_session { "POST" } else { method.as_str() };
         let mut methods = self.resources.values().flat_map(|resource| resource.methods.values());
@@ -212,7 +212,7 @@ fn segments(path: &str, service_path: &str) -> Result<Vec<String>, String> {
     below.ok_or_else(|| format!("it is not below /{service_path}"))?.split('/').map(decode).collect()
 }
 
-/// A part of a path without its percent-encoding, which RFC 3986 wants for every other character than these.
+/// A part of a path without its percent-encoding, which RFC 3986 requires for all other characters than these.
 fn decode(segment: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();

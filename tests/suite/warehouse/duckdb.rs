@@ -1,4 +1,4 @@
-//! DuckDB for the conformance suite, and the rules of its own.
+//! DuckDB for the conformance suite, and rules for DuckDB only.
 
 use std::{ffi::OsStr, fs, path::Path, process::Command};
 
@@ -21,7 +21,7 @@ use crate::{
     warehouse::conformance::amounts,
 };
 
-/// A database file in a folder that holds the deliveries' files too.
+/// A database file in a folder that also has the deliveries' files.
 pub struct DuckDbHarness {
     folder: TempDir,
     warehouse: DuckDb,
@@ -34,7 +34,7 @@ impl DuckDbHarness {
         Self { folder, warehouse }
     }
 
-    /// Runs statements past the implementation under test.
+    /// Runs statements, not through the implementation under test.
     pub fn execute(&self, sql: &str) {
         self.warehouse.reader().unwrap().execute_batch(sql).unwrap();
     }
@@ -143,7 +143,7 @@ async fn a_month_that_needs_too_much_memory_leaves_the_loaded_month_unchanged_an
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-09", "e1", &["1"])).await.unwrap();
     let before = table.snapshot().await;
-    // Less than DuckDB wants to read one CSV file with.
+    // Less than DuckDB needs to read one CSV file.
     table.harness.execute("SET max_temp_directory_size = '0KB'; SET memory_limit = '10MB'");
     let error = table.load(&Delivery::of_costs("2025-09", "e2", &["1", "2"])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Warehouse, "{}", error.full_message());
@@ -160,7 +160,7 @@ fn cost_type(table: &Table<DuckDbHarness>) -> String {
 }
 
 #[tokio::test]
-async fn a_column_gets_the_fewest_decimals_that_do_and_keeps_its_values() {
+async fn a_column_gets_only_as_many_decimals_as_its_values_need_and_keeps_them() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-07", "a", &["9999999999.5"])).await.unwrap();
     assert_eq!(cost_type(&table), "DECIMAL(38,18)");
@@ -174,7 +174,7 @@ async fn a_column_gets_the_fewest_decimals_that_do_and_keeps_its_values() {
         assert_eq!(cost_type(&table), expected, "{cost}");
     }
     assert_eq!(amounts(&table), ["2", "7", "9999999999.5"]);
-    assert_eq!(table.standing("2025-07").await.unwrap().rows_in_table, 1);
+    assert_eq!(table.loaded_month("2025-07").await.unwrap().rows_in_table, 1);
 }
 
 #[tokio::test]
@@ -191,7 +191,7 @@ async fn a_table_with_an_index_is_not_given_more_decimals_and_the_hint_says_so()
 }
 
 #[tokio::test]
-async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_what_helps() {
+async fn a_month_that_fits_no_decimal_is_refused_with_its_column_and_a_hint() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-07", "a", &["1234567890123"])).await.unwrap();
     table.load(&Delivery::of_costs("2025-08", "b", &["0.12345678901234567890"])).await.unwrap();
@@ -227,7 +227,7 @@ async fn a_month_for_which_no_decimal_has_room_is_refused_with_its_column_and_wh
         assert!(message.contains(&format!("column line_item_unblended_cost {says}")), "{message}");
         assert_eq!(error.next_step(), Some(hint), "{error:?}");
         assert_eq!(table.snapshot().await, before);
-        assert_eq!(cost_type(&table), "DECIMAL(38,19)", "it is as it was");
+        assert_eq!(cost_type(&table), "DECIMAL(38,19)", "it is unchanged");
     }
     for cost in ["1_000", "1.5e-60", "123456789012345678901234567890.123456789"] {
         let error = table.load(&Delivery::of_costs("2025-08", "g", &["2", cost])).await.unwrap_err();
@@ -248,7 +248,7 @@ fn parquet_row(month: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_column_that_got_more_decimals_for_a_month_that_is_not_loaded_is_as_it_was() {
+async fn a_column_is_unchanged_if_the_month_that_needs_more_decimals_is_not_loaded() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-07", "a", &["1"])).await.unwrap();
     let before = table.snapshot().await;
@@ -263,13 +263,13 @@ async fn a_column_that_got_more_decimals_for_a_month_that_is_not_loaded_is_as_it
 }
 
 #[tokio::test]
-async fn sums_are_exact_whatever_the_columns_have_room_for() {
+async fn sums_are_exact_with_any_number_of_decimals() {
     let table = Table::<DuckDbHarness>::new().await;
     let columns = "line_item_line_item_type,line_item_net_unblended_cost";
     let row = |id: usize, cost: &str, net: &str| {
         format!("{},Usage,{net}\n", line("2025-08", &id.to_string(), "USD", cost).trim_end())
     };
-    // One column of 28 decimals and one of 18, in sums that 38 digits do not hold.
+    // One column of 28 decimals and one of 18, in sums of more than 38 digits.
     let mut rows: String = (0..40).map(|id| row(id, "9999999999.0000000000000000000000000001", "")).collect();
     rows += &row(40, "-1", "99999999999999999999.000000000000000001").repeat(40);
     let delivery = Delivery::new("2025-08", "a").csv(&format!("{HEADER},{columns}\n{rows}"));
@@ -284,7 +284,7 @@ async fn sums_are_exact_whatever_the_columns_have_room_for() {
 }
 
 #[tokio::test]
-async fn empty_lines_of_many_megabytes_are_no_rows_either() {
+async fn many_megabytes_of_empty_lines_are_not_rows() {
     let table = Table::<DuckDbHarness>::new().await;
     let text = format!("{HEADER}\n{}{}", line("2025-08", "a", "USD", "1"), "\n".repeat(40_000_000));
     assert_eq!(table.load(&Delivery::new("2025-08", "a").csv(&text)).await.unwrap().record.rows, 1);
@@ -295,12 +295,12 @@ async fn timestamps_are_kept_to_the_microsecond() {
     let table = Table::<DuckDbHarness>::new().await;
     let rows = line("2025-08", "a", "USD", "1").replace("16:00:00Z", "16:00:00.123456Z");
     table.load(&Delivery::new("2025-08", "a").csv(&format!("{HEADER}\n{rows}"))).await.unwrap();
-    let moments = table.select("line_item_usage_start_date");
-    assert_eq!(moments, [[Some("2025-08-02 16:00:00.123456".to_owned())]]);
+    let timestamps = table.select("line_item_usage_start_date");
+    assert_eq!(timestamps, [[Some("2025-08-02 16:00:00.123456".to_owned())]]);
 }
 
 #[tokio::test]
-async fn for_another_process_the_database_is_in_use() {
+async fn a_second_process_reports_that_the_database_is_in_use() {
     let table = Table::<DuckDbHarness>::new().await;
     table.load(&Delivery::of_costs("2025-08", "a", &["1"])).await.unwrap();
     let folder = table.harness.folder.path();
@@ -321,8 +321,8 @@ async fn a_schema_may_have_the_name_of_the_database_file_or_of_a_catalog() {
             let load = table.load(&Delivery::of_costs("2025-08", execution, &["1", "2"])).await.unwrap();
             assert_eq!(load.record.rows, 2, "{dataset} in {file}");
         }
-        let standing = table.standing("2025-08").await.unwrap();
-        assert_eq!((standing.rows_in_table, standing.record.sequence), (2, 2), "{dataset} in {file}");
+        let loaded = table.loaded_month("2025-08").await.unwrap();
+        assert_eq!((loaded.rows_in_table, loaded.record.sequence), (2, 2), "{dataset} in {file}");
     }
 }
 
@@ -345,7 +345,7 @@ async fn a_row_that_is_not_csv_is_reported_and_not_shown() {
 }
 
 #[tokio::test]
-async fn a_path_is_taken_to_the_letter() {
+async fn special_characters_in_a_path_have_no_meaning() {
     let table = Table::<DuckDbHarness>::new().await;
     for other in
         ["a[b*c?.csv.gz", "a]b*c?.csv.gz", "axb*c?.csv.gz", "a\u{1}b*c?.csv.gz", "aéb*c?.csv.gz", "a/b*c?.csv.gz"]

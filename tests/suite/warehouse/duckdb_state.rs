@@ -1,4 +1,4 @@
-//! What people change in DuckDB by hand: it is kept, seen, or refused with what to do.
+//! What people change in DuckDB by hand: finops keeps it, notices it, or refuses it with a next step.
 
 use std::fs;
 
@@ -37,7 +37,7 @@ async fn a_column_added_to_the_state_table_stays_empty() {
     let table = with_august().await;
     table.harness.execute(&format!("ALTER TABLE {DATASET}.{STATE_TABLE} ADD COLUMN remark VARCHAR"));
     table.load(&august()).await.unwrap();
-    assert_eq!(table.standing("2025-08").await.unwrap().record.sequence, 2);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record.sequence, 2);
 }
 
 #[tokio::test]
@@ -106,14 +106,14 @@ async fn a_table_without_a_key_column_is_refused() {
 }
 
 #[tokio::test]
-async fn rows_of_no_month_change_nothing() {
+async fn rows_without_a_month_change_nothing() {
     let table = with_august().await;
     for date in ["infinity", "-infinity", "0044-03-15 (BC) 00:00:00", "290000-01-01 00:00:00"] {
         let insert = format!("INSERT INTO {DATASET}.{TABLE} (bill_billing_period_start_date) VALUES ('{date}')");
         table.harness.execute(&insert);
     }
     table.load(&august()).await.unwrap();
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 2);
     assert_eq!(table.select("*").len(), 6);
 }
 
@@ -146,7 +146,7 @@ fn a_table_in_another_case_is_the_same_table_and_is_recorded_as_the_catalog_spel
 }
 
 #[test]
-fn another_export_s_months_are_not_erased_by_way_of_another_case() {
+fn months_of_another_export_are_not_erased_through_a_name_in_another_case() {
     let job = LocalJob::loaded(&[tree::Delivery::new("2025-09", "first", &["100"])]);
     let before = job.figures();
     let legacy = job.source.with_file_name("legacy");

@@ -1,4 +1,4 @@
-//! What every warehouse does with deliveries that it cannot load: what stood before still stands.
+//! What every warehouse does with deliveries that it cannot load: the previously loaded month is unchanged.
 
 use finops::error::ErrorKind;
 
@@ -71,5 +71,5 @@ async fn a_failed_load_does_not_hinder_the_next<H: Harness>() {
     let load = table.load(&Delivery::of_costs("2025-08", "d", &["12"])).await.unwrap();
     assert_eq!(amounts(&table), ["12", "7.1", "7.2"]);
     assert_eq!(load.record.previous_execution_id.as_deref(), Some("b"));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, load.record);
 }

@@ -1,4 +1,4 @@
-//! Each way in which BigQuery, or what lies between, can fail, and how the load ends then.
+//! Each way in which BigQuery, or the network between, can fail, and how the load ends.
 
 use std::time::{Duration, Instant};
 
@@ -26,14 +26,14 @@ use crate::{
 };
 
 const PAGE: &str = "<html>\n<title>Sign in</title>";
-/// Of a month: the load, then the copy.
+/// The jobs of a month: the load, then the copy.
 const INSERTS: (&str, &str) = ("POST", "/jobs");
 const POLLS: (&str, &str) = ("GET", "/jobs/");
-/// Of a month: the one that sums what is staged, then the one that records it.
+/// The queries of a month: the one that sums the staged rows, then the one that records the load.
 const QUERIES: (&str, &str) = ("POST", "/queries");
 const TABLES: (&str, &str) = ("POST", "/tables");
 const REMOVALS: (&str, &str) = ("DELETE", "/tables/finops_staging_");
-/// What the id of the job ends with that loads a month's files.
+/// The end of the id of the job that loads a month's files.
 const LOAD: &str = "-load-1";
 
 fn status(code: u16, reason: &str) -> FaultKind {
@@ -49,7 +49,7 @@ fn fault((method, path): (&str, &str), times: usize, kind: FaultKind, when: When
     Fault { method: method.to_owned(), path_contains: path.to_owned(), after: 0, times, kind, when }
 }
 
-/// A fault of the request that comes after so many of the kind.
+/// A fault of the request that comes after `after` others of the kind.
 fn fault_after(after: usize, place: (&str, &str), kind: FaultKind, when: When) -> Fault {
     Fault { after, ..fault(place, 1, kind, when) }
 }
@@ -72,7 +72,7 @@ fn sent(table: &Table<BigQueryHarness>, (method, path): (&str, &str)) -> usize {
 }
 
 /// Every request of a month meets the failure once; the month is loaded, once.
-async fn assert_goes_away(kind: FaultKind, when: When) {
+async fn assert_temporary(kind: FaultKind, when: When) {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     for place in [TABLES, INSERTS, POLLS, QUERIES, REMOVALS] {
@@ -108,8 +108,7 @@ enum Struck {
     Swap,
 }
 
-/// The load is given up at the first such answer, and the month is unchanged. Nothing but the answer is in doubt: no staging
-/// table is left, and no number is used.
+/// The load fails at the first such answer, and the month is unchanged. No staging table is left, and no number is used.
 async fn assert_final(kind: FaultKind, expected: ErrorKind, message: &str, hint: &str) {
     let cases = [Struck::Load, Struck::Swap];
     let cases = cases.map(|struck| assert_final_of(struck, kind.clone(), expected, message, hint));
@@ -119,7 +118,7 @@ async fn assert_final(kind: FaultKind, expected: ErrorKind, message: &str, hint:
 async fn assert_final_of(struck: Struck, kind: FaultKind, expected: ErrorKind, message: &str, hint: &str) {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
-    let (stood, before) = (table.snapshot().await, sent(&table, INSERTS));
+    let (snapshot, before) = (table.snapshot().await, sent(&table, INSERTS));
     let after = usize::from(struck == Struck::Swap);
     table.harness.emulator.add_fault(fault_after(after, INSERTS, kind.clone(), When::BeforeEffect));
     let error = table.replace(&load).await.unwrap_err();
@@ -127,8 +126,8 @@ async fn assert_final_of(struck: Struck, kind: FaultKind, expected: ErrorKind, m
     assert!(error.full_message().contains(message), "{struck:?} {kind:?}: {}", error.full_message());
     assert!(error.next_step().unwrap().contains(hint), "{struck:?} {kind:?}: {error:?}");
     assert_eq!(sent(&table, INSERTS), before + 1 + after, "{struck:?} {kind:?}");
-    assert_eq!(table.snapshot().await, stood);
-    // Of a server's failure nobody knows whether the copy was begun, which would need its source.
+    assert_eq!(table.snapshot().await, snapshot);
+    // After a server's failure it is not known whether the copy began, which would need its source.
     let in_doubt = struck == Struck::Swap && matches!(kind, FaultKind::Answer { status: 500.., .. });
     assert_eq!(staging_tables(&table.harness).await.len(), usize::from(in_doubt), "{struck:?} {kind:?}");
 
@@ -138,7 +137,7 @@ async fn assert_final_of(struck: Struck, kind: FaultKind, expected: ErrorKind, m
 }
 
 #[tokio::test]
-async fn what_goes_away_is_sent_again_wherever_it_strikes() {
+async fn each_request_is_repeated_after_a_temporary_failure() {
     let kinds = [
         status(403, "rateLimitExceeded"),
         status(400, "backendError"),
@@ -149,14 +148,14 @@ async fn what_goes_away_is_sent_again_wherever_it_strikes() {
         answer(503, &[], ""),
         FaultKind::Reset,
     ];
-    futures::future::join_all(kinds.map(|kind| assert_goes_away(kind, When::BeforeEffect))).await;
+    futures::future::join_all(kinds.map(|kind| assert_temporary(kind, When::BeforeEffect))).await;
 }
 
-/// What a run reads before it loads, and while it waits for a query.
+/// The requests that a run reads with before it loads, and while it waits for a query.
 const READS: [(&str, &str); 3] = [("GET", "/datasets/billing?"), ("GET", "/tables/aws_cur"), ("GET", "/queries/")];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_run_reads_first_is_asked_for_again_or_ends_it() {
+async fn what_a_run_reads_before_it_loads_is_requested_again_or_ends_the_run() {
     let job = CloudJob::loaded(&[tree::Delivery::new("2025-09", "first", &["7"])]).await;
     for (method, path) in READS {
         let path = path.trim_end_matches('?');
@@ -164,7 +163,7 @@ async fn what_a_run_reads_first_is_asked_for_again_or_ends_it() {
             job.emulator.add_fault(fault((method, path), 1, kind.clone(), When::BeforeEffect));
             assert_eq!(each(&job.finops.report(0), "status"), ["skipped"], "{path} {kind:?}");
         }
-        // One that is not asked for has no fault to meet.
+        // A request that is not sent cannot fail.
         let asked = job.emulator.requests().iter().filter(|r| r.method == method && r.path.contains(path)).count();
         if asked == 0 {
             continue;
@@ -177,7 +176,7 @@ async fn what_a_run_reads_first_is_asked_for_again_or_ends_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice() {
+async fn after_a_lost_or_garbled_answer_nothing_is_done_twice() {
     let kinds = [
         FaultKind::Reset,
         status(503, "backendError"),
@@ -186,17 +185,17 @@ async fn an_answer_that_is_lost_or_garbled_after_the_effect_does_nothing_twice()
         answer(200, &[], "{}"),
         answer(200, &[], ""),
     ];
-    futures::future::join_all(kinds.map(|kind| assert_goes_away(kind, When::AfterEffect))).await;
+    futures::future::join_all(kinds.map(|kind| assert_temporary(kind, When::AfterEffect))).await;
 }
 
 #[tokio::test]
 async fn a_permanent_failure_is_final_and_says_what_to_do() {
     tokio::join!(
-        // Where a copy is refused so, a query does its work.
+        // If a copy is refused with this reason, a query replaces it.
         assert_final_of(Struck::Load, status(400, "invalid"), ErrorKind::Warehouse, "(400 invalid)", "report it"),
         assert_final(status(400, "invalidQuery"), ErrorKind::Warehouse, "(400 invalidQuery)", "report it"),
         assert_final(status(400, "stopped"), ErrorKind::Warehouse, "(400 stopped)", "cancelled"),
-        // A load is sent again: what it names may be new.
+        // A load is sent again: the dataset or table that it names may be new.
         assert_final_of(
             Struck::Swap,
             status(404, "notFound"),
@@ -227,7 +226,7 @@ async fn a_permanent_failure_is_final_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_copy_that_the_service_does_not_take_is_repeated_by_a_query_under_the_same_number() {
+async fn a_refused_copy_is_repeated_as_a_query_under_the_same_number() {
     for (code, reason) in [(400, "invalid"), (501, "notImplemented")] {
         let table = with_a_month().await;
         let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
@@ -253,12 +252,12 @@ async fn finops_waits_as_long_as_a_service_asks() {
         table.harness.emulator.add_fault(fault_after(after, INSERTS, kind, When::BeforeEffect));
         let started = Instant::now();
         table.replace(&load).await.unwrap();
-        assert!(started.elapsed() >= Duration::from_secs(2), "without being asked, it is far less");
+        assert!(started.elapsed() >= Duration::from_secs(2), "without the service's request, the wait is far shorter");
     }
 }
 
 #[tokio::test]
-async fn a_service_that_asks_to_wait_for_long_is_not_waited_for() {
+async fn finops_does_not_wait_if_a_service_asks_for_a_long_wait() {
     let kind = answer(503, &[("Retry-After", "3600")], PAGE);
     assert_final(kind, ErrorKind::Warehouse, "the service asks to wait 3600 s", "run again in 3600 s").await;
 }
@@ -286,7 +285,7 @@ async fn after_a_transient_failure_a_load_runs_as_another_job_and_a_swap_under_t
 }
 
 #[tokio::test]
-async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
+async fn a_job_that_fails_permanently_fails_the_month_which_is_unchanged() {
     use Struck::{Load, Swap};
     let ends = [
         // A copy that is invalid is repeated by a query.
@@ -303,7 +302,7 @@ async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
     futures::future::join_all(cases.map(async |(struck, reason, kind, hint)| {
         let table = with_a_month().await;
         let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
-        let stood = table.snapshot().await;
+        let before = table.snapshot().await;
         let struck_job = if struck == Load { LOAD.to_owned() } else { job(2) };
         table.harness.emulator.add_job_fault(job_fault(&struck_job, reason));
         let error = table.replace(&load).await.unwrap_err();
@@ -316,7 +315,7 @@ async fn a_job_that_fails_for_good_ends_the_month_which_is_unchanged() {
         assert!(error.full_message().contains(&job), "{}", error.full_message());
         assert!(error.next_step().unwrap().contains(hint), "{struck:?} {reason}: {error:?}");
         assert_eq!((table.harness.load_inserts(), swaps(&table.harness)), (2, jobs_up_to(used)), "{struck:?} {reason}");
-        assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
+        assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (before, Vec::new()));
     }))
     .await;
 }
@@ -343,20 +342,20 @@ async fn after_a_transient_failure_a_query_runs_again_and_a_job_is_inserted_agai
 }
 
 #[tokio::test]
-async fn credentials_that_end_before_the_swap_change_nothing() {
+async fn credentials_that_expire_before_the_swap_change_nothing() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
-    let stood = table.snapshot().await;
+    let before = table.snapshot().await;
     table.harness.emulator.add_fault(fault(QUERIES, 1, status(401, "authError"), When::BeforeEffect));
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials, "{error:?}");
     assert!(error.next_step().unwrap().contains("gcloud auth"), "{error:?}");
-    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
+    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (before, Vec::new()));
     assert_eq!(swaps(&table.harness), jobs_up_to(1));
 }
 
 #[tokio::test]
-async fn credentials_that_end_after_the_swap_cost_the_record_which_the_next_run_makes() {
+async fn if_credentials_expire_after_the_swap_the_next_run_records_it() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2", "3"])).await;
     table.harness.emulator.add_fault(fault_after(1, QUERIES, status(401, "authError"), When::BeforeEffect));
@@ -373,7 +372,7 @@ async fn credentials_that_end_after_the_swap_cost_the_record_which_the_next_run_
 }
 
 #[tokio::test]
-async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun_after_it() {
+async fn when_a_quota_ends_the_run_a_running_month_is_completed_and_no_other_begins() {
     for struck_job in ["202508-2", "202508-finops_staging_"] {
         let table = with_a_month().await;
         let under_way = table.prepare(&Delivery::of_costs("2025-07", "a", &["1"])).await;
@@ -399,12 +398,12 @@ async fn a_month_under_way_ends_well_when_a_quota_ends_the_run_and_none_is_begun
             error.full_message().contains("loading 2025-08 into demo.billing.aws_cur was not started"),
             "{error:?}"
         );
-        assert_eq!(table.replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota, "nor is a table prepared");
+        assert_eq!(table.replace(&struck).await.unwrap_err().kind(), ErrorKind::Quota, "no table is prepared either");
         assert_eq!(emulator.requests().len(), before);
     }
 }
 
-/// A run of three months whose first meets `strike` begins no other, and says of each why.
+/// Asserts that a run of three months, whose first meets `strike`, begins no other, and says why for each.
 async fn assert_ends_the_run(strike: impl FnOnce(&CloudJob)) {
     let delivery = |month, id, cost| tree::Delivery::new(month, id, &[cost]);
     let mut job = CloudJob::loaded(&[delivery("2025-09", "first", "3.5")]).await;
@@ -435,7 +434,7 @@ async fn assert_ends_the_run(strike: impl FnOnce(&CloudJob)) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_refused_for_a_quota_ends_the_run() {
-    // Behind the dry run of the record.
+    // After the dry run of the record.
     for after in [1, 2] {
         let refused = fault_after(after, INSERTS, status(403, "quotaExceeded"), When::BeforeEffect);
         assert_ends_the_run(|job| job.emulator.add_fault(refused)).await;

@@ -1,4 +1,4 @@
-//! Both warehouses: one conformance suite, and what is special to each.
+//! Both warehouses: one conformance suite, and rules for one of them only.
 
 pub mod conformance;
 pub mod discovery;

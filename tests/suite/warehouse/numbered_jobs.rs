@@ -1,4 +1,4 @@
-//! The jobs that swap a month in: each number is used once, whatever becomes of the runs.
+//! The jobs that swap a month in: each number is used once, even if runs fail or are killed.
 
 use std::{
     cell::Cell,
@@ -58,7 +58,7 @@ async fn with_an_unrecorded_load(execution_id: &str) -> Table<BigQueryHarness> {
     table
 }
 
-/// What becomes of a load whose first query, which counts or sums the month's rows, is held up while `meanwhile` happens.
+/// The result of a load whose first query, which counts or sums the month's rows, is delayed while `meanwhile` happens.
 async fn replace_while(
     table: &Table<BigQueryHarness>,
     load: &MonthLoad,
@@ -90,7 +90,7 @@ async fn insert_failing_second_job(table: &Table<BigQueryHarness>) {
 }
 
 #[tokio::test]
-async fn a_swap_copies_the_staged_partition_onto_its_months_and_onto_nothing_else() {
+async fn a_swap_replaces_the_partition_of_its_month_and_nothing_else() {
     let table = Table::<BigQueryHarness>::new().await;
     let delivery = delivery("a");
     let load = table.load(&delivery).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_swap_that_was_not_recorded_is_recorded_by_the_next_run_and_not_loaded
     };
 
     assert_eq!((load.record.sequence, load.record.rows, load.record.job_id.clone()), (1, 2, Some(job(1))));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, load.record);
     assert_eq!((table.harness.load_inserts(), table.harness.swaps()), (1, [job(1)].into()));
 }
 
@@ -141,9 +141,9 @@ async fn a_run_killed_while_its_swap_runs_is_completed_by_the_next() {
     let load = table.prepare(&delivery("a")).await;
     let emulator = &table.harness.emulator;
     emulator.hold_jobs(&job(1));
-    // It looks for the job before it stages the month, and then waits for it.
+    // It requests the job before it stages the month, and then waits for it.
     tokio::select! {
-        replaced = table.replace(&load) => panic!("a held job ended: {replaced:?}"),
+        replaced = table.replace(&load) => panic!("a paused job ended: {replaced:?}"),
         () = until(|| table.harness.times_asked_for(&job(1)) >= 2) => {}
     }
     assert_eq!((table.harness.swaps(), table.month("2025-08").len()), ([job(1)].into(), 0));
@@ -155,7 +155,7 @@ async fn a_run_killed_while_its_swap_runs_is_completed_by_the_next() {
     };
 
     assert_eq!((table.harness.load_inserts(), table.harness.swaps()), (1, [job(1)].into()));
-    assert_eq!(table.standing("2025-08").await.unwrap().record, load.record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, load.record);
 }
 
 #[tokio::test]
@@ -183,12 +183,12 @@ async fn rows_of_a_new_table_do_not_count_for_records_of_the_old_one() {
     table.replace(&load).await.unwrap_err();
     assert_eq!(table.month("2025-08").len(), 2);
 
-    let standing = table.standing("2025-08").await.unwrap();
+    let loaded = table.loaded_month("2025-08").await.unwrap();
 
-    assert_eq!((standing.record.execution_id.as_str(), standing.rows_in_table), ("a", 0));
+    assert_eq!((loaded.record.execution_id.as_str(), loaded.rows_in_table), ("a", 0));
     let load = table.load(&delivery("b")).await.unwrap();
     assert_eq!((load.record.sequence, table.harness.load_inserts(), table.harness.swaps().len()), (2, 2, 2));
-    assert_eq!(table.standing("2025-08").await.unwrap().rows_in_table, 2);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().rows_in_table, 2);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn a_newer_delivery_is_loaded_over_an_unrecorded_older_one() {
     let table = with_an_unrecorded_load("a").await;
     let next = table.harness.connect();
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["9"])).await;
-    // Which of the two is newer, no clock tells: the run looks at the deliveries again, and then it knows.
+    // No clock shows which of the two is newer. The run lists the deliveries again, and then it knows.
     assert!(matches!(next.replace_month(&table.target, &load).await.unwrap(), Replaced::Superseded));
     let Replaced::Committed(load, _) = next.replace_month(&table.target, &load).await.unwrap() else {
         panic!("superseded")
@@ -212,7 +212,7 @@ async fn a_run_is_superseded_once_by_all_loads_that_it_did_not_know() {
         table.load(&delivery(execution_id)).await.unwrap();
     }
     let next = table.harness.connect();
-    // It looked at the state table before any of them was recorded.
+    // It read the state table before any of them was recorded.
     let late = MonthLoad { previous: None, ..table.prepare(&delivery("d")).await };
     assert!(matches!(next.replace_month(&table.target, &late).await.unwrap(), Replaced::Superseded));
     let Replaced::Committed(load, _) = next.replace_month(&table.target, &late).await.unwrap() else {
@@ -235,29 +235,29 @@ async fn a_month_that_another_run_swaps_while_it_is_staged_is_superseded() {
     let swapped = table.harness.warehouse().swap(&prepared, staged, record).await.unwrap();
 
     assert!(matches!(swapped, Swap::Superseded), "{swapped:?}");
-    assert_eq!((table.recorded(), table.standing("2025-08").await.unwrap().record), (1, first.record));
-    // The run looks again, and is not told twice.
+    assert_eq!((table.recorded(), table.loaded_month("2025-08").await.unwrap().record), (1, first.record));
+    // The run lists the deliveries again, and is not superseded twice.
     assert_eq!(table.load(&delivery("c")).await.unwrap().record.sequence, 2);
 }
 
 #[tokio::test]
-async fn a_swap_that_another_one_follows_while_it_is_summed_is_not_recorded_with_the_others_cost() {
+async fn a_swap_replaced_while_it_is_summed_is_not_recorded_with_the_cost_of_the_other_swap() {
     let table = with_an_unrecorded_load("a").await;
     let other = table.harness.connect();
-    // Of as many rows, so that they alone tell nothing.
+    // It has as many rows, so that the number of rows shows nothing.
     let newer = table.prepare(&Delivery::of_costs("2025-08", "b", &["7", "8"])).await;
     assert!(matches!(other.replace_month(&table.target, &newer).await.unwrap(), Replaced::Superseded));
     let (prepared, staged, record) = other.stage_month(&table.target, &newer).await;
     let (load, before) = (table.prepare(&delivery("a")).await, table.month("2025-08"));
 
-    let held = Cell::new(false);
+    let is_delayed = Cell::new(false);
     let (replaced, swapped) = tokio::join!(
         replace_while(&table, &load, async || {
-            held.set(true);
+            is_delayed.set(true);
             until(|| table.month("2025-08") != before).await;
         }),
         async {
-            until(|| held.get()).await;
+            until(|| is_delayed.get()).await;
             other.swap(&prepared, staged, record).await.unwrap()
         }
     );
@@ -265,7 +265,7 @@ async fn a_swap_that_another_one_follows_while_it_is_summed_is_not_recorded_with
     assert!(matches!(replaced.unwrap(), Replaced::Superseded));
     let Swap::Committed(swapped) = swapped else { panic!("superseded") };
     assert_eq!((swapped.record.sequence, swapped.record.cost["USD"].to_string().as_str()), (2, "15"));
-    assert_eq!((table.recorded(), table.standing("2025-08").await.unwrap().record), (1, swapped.record));
+    assert_eq!((table.recorded(), table.loaded_month("2025-08").await.unwrap().record), (1, swapped.record));
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn a_later_job_that_failed_neither_hides_an_unrecorded_swap_nor_replaces_l
 }
 
 #[tokio::test]
-async fn an_account_that_may_not_know_which_jobs_exist_loads_all_the_same() {
+async fn an_account_without_permission_to_see_jobs_can_load() {
     let table = Table::<BigQueryHarness>::new().await;
     let load = table.prepare(&delivery("a")).await;
     table.harness.emulator.add_fault(Fault {
@@ -300,7 +300,7 @@ async fn an_account_that_may_not_know_which_jobs_exist_loads_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_load_whose_billed_bytes_are_not_known_is_recorded_all_the_same() {
+async fn a_load_whose_billed_bytes_are_not_known_is_recorded() {
     let table = Table::<BigQueryHarness>::new().await;
     let load = table.prepare(&delivery("a")).await;
     table.harness.emulator.add_fault(Fault {
@@ -337,7 +337,7 @@ async fn a_swap_whose_answer_is_lost_is_one_job() {
 }
 
 #[tokio::test]
-async fn a_failed_swap_uses_its_number_up_and_changes_nothing() {
+async fn a_failed_swap_uses_up_its_number_and_changes_nothing() {
     let table = Table::<BigQueryHarness>::new().await;
     table.harness.emulator.add_job_fault(job_fault(1, "accessDenied"));
     let error = table.load(&delivery("a")).await.unwrap_err();
@@ -350,7 +350,7 @@ async fn a_failed_swap_uses_its_number_up_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_failure_while_a_month_is_staged_uses_no_number_up() {
+async fn a_failure_while_a_month_is_staged_uses_no_number() {
     let table = Table::<BigQueryHarness>::new().await;
     let staging = JobFault { job_id_contains: "-finops_staging_".to_owned(), ..job_fault(1, "invalid") };
     table.harness.emulator.add_job_fault(staging);
@@ -403,18 +403,18 @@ async fn a_delivery_that_comes_back_is_loaded_again() {
     for (execution_id, costs) in [("a", ["1"].as_slice()), ("b", &["2", "3"]), ("a", &["1"])] {
         table.load(&Delivery::of_costs("2025-08", execution_id, costs)).await.unwrap();
     }
-    let record = table.standing("2025-08").await.unwrap().record;
+    let record = table.loaded_month("2025-08").await.unwrap().record;
     assert_eq!((record.sequence, record.execution_id.as_str(), record.rows), (3, "a", 1));
     assert_eq!((table.harness.swaps().len(), table.month("2025-08").len()), (3, 1));
 }
 
 #[tokio::test]
-async fn a_month_that_does_not_add_up_is_not_swapped_and_the_loaded_one_stays() {
+async fn a_staged_month_with_wrong_figures_is_not_swapped_and_the_loaded_one_is_unchanged() {
     let table = Table::<BigQueryHarness>::new().await;
     table.load(&Delivery::of_costs("2025-08", "z", &["7"])).await.unwrap();
     let (load, before) = (table.prepare(&delivery("a")).await, table.snapshot().await);
 
-    // Staged rows that are lost before they are counted, and a manifest that tells of more rows.
+    // Staged rows that are lost before they are counted, and a manifest that counts more rows.
     let lost = replace_while(&table, &load, async || {
         let staging = table.harness.loads_sent().pop().unwrap();
         let staging = staging["configuration"]["load"]["destinationTable"]["tableId"].as_str().unwrap().to_owned();
@@ -433,5 +433,5 @@ async fn a_month_that_does_not_add_up_is_not_swapped_and_the_loaded_one_stays() 
 
     let load = table.load(&delivery("a")).await.unwrap();
     assert_eq!((load.record.status, load.record.sequence), (LoadStatus::Loaded, 2));
-    assert_eq!(load.record, table.standing("2025-08").await.unwrap().record);
+    assert_eq!(load.record, table.loaded_month("2025-08").await.unwrap().record);
 }

@@ -1,4 +1,4 @@
-//! What BigQuery refuses, and what goes away when a request is sent again.
+//! What BigQuery refuses, and failures that end when a request is sent again.
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use finops::{
@@ -47,9 +47,9 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
         (403, "accessNotConfigured", ErrorKind::Configuration, hint::ENABLE_API),
         (404, "notFound", ErrorKind::NotFound, hint::CHECK_NAMES),
     ] {
-        // Of the load of the files, and of the swap that follows it.
+        // The load of the files fails, or the swap that follows it.
         for (after, loads, swaps) in [(0, 1, 0), (1, 1, 1)] {
-            // A load that does not find its table is sent again: that is new.
+            // A load that does not find its table is sent again, because the table is new.
             if (code, after) == (404, 0) {
                 continue;
             }
@@ -69,7 +69,7 @@ async fn a_refused_load_is_named_with_what_to_do_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_goes_away_is_sent_again() {
+async fn requests_are_repeated_after_a_temporary_failure() {
     let table = with_a_month().await;
     for (sequence, kind) in (2..).zip([
         status(429, "rateLimitExceeded"),
@@ -128,7 +128,7 @@ async fn without_the_permission_to_read_the_table_the_error_says_so() {
 #[tokio::test]
 async fn a_job_of_another_account_is_recognised() {
     let table = with_a_month().await;
-    // The other run knows nothing of the load, and may not look at its job.
+    // The other run knows nothing of the load, and has no permission to read its job.
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["2"])).await;
     let load = MonthLoad { previous: None, ..load };
     let (job, denied) = ("/jobs/finops-billing-aws_cur-202508-1", status(403, "accessDenied"));
@@ -140,7 +140,7 @@ async fn a_job_of_another_account_is_recognised() {
     assert_eq!((table.select("*"), table.recorded()), (before, 1));
 }
 
-/// Somebody else's table of the state table's name.
+/// Creates a foreign table with the state table's name.
 async fn create_foreign_state_table(harness: &BigQueryHarness) {
     let dataset = json!({"datasetReference": {"datasetId": DATASET}, "location": "US"});
     harness.call(Method::POST, "/datasets", dataset).await;
@@ -159,7 +159,7 @@ async fn a_state_table_that_finops_did_not_create_is_refused_before_anything_is_
 
     let inspected = warehouse.look_up(&table.target).await.unwrap_err();
     let prepared = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
-    // It appears only after it was looked for.
+    // It appears only after the run has checked whether it exists.
     table.harness.emulator.add_fault(fault("GET", "/tables/finops_loads", 1, status(404, "notFound")));
     let raced = warehouse.prepare(&table.target, &delivery.table_columns(), &[]).await.unwrap_err();
 
@@ -202,7 +202,7 @@ async fn a_state_table_with_other_columns_or_types_is_named_with_them() {
 }
 
 #[tokio::test]
-async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
+async fn tables_do_not_expire_although_the_dataset_lets_new_ones_expire() {
     let table = Table::<BigQueryHarness>::new().await;
     let dataset = json!({
         "datasetReference": {"datasetId": DATASET}, "location": "US", "defaultTableExpirationMs": "86400000",
@@ -219,7 +219,7 @@ async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
     };
     assert_eq!(expirations().await, [Value::Null, Value::Null]);
 
-    // Tables that expire since they were created are kept too.
+    // The expiration of tables that were created with one is removed too.
     for name in ["aws_cur", "finops_loads"] {
         let path = format!("/datasets/{DATASET}/tables/{name}");
         table.harness.call(Method::PATCH, &path, json!({"expirationTime": "4102444800000"})).await;
@@ -229,7 +229,7 @@ async fn tables_are_kept_where_the_dataset_lets_new_ones_expire() {
 }
 
 #[tokio::test]
-async fn a_table_that_goes_away_while_it_is_prepared_says_to_run_again() {
+async fn if_a_table_disappears_while_it_is_prepared_the_error_says_to_run_again() {
     let table = with_a_month().await;
     let gone = status(404, "notFound");
     table.harness.emulator.add_fault(Fault { after: 1, ..fault("GET", "/tables/aws_cur", usize::MAX, gone) });
@@ -246,7 +246,7 @@ async fn a_table_that_goes_away_while_it_is_prepared_says_to_run_again() {
 }
 
 #[tokio::test]
-async fn an_answer_without_the_number_or_time_that_is_needed_says_to_report_it() {
+async fn an_answer_without_a_required_number_or_time_fails_and_says_to_report_it() {
     let answer = |body: Value| FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
     let rows = |row: &[&str]| {
         let cells: Vec<Value> = row.iter().map(|value| json!({"v": value})).collect();

@@ -1,4 +1,4 @@
-//! What every warehouse makes of Parquet, and of a table that another format or type began.
+//! How every warehouse loads Parquet, and months into a table that began with another format or type.
 
 use finops::error::ErrorKind;
 use finops_core::{
@@ -16,30 +16,30 @@ use crate::{
 };
 
 for_each_warehouse!(
-    doubles_become_the_shortest_decimals_that_stand_for_them,
+    doubles_become_their_shortest_decimals,
     timestamps_of_any_unit_are_the_same_in_utc,
     a_text_that_is_not_a_timestamp_fails_its_month,
-    zeros_behind_the_microseconds_are_no_loss,
-    nanoseconds_that_no_timestamp_has_fail_their_month,
+    zeros_after_the_microseconds_are_accepted,
+    nanoseconds_that_a_timestamp_cannot_have_fail_their_month,
     nanoseconds_at_midnight_become_a_day,
     a_table_that_began_as_csv_takes_parquet,
     a_table_that_began_as_parquet_takes_csv,
     ids_are_text_whatever_the_files_have,
-    a_text_that_a_column_of_numbers_does_not_give_back_is_refused_in_each_format,
+    a_text_that_a_column_of_numbers_would_change_is_refused_in_each_format,
     whole_numbers_widen_to_decimals_for_doubles,
-    empty_text_is_no_value_where_the_column_is_no_text,
-    values_without_a_counterpart_fail_their_month_with_column_count_and_example,
+    empty_text_is_null_unless_the_column_is_text,
+    values_that_cannot_be_converted_fail_their_month_with_column_count_and_example,
     numbers_in_a_text_column_are_written_as_csv_files_have_them,
     maps_become_the_text_of_json_objects,
     a_row_of_another_month_fails_the_month,
     columns_that_some_files_lack_are_null_in_their_rows,
     exact_decimals_stay_exact,
     decimals_of_any_length_are_kept_to_the_last_digit,
-    texts_that_mean_no_value_are_null_where_the_column_is_no_text,
+    texts_that_mean_no_value_are_null_unless_the_column_is_text,
     a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_setting,
     booleans_are_the_text_that_csv_files_of_their_kind_have,
     empty_lines_are_not_rows,
-    files_that_hold_other_rows_than_their_footers_tell_are_not_taken,
+    files_with_other_row_counts_than_their_footers_are_refused,
 );
 
 /// A query for rows of `month`, under the columns of [`HEADER`]: one for each cost, which is of type `cost_type`; and
@@ -69,7 +69,7 @@ fn type_of(columns: &[Column], name: &str) -> ColumnType {
     columns.iter().find(|column| column.name == name).unwrap().column_type
 }
 
-async fn doubles_become_the_shortest_decimals_that_stand_for_them<H: Harness>() {
+async fn doubles_become_their_shortest_decimals<H: Harness>() {
     let table = Table::<H>::new().await;
     // Each is the shortest decimal of its double; the second needs 16 digits, the third 17.
     let costs =
@@ -89,16 +89,16 @@ async fn timestamps_of_any_unit_are_the_same_in_utc<H: Harness>() {
         ("2025-05", "TIMESTAMP_MS"),
         ("2025-06", "TIMESTAMP"),
         ("2025-07", "TIMESTAMP_NS"),
-        // Marked as UTC; the rows are made on a machine of any zone.
+        // Marked as UTC; the machine that writes the rows may have any time zone.
         ("2025-08", "TIMESTAMPTZ"),
     ] {
-        let moment = |day: &str| match sql_type {
+        let timestamp = |day: &str| match sql_type {
             "TIMESTAMPTZ" => format!("TIMESTAMPTZ '{month}-{day}+00'"),
             _ => format!("CAST(TIMESTAMP '{month}-{day}' AS {sql_type})"),
         };
         let query = rows(month, &["'1'"], "DOUBLE", &[]);
-        let query = query.replace(&format!("TIMESTAMP '{month}-01'"), &moment("01 00:00:00"));
-        let query = query.replace(&format!("TIMESTAMP '{month}-02 16:00:00'"), &moment("02 16:00:00.250"));
+        let query = query.replace(&format!("TIMESTAMP '{month}-01'"), &timestamp("01 00:00:00"));
+        let query = query.replace(&format!("TIMESTAMP '{month}-02 16:00:00'"), &timestamp("02 16:00:00.250"));
         table.load(&Delivery::new(month, "a").parquet(&query)).await.unwrap();
     }
     let text = "CAST(bill_billing_period_start_date AS VARCHAR), CAST(line_item_usage_start_date AS VARCHAR)";
@@ -107,18 +107,18 @@ async fn timestamps_of_any_unit_are_the_same_in_utc<H: Harness>() {
     assert_eq!(table.select(text), expected);
 }
 
-/// A month whose first row has that moment, read as a run reads it.
-fn with_timestamp(execution_id: &str, moment: &str) -> Delivery {
-    let row = line("2025-08", "x", "USD", "1").replace("2025-08-02T16:00:00Z", moment);
+/// A month whose first row has that timestamp, read as a run reads it.
+fn with_timestamp(execution_id: &str, timestamp: &str) -> Delivery {
+    let row = line("2025-08", "x", "USD", "1").replace("2025-08-02T16:00:00Z", timestamp);
     let delivery = Delivery::new("2025-08", execution_id).csv(&format!("{HEADER}\n{row}"));
-    delivery.formed("line_item_usage_start_date", moment)
+    delivery.formed("line_item_usage_start_date", timestamp)
 }
 
 async fn a_text_that_is_not_a_timestamp_fails_its_month<H: Harness>() {
     let table = Table::<H>::new().await;
     table.load(&with_timestamp("good", "2025-08-02T16:00:00Z")).await.unwrap();
     let before = table.snapshot().await;
-    for moment in [
+    for timestamp in [
         "2025-08-02T16:00:00.1234567Z",
         "2025-08-31 23:59:59.9999999Z",
         "25-08-02 10:00:00",
@@ -126,24 +126,24 @@ async fn a_text_that_is_not_a_timestamp_fails_its_month<H: Harness>() {
         "2025-08-31T24:00:00.0000000Z",
         "2025-08-31T24:00Z",
     ] {
-        let error = table.load(&with_timestamp("bad", moment)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Data, "{moment}: {}", error.full_message());
-        assert!(error.full_message().contains(moment), "{moment}: {}", error.full_message());
-        assert_eq!(table.snapshot().await, before, "{moment}");
+        let error = table.load(&with_timestamp("bad", timestamp)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Data, "{timestamp}: {}", error.full_message());
+        assert!(error.full_message().contains(timestamp), "{timestamp}: {}", error.full_message());
+        assert_eq!(table.snapshot().await, before, "{timestamp}");
     }
 }
 
-async fn zeros_behind_the_microseconds_are_no_loss<H: Harness>() {
-    for (moment, seconds) in [
+async fn zeros_after_the_microseconds_are_accepted<H: Harness>() {
+    for (timestamp, seconds) in [
         ("2025-08-02T16:00:00.0000000Z", "16:00:00"),
         ("2025-08-02 16:00:00.1234560", "16:00:00.123456"),
         ("2025-08-02T16:00:00.250000000+00:00", "16:00:00.25"),
         ("2025-08-02T16:00Z", "16:00:00"),
     ] {
         let table = Table::<H>::new().await;
-        table.load(&with_timestamp("a", moment)).await.unwrap();
+        table.load(&with_timestamp("a", timestamp)).await.unwrap();
         let stored = table.select("CAST(line_item_usage_start_date AS VARCHAR)");
-        assert_eq!(stored, some(&[&[&format!("2025-08-02 {seconds}")]]), "{moment}");
+        assert_eq!(stored, some(&[&[&format!("2025-08-02 {seconds}")]]), "{timestamp}");
     }
 }
 
@@ -158,16 +158,16 @@ async fn nanoseconds_at_midnight_become_a_day<H: Harness>() {
     assert_eq!(table.select("CAST(day AS VARCHAR)"), some(&[&["2025-08-03"]]));
 }
 
-async fn nanoseconds_that_no_timestamp_has_fail_their_month<H: Harness>() {
+async fn nanoseconds_that_a_timestamp_cannot_have_fail_their_month<H: Harness>() {
     let table = Table::<H>::new().await;
     let with = |fraction: &str| {
         let query = rows("2025-08", &["'1'", "'2'"], "DOUBLE", &[]);
-        let moment = format!("TIMESTAMP_NS '2025-08-02 16:00:00.{fraction}'");
-        Delivery::new("2025-08", fraction).parquet(&query.replace("TIMESTAMP '2025-08-02 16:00:00'", &moment))
+        let timestamp = format!("TIMESTAMP_NS '2025-08-02 16:00:00.{fraction}'");
+        Delivery::new("2025-08", fraction).parquet(&query.replace("TIMESTAMP '2025-08-02 16:00:00'", &timestamp))
     };
     table.load(&with("123456000")).await.unwrap();
-    let moments = "CAST(line_item_usage_start_date AS VARCHAR)";
-    assert_eq!(table.select(moments), some(&[&["2025-08-02 16:00:00.123456"][..]; 2]));
+    let timestamps = "CAST(line_item_usage_start_date AS VARCHAR)";
+    assert_eq!(table.select(timestamps), some(&[&["2025-08-02 16:00:00.123456"][..]; 2]));
     let before = table.snapshot().await;
     let error = table.load(&with("123456789")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data, "{}", error.full_message());
@@ -238,7 +238,7 @@ async fn ids_are_text_whatever_the_files_have<H: Harness>() {
     );
 }
 
-async fn a_text_that_a_column_of_numbers_does_not_give_back_is_refused_in_each_format<H: Harness>() {
+async fn a_text_that_a_column_of_numbers_would_change_is_refused_in_each_format<H: Harness>() {
     let table = Table::<H>::new().await;
     table.load(&parquet("2025-08", "a", &["'1'"], &["7::BIGINT AS product_seats"])).await.unwrap();
     let row = line("2025-09", "csv", "USD", "2");
@@ -267,7 +267,7 @@ async fn whole_numbers_widen_to_decimals_for_doubles<H: Harness>() {
     assert_eq!(seats, ["0.5", "9007199254740993"]);
 }
 
-async fn empty_text_is_no_value_where_the_column_is_no_text<H: Harness>() {
+async fn empty_text_is_null_unless_the_column_is_text<H: Harness>() {
     let table = Table::<H>::new().await;
     let row = line("2025-08", "csv", "USD", "1");
     let csv = format!("{HEADER},product_rate\n{},0.5\n", row.trim_end());
@@ -279,7 +279,7 @@ async fn empty_text_is_no_value_where_the_column_is_no_text<H: Harness>() {
     );
 }
 
-async fn values_without_a_counterpart_fail_their_month_with_column_count_and_example<H: Harness>() {
+async fn values_that_cannot_be_converted_fail_their_month_with_column_count_and_example<H: Harness>() {
     let table = Table::<H>::new().await;
     let row = line("2025-08", "csv", "USD", "1");
     let csv = format!("{HEADER},product_rate,product_since,product_seats,product_day\n{},0.5,,1,\n", row.trim_end());
@@ -306,7 +306,7 @@ async fn values_without_a_counterpart_fail_their_month_with_column_count_and_exa
         }
         // In a new table, the cost would be a decimal as well.
         let is_cost = message.contains("column line_item_unblended_cost");
-        // A text without a digit may mean that there is no value.
+        // A text without a digit may mean "no value".
         let hint = match parts[1] {
             "`free`" | "`soon`" => hint::name_no_value("AWS_NULL_VALUES"),
             _ if is_cost => hint::COMPARE_VALUES.to_owned(),
@@ -322,7 +322,7 @@ async fn numbers_in_a_text_column_are_written_as_csv_files_have_them<H: Harness>
     let row = line("2025-08", "csv", "USD", "1");
     let csv = format!("{HEADER},product_rate,product_size\n{},0.0000166667,\n", row.trim_end());
     table.load(&Delivery::new("2025-08", "a").csv(&csv)).await.unwrap();
-    // Each with what stands for it: plainly where it has at most 20 digits before and 18 behind the point.
+    // Each with its text: plain if it has at most 20 digits before and 18 after the point.
     let numbers = [
         ("0.05", "0.05"),
         ("1.66667e-05", "0.0000166667"),
@@ -364,7 +364,7 @@ async fn numbers_in_a_text_column_are_written_as_csv_files_have_them<H: Harness>
 
 async fn maps_become_the_text_of_json_objects<H: Harness>() {
     let table = Table::<H>::new().await;
-    // By the row: each kind of awkward text, no entry, no map.
+    // In the order of rows: each kind of awkward text, no entry, no map.
     let product = r#"CASE id
         WHEN 'li-0' THEN MAP {'': '', 'a"b\c/d': 'e"f\\g/h', '\u000B': '{"x": [1]}', 'größe': '日本 😀 ''<>&''', 'b': NULL}
         WHEN 'li-1' THEN MAP {chr(9) || chr(10) || chr(13): chr(8) || chr(12) || chr(0) || chr(1), chr(11): chr(31),
@@ -461,7 +461,7 @@ async fn decimals_of_any_length_are_kept_to_the_last_digit<H: Harness>() {
     );
 }
 
-/// Rows of August whose rate, moment, day, seats and note are these.
+/// Rows of August whose rate, timestamp, day, seats and note are these.
 fn noted(notes: &[&str]) -> Delivery {
     let row = |text: &&str| format!("{},{text}\n", line("2025-08", "x", "USD", "1").trim_end());
     let rows: String = notes.iter().map(row).collect();
@@ -471,7 +471,7 @@ fn noted(notes: &[&str]) -> Delivery {
     csv.typed("product_seats", ColumnType::Int64)
 }
 
-async fn texts_that_mean_no_value_are_null_where_the_column_is_no_text<H: Harness>() {
+async fn texts_that_mean_no_value_are_null_unless_the_column_is_text<H: Harness>() {
     let table = Table::<H>::new().await;
     let delivery = noted(&["0.5,2025-08-02T10:00:00Z,2025-08-02,7,None", "None,NULL,None, NULL ,NULL", ",,,,it's"]);
     table.load(&delivery.no_value(&["None", "NULL", "it's"])).await.unwrap();
@@ -500,7 +500,7 @@ async fn a_text_in_place_of_an_amount_fails_its_month_and_the_hint_names_the_set
     };
     let (message, names_setting) = failed(&noted(&["NULL,,,,"])).await;
     assert!(message.contains("product_rate") && message.contains("NULL") && names_setting, "{message}");
-    // Another text, and a number that does not fit, need another way out.
+    // Another text, and a number that does not fit, need another hint.
     let (message, names_setting) = failed(&noted(&["free,,,,"]).no_value(&["NULL"])).await;
     assert!(message.contains("product_rate: 1 value is not a decimal") && !names_setting, "{message}");
     let (message, names_setting) = failed(&noted(&[",,,1.5,"])).await;
@@ -529,7 +529,7 @@ async fn empty_lines_are_not_rows<H: Harness>() {
     }
 }
 
-async fn files_that_hold_other_rows_than_their_footers_tell_are_not_taken<H: Harness>() {
+async fn files_with_other_row_counts_than_their_footers_are_refused<H: Harness>() {
     let table = Table::<H>::new().await;
     table.load(&parquet("2025-08", "a", &["'1'"], &[])).await.unwrap();
     let before = table.snapshot().await;

@@ -1,4 +1,4 @@
-//! Every month goes through a staging table: what there is to see of it, and how often each step is done.
+//! Every month goes through a staging table: what can be seen of it, and how often each step is done.
 
 use bigquery_emulator::{Fault, FaultKind, JobFault, When};
 use finops::{
@@ -50,7 +50,7 @@ pub async fn with_a_month() -> Table<BigQueryHarness> {
     table
 }
 
-/// The staging tables that there are.
+/// The staging tables that exist.
 pub async fn staging_tables(harness: &BigQueryHarness) -> Vec<String> {
     let list = harness.call(Method::GET, &format!("/datasets/{DATASET}/tables"), Value::Null).await;
     let names = list["tables"].as_array().unwrap().iter();
@@ -58,7 +58,7 @@ pub async fn staging_tables(harness: &BigQueryHarness) -> Vec<String> {
     names.filter(|name| name.starts_with("finops_staging_")).collect()
 }
 
-/// The ids of the jobs of this kind that were sent with such a destination, each as often as it was sent.
+/// The ids of the jobs of this kind that were sent with a matching destination, each as often as it was sent.
 fn sent(harness: &BigQueryHarness, kind: &str, destination: impl Fn(&str) -> bool) -> Vec<String> {
     let requests = harness.emulator.requests().into_iter();
     let jobs = requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs"));
@@ -73,7 +73,7 @@ fn is_for_files(table: &str) -> bool {
     table.starts_with(STAGING) && ["_files", "_texts", "_modes"].iter().any(|form| table.ends_with(form))
 }
 
-/// The jobs that load files as they are, into a table of their own.
+/// The jobs that load files without conversion, into a table of their own.
 pub fn fills(harness: &BigQueryHarness) -> Vec<String> {
     sent(harness, "load", is_for_files)
 }
@@ -186,7 +186,7 @@ async fn floating_amounts_reach_the_month_by_one_load_one_query_and_one_copy() {
     assert_eq!((&labels["finops_files"], &labels["finops_rows"]), (&json!("2"), &json!("4")));
     assert_eq!(labels["finops_staging"], json!(staged));
     assert!(labels["finops_work"].as_str().unwrap().starts_with("s2-"), "{labels}");
-    // Newest first. The month's own: converting and summing; recording is not the month's.
+    // Newest first. The month is billed for converting and summing, but not for recording.
     let mut queries = queries_billed(harness).await;
     queries.truncate(queries.len() - billed_before);
     queries.retain(|(query, _)| !query.contains("finops_loads"));
@@ -197,7 +197,7 @@ async fn floating_amounts_reach_the_month_by_one_load_one_query_and_one_copy() {
 }
 
 #[tokio::test]
-async fn files_with_the_tables_types_are_appended_as_they_are_and_copied() {
+async fn files_with_the_tables_types_are_appended_without_conversion_and_copied() {
     let table = with_a_month().await;
     let exact = ["0.100000000000000001", "12345678901234567890.000000000000000003"];
     let delivery = Delivery::new(MONTH, "new").parquet(&rows(MONTH, "DECIMAL(38, 18)", &exact));
@@ -211,7 +211,7 @@ async fn files_with_the_tables_types_are_appended_as_they_are_and_copied() {
 }
 
 #[tokio::test]
-async fn files_whose_schema_is_refused_are_converted_and_use_no_number_up() {
+async fn files_whose_schema_is_refused_are_converted_and_use_no_number() {
     for message in [
         "Provided Schema does not match Table demo:billing.aws_cur$202508. Field x is missing in new schema",
         "Provided Schema does not match Table demo:billing.aws_cur$202508. Field x has changed type from A to B",
@@ -231,17 +231,17 @@ async fn files_whose_schema_is_refused_are_converted_and_use_no_number_up() {
 }
 
 #[tokio::test]
-async fn a_month_that_fails_after_its_schema_was_refused_leaves_nothing_to_the_next_run() {
+async fn a_month_that_fails_after_its_schema_was_refused_leaves_nothing_behind() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::of_costs(MONTH, "new", &["3", "4", "5"])).await;
-    let stood = table.snapshot().await;
+    let before = table.snapshot().await;
     let refusal = "Provided Schema does not match Table demo:billing.aws_cur$202508. Field x is missing in new schema";
     table.harness.emulator.add_job_fault(job_fault("-load-1", "invalid", refusal));
     let denied = FaultKind::Status(403, "accessDenied".to_owned());
-    // The first table is the one that is swapped in, the second takes the files as they are.
+    // The first table is the one that is swapped in, the second takes the files without conversion.
     table.harness.emulator.add_fault(fault("POST", "/tables", 1, denied, When::BeforeEffect));
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
-    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
+    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (before, Vec::new()));
     assert_eq!((fills(&table.harness).len(), swaps(&table.harness)), (0, jobs_up_to(1)));
 
     let load = table.replace(&load).await.unwrap();
@@ -251,11 +251,11 @@ async fn a_month_that_fails_after_its_schema_was_refused_leaves_nothing_to_the_n
     assert_eq!((swaps(&table.harness), staging_tables(&table.harness).await), (jobs_up_to(2), Vec::new()));
 }
 
-/// A table whose August was loaded anew, from floating amounts, by a run that died before it recorded it.
+/// A table whose August was loaded again, from floating amounts, by a run that died before it recorded it.
 async fn with_an_unrecorded_load() -> (Table<BigQueryHarness>, MonthLoad) {
     let table = with_a_month().await;
     let load = table.prepare(&floating("new", &["3", "4", "5"])).await;
-    // The query that sums what is staged comes first.
+    // The query that sums the staged rows comes first.
     let refused = FaultKind::Status(403, "accessDenied".to_owned());
     table.harness.emulator.add_fault(fault("POST", "/queries", 1, refused, When::BeforeEffect));
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
@@ -270,7 +270,7 @@ async fn a_swap_that_was_not_recorded_is_recorded_by_the_next_run_which_stages_n
     let Replaced::Committed(load, _) = replaced else { panic!("overtaken") };
     assert_eq!((load.record.sequence, load.record.rows, load.record.files), (2, 3, 1));
     assert_eq!(load.record.job_id.clone(), Some(job(2)));
-    assert_eq!(load.record, table.standing(MONTH).await.unwrap().record);
+    assert_eq!(load.record, table.loaded_month(MONTH).await.unwrap().record);
     assert_eq!((fills(&table.harness).len(), conversions(&table.harness).len()), (1, 1));
     assert_eq!((appends(&table.harness).len(), swaps(&table.harness)), (1, jobs_up_to(2)));
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
@@ -287,7 +287,7 @@ async fn an_unrecorded_swap_whose_month_was_deleted_since_is_done_again_from_the
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
 }
 
-/// A table whose August is to be loaded anew by a job that runs on, though the run that began it died.
+/// A table whose August is loaded again by a job that still runs, although the run that began it died.
 async fn with_a_running_swap() -> (Table<BigQueryHarness>, MonthLoad) {
     let table = with_a_month().await;
     let load = table.prepare(&floating("new", &["3", "4"])).await;
@@ -295,7 +295,7 @@ async fn with_a_running_swap() -> (Table<BigQueryHarness>, MonthLoad) {
     let asked = asked_for_second_job(&table.harness);
     table.harness.emulator.hold_jobs(&job(2));
     tokio::select! {
-        replaced = table.replace(&load) => panic!("a held job ended: {replaced:?}"),
+        replaced = table.replace(&load) => panic!("a paused job ended: {replaced:?}"),
         // Before anything is staged, and once the job is there.
         () = until(|| asked_for_second_job(&table.harness) == asked + 2) => {}
     }
@@ -349,7 +349,7 @@ async fn two_runs_at_once_swap_a_delivery_once() {
     let (harness, other) = (&table.harness, table.harness.connect());
     let load = table.prepare(&floating("new", &["3", "4"])).await;
     let same = MonthLoad { run_id: "another".to_owned(), ..load.clone() };
-    // Both have looked at the numbers before either swaps.
+    // Both have read the numbers before either swaps.
     harness.emulator.hold_jobs(&format!("finops-{DATASET}-{TABLE}-202508-{STAGING}"));
     let (one, two, ()) = tokio::join!(table.replace(&load), other.replace_month(&table.target, &same), async {
         until(|| fills(harness).len() == 2).await;
@@ -366,7 +366,7 @@ async fn two_runs_at_once_swap_a_delivery_once() {
 }
 
 #[tokio::test]
-async fn two_runs_at_once_with_different_deliveries_swap_them_in_a_row() {
+async fn two_runs_at_once_with_different_deliveries_swap_one_after_the_other() {
     let table = with_a_month().await;
     let (harness, other) = (&table.harness, table.harness.connect());
     let first = table.prepare(&floating("b", &["3", "4"])).await;
@@ -379,7 +379,7 @@ async fn two_runs_at_once_with_different_deliveries_swap_them_in_a_row() {
             until(|| fills(harness).len() == 2).await;
             harness.emulator.release();
         });
-    // Who comes first is open; the other looks at the deliveries again.
+    // Either may come first; the other lists the deliveries again.
     let (winner, loser, seen) = match (one.unwrap(), two.unwrap()) {
         (Replaced::Committed(done, _), Replaced::Superseded) => (done, (&other, &second), ["3", "4"].as_slice()),
         (Replaced::Superseded, Replaced::Committed(done, _)) => (done, (own, &first), ["5", "6", "7"].as_slice()),

@@ -1,4 +1,4 @@
-//! What fails on the way through a staging table: what goes away is done again; for the rest the month is unchanged, and
+//! Failures while a month is staged. What fails temporarily is done again. After other failures the month is unchanged, and
 //! before the swap no number is used. No staging table is left.
 
 use bigquery_emulator::{FaultKind, When};
@@ -23,12 +23,12 @@ fn refused(code: u16, reason: &str) -> FaultKind {
     FaultKind::Status(code, reason.to_owned())
 }
 
-/// The load fails and leaves everything as it was. The next run loads a good delivery under the number `next`.
+/// The load fails and changes nothing. The next run loads a good delivery under the number `next`.
 async fn assert_fails(table: &Table<BigQueryHarness>, load: &MonthLoad, next: usize) -> Error {
     let good = table.prepare(&floating("good", &["7"])).await;
-    let stood = table.snapshot().await;
+    let before = table.snapshot().await;
     let error = table.replace(load).await.unwrap_err();
-    assert_eq!(table.snapshot().await, stood, "{error:?}");
+    assert_eq!(table.snapshot().await, before, "{error:?}");
     assert_eq!(staging_tables(&table.harness).await, [""; 0], "{error:?}");
     assert_eq!(swaps(&table.harness), jobs_up_to(next - 1), "{error:?}");
 
@@ -94,7 +94,7 @@ async fn a_truncated_file_fails_the_staging_load_and_uses_no_number() {
 }
 
 #[tokio::test]
-async fn a_staging_load_that_ends_for_good_uses_no_number() {
+async fn a_staging_load_that_fails_permanently_uses_no_number() {
     for (reason, kind) in [
         ("accessDenied", ErrorKind::Permission),
         ("quotaExceeded", ErrorKind::Quota),
@@ -122,7 +122,7 @@ async fn a_staging_load_that_keeps_failing_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_conversion_that_ends_for_good_uses_no_number() {
+async fn a_conversion_that_fails_permanently_uses_no_number() {
     for (reason, kind) in [
         ("accessDenied", ErrorKind::Permission),
         ("quotaExceeded", ErrorKind::Quota),
@@ -158,19 +158,19 @@ async fn requests_for_staging_that_are_refused_fail_the_month() {
 }
 
 #[tokio::test]
-async fn a_swap_that_is_not_taken_uses_no_number() {
+async fn a_refused_swap_uses_no_number() {
     let table = with_a_month().await;
     let load = table.prepare(&floating("new", &["3", "4"])).await;
-    let stood = table.snapshot().await;
+    let before = table.snapshot().await;
     table.harness.emulator.add_fault(fault("POST", "/jobs", 2, refused(403, "accessDenied"), When::BeforeEffect));
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Permission);
-    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (stood, Vec::new()));
-    assert_eq!(swaps(&table.harness), jobs_up_to(2), "it was asked for");
+    assert_eq!((table.snapshot().await, staging_tables(&table.harness).await), (before, Vec::new()));
+    assert_eq!(swaps(&table.harness), jobs_up_to(2), "it was requested");
     assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
 }
 
 #[tokio::test]
-async fn a_swap_that_ends_for_good_uses_its_number_up() {
+async fn a_swap_that_fails_permanently_uses_up_its_number() {
     for (reason, kind) in [
         ("accessDenied", ErrorKind::Permission),
         ("quotaExceeded", ErrorKind::Quota),
@@ -192,11 +192,11 @@ async fn values_that_cannot_be_read_again_are_still_a_fault_of_the_data() {
     let table = with_a_month().await;
     let load = table.prepare(&Delivery::new(MONTH, "bad").parquet(&rows(MONTH, "DOUBLE", &["nan"]))).await;
     table.harness.emulator.add_fault(fault("POST", "/queries", 0, refused(403, "accessDenied"), When::BeforeEffect));
-    let stood = table.month(MONTH);
+    let before = table.month(MONTH);
     let error = table.replace(&load).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Data, "{error:?}");
     assert!(error.full_message().contains("a value cannot be converted"), "{error:?}");
-    assert_eq!((table.month(MONTH), staging_tables(&table.harness).await), (stood, Vec::new()));
+    assert_eq!((table.month(MONTH), staging_tables(&table.harness).await), (before, Vec::new()));
     assert_eq!(swaps(&table.harness), jobs_up_to(1));
 }
 
@@ -206,11 +206,11 @@ async fn a_run_that_loses_its_credentials_leaves_the_swap_to_the_next_run() {
     let harness = &table.harness;
     let load = table.prepare(&floating("new", &["3", "4"])).await;
     harness.emulator.hold_jobs(&job(2));
-    // The first question is asked before anything is staged.
+    // The first request for the job is sent before anything is staged.
     harness.emulator.add_fault(fault("GET", &job(2), 1, refused(401, "authError"), When::BeforeEffect));
-    let stood = table.snapshot().await;
+    let before = table.snapshot().await;
     assert_eq!(table.replace(&load).await.unwrap_err().kind(), ErrorKind::Credentials);
-    assert_eq!(table.snapshot().await, stood);
+    assert_eq!(table.snapshot().await, before);
     assert_eq!(swaps(harness), jobs_up_to(2));
     let left = left_to_expire(harness).await;
     harness.emulator.release();
@@ -234,7 +234,7 @@ async fn a_staging_table_that_cannot_be_removed_does_not_fail_the_month() {
         assert_eq!(table.replace(&load).await.unwrap().record.sequence, 2);
         let left = left_to_expire(harness).await;
         assert_eq!(left.ends_with("_files"), is_of_files, "{left}");
-        // Nor does it get into the way of the next load.
+        // It does not prevent the next load either.
         assert_eq!(table.load(&floating("newer", &["5"])).await.unwrap().record.sequence, 3);
         assert_eq!((costs(&table), left_to_expire(harness).await), (column(&["5"]), left));
     }
@@ -340,14 +340,14 @@ async fn after_a_lost_answer_nothing_is_done_twice() {
 }
 
 #[tokio::test]
-async fn a_staging_load_bears_what_goes_away_of_its_requests() {
+async fn a_staging_load_repeats_its_requests_after_a_temporary_failure() {
     let status = |code, reason: &str| FaultKind::Status(code, reason.to_owned());
     for (method, path, kind) in [
         ("POST", "/jobs", status(400, "jobBackendError")),
         ("POST", "/jobs", status(503, "jobInternalError")),
-        // BigQuery may not know a new job for a moment.
+        // BigQuery may not find a new job at first.
         ("GET", STAGING, status(404, "notFound")),
-        // Nor tell an account whether there is a job of that number.
+        // An account may lack the permission to see whether there is a job of that number.
         ("GET", &job(2), status(403, "accessDenied")),
     ] {
         let table = with_a_month().await;
@@ -360,7 +360,7 @@ async fn a_staging_load_bears_what_goes_away_of_its_requests() {
 }
 
 #[tokio::test]
-async fn columns_that_bigquery_refuses_on_the_way_say_what_helps() {
+async fn columns_that_bigquery_refuses_during_staging_fail_with_a_hint() {
     for (struck, hint) in [(STAGING, hint::REPORT_OR_CSV), ("-query-1", hint::COLUMNS_CHANGED)] {
         let table = with_a_month().await;
         let load = table.prepare(&floating("new", &["3", "4"])).await;

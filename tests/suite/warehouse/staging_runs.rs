@@ -1,4 +1,4 @@
-//! The real program with staging tables: what a run that is stopped leaves, and what the next one makes of it.
+//! The real program with staging tables: what a stopped run leaves, and what the next run does with it.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -47,7 +47,7 @@ fn jobs_sent(emulator: &Emulator) -> Vec<Value> {
     requests.filter(|request| request.method == "POST" && request.path.ends_with("/jobs")).map(|r| r.body).collect()
 }
 
-/// How many jobs were sent that load files as they are into a table of their own, and how many that convert one.
+/// The number of jobs that load files without conversion into a table of their own, and of jobs that convert such a table.
 fn staged_and_converted(emulator: &Emulator) -> (usize, usize) {
     let jobs = jobs_sent(emulator);
     let fills = |job: &&Value| {
@@ -65,7 +65,7 @@ fn copies_sent(emulator: &Emulator) -> Vec<String> {
     copies.map(|job| job["jobReference"]["jobId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The staging tables that there are, with the time until they expire, in milliseconds from their creation.
+/// The staging tables that exist, with the time from their creation until they expire, in milliseconds.
 async fn staging_tables(emulator: &Emulator) -> BTreeMap<String, i64> {
     let url = format!("{}/bigquery/v2/projects/{PROJECT}/datasets/{DATASET}/tables", emulator.url());
     let list: Value = client().get(url).send().await.unwrap().json().await.unwrap();
@@ -76,12 +76,12 @@ async fn staging_tables(emulator: &Emulator) -> BTreeMap<String, i64> {
     staging.map(|(name, table)| (name, ms(table, "expirationTime") - ms(table, "creationTime"))).collect()
 }
 
-/// Holds the jobs whose ids begin so, tells a run to stop once it has asked `times` times for one, and asserts that the
-/// run ends, the month stands and what was staged expires. Gives the staging tables' names.
-async fn stop(job: &CloudJob, held: &str, times: usize) -> Vec<String> {
+/// Pauses the jobs whose ids begin with `paused`, stops a run once it has requested one of them `times` times, and asserts
+/// that the run ends, the month is unchanged and the staging tables expire. Returns their names.
+async fn stop(job: &CloudJob, paused: &str, times: usize) -> Vec<String> {
     let figures = job.figures();
-    job.emulator.hold_jobs(held);
-    let asks = |request: &LoggedRequest| request.method == "GET" && request.path.contains(&format!("/jobs/{held}"));
+    job.emulator.hold_jobs(paused);
+    let asks = |request: &LoggedRequest| request.method == "GET" && request.path.contains(&format!("/jobs/{paused}"));
     let asked = || job.emulator.requests().iter().filter(|request| asks(request)).count();
     let before = asked();
     let run = job.finops.spawn();
@@ -101,7 +101,7 @@ async fn a_run_stopped_while_it_swaps_is_completed_by_the_next() {
     let job = CloudJob::loaded(&[Delivery::new("2025-09", "first", &["1"])]).await;
     put(&job.storage, parquet("2025-09", "second", &rows("2025-09", "DOUBLE", &["0.1", "0.2"]))).await;
     let swap = format!("finops-{DATASET}-{TABLE}-202509-2");
-    // It asks first before it stages anything.
+    // It requests the job once before it stages anything.
     let left = stop(&job, &swap, 2).await;
     assert_eq!(left.len(), 1);
     job.emulator.release();

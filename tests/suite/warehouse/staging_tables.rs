@@ -1,4 +1,4 @@
-//! The table that a month is staged in: what it is made of, where, and how long it is there.
+//! The table that a month is staged in: its form, its place, and how long it exists.
 
 use bigquery_emulator::{LoggedRequest, Options};
 use finops::{
@@ -28,7 +28,7 @@ const KEY: &str = "projects/p/locations/us/keyRings/r/cryptoKeys/k";
 /// The staging table of another run.
 const OTHERS: &str = "finops_staging_202308_0123456789abcdef";
 
-/// A dataset whose partitions expire after 60 days, with a table that finops made and others changed.
+/// A dataset whose partitions expire after 60 days, with a table that finops created and others changed.
 async fn tables(harness: &BigQueryHarness) {
     let dataset = json!({
         "datasetReference": {"projectId": PROJECT, "datasetId": DATASET},
@@ -65,7 +65,7 @@ async fn tables(harness: &BigQueryHarness) {
     harness.call(Method::POST, &format!("/datasets/{DATASET}/tables"), others).await;
 }
 
-/// The staging tables that there are.
+/// The staging tables that exist.
 pub async fn staging_tables(harness: &BigQueryHarness) -> Vec<String> {
     let list = harness.call(Method::GET, &format!("/datasets/{DATASET}/tables"), Value::Null).await;
     let names = list["tables"].as_array().unwrap().iter();
@@ -119,7 +119,7 @@ async fn a_staging_table_has_the_tables_form_and_keeps_old_months() {
 }
 
 #[tokio::test]
-async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not_loadable() {
+async fn a_staging_table_is_removed_after_a_month_that_is_refused_superseded_or_not_loadable() {
     let table = Table::<BigQueryHarness>::new().await;
     let harness = &table.harness;
     tables(harness).await;
@@ -133,7 +133,7 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
     assert_eq!(table.load(&Delivery::new("2023-08", "bad").csv(&broken)).await.unwrap_err().kind(), ErrorKind::Data);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
-    // A query gives no column that takes no NULL, and amounts in doubles need one.
+    // The result of a query has no REQUIRED column, and amounts in doubles need a query.
     let doubles = "SELECT '1' AS identity_line_item_id, TIMESTAMP '2023-08-01' AS bill_billing_period_start_date, \
                    TIMESTAMP '2023-08-02' AS line_item_usage_start_date, 'USD' AS line_item_currency_code, \
                    1::DOUBLE AS line_item_unblended_cost";
@@ -142,7 +142,7 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
     assert_names(error.next_step().unwrap(), &[&hint::take_null("demo.billing.aws_cur", "...")]);
     assert_eq!(staging_tables(harness).await, [OTHERS]);
 
-    // Files that do not say REQUIRED of that column are not loaded into it: BigQuery would move values between rows.
+    // If the files' column is not REQUIRED too, they are not loaded into it: BigQuery would move values between rows.
     let nulls = doubles.replace("'1' AS", "NULL::VARCHAR AS").replace("1::DOUBLE", "1::DECIMAL(38,18)");
     let error = table.load(&Delivery::new("2023-08", "nulls").parquet(&nulls)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Schema, "{}", error.full_message());
@@ -158,7 +158,7 @@ async fn a_staging_table_is_gone_after_a_month_that_is_refused_superseded_or_not
     assert_eq!((swaps(&harness.emulator).len(), table.recorded()), (0, 0), "nothing was swapped");
 }
 
-/// The staging tables that were asked for, each as often as it was sent.
+/// The staging tables that were requested, each as often as the request was sent.
 fn created(requests: &[LoggedRequest], dataset: &str) -> Vec<String> {
     let inserts = requests.iter().filter(|request| request.method == "POST");
     let inserts = inserts.filter(|request| request.path.ends_with(&format!("/datasets/{dataset}/tables")));
@@ -166,7 +166,7 @@ fn created(requests: &[LoggedRequest], dataset: &str) -> Vec<String> {
     names.filter(|name| name.starts_with("finops_staging_")).map(str::to_owned).collect()
 }
 
-/// Makes the dataset of the command `bq mk --dataset --location=L project:dataset` in the hint.
+/// Creates the dataset of the command `bq mk --dataset --location=L project:dataset` in the hint.
 async fn follow(job: &CloudJob, hint: &str) -> String {
     let (_, command) = hint.split_once("bq mk --dataset --location=").unwrap_or_else(|| panic!("{hint}"));
     let (location, name) = command.split_once(' ').unwrap();

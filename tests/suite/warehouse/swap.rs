@@ -1,4 +1,4 @@
-//! The job that makes a staged month the month: a copy, a query where a copy does not go, and what either leaves.
+//! The job that swaps a staged month in: a copy, or a query where a copy is not possible, and what either keeps.
 
 use bigquery_emulator::{Emulator, Fault, FaultKind, JobFault, Options, When};
 use finops::{
@@ -109,8 +109,8 @@ fn of_swap(swap: Result<Swap>) -> Committed {
     *committed
 }
 
-/// Makes the table anew, with another shape.
-async fn make_anew(harness: &BigQueryHarness, change: impl FnOnce(&mut Value)) {
+/// Creates the table again, with another form.
+async fn create_again(harness: &BigQueryHarness, change: impl FnOnce(&mut Value)) {
     let found = harness.call(Method::GET, &table_path(), Value::Null).await;
     let mut wanted = json!({"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE}});
     for key in ["schema", "timePartitioning", "clustering", "labels"] {
@@ -126,14 +126,14 @@ fn two_months() -> [Delivery; 2] {
 }
 
 #[tokio::test]
-async fn a_copy_refused_for_what_the_table_is_becomes_a_query_and_no_other_month_tries_one() {
+async fn a_copy_that_the_tables_form_prevents_becomes_a_query_and_no_other_month_tries_a_copy() {
     for free in [false, true] {
         let options = Options { refused_copies_free_their_id: free, ..Options::default() };
         let table = table(options).await;
         let (prepared, loads) = prepared(&table, &two_months()).await;
-        // Another run of finops made the table anew, clustered otherwise.
+        // Another run of finops created the table again, with another clustering.
         let other = async || {
-            make_anew(&table.harness, |table| table["clustering"] = json!({"fields": ["line_item_currency_code"]}))
+            create_again(&table.harness, |table| table["clustering"] = json!({"fields": ["line_item_currency_code"]}))
                 .await;
         };
         let first = of_swap(swap_after(&table, &prepared, &loads[0], other).await);
@@ -162,7 +162,7 @@ async fn a_copy_that_fails_as_not_supported_is_repeated_as_a_query_under_the_nex
     committed(&table, &prepared, &loads[1]).await;
     assert_eq!(swaps(&table.harness.emulator), ["202508-1 copy", "202508-2 query", "202509-1 query"]);
 
-    // Refused when it was sent, without using the number up.
+    // Refused when it was sent, so that its number is not used up.
     let load = table.prepare(&Delivery::of_costs("2025-08", "b", &["7"])).await;
     let prepared = table.harness.warehouse().prepare(&table.target, &[], &[]).await.unwrap();
     let refused = async || {
@@ -208,19 +208,19 @@ async fn a_table_with_a_row_access_policy_is_never_copied_to_and_keeps_the_polic
     assert_eq!(last_swap(&table.harness.emulator)["query"]["writeDisposition"], "WRITE_TRUNCATE_DATA");
     assert_eq!(policies(&table).await, 1);
 
-    // An account that may not list policies goes on as if there were none.
+    // An account that may not list policies continues as if there were none.
     let denied = FaultKind::Status(403, "accessDenied".to_owned());
     table.harness.emulator.add_fault(fault("GET", "/rowAccessPolicies", 2, denied));
     table.load(&Delivery::of_costs("2025-08", "c", &["7"])).await.unwrap();
     assert_eq!(swaps(&table.harness.emulator)[2..], ["202508-3 copy"]);
 }
 
-/// Sends a request about the job's emulator past the program.
+/// Sends a request to the job's emulator, not through the program.
 pub async fn call(job: &CloudJob, method: Method, path: &str, body: Value) -> Value {
     servers::call(&job.emulator, method, path, body).await
 }
 
-/// Makes the table anew, empty, with what others may put on it: descriptions, or policy tags too.
+/// Creates the table again, empty, with what others may add to it: descriptions, or policy tags too.
 async fn annotate(job: &CloudJob, with_policy_tags: bool) {
     let found = call(job, Method::GET, &table_path(), Value::Null).await;
     let mut wanted = json!({"tableReference": {"projectId": PROJECT, "datasetId": DATASET, "tableId": TABLE}});
@@ -240,7 +240,7 @@ async fn annotate(job: &CloudJob, with_policy_tags: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_first_swap_takes_away_is_named_and_no_later_month_is_swapped() {
+async fn what_the_first_swap_removes_is_named_and_no_later_month_is_swapped() {
     let deliveries = ["2025-08", "2025-09", "2025-10"].map(|month| tree::Delivery::new(month, "first", &["1", "2"]));
     let job = CloudJob::loaded(&deliveries).await;
     annotate(&job, false).await;
@@ -280,15 +280,15 @@ async fn policy_tags_stay_since_months_are_replaced_by_a_query_that_keeps_them()
     assert_eq!(copy_jobs(&job.emulator).len(), copies, "no copy is tried");
     let staging = |body: &Value| body["tableReference"]["tableId"].as_str().is_some_and(|id| id.contains("staging"));
     let requests = job.emulator.requests();
-    let made = requests.iter().map(|request| &request.body).filter(|body| staging(body));
-    assert!(made.clone().count() > 0 && made.clone().all(|body| !body.to_string().contains("policyTags")));
+    let created = requests.iter().map(|request| &request.body).filter(|body| staging(body));
+    assert!(created.clone().count() > 0 && created.clone().all(|body| !body.to_string().contains("policyTags")));
     let fields = call(&job, Method::GET, &table_path(), Value::Null).await["schema"]["fields"].clone();
     let tagged = fields.as_array().unwrap().iter().filter(|field| !field["policyTags"].is_null()).count();
     assert_eq!(tagged, 1);
 }
 
 #[tokio::test]
-async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
+async fn a_copy_of_another_number_of_rows_fails_and_is_not_recorded() {
     let table = Table::<BigQueryHarness>::new().await;
     let (prepared, loads) = prepared(&table, &two_months()).await;
     let statistics = json!({"endTime": "1", "copy": {"copiedRows": "1"}});
@@ -308,7 +308,7 @@ async fn a_copy_of_another_number_of_rows_is_no_success_and_is_not_recorded() {
 async fn a_table_that_others_dropped_or_created_again_meanwhile_is_not_written() {
     let table = Table::<BigQueryHarness>::new().await;
     let (prepared, loads) = prepared(&table, &two_months()).await;
-    // Also what a renamed table is, under its old name.
+    // A renamed table, too, is missing under its old name.
     let drop = async || table.harness.drop_table().await;
     let error: Error = swap_after(&table, &prepared, &loads[0], drop).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{}", error.full_message());
@@ -323,7 +323,7 @@ async fn a_table_that_others_dropped_or_created_again_meanwhile_is_not_written()
             let fields = table["schema"]["fields"].as_array_mut().unwrap();
             fields.retain(|field| field["name"] != "line_item_unblended_cost");
         };
-        make_anew(&table.harness, narrower).await;
+        create_again(&table.harness, narrower).await;
         let row = format!(
             "INSERT INTO `{PROJECT}`.`{DATASET}`.`{TABLE}` (identity_line_item_id, bill_billing_period_start_date) \
              SELECT 'theirs', TIMESTAMP '2025-08-01 00:00:00' FROM (SELECT 1)"
@@ -337,7 +337,7 @@ async fn a_table_that_others_dropped_or_created_again_meanwhile_is_not_written()
 }
 
 #[tokio::test]
-async fn a_staging_table_that_others_removed_makes_the_month_begin_again() {
+async fn a_month_begins_again_if_others_removed_its_staging_table() {
     for policy in [false, true] {
         let table = Table::<BigQueryHarness>::new().await;
         table.load(&two_months()[1]).await.unwrap();

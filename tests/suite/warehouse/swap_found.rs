@@ -1,4 +1,4 @@
-//! What a run finds under a month's numbers: swaps that were not recorded, other work, and what is forgotten.
+//! What a run finds under a month's numbers: swaps that were not recorded, jobs of other deliveries, and forgotten jobs.
 
 use bigquery_emulator::{Fault, FaultKind};
 use billing_exports::{Dialect, Export, Format, Run};
@@ -34,12 +34,12 @@ fn delivery() -> Delivery {
     Delivery::new("2025-08", "a").csv(&format!("{header}\n{}{}", row("1", "1.5", "1.25"), row("2", "2", "1.5")))
 }
 
-/// The delivery on its way into the table.
+/// The load of the delivery into the table.
 async fn prepare(table: &Table<BigQueryHarness>) -> MonthLoad {
     MonthLoad { net_cost: table.target.key_columns.net_cost, ..table.prepare(&delivery()).await }
 }
 
-/// The second of the queries that follow is refused: the record, after the sum.
+/// The second of the next queries is refused: the record, which comes after the sum.
 fn no_record() -> Fault {
     Fault { after: 1, ..fault("POST", "/queries", 1, FaultKind::Status(403, "accessDenied".to_owned())) }
 }
@@ -73,7 +73,7 @@ async fn a_swap_that_was_not_recorded_is_recorded_as_it_was_staged_without_loadi
     assert_eq!((record.sequence, record.rows, record.job_id.clone()), (1, 2, Some(job(1))));
     assert_eq!(record.cost["USD"].to_string(), "3.5");
     assert_eq!(record.cost_net.as_ref().unwrap()["USD"].to_string(), "2.75");
-    assert_eq!(table.standing("2025-08").await.unwrap().record, record);
+    assert_eq!(table.loaded_month("2025-08").await.unwrap().record, record);
     assert_eq!(
         (table.harness.load_inserts(), swaps(&table.harness.emulator)),
         (loads, vec!["202508-1 copy".to_owned()])
@@ -118,12 +118,12 @@ async fn insert(table: &Table<BigQueryHarness>, load: &MonthLoad, number: i64, l
 }
 
 #[tokio::test]
-async fn other_work_and_what_an_older_version_did_supersede_a_run_once() {
-    // Older versions had no `s2-`: what they recorded of the same delivery is not what is staged and checked now.
-    for work in [json!("s2-0123456789abcdef"), json!("0123456789abcdef")] {
+async fn jobs_of_other_deliveries_and_of_older_versions_supersede_a_run_once() {
+    // Older versions had no `s2-`: what they recorded for the same delivery was not staged and checked.
+    for label in [json!("s2-0123456789abcdef"), json!("0123456789abcdef")] {
         let table = Table::<BigQueryHarness>::new().await;
         let load = prepare(&table).await;
-        insert(&table, &load, 1, json!({"finops_work": work, "finops_rows": "2"})).await;
+        insert(&table, &load, 1, json!({"finops_work": label, "finops_rows": "2"})).await;
         let run = table.harness.connect();
         let first = run.replace_month(&table.target, &load).await.unwrap();
         assert!(matches!(first, Replaced::Superseded), "{first:?}");
@@ -135,7 +135,7 @@ async fn other_work_and_what_an_older_version_did_supersede_a_run_once() {
 }
 
 #[tokio::test]
-async fn other_work_that_reaches_further_is_not_replaced_unless_forced_or_gone() {
+async fn another_delivery_that_reaches_further_is_not_replaced_unless_forced_or_gone() {
     for gone in [false, true] {
         let table = Table::<BigQueryHarness>::new().await;
         let load = MonthLoad { covers_until: Some(Date::constant(2025, 8, 20)), ..prepare(&table).await };
@@ -169,7 +169,7 @@ async fn a_month_waits_where_an_interrupted_run_left_one_that_reaches_further() 
     let report = job.finops.report(1);
     assert_eq!(month(&report, "2025-09")["error"]["kind"], "permission", "{report:#}");
 
-    // Its delivery is gone, and one that is no older but narrower is there.
+    // Its delivery is gone. The one that is there is not older, but covers fewer days.
     job.storage().unwrap().delete(crate::support::program::BUCKET, &delivered.manifest).await;
     job.deliver(&export, &Run { number: 2, ..wide.until(20) }).await;
     for _ in 0..2 {
@@ -183,7 +183,7 @@ async fn a_month_waits_where_an_interrupted_run_left_one_that_reaches_further() 
 }
 
 #[tokio::test]
-async fn a_number_whose_job_is_not_found_for_good_is_passed() {
+async fn a_number_whose_job_is_never_found_is_skipped() {
     let table = Table::<BigQueryHarness>::new().await;
     let load = prepare(&table).await;
     let body = json!({
@@ -211,7 +211,7 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
         assert_eq!(error.kind(), ErrorKind::Permission, "{}", error.full_message());
         assert_eq!(error.next_step(), Some(hint));
     }
-    // One that may only be another account's is passed over, until its number turns out to be taken.
+    // A job that can only be another account's is skipped, until an insert shows that its number is taken.
     let denied = || fault("GET", &job(1), 1, FaultKind::Status(403, "accessDenied".to_owned()));
     table.harness.emulator.add_fault(denied());
     let body = json!({
@@ -229,10 +229,10 @@ async fn a_refusal_by_policy_is_never_taken_for_another_accounts_job() {
 }
 
 #[tokio::test]
-async fn rows_of_a_found_swap_that_the_account_does_not_see_are_no_success() {
+async fn a_found_swap_whose_rows_the_account_does_not_see_is_not_recorded() {
     let table = with_an_unrecorded_swap().await;
     let load = prepare(&table).await;
-    // The partition is counted first, which no policy hides, and then its rows are summed.
+    // First the partition is counted, which a policy does not affect, and then its rows are summed.
     let body = json!({"jobComplete": true, "jobReference": {"jobId": "j"}, "schema": {"fields": []}, "rows": []});
     let none = FaultKind::Answer { status: 200, headers: Vec::new(), body: body.to_string() };
     table.harness.emulator.add_fault(Fault { after: 1, ..fault("POST", "/queries", 1, none) });

@@ -22,7 +22,7 @@ use crate::{
 /// August and September.
 const MONTHS: [&str; 2] = ["2025-08", "2025-09"];
 
-/// An export, the program, and an emulator that loads what is sent along.
+/// An export, the program, and an emulator that loads data which is sent with a job.
 pub struct Pipeline {
     pub folder: TempDir,
     pub emulator: BigQueryServer,
@@ -39,7 +39,7 @@ impl Pipeline {
         Self::of_rows(60).await
     }
 
-    /// The same, with so many rows a month.
+    /// The same, with `rows` rows a month.
     pub async fn of_rows(rows: usize) -> Self {
         let currencies = ["EUR", "USD"].map(str::to_owned).into();
         let export = Export { rows, parts: 2, currencies, ..Export::new(Dialect::AwsCur, Format::CsvGzip) };
@@ -73,7 +73,7 @@ impl Pipeline {
         self.export.deliver(&self.folder.path().join("source"), &run).unwrap()
     }
 
-    /// What a month's run of that number holds.
+    /// The content of a month's run of that number.
     fn delivered(&self, month: &str, number: u32) -> Delivered {
         let elsewhere = TempDir::new().unwrap();
         self.export.deliver(elsewhere.path(), &Run::again(month.parse().unwrap(), number)).unwrap()
@@ -107,12 +107,12 @@ impl Pipeline {
         requests.iter().filter(|request| request.method == "POST" && request.path.starts_with("/upload/")).count()
     }
 
-    /// How many bytes came.
+    /// How many bytes arrived.
     pub fn uploaded(&self) -> u64 {
         self.emulator.requests().iter().map(|request| request.uploaded as u64).sum()
     }
 
-    /// The months that the state table tells of, one a row.
+    /// The months in the state table, one a row.
     pub fn recorded(&self) -> Vec<String> {
         let sql = format!(
             "SELECT CAST(billing_period AS VARCHAR)[:7] FROM \"{PROJECT}:{DATASET}\".\"finops_loads\" ORDER BY ALL"
@@ -120,31 +120,31 @@ impl Pipeline {
         self.emulator.query(&sql).unwrap().into_iter().map(|mut row| row.remove(0).unwrap()).collect()
     }
 
-    /// What the table holds, by execution id.
-    fn held(&self) -> BTreeMap<String, Figures> {
+    /// The rows and costs in the table, by execution id.
+    fn figures(&self) -> BTreeMap<String, Figures> {
         let sql = format!(
             "SELECT execution_id, line_item_currency_code, count(*), \
              sum(CAST(bq_bignumeric_text(line_item_unblended_cost) AS DECIMAL(38,18))) \
              FROM \"{PROJECT}:{DATASET}\".\"{TABLE}\" \
              WHERE bill_billing_period_start_date IN (TIMESTAMP '2025-08-01', TIMESTAMP '2025-09-01') GROUP BY ALL"
         );
-        let mut held = BTreeMap::<String, Figures>::new();
+        let mut found = BTreeMap::<String, Figures>::new();
         for row in self.emulator.query(&sql).unwrap() {
             let [execution_id, currency, rows, cost] = <[_; 4]>::try_from(row).unwrap().map(Option::unwrap);
             let figures = (rows.parse().unwrap(), cost.parse().unwrap());
-            held.entry(execution_id).or_default().insert(currency, figures);
+            found.entry(execution_id).or_default().insert(currency, figures);
         }
-        held
+        found
     }
 
-    /// Asserts that the table holds these runs of August and September.
-    pub fn assert_holds(&self, numbers: [u32; 2]) {
-        let held = self.held();
+    /// Asserts that the table has these runs of August and September.
+    pub fn assert_has(&self, numbers: [u32; 2]) {
+        let figures_of = self.figures();
         let runs = MONTHS.iter().zip(numbers).map(|(month, number)| self.delivered(month, number));
         let runs: BTreeMap<_, _> = runs.map(|run| (run.execution_id.clone().unwrap(), run)).collect();
-        assert_eq!(held.keys().collect::<Vec<_>>(), runs.keys().collect::<Vec<_>>());
+        assert_eq!(figures_of.keys().collect::<Vec<_>>(), runs.keys().collect::<Vec<_>>());
         for (execution_id, run) in runs {
-            let figures = &held[&execution_id];
+            let figures = &figures_of[&execution_id];
             assert_eq!(figures.values().map(|(rows, _)| *rows).sum::<u64>(), run.rows as u64);
             let cost: BTreeMap<String, Amount> =
                 run.cost.iter().map(|(currency, cost)| (currency.clone(), cost.parse().unwrap())).collect();
@@ -186,7 +186,7 @@ async fn parquet_reaches_bigquery_with_every_digit_once_and_month_by_month() {
     let report = pipeline.load(0);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"], "{report:#}");
     assert_eq!(month(&report, "2025-09")["verified"], json!(["files", "rows"]));
-    pipeline.assert_holds([1, 1]);
+    pipeline.assert_has([1, 1]);
     assert_eq!((pipeline.uploads(), pipeline.uploaded()), (2, pipeline.bytes()));
     let table = pipeline.table().await;
     assert_eq!(table["timePartitioning"], json!({"type": "MONTH", "field": "bill_billing_period_start_date"}));
@@ -214,7 +214,7 @@ async fn parquet_reaches_bigquery_with_every_digit_once_and_month_by_month() {
     let report = pipeline.load(0);
     assert_eq!(each(&report, "status"), ["loaded", "skipped"], "{report:#}");
     assert_eq!(month(&report, "2025-09")["action"], "reload");
-    pipeline.assert_holds([1, 2]);
+    pipeline.assert_has([1, 2]);
     assert_eq!(pipeline.uploads(), 3);
     assert_eq!(pipeline.recorded(), ["2025-08", "2025-09", "2025-09"]);
 }
@@ -249,7 +249,7 @@ async fn a_parquet_file_that_was_replaced_by_hand_never_becomes_another_month() 
     assert_names(month(&report, "2025-09")["reason"].as_str().unwrap(), &["2025-09_aws_billing.parquet"]);
     assert_eq!(pipeline.recorded(), ["2025-08"]);
 
-    // Even where the manifest is changed along with it.
+    // Also if the manifest is changed with it.
     let manifest = september.with_file_name("2025-09_aws_billing.manifest.json");
     let changed = fs::read_to_string(&manifest).unwrap().replace(&listed.to_string(), &size(&august).to_string());
     fs::write(&manifest, changed).unwrap();
@@ -260,7 +260,7 @@ async fn a_parquet_file_that_was_replaced_by_hand_never_becomes_another_month() 
     let outcome = pipeline.finops.run(&["aws", "export-parquet", "--overwrite"]);
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     assert_eq!(each(&pipeline.load(0), "status"), ["loaded", "skipped"]);
-    pipeline.assert_holds([1, 1]);
+    pipeline.assert_has([1, 1]);
 }
 
 /// A table of the staged pipeline, with August's delivery of such amounts as a local file.
@@ -286,7 +286,7 @@ async fn a_local_file_whose_types_are_not_the_tables_is_uploaded_into_a_staging_
 }
 
 #[tokio::test]
-async fn a_local_file_that_vanishes_leaves_the_month_as_it_was() {
+async fn a_local_file_that_disappears_leaves_the_month_unchanged() {
     let (table, folder) = local_table().await;
     table.load(&floating("before", &["1"])).await.unwrap();
     let before = table.snapshot().await;

@@ -1,4 +1,4 @@
-//! Uploads that are interrupted, refused, killed, or meet another run's.
+//! Uploads that are interrupted, refused, killed, or at the same time as those of another run.
 
 use std::{
     io::Read,
@@ -48,9 +48,9 @@ async fn an_upload_continues_after_a_lost_connection() {
     pipeline.emulator.add_fault(fault("PUT", FaultKind::Cut(900_000), When::AfterEffect));
     let report = pipeline.load(0);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"], "{report:#}");
-    pipeline.assert_holds([1, 1]);
-    assert_eq!(pipeline.uploads(), 2, "none began anew");
-    // Three units of 256 KiB had come whole.
+    pipeline.assert_has([1, 1]);
+    assert_eq!(pipeline.uploads(), 2, "none began again");
+    // Three units of 256 KiB had arrived completely.
     assert_eq!(pipeline.uploaded() - bytes, 900_000 - 3 * (256 << 10));
 }
 
@@ -59,24 +59,24 @@ async fn an_upload_continues_after_late_or_lost_answers() {
     let pipeline = Pipeline::exported().await;
     pipeline.emulator.add_fault(fault("POST", status(503, "backendError"), When::BeforeEffect));
     pipeline.emulator.add_fault(fault("PUT", wait("1"), When::BeforeEffect));
-    // The first file's question; then its data, of which only the answer is lost.
+    // First the request that begins the first file's upload fails; then only the answer to its data is lost.
     pipeline.emulator.add_fault(Fault { after: 1, ..fault("PUT", FaultKind::Reset, When::AfterEffect) });
     let report = pipeline.load(0);
     assert_eq!(each(&report, "status"), ["loaded", "loaded"], "{report:#}");
-    pipeline.assert_holds([1, 1]);
-    assert_eq!(pipeline.uploads(), 3, "one beginning was refused");
+    pipeline.assert_has([1, 1]);
+    assert_eq!(pipeline.uploads(), 3, "one request to begin was refused");
     let jobs = ["finops-billing-aws_cur-202508-1", "finops-billing-aws_cur-202509-1"];
     assert_eq!(jobs.map(|job| each(&report, "job_id").contains(&job)), [true; 2], "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_upload_that_the_service_has_lost_begins_anew_but_not_for_ever() {
+async fn a_lost_upload_starts_again_a_limited_number_of_times() {
     for (code, reason) in [(404, "notFound"), (410, "gone")] {
         let pipeline = Pipeline::exported().await;
         pipeline.emulator.add_fault(fault("PUT", status(code, reason), When::BeforeEffect));
         let report = pipeline.load(0);
         assert_eq!(each(&report, "status"), ["loaded", "loaded"], "{report:#}");
-        pipeline.assert_holds([1, 1]);
+        pipeline.assert_has([1, 1]);
         assert_eq!(pipeline.uploads(), 3);
     }
     let pipeline = Pipeline::exported().await;
@@ -135,7 +135,7 @@ async fn a_run_that_is_stopped_or_killed_while_it_uploads_leaves_nothing_behind(
     assert_eq!(pipeline.emulator.query(&format!("SELECT 1 FROM {table}")).unwrap().len(), 0);
 
     assert_eq!(each(&pipeline.load(0), "status"), ["loaded", "loaded"]);
-    pipeline.assert_holds([1, 1]);
+    pipeline.assert_has([1, 1]);
     assert_eq!(pipeline.recorded(), ["2025-08", "2025-09"]);
 }
 
@@ -147,12 +147,12 @@ async fn two_runs_at_once_load_each_month_once() {
         let (code, stderr) = end(run);
         assert_eq!(code, Some(0), "{stderr}");
     }
-    pipeline.assert_holds([1, 1]);
+    pipeline.assert_has([1, 1]);
     assert_eq!(pipeline.recorded(), ["2025-08", "2025-09"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_is_taken_while_the_data_is_on_its_way_costs_no_other_upload() {
+async fn a_number_taken_during_an_upload_causes_no_second_upload() {
     let mut table = Table::<BigQueryHarness>::new().await;
     table.target.staged = true;
     let delivery = Delivery::new(MONTH, "e").parquet(&rows(MONTH, "DECIMAL(38,18)", &["1", "2"]));
@@ -181,6 +181,6 @@ async fn a_number_that_is_taken_while_the_data_is_on_its_way_costs_no_other_uplo
     assert_eq!(taken["jobReference"]["jobId"], job(1));
     assert_eq!((record.job_id, record.sequence, record.rows), (Some(job(2)), 2, 2));
     let sent: usize = emulator.requests().iter().map(|request| request.uploaded).sum();
-    assert_eq!(sent, 2 * delivery.files[0].1.len(), "refused for the moment, then taken");
+    assert_eq!(sent, 2 * delivery.files[0].1.len(), "refused at first, then accepted");
     assert_eq!(staging_tables(&table.harness).await, [""; 0]);
 }

@@ -37,7 +37,7 @@ def read(client, name, job_ids):
         "jobs": {
             job.job_id: [job.job_type, job.state, job.destination.table_id, job.write_disposition] for job in jobs
         },
-        # Of a query the client does not tell the rows written.
+        # The client does not report the rows that a query wrote.
         "staged": [
             [job.job_type, job.state, job.write_disposition, getattr(job, "output_rows", None)] for job in staging_jobs
         ],
@@ -45,7 +45,7 @@ def read(client, name, job_ids):
 
 
 def create(client, name):
-    """Makes a table such as the job makes, of a few columns, with its dataset."""
+    """Creates a table like those of the job, with a few columns, and its dataset."""
     table = bigquery.Table(name, [
         bigquery.SchemaField("line_item_unblended_cost", "BIGNUMERIC"),
         bigquery.SchemaField(MONTH, "TIMESTAMP"),

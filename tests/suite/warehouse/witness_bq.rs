@@ -1,4 +1,4 @@
-//! BigQuery's own command-line client: what it reads of the job's work, and a table that it made for the job.
+//! BigQuery's own command-line client: what it reads of the job's results, and a table that it created for the job.
 
 use std::{fs, path::Path};
 
@@ -88,7 +88,7 @@ async fn bq_reads_what_the_job_did() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_job_loads_into_a_table_that_bq_made() {
+async fn the_job_loads_into_a_table_that_bq_created() {
     let Sample { folder, emulator, finops, .. } = &Sample::new().await;
     let bq = |arguments: &[&str]| bq(emulator, folder.path(), arguments);
     let schema = "line_item_unblended_cost:BIGNUMERIC,bill_billing_period_start_date:TIMESTAMP,\
@@ -111,8 +111,8 @@ async fn the_job_loads_into_a_table_that_bq_made() {
     assert_eq!(in_bigquery(emulator), figures(&expected("first")));
     let table: Value = serde_json::from_str(&bq(&["--format=json", "show", &table]).unwrap()).unwrap();
     let names = table["schema"]["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap());
-    let made: Vec<&str> = schema.split(',').map(|column| column.split_once(':').unwrap().0).collect();
-    assert_eq!(names.take(5).collect::<Vec<_>>(), made, "the columns that were there stay in front");
+    let created: Vec<&str> = schema.split(',').map(|column| column.split_once(':').unwrap().0).collect();
+    assert_eq!(names.take(5).collect::<Vec<_>>(), created, "the columns that were there stay in front");
     assert_eq!(finops.report(0)["pipelines"][0]["status"], "nothing_to_do");
 }
 

@@ -1,4 +1,4 @@
-//! Python libraries that others wrote: what they make of the sample exports, and of what the job did with them.
+//! Python libraries of others: how they read the sample exports, and what the job loaded from them.
 
 use std::{path::Path, process::Command};
 
@@ -84,18 +84,18 @@ async fn reads_what_the_job_did(tree: &str, staged_by: &[&str]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_job_loads_into_a_table_that_googles_python_client_made() {
+async fn the_job_loads_into_a_table_that_googles_python_client_created() {
     let sample = Sample::new().await;
-    let Some(made) = witness(&sample, &["create"]) else { return };
+    let Some(created) = witness(&sample, &["create"]) else { return };
     assert_eq!(each(&sample.finops.report(0), "status"), ["loaded"; 3]);
     assert_eq!(in_bigquery(&sample.emulator), figures(&expected("first")));
     let after = witness(&sample, &["read"]).unwrap();
-    assert_eq!(after["labels"], made["labels"]);
+    assert_eq!(after["labels"], created["labels"]);
     assert_eq!(after["columns"].as_object().unwrap().len(), in_bigquerys_types(&expected("first")).len());
     assert_eq!(sample.finops.report(0)["pipelines"][0]["status"], "nothing_to_do");
 }
 
-/// A library that reads Parquet, and what it calls the types of text, moments, days and amounts.
+/// A library that reads Parquet, and what it calls the types of text, timestamps, days and amounts.
 struct Reader {
     library: &'static str,
     types: fn(ColumnType) -> &'static str,
@@ -122,7 +122,7 @@ const READERS: [Reader; 2] = [
     },
 ];
 
-/// Each reader's view of the months' Parquet files, held against what the generator says that it delivered.
+/// Compares what each reader sees in the months' Parquet files with what the generator says that it delivered.
 fn others_read(export: Export, file: &str, [period, cost]: [&str; 2], first_days: [&str; 2]) {
     let pipeline = Pipeline::new(export);
     let delivered = pipeline.deliver(1);

@@ -1,4 +1,4 @@
-//! What nobody knows of BigQuery for sure: loads that are right either way.
+//! Behaviour of BigQuery that is not certain: loads are right either way.
 
 use bigquery_emulator::{FaultKind, Options, When};
 use finops::{
@@ -40,7 +40,7 @@ async fn an_empty_text_is_no_value_quoted_or_not_in_csv_and_parquet<H: Harness>(
     assert_eq!(found, [[Some("x".to_owned())], [None], [None], [None], [None]]);
 }
 
-/// Loads both in one run, one after the other, where whatever nobody is sure of is the other way round.
+/// Loads both in one run, one after the other, with an emulator that does the opposite in each case that is not certain.
 async fn loaded_in_the_other_world(deliveries: [Delivery; 2]) -> Table<BigQueryHarness<true>> {
     let table = Table::<BigQueryHarness<true>>::new().await;
     let [first, second] = [table.prepare(&deliveries[0]).await, table.prepare(&deliveries[1]).await];
@@ -53,7 +53,7 @@ async fn loaded_in_the_other_world(deliveries: [Delivery; 2]) -> Table<BigQueryH
     table
 }
 
-/// The destinations of the load jobs that were sent, as the parts of their names behind the attempt's own.
+/// The destinations of the load jobs that were sent, as the parts of their names after the attempt's own.
 fn forms<const TURNED: bool>(harness: &BigQueryHarness<TURNED>) -> Vec<String> {
     let requests = harness.emulator.requests().into_iter();
     let loads = requests.filter(|request| request.body["configuration"]["load"].is_object());
@@ -65,7 +65,7 @@ fn forms<const TURNED: bool>(harness: &BigQueryHarness<TURNED>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn csv_amounts_with_exponents_that_a_load_refuses_go_by_their_text_and_the_next_month_at_once() {
+async fn csv_amounts_with_exponents_that_a_load_refuses_are_loaded_as_text_and_the_next_month_at_once() {
     let first = Delivery::of_costs("2025-08", "a", &["2.1e-07", "-1.5E+3"]);
     let table = Box::pin(loaded_in_the_other_world([first, Delivery::of_costs("2025-09", "b", &["3e-38"])])).await;
     assert_eq!(amounts(&table), ["-1500", "0.00000000000000000000000000000000000003", "0.00000021"]);
@@ -108,7 +108,7 @@ async fn a_nul_in_csv_is_kept() {
 async fn a_map_that_bigquery_loads_as_null_fails_its_month() {
     let table = Table::<BigQueryHarness>::new().await;
     let mut delivery = tagged("2025-08");
-    // Groups of other names, behind finops's back.
+    // Groups of other names, which finops does not notice.
     let bytes = &mut delivery.files[0].1;
     while let Some(at) = bytes.windows(9).position(|name| name == b"key_value") {
         bytes[at..at + 9].copy_from_slice(b"old_names");

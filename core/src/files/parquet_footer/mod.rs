@@ -86,7 +86,7 @@ fn decoded(footer: &[u8], statistics: &ParquetStatisticsPolicy) -> Result<Parque
 
 fn file_type(field: &Type) -> FileType {
     let info = field.get_basic_info();
-    if is_repeated(field) {
+    if values::is_of(field, Repetition::REPEATED) {
         return FileType::Other;
     }
     if !field.is_primitive() {
@@ -102,11 +102,6 @@ fn file_type(field: &Type) -> FileType {
     of_converted(info.converted_type(), field.get_physical_type())
 }
 
-fn is_repeated(field: &Type) -> bool {
-    let info = field.get_basic_info();
-    info.has_repetition() && info.repetition() == Repetition::REPEATED
-}
-
 /// The group as a map of texts to texts or to numbers, if it is one: a repeated group of a key and a value, with any names.
 fn map(group: &Type) -> Option<MapForm> {
     let info = group.get_basic_info();
@@ -115,7 +110,7 @@ fn map(group: &Type) -> Option<MapForm> {
         return None;
     }
     let [entries] = group.get_fields() else { return None };
-    if entries.is_primitive() || !is_repeated(entries) {
+    if entries.is_primitive() || !values::is_of(entries, Repetition::REPEATED) {
         return None;
     }
     let [key, value] = entries.get_fields() else { return None };

@@ -34,17 +34,17 @@ pub(super) fn of_columns(metadata: &ParquetMetaData) -> Vec<ColumnValues> {
 
 fn of_column(field: &Type, chunks: &[&ColumnChunkMetaData]) -> ColumnValues {
     ColumnValues {
-        required: is_required(field),
-        required_parts: parts(field).map_or([false; 2], |[key, value]| [is_required(key), is_required(value)]),
+        required: is_of(field, Repetition::REQUIRED),
+        required_parts: parts(field).map_or([false; 2], |parts| parts.map(|part| is_of(part, Repetition::REQUIRED))),
         has_values: chunks.iter().any(|chunk| smallest(chunk).is_some()),
         is_null: chunks.iter().all(|chunk| has_no_value(chunk)),
         may_be_empty: !chunks.iter().all(|chunk| has_no_empty_text(chunk)),
     }
 }
 
-fn is_required(field: &Type) -> bool {
+pub(super) fn is_of(field: &Type, repetition: Repetition) -> bool {
     let info = field.get_basic_info();
-    info.has_repetition() && info.repetition() == Repetition::REQUIRED
+    info.has_repetition() && info.repetition() == repetition
 }
 
 /// Key and value of a map.
@@ -59,10 +59,7 @@ fn smallest(chunk: &ColumnChunkMetaData) -> Option<&[u8]> {
 }
 
 fn has_no_empty_text(chunk: &ColumnChunkMetaData) -> bool {
-    if let Some(smallest) = smallest(chunk) {
-        return !smallest.is_empty();
-    }
-    has_no_value(chunk)
+    smallest(chunk).map_or_else(|| has_no_value(chunk), |smallest| !smallest.is_empty())
 }
 
 fn has_no_value(chunk: &ColumnChunkMetaData) -> bool {

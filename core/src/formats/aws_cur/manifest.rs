@@ -1,7 +1,5 @@
 //! The manifest of a Cost and Usage Report.
 
-use std::collections::HashSet;
-
 use serde::Deserialize;
 
 use crate::model::{
@@ -58,9 +56,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
             location.export_name
         )));
     }
-    let mut seen = HashSet::new();
     let files = raw.report_keys.iter().map(|key| relative_path(key, location)).collect::<Result<Vec<_>, _>>()?;
-    let files: Vec<String> = files.into_iter().filter(|path| seen.insert(path.clone())).collect();
     Manifest {
         overwrites_previous: files.iter().any(|path| is_overwritten(path, location)),
         columns: match format {
@@ -115,13 +111,12 @@ fn relative_path(key: &str, location: &ManifestLocation) -> Result<String, Manif
     let folder = &location.period_folder;
     let start = parts.iter().rposition(|part| part == folder).or_else(|| athena_folder(&parts, location));
     let path = start.map(|start| &parts[start..]).filter(|path| path.len() > 1);
-    match path.and_then(safe_path) {
-        Some(path) => Ok(path),
-        None => Err(ManifestError::Contradiction(format!(
+    path.and_then(safe_path).ok_or_else(|| {
+        ManifestError::Contradiction(format!(
             "its file `{}` is neither in a folder {folder} nor in one of that month for Athena (year=.../month=...)",
             excerpt(key)
-        ))),
-    }
+        ))
+    })
 }
 
 /// Whether the next delivery overwrites the file: it is in the folder of the month, not of its delivery.

@@ -3,7 +3,7 @@
 //! AWS documents where the manifest is, not what it contains. Public programs that read it agree on `dataFiles`, `columns` and
 //! `executionId`; all other fields are optional here.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -49,9 +49,7 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let raw: Raw = read(bytes)?;
     check_period(&raw.billing_period, location)?;
     let kind = kind(&raw.columns)?;
-    let mut seen = HashSet::new();
     let paths = raw.data_files.iter().map(|url| relative_path(url, location)).collect::<Result<Vec<_>, _>>()?;
-    let paths: Vec<String> = paths.into_iter().filter(|path| seen.insert(path.clone())).collect();
     let format = format(&raw, &paths)?;
     let run = run_folder(location, &paths);
     let stated = raw.execution_id.as_str().map(str::trim).filter(|id| !id.is_empty());
@@ -124,14 +122,11 @@ fn relative_path(url: &str, location: &ManifestLocation) -> Result<String, Manif
     let parts: Vec<&str> = url.split('/').collect();
     let start = parts.windows(2).rposition(|pair| pair[0] == "data" && period_of_folder(pair[1]).is_some());
     let of_month = start.filter(|start| period_of_folder(parts[start + 1]) == Some(location.billing_period));
-    match of_month.map(|start| &parts[start..]).filter(|path| path.len() > 2).and_then(safe_path) {
-        Some(path) => Ok(path),
-        None => Err(ManifestError::Contradiction(format!(
-            "its file `{}` is not in a folder data/BILLING_PERIOD={}",
-            excerpt(url),
-            location.billing_period
-        ))),
-    }
+    let path = of_month.map(|start| &parts[start..]).filter(|path| path.len() > 2);
+    path.and_then(safe_path).ok_or_else(|| {
+        let (url, month) = (excerpt(url), location.billing_period);
+        ManifestError::Contradiction(format!("its file `{url}` is not in a folder data/BILLING_PERIOD={month}"))
+    })
 }
 
 /// The folder of the run: that of the manifest, or else the common folder of all data files.
@@ -152,9 +147,7 @@ fn run_folder<'a>(location: &'a ManifestLocation, paths: &'a [String]) -> Option
 }
 
 fn hash_of_names(paths: &[String]) -> String {
-    let mut lines: Vec<String> = paths.iter().map(|path| format!("{path}\n")).collect();
-    lines.sort_unstable();
-    hash(lines.iter().map(String::as_bytes))
+    hash(paths.iter().map(|path| format!("{path}\n")).collect::<BTreeSet<String>>())
 }
 
 fn format(raw: &Raw, paths: &[String]) -> Result<FileFormat, ManifestError> {

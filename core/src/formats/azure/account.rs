@@ -211,14 +211,14 @@ pub fn shorter(new: &Account, loaded: &[ScopeRecord]) -> Option<String> {
         let before: Vec<&ScopeRecord> =
             loaded.iter().filter(|record| record.scope == scope && !record.kept).collect();
         let newest = before.iter().max_by_key(|record| record.issued_at)?;
-        let begins = before.iter().filter_map(|record| record.first_day).min();
+        let day = |date: Date| u32::from(date.day().unsigned_abs());
+        let begins = before.iter().filter_map(|record| record.first_day).min().map(day);
+        let ends = before.iter().filter_map(|record| record.last_day).max().map(day);
         let days = new.days_with_rows.get(scope).copied().unwrap_or_default();
         let lacks = before.iter().fold(0, |days, record| days | record.days) & !days;
         let (of, was) = (excerpt(&first.execution_id), excerpt(&newest.execution_id));
-        let ends = before.iter().filter_map(|record| record.last_day).max();
-        let ends = ends.map(|ends| u32::from(ends.day().unsigned_abs()));
         let (first_of, last_of) = (|days: u32| days.trailing_zeros() + 1, |days: u32| 32 - days.leading_zeros());
-        match begins.map(|begins| u32::from(begins.day().unsigned_abs())) {
+        match begins {
             Some(begins) if days == 0 => {
                 Some(format!("run {of} has no rows, and run {was}, which is loaded, has some from day {begins} on"))
             }

@@ -1,7 +1,5 @@
 //! The manifest of a Cost Management export.
 
-use std::collections::HashSet;
-
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::Deserialize;
 
@@ -87,14 +85,11 @@ pub fn parse(location: &ManifestLocation, bytes: &[u8]) -> Result<Manifest, Mani
     let compression = raw.delivery_config.compression_mode.as_deref().unwrap_or("none");
     let is_compressed =
         !compression.trim().eq_ignore_ascii_case("none") || raw.blobs.iter().any(|b| is_gzip(b.blob_name.trim()));
-    let mut seen = HashSet::new();
-    let mut files = Vec::with_capacity(listed);
-    for blob in &raw.blobs {
-        let path = relative_path(&blob.blob_name, location)?;
-        if seen.insert(path.clone()) {
-            files.push(ManifestFile { relative_path: path, bytes: blob.byte_count.filter(|bytes| *bytes > 0) });
-        }
-    }
+    let file = |blob: &RawBlob| {
+        let bytes = blob.byte_count.filter(|bytes| *bytes > 0);
+        relative_path(&blob.blob_name, location).map(|relative_path| ManifestFile { relative_path, bytes })
+    };
+    let files = raw.blobs.iter().map(file).collect::<Result<_, _>>()?;
     Manifest {
         issued_at: raw.run_info.submitted_time.as_deref().map(timestamp).transpose()?,
         covers_until: until,
@@ -205,10 +200,9 @@ fn relative_path(name: &str, location: &ManifestLocation) -> Result<String, Mani
     // Some names begin with a space.
     let parts: Vec<&str> = name.trim().split('/').collect();
     let path = parts.iter().rposition(|part| part == folder).map(|start| &parts[start..]);
-    match path.filter(|path| path.len() > 1).and_then(safe_path) {
-        Some(path) => Ok(path),
-        None => Err(ManifestError::Contradiction(format!("its file `{}` is not in a folder {folder}", excerpt(name)))),
-    }
+    path.filter(|path| path.len() > 1).and_then(safe_path).ok_or_else(|| {
+        ManifestError::Contradiction(format!("its file `{}` is not in a folder {folder}", excerpt(name)))
+    })
 }
 
 #[cfg(test)]

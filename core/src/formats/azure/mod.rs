@@ -39,8 +39,4 @@ impl Format for Azure {
     fn parse(&self, location: &ManifestLocation, bytes: &[u8]) -> Result<ParsedManifest, ManifestError> {
         parse(location, bytes).map(ParsedManifest::from).map_err(|error| error.of_scope(scope_of(bytes)))
     }
-
-    fn newest_only(&self) -> bool {
-        false
-    }
 }

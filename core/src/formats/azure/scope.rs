@@ -5,23 +5,29 @@
 
 use std::collections::BTreeSet;
 
+use serde::{
+    Deserialize,
+    de::{IntoDeserializer, value},
+};
+
 use crate::model::{kind::ExportKind, text::excerpt};
 
 /// How many scopes a message names.
 const SHOWN: usize = 3;
 
-/// The kind of a scope, by the last folder of its path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// The kind of a scope: the folder above the last one of its path, without case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 enum Level {
-    Subscription,
-    ResourceGroup,
-    ManagementGroup,
-    BillingAccount,
-    BillingProfile,
-    InvoiceSection,
-    Department,
-    EnrollmentAccount,
-    Customer,
+    Subscriptions,
+    ResourceGroups,
+    ManagementGroups,
+    BillingAccounts,
+    BillingProfiles,
+    InvoiceSections,
+    Departments,
+    EnrollmentAccounts,
+    Customers,
     Other,
 }
 
@@ -44,8 +50,8 @@ pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
         }
     }
     let of = |level| scopes.iter().copied().filter(move |scope| level_of(scope) == level);
-    if of(Level::ManagementGroup).count() > 1 {
-        let groups = listed(of(Level::ManagementGroup));
+    if of(Level::ManagementGroups).count() > 1 {
+        let groups = listed(of(Level::ManagementGroups));
         return Some(format!("management groups may contain each other: {groups}"));
     }
     let mut firsts: Vec<(Level, &str)> = scopes.iter().map(|scope| (level_of(scope), *scope)).collect();
@@ -62,17 +68,17 @@ pub fn conflict(scopes: &BTreeSet<&str>, are_named: bool) -> Option<String> {
 pub fn columns(scope: &str, kind: ExportKind) -> Option<&'static [&'static [&'static str]]> {
     let is_focus = kind == ExportKind::Focus;
     Some(match (level_of(scope), is_focus) {
-        (Level::Subscription, false) => &[&["subscriptionId", "subscriptionGuid"]],
-        (Level::Subscription, true) => &[&["SubAccountId"]],
-        (Level::ResourceGroup, false) => {
+        (Level::Subscriptions, false) => &[&["subscriptionId", "subscriptionGuid"]],
+        (Level::Subscriptions, true) => &[&["SubAccountId"]],
+        (Level::ResourceGroups, false) => {
             &[&["subscriptionId", "subscriptionGuid"], &["resourceGroup", "resourceGroupName"]]
         }
-        (Level::ResourceGroup, true) => &[&["SubAccountId"], &["x_ResourceGroupName"]],
-        (Level::BillingProfile, false) => &[&["billingProfileId"]],
-        (Level::BillingProfile, true) => &[&["x_BillingProfileId"]],
-        (Level::InvoiceSection, false) => &[&["invoiceSectionId"]],
-        (Level::InvoiceSection, true) => &[&["x_InvoiceSectionId"]],
-        (Level::Customer, false) => &[&["customerTenantId"]],
+        (Level::ResourceGroups, true) => &[&["SubAccountId"], &["x_ResourceGroupName"]],
+        (Level::BillingProfiles, false) => &[&["billingProfileId"]],
+        (Level::BillingProfiles, true) => &[&["x_BillingProfileId"]],
+        (Level::InvoiceSections, false) => &[&["invoiceSectionId"]],
+        (Level::InvoiceSections, true) => &[&["x_InvoiceSectionId"]],
+        (Level::Customers, false) => &[&["customerTenantId"]],
         // The files do not have the ids of the others, or have them in another form.
         _ => return None,
     })
@@ -83,7 +89,7 @@ pub fn values(scope: &str) -> Vec<String> {
     let parts: Vec<&str> = scope.split('/').collect();
     let last = parts.last().copied().unwrap_or_default().to_owned();
     match (level_of(scope), parts.as_slice()) {
-        (Level::ResourceGroup, [.., subscription, _, group]) => vec![(*subscription).to_owned(), (*group).to_owned()],
+        (Level::ResourceGroups, [.., subscription, _, group]) => vec![(*subscription).to_owned(), (*group).to_owned()],
         _ => vec![last],
     }
 }
@@ -97,7 +103,7 @@ pub fn id(value: &str) -> String {
 ///
 /// Source: Microsoft, "Understand Cost Management data", and "Get started with your partner account".
 pub fn excludes<'a>(kind: Option<&str>, mut scopes: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    let is_part = |scope: &str| matches!(level_of(scope), Level::Subscription | Level::ResourceGroup);
+    let is_part = |scope: &str| matches!(level_of(scope), Level::Subscriptions | Level::ResourceGroups);
     if kind == Some(ExportKind::AzureUsage.as_str()) {
         Some("it is usage: purchases, tax, credits and support are not in it")
     } else if scopes.any(is_part) {
@@ -119,18 +125,9 @@ pub fn listed<'a>(scopes: impl Iterator<Item = &'a str>) -> String {
 }
 
 fn level_of(scope: &str) -> Level {
-    match scope.rsplit('/').nth(1).unwrap_or_default() {
-        "subscriptions" => Level::Subscription,
-        "resourcegroups" => Level::ResourceGroup,
-        "managementgroups" => Level::ManagementGroup,
-        "billingaccounts" => Level::BillingAccount,
-        "billingprofiles" => Level::BillingProfile,
-        "invoicesections" => Level::InvoiceSection,
-        "departments" => Level::Department,
-        "enrollmentaccounts" => Level::EnrollmentAccount,
-        "customers" => Level::Customer,
-        _ => Level::Other,
-    }
+    let folder: value::StrDeserializer<'_, value::Error> =
+        scope.rsplit('/').nth(1).unwrap_or_default().into_deserializer();
+    Level::deserialize(folder).unwrap_or(Level::Other)
 }
 
 #[cfg(test)]

@@ -48,10 +48,6 @@ impl Format for StagedFiles {
         parse(self.0, location, bytes).map(ParsedManifest::from)
     }
 
-    fn newest_only(&self) -> bool {
-        false
-    }
-
     fn written_by(&self) -> Option<&'static str> {
         Some(EXTRACT_BILLING)
     }
@@ -76,10 +72,6 @@ impl Format for ParquetFiles {
 
     fn parse(&self, location: &ManifestLocation, bytes: &[u8]) -> Result<ParsedManifest, ManifestError> {
         parse(self.0, location, bytes).map(ParsedManifest::from)
-    }
-
-    fn newest_only(&self) -> bool {
-        false
     }
 
     fn written_by(&self) -> Option<&'static str> {

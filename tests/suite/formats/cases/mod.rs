@@ -1,5 +1,6 @@
-//! Exports as the field has them, from public bug reports, documentation and sample files: each case of `tests/cases`, in
-//! each way that finops loads. `case.json` says what is right; the figures come from what wrote the files, not from finops.
+//! Exports as they occur in practice, from public bug reports, documentation and sample files: each case of `tests/cases`,
+//! in each way that finops loads. `case.json` says what is right; its figures come from the program that wrote the files,
+//! not from finops.
 
 mod place;
 mod ran;

@@ -32,7 +32,7 @@ pub enum Way {
     Staged,
 }
 
-/// The texts that a query gives.
+/// The texts that a query returns.
 type Query<'a> = dyn Fn(&str) -> Result<Rows, String> + 'a;
 
 pub struct Place {
@@ -62,12 +62,12 @@ impl Place {
         self.folder.path().join("exports")
     }
 
-    /// What the runs with a table leave beside the exports.
-    fn work(&self, table: &str, name: &str) -> PathBuf {
+    /// The files that runs with a table write beside the exports.
+    fn files_of(&self, table: &str, name: &str) -> PathBuf {
         self.folder.path().join("work").join(table).join(name)
     }
 
-    /// Delivers the files of a step: older files first, and of one age manifests last.
+    /// Delivers the files of a step: older files first, and manifests last among files of one age.
     pub async fn deliver(&self, case: &str, number: usize, step: &Step) {
         let from = truth::folder().join(case).join(number.to_string());
         let mut paths: Vec<String> = files(&from).iter().map(|path| key(path, &from)).collect();
@@ -126,7 +126,7 @@ impl Place {
 
     /// The program with the settings of a table's warehouse.
     fn program(&self, pipeline: &str, table: &str) -> Finops {
-        let work = |name: &str| self.work(table, name).to_str().unwrap().to_owned();
+        let work = |name: &str| self.files_of(table, name).to_str().unwrap().to_owned();
         let (finops, database) = (Finops::unconfigured(), work("finops.duckdb"));
         match (&self.cloud, self.way) {
             (Some((storage, emulator)), _) => finops
@@ -162,9 +162,9 @@ impl Place {
         (finops, format!("s3://{BUCKET}/{}", run.source))
     }
 
-    /// What holds a table's rows, for [`Place::reader`]; one that is not there has no columns.
+    /// The relations that have a table's rows, for [`Place::reader`]; one that does not exist has no columns.
     pub fn relations(&self, table: &str) -> Vec<String> {
-        let parquet = self.work(table, "parquet/*.parquet");
+        let parquet = self.files_of(table, "parquet/*.parquet");
         match self.way {
             Way::BigQuery => vec![format!("\"{PROJECT}:{DATASET}\".\"{table}\"")],
             Way::DuckDb => vec![format!("{DATASET}.\"{table}\"")],
@@ -175,28 +175,28 @@ impl Place {
         }
     }
 
-    /// A value as text, in [`Place::reader`]: of a column of a type as DuckDB calls it.
-    pub fn text(&self, column: &str, held: &str) -> String {
+    /// A value as text, in [`Place::reader`], for a column whose type has this name in DuckDB.
+    pub fn text(&self, column: &str, column_type: &str) -> String {
         let column = format!("\"{}\"", column.replace('"', "\"\""));
-        match (&self.cloud, held) {
+        match (&self.cloud, column_type) {
             (Some(_), "BIGNUM") => format!("bq_bignumeric_text({column})"),
             _ => format!("{column}::VARCHAR"),
         }
     }
 
-    /// For queries in DuckDB's SQL of what a table's runs left, past the program; they give texts.
+    /// Queries, in DuckDB's SQL and not through the program, what a table's runs left. Values are texts.
     pub fn reader(&self, table: &str) -> Box<Query<'_>> {
         if let Some((_, emulator)) = &self.cloud {
             return Box::new(|sql| emulator.query(sql));
         }
-        let path = self.work(table, "finops.duckdb");
+        let path = self.files_of(table, "finops.duckdb");
         let open = if path.exists() { duckdb::Connection::open(path) } else { duckdb::Connection::open_in_memory() };
         let connection = open.unwrap();
         connection.execute_batch("SET TimeZone = 'UTC'").unwrap();
         Box::new(move |sql| crate::warehouse::duckdb::rows(&connection, sql).map_err(|error| error.to_string()))
     }
 
-    /// What is said, without the name of the temporary folder.
+    /// The text without the name of the temporary folder.
     pub fn without_folder(&self, text: &str) -> String {
         text.replace(self.folder.path().to_str().unwrap(), "")
     }

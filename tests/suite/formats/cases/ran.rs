@@ -1,4 +1,4 @@
-//! What a run left, against what is right.
+//! What a run left, compared with what is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::formats::cases::{
 };
 use crate::support::program::Outcome;
 
-/// Columns of any export, lower case, the first that has a value counts: a row's month, its cost and its currency.
+/// Columns of any export, lower case. The first that has a value counts: a row's month, its cost and its currency.
 const MONTH: [&str; 8] = [
     "bill_billing_period_start_date",
     "billingperiodstart",
@@ -25,7 +25,7 @@ const MONTH: [&str; 8] = [
 ];
 const COST: [&str; 5] = ["line_item_unblended_cost", "billedcost", "costinbillingcurrency", "pretaxcost", "cost"];
 const CURRENCY: [&str; 4] = ["line_item_currency_code", "billingcurrency", "billingcurrencycode", "currency"];
-/// A longer text is known by its hash.
+/// A longer text is replaced by its hash.
 const LONGEST_TEXT: usize = 200;
 
 /// A row: column, lower case, to text.
@@ -51,9 +51,12 @@ pub fn rows(place: &Place, table: &str) -> Vec<Vec<Row>> {
         };
         let (mut names, mut texts) = (Vec::new(), Vec::new());
         for column in described {
-            let [column, held] = <[_; 2]>::try_from(column).unwrap().map(Option::unwrap);
-            let (name, text) = (column.to_lowercase(), place.text(&column, &held));
-            assert!(!COST.contains(&&*name) || !["DOUBLE", "FLOAT"].contains(&&*held), "{column} is a {held}");
+            let [column, column_type] = <[_; 2]>::try_from(column).unwrap().map(Option::unwrap);
+            let (name, text) = (column.to_lowercase(), place.text(&column, &column_type));
+            assert!(
+                !COST.contains(&&*name) || !["DOUBLE", "FLOAT"].contains(&&*column_type),
+                "{column} is a {column_type}"
+            );
             texts.push(format!("if(length({text}) > {LONGEST_TEXT}, 'sha256:' || sha256({text}), {text})"));
             names.push(name);
         }
@@ -93,7 +96,7 @@ impl Ran {
         self.report["pipelines"].as_array().into_iter().flatten()
     }
 
-    /// What the reports say of months.
+    /// What the reports say about months.
     pub fn months(&self) -> impl Iterator<Item = &Value> {
         self.reports().flat_map(|report| report["months"].as_array().into_iter().flatten())
     }
@@ -102,12 +105,12 @@ impl Ran {
         self.months().filter(move |entry| entry["billing_period"] == month)
     }
 
-    /// All that was said of the export.
+    /// Everything that was said about the export.
     pub fn said(&self) -> String {
         format!("{}\n{}", self.reports().map(texts).collect::<String>(), self.stderr)
     }
 
-    /// All that was said of a month, or of the export as a whole where there is no word of the month.
+    /// Everything that was said about a month, or about the export if nothing was said about the month.
     fn said_of(&self, month: &str) -> String {
         let said: String = self.of(month).map(texts).collect();
         let of_export: String = self.reports().map(texts).collect();
@@ -123,7 +126,7 @@ impl Ran {
         for (month, right) in &right.months {
             let (what, said) = (format!("{what}, {month}"), self.said_of(month));
             assert_says(&what, &said, &[&right.refuse[..], &right.says].concat(), &right.not);
-            // The step that brings files to a staging folder counts no rows.
+            // The step that fetches files into a staging folder counts no rows.
             for entry in self.of(month).filter(|entry| is_loaded(entry) && entry["rows"] != 0) {
                 let costs: Costs = serde_json::from_value(entry["cost"].clone()).unwrap();
                 let reported = (entry["rows"].as_u64().map(|rows| usize::try_from(rows).unwrap()), &costs);

@@ -50,7 +50,7 @@ pub struct Run {
     pub source: String,
     /// The export's name.
     pub export: String,
-    /// Other settings of the export, without the pipeline's name in front.
+    /// Other settings of the export, without the pipeline's name at the beginning.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
     /// Runs that name one table load into it one after the other, in all steps; else each run of a step has its own.
@@ -80,7 +80,7 @@ pub struct FromS3 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Right {
-    /// All that the table holds, and what is said of its months.
+    /// Everything that the table contains, and what is said about its months.
     #[serde(default)]
     pub months: BTreeMap<String, Month>,
     /// The export is refused, and what is said matches these patterns.
@@ -93,7 +93,7 @@ pub struct Right {
     /// letters is `sha256:` and its hash.
     #[serde(default)]
     pub values: BTreeMap<String, BTreeMap<String, Option<Values>>>,
-    /// Columns that hold one value in all months.
+    /// Columns that have one value in all months.
     #[serde(default)]
     pub alike: Vec<String>,
 }
@@ -104,7 +104,7 @@ impl Right {
         !self.refuse.is_empty() || self.months.values().any(|month| !month.refuse.is_empty())
     }
 
-    /// What the table holds: rows and exact costs of each month.
+    /// What the table contains: rows and exact costs of each month.
     pub fn figures(&self) -> Figures {
         let figures = |(month, right): (&String, &Month)| Some((month.clone(), (right.rows?, right.cost.clone())));
         self.months.iter().filter_map(figures).collect()
@@ -120,17 +120,17 @@ pub type Figures = BTreeMap<String, (usize, Costs)>;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Month {
-    /// None where the table does not hold the month.
+    /// None if the table does not have the month.
     pub rows: Option<usize>,
     #[serde(default)]
     pub cost: Costs,
-    /// It is refused, and what is said of it matches these patterns. With rows: these stay.
+    /// It is refused, and what is said about it matches these patterns. With rows: these remain in the table.
     #[serde(default)]
     pub refuse: Vec<String>,
-    /// What is said of it matches none of these.
+    /// What is said about it matches none of these.
     #[serde(default)]
     pub not: Vec<String>,
-    /// It loads, and what is said of it matches these.
+    /// It loads, and what is said about it matches these.
     #[serde(default)]
     pub says: Vec<String>,
 }

@@ -123,7 +123,7 @@ async fn a_redelivery_of_a_new_format_replaces_its_month_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broken_manifest_of_a_new_format_costs_its_month_only() {
+async fn a_broken_manifest_of_a_new_format_fails_only_its_month() {
     let job = Job::new(&[SEPTEMBER, OCTOBER]);
     let manifest = manifest_of(&job.source(), &SEPTEMBER);
     let text = fs::read_to_string(&manifest).unwrap();

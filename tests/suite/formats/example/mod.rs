@@ -1,4 +1,4 @@
-//! A format that only these tests have. Its provider, Meadow, is made up: its exports are FOCUS rows in CSV files, and it has
+//! A format that only these tests have. Its provider, Meadow, does not exist: its exports are FOCUS rows in CSV files, and it has
 //! its own folders and manifests. The folder shows what a format consists of, and that the flow loads one that neither
 //! `core/src` nor `src` names.
 //!
