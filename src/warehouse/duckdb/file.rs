@@ -120,7 +120,8 @@ pub fn cannot_open(path: &Path, cause: impl Display) -> Error {
         return Error::new(ErrorKind::Busy, message).hint(hint::DATABASE_OPEN).cause(cause);
     }
     let is_empty = || path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
-    let hint = if DISK_FULL.is_in(&cause) {
+    let is_full = DISK_FULL.is_in(&cause);
+    let hint = if is_full {
         hint::DATABASE_DISK_FULL
     } else if is_empty() {
         hint::DATABASE_EMPTY

@@ -115,13 +115,11 @@ fn replace(connection: &Connection, table: &Prepared, load: &MonthLoad) -> Resul
             // The transaction has failed. The files can be read without it.
             let reader = connection.try_clone().map_err(failed(format!("cannot read the files of {period}")))?;
             let casts = casts(load, batch, &scales);
-            match scales.needed(&reader, table, period, batch, &casts, source)? {
-                Some(wider) => scales = wider,
-                None => {
-                    let found = without_value(&reader, load, batch, &casts, source)?;
-                    return Err(found.unwrap_or_else(|| refused(period, batch, &error)));
-                }
-            }
+            let Some(wider) = scales.needed(&reader, table, period, batch, &casts, source)? else {
+                let found = without_value(&reader, load, batch, &casts, source)?;
+                return Err(found.unwrap_or_else(|| refused(period, batch, &error)));
+            };
+            scales = wider;
         } else {
             return Err(refused(period, batch, &error));
         }
