@@ -10,9 +10,10 @@ use super::source::{root, rust_files};
 const FOLDERS: [&str; 7] = ["src", "core", "emulator", "generator", "tests", "benches", "examples"];
 
 /// What must not come back, and the name that replaces it.
-const REPLACED: [(&str, &str); 26] = [
+const REPLACED: [(&str, &str); 31] = [
     ("AsIs", "Conversion::None"),
     ("Fetched", "LocalFiles"),
+    ("BucketPlace", "BucketLocation"),
     ("Got", "OnBytes"),
     ("Head", "ReadRange::First"),
     ("Held", "StageState"),
@@ -26,6 +27,7 @@ const REPLACED: [(&str, &str); 26] = [
     ("Untold", "BucketLocationLookup::NotPermitted"),
     ("another_export", "holds_other_export"),
     ("another_way", "written_by_other_pipeline"),
+    ("asks_for", "preferred_type"),
     ("castings", "conversions"),
     ("harmless", "strip_control_chars"),
     ("is_news", "is_unacknowledged"),
@@ -35,6 +37,9 @@ const REPLACED: [(&str, &str); 26] = [
     ("respell", "unify_case"),
     ("reword", "a wording of Reason"),
     ("stand_in", "fallback_delivery"),
+    ("standing", "loaded or loaded_month"),
+    ("survey", "overview"),
+    ("told", "reported, or last_acknowledged"),
     ("unreplaced", "files_not_yet_overwritten"),
     ("weigh", "decide"),
 ];
