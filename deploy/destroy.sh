@@ -29,7 +29,7 @@ for kind in policies channels; do
     done
 done
 
-for pipeline in aws azure; do
+for pipeline in $all_pipelines; do
     remove "schedule finops-$pipeline" \
         gcloud scheduler jobs delete "finops-$pipeline" --location "$region" --project "$project"
     # The rights on the job are removed with it.

@@ -33,8 +33,7 @@ render() {
 # shellcheck disable=SC2034  # not every script uses all of them
 {
     project='' region='' location='' repository='' image_name='' alert_email='' time_zone=''
-    aws_schedule='' azure_schedule='' pipelines='' datasets='' staging_dataset='' buckets='' unused=''
-    all_datasets='' all_buckets=''
+    pipelines='' datasets='' staging_dataset='' buckets='' unused='' all_pipelines='' all_datasets='' all_buckets=''
     settings=$(render shell "$@") || exit 2
     eval "$settings"
     job_account=finops-job@$project.iam.gserviceaccount.com

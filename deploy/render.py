@@ -47,9 +47,9 @@ def shell(settings, pipelines):
         "image_name": settings["IMAGE_NAME"],
         "alert_email": settings["ALERT_EMAIL"],
         "time_zone": settings["SCHEDULE_TIME_ZONE"],
-        "aws_schedule": settings.values.get("AWS_SCHEDULE", ""),
-        "azure_schedule": settings.values.get("AZURE_SCHEDULE", ""),
+        **{f"{each}_schedule": settings.values.get(f"{each.upper()}_SCHEDULE", "") for each in PIPELINES},
         "pipelines": " ".join(pipelines),
+        "all_pipelines": " ".join(PIPELINES),
         "datasets": " ".join(settings.datasets(pipelines)),
         # Only a dataset that no export uses for its table.
         "staging_dataset": settings.staging_dataset(configured),

@@ -109,8 +109,9 @@ class Settings:
         return [Export(self.values, pipeline, label) for label in labels]
 
     def _refuse_what_cannot_be_deployed(self):
-        if self["WAREHOUSE"] == "duckdb":
-            self._problem("WAREHOUSE", "is `duckdb`, which cannot be deployed: a Cloud Run job loads into bigquery")
+        warehouse = self["WAREHOUSE"]
+        if warehouse not in ("", "bigquery"):
+            self._problem("WAREHOUSE", f"is `{warehouse}`, which cannot be deployed: a Cloud Run job loads into bigquery")
         for name in ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
             if name in self.values:
                 self._problem(name, "names a server of this machine, which the job cannot reach: remove it")

@@ -226,7 +226,7 @@ pub const SECTIONS: &[Section] = &[
                 "22222222-2222-2222-2222-222222222222",
                 "Runs to unite with the newest run of their scope, for the days that the newest run does not \
                      have, for example after a subscription was moved: run ids, separated by commas. If you remove \
-                     a run from the list, the month is loaded again without it, even if it is then less.",
+                     a run from the list, the month is loaded again without it, even if it then has fewer rows.",
             ),
             Definition::new(Reader::Pipeline, "EXPORTS", Form::Text)
                 .of(&Provider::ALL)

@@ -78,12 +78,17 @@ async fn export_months(
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
     months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
     let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
-    let written = written(folder, export.provider, months.keys().copied());
+    let mut written = written(folder, export.provider, months.keys().copied());
+    // A file has all of its month's scopes, but its manifest names one only if it is the only one: none is missing.
+    for month in written.values_mut() {
+        month.record.scopes = None;
+    }
     let selection = Selection { are_months: true, ..Selection::default() };
     let rules = Rules { force: writing.overwrite, ..run.rules };
     for planned in plan(candidates, &written, &selection, &rules) {
         let mut month = planned_report(&planned, export, MonthVerb::Write);
         month.files = u64::from(planned.decision.delivery().is_some());
+        month.scopes = Vec::new();
         let to_write = months.get(&planned.billing_period).filter(|_| month.files > 0 && !run.dry_run);
         if let Some(loaded) = to_write {
             match write(duckdb, &target, folder, manifest(export, kind, loaded), loaded, writing).await {

@@ -4,7 +4,6 @@ use finops_core::{
     Costs,
     model::{
         amount::add_to,
-        column_type::ColumnType,
         key_columns::{KeyColumns, NetCost},
     },
 };
@@ -33,35 +32,18 @@ impl Dialect {
         sum: impl Fn(&str, &str) -> String,
     ) -> String {
         let [cost, currency, partition] = [load.cost, load.currency, key.partition].map(|name| self.quote(name));
-        let formatted = |time: &str, form: &str| match (self, key.time) {
-            (Self::DuckDb, _) => format!("strftime({time}, '{form}')"),
-            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('{form}', {time})"),
-            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('{form}', {time})"),
-        };
-        let month = formatted(&partition, "%Y-%m");
-        // BigQuery's results are text already.
-        let count = |of: &str| match self {
-            Self::BigQuery => format!("COUNT({of})"),
-            Self::DuckDb => format!("CAST(COUNT({of}) AS VARCHAR)"),
-        };
+        let month = self.formatted(&partition, key.time, "%Y-%m");
         let net_columns = load.net_cost.map(|NetCost { net, line_type }| {
             let [value, line_type] = [net, line_type].map(|name| self.quote(name));
-            let is_discount = match self {
-                Self::BigQuery => format!("REGEXP_CONTAINS({line_type}, 'Discount$')"),
-                Self::DuckDb => format!("{line_type} LIKE '%Discount'"),
-            };
+            let is_discount = self.ends_with(&line_type, "Discount");
             // Two sums, since the columns may differ in scale: in one expression, DuckDB would round (seen on 1.5.6).
             let other_cost = sum(&format!("IF({value} IS NOT NULL OR {is_discount}, NULL, {cost})"), load.cost);
             let [as_count, as_net, as_other] = ["net_count", "net_cost", "other_cost"].map(|name| self.quote(name));
-            let (count, net_cost) = (count(&value), sum(&value, net));
+            let (count, net_cost) = (self.count(&value), sum(&value, net));
             format!(", {count} AS {as_count}, {net_cost} AS {as_net}, {other_cost} AS {as_other}")
         });
-        let text = match self {
-            Self::BigQuery => "STRING",
-            Self::DuckDb => "VARCHAR",
-        };
-        let as_text = |column: &str| format!("COALESCE(CAST({} AS {text}), '')", self.quote(column));
-        let day = || formatted(&self.quote(key.cluster), "%Y-%m-%d");
+        let as_text = |column: &str| format!("COALESCE({}, '')", self.as_text(&self.quote(column)));
+        let day = || self.formatted(&self.quote(key.cluster), key.time, "%Y-%m-%d");
         let groups: Vec<String> = load
             .group_by
             .iter()
@@ -80,7 +62,7 @@ impl Dialect {
             "SELECT {month} AS {as_month}, COALESCE(NULLIF({currency}, ''), 'unknown') AS {as_currency}, {} AS {as_cost}, \
              {} AS {as_count}{selected}{} FROM {table}{condition} GROUP BY 1, 2{grouped} LIMIT {}",
             sum(&cost, load.cost),
-            count("*"),
+            self.count("*"),
             net_columns.unwrap_or_default(),
             most_rows(load) + 1
         )

@@ -60,6 +60,39 @@ impl Dialect {
         }
     }
 
+    /// A day or timestamp as text. `time` is its type.
+    pub(super) fn formatted(self, value: &str, time: ColumnType, form: &str) -> String {
+        match (self, time) {
+            (Self::DuckDb, _) => format!("strftime({value}, '{form}')"),
+            (Self::BigQuery, ColumnType::Date) => format!("FORMAT_DATE('{form}', {value})"),
+            (Self::BigQuery, _) => format!("FORMAT_TIMESTAMP('{form}', {value})"),
+        }
+    }
+
+    /// How many rows have a value, as text. BigQuery's results are text already.
+    pub(super) fn count(self, of: &str) -> String {
+        match self {
+            Self::BigQuery => format!("COUNT({of})"),
+            Self::DuckDb => format!("CAST(COUNT({of}) AS VARCHAR)"),
+        }
+    }
+
+    /// Any value as text.
+    pub(super) fn as_text(self, value: &str) -> String {
+        match self {
+            Self::BigQuery => format!("CAST({value} AS STRING)"),
+            Self::DuckDb => format!("CAST({value} AS VARCHAR)"),
+        }
+    }
+
+    /// Whether a text ends with `ending`, a word.
+    pub(super) fn ends_with(self, text: &str, ending: &str) -> String {
+        match self {
+            Self::BigQuery => format!("REGEXP_CONTAINS({text}, '{ending}$')"),
+            Self::DuckDb => format!("{text} LIKE '%{ending}'"),
+        }
+    }
+
     /// The condition that a row belongs to `period`.
     pub fn in_period(self, key: &KeyColumns, period: BillingPeriod) -> String {
         let column = self.quote(key.partition);

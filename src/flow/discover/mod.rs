@@ -142,19 +142,21 @@ async fn candidates(
     store: &Store,
     export: &Export,
     billing_period: BillingPeriod,
-    mut runs: Vec<FoundManifest>,
+    runs: Vec<FoundManifest>,
     record: Option<&LoadRecord>,
 ) -> Result<Vec<Candidate>> {
-    runs.sort_by_key(|run| Reverse(run.issued_at()));
     let mut by_format: BTreeMap<&str, Vec<FoundManifest>> = BTreeMap::new();
     for run in runs {
         by_format.entry(run.format.name()).or_default().push(run);
     }
     let mut found: Vec<Run> = Vec::new();
-    for runs in by_format.into_values() {
+    for mut runs in by_format.into_values() {
+        let mut count = runs.len();
         // Of some formats only the newest manifest is read that the settings do not leave out.
-        let newest_only = runs.iter().any(|run| run.format.newest_only());
-        let count = if newest_only { 1 } else { runs.len() };
+        if runs.iter().any(|run| run.format.newest_only()) {
+            runs.sort_by_key(|run| Reverse(run.issued_at()));
+            count = 1;
+        }
         let read: Vec<_> = stream::iter(runs)
             .map(|run| async move { read_run(store, export, billing_period, run).await })
             .buffered(REQUESTS.min(count))

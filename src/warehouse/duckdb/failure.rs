@@ -8,7 +8,8 @@ use crate::{
 };
 
 pub const DISK_FULL: Sign = Sign(&["No space left on device"]);
-pub const OUT_OF_MEMORY: Sign = Sign(&["Out of Memory Error"]);
+/// The start of the message: later, it may quote a row that has these words.
+pub const OUT_OF_MEMORY: &str = "Out of Memory Error";
 /// Another process has the file open.
 pub const LOCKED: Sign = Sign(&["Conflicting lock", "Could not set lock"]);
 /// A column has an index, or another column has one, and it cannot be changed.

@@ -44,7 +44,7 @@ pub fn refused(period: BillingPeriod, batch: &Batch, error: &duckdb::Error) -> E
     if DISK_FULL.is_in(&text) {
         return failed("the disk is full").hint(hint::DATABASE_DISK_FULL).cause(text);
     }
-    if OUT_OF_MEMORY.is_in(&text) {
+    if text.starts_with(OUT_OF_MEMORY) {
         return failed("the memory is used up").hint(hint::MORE_MEMORY).cause(text);
     }
     let text = text.strip_prefix("Invalid Input Error: ").unwrap_or(&text);

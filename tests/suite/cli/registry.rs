@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use finops::settings::{
-    Definition, Example, Reader, Section,
+    Definition, Example, Form, Reader, Section,
     registry::{self, INTRODUCTION, SECTIONS},
 };
 use finops_core::model::provider::Provider;
@@ -65,11 +65,8 @@ fn env_example() -> String {
             return section(each.title, each, None);
         }
         let of = Provider::ALL.map(|provider| {
-            let name = match provider {
-                Provider::Aws => "AWS",
-                Provider::Azure => "Azure",
-            };
-            let title = each.title.replace("{provider}", name).replace("{pipeline}", provider.as_str());
+            let name = provider.as_str();
+            let title = each.title.replace("{provider}", &name.to_uppercase()).replace("{pipeline}", name);
             section(&title, each, Some(provider))
         });
         of.concat()
@@ -143,6 +140,15 @@ fn a_variable_or_key_is_declared_once() {
     let names: Vec<String> = variables.chain(registry::keys().map(|(key, _)| key)).collect();
     let different: BTreeSet<&String> = names.iter().collect();
     assert_eq!(different.len(), names.len());
+}
+
+#[test]
+fn numbers_are_as_the_expression_for_a_deployment_needs_them() {
+    for setting in registry::all() {
+        if let Form::Number(least, most) | Form::Hours(least, most) = setting.form {
+            assert!(least <= 1 && most >= 10 && 10_u32.pow(most.ilog10()) == most, "{} {}", setting.name, setting.key);
+        }
+    }
 }
 
 #[test]

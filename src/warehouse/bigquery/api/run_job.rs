@@ -15,7 +15,10 @@ impl Client {
         let insert = || insert.retry(self.job_backoff()).when(Failure::is_transient_job);
         let inserted = match insert.retry(self.new_backoff()).when(|failure| failure.is_status(404)).await {
             // The answer to the first insert was lost.
-            Err(failure) if failure.is_status(409) => self.inserted_job(id, location, http::backoff()).await?,
+            Err(failure) if failure.is_status(409) => {
+                tracing::info!(job_id = id, "job started");
+                self.inserted_job(id, location, http::backoff()).await?
+            }
             inserted => inserted?,
         };
         if is_done(&inserted) { Ok(inserted) } else { self.end_of_job(id, location).await }
