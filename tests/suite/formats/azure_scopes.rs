@@ -3,12 +3,16 @@
 
 use std::fs;
 
+use billing_exports::{Dialect, Export, Format};
 use finops_core::hint;
 use serde_json::{Value, json};
 
-use crate::support::{
-    azure_job::{AzureJob, COST, TABLE, in_each_warehouse},
-    program::{assert_names, each, month},
+use crate::{
+    staging::steps::{Pipeline, statuses},
+    support::{
+        azure_job::{AzureJob, COST, TABLE, in_each_warehouse},
+        program::{assert_names, each, month},
+    },
 };
 
 in_each_warehouse!(
@@ -133,6 +137,31 @@ fn said(report: &Value) -> String {
 fn recorded(job: &AzureJob) -> Vec<Value> {
     let status = job.finops.report_of(&["status", "--output", "json"], 0);
     status[0]["months"][0]["scopes"].as_array().unwrap().clone()
+}
+
+/// A month written by `export-parquet` has all of its scopes, but its manifest names one only if there is no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_written_month_of_several_scopes_lacks_none() {
+    let pipeline =
+        Pipeline::new(Export { name: "daily".to_owned(), ..Export::new(Dialect::AzureActualEnterprise, Format::Csv) });
+    let august = |text: String| text.replace("202509", "202508").replace("2025-09", "2025-08").replace("09/", "08/");
+    let deliver = |run: &Run, name: &str, text: String, in_august: bool| {
+        let (folder, text) = if in_august { (august(run.folder()), august(text)) } else { (run.folder(), text) };
+        let folder = pipeline.folder.path().join("delivered").join(folder);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(name), text).unwrap();
+    };
+    let september = Run { id: 3, ..ONE };
+    for (run, in_august) in [(&ONE, true), (&september, false), (&TWO, false)] {
+        deliver(run, "part.csv", run.text(), in_august);
+        deliver(run, "manifest.json", run.manifest().to_string(), in_august);
+    }
+    assert_eq!(statuses(&pipeline.report("run-pipeline")), vec![vec!["loaded"; 2]; 3]);
+    let again = pipeline.report("export-parquet");
+    assert_eq!(statuses(&again), [["skipped"; 2]]);
+    for month in again[0]["months"].as_array().unwrap() {
+        assert_eq!((&month["reason"], &month["scopes"]), (&json!("already written"), &Value::Null));
+    }
 }
 
 const ONE: Run<'static> = Run { rows: &[(1, "1", "100"), (30, "1", "100")], ..RUN };
