@@ -103,12 +103,17 @@ impl Server {
     }
 }
 
-/// The handler of all paths.
+/// The handler of all paths. A request that was received takes effect, even if its client is gone before the answer.
 pub async fn handle(
     State(server): State<Arc<Server>>,
     ConnectInfo(connection): ConnectInfo<ResetHandle>,
     request: Request,
 ) -> Response {
+    let answered = tokio::spawn(async move { respond(server, connection, request).await });
+    answered.await.unwrap_or_else(|failed| ApiError::internal(failed.to_string()).into_response())
+}
+
+async fn respond(server: Arc<Server>, connection: ResetHandle, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
     let fault = server.faults.for_request(parts.method.as_str(), path);

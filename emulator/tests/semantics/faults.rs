@@ -124,3 +124,19 @@ async fn x6_a_dropped_emulator_no_longer_answers() {
     drop(h);
     assert!(client.get(&url).send().await.is_err());
 }
+
+#[tokio::test]
+async fn x7_a_received_request_takes_effect_even_if_its_client_is_gone() {
+    let h = Harness::with(Options { latency: Duration::from_millis(100), ..Options::default() }).await;
+    let received = async {
+        while h.emulator.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        () = h.table() => {}
+        () = received => {}
+    }
+    let created = async { while h.get("/datasets/d/tables/t").await.0 != 200 {} };
+    tokio::time::timeout(Duration::from_secs(20), created).await.expect("the table is created");
+}
