@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use finops_core::{
     plan::Rules,
-    report::run::{PipelineReport, PipelineStatus, Report},
+    report::run::{MonthVerb, PipelineReport, PipelineStatus, Report},
 };
 use jiff::Timestamp;
 use tracing::{Span, info};
@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     flow::{
         export::{Export, Run},
+        report::started,
         run::run_export,
     },
     output::{self, ProgressBar},
@@ -88,7 +89,7 @@ impl Task for Exports<'_> {
 /// The report of an export that could not start, because its bucket or warehouse could not be opened.
 fn not_started(config: &Config, export: &Export, run: &Run, error: &Error) -> PipelineReport {
     let table = config.warehouse.table_name(&export.table_name());
-    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
+    let mut report = started(export, &table, MonthVerb::Load);
     report.label.clone_from(&export.label);
     report.error = Some(error.reported());
     report.status = (!run.dry_run).then_some(PipelineStatus::Failed);

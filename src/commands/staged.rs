@@ -11,7 +11,7 @@ use finops_core::{
     hint,
     model::provider::Provider,
     plan::Rules,
-    report::run::{MonthReport, MonthStatus, PipelineReport, PipelineStatus, Report, ReportedError},
+    report::run::{MonthReport, MonthStatus, MonthVerb, PipelineReport, PipelineStatus, Report, ReportedError},
 };
 use jiff::Timestamp;
 use tracing::Span;
@@ -25,6 +25,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
+        report::started,
         run::run_export,
         silence::check_age,
     },
@@ -276,10 +277,10 @@ impl Staged {
 
     /// The report of a step, also of one that could not start.
     fn report(&self, step: &str, into: &str, done: Result<PipelineReport>) -> PipelineReport {
-        let Export { provider, name, .. } = &self.local;
-        let mut report = done.unwrap_or_else(|error| {
-            let report = PipelineReport::new(provider.as_str(), name.as_deref().unwrap_or_default(), into);
-            PipelineReport { status: Some(PipelineStatus::Failed), error: Some(error.reported()), ..report }
+        let mut report = done.unwrap_or_else(|error| PipelineReport {
+            status: Some(PipelineStatus::Failed),
+            error: Some(error.reported()),
+            ..started(&self.local, into, MonthVerb::Load)
         });
         report.step = Some(step.to_owned());
         report

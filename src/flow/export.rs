@@ -136,7 +136,7 @@ impl Export {
     /// The export's table.
     pub fn target(&self, export_name: &str, key_columns: KeyColumns) -> Target {
         Target {
-            pipeline: self.provider.as_str(),
+            provider: self.provider,
             export_name: export_name.to_owned(),
             name: self.table_name(),
             key_columns,

@@ -215,7 +215,7 @@ fn whose(
         loads.push(batch);
     }
     parts.sort_by(|a, b| (&a.scope, a.days, &a.execution_id).cmp(&(&b.scope, b.days, &b.execution_id)));
-    if target.pipeline != Provider::Azure.as_str() {
+    if target.provider != Provider::Azure {
         return (Vec::new(), None, loads);
     }
     // Where no column identifies the scopes, the subscription's column shows whether they overlap.

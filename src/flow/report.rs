@@ -1,5 +1,7 @@
 //! Turns decisions and loads into the report.
 
+use std::cmp::Reverse;
+
 use finops_core::{
     BillingPeriod, hint,
     model::{amount::movement, delivery::Delivery, load_record::LoadRecord, manifest::Manifest},
@@ -22,6 +24,18 @@ use crate::{
     flow::export::Export,
     warehouse::Committed,
 };
+
+/// The report of an export before anything but its settings is known. `place` is where its months go.
+pub fn started(export: &Export, place: &str, verb: MonthVerb) -> PipelineReport {
+    let name = export.name.as_deref().unwrap_or_default();
+    PipelineReport { verb, ..PipelineReport::new(export.provider.as_str(), name, place) }
+}
+
+/// Completes the report of an export: newest month first, and how it ended. A plan has not ended.
+pub fn end(report: &mut PipelineReport, is_plan: bool) {
+    report.months.sort_by_key(|month| Reverse(month.billing_period));
+    report.status = (!is_plan).then(|| status(report));
+}
 
 /// A month's report as far as the plan goes: months to load have no status yet.
 pub fn planned_report(month: &PlannedMonth, export: &Export, verb: MonthVerb) -> MonthReport {
@@ -176,7 +190,7 @@ pub fn not_loaded(month: &mut MonthReport, status: MonthStatus, error: &Error) {
 }
 
 /// How the export's run ended.
-pub fn status(report: &PipelineReport) -> PipelineStatus {
+fn status(report: &PipelineReport) -> PipelineStatus {
     let loaded = report.months.iter().any(|month| month.status() == Some(MonthStatus::Loaded));
     match (report.failed(), loaded) {
         (true, _) => PipelineStatus::Failed,

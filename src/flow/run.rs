@@ -12,7 +12,7 @@ use finops_core::{
     hint,
     model::{kind::ExportKind, load_record::LoadedMonth},
     plan::{kinds::keep_one_kind, plan},
-    report::run::{MonthStatus, PipelineReport},
+    report::run::{MonthStatus, MonthVerb, PipelineReport},
     schema::{SchemaChange, unify_case},
 };
 use futures::{FutureExt, StreamExt, future::try_join, stream};
@@ -59,7 +59,7 @@ pub async fn run_export<W: Warehouse>(
     progress: &dyn Fn(Progress),
 ) -> PipelineReport {
     let table = warehouse.table_name(&export.table_name());
-    let mut report = PipelineReport::new(export.provider.as_str(), export.name.as_deref().unwrap_or_default(), &table);
+    let mut report = report::started(export, &table, MonthVerb::Load);
     let span = info_span!("export", pipeline = report.pipeline, export = export.name);
     let mut wanted: Option<BTreeSet<BillingPeriod>> = None;
     for _ in 0..ROUNDS {
@@ -81,10 +81,7 @@ pub async fn run_export<W: Warehouse>(
         report.error =
             check_age(report.newest_delivery_at, &run.max_age, run.rules.now).err().map(|error| error.reported());
     }
-    report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
-    if !run.dry_run {
-        report.status = Some(report::status(&report));
-    }
+    report::end(&mut report, run.dry_run);
     report
 }
 

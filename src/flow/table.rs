@@ -65,19 +65,17 @@ fn check_key_columns(target: &Target, name: &str, found: &Found) -> Result<()> {
 /// # Errors
 /// `ForeignTable` naming both exports.
 pub fn refuse_another_export(target: &Target, name: &str, months: &BTreeMap<BillingPeriod, LoadedMonth>) -> Result<()> {
-    // Azure's names are case-insensitive.
-    let is_named = |name: &str| match target.pipeline {
-        "azure" => name.eq_ignore_ascii_case(&target.export_name),
-        _ => name == target.export_name,
+    let (provider, pipeline) = (target.provider, target.provider.as_str());
+    let is_other = |record: &LoadRecord| {
+        !provider.is_same_name(&record.export_name, &target.export_name) || record.pipeline != pipeline
     };
-    let is_other = |record: &LoadRecord| !is_named(&record.export_name) || record.pipeline != target.pipeline;
     let Some(record) = months.values().filter_map(LoadedMonth::record_if_in_table).find(|record| is_other(record))
     else {
         return Ok(());
     };
     let message = format!(
-        "the table {name} has months of export `{}` of pipeline {}, which export `{}` of pipeline {} would replace",
-        record.export_name, record.pipeline, target.export_name, target.pipeline
+        "the table {name} has months of export `{}` of pipeline {}, which export `{}` of pipeline {pipeline} would replace",
+        record.export_name, record.pipeline, target.export_name
     );
     Err(Error::new(ErrorKind::ForeignTable, message).hint(hint::TABLE_PER_EXPORT))
 }

@@ -58,21 +58,21 @@ impl StagedSettings<'_> {
         let prefix = values.checked(&prefix_key, &mut self.problems).unwrap_or_default();
         let has_bucket = values.is_nearer(&bucket_key, &source_key);
         if self.provider == Provider::Aws && (has_bucket || values.get(&source_key).is_none()) {
-            let bucket = values.required("aws.bucket", "the S3 bucket with the export", &mut self.problems);
+            let bucket = values.required(&bucket_key, "the S3 bucket with the export", &mut self.problems);
             // It may be the ARN of an access point, which has `:` and `/`.
             let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
             let what =
-                || format!("is `{}`: a bucket's bare name was expected; a path goes to aws.prefix", shown(&bucket));
-            self.problems.refuse("aws.bucket", is_wrong.then(what), EVERYWHERE);
+                || format!("is `{}`: a bucket's bare name was expected; a path goes to {prefix_key}", shown(&bucket));
+            self.problems.refuse(&bucket_key, is_wrong.then(what), EVERYWHERE);
             return (Source::S3(bucket), prefix.to_owned());
         }
         let (key, place) = if has_bucket {
             let bucket = values.get(&bucket_key).unwrap_or_default();
-            // Azure's exports may be in any kind of bucket.
+            // AWS writes to S3. Other exports may be in any kind of bucket.
             if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
                 let bucket = shown(bucket);
                 let what = format!("is `{bucket}`: gs://{bucket} or s3://{bucket} was expected");
-                self.problems.add("azure.bucket", what, EVERYWHERE);
+                self.problems.add(&bucket_key, what, EVERYWHERE);
                 return (Source::Local(PathBuf::new()), String::new());
             }
             (&bucket_key, bucket.to_owned())
@@ -83,8 +83,8 @@ impl StagedSettings<'_> {
         let (source, within) = values::source(&place, key, EVERYWHERE, &mut self.problems);
         if has_bucket && !within.is_empty() {
             let what =
-                format!("is `{}`: a bucket was expected; `{}` goes to azure.prefix", shown(&place), shown(&within));
-            self.problems.add("azure.bucket", what, EVERYWHERE);
+                format!("is `{}`: a bucket was expected; `{}` goes to {prefix_key}", shown(&place), shown(&within));
+            self.problems.add(&bucket_key, what, EVERYWHERE);
         }
         let is_prefixed = has_bucket || values.is_nearer(&prefix_key, &source_key);
         (source, if is_prefixed { prefix.to_owned() } else { within })

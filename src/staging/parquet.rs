@@ -53,15 +53,11 @@ pub async fn export_parquet(
     run: &Run,
     writing: Writing,
 ) -> PipelineReport {
-    let name = export.name.as_deref().unwrap_or_default();
-    let mut report = PipelineReport::new(export.provider.as_str(), name, &folder.display().to_string());
-    report.verb = MonthVerb::Write;
+    let mut report = report::started(export, &folder.display().to_string(), MonthVerb::Write);
     if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
         report.error = Some(error.reported());
     }
-    if !run.dry_run {
-        report.status = Some(report::status(&report));
-    }
+    report::end(&mut report, run.dry_run);
     report
 }
 
@@ -78,11 +74,7 @@ async fn export_months(
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
     months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
     let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
-    let mut written = written(folder, export.provider, months.keys().copied());
-    // A file has all of its month's scopes, but its manifest names one only if it is the only one: none is missing.
-    for month in written.values_mut() {
-        month.record.scopes = None;
-    }
+    let written = written(folder, export.provider, months.keys().copied());
     let selection = Selection { are_months: true, ..Selection::default() };
     let rules = Rules { force: writing.overwrite, ..run.rules };
     for planned in plan(candidates, &written, &selection, &rules) {
@@ -163,7 +155,9 @@ pub(super) fn written(
         let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let file = found.manifest.files.first()?;
         let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
-        let loaded = LoadedMonth { record: record(folder, &found), rows_in_table: 1 };
+        // The file has all scopes of its month. Its manifest names one only if there is no other, so they cannot be compared.
+        let record = LoadRecord { scopes: None, ..record(folder, &found) };
+        let loaded = LoadedMonth { record, rows_in_table: 1 };
         (file.bytes == Some(size)).then_some((period, loaded))
     };
     periods.filter_map(month).collect()

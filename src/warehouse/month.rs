@@ -177,7 +177,7 @@ impl MonthLoad {
     pub fn record(&self, target: &Target, figures: &Figures) -> NewRecord {
         let replaced = self.previous.as_ref().and_then(LoadedMonth::record_if_in_table);
         NewRecord(LoadRecord {
-            pipeline: target.pipeline.to_owned(),
+            pipeline: target.provider.as_str().to_owned(),
             export_name: target.export_name.clone(),
             table_name: target.name.table.clone(),
             billing_period: self.billing_period,

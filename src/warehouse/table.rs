@@ -8,6 +8,7 @@ use finops_core::{
         column_type::ColumnType,
         key_columns::KeyColumns,
         load_record::{LoadRecord, LoadedMonth},
+        provider::Provider,
     },
     schema::Column,
 };
@@ -27,8 +28,8 @@ pub struct TableName {
 /// The table of one export.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// `aws` or `azure`.
-    pub pipeline: &'static str,
+    /// The provider of the export.
+    pub provider: Provider,
     /// The provider's name of the report.
     pub export_name: String,
     /// The table.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use finops_core::{
     files::file_type::FileType,
-    model::{column_type::ColumnType, kind::ExportKind, manifest::FileFormat},
+    model::{column_type::ColumnType, kind::ExportKind, manifest::FileFormat, provider::Provider},
     schema::Column,
 };
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::{Batch, LoadColumn, MonthLoad, NoValue, TableName, Target};
 
 pub fn target() -> Target {
     Target {
-        pipeline: "aws",
+        provider: Provider::Aws,
         export_name: "cur".to_owned(),
         name: TableName { dataset: "d".to_owned(), table: "t".to_owned() },
         key_columns: finops_core::formats::aws_cur::KEY_COLUMNS,

@@ -32,6 +32,11 @@ impl Provider {
         }
     }
 
+    /// Whether two of its names are the same.
+    pub fn is_same_name(self, a: &str, b: &str) -> bool {
+        if self.names_have_case() { a == b } else { a.eq_ignore_ascii_case(b) }
+    }
+
     /// The variable for all its exports, such as `AWS_TABLE_NAME`; for the export that `AWS_EXPORTS` calls `label`, such as
     /// `AWS_PROD_TABLE_NAME`.
     pub fn variable(self, label: Option<&str>, suffix: &str) -> String {

@@ -36,8 +36,7 @@ impl LeaveOut {
     /// Whether an entry is the delivery's id, or matches a folder of its files, whose paths are relative to `export_folder`.
     pub fn has_delivery(&self, provider: Provider, prefix: &str, export_folder: &str, manifest: &Manifest) -> bool {
         let id = &manifest.execution_id;
-        let is_id =
-            |entry: &String| if provider.names_have_case() { entry == id } else { entry.eq_ignore_ascii_case(id) };
+        let is_id = |entry: &String| provider.is_same_name(entry, id);
         let is_below = |path: &str| self.has_folder(provider, prefix, &format!("{export_folder}{path}"));
         self.entries.iter().any(is_id)
             || (!self.entries.is_empty() && manifest.files.iter().any(|file| is_below(&file.relative_path)))

@@ -17,7 +17,10 @@ use finops::{
 use finops_core::{
     BillingPeriod,
     formats::aws_cur,
-    model::load_record::{LoadedMonth, STATE_TABLE},
+    model::{
+        load_record::{LoadedMonth, STATE_TABLE},
+        provider::Provider,
+    },
     schema::{self, Column, SchemaChange},
 };
 
@@ -246,7 +249,7 @@ impl<H: Harness> Table<H> {
 /// The tests' table, for a Cost and Usage Report.
 pub fn target() -> Target {
     Target {
-        pipeline: "aws",
+        provider: Provider::Aws,
         export_name: "cur".to_owned(),
         name: TableName { dataset: DATASET.to_owned(), table: TABLE.to_owned() },
         key_columns: aws_cur::KEY_COLUMNS,

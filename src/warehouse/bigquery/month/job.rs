@@ -36,7 +36,11 @@ pub fn content_key(load: &MonthLoad) -> String {
 
 #[cfg(test)]
 mod tests {
-    use finops_core::{files::file_type::FileType, formats::aws_cur, model::column_type::ColumnType};
+    use finops_core::{
+        files::file_type::FileType,
+        formats::aws_cur,
+        model::{column_type::ColumnType, provider::Provider},
+    };
 
     use super::*;
     use crate::warehouse::bigquery::test::{batch, column, load};
@@ -44,7 +48,7 @@ mod tests {
 
     fn target(dataset: &str, table: &str) -> Target {
         Target {
-            pipeline: "aws",
+            provider: Provider::Aws,
             export_name: "cur".to_owned(),
             name: TableName { dataset: dataset.to_owned(), table: table.to_owned() },
             key_columns: aws_cur::KEY_COLUMNS,
