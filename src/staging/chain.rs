@@ -1,4 +1,4 @@
-//! One month through the steps. Each step's own plan counts, unless a step before it changes what the step finds.
+//! One month through the steps. The plan of each step counts, unless an earlier step changes what it finds.
 
 use finops_core::{
     BillingPeriod,
@@ -8,7 +8,7 @@ use finops_core::{
 };
 use serde::Serialize;
 
-/// What the place that a step fills has of a month.
+/// What the target of a step has of a month.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -25,7 +25,7 @@ pub enum Content {
 pub struct MonthOverview {
     /// The month.
     pub billing_period: BillingPeriod,
-    /// The delivery that counts; empty where none can be read.
+    /// The delivery that counts; empty if none can be read.
     pub execution_id: String,
     /// Its data files.
     pub files: u64,
@@ -39,7 +39,7 @@ pub struct MonthOverview {
     pub duckdb: Content,
     /// In Parquet files.
     pub parquet: Content,
-    /// In BigQuery; `None` where it is not configured.
+    /// In BigQuery; `None` if it is not configured.
     pub bigquery: Option<Content>,
     /// What each step would do.
     pub steps: StepActions,
@@ -62,7 +62,7 @@ pub struct StepActions {
     pub load_billing_remote: Option<Action>,
 }
 
-/// One step's plan for a month, from what its source has now, and what the place that it fills has of the month.
+/// The plan of one step for a month, from what its source has now, and the month as the step's target has it.
 #[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
     pub plan: Option<&'a MonthReport>,
@@ -78,12 +78,12 @@ impl Step<'_> {
         self.place.and_then(LoadedMonth::record_if_in_table)
     }
 
-    /// What the step does once the step before it has brought something new.
+    /// What the step does after the step before it delivered something new.
     fn over(&self) -> Action {
         if self.found().is_some() { Action::Reload } else { Action::Load }
     }
 
-    /// Whether the plan is to bring something else than what was brought before.
+    /// Whether the plan delivers something else than before.
     fn is_new(&self) -> bool {
         let recorded = self.place.map(|place| &place.record.fingerprint);
         self.plan.and_then(|month| month.fingerprint.as_ref()) != recorded
@@ -94,7 +94,7 @@ impl Step<'_> {
 pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: bool) -> MonthOverview {
     let [extract, load, write, remote] = steps;
     let fetches = acts(extract.action());
-    // Files that are missing in the folder are fetched again: what was loaded from them is unchanged.
+    // If files are only missing in the folder, they are fetched again: the loaded rows do not change.
     let brings_new = fetches && extract.is_new();
     let loads = match load.action() {
         _ if brings_new => Some(load.over()),
@@ -102,12 +102,12 @@ pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: b
         Some(Action::Wait) if fetches => Some(load.over()),
         own => own,
     };
-    // A month whose rows were lost is loaded again from the files that are written already.
+    // A month whose rows were lost is loaded again, and its written files do not change.
     let writes_new = acts(loads) && (brings_new || load.is_new());
     let writes = if writes_new { Some(write.over()) } else { write.action() };
     let loads_remote = if acts(writes) && has_bigquery { Some(remote.over()) } else { remote.action() };
 
-    // A step that gets something new does not do what it plans for what is there now.
+    // A step that gets something new does not follow its plan, which is for what its source has now.
     let as_planned = [true, !brings_new && load.action() == loads, !writes_new, !acts(writes)];
     let mut planned = steps.iter().zip(as_planned).filter(|(_, is_so)| *is_so);
     let failure = planned.find_map(|(step, _)| step.plan?.error.as_ref());
@@ -118,7 +118,7 @@ pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: b
         (_, Some(record)) if record.execution_id == execution_id => (record.files, record.bytes),
         _ => (0, 0),
     };
-    // Content that a step replaces under the same id is not current, and neither is what was made of it.
+    // Content that a step replaces under the same id is not current, and neither is what later steps made from it.
     let mut replaced = false;
     let mut content = |step: &Step<'_>, action| match step.found().map(|record| &record.execution_id) {
         Some(found) if *found == execution_id => {
@@ -154,7 +154,7 @@ fn acts(action: Option<Action>) -> bool {
     matches!(action, Some(Action::Load | Action::Reload))
 }
 
-/// Whether the table has what was loaded from the folder before files were missing there.
+/// Whether the table has the rows that were loaded from the folder before its files were missing.
 fn is_loaded(staging: Option<&LoadedMonth>, duckdb: Option<&LoadedMonth>) -> bool {
     let both = staging.zip(duckdb.filter(|loaded| is_whole(loaded)));
     both.is_some_and(|(LoadedMonth { record: staged, .. }, LoadedMonth { record: loaded, .. })| {

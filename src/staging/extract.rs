@@ -28,9 +28,9 @@ use crate::{
 /// What happens during the step, for its progress bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transfer {
-    /// So many bytes will be fetched.
+    /// The number of bytes that will be fetched.
     Planned(u64),
-    /// So many more were fetched.
+    /// The number of bytes that were fetched since the last event.
     OnBytes(u64),
 }
 
@@ -42,16 +42,11 @@ pub async fn extract(
     run: &Run,
     progress: &(dyn Fn(Transfer) + Sync),
 ) -> PipelineReport {
-    let name = export.name.as_deref().unwrap_or_default();
-    let mut report = PipelineReport::new(export.provider.as_str(), name, &root.display().to_string());
-    report.verb = MonthVerb::Stage;
+    let mut report = report::started(export, &root.display().to_string(), MonthVerb::Stage);
     let extracted = extract_months(export, store, root, run, progress, &mut report).await;
     let checked = extracted.and_then(|()| check_age(report.newest_delivery_at, &run.max_age, run.rules.now));
     report.error = checked.err().map(|error| error.reported());
-    report.months.sort_by_key(|month| std::cmp::Reverse(month.billing_period));
-    if !run.dry_run {
-        report.status = Some(report::status(&report));
-    }
+    report::end(&mut report, run.dry_run);
     report
 }
 
@@ -63,7 +58,7 @@ async fn extract_months(
     progress: &(dyn Fn(Transfer) + Sync),
     report: &mut PipelineReport,
 ) -> Result<()> {
-    // First the lock and what is there, then the listing, so that it is newer than what any run staged.
+    // The lock and the folder first, then the listing: so the listing is newer than anything that a run staged.
     let _locked = if run.dry_run { None } else { Some(lock::to_write(root)?) };
     let there = Folder::read(root, export).await?;
     let begun = if run.dry_run { Vec::new() } else { unfinished(root, export).await? };
@@ -112,7 +107,7 @@ pub(super) struct Plan {
     pub unreadable: Vec<(BillingPeriod, Error)>,
 }
 
-/// Plans what to fetch to the folder, which has what is `there` already; `None` without a manifest.
+/// Plans what to fetch to the folder, which now has the deliveries `there`; `None` without a manifest.
 pub(super) async fn plan_months(export: &Export, store: &Store, there: &Folder, run: &Run) -> Result<Option<Plan>> {
     let Discovered { export_name, mut candidates, newest_at, unreadable, .. } =
         discover(store, export, &run.months, &there.loaded()).await?;

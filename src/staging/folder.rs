@@ -48,7 +48,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Reads what is there of the export, or of all of the provider's where it has no name.
+    /// Reads the folder's deliveries of the export, or of all exports of the provider if it has no name.
     pub(super) async fn read(root: &Path, export: &Export) -> Result<Self> {
         if root.exists() && !root.is_dir() {
             return Err(unreadable(root, io::ErrorKind::NotADirectory.into()));

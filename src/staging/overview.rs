@@ -1,4 +1,4 @@
-//! What the provider delivered, how far each month of it has come, and what the steps would do: their own plans, chained.
+//! What the provider delivered, how far each month is, and what the steps would do: their plans, chained.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,7 +46,7 @@ pub struct Places<'a> {
     pub duckdb: &'a DuckDb,
     /// The folder of Parquet files.
     pub parquet: &'a Path,
-    /// The export on its way into BigQuery, and that.
+    /// The export on its way into BigQuery, and BigQuery.
     pub bigquery: Option<(&'a Export, &'a BigQuery)>,
 }
 
@@ -100,7 +100,7 @@ pub async fn overview(places: &Places<'_>, run: &Run, writing: Writing) -> Resul
     Ok(Overview { months, newest_delivery_at: planned.newest_at })
 }
 
-/// What the step that loads from a folder of finops would do, by month. The step before it fills an empty folder first.
+/// The plan of a step that loads from a folder, by month; none if the folder is empty, because the step before fills it first.
 async fn load_plan<W: Warehouse>(
     export: &Export,
     from: &Path,

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn reading_without_progress_fails_with_a_hint_and_progress_starts_the_attempts_anew() {
+    async fn reading_without_progress_fails_with_a_hint_and_progress_starts_the_attempts_again() {
         for hangs in [true, false] {
             let (read, asked) = reads(&[(0, hangs); 20], 0..10).await;
             let hint = hangs.then_some(hint::NETWORK_OR_ENDPOINT);

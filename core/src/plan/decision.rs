@@ -22,7 +22,7 @@ pub struct Candidate {
 /// What a run may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
-    /// Load complete deliveries again although they are loaded.
+    /// Load complete deliveries again, even if they are loaded.
     pub force: bool,
     /// The time of the run.
     pub now: Timestamp,
@@ -38,7 +38,7 @@ impl Rules {
     }
 }
 
-/// A month, and what its decision depends on beside its deliveries.
+/// A month, and what its decision depends on, except its deliveries.
 pub(super) struct Month<'a> {
     pub billing_period: BillingPeriod,
     pub loaded: Option<&'a LoadedMonth>,
@@ -53,7 +53,7 @@ pub(super) struct Month<'a> {
 pub(super) struct Choice {
     pub runs: Vec<Delivery>,
     pub notes: Vec<Note>,
-    /// It is loaded and cannot be loaded again, and nothing better is there.
+    /// It is loaded and cannot be loaded again, and nothing better was found.
     pub lost: Option<LostRun>,
     /// Nothing of it is loaded, and it waits.
     pub waits: bool,
@@ -94,10 +94,10 @@ impl Decision {
     }
 }
 
-/// What fails a month although the rest of it is loaded, or is unchanged.
+/// What fails a month although the rest of it is loaded or unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// It waits longer than allowed; else it cannot be loaded.
+    /// Whether it waits longer than allowed; otherwise it cannot be loaded.
     pub stale: bool,
     /// What is wrong.
     pub reason: Reason,
@@ -110,15 +110,15 @@ pub struct Failure {
 pub struct PlannedMonth {
     /// The month.
     pub billing_period: BillingPeriod,
-    /// The delivery's id, where its manifest could be read.
+    /// The delivery's id, if its manifest could be read.
     pub execution_id: Option<String>,
-    /// Where its manifest is; empty where the month has several runs.
+    /// Where its manifest is; empty if the month has several runs.
     pub manifest_uri: String,
     /// What to do.
     pub decision: Decision,
     /// Why.
     pub reason: Reason,
-    /// What else is to be said.
+    /// What a report adds to the reason.
     pub notes: Vec<Note>,
     /// What is wrong with a part of it.
     pub failure: Option<Failure>,

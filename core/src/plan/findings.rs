@@ -1,5 +1,4 @@
-//! What is found of a month beside its decision: scopes that are missing or unknown, days that are loaded twice, pieces that
-//! cross its end.
+//! What else is wrong with a month: scopes that are missing or unknown, days that are loaded twice, pieces that cross its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,7 +51,7 @@ pub(super) fn unknown_scopes<'a>(
     (!unknown.is_empty()).then_some(Failure { stale: false, reason, hint: hint::OTHER_SCOPES })
 }
 
-/// Fails a usage month that was loaded with days of the month beside it, once that month is loaded and has these days.
+/// Fails a usage month that was loaded with days of a neighbouring month, if that month is loaded and has these days, too.
 pub(super) fn day_twice(month: &LoadedMonth, beside: &LoadedMonth) -> Option<Failure> {
     let runs =
         |loaded: &LoadedMonth| loaded.record_if_in_table().and_then(|record| record.scopes.clone()).unwrap_or_default();

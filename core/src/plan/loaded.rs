@@ -1,4 +1,4 @@
-//! What is loaded of a month, compared with its record and with a delivery.
+//! A loaded month, compared with its record and with a delivery.
 
 use jiff::civil::Date;
 

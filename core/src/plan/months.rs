@@ -16,10 +16,9 @@ use crate::model::{load_record::LoadedMonth, manifest::ManifestError, period::Bi
 
 /// Decides on every discovered month, newest month first. A manifest that cannot be used costs its own month only.
 ///
-/// Of several deliveries of a month, the one that covers the most days counts, and of several such the one that was issued
-/// last; empty ones come last. If its files are not all there, it waits, and the next one that is complete is loaded meanwhile,
-/// unless what is loaded is better. Deliveries of several scopes are one month together, and each scope follows this rule; so
-/// do pieces of a month.
+/// Of several deliveries of a month, the one that covers the most days counts, then the newest; empty ones come last. If some of
+/// its files are missing, it waits. Meanwhile the next complete delivery is loaded, unless the loaded one is better. Deliveries
+/// of several scopes together are one month, and each scope follows this rule. The same is true for pieces of a month.
 pub fn plan(
     candidates: Vec<Candidate>,
     loaded: &BTreeMap<BillingPeriod, LoadedMonth>,
@@ -86,15 +85,15 @@ fn undelivered(month: &Month<'_>) -> Option<PlannedMonth> {
     Some(PlannedMonth { manifest_uri, ..PlannedMonth::new(month.billing_period, decision, reason) })
 }
 
-/// Of several such manifests the one of the greatest name, which is the newest where folders are named after times.
+/// Of several such manifests the one with the greatest name: it is the newest if folders are named after times.
 fn unusable(broken: &[(String, ManifestError)]) -> Option<(Reason, &(String, ManifestError))> {
     let last = broken.iter().max_by_key(|(manifest_uri, _)| manifest_uri)?;
     let (uri, error, others) = (last.0.clone(), last.1.clone(), broken.len() - 1);
     Some((Reason::ManifestUnusable { uri, error, others }, last))
 }
 
-/// Why a month without a readable manifest is unchanged: the table has what was delivered before everything that is there
-/// was archived. A copy in an archive keeps its time.
+/// Why a month without a readable manifest is unchanged: the table has a delivery that was loaded before all manifests were
+/// archived. A copy in an archive keeps its time.
 fn loaded_before_archived(month: &Month<'_>) -> Option<Reason> {
     let record = &month.loaded.filter(|loaded| is_whole(loaded))?.record;
     let listed_at = started_at(&record.run_id).unwrap_or(record.loaded_at);

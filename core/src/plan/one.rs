@@ -55,7 +55,7 @@ fn fallback_delivery<'a>(ranked: &'a [Delivery], loaded: Option<&LoadedMonth>) -
     better.then_some(fallback)
 }
 
-/// A delivery that is newer than `best` and still not the one that counts.
+/// A delivery that is newer than `best`, but does not count.
 pub(super) fn ignored_newer_delivery(best: &Delivery, deliveries: &[Delivery]) -> Option<Note> {
     let newest = deliveries.iter().max_by_key(|delivery| delivery.issued_at())?;
     let execution_id = &newest.manifest.execution_id;
@@ -84,7 +84,7 @@ fn decide_on(delivery: &Delivery, loaded: Option<&LoadedMonth>, rules: &Rules) -
         && record.fingerprint != delivery.fingerprint
         && let Some((covers_until, loaded_until)) = reaches_less(delivery, record)
     {
-        // The fuller one's manifest is gone, or it would rank first.
+        // The manifest of the fuller one is gone; otherwise it would rank first.
         return skip(Reason::Narrower {
             execution_id: delivery.manifest.execution_id.clone(),
             covers_until,
@@ -94,7 +94,7 @@ fn decide_on(delivery: &Delivery, loaded: Option<&LoadedMonth>, rules: &Rules) -
     }
     if !delivery.missing.is_empty() {
         return match whole {
-            // Where some are gone and some there, nobody tidied up: the delivery is on its way.
+            // If only some of the files are gone, nobody removed the delivery: its other files are still to come.
             Some(record) if is_gone(delivery) && record.execution_id == delivery.manifest.execution_id => {
                 skip(Reason::FilesGone)
             }
@@ -116,12 +116,12 @@ fn decide_on(delivery: &Delivery, loaded: Option<&LoadedMonth>, rules: &Rules) -
     }
 }
 
-/// Whether none of its files is there, not even in another size.
+/// Whether none of its files exists, not even with another size.
 fn is_gone(delivery: &Delivery) -> bool {
     delivery.files.is_empty() && delivery.of_another_size == 0
 }
 
-/// A complete delivery replaces what is loaded, unless a mirror may still be at work on it.
+/// A complete delivery replaces the loaded one, unless a mirror may still be replacing its files.
 fn replace(delivery: &Delivery, record: &LoadRecord, rules: &Rules) -> (Decision, Reason) {
     let unchanged = match files_not_yet_overwritten(delivery, record) {
         Some(left) if !rules.is_overdue(left.since) => {

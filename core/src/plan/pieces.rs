@@ -1,5 +1,5 @@
-//! Pieces of a month: runs of one scope that each cover some of its days, as of rolling and weekly exports and of exports of
-//! selected dates. Those that follow each other from the month's first day on, without gap or overlap, are one delivery.
+//! Pieces of a month: runs of one scope that each cover some of its days, from rolling and weekly exports and exports of
+//! selected dates. Pieces that follow each other from the month's first day, without gap or overlap, are one delivery.
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{hint, model::delivery::Delivery};
 
-/// A row may still be added to a day until so long after it (Microsoft: "Understand Cost Management data").
+/// For how long after a day rows may still be added to it (Microsoft: "Understand Cost Management data").
 const SETTLES_AFTER: SignedDuration = SignedDuration::from_hours(5 * 24);
 
-/// Whether the first of `ranked` that begins with the month reaches as far as all pieces: they add nothing then.
+/// Whether the best run that begins with the month reaches as far as all pieces: then they add nothing.
 pub(super) fn are_covered(ranked: &[Delivery]) -> bool {
     let furthest = |piece: bool| {
         let of = ranked.iter().filter(|run| !run.is_empty() && run.manifest.from.is_some() == piece);
@@ -23,12 +23,12 @@ pub(super) fn are_covered(ranked: &[Delivery]) -> bool {
     furthest(true).is_none_or(|of_pieces| furthest(false).is_some_and(|of_whole| of_whole >= of_pieces))
 }
 
-/// Lays the pieces among `ranked` one after the other: those with all their files, from the month's first day on. The notes say
-/// how far they reach, and what the next one lacks.
+/// Joins the pieces among `ranked` that have all their files, from the month's first day on. The notes say how far they reach,
+/// and what the next one lacks.
 pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
     let first = |run: &Delivery| run.manifest.from.unwrap_or(run.manifest.billing_period.first_day());
     let mut pieces: Vec<Delivery> = Vec::new();
-    // Best first: of runs of one range, and of those that begin with the month, one counts.
+    // `ranked` has the best first. Of the runs of one range, and of the runs that begin with the month, only one counts.
     for run in ranked {
         let is_older = |other: &Delivery| {
             first(other) == first(&run) && (run.manifest.from.is_none() || other.reach() == run.reach())
@@ -37,7 +37,7 @@ pub(super) fn tile(ranked: Vec<Delivery>, rules: &Rules) -> Choice {
             pieces.push(run);
         }
     }
-    // What is within a newer run that begins with the month adds nothing.
+    // A piece within a newer run that begins with the month adds nothing.
     let whole = pieces.iter().find(|run| run.manifest.from.is_none()).map(|run| (run.reach(), run.issued_at()));
     pieces.retain(|run| {
         whole.is_none_or(|(reach, issued)| {

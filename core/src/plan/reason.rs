@@ -34,14 +34,14 @@ pub enum Reason {
     ReloadForced,
     /// The delivery is loaded.
     AlreadyLoaded {
-        /// Since when.
+        /// When it was loaded.
         loaded_at: Timestamp,
     },
     /// The delivery is loaded, and its files are gone.
     FilesGone,
     /// The month is loaded, and its manifests were archived since.
     Archived {
-        /// Since when it is loaded.
+        /// When it was loaded.
         loaded_at: Timestamp,
     },
     /// The month is loaded, and runs of it are gone.
@@ -63,9 +63,9 @@ pub enum Reason {
     FilesMissing(MissingFiles),
     /// Files may still be those of the delivery before.
     FilesNotReplaced {
-        /// The run that they are of, where the month has several.
+        /// Their run, if the month has several.
         run: Option<String>,
-        /// Which.
+        /// The files.
         unchanged: Unchanged,
         /// When the month is loaded without waiting any longer.
         load_after: Timestamp,
@@ -74,12 +74,12 @@ pub enum Reason {
     RunIncomplete {
         /// The run.
         execution_id: String,
-        /// Which.
+        /// The files.
         missing: MissingFiles,
     },
     /// Each of the month's runs waits for files.
     NothingComplete,
-    /// Without a scope that is loaded and cannot be loaded again, the month would be less than it is.
+    /// A loaded scope cannot be loaded again: without it, the month would have fewer rows than the loaded one.
     ScopeGone(Vec<LostRun>),
     /// An interrupted run put a delivery into the table that covers more days, and it cannot be loaded now.
     WiderInTable {
@@ -130,12 +130,12 @@ pub enum Reason {
     PieceIncomplete {
         /// Its first day.
         from: Date,
-        /// Which.
+        /// The files.
         missing: MissingFiles,
     },
     /// The settings name scopes of which nothing was found.
     UnknownScopes(Vec<String>),
-    /// A run has rows of a day that another loaded month has, too.
+    /// A run has rows of a day that another loaded month also has.
     DayTwice {
         /// The run.
         execution_id: String,
@@ -146,7 +146,7 @@ pub enum Reason {
     },
 }
 
-/// What else is to be said of a month.
+/// What a report adds to the reason of a month.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
     /// A newer delivery does not count.
@@ -158,16 +158,16 @@ pub enum Note {
     },
     /// How many of its scopes the month has.
     Scopes {
-        /// So many.
+        /// The number of scopes that the month has.
         used: usize,
-        /// Of these.
+        /// The number of scopes that were found.
         all: usize,
-        /// Those that are much older than the newest.
+        /// The scopes whose run is much older than the newest.
         old: Vec<String>,
     },
-    /// What is to be said of one of several scopes.
+    /// The notes on one of several scopes.
     OfScope(String, Vec<Note>),
-    /// So many more scopes have something to be said of them.
+    /// The number of further scopes with notes, which are not named.
     MoreScopes(usize),
     /// The settings leave out these scopes.
     ScopesLeftOut(Vec<String>),
@@ -177,16 +177,16 @@ pub enum Note {
     KeptRunWaits(String),
     /// How far the pieces of a month reach.
     Pieces {
-        /// So many.
+        /// The number of pieces that the month has.
         used: usize,
-        /// Of these.
+        /// The number of pieces that were found.
         all: usize,
-        /// The last day.
+        /// The last day that they cover.
         until: Date,
-        /// Rows of these days may still be added.
+        /// The provider may still add rows to these days.
         settling: bool,
     },
-    /// What keeps a part of the month back.
+    /// Why a part of the month is not loaded.
     Part(Reason),
     /// A manifest that cannot be used is left out.
     LeftOut(Reason),
@@ -217,29 +217,29 @@ pub enum Empty {
     NoRows,
     /// Each of its runs is empty.
     Runs,
-    /// Its files have no rows; so many.
+    /// Its files have headers and no rows. The number of files.
     Headers(usize),
 }
 
-/// Listed files that are not there.
+/// Files that a manifest lists and that do not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingFiles {
-    /// Below the export's folder.
+    /// Their paths below the export's folder.
     pub files: Vec<String>,
-    /// So many are listed.
+    /// The number of files that the manifest lists.
     pub of: usize,
-    /// So many of the missing ones are there in another size.
+    /// The number of missing files that exist with another size.
     pub of_another_size: usize,
-    /// So long ago the manifest was written.
+    /// Hours since the manifest was written.
     pub hours: i64,
 }
 
 /// Files of a delivery that are as old as those of the delivery before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unchanged {
-    /// Below the export's folder.
+    /// Their paths below the export's folder.
     pub files: Vec<String>,
-    /// So many files has the delivery.
+    /// The number of files of the delivery.
     pub of: usize,
     /// When the delivery before was loaded.
     pub loaded_at: Timestamp,
@@ -252,20 +252,20 @@ pub struct LostRun {
     pub scope: String,
     /// The run.
     pub execution_id: String,
-    /// What is there of its scope.
+    /// What was found of its scope.
     pub found: Found,
 }
 
-/// What is there of the scope of a run that is loaded.
+/// What was found of the scope of a run that is loaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
     /// Nothing.
     Nothing,
     /// Runs that cover fewer days.
     Narrower {
-        /// The last day of those that are loaded.
+        /// The last day of the loaded runs.
         loaded_until: Date,
-        /// The last day of those that are there.
+        /// The last day of the runs that were found.
         until: Date,
     },
     /// An older run.

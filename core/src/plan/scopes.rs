@@ -1,6 +1,6 @@
-//! A month that deliveries of several scopes are together, or several runs of one. Each scope's best run counts; a scope that
-//! waits or is broken does not hold the others up, and keeps the run that is loaded. What is loaded of a scope is never lost: a
-//! month without it does not replace the loaded one.
+//! A month of several scopes, or of several runs of one scope. Each scope's best run counts. A scope that waits or is broken does
+//! not delay the others, and keeps its loaded run. A loaded scope is never lost: a month without it does not replace the loaded
+//! one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,10 +22,10 @@ use crate::{
 /// A scope's run that is older than the newest one by more than this is named.
 const OLD_AFTER: SignedDuration = SignedDuration::from_hours(36);
 
-/// How many scopes are named with what is to be said of them.
+/// How many scopes are named with their notes.
 const NOTED: usize = 3;
 
-/// Whether the month is one run of one scope, as most are.
+/// Whether the month is one run of one scope, like most months.
 pub(super) fn is_plain(deliveries: &[Delivery], month: &Month<'_>) -> bool {
     let selection = month.selection;
     if selection.are_months {
@@ -69,7 +69,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> PlannedMonth {
     let mut failure = choices.iter().find_map(|(_, choice)| choice.failure.clone());
     let mut notes = notes(&runs, choices);
     notes.extend((!left_out.is_empty()).then_some(Note::ScopesLeftOut(left_out)));
-    // From the first delivery on that could have replaced what is loaded.
+    // Counted from the first delivery that could have replaced the loaded one.
     let newest = newest_of_new(&runs, month).map(|newest| first_new.map_or(newest, |first| first.min(newest)));
     let Some(united) = Delivery::united(runs) else {
         let (decision, reason) = match (&failure, lost.is_empty()) {
@@ -90,7 +90,7 @@ pub(super) fn decide(ranked: Vec<Delivery>, month: &Month<'_>) -> PlannedMonth {
     PlannedMonth { execution_id: Some(united.manifest.execution_id), notes, failure, ..planned(decision, reason) }
 }
 
-/// Decides on a month of which all scopes are there.
+/// Decides on a month whose scopes were all found.
 fn decide_on(united: &Delivery, month: &Month<'_>) -> (Decision, Reason) {
     let Some(loaded) = month.loaded else { return (Decision::Load(united.clone()), Reason::NotLoaded) };
     let record = &loaded.record;
@@ -115,7 +115,7 @@ fn decide_on(united: &Delivery, month: &Month<'_>) -> (Decision, Reason) {
 /// A month's scopes by name, and those that the settings leave out.
 type Scopes<'a> = (BTreeMap<String, Scope<'a>>, Vec<String>);
 
-/// The month's scopes; or why they cannot be told apart, and what to do about it.
+/// The month's scopes; or why they cannot be distinguished, and what to do about it.
 fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, (Reason, &'static str)> {
     let recorded = month.selection.recorded(month.loaded);
     let scope_of = |run: &Delivery| run.manifest.scope.clone();
@@ -154,14 +154,14 @@ fn by_scope<'a>(ranked: Vec<Delivery>, month: &Month<'a>) -> Result<Scopes<'a>, 
     Ok((scopes, left_out.into_iter().collect()))
 }
 
-/// When the newest run was delivered that is not loaded yet.
+/// When the newest run that is not loaded yet was delivered.
 fn newest_of_new(runs: &[Delivery], month: &Month<'_>) -> Option<Timestamp> {
     let recorded = month.selection.recorded(month.loaded);
     let is_new = |run: &&Delivery| !recorded.iter().any(|record| record.execution_id == run.manifest.execution_id);
     runs.iter().filter(is_new).map(|run| run.delivered_at).max()
 }
 
-/// A month of which some scopes cannot be loaded again is unchanged. Where other scopes are new, it waits.
+/// If some scopes cannot be loaded again, the month is unchanged. If other scopes are new, it waits.
 fn without(lost: Vec<LostRun>, newest: Option<Timestamp>, united: &Delivery, month: &Month<'_>) -> (Decision, Reason) {
     let is_damaged = month.loaded.is_some_and(|loaded| !is_whole(loaded));
     match newest.or(is_damaged.then_some(united.delivered_at)) {
@@ -176,7 +176,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, month: &Month<'_>) -> 
     let loaded: BTreeSet<&str> = scopes.map(|scope| scope.execution_id.as_str()).collect();
     for (manifest, files) in united.runs().into_iter().filter(|(run, _)| loaded.contains(run.execution_id.as_str())) {
         let run = Delivery { manifest: manifest.clone(), files: files.to_vec(), ..united.clone() };
-        // It was loaded from where it is now: the run is the same.
+        // The run is the same, so it was loaded from the same place.
         let of_run = LoadRecord { manifest_uri: united.manifest_uri.clone(), ..record.clone() };
         if let Some(left) = files_not_yet_overwritten(&run, &of_run)
             && !month.rules.is_overdue(left.since)
@@ -187,7 +187,7 @@ fn still_replaced(united: &Delivery, record: &LoadRecord, month: &Month<'_>) -> 
     None
 }
 
-/// What is to be said of the month's scopes.
+/// The notes on the month's scopes.
 fn notes(runs: &[Delivery], choices: Vec<(String, Choice)>) -> Vec<Note> {
     if choices.len() < 2 {
         return choices.into_iter().flat_map(|(_, choice)| choice.notes).collect();

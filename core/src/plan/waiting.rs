@@ -21,12 +21,12 @@ pub(super) fn missing_files(delivery: &Delivery, rules: &Rules) -> MissingFiles 
 /// Files that did not change when another delivery began to overwrite them.
 pub(super) struct NotYetOverwritten {
     pub unchanged: Unchanged,
-    /// From when on it is waited for.
+    /// When the month began to wait for them.
     pub since: Timestamp,
 }
 
 impl NotYetOverwritten {
-    /// Why to wait for them; `run` is theirs, where the month has several.
+    /// Why the month waits for them. `run` is their run, if the month has several.
     pub fn reason(self, run: Option<String>, rules: &Rules) -> Reason {
         let load_after = self.since.saturating_add(rules.wait_max).unwrap_or(Timestamp::MAX);
         Reason::FilesNotReplaced { run, unchanged: self.unchanged, load_after }
@@ -34,28 +34,28 @@ impl NotYetOverwritten {
 }
 
 /// The files of a complete delivery that are still those of `record`, as far as the times of files that are overwritten
-/// show it: `None` where all were written anew since, or none was, as with a mirror that keeps the times.
+/// show it. `None` if all of them were written again since, or none was, as with a mirror that keeps the times.
 pub(super) fn files_not_yet_overwritten(delivery: &Delivery, record: &LoadRecord) -> Option<NotYetOverwritten> {
     if !delivery.manifest.overwrites_previous || is_in_another_folder(delivery, record) {
         return None;
     }
-    // The run listed the files after it began; what was replaced between that and the record's time is new.
+    // The run listed the files after it began. A file that was replaced between then and the record's time is new.
     let listed_at = started_at(&record.run_id).map_or(record.loaded_at, |began| began.min(record.loaded_at));
     let last_change = delivery.files.iter().map(|file| file.updated).fold(delivery.delivered_at, Timestamp::max);
-    // Nothing is missing, so both are in the same order.
+    // No file is missing, so both lists have the same order.
     let files = || delivery.files.iter().zip(&delivery.manifest.files);
     let old: Vec<String> =
         files().filter(|(file, _)| file.updated < listed_at).map(|(_, f)| f.relative_path.clone()).collect();
-    // Where the manifest has sizes, files that did not change may well be the new delivery's, and the month must not wait
-    // for as long as deliveries follow each other.
+    // If the manifest has sizes and they agree, unchanged files probably belong to the new delivery. The month must not wait
+    // again with each new delivery.
     let sizes_agree = files().all(|(file, f)| f.bytes == Some(file.bytes));
     let since = if sizes_agree { listed_at } else { last_change };
     let unchanged = Unchanged { files: old, of: delivery.files.len(), loaded_at: record.loaded_at };
     (last_change >= listed_at && !unchanged.files.is_empty()).then_some(NotYetOverwritten { unchanged, since })
 }
 
-/// Whether the files are beside their manifest, in another folder than those that were loaded: none of them was loaded,
-/// whatever its time is.
+/// Whether the files are in the folder of their manifest, and that is another folder than the loaded one: then none of them
+/// was loaded, whatever its time is.
 fn is_in_another_folder(delivery: &Delivery, record: &LoadRecord) -> bool {
     let folder = |path: &str| path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
     let own = folder(&delivery.manifest_uri);

@@ -20,8 +20,7 @@ use crate::{
 /// How many files a text names.
 const NAMED: usize = 3;
 
-/// Why a month has its decision, and what else is to be said of it, on one line: it has names of files and folders, which may
-/// be anything.
+/// Why a month has its decision, and its notes. On one line and bounded: names of files and folders can have any characters.
 pub fn why(month: &PlannedMonth, verb: MonthVerb) -> String {
     let notes = month.notes.iter().map(ToString::to_string);
     let parts: Vec<String> = iter::once(text(&month.reason, verb)).chain(notes).collect();

@@ -365,8 +365,8 @@ mod tests {
         let one = account(september(), &[part("a", None)], &groups(&[("a", day(1), 1, "1")]), &[written(1)]);
         assert_eq!(lost(&both, &both.scopes), None);
         assert!(lost(&one, &both.scopes).unwrap().contains("/subscriptions/b, which is loaded by run run-b"));
-        let untold = Account { scopes: vec![ScopeRecord { scope: String::new(), ..one.scopes[0].clone() }], ..one };
-        assert_eq!(lost(&untold, &both.scopes), None, "it may be any");
+        let unnamed = Account { scopes: vec![ScopeRecord { scope: String::new(), ..one.scopes[0].clone() }], ..one };
+        assert_eq!(lost(&unnamed, &both.scopes), None, "it may be any");
     }
 
     #[test]
