@@ -18,7 +18,7 @@ mod values;
 pub use config::Config;
 pub use definition::{Definition, Example, Reader, Section};
 pub use environment::{process_environment, settings};
-pub use file::{CONFIG_FILE, Values};
+pub use file::{CONFIG_FILE, Flag, Values};
 pub use form::Form;
 pub use parse::{CliOverrides, parse};
 pub use problem::{Problem, Problems};
