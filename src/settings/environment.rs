@@ -12,6 +12,9 @@ use super::{
     values::Named,
 };
 
+/// The file with settings in the working directory.
+pub const ENV_FILE: &str = ".env";
+
 /// The variables that a run reads for all pipelines.
 pub struct Variables<'a>(pub &'a BTreeMap<String, String>);
 

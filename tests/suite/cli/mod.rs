@@ -9,6 +9,7 @@ pub mod decisions;
 pub mod docs;
 pub mod help;
 pub mod hints;
+pub mod init;
 pub mod logs;
 pub mod registry;
 pub mod secrets;
