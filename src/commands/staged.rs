@@ -30,7 +30,7 @@ use crate::{
         silence::check_age,
     },
     output::{self, ProgressBar},
-    settings::{Problems, StagedSettings, Values},
+    settings::{Flag, Problems, StagedSettings, Values},
     staging::{Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
@@ -95,15 +95,17 @@ fn common(step: &Step) -> ([Option<&str>; 2], &OutputArguments) {
 }
 
 /// The settings that the step's flags replace.
-fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
+fn flags(provider: Provider, step: &Step) -> Vec<Flag<'_>> {
     match step {
-        Step::DiscoverManifests { bucket, prefix, export_name, .. } => {
-            [("bucket", bucket), ("prefix", prefix), ("export_name", export_name)]
-                .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value.as_ref()))
-                .into()
-        }
-        Step::ExtractBilling { staging_dir, .. } => vec![("staging_dir".to_owned(), staging_dir.as_ref())],
-        Step::ExportParquet { output_dir, .. } => vec![("parquet_dir".to_owned(), output_dir.as_ref())],
+        Step::DiscoverManifests { bucket, prefix, export_name, .. } => [
+            ("--bucket", "bucket", bucket),
+            ("--prefix", "prefix", prefix),
+            ("--export-name", "export_name", export_name),
+        ]
+        .map(|(name, key, value)| Flag::new(name, format!("{}.{key}", provider.as_str()), value))
+        .into(),
+        Step::ExtractBilling { staging_dir, .. } => vec![Flag::new("--staging-dir", "staging_dir", staging_dir)],
+        Step::ExportParquet { output_dir, .. } => vec![Flag::new("--output-dir", "parquet_dir", output_dir)],
         Step::LoadBillingLocal(_) | Step::LoadBillingRemote { .. } | Step::RunPipeline { .. } => Vec::new(),
     }
 }
