@@ -45,21 +45,26 @@ pub struct Writing {
     pub compression: Compression,
 }
 
-/// Writes the months of the export's table to `folder`, as [`plan`] decides. Every failure is part of the report.
+/// Writes the months of the export's table to `folder`, as [`plan`] decides. Every failure is part of the report; `None` if the
+/// table has no month.
 pub async fn export_parquet(
     export: &Export,
     duckdb: &DuckDb,
     folder: &Path,
     run: &Run,
     writing: Writing,
-) -> PipelineReport {
+) -> Option<PipelineReport> {
     let mut report = report::started(export, &folder.display().to_string(), MonthVerb::Write);
-    if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
-        report.error = Some(error.reported());
+    match export_months(export, duckdb, folder, run, writing, &mut report).await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => report.error = Some(error.reported()),
     }
     report::end(&mut report, run.dry_run);
-    report
+    Some(report)
 }
+
+/// Returns whether the table has any month.
 
 async fn export_months(
     export: &Export,
@@ -68,11 +73,15 @@ async fn export_months(
     run: &Run,
     writing: Writing,
     report: &mut PipelineReport,
-) -> Result<()> {
+) -> Result<bool> {
     let LookedUp { kind, mut months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kinds::columns(kind).key);
+    months.retain(|_, loaded| loaded.rows_in_table > 0);
+    if months.is_empty() {
+        return Ok(false);
+    }
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
-    months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
+    months.retain(|period, _| run.months.contain(*period));
     let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
     let written = written(folder, export.provider, months.keys().copied());
     let selection = Selection { are_months: true, ..Selection::default() };
@@ -98,7 +107,7 @@ async fn export_months(
         }
         report.months.push(month);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The month of the table as a delivery, which the plan compares with what is written.
@@ -107,7 +116,9 @@ fn candidate(wanted: StagedManifest) -> Candidate {
     let (billing_period, uri) = (manifest.billing_period, manifest_uri.clone());
     let (files, missing, of_another_size) = (Vec::new(), Vec::new(), 0);
     let delivered_at = listed_at;
-    let delivery = Delivery { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint };
+    let origin = None;
+    let delivery =
+        Delivery { manifest, manifest_uri, origin, delivered_at, files, missing, of_another_size, fingerprint };
     Candidate { billing_period, manifest_uri: uri, delivery: Ok(delivery) }
 }
 

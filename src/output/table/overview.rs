@@ -28,6 +28,7 @@ pub fn overview(months: &[MonthOverview], is_plan: bool) {
                 Content::Current => "yes",
                 Content::Other(_) => "older",
                 Content::Nothing => "no",
+                Content::Unknown => "unknown",
             };
             let does = planned.filter(|_| is_plan).map(|planned| match planned {
                 Action::Load | Action::Reload => doing,

@@ -139,6 +139,12 @@ async fn walks(dialect: Dialect, format: Format) {
     assert_eq!(all.planned(), [["reload"; 4], ["skip"; 4]]);
     assert_eq!(all.run(), [["loaded", "skipped"]; 4]);
     all.assert_has(&later);
+    let recorded =
+        all.bigquery.query(&format!("SELECT manifest_uri FROM \"{PROJECT}:{DATASET}\".finops_loads")).unwrap();
+    assert_eq!(recorded.len(), 3);
+    for uri in recorded.into_iter().flatten().flatten() {
+        assert!(uri.starts_with(&format!("s3://{BUCKET}/cur/")) && uri.ends_with("Manifest.json"), "{uri}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,12 +208,15 @@ impl Everything {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_and_a_bucket_that_is_not_there_are_named() {
     let all = Everything::new(Export::new(Dialect::AwsCur, Format::CsvGzip)).await;
-    let outcome = all.finops().with("FINOPS_AWS_BUCKET", "no-such-bucket").run(&["aws", "extract-billing"]);
-    assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["s3://no-such-bucket/", "check the bucket's name"]);
+    for step in [&["extract-billing"][..], &["discover-manifests", "--bucket", "no-such-bucket"]] {
+        let finops = all.finops().with("FINOPS_AWS_BUCKET", "no-such-bucket");
+        let outcome = finops.run(&[&["aws"], step].concat());
+        assert_eq!(outcome.code, 1);
+        assert_names(&outcome.stderr, &["there is no s3://no-such-bucket/cur: ", "check the bucket's name"]);
+    }
     let outcome = all.finops().with("FINOPS_AWS_ENDPOINT_URL", "http://127.0.0.1:1").run(&["aws", "extract-billing"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no answer for s3://"]);
+    assert_names(&outcome.stderr, &[&format!("no answer for s3://{BUCKET}/cur: ")]);
 }
 
 /// A server in front of the S3 server. It answers requests for objects whose names end with `ending` as if they were deleted.

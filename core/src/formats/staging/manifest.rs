@@ -21,7 +21,7 @@ use crate::{
 pub struct StagedManifest {
     /// The provider.
     pub provider: Provider,
-    /// Where the provider's manifest was read.
+    /// Where the provider's manifest was read. In a folder of Parquet files that an older version wrote: in the staging folder.
     pub manifest_uri: String,
     /// The fingerprint of the provider's delivery.
     pub fingerprint: String,

@@ -22,8 +22,8 @@ pub const EXTRACT_BILLING: &str = "extract-billing";
 pub const EXPORT_PARQUET: &str = "export-parquet";
 
 impl From<StagedManifest> for ParsedManifest {
-    fn from(StagedManifest { manifest, written, .. }: StagedManifest) -> Self {
-        Self { manifest, written }
+    fn from(StagedManifest { manifest, written, manifest_uri, .. }: StagedManifest) -> Self {
+        Self { manifest, written, origin: Some(manifest_uri) }
     }
 }
 
