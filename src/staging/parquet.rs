@@ -6,7 +6,7 @@ use finops_core::{
     BillingPeriod,
     formats::{
         kinds,
-        staging::{StagedManifest, parquet_manifest_name, parquet_name},
+        staging::{PARQUET_FORM, StagedManifest, parquet_manifest_name, parquet_name},
     },
     hint,
     model::{
@@ -16,7 +16,7 @@ use finops_core::{
         manifest::{FileFormat, Manifest, ManifestFile},
         provider::Provider,
     },
-    plan::{Candidate, Rules, Selection, plan},
+    plan::{Candidate, Decision, Rules, Selection, plan, reason::Reason},
     report::run::{Check, MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
 
@@ -82,11 +82,20 @@ async fn export_months(
     }
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
     months.retain(|period, _| run.months.contain(*period));
-    let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
+    let of_table = |loaded: &LoadedMonth| candidate(manifest(export, kind, loaded));
+    let candidates = months.values().map(of_table).collect();
     let written = written(folder, export.provider, months.keys().copied());
     let selection = Selection { are_months: true, ..Selection::default() };
     let rules = Rules { force: writing.overwrite, ..run.rules };
-    for planned in plan(candidates, &written, &selection, &rules) {
+    for mut planned in plan(candidates, &written, &selection, &rules) {
+        let period = planned.billing_period;
+        let has_older_form = || found(folder, export.provider, period).is_some_and(|found| found.form < PARQUET_FORM);
+        if let Reason::AlreadyLoaded { .. } = planned.reason
+            && let Some(Ok(delivery)) = months.get(&period).map(|loaded| of_table(loaded).delivery)
+            && has_older_form()
+        {
+            (planned.decision, planned.reason) = (Decision::Reload(delivery), Reason::OlderForm);
+        }
         let mut month = planned_report(&planned, export, MonthVerb::Write);
         month.files = u64::from(planned.decision.delivery().is_some());
         month.scopes = Vec::new();
@@ -132,6 +141,7 @@ fn manifest(export: &Export, kind: ExportKind, loaded: &LoadedMonth) -> StagedMa
         fingerprint: record.fingerprint.clone(),
         listed_at: record.loaded_at,
         written: BTreeMap::new(),
+        form: PARQUET_FORM,
         manifest: Manifest {
             issued_at: Some(record.loaded_at),
             scope: only_scope(record),
@@ -162,8 +172,7 @@ pub(super) fn written(
     periods: impl Iterator<Item = BillingPeriod>,
 ) -> BTreeMap<BillingPeriod, LoadedMonth> {
     let month = |period| {
-        let path = folder.join(parquet_manifest_name(provider, period));
-        let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let found = found(folder, provider, period)?;
         let file = found.manifest.files.first()?;
         let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
         // The file has all scopes of its month. Its manifest names one only if there is no other, so they cannot be compared.
@@ -172,6 +181,11 @@ pub(super) fn written(
         (file.bytes == Some(size)).then_some((period, loaded))
     };
     periods.filter_map(month).collect()
+}
+
+/// The manifest of the month's file.
+fn found(folder: &Path, provider: Provider, period: BillingPeriod) -> Option<StagedManifest> {
+    serde_json::from_slice(&fs::read(folder.join(parquet_manifest_name(provider, period))).ok()?).ok()
 }
 
 /// All of the month's rows must have been written.

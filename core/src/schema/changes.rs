@@ -105,7 +105,7 @@ fn change_for(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String
         (Conversion::Unsupported, _) => refuse(&format!("{from} values cannot be converted to {to}")),
         (Conversion::Cast, FileType::Double) => cast("each number becomes its shortest decimal"),
         (Conversion::Cast, FileType::TimeText(_)) => cast("each text becomes the day or timestamp that it names"),
-        (Conversion::Cast, FileType::Timestamp) if to == ColumnType::Date => {
+        (Conversion::Cast, FileType::Timestamp | FileType::LocalTimestamp) if to == ColumnType::Date => {
             cast("each timestamp becomes its day: it must be midnight")
         }
         (Conversion::Cast, FileType::Map(_)) => {

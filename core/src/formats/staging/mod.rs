@@ -7,7 +7,7 @@
 mod manifest;
 mod paths;
 
-pub use manifest::{StagedManifest, parse};
+pub use manifest::{PARQUET_FORM, StagedManifest, parse};
 pub use paths::{file_names, manifest_name, parquet_manifest_name, parquet_name, staging_folder};
 
 use super::{Format, ParsedManifest};
