@@ -65,7 +65,6 @@ pub async fn export_parquet(
 }
 
 /// Returns whether the table has any month.
-
 async fn export_months(
     export: &Export,
     duckdb: &DuckDb,
@@ -81,6 +80,12 @@ async fn export_months(
         return Ok(false);
     }
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
+    // Without a name in the settings, the table has it.
+    if report.export.is_empty()
+        && let Some(loaded) = months.values().next()
+    {
+        report.export.clone_from(&loaded.record.export_name);
+    }
     months.retain(|period, _| run.months.contain(*period));
     let of_table = |loaded: &LoadedMonth| candidate(manifest(export, kind, loaded));
     let candidates = months.values().map(of_table).collect();
