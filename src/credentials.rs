@@ -69,7 +69,7 @@ fn after(message: &str, cause: Cause<'_>) -> Error {
 
 /// The text of the first of all causes: what a server or the network answered. A JSON parser's text may show a part of a key.
 pub fn last_cause(error: Cause<'_>) -> Option<String> {
-    let of_json = causes(error).any(|error| error.is::<serde_json::Error>());
+    let of_json = causes(error).any(<dyn StdError>::is::<serde_json::Error>);
     causes(error).last().filter(|_| !of_json).map(|error| excerpt(&error.to_string()))
 }
 
