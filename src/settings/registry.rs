@@ -107,7 +107,19 @@ pub const SECTIONS: &[Section] = &[
             run("GCP_PROJECT_ID", Form::Project)
                 .key("database.bigquery.project_id")
                 .required()
-                .active("my-project", "The project that owns the dataset and runs the load jobs."),
+                .active("my-project", "The project of the datasets. BigQuery jobs run there, too."),
+            run("BIGQUERY_JOB_PROJECT", Form::Project).key("database.bigquery.job_project_id").comment(
+                "my-compute-project",
+                "The project in which BigQuery jobs run, and which pays for queries, if it is another one. All runs that \
+                     write to a dataset must have the same value: only jobs of one project exclude each other. \
+                     finops_loads has a label with it, and a run with another value is refused before it loads anything. \
+                     The refusal shows how to change it.",
+            ),
+            run("LABELS", Form::Labels).key("database.bigquery.labels").comment(
+                "team=finops,env=prod",
+                "Labels for your own cost reports, key=value, separated by commas: of BigQuery jobs, of datasets and staging \
+                     tables that finops creates, and of Cloud Run jobs. Labels that finops itself sets win.",
+            ),
             file("database.bigquery.dataset_id", Form::Dataset),
             file("database.bigquery.table_id", Form::BigQueryTable),
             run("BIGQUERY_LOCATION", Form::Location).key("database.bigquery.location").default("US").comment(
