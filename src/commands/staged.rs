@@ -21,7 +21,7 @@ use super::{
     store::open_store,
 };
 use crate::{
-    cli::{OutputForm, Step},
+    cli::{OutputArguments, Step},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -30,7 +30,7 @@ use crate::{
         silence::check_age,
     },
     output::{self, ProgressBar},
-    settings::{Problems, StagedSettings, Values},
+    settings::{Flag, Problems, StagedSettings, Values},
     staging::{Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
@@ -83,29 +83,29 @@ pub(super) async fn step(
 }
 
 /// The dates and the form of output.
-fn common(step: &Step) -> ([Option<&str>; 2], OutputForm) {
+fn common(step: &Step) -> ([Option<&str>; 2], &OutputArguments) {
     match step {
-        Step::DiscoverManifests { output, .. } => ([None; 2], output.output),
+        Step::DiscoverManifests { output, .. } => ([None; 2], output),
         Step::LoadBillingLocal(step)
         | Step::ExtractBilling { step, .. }
         | Step::ExportParquet { step, .. }
         | Step::LoadBillingRemote { step, .. }
-        | Step::RunPipeline { step, .. } => {
-            ([step.start_date.as_deref(), step.end_date.as_deref()], step.output.output)
-        }
+        | Step::RunPipeline { step, .. } => ([step.start_date.as_deref(), step.end_date.as_deref()], &step.output),
     }
 }
 
 /// The settings that the step's flags replace.
-fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
+fn flags(provider: Provider, step: &Step) -> Vec<Flag<'_>> {
     match step {
-        Step::DiscoverManifests { bucket, prefix, export_name, .. } => {
-            [("bucket", bucket), ("prefix", prefix), ("export_name", export_name)]
-                .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value.as_ref()))
-                .into()
-        }
-        Step::ExtractBilling { staging_dir, .. } => vec![("staging_dir".to_owned(), staging_dir.as_ref())],
-        Step::ExportParquet { output_dir, .. } => vec![("parquet_dir".to_owned(), output_dir.as_ref())],
+        Step::DiscoverManifests { bucket, prefix, export_name, .. } => [
+            ("--bucket", "bucket", bucket),
+            ("--prefix", "prefix", prefix),
+            ("--export-name", "export_name", export_name),
+        ]
+        .map(|(name, key, value)| Flag::new(name, format!("{}.{key}", provider.as_str()), value))
+        .into(),
+        Step::ExtractBilling { staging_dir, .. } => vec![Flag::new("--staging-dir", "staging_dir", staging_dir)],
+        Step::ExportParquet { output_dir, .. } => vec![Flag::new("--output-dir", "parquet_dir", output_dir)],
         Step::LoadBillingLocal(_) | Step::LoadBillingRemote { .. } | Step::RunPipeline { .. } => Vec::new(),
     }
 }
@@ -207,7 +207,7 @@ impl Staged {
     }
 
     /// All steps, until one fails as a whole: the next ones need its result.
-    async fn run_all(&self, writing: Writing, output: OutputForm) -> Exit {
+    async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
         let output = output::printer(output);
         let mut pipelines = Vec::new();
         // People see the result of a step before the next one starts.
