@@ -35,10 +35,10 @@ pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -
     let wanted = overrides.pipeline.as_deref().or(variables.get("PIPELINE"));
     let exports = exports(wanted, environment, &warehouse, &mut problems);
     let dates = [
-        overrides.start_date.as_deref().or(variables.get("START_DATE")),
-        overrides.end_date.as_deref().or(variables.get("END_DATE")),
+        variables.unless_flag(("--start-date", overrides.start_date.as_deref()), "START_DATE"),
+        variables.unless_flag(("--end-date", overrides.end_date.as_deref()), "END_DATE"),
     ];
-    let months = values::months(dates, ["START_DATE", "END_DATE"], FLAG_OR_ENVIRONMENT, &mut problems);
+    let months = values::months(dates, FLAG_OR_ENVIRONMENT, &mut problems);
     let wait_max = variables.checked("WAIT_MAX_HOURS", &mut problems).map(hours).unwrap_or_default();
     let setting = "MAX_AGE_HOURS";
     let limit = variables.checked(setting, &mut problems).map(hours);

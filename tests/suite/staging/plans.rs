@@ -86,6 +86,15 @@ fn a_place_without_a_manifest_fails_the_dry_run_as_it_fails_the_run() {
         assert_eq!(outcome.code, 1, "{step:?}: {}", outcome.stdout);
         assert_names(&outcome.stderr, &["there is no manifest of export `report` below delivered"]);
     }
+    deliver(&pipeline, &Delivery::new("2025-09", "first", &["1"]));
+    for (flag, wrong, said) in [
+        ("--export-name", "raport", "export `raport` below delivered; the exports there: `report` in delivered/"),
+        ("--prefix", "cur", "export `report` below delivered/cur; the folders in delivered: `report`"),
+    ] {
+        let outcome = pipeline.finops.run(&["aws", "discover-manifests", flag, wrong]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{flag}");
+        assert_names(&outcome.stderr, &[said, "hint: "]);
+    }
 }
 
 #[test]
@@ -191,7 +200,7 @@ fn a_month_that_was_overwritten_under_the_same_id() {
     let (month, table) = dry_run(&pipeline);
     assert_eq!(month["staging"]["other"], "first");
     assert_eq!(month["duckdb"]["other"], "first");
-    assert_names(&table, &["| extract | load   | write "]);
+    assert_names(&table, &["  extract  load    write  "]);
     assert_does(&pipeline, ["reload"; 3]);
     assert_does(&pipeline, ["skip"; 3]);
 }
@@ -225,7 +234,7 @@ fn a_month_that_a_mirror_has_half_replaced_waits() {
     }
     let (month, table) = dry_run(&pipeline);
     assert_names(month["obstacle"].as_str().unwrap(), &["waiting for 1 of 2 files to be replaced"]);
-    assert_names(&table, &["| wait "]);
+    assert_names(&table, &["  wait  "]);
     assert_does(&pipeline, ["wait", "skip", "skip"]);
     deliver(&pipeline, &second);
     assert_does(&pipeline, ["reload"; 3]);
