@@ -3,7 +3,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live torture fuzz mutants bin fmt lint bench image-test clean \
+.PHONY: help lib servers demo test test-live torture fuzz mutants bin wheel dist fmt lint bench image-test clean \
 	check-env setup-gcp setup-permissions build deploy update status setup-alerts destroy
 # Targets of one pipeline, such as deploy-aws.
 PIPELINES := $(shell sed -n 's/^  "pipelines": \[\(.*\)\],$$/\1/p' deploy/settings.json | tr -d '"' | tr , ' ')
@@ -77,6 +77,16 @@ bin: lib ## Build bin/finops and bin/bigquery-emulator, release builds with the 
 	install -m 755 "$(TARGET)/release/finops" "$(TARGET)/release/bigquery-emulator" bin/
 	install -m 644 "$(LIB_DIR)"/libduckdb.* bin/
 
+wheel: lib ## Build a Python wheel with the program and the DuckDB library into dist, and try it (PYTHON=python3)
+	wheel=$$(scripts/wheel.sh release dist) && scripts/try-wheel.sh "$$wheel" $(or $(PYTHON),python3)
+
+dist: ## Build what a release has for this platform into dist: archive, wheel, list of components, checksums
+	rm -rf dist
+	@$(MAKE) --no-print-directory wheel
+	cargo build --locked --release --package finops --bin finops
+	python3 scripts/archive.py "$(TARGET)/release/finops" "$(LIB_DIR)" dist
+	scripts/checksums.sh dist
+
 fmt: ## Format the code
 	cargo fmt --all
 
@@ -95,7 +105,7 @@ image-test: lib servers ## Build the image with buildah and run the job in it, a
 
 clean: ## Remove builds, downloads and the demo's data
 	cargo clean
-	rm -rf bin .cache
+	rm -rf bin dist .cache
 	@scripts/demo.sh --clean
 
 ##@ In the cloud, with the settings of .env

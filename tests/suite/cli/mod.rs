@@ -13,4 +13,5 @@ pub mod init;
 pub mod logs;
 pub mod registry;
 pub mod secrets;
+pub mod version;
 pub mod words;
