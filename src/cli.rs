@@ -316,6 +316,9 @@ pub struct OutputArguments {
     /// A table for people, or JSON for programs
     #[arg(long, value_enum, default_value_t = OutputForm::Table)]
     pub output: OutputForm,
+    /// Show all digits of amounts in tables; JSON always has them
+    #[arg(long)]
+    pub exact: bool,
 }
 
 /// The forms of output.

@@ -23,7 +23,7 @@ pub(crate) async fn status(
 ) -> Result<Exit, CommandError> {
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     let tables = config.warehouse.open(Access::Read, Tables(&config)).await?;
-    output::printer(arguments.output.output).status(&tables);
+    output::printer(&arguments.output).status(&tables);
     let mut exit = Exit::Success;
     for table in &tables {
         if let Some(error) = &table.error {

@@ -10,7 +10,7 @@ use crate::settings::Setting;
 use crate::staging::MonthOverview;
 
 /// A form of output: one method a document.
-pub trait Output: Sync {
+pub trait Output {
     /// What a run did, or what a run would do if `is_plan`.
     fn report(&self, report: &Report, is_plan: bool);
 
