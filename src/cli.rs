@@ -24,8 +24,8 @@ macro_rules! examples {
 
 /// The same for a step of the staged pipeline.
 macro_rules! step_examples {
-    ($examples:literal) => {
-        examples!($examples, "`finops aws` and `finops azure` have the same steps.")
+    ($examples:literal $(, $more:literal)*) => {
+        examples!($examples $(, $more)*, "`finops aws` and `finops azure` have the same steps.")
     };
 }
 
@@ -228,7 +228,8 @@ pub enum Step {
     /// Write the months in DuckDB to Parquet files
     #[command(after_help = step_examples!(
         "  finops aws export-parquet --output-dir ./parquet
-  finops aws export-parquet --overwrite --compression zstd"
+  finops aws export-parquet --overwrite --compression zstd",
+        "Timestamps in the files are in UTC and have no zone, as in DuckDB."
     ))]
     ExportParquet {
         /// Which months.
