@@ -123,7 +123,6 @@ impl Before {
             settings.iter().fold(finops, |finops, (name, value)| finops.with(name, value))
         };
         match self {
-            Nothing => Finops::unconfigured(),
             BigQuery => with(
                 Finops::unconfigured(),
                 &[
@@ -135,7 +134,7 @@ impl Before {
                 ],
             ),
             DuckDb => Finops::local("cur".as_ref(), "finops.duckdb".as_ref()),
-            Staged => Finops::unconfigured(),
+            Nothing | Staged => Finops::unconfigured(),
         }
     }
 }
