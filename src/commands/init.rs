@@ -21,6 +21,8 @@ use crate::{
 const INTRODUCTION: &str = "\
 This asks for the settings of finops and writes them to .env. An empty answer takes the default in [brackets].\n\n";
 
+const FIRST_LINE: &str = "# Settings of finops, from `finops init`. .env.example documents all settings.\n";
+
 const NEXT: &str = "\nNext:\n  finops check    test credentials, export and table; change nothing\n  \
                     finops plan     show what a run would do; change nothing\n";
 
@@ -45,9 +47,9 @@ fn asked_and_written() -> Result<Exit> {
         .into_iter()
         .map(|Setting { name, about, value }| (about, env_line(&name, &value).unwrap_or_default()))
         .collect();
-    let file: String = lines.iter().map(|(about, line)| format!("\n# {about}\n{line}\n")).collect();
-    write(path, &format!("# Settings of finops, from `finops init`. .env.example documents all settings.\n{file}"))?;
-    let shown: String = lines.iter().map(|(_, line)| format!("  {line}\n")).collect();
+    let file: String = lines.iter().map(|(about, line)| ["\n# ", about, "\n", line, "\n"].concat()).collect();
+    write(path, &(FIRST_LINE.to_owned() + &file))?;
+    let shown: String = lines.iter().map(|(_, line)| ["  ", line, "\n"].concat()).collect();
     output::raw(format!("{ENV_FILE} is written:\n{shown}{NEXT}").as_bytes());
     Ok(Exit::Success)
 }

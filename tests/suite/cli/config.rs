@@ -216,31 +216,6 @@ fn an_incomplete_pipeline_is_refused_with_what_is_missing() {
 }
 
 #[test]
-fn a_source_that_the_warehouse_cannot_read_is_refused() {
-    let from = |source: &str| refused(&working().without("AWS_GCS_BUCKET").with("AWS_SOURCE", source), &["run"]);
-    assert_names(&from("./exports/cur"), &["AWS_SOURCE", "local folder, which BigQuery cannot read"]);
-    assert_names(&from("s3://billing/cur"), &["AWS_SOURCE", "s3://"]);
-    assert_names(&from("gs://"), &["AWS_SOURCE", "gs://bucket/prefix was expected"]);
-    let both = working().with("AWS_SOURCE", "gs://b/p");
-    assert_names(&refused(&both, &["run"]), &["AWS_SOURCE", "AWS_GCS_BUCKET", "one or the other"]);
-}
-
-#[test]
-fn a_date_that_is_not_a_month_is_refused() {
-    let flags = ["run", "--start-date", "2025-13", "--end-date", "September"];
-    assert_names(&refused(&working(), &flags), &["--start-date `2025-13`", "--end-date `September`", "YYYY-MM"]);
-    let turned = refused(&working().with("START_DATE", "2025-10"), &["plan", "--end-date", "2025-09"]);
-    assert_names(&turned, &["--end-date is 2025-09, before START_DATE, 2025-10"]);
-}
-
-#[test]
-fn wrong_usage_ends_with_exit_code_2() {
-    for arguments in [&["frobnicate"][..], &["run", "--no-such-flag"], &["run", "--output", "xml"], &[]] {
-        assert_eq!(Finops::unconfigured().run(arguments).code, 2, "{arguments:?}");
-    }
-}
-
-#[test]
 fn config_shows_each_setting_with_its_value_and_origin() {
     let finops = working().with("WAIT_MAX_HOURS", "12").with("AWS_EXPORT_NAME", "");
     let settings = finops.report_of(&["config", "--output", "json"], 0);

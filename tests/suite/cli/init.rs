@@ -36,7 +36,7 @@ fn read_by_python(file: &str) -> Value {
 fn init(folder: &Path, answers: &[&str]) -> Outcome {
     let mut command = Finops::unconfigured().within(folder).command(&["init"]);
     command.stderr(Stdio::piped());
-    let lines: String = answers.iter().map(|answer| format!("{answer}\n")).collect();
+    let lines: String = answers.iter().flat_map(|answer| [*answer, "\n"]).collect();
     let output = assert_cmd::Command::from_std(command).write_stdin(lines).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }

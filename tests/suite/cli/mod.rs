@@ -11,6 +11,8 @@ pub mod help;
 pub mod hints;
 pub mod init;
 pub mod logs;
+pub mod mistakes;
 pub mod registry;
 pub mod secrets;
+pub mod version;
 pub mod words;

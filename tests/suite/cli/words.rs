@@ -30,17 +30,27 @@ const RULED_OUT: [(&str, &str); 23] = [
 /// How many words a sentence has on average, at most.
 const LONGEST_AVERAGE: usize = 18;
 
-fn words(text: &str) -> Vec<String> {
+fn words(text: &str) -> impl Iterator<Item = String> {
     let is_part = |c: char| c.is_alphanumeric() || "'_-".contains(c);
-    text.split(|c| !is_part(c)).filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+    text.split(move |c| !is_part(c)).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
-/// The words of the text that are ruled out, each with what to write instead.
+/// The words of the text that are ruled out, each with its line and with what to write instead.
 pub fn ruled_out(text: &str) -> Vec<String> {
-    let text = words(text);
-    let has = |phrase: &str| text.windows(words(phrase).len()).any(|part| part.join(" ") == phrase);
-    let found = RULED_OUT.iter().filter(|(phrase, _)| has(phrase));
-    found.map(|(phrase, instead)| format!("`{phrase}`: write {instead}")).collect()
+    let lines = (1..).zip(text.lines());
+    let (numbers, words_of_text): (Vec<usize>, Vec<String>) =
+        lines.flat_map(|(number, line)| words(line).map(move |word| (number, word))).unzip();
+    let mut found = Vec::new();
+    for (phrase, instead) in RULED_OUT {
+        let phrase_words: Vec<String> = words(phrase).collect();
+        for (at, part) in words_of_text.windows(phrase_words.len()).enumerate() {
+            if part == phrase_words {
+                found.push((numbers[at], format!("`{phrase}`: write {instead}")));
+            }
+        }
+    }
+    found.sort_unstable();
+    found.into_iter().map(|(number, found)| format!("line {number}: {found}")).collect()
 }
 
 /// What is wrong with paragraphs whose sentences have too many words on average, with the longest sentences.
@@ -53,7 +63,7 @@ pub fn too_long<'a>(paragraphs: impl IntoIterator<Item = &'a str>) -> Option<Str
         while !rest.is_empty() {
             let end = ends.iter().filter_map(|end| rest.find(end)).min().map_or(rest.len(), |at| at + 1);
             let (sentence, after) = rest.split_at(end);
-            sentences.push((words(sentence).len(), sentence));
+            sentences.push((words(sentence).count(), sentence));
             rest = after.trim();
         }
     }
@@ -64,8 +74,8 @@ pub fn too_long<'a>(paragraphs: impl IntoIterator<Item = &'a str>) -> Option<Str
     let is_too_long = all > LONGEST_AVERAGE * sentences.len();
     is_too_long.then(|| {
         format!(
-            "{:.1} words a sentence, at most {LONGEST_AVERAGE}; the longest:\n{}",
-            all as f64 / sentences.len() as f64,
+            "{all} words in {} sentences, on average at most {LONGEST_AVERAGE} are allowed; the longest:\n{}",
+            sentences.len(),
             longest.join("\n")
         )
     })
@@ -73,7 +83,8 @@ pub fn too_long<'a>(paragraphs: impl IntoIterator<Item = &'a str>) -> Option<Str
 
 #[test]
 fn words_are_found_whole_and_in_any_case() {
-    assert_eq!(ruled_out("It Stands there.\nBut\nfor this"), ["`but for`: write except", "`stands`: write is"]);
+    let found = ruled_out("It Stands there.\nBut\nfor this");
+    assert_eq!(found, ["line 1: `stands`: write is", "line 2: `but for`: write except"]);
     assert_eq!(ruled_out("believe, understands, of one which, cloud needs"), [""; 0]);
 }
 
@@ -83,5 +94,5 @@ fn sentences_are_counted_by_their_words_and_not_at_the_dots_of_names() {
     let long = ["word"; 19].join(" ");
     let found = too_long([long.as_str(), "In aws.bucket it is short."]);
     assert_eq!(found, None);
-    assert!(too_long([long.as_str()]).unwrap().starts_with("19.0 words a sentence"));
+    assert!(too_long([long.as_str()]).unwrap().starts_with("19 words in 1 sentences"));
 }
