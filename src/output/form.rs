@@ -2,10 +2,10 @@
 
 use finops_core::report::{
     check::CheckReport,
-    run::{PipelineReport, Report, TableStatus},
+    run::{PipelineReport, Report, ReportedError, TableStatus},
 };
 
-use crate::settings::Setting;
+use crate::settings::{Problem, Setting};
 #[cfg(feature = "duckdb")]
 use crate::staging::MonthOverview;
 
@@ -29,6 +29,9 @@ pub trait Output: Sync {
 
     /// What `finops check` found.
     fn checks(&self, report: &CheckReport);
+
+    /// Why a command has no other document.
+    fn error(&self, error: &ReportedError, problems: &[Problem]);
 
     /// All settings.
     fn settings(&self, settings: &[Setting]);

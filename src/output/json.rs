@@ -2,7 +2,7 @@
 
 use finops_core::report::{
     check::CheckReport,
-    run::{PipelineReport, Report, TableStatus},
+    run::{PipelineReport, Report, ReportedError, TableStatus},
 };
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::{
 use crate::staging::MonthOverview;
 use crate::{
     error::{Error, ErrorKind},
-    settings::Setting,
+    settings::{Problem, Setting},
 };
 
 /// Each document as one JSON value.
@@ -44,9 +44,27 @@ impl Output for JsonOutput {
         json(report);
     }
 
+    fn error(&self, error: &ReportedError, problems: &[Problem]) {
+        json(&NoReport { schema_version: 1, error: Failure { error, problems } });
+    }
+
     fn settings(&self, settings: &[Setting]) {
         json(&settings);
     }
+}
+
+/// The document of a command that ended before its report.
+#[derive(Serialize)]
+struct NoReport<'a> {
+    schema_version: u32,
+    error: Failure<'a>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    #[serde(flatten)]
+    error: &'a ReportedError,
+    problems: &'a [Problem],
 }
 
 fn json<T: Serialize>(value: &T) {

@@ -9,7 +9,7 @@ mod summary;
 mod table;
 
 pub use self::{
-    errors::{error_of, failed_checks, failures, problems, usage},
+    errors::{error_of, failed_checks, failures, problems, unread, usage},
     form::Output,
     progress::ProgressBar,
     streams::{error, raw},

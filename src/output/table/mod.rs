@@ -10,11 +10,11 @@ mod status;
 
 use finops_core::report::{
     check::CheckReport,
-    run::{PipelineReport, Report, TableStatus},
+    run::{PipelineReport, Report, ReportedError, TableStatus},
 };
 
 use super::{form::Output, streams::print};
-use crate::settings::Setting;
+use crate::settings::{Problem, Setting};
 #[cfg(feature = "duckdb")]
 use crate::staging::MonthOverview;
 
@@ -48,6 +48,8 @@ impl Output for TableOutput {
     fn checks(&self, report: &CheckReport) {
         checks::checks(report);
     }
+
+    fn error(&self, _: &ReportedError, _: &[Problem]) {}
 
     fn settings(&self, settings: &[Setting]) {
         settings::settings(settings);

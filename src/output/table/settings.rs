@@ -5,7 +5,7 @@ use finops_core::model::text::strip_control_chars;
 use super::layout::new_table;
 use crate::{
     output::streams::print,
-    settings::{Origin, Setting},
+    settings::{ENV_FILE, Origin, Setting},
 };
 
 pub fn settings(settings: &[Setting]) {
@@ -13,6 +13,7 @@ pub fn settings(settings: &[Setting]) {
     for setting in settings {
         let origin = match &setting.origin {
             Origin::Environment => "environment",
+            Origin::EnvFile => ENV_FILE,
             Origin::Flag => "flag",
             Origin::File => "file",
             Origin::Default => "default",
