@@ -32,7 +32,8 @@ macro_rules! step_examples {
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
 #[command(name = "finops", version = VERSION.as_str(), about, max_term_width = 110, after_help = examples!(
-    "  finops check                         test the settings against the services
+    "  finops init                          ask for the settings, and write .env
+  finops check                         test the settings against the services
   finops plan                          show what a run would do, and why
   finops run                           load what is new, from every export
   finops run aws --start-date 2025-01  load only months from 2025-01 on
@@ -92,6 +93,13 @@ fn pipeline() -> impl TypedValueParser<Value = String> {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask for the settings, and write them to .env in the working directory
+    #[command(after_help = examples!(
+        "  finops init                        answer the questions in a terminal
+  printf '%s\\n' aws ... | finops init  answers from a program, one a line",
+        "An empty answer takes the default in brackets. A file .env that exists is never changed."
+    ))]
+    Init,
     /// Load every month whose newest delivery is not loaded yet, each as a whole
     #[command(after_help = examples!(
         "  finops run                           every export that is configured
@@ -308,6 +316,9 @@ pub struct OutputArguments {
     /// A table for people, or JSON for programs
     #[arg(long, value_enum, default_value_t = OutputForm::Table)]
     pub output: OutputForm,
+    /// Show all digits of amounts in tables; JSON always has them
+    #[arg(long)]
+    pub exact: bool,
 }
 
 /// The forms of output.

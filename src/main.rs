@@ -31,7 +31,7 @@ async fn start(environment: Result<Environment, Vec<Problem>>) {
     let cli = read.unwrap_or_else(|error| {
         if error.use_stderr() {
             let reported = output::usage(&error.to_string());
-            output::printer(OutputForm::asked_for()).error(&reported, &[]);
+            output::no_report(OutputForm::asked_for(), &reported, &[]);
             std::process::exit(error.exit_code());
         }
         error.exit()

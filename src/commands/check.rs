@@ -29,7 +29,7 @@ pub(crate) async fn check(
     let opened = config.exports.iter().map(async |export| (export, open_store(export, emulator, &s3).await));
     let sources: Vec<Opened<'_>> = join_all(opened).await;
     let report = check::check(&config, &sources).await?;
-    output::printer(arguments.output.output).checks(&report);
+    output::printer(&arguments.output).checks(&report);
     output::failed_checks(&report);
     Ok(if report.failed() { Exit::Failure } else { Exit::Success })
 }

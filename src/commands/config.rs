@@ -16,7 +16,7 @@ pub(crate) fn config(arguments: &OutputArguments, file: Option<&Path>, environme
     let mut problems = Problems::default();
     let values = Values::read(file, environment, &[], &mut problems)?;
     settings.extend(values.settings());
-    output::printer(arguments.output).settings(&settings);
+    output::printer(arguments).settings(&settings);
     // With a file and without an export, the user runs the staged pipeline only, and needs no settings of the job.
     if values.file.is_none() || environment.contains_key("PIPELINE") || !configured(environment).is_empty() {
         problems.0.extend(parse(environment, &CliOverrides::default()).err().unwrap_or_default());

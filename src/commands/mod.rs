@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod exit;
+mod init;
 mod run;
 #[cfg(feature = "duckdb")]
 mod staged;
@@ -36,7 +37,7 @@ pub async fn execute(
             (error, Vec::new())
         }
     };
-    output::printer(form).error(&error, &problems);
+    output::no_report(form, &error, &problems);
     Exit::after(&error)
 }
 
@@ -51,6 +52,9 @@ async fn command(
         clap_complete::generate(shell, &mut Cli::command(), "finops", &mut script);
         output::raw(&script);
         return Ok(Exit::Success);
+    }
+    if let Command::Init = cli.command {
+        return Ok(init::init().await?);
     }
     let environment = &environment?;
     match cli.command {
@@ -72,6 +76,6 @@ async fn command(
         Command::Config(arguments) => {
             config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }
-        Command::Completions { .. } => Ok(Exit::Success),
+        Command::Completions { .. } | Command::Init => Ok(Exit::Success),
     }
 }

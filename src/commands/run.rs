@@ -48,7 +48,7 @@ pub(crate) async fn run(
         Err(error) => config.exports.iter().map(|export| not_started(&config, export, &run, &error)).collect(),
     };
     let report = Report::new(run.run_id, pipelines);
-    output::printer(output.output).report(&report, dry_run);
+    output::printer(&output).report(&report, dry_run);
     output::failures(&report);
     if !dry_run {
         output::end_of_run(&report, started.elapsed().as_secs());

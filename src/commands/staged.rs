@@ -20,7 +20,7 @@ use super::{
     store::open_store,
 };
 use crate::{
-    cli::{OutputForm, Step},
+    cli::{OutputArguments, Step},
     error::{Error, ErrorKind, Result},
     flow::{
         export::{Export, Run},
@@ -84,16 +84,14 @@ pub(super) async fn step(
 }
 
 /// The dates and the form of output.
-fn common(step: &Step) -> ([Option<&str>; 2], OutputForm) {
+fn common(step: &Step) -> ([Option<&str>; 2], &OutputArguments) {
     match step {
-        Step::DiscoverManifests { output, .. } => ([None; 2], output.output),
+        Step::DiscoverManifests { output, .. } => ([None; 2], output),
         Step::LoadBillingLocal(step)
         | Step::ExtractBilling { step, .. }
         | Step::ExportParquet { step, .. }
         | Step::LoadBillingRemote { step, .. }
-        | Step::RunPipeline { step, .. } => {
-            ([step.start_date.as_deref(), step.end_date.as_deref()], step.output.output)
-        }
+        | Step::RunPipeline { step, .. } => ([step.start_date.as_deref(), step.end_date.as_deref()], &step.output),
     }
 }
 
@@ -211,7 +209,7 @@ impl Staged {
     }
 
     /// All steps, until one fails as a whole: the next ones need its result.
-    async fn run_all(&self, writing: Writing, output: OutputForm) -> Exit {
+    async fn run_all(&self, writing: Writing, output: &OutputArguments) -> Exit {
         let output = output::printer(output);
         let mut pipelines = Vec::new();
         // People see the result of a step before the next one starts.

@@ -24,7 +24,7 @@ pub(crate) async fn status(
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     output::unread(&config.unread);
     let tables = config.warehouse.open(Access::Read, Tables(&config)).await?;
-    output::printer(arguments.output.output).status(&tables);
+    output::printer(&arguments.output).status(&tables);
     let mut exit = Exit::Success;
     for table in &tables {
         if let Some(error) = &table.error {

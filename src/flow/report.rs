@@ -10,7 +10,7 @@ use finops_core::{
         reason::{Empty, Reason},
     },
     report::{
-        reason::{text, why},
+        reason::{remarks, text, why},
         run::{
             Action, Check, MonthReport, MonthResult, MonthStatus, MonthVerb, PipelineReport, PipelineStatus, ScopeRun,
         },
@@ -67,6 +67,7 @@ pub fn planned_report(month: &PlannedMonth, export: &Export, verb: MonthVerb) ->
         execution_id: month.execution_id.clone().unwrap_or_default(),
         action,
         reason: why,
+        remarks: remarks(month, verb),
         reason_code: month.reason.code(),
         scopes: delivery.map(scopes).unwrap_or_default(),
         files: delivery.map_or(0, |delivery| delivery.files.len() as u64),
@@ -93,6 +94,7 @@ pub fn unreadable(billing_period: BillingPeriod, error: &Error) -> MonthReport {
         execution_id: String::new(),
         action: Action::Refuse,
         reason: text(&Reason::NotReadable, MonthVerb::Load),
+        remarks: Vec::new(),
         reason_code: Reason::NotReadable.code(),
         scopes: Vec::new(),
         files: 0,
@@ -117,16 +119,14 @@ pub fn as_plan(month: MonthReport) -> MonthReport {
 pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Committed, notes: &[String]) {
     let previous_cost = previous.map(|record| record.cost.clone()).unwrap_or_default();
     if previous.is_some() {
-        note(
-            month,
-            &match movement(&previous_cost, &load.record.cost) {
-                Some(moved) => format!("{} moved by {moved}", month.billing_period),
-                None => "its cost did not move".to_owned(),
-            },
-        );
+        let moved = match movement(&previous_cost, &load.record.cost) {
+            Some(moved) => format!("{} moved by {moved}", month.billing_period),
+            None => "its cost did not move".to_owned(),
+        };
+        month.reason = format!("{}; {moved}", month.reason);
     }
     for text in notes {
-        note(month, text);
+        month.note(text);
     }
     month.files = load.record.files;
     month.bytes = load.record.bytes;
@@ -141,18 +141,13 @@ pub fn loaded(month: &mut MonthReport, previous: Option<&LoadRecord>, load: Comm
     });
 }
 
-/// Adds a note to the month's reason.
-pub fn note(month: &mut MonthReport, note: &str) {
-    month.reason = format!("{}; {note}", month.reason);
-}
-
 /// Turns the report of a month to load into that of one that waits for a delivery that covers as many days as the table's.
 pub fn outreached(month: &mut MonthReport, until: Date) {
     let reason = Reason::WiderInTable { until };
     month.action = Action::Wait;
     month.result = Some(MonthStatus::Waiting.into());
     month.reason_code = reason.code();
-    note(month, &text(&reason, MonthVerb::Load));
+    month.note(&text(&reason, MonthVerb::Load));
 }
 
 /// Turns the report of a month to load into that of a month skipped for having no rows.
@@ -162,6 +157,7 @@ pub fn empty(month: &mut MonthReport, files: usize) {
     month.result = Some(MonthStatus::Skipped.into());
     month.reason_code = reason.code();
     month.reason = text(&reason, MonthVerb::Load);
+    month.remarks = vec![month.reason.clone()];
 }
 
 /// The month's error. If the delivery itself is wrong, its hint says how to load the export without it.

@@ -71,7 +71,7 @@ pub async fn read_columns(
             }
             Ok(batches) => {
                 if batches.iter().any(|batch| batch.fills_period) {
-                    report::note(report, "a usage month: its files have no billing period");
+                    report.note("a usage month: its files have no billing period");
                 }
                 drop(ready.insert(period, MonthToLoad { delivery, batches }));
             }

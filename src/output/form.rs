@@ -2,15 +2,15 @@
 
 use finops_core::report::{
     check::CheckReport,
-    run::{PipelineReport, Report, ReportedError, TableStatus},
+    run::{PipelineReport, Report, TableStatus},
 };
 
-use crate::settings::{Problem, Setting};
+use crate::settings::Setting;
 #[cfg(feature = "duckdb")]
 use crate::staging::MonthOverview;
 
 /// A form of output: one method a document.
-pub trait Output: Sync {
+pub trait Output {
     /// What a run did, or what a run would do if `is_plan`.
     fn report(&self, report: &Report, is_plan: bool);
 
@@ -29,9 +29,6 @@ pub trait Output: Sync {
 
     /// What `finops check` found.
     fn checks(&self, report: &CheckReport);
-
-    /// Why a command has no other document.
-    fn error(&self, error: &ReportedError, problems: &[Problem]);
 
     /// All settings.
     fn settings(&self, settings: &[Setting]);

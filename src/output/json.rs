@@ -13,6 +13,7 @@ use super::{
 #[cfg(feature = "duckdb")]
 use crate::staging::MonthOverview;
 use crate::{
+    cli::OutputForm,
     error::{Error, ErrorKind},
     settings::{Problem, Setting},
 };
@@ -44,12 +45,15 @@ impl Output for JsonOutput {
         json(report);
     }
 
-    fn error(&self, error: &ReportedError, problems: &[Problem]) {
-        json(&NoReport { schema_version: 1, error: Failure { error, problems } });
-    }
-
     fn settings(&self, settings: &[Setting]) {
         json(&settings);
+    }
+}
+
+/// Prints why a command has no report, if programs read the output.
+pub fn no_report(form: OutputForm, error: &ReportedError, problems: &[Problem]) {
+    if form == OutputForm::Json {
+        json(&NoReport { schema_version: 1, error: Failure { error, problems } });
     }
 }
 

@@ -11,17 +11,18 @@ mod table;
 pub use self::{
     errors::{error_of, failed_checks, failures, problems, unread, usage},
     form::Output,
+    json::no_report,
     progress::ProgressBar,
-    streams::{error, raw},
+    streams::{error, prompt, raw},
     summary::{end_of_run, summary},
 };
 use self::{json::JsonOutput, table::TableOutput};
-use crate::cli::OutputForm;
+use crate::cli::{OutputArguments, OutputForm};
 
-/// Prints in this form.
-pub fn printer(form: OutputForm) -> &'static dyn Output {
-    match form {
-        OutputForm::Table => &TableOutput,
-        OutputForm::Json => &JsonOutput,
+/// Prints in the form that is asked for.
+pub fn printer(arguments: &OutputArguments) -> Box<dyn Output> {
+    match arguments.output {
+        OutputForm::Table => Box::new(TableOutput::new(arguments.exact)),
+        OutputForm::Json => Box::new(JsonOutput),
     }
 }

@@ -28,6 +28,8 @@ pub enum Form {
     Project,
     /// A location of BigQuery.
     Location,
+    /// A region of Google Cloud.
+    Region,
     /// A dataset of BigQuery, or a schema of DuckDB for the job.
     Dataset,
     /// A table of the job, in either warehouse.
@@ -75,6 +77,7 @@ impl Form {
             // Old projects have a domain in front: `example.com:billing`.
             Self::Project => (has_only(text, "-_.:"), "a project's id was expected, such as my-project".to_owned()),
             Self::Location => (has_only(text, "-"), "a location such as US or europe-west3 was expected".to_owned()),
+            Self::Region => (is_region(text), "a region such as us-central1 was expected".to_owned()),
             Self::Dataset => {
                 let is_reserved = |reserved: &&str| text.eq_ignore_ascii_case(reserved);
                 if ["information_schema", "pg_catalog"].iter().any(is_reserved) {
@@ -143,6 +146,7 @@ impl Form {
                 ("[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -")
             }
             Self::Location => ("(?i:us|eu|[a-z]+-[a-z]+[0-9]+)", "US, EU or a region such as europe-west3"),
+            Self::Region => ("[a-z]+-[a-z]+[0-9]+", "a region such as us-central1"),
             Self::Dataset => ("[A-Za-z0-9_]{1,200}", "a name of at most 200 letters, digits and underscores"),
             Self::Table => (
                 "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
@@ -178,6 +182,15 @@ fn has_only(text: &str, others: &str) -> bool {
 
 fn is_name(text: &str, others: &str) -> bool {
     text.len() <= 200 && has_only(text, others)
+}
+
+/// Such as `us-central1`.
+fn is_region(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    text.split_once('-').is_some_and(|(continent, rest)| {
+        let place = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+        is_word(continent) && is_word(place) && place.len() < rest.len()
+    })
 }
 
 fn wrong_scope(text: &str) -> Option<String> {

@@ -4,6 +4,7 @@
 mod config;
 mod definition;
 pub mod dotenv;
+mod env_line;
 mod environment;
 mod export_variables;
 mod exports;
@@ -19,6 +20,7 @@ mod values;
 
 pub use config::Config;
 pub use definition::{Definition, Example, Reader, Section};
+pub use env_line::env_line;
 pub use environment::{Environment, process_environment, settings};
 pub use export_variables::configured;
 pub use file::{CONFIG_FILE, Flag, Values, variable};

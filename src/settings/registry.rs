@@ -137,6 +137,18 @@ pub fn is_known_elsewhere(name: &str) -> bool {
     is_of_cloud(name) || OF_ORIGINAL.contains(&name) || deployment.any(of_deployment)
 }
 
+/// The setting of a variable that only deployments read.
+pub fn of_deployment(name: &str) -> Option<&'static Definition> {
+    all().find(|setting| setting.reader == Reader::Deployment && setting.name == name)
+}
+
+/// The value that `.env.example` has for a setting; for a provider's setting, by the end of its variable.
+pub fn example(name: &str, provider: Option<Provider>) -> Option<&'static str> {
+    let setting = all().find(|setting| setting.name == name)?;
+    let at = provider.map_or(Some(0), |provider| setting.providers.iter().position(|has| *has == provider))?;
+    Some(setting.examples[at]?.value.trim_matches('"'))
+}
+
 /// The comment at the start of `.env.example`.
 pub const INTRODUCTION: &str = "\
 Settings of finops. Copy this file to .env. A line that begins with # is not active: it shows the default or an example.
@@ -371,7 +383,7 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "Deployment only: make reads these, finops does not",
         settings: &[
-            deployment("GCP_REGION", "[a-z]+-[a-z]+[0-9]+", "a region such as us-central1")
+            Definition::new(Reader::Deployment, "GCP_REGION", Form::Region)
                 .required()
                 .active("us-central1", "The region of the job, its schedule and its image: one near the bucket."),
             deployment(

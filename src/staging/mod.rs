@@ -12,7 +12,7 @@ mod overview;
 mod parquet;
 
 #[cfg(feature = "duckdb")]
-pub use chain::{Content, MonthOverview};
+pub use chain::{Content, MonthOverview, StepActions};
 pub use extract::{Transfer, extract};
 #[cfg(feature = "duckdb")]
 pub use lock::to_read as lock_to_read;

@@ -72,6 +72,12 @@ async fn export_months(
     let LookedUp { kind, mut months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kinds::columns(kind).key);
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
+    // Without a name in the settings, the table has it.
+    if report.export.is_empty()
+        && let Some(loaded) = months.values().next()
+    {
+        report.export.clone_from(&loaded.record.export_name);
+    }
     months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
     let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
     let written = written(folder, export.provider, months.keys().copied());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use bigdecimal::{BigDecimal, num_bigint::Sign};
+use bigdecimal::{BigDecimal, RoundingMode, num_bigint::Sign};
 use serde::{Deserialize, Serialize};
 
 /// An exact decimal amount. Read from and written as plain decimal text, without trailing zeros.
@@ -22,7 +22,8 @@ pub type Costs = BTreeMap<String, Amount>;
 pub struct InvalidAmount(String);
 
 impl Amount {
-    fn zero() -> Self {
+    /// Nothing.
+    pub fn zero() -> Self {
         Self(BigDecimal::from(0))
     }
 
@@ -30,19 +31,51 @@ impl Amount {
     pub fn is_zero(&self) -> bool {
         *self == Self::zero()
     }
+
+    /// For people: rounded to two decimals, half away from zero, with separators of thousands; a difference has its sign. An
+    /// amount that is not zero never reads as zero: `<0.01`, `-<0.01`.
+    pub fn rounded(&self, is_difference: bool) -> String {
+        let cents = self.0.abs().with_scale_round(2, RoundingMode::HalfUp);
+        let sign = self.sign(is_difference);
+        match cents.to_plain_string().split_once('.') {
+            _ if cents.sign() == Sign::NoSign && !self.is_zero() => format!("{sign}<0.01"),
+            Some((whole, cents)) => format!("{sign}{}.{cents}", thousands(whole)),
+            None => format!("{sign}{cents}"),
+        }
+    }
+
+    /// All digits; a difference has its sign.
+    pub fn exact(&self, is_difference: bool) -> String {
+        format!("{}{}", self.sign(is_difference), Self(self.0.abs()))
+    }
+
+    fn sign(&self, is_difference: bool) -> &'static str {
+        match self.0.sign() {
+            Sign::Minus => "-",
+            Sign::Plus if is_difference => "+",
+            _ => "",
+        }
+    }
+}
+
+/// The digits of a whole number, with a comma before each three.
+pub fn thousands(digits: &str) -> String {
+    let mut text = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The differences from `before` to `after`, such as `+123.45 USD`; `None` if there are none.
 pub fn movement(before: &Costs, after: &Costs) -> Option<String> {
-    let currencies: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let moved: Vec<String> = currencies
+    let moved: Vec<String> = subtract(after, before)
         .into_iter()
-        .filter_map(|currency| {
-            let of = |costs: &Costs| costs.get(currency).cloned().unwrap_or_else(Amount::zero);
-            let difference = Amount(of(after).0 - of(before).0);
-            let sign = if difference.0.sign() == Sign::Plus { "+" } else { "" };
-            (!difference.is_zero()).then(|| format!("{sign}{difference} {currency}"))
-        })
+        .filter(|(_, difference)| !difference.is_zero())
+        .map(|(currency, difference)| format!("{} {currency}", difference.exact(true)))
         .collect();
     (!moved.is_empty()).then(|| moved.join(", "))
 }
@@ -132,6 +165,31 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Amount>().unwrap().to_string(), plain);
         }
+    }
+
+    #[test]
+    fn people_read_two_decimals_and_never_a_zero_that_is_none() {
+        for (text, rounded, difference) in [
+            ("1142924.199995313759161879", "1,142,924.20", "+1,142,924.20"),
+            ("1.974160008", "1.97", "+1.97"),
+            ("-1234567.5", "-1,234,567.50", "-1,234,567.50"),
+            ("999.995", "1,000.00", "+1,000.00"),
+            ("-0.005", "-0.01", "-0.01"),
+            ("0.004999999999", "<0.01", "+<0.01"),
+            ("-1E-10", "-<0.01", "-<0.01"),
+            ("0.000", "0.00", "0.00"),
+            ("1e3", "1,000.00", "+1,000.00"),
+            ("100", "100.00", "+100.00"),
+        ] {
+            let amount: Amount = text.parse().unwrap();
+            assert_eq!(
+                (amount.rounded(false).as_str(), amount.rounded(true).as_str()),
+                (rounded, difference),
+                "{text}"
+            );
+        }
+        let exact: Amount = "-1234.50".parse().unwrap();
+        assert_eq!((exact.exact(false).as_str(), Amount::zero().exact(true).as_str()), ("-1234.5", "0"));
     }
 
     #[test]

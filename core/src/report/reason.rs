@@ -22,9 +22,13 @@ const NAMED: usize = 3;
 
 /// Why a month has its decision, and its notes. On one line and bounded: names of files and folders can have any characters.
 pub fn why(month: &PlannedMonth, verb: MonthVerb) -> String {
+    message(&remarks(month, verb).join("; "))
+}
+
+/// The reason of a month's decision, and each note.
+pub fn remarks(month: &PlannedMonth, verb: MonthVerb) -> Vec<String> {
     let notes = month.notes.iter().map(ToString::to_string);
-    let parts: Vec<String> = iter::once(text(&month.reason, verb)).chain(notes).collect();
-    message(&parts.join("; "))
+    iter::once(text(&month.reason, verb)).chain(notes).map(|text| message(&text)).collect()
 }
 
 /// The reason in words. Months are loaded into a table, staged in a folder, or written to Parquet files.

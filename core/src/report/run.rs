@@ -151,8 +151,11 @@ pub struct MonthReport {
     pub execution_id: String,
     /// What was planned.
     pub action: Action,
-    /// Why.
+    /// Why, and what happened.
     pub reason: String,
+    /// The parts of the reason, without amounts that its result has: people read those rounded.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
     /// The same as a stable word: [`crate::plan::reason::Reason::code`].
     pub reason_code: &'static str,
     /// Its runs that have a scope.
@@ -208,6 +211,12 @@ impl From<MonthStatus> for MonthResult {
 }
 
 impl MonthReport {
+    /// Adds a note to the reason.
+    pub fn note(&mut self, note: &str) {
+        self.reason = format!("{}; {note}", self.reason);
+        self.remarks.push(note.to_owned());
+    }
+
     /// How it ended; `None` in a plan.
     pub fn status(&self) -> Option<MonthStatus> {
         self.result.as_ref().map(|result| result.status)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure is the test's result")]
 #![allow(missing_docs, reason = "tests")]
 
+mod amounts;
 mod kinds;
 mod manifests;
 mod names;

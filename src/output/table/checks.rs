@@ -1,27 +1,42 @@
 //! What `finops check` found.
 
-use finops_core::report::check::{CheckReport, Status};
+use finops_core::{
+    model::text::strip_control_chars,
+    report::check::{CheckReport, Finding, Status},
+};
 
-use super::layout::new_table;
-use crate::output::{streams::print, summary::counted};
+use super::view::{Tone, View};
+use crate::output::summary::counted;
 
-pub fn checks(report: &CheckReport) {
-    let mut table = new_table(&["Check", "Object", "Result", "Found", "Suggested fix"], &[]);
-    for finding in &report.checks {
-        let result = word(finding.status).to_owned();
-        let (check, hint) = (finding.check.to_string().replace('_', " "), finding.hint.clone().unwrap_or_default());
-        table.add_row([check, finding.object.clone(), result, finding.found.clone(), hint]);
+/// The widest word, and two spaces.
+const INDENT: usize = 13;
+
+/// A list: the result of each check, and how to fix what failed.
+pub fn checks(report: &CheckReport, view: &View) -> String {
+    let mut drawn = Vec::new();
+    for Finding { check, object, status, found, hint } in &report.checks {
+        let (word, tone) = word(*status);
+        let name = check.to_string().replace('_', " ");
+        // Such as `dataset my-project.billing`, of the check `dataset`.
+        let name = if object.starts_with(&name) { String::new() } else { format!("{name} ") };
+        let found = strip_control_chars(&format!("{name}{object}: {found}"));
+        let spaces = " ".repeat(INDENT.saturating_sub(word.len()));
+        drawn.push(format!("{}{spaces}{}", view.paint(word, tone), view.paragraph(&found, INDENT)));
+        for hint in hint.iter().map(|hint| strip_control_chars(hint)) {
+            drawn.push(format!("   -> {}", view.paragraph(&hint, 6)));
+        }
     }
-    print(&table.to_string());
     let all = [Status::Ok, Status::Warning, Status::Failed, Status::NotChecked];
-    print(&counted("checks", &all.map(|status| (report.count(status), word(status)))));
+    let summary = counted("checks", &all.map(|status| (report.count(status), word(status).0)));
+    drawn.push(view.paragraph(&summary, 2));
+    drawn.join("\n")
 }
 
-fn word(status: Status) -> &'static str {
+fn word(status: Status) -> (&'static str, Tone) {
     match status {
-        Status::Ok => "ok",
-        Status::Warning => "warning",
-        Status::Failed => "failed",
-        Status::NotChecked => "not checked",
+        Status::Ok => ("ok", Tone::Good),
+        Status::Warning => ("warning", Tone::Waiting),
+        Status::Failed => ("failed", Tone::Bad),
+        Status::NotChecked => ("not checked", Tone::Plain),
     }
 }

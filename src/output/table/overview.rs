@@ -1,55 +1,79 @@
 //! How far each month of the staged pipeline is.
 
-use finops_core::{model::text::excerpt, report::run::Action};
+use finops_core::{model::text::strip_control_chars, report::run::Action};
 
 use super::{
-    layout::{files_and_size, new_table},
+    figures::{count, count_cell, files, size_cell},
+    ids::Ids,
+    layout::{Cell, Table, numbers, words},
     report::action,
+    view::{GLUE, Tone, View},
 };
-use crate::{
-    output::streams::print,
-    staging::{Content, MonthOverview},
-};
+use crate::staging::{Content, MonthOverview};
 
-/// A row for each delivered month; in a plan, what each step would do.
-pub fn overview(months: &[MonthOverview], is_plan: bool) {
+/// A row for each delivered month. In a plan: what each step would do, with the months that no step changes in one line.
+pub fn overview(months: &[MonthOverview], is_plan: bool, view: &View) -> String {
     if months.is_empty() {
-        print("no month to show");
-        return;
+        return "no month to show".to_owned();
     }
-    let mut table = new_table(
-        &["Month", "Execution", "Files", "Size", "Staging", "DuckDB", "Parquet", "BigQuery", "Note"],
-        &[2, 3],
-    );
-    for month in months {
+    let columns = [
+        words("MONTH"),
+        words("DELIVERY"),
+        numbers("FILES"),
+        numbers("SIZE"),
+        words("STAGING"),
+        words("DUCKDB"),
+        words("PARQUET"),
+        words("BIGQUERY"),
+    ];
+    let mut table = Table::new(&columns, "NOTE", &["SIZE", "FILES", "DELIVERY"]);
+    let ids = Ids::of(months.iter().map(|month| month.execution_id.as_str()));
+    let (unchanged, shown): (Vec<_>, Vec<_>) = months.iter().partition(|month| is_plan && is_unchanged(month));
+    for month in &shown {
         let steps = &month.steps;
-        let place = |content: &Content, planned: Option<Action>, doing: &str| {
-            let has = match content {
-                Content::Current => "yes",
-                Content::Other(_) => "older",
-                Content::Nothing => "no",
-            };
-            let does = planned.filter(|_| is_plan).map(|planned| match planned {
-                Action::Load | Action::Reload => doing,
-                other => action(other),
-            });
-            does.unwrap_or(has).to_owned()
-        };
-        let [files, size] = files_and_size(month.files, month.bytes);
-        table.add_row([
-            month.billing_period.to_string(),
-            excerpt(&month.execution_id),
-            files,
-            size,
-            place(&month.staging, steps.extract_billing, "extract"),
-            place(&month.duckdb, steps.load_billing_local, "load"),
-            place(&month.parquet, steps.export_parquet, "write"),
-            month
-                .bigquery
-                .as_ref()
-                .map_or("not configured".to_owned(), |content| place(content, steps.load_billing_remote, "load")),
-            month.obstacle.clone().unwrap_or_default(),
-        ]);
+        let planned = |planned: Option<Action>| planned.filter(|_| is_plan);
+        table.row(
+            [
+                Cell::of(&month.billing_period.to_string()),
+                ids.cell(&month.execution_id),
+                count_cell(month.files, "file"),
+                size_cell(month.files, month.bytes),
+                place("staging", Some(&month.staging), planned(steps.extract_billing), "extract"),
+                place("DuckDB", Some(&month.duckdb), planned(steps.load_billing_local), "load"),
+                place("Parquet", Some(&month.parquet), planned(steps.export_parquet), "write"),
+                place("BigQuery", month.bigquery.as_ref(), planned(steps.load_billing_remote), "load"),
+            ],
+            &strip_control_chars(month.obstacle.as_deref().unwrap_or_default()),
+        );
     }
-    print(&table.to_string());
+    let mut drawn = table.draw(view);
+    if !unchanged.is_empty() {
+        let line = format!("{} unchanged", count(unchanged.len() as u64, "month"));
+        drawn.push(view.paragraph(&line, 2));
+    }
+    if shown.len() > 1 {
+        let mut totals = vec![count(shown.len() as u64, "month")];
+        totals.extend(files(shown.iter().map(|month| (month.files, month.bytes))));
+        drawn.push(view.paragraph(&format!("total: {}", totals.join(", ")), 2));
+    }
+    drawn.join("\n")
+}
+
+fn is_unchanged(month: &MonthOverview) -> bool {
+    let steps = &month.steps;
+    let all = [steps.extract_billing, steps.load_billing_local, steps.export_parquet, steps.load_billing_remote];
+    all.iter().flatten().all(|action| *action == Action::Skip) && month.obstacle.is_none() && !month.fails
+}
+
+/// What a place has of the month, or what a step would do for it.
+fn place(name: &str, content: Option<&Content>, planned: Option<Action>, doing: &str) -> Cell {
+    let (word, tone) = match (content, planned) {
+        (None, _) => ("not configured", Tone::Plain),
+        (Some(_), Some(Action::Load | Action::Reload)) => (doing, Tone::Good),
+        (Some(_), Some(other)) => action(other),
+        (Some(Content::Current), None) => ("yes", Tone::Good),
+        (Some(Content::Other(_)), None) => ("older", Tone::Waiting),
+        (Some(Content::Nothing), None) => ("no", Tone::Plain),
+    };
+    Cell::said(word, &format!("{name}: {word}").replace(' ', GLUE)).toned(tone)
 }

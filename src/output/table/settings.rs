@@ -1,15 +1,14 @@
 //! Settings and their origins.
 
-use finops_core::model::text::strip_control_chars;
-
-use super::layout::new_table;
-use crate::{
-    output::streams::print,
-    settings::{ENV_FILE, Origin, Setting},
+use super::{
+    layout::{Cell, Table, words},
+    view::View,
 };
+use crate::settings::{ENV_FILE, Origin, Setting};
 
-pub fn settings(settings: &[Setting]) {
-    let mut table = new_table(&["Setting", "Value", "Origin"], &[]);
+/// Each setting with its value and its origin.
+pub fn settings(settings: &[Setting], view: &View) -> String {
+    let mut table = Table::new(&[words("SETTING"), words("VALUE"), words("ORIGIN")], "", &[]);
     for setting in settings {
         let origin = match &setting.origin {
             Origin::Environment => "environment",
@@ -20,7 +19,12 @@ pub fn settings(settings: &[Setting]) {
             Origin::NotSet => "not set",
             Origin::Shared(variable) => variable,
         };
-        table.add_row([&setting.name, &strip_control_chars(&setting.value), origin]);
+        // Listed without a comma after the value, which people copy.
+        let listed = match setting.value.as_str() {
+            "" => origin.to_owned(),
+            value => format!("{value} ({origin})"),
+        };
+        table.row([Cell::of(&setting.name), Cell::said(&setting.value, &listed), Cell::said(origin, "")], "");
     }
-    print(&table.to_string());
+    table.draw(view).join("\n")
 }

@@ -48,7 +48,7 @@ fn the_environment_replaces_the_file_and_the_file_the_default() {
     assert_eq!(setting(&finops, "AWS_GCS_BUCKET"), ["other", "environment"]);
     assert_eq!(setting(&finops, "WAIT_MAX_HOURS"), ["48", "default"]);
     assert_eq!(setting(&finops, "aws.bucket"), ["c", "environment"]);
-    assert_names(&finops.prints(&["config"]), &["| .env "]);
+    assert_names(&finops.prints(&["config"]), &["  a b ", " .env\n"]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod docs;
 mod env_file;
 pub mod help;
 pub mod hints;
+pub mod init;
 pub mod logs;
 pub mod registry;
 pub mod secrets;

@@ -235,7 +235,6 @@ async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
         seen.push(format!("{env}\n{}", outcome.errors()));
     };
     refused("check-env", b"");
-    refused("check-env", include_bytes!("../../../.env.example"));
     refused("check-env", AWS.replace("AWS_TABLE_NAME", "AWS_TABLE").as_bytes());
     refused(
         "setup-gcp",
@@ -266,6 +265,20 @@ async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
     seen.push(deployment.make(&["deploy"]).errors());
     insta::assert_snapshot!("deploy_settings_refused", seen.join("\n"));
     assert_eq!(deployment.changes().len(), 0);
+}
+
+#[test]
+fn placeholders_of_the_example_cannot_be_deployed() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+    let program = "
+import sys, dotenv, settings
+print(*settings.Settings(dotenv.read(open(sys.argv[1], 'rb').read())[0]).problems, sep='\\n')
+";
+    assert_eq!(
+        python(program, &[example]),
+        "GCP_PROJECT_ID is `your-project-id`, the placeholder of .env.example: set your own value\n\
+         AWS_GCS_BUCKET is `your-billing-bucket`, the placeholder of .env.example: set your own value\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

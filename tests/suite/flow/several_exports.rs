@@ -178,7 +178,7 @@ fn a_broken_export_does_not_stop_the_others_in_duckdb() {
         let outcome = two.finops.run(&["run"]);
         assert_eq!(outcome.code, code);
         assert_names(&outcome.stderr, &["error: legacy: "]);
-        assert_names(&outcome.stdout, &["aws legacy", "aws prod report -> billing.aws_prod", "months: 2 skipped"]);
+        assert_names(&outcome.stdout, &["aws legacy", "aws prod report -> billing.aws_prod", "2 months unchanged"]);
     }
 }
 

@@ -25,7 +25,7 @@ const KEPT_IN: [(&str, &[&str]); 7] = [
     ("aws_config", &["src/storage/s3.rs"]),
     ("aws_sdk_s3", &["src/storage/s3.rs"]),
     ("clap", &["src/cli.rs", "src/commands/mod.rs", "src/main.rs"]),
-    ("comfy_table", &["src/output/table/"]),
+    ("console", &["src/output/"]),
     ("duckdb", &["src/warehouse/duckdb/"]),
     ("google_cloud_storage", &["src/storage/gcs"]),
     ("indicatif", &["src/output/"]),

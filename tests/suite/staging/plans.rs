@@ -191,7 +191,7 @@ fn a_month_that_was_overwritten_under_the_same_id() {
     let (month, table) = dry_run(&pipeline);
     assert_eq!(month["staging"]["other"], "first");
     assert_eq!(month["duckdb"]["other"], "first");
-    assert_names(&table, &["| extract | load   | write "]);
+    assert_names(&table, &["  extract  load    write  "]);
     assert_does(&pipeline, ["reload"; 3]);
     assert_does(&pipeline, ["skip"; 3]);
 }
@@ -225,7 +225,7 @@ fn a_month_that_a_mirror_has_half_replaced_waits() {
     }
     let (month, table) = dry_run(&pipeline);
     assert_names(month["obstacle"].as_str().unwrap(), &["waiting for 1 of 2 files to be replaced"]);
-    assert_names(&table, &["| wait "]);
+    assert_names(&table, &["  wait  "]);
     assert_does(&pipeline, ["wait", "skip", "skip"]);
     deliver(&pipeline, &second);
     assert_does(&pipeline, ["reload"; 3]);
