@@ -79,7 +79,9 @@ pub fn process_environment(reads_file: bool) -> Result<Environment, Vec<Problem>
     if reads_file {
         let (values, wrong) =
             env_file().unwrap_or_else(|error| (BTreeMap::new(), vec![format!("cannot be read: {error}")]));
-        wrong.into_iter().for_each(|what| problems.add(ENV_FILE, what, &[ENV_FILE]));
+        for what in wrong {
+            problems.add(ENV_FILE, what, &[ENV_FILE]);
+        }
         for (name, value) in values {
             if std::env::var_os(&name).is_none() && !value.trim().is_empty() {
                 environment.variables.insert(name.clone(), value.trim().to_owned());

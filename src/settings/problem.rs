@@ -61,7 +61,9 @@ impl Problems {
     /// All problems and `unread`, if there are any problems.
     pub fn none_beside(mut self, unread: &[Problem]) -> Result<(), Vec<Problem>> {
         if !self.0.is_empty() {
-            unread.iter().for_each(|each| self.add(&each.name, each.what.as_str(), each.looked_in));
+            for Problem { name, what, looked_in } in unread {
+                self.add(name, what.as_str(), looked_in);
+            }
         }
         self.none()
     }

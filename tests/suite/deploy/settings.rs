@@ -92,11 +92,14 @@ import json, sys, dotenv
 print(json.dumps([dotenv.read(bytes(text)) for text in json.load(open(sys.argv[1]))]))
 ";
 
+/// The values and the problems of a file.
+type Read = (std::collections::BTreeMap<String, String>, Vec<String>);
+
 #[test]
 fn the_program_reads_a_file_as_a_deployment_does() {
     let pieces = ["a", " ", "'", "\"", "#", "$", "\\", "=", "~", ":", ";", "\t", "\u{a0}", "\r", "\u{b}", "\u{2028}"];
     let mut values = vec![String::new()];
-    for begin in 0..pieces.len() * pieces.len() + pieces.len() + 1 {
+    for begin in 0..=pieces.len() * pieces.len() + pieces.len() {
         let longer: Vec<String> = pieces.iter().map(|piece| values[begin].clone() + piece).collect();
         values.extend(longer);
     }
@@ -126,7 +129,6 @@ fn the_program_reads_a_file_as_a_deployment_does() {
     let file = TempDir::new().unwrap();
     let file = file.path().join("texts");
     fs::write(&file, serde_json::to_vec(&texts).unwrap()).unwrap();
-    type Read = (std::collections::BTreeMap<String, String>, Vec<String>);
     let read: Vec<Read> = serde_json::from_str(&python(READ_EACH, &[file.to_str().unwrap()])).unwrap();
     let mut accepted = 0;
     for (text, (values, problems)) in texts.iter().zip(read) {
