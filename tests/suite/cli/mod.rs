@@ -11,3 +11,4 @@ pub mod hints;
 pub mod logs;
 pub mod registry;
 pub mod secrets;
+pub mod terminal;
