@@ -15,5 +15,6 @@ pub mod logs;
 pub mod mistakes;
 pub mod registry;
 pub mod secrets;
+pub mod terminal;
 pub mod version;
 pub mod words;
