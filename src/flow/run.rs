@@ -42,12 +42,17 @@ const ROUNDS: usize = 3;
 /// What happens during a run, to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// This many months will be replaced.
-    Planned(usize),
-    /// A month is being replaced.
-    Started(BillingPeriod),
-    /// A month ended, replaced or failed.
-    Ended(BillingPeriod),
+    /// The bytes of all months that will be loaded.
+    Planned(u64),
+    /// A month is being loaded; `again` if it replaces a loaded one.
+    Started {
+        /// The month.
+        billing_period: BillingPeriod,
+        /// Whether it is loaded already.
+        again: bool,
+    },
+    /// A month of so many bytes ended, loaded or failed.
+    Ended(u64),
 }
 
 /// Runs one export. Every failure is part of the report.
@@ -178,22 +183,22 @@ async fn round<W: Warehouse>(
             return Err(error);
         }
     };
-    progress(Progress::Planned(ready.len()));
+    progress(Progress::Planned(ready.values().map(|month| month.delivery.bytes()).sum()));
     let (target, columns, months) = (&target, &columns, &months);
     let (of_round, table) = (&Round { export, target, run, columns, months, loaded_now: Mutex::default() }, &table);
     let replaced: Vec<_> = stream::iter(ready.into_iter().rev())
         .map(|(period, month)| async move {
-            progress(Progress::Started(period));
-            let previous = months.get(&period);
+            let previous = months.get(&period).and_then(LoadedMonth::record_if_in_table);
+            progress(Progress::Started { billing_period: period, again: previous.is_some() });
             let execution_id = &month.delivery.manifest.execution_id;
             let span = info_span!("month", billing_period = %period, execution_id);
             let replaced = replace(of_round, store, warehouse, table, &month);
             // A panic costs its own month only.
             let replaced = AssertUnwindSafe(replaced.instrument(span)).catch_unwind().await;
-            progress(Progress::Ended(period));
+            progress(Progress::Ended(month.delivery.bytes()));
             let replaced = replaced.unwrap_or_else(|_| Err(ended_early(period)));
             let replaced = replaced.map_err(|error| report::of_delivery(error, export, &month.delivery));
-            (period, previous.and_then(LoadedMonth::record_if_in_table), replaced)
+            (period, previous, replaced)
         })
         .buffer_unordered(warehouse.limits().months)
         .collect()

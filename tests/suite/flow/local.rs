@@ -238,6 +238,6 @@ fn a_terminal_sees_the_progress_and_programs_only_the_data() {
         .output()
         .unwrap();
     let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    assert_names(&stderr, &["/2 months", "\u{1b}["]);
+    assert_names(&stderr, &["  loading 2025-", "\u{1b}["]);
     assert!(serde_json::from_str::<serde_json::Value>(&stdout).is_ok(), "{stdout}");
 }
