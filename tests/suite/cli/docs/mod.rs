@@ -127,7 +127,7 @@ async fn the_commands_of_the_other_documents_print_what_is_shown() {
 
 /// What README's first command finds: months that are loaded, one that AWS delivered again since, and one that is new.
 fn load_all_but_the_newest(machine: &Machine) {
-    let settings = "PIPELINE=all\nWAREHOUSE=duckdb\nDUCKDB_PATH=bills.duckdb\nAWS_SOURCE=exports/cur\nAWS_DATASET=billing\n\
+    let settings = "WAREHOUSE=duckdb\nDUCKDB_PATH=bills.duckdb\nAWS_SOURCE=exports/cur\nAWS_DATASET=billing\n\
                     AWS_TABLE_NAME=aws_cur\nAZURE_SOURCE=exports/azure\nAZURE_DATASET=billing\nAZURE_TABLE_NAME=azure_focus\n";
     fs::write(machine.path(".env"), settings).unwrap();
     machine.copies("examples/aws/first", "exports");
@@ -215,4 +215,40 @@ fn the_lists_of_roles_services_and_resources_are_those_of_the_scripts() {
             assert!(platforms.contains(&format!("`deploy/{name}`")), "docs/platforms.md lacks {name}");
         }
     }
+}
+
+/// Names in capitals that documents mention, and that the program does not know.
+const OTHER_NAMES: [&str; 6] =
+    ["JSON_VALUE", "ROW_NUMBER", "AWS_LEGACY_SOURCE", "TIME_ZONE", "FINOPS_STAGING_DIR", "AWS_TABLE"];
+
+#[test]
+fn settings_and_other_names_in_capitals_are_those_of_the_program() {
+    fn names(text: &str) -> BTreeSet<&str> {
+        let words = text.split(|each: char| !(each.is_ascii_alphanumeric() || each == '_'));
+        let is_name = |word: &&str| {
+            let is_part = |each: char| each == '_' || each.is_ascii_uppercase();
+            word.trim_matches('_').contains('_') && word.chars().all(is_part)
+        };
+        words.filter(is_name).collect()
+    }
+    fn add(path: &Path, text: &mut String) {
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().for_each(|entry| add(&entry.unwrap().path(), text));
+        } else {
+            text.push_str(&fs::read_to_string(path).unwrap_or_default());
+        }
+    }
+    let mut program = String::new();
+    [".env.example", "Makefile", "src", "core/src", "deploy"]
+        .iter()
+        .for_each(|name| add(&root().join(name), &mut program));
+    let known = names(&program);
+    let of_users = |name: &&String| !["docs/decisions/", "CONTRIBUTING"].iter().any(|start| name.starts_with(start));
+    let mut unknown = Vec::new();
+    for document in links::documents().iter().filter(of_users) {
+        let text = read(document);
+        let strange = names(&text).into_iter().filter(|name| !known.contains(name) && !OTHER_NAMES.contains(name));
+        unknown.extend(strange.map(|name| format!("{document}: {name}")));
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
 }

@@ -48,8 +48,7 @@ impl Machine {
         let program = cargo_bin!("finops");
         let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
         let mut bash = Command::new("bash");
-        bash.args(["-euc", &format!("set -a; PIPELINE=all; [ ! -e .env ] || . ./.env; set +a; {command}")])
-            .current_dir(self.folder.path());
+        bash.args(["-euc", command]).current_dir(self.folder.path());
         bash.env_clear().env("PATH", path).env("HOME", self.folder.path());
         let output = tokio::task::block_in_place(|| bash.output()).unwrap();
         Outcome {
