@@ -330,3 +330,13 @@ pub enum OutputForm {
     /// For programs.
     Json,
 }
+
+impl OutputForm {
+    /// The form that the process's arguments ask for, even if they cannot be parsed.
+    pub fn asked_for() -> Self {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let is_json = arguments.iter().any(|argument| argument == "--output=json")
+            || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+        if is_json { Self::Json } else { Self::Table }
+    }
+}

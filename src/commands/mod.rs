@@ -10,8 +10,6 @@ mod staged;
 mod status;
 mod store;
 
-use std::collections::BTreeMap;
-
 use clap::CommandFactory;
 #[cfg(feature = "duckdb")]
 use finops_core::model::provider::Provider;
@@ -19,14 +17,47 @@ use finops_core::model::provider::Provider;
 use self::exit::CommandError;
 pub use self::exit::Exit;
 use crate::{
-    cli::{Cli, Command, RunArguments},
+    cli::{Cli, Command, OutputForm, RunArguments},
     output,
+    settings::{Environment, Problem},
 };
 
 /// Carries out the command. `run_id` is the name of a run.
-pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
-    let done = match cli.command {
-        Command::Init => init::init().await.map_err(CommandError::from),
+pub async fn execute(
+    cli: Cli,
+    environment: Result<Environment, Vec<Problem>>,
+    form: OutputForm,
+    run_id: String,
+) -> Exit {
+    let (error, problems) = match command(cli, environment, run_id).await {
+        Ok(exit) => return exit,
+        Err(CommandError::Problems(problems)) => (output::problems(&problems), problems),
+        Err(CommandError::Error(error)) => {
+            output::error(&error);
+            (error, Vec::new())
+        }
+    };
+    output::no_report(form, &error, &problems);
+    Exit::after(&error)
+}
+
+async fn command(
+    cli: Cli,
+    environment: Result<Environment, Vec<Problem>>,
+    run_id: String,
+) -> Result<Exit, CommandError> {
+    if let Command::Completions { shell } = cli.command {
+        // Not directly to stdout: the generator panics if a reader closes the pipe early.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "finops", &mut script);
+        output::raw(&script);
+        return Ok(Exit::Success);
+    }
+    if let Command::Init = cli.command {
+        return Ok(init::init().await?);
+    }
+    let environment = &environment?;
+    match cli.command {
         Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(CommandError::from),
         Command::Plan(selection) => {
             let arguments = RunArguments { selection, force: false, dry_run: true };
@@ -45,23 +76,6 @@ pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: S
         Command::Config(arguments) => {
             config::config(&arguments, cli.config.as_deref(), environment).map_err(CommandError::from)
         }
-        Command::Completions { shell } => {
-            // Not directly to stdout: the generator panics if a reader closes the pipe early.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "finops", &mut script);
-            output::raw(&script);
-            Ok(Exit::Success)
-        }
-    };
-    match done {
-        Ok(exit) => exit,
-        Err(CommandError::Problems(problems)) => {
-            output::problems(&problems);
-            Exit::Usage
-        }
-        Err(CommandError::Error(error)) => {
-            output::error(&error);
-            Exit::after(&error)
-        }
+        Command::Completions { .. } | Command::Init => Ok(Exit::Success),
     }
 }

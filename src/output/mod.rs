@@ -9,8 +9,9 @@ mod summary;
 mod table;
 
 pub use self::{
-    errors::{error_of, failed_checks, failures, problems, usage},
+    errors::{error_of, failed_checks, failures, problems, unread, usage},
     form::Output,
+    json::no_report,
     progress::ProgressBar,
     streams::{error, prompt, raw},
     summary::{end_of_run, summary},

@@ -88,7 +88,7 @@ fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str
         // If several settings are wrong, the first counts.
         let mut lines =
             outcome.stderr.lines().filter_map(|line| line.strip_prefix("error: ").or(line.strip_prefix("  ")));
-        lines.find(|line| !line.contains("problem(s)")).unwrap_or_default().to_owned()
+        lines.find(|line| !line.contains("the configuration has")).unwrap_or_default().to_owned()
     };
     let checked = match (with("failed"), with("warning")) {
         (Some(failed), _) => {

@@ -7,6 +7,7 @@ pub mod config;
 pub mod contributing;
 pub mod decisions;
 pub mod docs;
+mod env_file;
 pub mod help;
 pub mod hints;
 pub mod init;
