@@ -240,7 +240,7 @@ fn config_shows_each_setting_with_its_value_and_origin() {
 fn config_shows_the_settings_and_then_the_problems() {
     let outcome = working().without("AWS_DATASET").run(&["config"]);
     assert_eq!(outcome.code, 2);
-    assert_names(&outcome.stdout, &["| AWS_GCS_BUCKET ", "billing-mirror", "| environment"]);
+    assert_names(&outcome.stdout, &["AWS_GCS_BUCKET", "billing-mirror", "environment"]);
     assert_names(&outcome.stderr, &["AWS_DATASET is not set"]);
     let json = working().without("AWS_DATASET").run(&["config", "--output", "json"]);
     assert_eq!(json.code, 2);
