@@ -68,6 +68,8 @@ fn warehouse(variables: &Variables<'_>, problems: &mut Problems) -> WarehouseCon
     }
     WarehouseConfig::BigQuery(bigquery::Options {
         project: project.unwrap_or_default().to_owned(),
+        job_project: variables.checked("BIGQUERY_JOB_PROJECT", problems).map(str::to_owned),
+        labels: variables.checked("LABELS", problems).map(values::labels).unwrap_or_default(),
         staging_dataset: variables.checked("STAGING_DATASET", problems).map(str::to_owned),
         default_location: variables.checked("BIGQUERY_LOCATION", problems).unwrap_or_default().to_owned(),
         emulator_host: host("BIGQUERY_EMULATOR_HOST", variables, problems),

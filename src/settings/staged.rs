@@ -150,6 +150,8 @@ impl StagedSettings<'_> {
         };
         bigquery::Options {
             project,
+            job_project: checked("job_project_id"),
+            labels: checked("labels").as_deref().map(values::labels).unwrap_or_default(),
             default_location: checked("location").unwrap_or_default(),
             staging_dataset: checked("staging_dataset"),
             emulator_host,

@@ -1,6 +1,6 @@
 //! Values of settings, from their text.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use finops_core::{model::shown::shown, plan::leave_out::LeaveOut};
 use jiff::SignedDuration;
@@ -30,6 +30,11 @@ pub(super) fn source(text: &str, name: &str, looked_in: &'static str, problems: 
 /// The values in a list such as `a, b`.
 pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',').map(|part| part.trim().to_owned()).collect()
+}
+
+/// The labels in a text of that form.
+pub(super) fn labels(text: &str) -> BTreeMap<String, String> {
+    list(text).iter().filter_map(|label| label.split_once('=')).map(|(key, value)| (key.into(), value.into())).collect()
 }
 
 /// The hours in a text of that form.

@@ -14,4 +14,5 @@ pub mod logs;
 pub mod mistakes;
 pub mod registry;
 pub mod secrets;
+pub mod version;
 pub mod words;
