@@ -142,6 +142,16 @@ pub enum Command {
   finops config --output json | jq '.[] | select(.origin != \"default\")'"
     ))]
     Config(OutputArguments),
+    /// Show finops on invented bills of AWS and Azure, without an account
+    #[command(after_help = examples!(
+        "  finops demo                    into data/demo
+  finops demo --dir /tmp/demo"
+    ))]
+    Demo {
+        /// Its folder, empty or with an earlier demo
+        #[arg(long, value_name = "PATH", default_value = "data/demo")]
+        dir: PathBuf,
+    },
     /// Print a completion script for a shell
     #[command(after_help = examples!(
         "  source <(finops completions bash)                   for this shell

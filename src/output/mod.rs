@@ -13,8 +13,9 @@ pub use self::{
     form::Output,
     json::no_report,
     progress::ProgressBar,
-    streams::{error, prompt, raw},
+    streams::{error, print, prompt, raw},
     summary::{end_of_run, summary},
+    table::{bill, heading},
 };
 use self::{json::JsonOutput, table::TableOutput};
 use crate::cli::{OutputArguments, OutputForm};

@@ -32,6 +32,13 @@ impl Deref for Environment {
     }
 }
 
+impl<const COUNT: usize> From<[(&str, &str); COUNT]> for Environment {
+    fn from(variables: [(&str, &str); COUNT]) -> Self {
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { variables, of_file: BTreeSet::new() }
+    }
+}
+
 impl Environment {
     /// The variable's value, and where it comes from.
     pub(super) fn given(&self, name: &str) -> Option<(&str, Origin)> {

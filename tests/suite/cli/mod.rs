@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod contributing;
 pub mod decisions;
+pub mod demo;
 pub mod docs;
 mod env_file;
 pub mod help;
