@@ -7,7 +7,7 @@ use std::{
 };
 
 use assert_cmd::cargo::cargo_bin;
-use billing_exports::{Dialect, Export, Run};
+use billing_exports::{Content, Dialect, Export, Run};
 use duckdb::Connection;
 use jiff::Timestamp;
 use regex_lite::Regex;
@@ -39,7 +39,7 @@ impl Machine {
     }
 
     /// Copies a folder of the repository.
-    pub fn copies(&self, from: &str, to: &str) {
+    fn copies(&self, from: &str, to: &str) {
         copy(&root().join(from), &self.path(to));
     }
 
@@ -83,7 +83,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Writes an export of two months of the sample's time.
-pub fn deliver(dialect: Dialect, name: &str, folder: &Path) {
+fn deliver(dialect: Dialect, name: &str, folder: &Path) {
     let export = Export {
         name: name.to_owned(),
         rows: 200,
@@ -93,6 +93,14 @@ pub fn deliver(dialect: Dialect, name: &str, folder: &Path) {
     for month in ["2025-09", "2025-10"] {
         export.deliver(folder, &Run::of(month.parse().unwrap())).unwrap();
     }
+}
+
+/// Writes a delivery of a small company's bill.
+pub fn deliver_bill(dialect: Dialect, currency: &str, folder: &Path, run: &Run) {
+    let new = Export::new(dialect, dialect.formats()[0]);
+    let export =
+        Export { content: Content::Bill, name: "daily".to_owned(), currencies: vec![currency.to_owned()], ..new };
+    export.deliver(folder, run).unwrap();
 }
 
 /// A DuckDB file with a table for each kind of export that the queries of the documents read.
