@@ -236,15 +236,17 @@ fn settings_and_other_names_in_capitals_are_those_of_the_program() {
     }
     fn add(path: &Path, text: &mut String) {
         if path.is_dir() {
-            fs::read_dir(path).unwrap().for_each(|entry| add(&entry.unwrap().path(), text));
+            for entry in fs::read_dir(path).unwrap() {
+                add(&entry.unwrap().path(), text);
+            }
         } else {
             text.push_str(&fs::read_to_string(path).unwrap_or_default());
         }
     }
     let mut program = String::new();
-    [".env.example", "Makefile", "src", "core/src", "deploy"]
-        .iter()
-        .for_each(|name| add(&root().join(name), &mut program));
+    for name in [".env.example", "Makefile", "src", "core/src", "deploy"] {
+        add(&root().join(name), &mut program);
+    }
     let known = names(&program);
     let of_users = |name: &&String| !["docs/decisions/", "CONTRIBUTING"].iter().any(|start| name.starts_with(start));
     let mut unknown = Vec::new();
