@@ -3,9 +3,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LIB_DIR := $(or $(DUCKDB_LIB_DIR),.cache/duckdb)
 
 .DEFAULT_GOAL := help
-.PHONY: help lib servers demo test test-live torture fuzz mutants bin fmt lint bench image-test clean \
-	check-env setup-gcp setup-permissions build deploy deploy-aws deploy-azure update run-aws run-azure \
-	logs-aws logs-azure status setup-alerts destroy
+.PHONY: help lib servers demo test test-live torture fuzz mutants bin wheel dist fmt lint bench image-test clean \
+	check-env setup-gcp setup-permissions build deploy update status setup-alerts destroy
+# Targets of one pipeline, such as deploy-aws.
+PIPELINES := $(shell sed -n 's/^  "pipelines": \[\(.*\)\],$$/\1/p' deploy/settings.json | tr -d '"' | tr , ' ')
+.PHONY: $(foreach of,deploy run logs destroy,$(PIPELINES:%=$(of)-%))
 
 # For the deployment. Only make's command line sets these two; the shell's environment does not, as the names are common.
 IMAGE_TAG :=
@@ -15,7 +17,13 @@ ENV_FILE ?= .env
 export ENV_FILE IMAGE_TAG YES
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^##@ / { print "\n" substr($$0, 5) } /^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' -v pipelines='$(PIPELINES)' 'function show(target, about) { printf "  make %-17s %s\n", target, about } \
+		/^##@ / { print "\n" substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { show($$1, $$2) } \
+		/^\$$\(PIPELINES:.*## / { \
+			split($$0, of, /[=-]/); count = split(pipelines, each, " "); \
+			for (at = 1; at <= count; at++) { about = $$2; gsub(/%/, each[at], about); show(of[2] "-" each[at], about) } \
+		}' Makefile
 
 ##@ On this machine
 
@@ -69,6 +77,16 @@ bin: lib ## Build bin/finops and bin/bigquery-emulator, release builds with the 
 	install -m 755 "$(TARGET)/release/finops" "$(TARGET)/release/bigquery-emulator" bin/
 	install -m 644 "$(LIB_DIR)"/libduckdb.* bin/
 
+wheel: lib ## Build a Python wheel with the program and the DuckDB library into dist, and try it (PYTHON=python3)
+	wheel=$$(scripts/wheel.sh release dist) && scripts/try-wheel.sh "$$wheel" $(or $(PYTHON),python3)
+
+dist: ## Build what a release has for this platform into dist: archive, wheel, list of components, checksums
+	rm -rf dist
+	@$(MAKE) --no-print-directory wheel
+	cargo build --locked --release --package finops --bin finops
+	python3 scripts/archive.py "$(TARGET)/release/finops" "$(LIB_DIR)" dist
+	scripts/checksums.sh dist
+
 fmt: ## Format the code
 	cargo fmt --all
 
@@ -87,7 +105,7 @@ image-test: lib servers ## Build the image with buildah and run the job in it, a
 
 clean: ## Remove builds, downloads and the demo's data
 	cargo clean
-	rm -rf bin .cache
+	rm -rf bin dist .cache
 	@scripts/demo.sh --clean
 
 ##@ In the cloud, with the settings of .env
@@ -100,38 +118,32 @@ setup-gcp: ## Enable the APIs, and create the image repository, the bucket for b
 setup-permissions: ## Create the service accounts of job, scheduler and builder, and grant only the roles they need
 	@deploy/setup-permissions.sh
 
-build: ## Build this commit's image in Cloud Build, unless it exists
+build: ## Build this commit's image in Cloud Build, unless it exists or IMAGE is set
 	@deploy/build.sh
 
 deploy: ## Deploy the jobs of PIPELINE with their schedules; IMAGE_TAG=<older> deploys an older image
 	@deploy/deploy.sh
 
-deploy-aws: ## Deploy only the job finops-aws
-	@deploy/deploy.sh aws
-
-deploy-azure: ## Deploy only the job finops-azure
-	@deploy/deploy.sh azure
+$(PIPELINES:%=deploy-%): deploy-%: ## Deploy only the job of %
+	@deploy/deploy.sh $*
 
 update: ## Update the deployed jobs to this commit's image and .env; schedules are unchanged
 	@deploy/update.sh
 
-run-aws: ## Run the job finops-aws now, and wait until it ends
-	@deploy/run.sh aws
+$(PIPELINES:%=run-%): run-%: ## Run the job of % now, and wait until it ends
+	@deploy/run.sh $*
 
-run-azure: ## Run the job finops-azure now, and wait until it ends
-	@deploy/run.sh azure
-
-logs-aws: ## Show the log of the last execution of finops-aws
-	@deploy/logs.sh aws
-
-logs-azure: ## Show the log of the last execution of finops-azure
-	@deploy/logs.sh azure
+$(PIPELINES:%=logs-%): logs-%: ## Show the log of the last execution of the job of %
+	@deploy/logs.sh $*
 
 status: ## Show jobs, images, last executions and schedules
 	@deploy/status.sh
 
-setup-alerts: ## Send an e-mail to ALERT_EMAIL when a run fails, and when none succeeds for 36 hours
+setup-alerts: ## Send alerts to ALERT_EMAIL or ALERT_CHANNEL: a run failed, an export is stale, none succeeded for 36 hours
 	@deploy/setup-alerts.sh
 
 destroy: ## Remove everything that the commands above created, except data; asks first, unless YES=yes
 	@deploy/destroy.sh
+
+$(PIPELINES:%=destroy-%): destroy-%: ## Remove the job of %, its schedule, its alerts and rights that only it needs; asks first
+	@deploy/destroy.sh $*

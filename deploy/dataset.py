@@ -2,6 +2,7 @@
 
 usage: dataset.py check <dataset.json> <location>      like location; warns where the dataset drops months
        dataset.py location <dataset.json> <location>   exit code 1 where the dataset is in another location
+       dataset.py unlabelled <dataset.json> <labels>   exit code 0 where this deployment created it, and it lacks a label
        dataset.py grants <dataset.json> <account>      exit code 1 where the account may not edit the dataset
 """
 
@@ -31,6 +32,14 @@ def check(dataset, location):
     return 0
 
 
+def unlabelled(dataset, labels):
+    """Succeeds where this deployment created the dataset, and it lacks one of the labels, `key:value` between spaces."""
+    found = {"deployment": "finops"} | dataset.get("labels", {})
+    wanted = dict(label.split(":") for label in labels.split())
+    is_ours = all(found.get(name) == wanted[name] for name in ("managed_by", "deployment"))
+    return 0 if is_ours and not wanted.items() <= found.items() else 1
+
+
 def grants(dataset, account):
     """Checks that the account has roles/bigquery.dataEditor, which datasets.get calls WRITER."""
     edits = ("WRITER", "roles/bigquery.dataEditor")
@@ -41,4 +50,4 @@ def grants(dataset, account):
 if __name__ == "__main__":
     verb, file, argument = sys.argv[1:]
     with open(file, encoding="utf-8") as dataset:
-        sys.exit({"check": check, "location": check_location, "grants": grants}[verb](json.load(dataset), argument))
+        sys.exit({"check": check, "location": check_location, "unlabelled": unlabelled, "grants": grants}[verb](json.load(dataset), argument))

@@ -7,7 +7,7 @@ source "$(dirname "$0")/job.sh" "$@"
 
 # put_schedule <pipeline>
 put_schedule() {
-    local name=finops-$1 schedule=${1}_schedule verb=create became=created
+    local name=$prefix-$1 schedule=${1}_schedule verb=create became=created
     schedule=${!schedule}
     local uri=https://run.googleapis.com/v2/projects/$project/locations/$region/jobs/$name:run
     cat >"$work/schedule.json" <<END
@@ -43,8 +43,9 @@ ensure_image
 for pipeline in $pipelines; do
     find_job "$pipeline" || true
     put_job "$pipeline"
-    read_policy gcloud run jobs get-iam-policy "finops-$pipeline" --region "$region" --project "$project"
-    bind "job finops-$pipeline" roles/run.invoker "serviceAccount:$scheduler_account" \
-        gcloud run jobs add-iam-policy-binding "finops-$pipeline" --region "$region" --project "$project"
+    read_policy_to_grant gcloud run jobs get-iam-policy "$prefix-$pipeline" --region "$region" --project "$project"
+    bind "job $prefix-$pipeline" roles/run.invoker "serviceAccount:$scheduler_account" \
+        gcloud run jobs add-iam-policy-binding "$prefix-$pipeline" --region "$region" --project "$project"
     put_schedule "$pipeline"
 done
+end_grants

@@ -30,7 +30,7 @@ def named(values):
 
 def differences(wanted, found, path=""):
     """Yields a line for each difference."""
-    by_name = path.endswith("env")
+    by_name = path.endswith(".env") and isinstance(wanted, list)
     if by_name:
         wanted, found = named(wanted), named(found or [])
         found = found or {}

@@ -22,10 +22,17 @@ name_tree() {
     revision=$tag
 }
 
-# ensure_image: builds the image unless it is in the registry. Sets $image to its name, and $built where it was built.
+# ensure_image: builds the image unless it is in the registry, or IMAGE names one. Sets $image to its name, and $built where it was built.
 ensure_image() {
     local package=$region-docker.pkg.dev/$project/$repository/$image_name tag version revision digest before
     built=''
+    if [[ -n $given_image ]]; then
+        [[ -z ${IMAGE_TAG:-} ]] || fail "IMAGE is set in $env_file, and IMAGE_TAG on the command line" \
+            "IMAGE_TAG names an image that make build built: remove one of them" 2
+        image=$given_image
+        say "image $image" "is that of IMAGE, not built"
+        return
+    fi
     if [[ -n ${IMAGE_TAG:-} ]]; then
         image=$package:$IMAGE_TAG
         find_tag "$IMAGE_TAG" || fail "there is no image $image" \
@@ -50,13 +57,14 @@ ensure_image() {
 # submit: builds $image in Cloud Build.
 submit() {
     local build=(gcloud builds submit . --config deploy/cloudbuild.yaml --project "$project" --format none
+        --service-account "projects/$project/serviceAccounts/$builder_account"
         --substitutions "_IMAGE=$image,_VERSION=$version,_REVISION=$revision")
     if watch "${build[@]}"; then
         return
     fi
     # A role that was granted a minute ago may not be known yet (DefangLabs/pulumi-defang#115).
     if [[ $(command_output) == *storage.objects.get* ]]; then
-        say "image $image" "finops-builder may not read the source yet; next try in $((12 * pause)) s"
+        say "image $image" "${builder_account%@*} may not read the source yet; next try in $((12 * pause)) s"
         sleep $((12 * pause))
         watch "${build[@]}"
         return
@@ -102,7 +110,7 @@ build_hint() {
     local build
     build=$(sed -n 's|^Created \[.*/builds/\(.*\)\]\.$|\1|p' "$work/stderr" | tail -n 1)
     if [[ $(command_output) == *storage.objects.get* ]]; then
-        echo "make setup-permissions lets finops-builder read the source; a new role needs some minutes: run it again"
+        echo "make setup-permissions lets ${builder_account%@*} read the source; a new role needs some minutes: run it again"
     elif [[ -n $build ]]; then
         echo "gcloud builds log $build --project $project shows the log; run it again after the build has ended"
     else

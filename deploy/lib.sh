@@ -32,13 +32,12 @@ render() {
 
 # shellcheck disable=SC2034  # not every script uses all of them
 {
-    project='' region='' location='' repository='' image_name='' alert_email='' time_zone=''
+    project='' job_project='' region='' location='' prefix='' labels='' repository='' image_name='' given_image=''
+    job_account='' scheduler_account='' builder_account='' given_job_account='' given_scheduler_account=''
+    alert_email='' alert_channel='' time_zone=''
     pipelines='' datasets='' staging_dataset='' buckets='' unused='' all_pipelines='' all_datasets='' all_buckets=''
     settings=$(render shell "$@") || exit 2
     eval "$settings"
-    job_account=finops-job@$project.iam.gserviceaccount.com
-    scheduler_account=finops-scheduler@$project.iam.gserviceaccount.com
-    builder_account=finops-builder@$project.iam.gserviceaccount.com
     # The default bucket of `gcloud builds submit` for the source.
     source_bucket=${project}_cloudbuild
 }
@@ -57,6 +56,9 @@ command_output() {
     cat "$found" "$work/stderr" 2>/dev/null | tr '\n' ' '
 }
 
+# The next step for a command that the account may not run.
+denied="gcloud auth list shows your account; DEPLOYMENT.md lists the roles that it needs"
+
 # hint: prints the next step for the failed command.
 hint() {
     case $(command_output) in
@@ -71,7 +73,7 @@ hint() {
     *actAs* | *"act as service account"*)
         echo "make setup-permissions creates the account; your account needs roles/iam.serviceAccountUser on it" ;;
     *PERMISSION_DENIED* | *"HTTPError 403"* | *"Access Denied"* | *"does not have permission"*)
-        echo "gcloud auth list shows your account; DEPLOYMENT.md lists the roles that it needs" ;;
+        echo "$denied" ;;
     *ALREADY_EXISTS* | *"lready exists"* | *"Already Exists"* | *"HTTPError 409"*)
         echo "the name is taken, perhaps by a recently deleted object or another call: run it again, or choose another name in $env_file" ;;
     *UNAUTHENTICATED* | *"gcloud auth login"*)
@@ -124,11 +126,18 @@ bind() {
     fi
 }
 
-# grant <object> <role> <account> <command>...: grants the role with the command; waits until the account is known there.
+# grant <object> <role> <account> <command>...: grants the role with the command; waits until the account is known there. Where
+# you may not grant it, adds it to $refused.
+refused=()
 grant() {
     local what="$1: $2 for $3" try=1
     shift 3
     until "$@" >"$found" 2>"$work/stderr"; do
+        if [[ $(hint) == "$denied" ]]; then
+            say "$what" "missing, and you may not grant it"
+            refused+=("$(printf ' %q' "$@")")
+            return
+        fi
         if ((try++ >= tries)) || [[ $(command_output) != *"does not exist"* ]]; then
             failed "$@"
         fi
@@ -136,6 +145,16 @@ grant() {
         sleep "$pause"
     done
     say "$what" granted
+}
+
+# end_grants: ends with the roles that are missing, if any, and the commands that grant them.
+end_grants() {
+    ((${#refused[@]})) || return 0
+    cat "$work/stderr" >&2
+    printf 'error: roles are missing. These commands grant them:\n' >&2
+    printf ' %s\n' "${refused[@]}" >&2
+    printf 'hint: have them run by an account that may, and run this again\n' >&2
+    exit 1
 }
 
 # unbind <object> <role> <member> <command>...: removes the role with the command, where the policy in $policy has it.
@@ -158,4 +177,14 @@ read_policy() {
     call "$@" --flatten 'bindings[].members' \
         --format 'value(bindings.role, bindings.members, bindings.condition.expression)'
     cp "$found" "$policy"
+}
+
+# read_policy_to_grant <command>...: the same. A policy that you may not read counts as empty: a role of it is granted again, or
+# reported as missing.
+read_policy_to_grant() {
+    "$@" --flatten 'bindings[].members' --format 'value(bindings.role, bindings.members, bindings.condition.expression)' \
+        >"$policy" 2>"$work/stderr" && return
+    : >"$found"
+    [[ $(hint) == "$denied" ]] || failed "$@"
+    : >"$policy"
 }

@@ -1,9 +1,9 @@
 """Fills in the templates of this folder with the settings, and prints the values that the scripts use.
 
 usage: render.py <.env> shell [aws|azure]                 prints assignments for a shell; exit code 2 with problems
-       render.py <.env> job aws|azure <image>             prints the job as JSON
+       render.py <.env> job aws|azure <image> [<job>]     prints the job as JSON, over the deployed one in a file
        render.py <.env> channel                           prints the notification channel as JSON
-       render.py <.env> alert-... aws|azure <channel>     prints an alert policy as JSON
+       render.py <.env> alert-... aws|azure <channels>    prints an alert policy as JSON
 """
 
 import json
@@ -13,13 +13,16 @@ import sys
 from pathlib import Path
 
 import dotenv
+from merge import merged
 from settings import PIPELINES, Settings
 
 
 def fill(template, values):
-    """Replaces `${NAME}` in every text of the template. A text of only `${NAME}` becomes the value itself."""
+    """Replaces `${NAME}` in every text of the template. A text of only `${NAME}` becomes the value itself. An object without
+    values is left out."""
     if isinstance(template, dict):
-        return {name: fill(value, values) for name, value in template.items()}
+        filled = {name: fill(value, values) for name, value in template.items()}
+        return {name: value for name, value in filled.items() if value != {}}
     if isinstance(template, list):
         return [fill(value, values) for value in template]
     if not isinstance(template, str):
@@ -43,9 +46,19 @@ def shell(settings, pipelines):
         "project": settings["GCP_PROJECT_ID"],
         "region": settings["GCP_REGION"],
         "location": settings["BIGQUERY_LOCATION"],
-        "repository": settings["ARTIFACT_REGISTRY_REPO"],
+        "job_project": settings["BIGQUERY_JOB_PROJECT"] or settings["GCP_PROJECT_ID"],
+        "prefix": settings["NAME_PREFIX"],
+        "labels": " ".join(f"{key}:{value}" for key, value in settings.labels.items()),
+        "job_account": settings.account("job"),
+        "scheduler_account": settings.account("scheduler"),
+        "builder_account": settings.account("builder"),
+        "given_job_account": settings["JOB_SERVICE_ACCOUNT"],
+        "given_scheduler_account": settings["SCHEDULER_SERVICE_ACCOUNT"],
+        "given_image": settings["IMAGE"],
+        "repository": settings["ARTIFACT_REGISTRY_REPO"] or settings["NAME_PREFIX"],
         "image_name": settings["IMAGE_NAME"],
         "alert_email": settings["ALERT_EMAIL"],
+        "alert_channel": channel(settings),
         "time_zone": settings["SCHEDULE_TIME_ZONE"],
         **{f"{each}_schedule": settings.values.get(f"{each.upper()}_SCHEDULE", "") for each in PIPELINES},
         "pipelines": " ".join(pipelines),
@@ -56,9 +69,17 @@ def shell(settings, pipelines):
         "buckets": " ".join(settings.buckets(pipelines)),
         "all_datasets": " ".join(settings.datasets(configured)),
         "all_buckets": " ".join(settings.buckets(configured)),
+        **{f"{each}_datasets": " ".join(settings.only_of(each, settings.datasets)) for each in PIPELINES},
+        **{f"{each}_buckets": " ".join(settings.only_of(each, settings.buckets)) for each in PIPELINES},
         "unused": ", ".join(settings.unused),
     }
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def channel(settings):
+    """The full name of the given notification channel, or an empty text."""
+    given = settings["ALERT_CHANNEL"]
+    return f"projects/{settings['GCP_PROJECT_ID']}/notificationChannels/{given}" if given.isdigit() else given
 
 
 def read(file):
@@ -89,8 +110,8 @@ def check(file, problems):
         sys.exit(2)
 
 
-def main(file, what, pipeline=None, argument=""):
-    """Prints the requested output."""
+def main(file, what, pipeline=None, argument="", deployed=None):
+    """Prints the requested output. `argument` is an image, or the names of channels between spaces."""
     settings = read(file)
     if pipeline and pipeline not in settings.pipelines:
         named = settings.values["PIPELINE"]
@@ -101,14 +122,17 @@ def main(file, what, pipeline=None, argument=""):
         print(shell(settings, [pipeline] if pipeline else settings.pipelines))
         return
     values = {
-        "PROJECT": settings["GCP_PROJECT_ID"],
+        "PREFIX": settings["NAME_PREFIX"],
+        "JOB_ACCOUNT": settings.account("job"),
+        "LABELS": settings.labels,
         "REGION": settings["GCP_REGION"],
         "CPU": settings["CPU"],
         "MEMORY": settings["MEMORY"],
         "MAX_RETRIES": int(settings["MAX_RETRIES"]),
         "TIMEOUT_SECONDS": str(settings.timeout),
         "ALERT_EMAIL": settings["ALERT_EMAIL"],
-        "ARGUMENT": argument,
+        "IMAGE": argument,
+        "CHANNELS": argument.split(),
     }
     if pipeline:
         environment = settings.environment(pipeline)
@@ -117,7 +141,10 @@ def main(file, what, pipeline=None, argument=""):
             "ENVIRONMENT": [{"name": name, "value": value} for name, value in environment.items()],
         }
     file_name = {"job": "job.yaml"}.get(what, f"{what}.json")
-    print(json.dumps(fill(template(file_name), values), indent=2, ensure_ascii=False))
+    filled = fill(template(file_name), values)
+    if deployed:
+        filled = merged(filled, json.loads(Path(deployed).read_text(encoding="utf-8")))
+    print(json.dumps(filled, indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

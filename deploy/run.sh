@@ -5,9 +5,9 @@
 # shellcheck source=deploy/lib.sh
 source "$(dirname "$0")/lib.sh" "$@"
 
-if ! watch gcloud run jobs execute "finops-$1" --region "$region" --project "$project" --wait; then
+if ! watch gcloud run jobs execute "$prefix-$1" --region "$region" --project "$project" --wait; then
     if grep -q 'execution failed' "$work/stderr"; then
-        fail "the run of finops-$1 failed" "make logs-$1 shows its log"
+        fail "the run of $prefix-$1 failed" "make logs-$1 shows its log"
     fi
-    fail "finops-$1 did not run" "$(hint)"
+    fail "$prefix-$1 did not run" "$(hint)"
 fi

@@ -25,6 +25,12 @@ def suffixes(pipeline):
     return [name for name, setting in EXPORT.items() if pipeline in setting["pipelines"]]
 
 
+def is_setting(variable):
+    """Whether finops or its deployment reads the variable."""
+    of = (f"{each.upper()}_(.+_)?({'|'.join([*suffixes(each), 'EXPORTS', 'SCHEDULE'])})" for each in PIPELINES)
+    return variable in SETTINGS or any(re.fullmatch(pattern, variable) for pattern in of)
+
+
 class Export:
     """One export with its values and their variables. As in src/settings/export_variables.rs."""
 
@@ -213,6 +219,21 @@ class Settings:
 
     def _table_datasets(self, pipelines):
         return self._each(pipelines, lambda export: export.get("DATASET"), DATASET)
+
+    def only_of(self, pipeline, names):
+        """Those of `names`, datasets or buckets by pipelines, that no other configured pipeline uses."""
+        others = names([each for each in PIPELINES if each != pipeline and self.is_configured(each)])
+        return [name for name in names([pipeline]) if name not in others]
+
+    @property
+    def labels(self):
+        """The labels by key."""
+        return dict(label.strip().split("=") for label in self["LABELS"].split(",") if label)
+
+    def account(self, of):
+        """The service account of `job`, `scheduler` or `builder`. The last one cannot be given."""
+        given = "" if of == "builder" else self[f"{of.upper()}_SERVICE_ACCOUNT"]
+        return given or f"{self['NAME_PREFIX']}-{of}@{self['GCP_PROJECT_ID']}.iam.gserviceaccount.com"
 
     def buckets(self, pipelines):
         """The buckets of the pipelines, each once."""

@@ -5,10 +5,10 @@ source "$(dirname "$0")/lib.sh"
 
 deployed=()
 for pipeline in $all_pipelines; do
-    if lookup gcloud run jobs describe "finops-$pipeline" --region "$region" --project "$project" \
+    if lookup gcloud run jobs describe "$prefix-$pipeline" --region "$region" --project "$project" \
         --format 'value(spec.template.spec.template.spec.containers[0].image)'; then
-        say "job finops-$pipeline" "$(sed 's|.*/||' "$found")"
-        deployed+=("finops-$pipeline")
+        say "job $prefix-$pipeline" "$(sed 's|.*/||' "$found")"
+        deployed+=("$prefix-$pipeline")
     fi
 done
 if ((${#deployed[@]} == 0)); then
@@ -21,6 +21,6 @@ for job in "${deployed[@]}"; do
         fail "the executions of $job are not shown" "$(hint)"
 done
 printf '\n'
-watch gcloud scheduler jobs list --location "$region" --project "$project" --filter "name ~ \"/finops-(${all_pipelines// /|})$\"" \
+watch gcloud scheduler jobs list --location "$region" --project "$project" --filter "name ~ \"/$prefix-(${all_pipelines// /|})$\"" \
     --format 'table(name.basename():label=SCHEDULE, schedule:label=CRON, timeZone, state, scheduleTime:label=NEXT)' ||
     fail "the schedules are not shown" "$(hint)"

@@ -8,7 +8,7 @@ for pipeline in $pipelines; do
     if find_job "$pipeline"; then
         deployed+=" $pipeline"
     else
-        say "job finops-$pipeline" "not deployed; make deploy-$pipeline deploys it"
+        say "job $prefix-$pipeline" "not deployed; make deploy-$pipeline deploys it"
     fi
 done
 [[ -n $deployed ]] || fail "no job is deployed in $project, $region" "make deploy deploys them"

@@ -10,8 +10,10 @@ pub fn main() {
         Ok("macos") => ("@loader_path", "libduckdb.dylib"),
         _ => ("$ORIGIN", "libduckdb.so"),
     };
-    // `make bin` copies the library beside the binaries.
-    println!("cargo::rustc-link-arg=-Wl,-rpath,{origin}");
+    // The library is beside the binary (`make bin`), or where the Python wheel puts it (`make wheel`).
+    for folder in ["", "/../lib/finops"] {
+        println!("cargo::rustc-link-arg=-Wl,-rpath,{origin}{folder}");
+    }
 
     // Without the variable, the linker searches the system's libraries for DuckDB.
     let Ok(folder) = env::var("DUCKDB_LIB_DIR") else {

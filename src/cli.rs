@@ -2,36 +2,46 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::PossibleValue};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+    error::{ContextKind, ContextValue},
+};
+use finops_core::model::provider::Provider;
 
-use crate::{version::VERSION, warehouse::Compression};
+use crate::{telemetry::Verbosity, version::VERSION, warehouse::Compression};
 
-const EXAMPLES: &str = "\
-Examples:
-  finops plan                          what a run would do, and why
-  finops run                           load what is new, from every export of the pipeline in PIPELINE
-  finops run aws --start-date 2025-01  only months from 2025-01 on
-  finops run --output json | jq .      the report for programs
+/// Text below the options: examples, then the exit codes. Lines of examples have at most 80 columns; the rest is wrapped.
+macro_rules! examples {
+    ($examples:literal $(, $more:literal)*) => {
+        concat!(
+            "Examples:\n", $examples, "\n\n", $($more, "\n\n",)*
+            "Exit codes: 0 done, nothing to do, or waiting; 1 failed, or would fail in a plan; \
+             2 usage or configuration; 130 and 143 interrupted."
+        )
+    };
+}
 
-Settings come from the environment; `finops config` shows them, .env.example documents them. AWS_EXPORTS
-names several exports, each with its own table: AWS_PROD_TABLE_NAME replaces AWS_TABLE_NAME.
-Exit codes: 0 done, nothing to do, or waiting; 1 a month, an export or the run failed, or would in a plan;
-2 usage or configuration; 130 and 143 interrupted.";
-
-const CHECK_HELP: &str = "\
-Each check is ok, a warning (a run may succeed, or finops cannot know), failed, or not checked, because a check that it
-needs failed. It changes nothing, and BigQuery bills nothing. The result is for the account that runs it: to check the
-account of a job, run it as that job.
-
-Examples:
-  finops check                         every export of the pipeline in PIPELINE
-  finops check aws --output json | jq '.checks[] | select(.status != \"ok\")'
-
-Exit codes: 0 all ok, or warnings only; 1 a check failed; 2 usage or configuration.";
+/// The same for a step of the staged pipeline.
+macro_rules! step_examples {
+    ($examples:literal $(, $more:literal)*) => {
+        examples!($examples $(, $more)*, "`finops aws` and `finops azure` have the same steps.")
+    };
+}
 
 /// Loads cloud billing exports into BigQuery or DuckDB, month by month, by manifest.
 #[derive(Debug, Parser)]
-#[command(name = "finops", version = VERSION.as_str(), about, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = "finops", version = VERSION.as_str(), about, max_term_width = 110, after_help = examples!(
+    "  finops init                          ask for the settings, and write .env
+  finops check                         test the settings against the services
+  finops plan                          show what a run would do, and why
+  finops run                           load what is new, from every export
+  finops run aws --start-date 2025-01  load only months from 2025-01 on
+  finops run --output json | jq .      print the report for programs",
+    "Settings come from the environment and from .env in the working directory. `finops config` shows them. \
+     .env.example documents them.",
+    "AWS_EXPORTS names several exports, each with its own table: AWS_PROD_TABLE_NAME replaces AWS_TABLE_NAME."
+))]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -39,29 +49,104 @@ pub struct Cli {
     /// The file with the settings of the staged pipeline; default: config.toml, if it exists
     #[arg(long, value_name = "PATH", global = true)]
     pub config: Option<PathBuf>,
+    /// Print only warnings and errors beside the result: no progress
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Print what finops does, line by line; -vv: in detail. RUST_LOG replaces this
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Cli {
+    /// Reads the arguments of the process.
+    ///
+    /// # Errors
+    /// The parser's message, also for `--help` and `--version`.
+    pub fn read() -> clap::error::Result<Self> {
+        Self::try_parse().map_err(|mut error| {
+            // The parser advises to pass an unknown flag as a value. No argument of finops begins with `-`.
+            if let Some(ContextValue::StyledStrs(mut tips)) = error.remove(ContextKind::Suggested) {
+                tips.retain(|tip| !tip.to_string().contains("as a value"));
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(tips));
+            }
+            error
+        })
+    }
+
+    /// How much to print to stderr.
+    pub fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, 1) => Verbosity::Verbose,
+            (false, _) => Verbosity::Detailed,
+        }
+    }
+}
+
+/// The name of a pipeline: a provider, or `all`. Case does not matter.
+fn pipeline() -> impl TypedValueParser<Value = String> {
+    let names = Provider::ALL.map(Provider::as_str).into_iter().chain(["all"]);
+    PossibleValuesParser::new(names).map(|name| name.to_ascii_lowercase())
 }
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Ask for the settings, and write them to .env in the working directory
+    #[command(after_help = examples!(
+        "  finops init                        answer the questions in a terminal
+  printf '%s\\n' aws ... | finops init  answers from a program, one a line",
+        "An empty answer takes the default in brackets. A file .env that exists is never changed."
+    ))]
+    Init,
     /// Load every month whose newest delivery is not loaded yet, each as a whole
+    #[command(after_help = examples!(
+        "  finops run                           every export that is configured
+  finops run aws --start-date 2025-01  only months from 2025-01 on
+  finops run --dry-run                 only show what it would do
+  finops run --output json | jq .      the report for programs"
+    ))]
     Run(RunArguments),
     /// Show what a run would do and why; change nothing
+    #[command(after_help = examples!(
+        "  finops plan
+  finops plan azure --start-date 2025-01 --end-date 2025-03"
+    ))]
     Plan(Selection),
     /// Show what is loaded: each month's delivery, rows and cost, for every export
+    #[command(after_help = examples!(
+        "  finops status
+  finops status aws --output json | jq ."
+    ))]
     Status(ChosenArguments),
     /// Test the settings against the services: credentials, bucket, export, dataset, permissions; change nothing
-    #[command(after_help = CHECK_HELP)]
+    #[command(after_help = examples!(
+        "  finops check                         every export that is configured
+  finops check --output json | jq '.checks[] | select(.status != \"ok\")'",
+        "Each check is ok, a warning, failed or not checked. A warning: a run may succeed, or finops cannot know. \
+         Not checked: a check that it needs failed.",
+        "BigQuery bills nothing for it. The result is for the account that runs it. To check the account of a job, \
+         run it as that job."
+    ))]
     Check(ChosenArguments),
-    /// The staged pipeline for AWS: S3 to a staging folder, to DuckDB, to Parquet, to BigQuery
+    /// The staged pipeline for AWS: from S3 through DuckDB and Parquet files into BigQuery, step by step
     #[command(subcommand)]
     Aws(Step),
-    /// The staged pipeline for Azure: from a folder or bucket to a staging folder, to DuckDB, to Parquet, to BigQuery
+    /// The staged pipeline for Azure: from a folder or bucket through DuckDB and Parquet files into BigQuery
     #[command(subcommand)]
     Azure(Step),
     /// Show each setting with its value and origin, and what is wrong with them
+    #[command(after_help = examples!(
+        "  finops config
+  finops config --output json | jq '.[] | select(.origin != \"default\")'"
+    ))]
     Config(OutputArguments),
     /// Print a completion script for a shell
+    #[command(after_help = examples!(
+        "  source <(finops completions bash)                   for this shell
+  finops completions fish > ~/.config/fish/completions/finops.fish"
+    ))]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -85,8 +170,8 @@ pub struct RunArguments {
 /// Arguments of `plan`, and of `run`.
 #[derive(Debug, Args)]
 pub struct Selection {
-    /// The pipeline; default: PIPELINE
-    #[arg(value_name = "aws|azure|all")]
+    /// The pipeline; default: PIPELINE, otherwise all that are configured
+    #[arg(value_parser = pipeline(), ignore_case = true)]
     pub pipeline: Option<String>,
     /// The first month, YYYY-MM; default: START_DATE, or no limit
     #[arg(long, value_name = "YYYY-MM")]
@@ -103,9 +188,10 @@ pub struct Selection {
 #[derive(Debug, Subcommand)]
 pub enum Step {
     /// Show what the provider delivered, and which months are staged, loaded and written; change nothing
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws discover-manifests --bucket my-bucket --prefix cur\n  finops aws discover-manifests --output json | jq ."
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws discover-manifests --bucket my-bucket --prefix cur
+  finops aws discover-manifests --output json | jq ."
+    ))]
     DiscoverManifests {
         /// The S3 bucket, instead of aws.bucket; for Azure gs://BUCKET or s3://BUCKET, instead of azure.bucket
         #[arg(long)]
@@ -121,9 +207,10 @@ pub enum Step {
         output: OutputArguments,
     },
     /// Download the data files of new deliveries to the staging folder
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws extract-billing --start-date 2025-01 --end-date 2025-03\n  finops aws extract-billing --staging-dir /mnt/billing"
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws extract-billing --start-date 2025-01 --end-date 2025-03
+  finops aws extract-billing --staging-dir /mnt/billing"
+    ))]
     ExtractBilling {
         /// Which months.
         #[command(flatten)]
@@ -133,14 +220,17 @@ pub enum Step {
         staging_dir: Option<String>,
     },
     /// Load staged deliveries into DuckDB, each month as a whole
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-local\n  finops aws load-billing-local --start-date 2025-01 --end-date 2025-01"
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws load-billing-local
+  finops aws load-billing-local --start-date 2025-01 --end-date 2025-01"
+    ))]
     LoadBillingLocal(StepArguments),
     /// Write the months in DuckDB to Parquet files
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws export-parquet --output-dir ./parquet\n  finops aws export-parquet --overwrite --compression zstd"
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws export-parquet --output-dir ./parquet
+  finops aws export-parquet --overwrite --compression zstd",
+        "Timestamps in the files are in UTC and have no zone, as in DuckDB."
+    ))]
     ExportParquet {
         /// Which months.
         #[command(flatten)]
@@ -156,9 +246,10 @@ pub enum Step {
         compression: Compression,
     },
     /// Load the Parquet files into BigQuery, each month as a whole
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws load-billing-remote\n  finops aws load-billing-remote --start-date 2025-01 --overwrite"
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws load-billing-remote
+  finops aws load-billing-remote --start-date 2025-01 --overwrite"
+    ))]
     LoadBillingRemote {
         /// Which months.
         #[command(flatten)]
@@ -168,9 +259,10 @@ pub enum Step {
         overwrite: bool,
     },
     /// Run all steps, one after the other
-    #[command(
-        after_help = "Examples (`finops azure` has the same steps):\n  finops aws run-pipeline --dry-run\n  finops aws run-pipeline --start-date 2025-01"
-    )]
+    #[command(after_help = step_examples!(
+        "  finops aws run-pipeline --dry-run
+  finops aws run-pipeline --start-date 2025-01"
+    ))]
     RunPipeline {
         /// Which months.
         #[command(flatten)]
@@ -211,8 +303,8 @@ impl ValueEnum for Compression {
 /// Arguments of `status` and of `check`.
 #[derive(Debug, Args)]
 pub struct ChosenArguments {
-    /// The pipeline; default: PIPELINE
-    #[arg(value_name = "aws|azure|all")]
+    /// The pipeline; default: PIPELINE, otherwise all that are configured
+    #[arg(value_parser = pipeline(), ignore_case = true)]
     pub pipeline: Option<String>,
     /// How to print.
     #[command(flatten)]

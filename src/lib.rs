@@ -3,6 +3,7 @@
 pub mod check;
 pub mod cli;
 pub mod commands;
+mod credentials;
 pub mod error;
 pub mod flow;
 mod http;

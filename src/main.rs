@@ -1,6 +1,5 @@
 //! The `finops` program: parse, dispatch, exit code.
 
-use clap::Parser;
 use finops::{
     cli::Cli,
     commands::{self, Exit},
@@ -15,8 +14,9 @@ use tracing::{Instrument, field::Empty, info_span};
 async fn main() {
     // First: before this, a signal kills the process without a message.
     let signals = Signals::listen();
-    telemetry::start();
-    let cli = Cli::try_parse().unwrap_or_else(|error| {
+    let read = Cli::read();
+    telemetry::start(read.as_ref().map(Cli::verbosity).unwrap_or_default());
+    let cli = read.unwrap_or_else(|error| {
         if error.use_stderr() {
             output::usage(&error.to_string());
             std::process::exit(error.exit_code());

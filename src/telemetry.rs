@@ -5,6 +5,7 @@ use std::{
     env,
     fmt::{Debug, Write as _},
     io::{self, IsTerminal, Write},
+    sync::OnceLock,
 };
 
 use finops_core::model::{
@@ -44,10 +45,40 @@ pub fn is_structured() -> bool {
     env::var_os("CLOUD_RUN_JOB").is_some_and(|job| !job.is_empty())
 }
 
-/// Starts logging. `RUST_LOG` is the filter. If it is empty or invalid: the run's milestones in a Cloud Run job, only warnings
-/// elsewhere.
-pub fn start() {
-    let usual = if is_structured() { "finops=info,warn" } else { "warn" };
+/// How much to print to stderr.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Also the progress, and in a Cloud Run job the run's milestones.
+    #[default]
+    Normal,
+    /// The run's milestones as lines, which replace the progress.
+    Verbose,
+    /// Each step as a line.
+    Detailed,
+}
+
+impl Verbosity {
+    fn filter(self, is_structured: bool) -> &'static str {
+        match (self, is_structured) {
+            (Self::Quiet, _) | (Self::Normal, false) => "warn",
+            (Self::Normal, true) | (Self::Verbose, _) => "finops=info,warn",
+            (Self::Detailed, _) => "finops=debug,warn",
+        }
+    }
+}
+
+static VERBOSITY: OnceLock<Verbosity> = OnceLock::new();
+
+/// Whether the progress of a run is shown on a terminal.
+pub fn shows_progress() -> bool {
+    VERBOSITY.get().copied().unwrap_or_default() == Verbosity::Normal
+}
+
+/// Starts logging. `RUST_LOG` is the filter; if it is empty or invalid, the verbosity decides.
+pub fn start(verbosity: Verbosity) {
+    let usual = VERBOSITY.get_or_init(|| verbosity).filter(is_structured());
     let wanted = env::var(EnvFilter::DEFAULT_ENV).ok().filter(|wanted| !wanted.is_empty());
     let filter = wanted.and_then(|wanted| EnvFilter::try_new(wanted).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{usual},{QUIET}")));
@@ -188,6 +219,16 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn warnings_are_logged_at_every_verbosity_and_milestones_in_a_job_unless_it_is_quiet() {
+        let lines = [false, true].map(|is_structured| {
+            [Verbosity::Quiet, Verbosity::Normal, Verbosity::Verbose, Verbosity::Detailed]
+                .map(|verbosity| verbosity.filter(is_structured))
+        });
+        assert_eq!(lines[0], ["warn", "warn", "finops=info,warn", "finops=debug,warn"]);
+        assert_eq!(lines[1], ["warn", "finops=info,warn", "finops=info,warn", "finops=debug,warn"]);
+    }
 
     #[test]
     fn a_plain_line_is_one_line_without_credentials() {

@@ -2,13 +2,13 @@
 
 use std::sync::LazyLock;
 
-/// The version, and the revision that it was built from where FINOPS_REVISION was set then (see Dockerfile).
+/// The version, and the revision that it was built from, where that was known: see build.rs, and Dockerfile for the image.
 pub static VERSION: LazyLock<String> = LazyLock::new(|| version(option_env!("FINOPS_REVISION")));
 
 fn version(revision: Option<&str>) -> String {
     let version = env!("CARGO_PKG_VERSION");
     match revision {
-        // Empty where the image's build was told none.
+        // Empty where the image's build was given none.
         None | Some("") => version.to_owned(),
         Some(revision) => format!("{version} ({revision})"),
     }

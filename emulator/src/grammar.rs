@@ -21,7 +21,7 @@ pub fn parse(ty: Type, text: &str) -> Result<String, String> {
         Type::Timestamp => timestamp(trimmed),
         Type::Date => date(trimmed).map(|date| date.to_string()),
         Type::Json => serde_json::from_str::<serde_json::Value>(text).ok().map(|_| text.to_owned()),
-        Type::StringMap | Type::Float64Map => None,
+        Type::Datetime | Type::StringMap | Type::Float64Map => None,
     };
     parsed.ok_or_else(unable)
 }

@@ -1,6 +1,9 @@
 //! The program `bigquery-emulator`.
 
-use std::{io, process::ExitCode};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use bigquery_emulator::{Emulator, Options};
 use clap::Parser;
@@ -17,9 +20,8 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the caller reads the address")]
 async fn run(options: Options) -> io::Result<()> {
     let emulator = Emulator::start(options).await?;
-    println!("BIGQUERY_EMULATOR_HOST={}", emulator.url());
+    writeln!(io::stdout(), "BIGQUERY_EMULATOR_HOST={}", emulator.url())?;
     tokio::signal::ctrl_c().await
 }

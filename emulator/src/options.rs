@@ -51,6 +51,9 @@ pub struct Options {
     /// Refuse REQUIRED Parquet fields, including keys of maps, where the schema says NULLABLE
     #[arg(long)]
     pub refuse_required_fields: bool,
+    /// Refuse Parquet timestamps that are not marked as UTC where the schema says TIMESTAMP
+    #[arg(long)]
+    pub refuse_local_timestamps: bool,
     /// Answer 404 to the first job in each dataset that a request created
     #[arg(long)]
     pub hide_new_datasets: bool,
@@ -89,6 +92,7 @@ impl Default for Options {
             empty_fields_as_text: false,
             refuse_exponents: false,
             refuse_required_fields: false,
+            refuse_local_timestamps: false,
             hide_new_datasets: false,
             sandbox: false,
             truncates_keep_annotations: false,
@@ -109,6 +113,7 @@ impl Options {
             empty_fields_as_text: true,
             refuse_exponents: true,
             refuse_required_fields: true,
+            refuse_local_timestamps: true,
             hide_new_datasets: true,
             truncates_keep_annotations: true,
             refused_copies_free_their_id: true,

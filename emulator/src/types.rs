@@ -14,6 +14,8 @@ pub enum Type {
     Bool,
     Timestamp,
     Date,
+    /// Only in tables that a load job fills, and as the argument of `TIMESTAMP`.
+    Datetime,
     Json,
     /// The type of a Parquet map: a record with a repeated record `key_value` of a text `key` and a text `value`.
     StringMap,
@@ -22,7 +24,7 @@ pub enum Type {
 }
 
 impl Type {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::String,
         Self::Int64,
         Self::Float64,
@@ -30,6 +32,7 @@ impl Type {
         Self::Bool,
         Self::Timestamp,
         Self::Date,
+        Self::Datetime,
         Self::Json,
     ];
 
@@ -46,6 +49,7 @@ impl Type {
             Self::Bool => ("BOOL", "BOOLEAN", "BOOLEAN"),
             Self::Timestamp => ("TIMESTAMP", "TIMESTAMP", "TIMESTAMP"),
             Self::Date => ("DATE", "DATE", "DATE"),
+            Self::Datetime => ("DATETIME", "DATETIME", "TIMESTAMP"),
             Self::Json => ("JSON", "JSON", "JSON"),
             Self::StringMap => ("STRUCT", "RECORD", "MAP(VARCHAR, VARCHAR)"),
             Self::Float64Map => ("STRUCT", "RECORD", "MAP(VARCHAR, DOUBLE)"),

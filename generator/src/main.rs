@@ -1,6 +1,10 @@
 //! The program `billing-exports`: writes exports to a folder and reports their figures.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use billing_exports::{Dialect, Export, Format, Layout, ManifestForm, Month, Run};
 use clap::Parser;
@@ -82,7 +86,6 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the caller reads the figures")]
 fn run(options: Options) -> io::Result<()> {
     let export = Export {
         dialect: options.dialect,
@@ -107,7 +110,12 @@ fn run(options: Options) -> io::Result<()> {
             whole.map(|run| if let Some(day) = options.until { run.until(day) } else { run }).collect()
         };
         for run in runs {
-            println!("{}", json!(export.deliver(&options.folder, &run)?));
+            let figures = json!(export.deliver(&options.folder, &run)?);
+            match writeln!(io::stdout(), "{figures}") {
+                // As in `| head`: the other deliveries are still to be written.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
         }
     }
     Ok(())

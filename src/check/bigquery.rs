@@ -164,7 +164,7 @@ async fn credentials(connected: &Result<BigQuery>, options: &Options) -> Finding
 }
 
 async fn jobs(warehouse: Option<&BigQuery>, options: &Options) -> Finding {
-    let project = format!("project {}", options.project);
+    let project = format!("project {}", options.job_project.as_ref().unwrap_or(&options.project));
     let Some(warehouse) = warehouse else {
         return Finding::not_checked(Check::Jobs, &project, CREDENTIALS);
     };

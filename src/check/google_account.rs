@@ -1,19 +1,15 @@
 //! Which of Google's Application Default Credentials are used, without their secrets.
 
-use std::{env, fs, path::PathBuf};
+use std::fs;
 
 use finops_core::model::text::excerpt;
 use serde_json::Value;
 
-/// The credentials that finops uses, such as `service account a@b, by /c`. The places and their order are those of
-/// google-cloud-auth 1.18: the file that the environment names, the file that gcloud writes, the metadata server.
+use crate::credentials::google_file;
+
+/// The credentials that finops uses, such as `service account a@b, by /c`.
 pub fn described() -> String {
-    let file = env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let of_gcloud = || {
-        let file = PathBuf::from(env::var_os("HOME")?).join(".config/gcloud/application_default_credentials.json");
-        file.exists().then_some(file)
-    };
-    let Some(file) = file.or_else(of_gcloud) else {
+    let Some((file, _)) = google_file() else {
         return "the account of the metadata server".to_owned();
     };
     let json = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok()).unwrap_or_default();

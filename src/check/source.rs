@@ -230,6 +230,7 @@ mod tests {
             options: ExportOptions::default(),
             label: None,
             name: None,
+            name_setting: String::new(),
             source: Source::Local(PathBuf::new()),
             prefix: String::new(),
             dataset: String::new(),

@@ -5,7 +5,8 @@ use finops_core::report::run::{Report, ReportedError};
 use crate::{error::ErrorKind, settings::Problem};
 
 /// The result of a command; the process's exit code follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Of several, the last in this order counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Done, nothing to do, or waiting within its time.
     Success,

@@ -3,6 +3,7 @@
 mod check;
 mod config;
 mod exit;
+mod init;
 mod run;
 #[cfg(feature = "duckdb")]
 mod staged;
@@ -25,6 +26,7 @@ use crate::{
 /// Carries out the command. `run_id` is the name of a run.
 pub async fn execute(cli: Cli, environment: &BTreeMap<String, String>, run_id: String) -> Exit {
     let done = match cli.command {
+        Command::Init => init::init().await.map_err(CommandError::from),
         Command::Run(arguments) => run::run(arguments, environment, run_id).await.map_err(CommandError::from),
         Command::Plan(selection) => {
             let arguments = RunArguments { selection, force: false, dry_run: true };

@@ -30,7 +30,7 @@ use crate::{
         silence::check_age,
     },
     output::{self, ProgressBar},
-    settings::{Problems, StagedSettings, Values},
+    settings::{Flag, Problems, StagedSettings, Values},
     staging::{Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
@@ -39,6 +39,9 @@ use crate::{
         duckdb::DuckDb,
     },
 };
+
+/// The step that loads the staging folder into DuckDB.
+const LOAD_BILLING_LOCAL: &str = "load-billing-local";
 
 /// Runs a step, or all of them.
 pub(super) async fn step(
@@ -57,29 +60,39 @@ pub(super) async fn step(
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
     let reports = match &step {
         Step::DiscoverManifests { .. } => {
-            output::printer(output).overview(&staged.overview(writing).await?.months, false);
-            return Ok(Exit::Success);
+            let Overview { months, errors, .. } = staged.overview(writing).await?;
+            output::printer(output).overview(&months, false);
+            return Ok(exit_after(&errors));
         }
         Step::ExtractBilling { .. } => vec![staged.extract().await],
         Step::LoadBillingLocal(_) => vec![staged.load_local().await],
         Step::ExportParquet { overwrite, compression, .. } => {
-            vec![staged.export(Writing { overwrite: *overwrite, compression: *compression }).await]
+            let writing = Writing { overwrite: *overwrite, compression: *compression };
+            let exported = staged.export(writing).await;
+            vec![exported.unwrap_or_else(|| staged.nothing_loaded())]
         }
         Step::LoadBillingRemote { overwrite, .. } => {
             staged.run.rules.force = *overwrite;
             staged.load_remote().await.into_iter().collect()
         }
         Step::RunPipeline { dry_run: true, .. } => {
-            let Overview { months, newest_delivery_at } = staged.overview(writing).await?;
+            let Overview { months, newest_delivery_at, errors } = staged.overview(writing).await?;
             output::printer(output).overview(&months, true);
+            let exit = exit_after(&errors);
             check_age(newest_delivery_at, &staged.run.max_age, staged.run.rules.now)?;
-            return Ok(if months.iter().any(|month| month.fails) { Exit::Failure } else { Exit::Success });
+            return Ok(if months.iter().any(|month| month.fails) { exit.max(Exit::Failure) } else { exit });
         }
         Step::RunPipeline { .. } => return Ok(staged.run_all(writing, output).await),
     };
     let report = Report::new(staged.run.run_id.clone(), reports);
     output::printer(output).report(&report, false);
     Ok(staged.finish(&report))
+}
+
+/// Prints what could not be read, once each, and returns how the program ends.
+fn exit_after(errors: &[ReportedError]) -> Exit {
+    errors.iter().for_each(output::error);
+    errors.iter().map(Exit::after).max().unwrap_or(Exit::Success)
 }
 
 /// The dates and the form of output.
@@ -95,15 +108,17 @@ fn common(step: &Step) -> ([Option<&str>; 2], &OutputArguments) {
 }
 
 /// The settings that the step's flags replace.
-fn flags(provider: Provider, step: &Step) -> Vec<(String, Option<&String>)> {
+fn flags(provider: Provider, step: &Step) -> Vec<Flag<'_>> {
     match step {
-        Step::DiscoverManifests { bucket, prefix, export_name, .. } => {
-            [("bucket", bucket), ("prefix", prefix), ("export_name", export_name)]
-                .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value.as_ref()))
-                .into()
-        }
-        Step::ExtractBilling { staging_dir, .. } => vec![("staging_dir".to_owned(), staging_dir.as_ref())],
-        Step::ExportParquet { output_dir, .. } => vec![("parquet_dir".to_owned(), output_dir.as_ref())],
+        Step::DiscoverManifests { bucket, prefix, export_name, .. } => [
+            ("--bucket", "bucket", bucket),
+            ("--prefix", "prefix", prefix),
+            ("--export-name", "export_name", export_name),
+        ]
+        .map(|(name, key, value)| Flag::new(name, format!("{}.{key}", provider.as_str()), value))
+        .into(),
+        Step::ExtractBilling { staging_dir, .. } => vec![Flag::new("--staging-dir", "staging_dir", staging_dir)],
+        Step::ExportParquet { output_dir, .. } => vec![Flag::new("--output-dir", "parquet_dir", output_dir)],
         Step::LoadBillingLocal(_) | Step::LoadBillingRemote { .. } | Step::RunPipeline { .. } => Vec::new(),
     }
 }
@@ -186,22 +201,18 @@ impl Staged {
 
     async fn overview(&self, writing: Writing) -> Result<Overview, ReportedError> {
         let Some((delivered, store)) = self.source().await? else {
-            return Ok(Overview { months: Vec::new(), newest_delivery_at: None });
-        };
-        let bigquery = match &self.remote {
-            Some((export, options)) => Some((export, BigQuery::connect(options.clone())?)),
-            None => None,
+            return Ok(Overview { months: Vec::new(), newest_delivery_at: None, errors: Vec::new() });
         };
         let places = Places {
             delivered,
             store: &store,
             staging: &self.staging_dir,
             staged: &self.local,
-            duckdb: &DuckDb::open_to_read(&self.database_path)?,
+            duckdb: DuckDb::open_to_read(&self.database_path),
             parquet: &self.parquet_dir,
-            bigquery: bigquery.as_ref().map(|(export, bigquery)| (*export, bigquery)),
+            bigquery: self.remote.as_ref().map(|(export, options)| (export, BigQuery::connect(options.clone()))),
         };
-        overview(&places, &self.run, writing).await
+        overview(places, &self.run, writing).await
     }
 
     /// All steps, until one fails as a whole: the next ones need its result.
@@ -216,14 +227,22 @@ impl Staged {
             pipelines.push(report);
             goes_on
         };
-        let goes_on = done(self.extract().await) && done(self.load_local().await) && done(self.export(writing).await);
-        if goes_on && let Some(report) = self.load_remote().await {
+        let mut goes_on = done(self.extract().await) && done(self.load_local().await);
+        // Nothing is loaded after a first delivery without rows, for example.
+        let exported = if goes_on { self.export(writing).await } else { None };
+        let has_months = exported.is_some();
+        goes_on = goes_on && exported.is_none_or(&mut done);
+        if goes_on
+            && has_months
+            && let Some(report) = self.load_remote().await
+        {
             done(report);
         }
         count_staged(&mut pipelines);
         let report = Report::new(self.run.run_id.clone(), pipelines);
         let skipped = match &self.remote {
             _ if !goes_on => Some("the steps after that were skipped"),
+            _ if !has_months => Some("the steps after that were skipped, because nothing is loaded"),
             None => Some("load-billing-remote: skipped, because database.bigquery is not configured"),
             Some(_) => None,
         };
@@ -250,16 +269,28 @@ impl Staged {
     async fn load_local(&self) -> PipelineReport {
         let open = || DuckDb::open(&self.database_path);
         let done = self.load(&self.local, &self.staging_dir, EXTRACT_BILLING, &ProgressBar::start(), open).await;
-        self.report("load-billing-local", &format!("{}.{}", self.local.dataset, self.local.table), done)
+        self.report(LOAD_BILLING_LOCAL, &self.local_table(), done)
     }
 
-    async fn export(&self, writing: Writing) -> PipelineReport {
-        let done: Result<_> = async {
-            let duckdb = DuckDb::open_to_read(&self.database_path)?;
-            Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await)
-        }
-        .await;
-        self.report(EXPORT_PARQUET, &self.parquet_dir.display().to_string(), done)
+    /// `None` if nothing is loaded yet.
+    async fn export(&self, writing: Writing) -> Option<PipelineReport> {
+        let done = match DuckDb::open_to_read(&self.database_path) {
+            Ok(duckdb) => Ok(export_parquet(&self.local, &duckdb, &self.parquet_dir, &self.run, writing).await?),
+            Err(error) => Err(error),
+        };
+        Some(self.report(EXPORT_PARQUET, &self.parquet_dir.display().to_string(), done))
+    }
+
+    /// The report of an export without loaded months.
+    fn nothing_loaded(&self) -> PipelineReport {
+        let message = format!("nothing is loaded yet in {} of {}", self.local_table(), self.database_path.display());
+        let (provider, before) = (self.local.provider.as_str(), LOAD_BILLING_LOCAL);
+        let error = Error::new(ErrorKind::NotFound, message).hint(hint::run_step(provider, before));
+        self.report(EXPORT_PARQUET, &self.parquet_dir.display().to_string(), Err(error))
+    }
+
+    fn local_table(&self) -> String {
+        format!("{}.{}", self.local.dataset, self.local.table)
     }
 
     /// `None` if BigQuery is not configured.

@@ -91,6 +91,8 @@ pub struct Export {
     pub label: Option<String>,
     /// The provider's name of it, if it is configured.
     pub name: Option<String>,
+    /// The flag, variable or key that sets that name.
+    pub name_setting: String,
     /// The bucket or folder.
     pub source: Source,
     /// The prefix in it, without a `/` at either end.
@@ -116,11 +118,6 @@ impl Export {
             leave_out: leave_out.clone(),
             are_months: self.written_by().is_some(),
         }
-    }
-
-    /// The variable with its name.
-    pub fn name_variable(&self) -> String {
-        self.variable("EXPORT_NAME")
     }
 
     /// Its variable with this suffix.

@@ -97,7 +97,7 @@ pub fn month_load(round: &Round<'_>, ready: &MonthToLoad, files: &[String]) -> R
         billing_period: period,
         execution_id: delivery.manifest.execution_id.clone(),
         fingerprint: delivery.fingerprint.clone(),
-        manifest_uri: delivery.manifest_uri.clone(),
+        manifest_uri: delivery.recorded_uri().to_owned(),
         batches: loads,
         bytes: delivery.bytes(),
         parts,
@@ -276,6 +276,7 @@ mod tests {
         let delivery = Delivery {
             manifest,
             manifest_uri: String::new(),
+            origin: None,
             delivered_at: Timestamp::UNIX_EPOCH,
             files: (0..count).map(file).collect(),
             missing: Vec::new(),

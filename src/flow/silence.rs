@@ -2,7 +2,7 @@
 
 use finops_core::{
     BillingPeriod,
-    formats::azure,
+    formats::{azure, formats},
     hint,
     model::{provider::Provider, text::excerpt},
     plan::age::{MaxAge, issued},
@@ -42,7 +42,9 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         [first, .., last] => format!(", and {} months are loaded from there ({first} to {last})", months.len()),
     };
     let mut message = format!("there is no manifest{of_export} below {}{loaded}", store.uri(&export.prefix));
-    if let Ok(Some(file)) = azure_without_manifest(store, export).await {
+    if let Ok(Some(file)) = azure_without_manifest(store, export).await
+        && let Ok(None) = of_other_provider(store, export).await
+    {
         message = format!("{message}; there are data files without one, such as {file}");
         return Error::new(ErrorKind::NotFound, message).hint(hint::FILE_PARTITIONING);
     }
@@ -53,7 +55,7 @@ pub async fn no_manifest(store: &Store, export: &Export, months: &[BillingPeriod
         found_hint = hint;
     }
     let hint = match (export.written_by(), months) {
-        _ if found_hint.is_some() => found_hint.unwrap_or_default().to_owned(),
+        _ if found_hint.is_some() => found_hint.unwrap_or_default(),
         (Some(step), _) => hint::run_step(export.provider.as_str(), step),
         (None, []) => hint::NO_MANIFEST.to_owned(),
         (None, _) => hint::MANIFESTS_GONE.to_owned(),
@@ -72,7 +74,7 @@ async fn azure_without_manifest(store: &Store, export: &Export) -> Result<Option
 }
 
 /// The exports below the prefix. If there are none: the folders in it, or in the nearest folder above with folders.
-async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String, Option<&'static str>)>> {
+async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String, Option<String>)>> {
     let manifests = all_manifests(store, export, None).await?;
     let exports = exports_of(&manifests);
     if !exports.is_empty() {
@@ -82,6 +84,11 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
     }
     if export.written_by().is_none()
         && let Some((there, hint)) = deeper_or_without_metadata(store, export).await?
+    {
+        return Ok(Some((there, Some(hint.to_owned()))));
+    }
+    if export.written_by().is_none()
+        && let Some((there, hint)) = of_other_provider(store, export).await?
     {
         return Ok(Some((there, Some(hint))));
     }
@@ -98,6 +105,22 @@ async fn what_is_there(store: &Store, export: &Export) -> Result<Option<(String,
         }
         folder = folder.rsplit_once('/').map_or("", |(above, _)| above);
     }
+}
+
+/// Exports of another provider below the prefix.
+async fn of_other_provider(store: &Store, export: &Export) -> Result<Option<(String, String)>> {
+    for provider in Provider::ALL.into_iter().filter(|provider| *provider != export.provider) {
+        let there = Export { provider, formats: formats(provider), name: None, ..export.clone() };
+        let manifests = all_manifests(store, &there, None).await?;
+        if let Some((name, folder)) = exports_of(&manifests).first() {
+            let pipeline = provider.as_str();
+            let folder = excerpt(&store.uri(folder));
+            let there =
+                format!("there are manifests of pipeline {pipeline}, such as of `{}` in {folder}", excerpt(name));
+            return Ok(Some((there, hint::other_pipeline(pipeline))));
+        }
+    }
+    Ok(None)
 }
 
 /// Folders directly below the prefix with manifests of the export; or the folder `data` of a data export of AWS without its

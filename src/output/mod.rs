@@ -12,7 +12,7 @@ pub use self::{
     errors::{error_of, failed_checks, failures, problems, usage},
     form::Output,
     progress::ProgressBar,
-    streams::{error, raw},
+    streams::{error, prompt, raw},
     summary::{end_of_run, summary},
 };
 use self::{json::JsonOutput, table::TableOutput};

@@ -4,15 +4,18 @@ use std::{fmt::Write, time::Duration};
 
 use indicatif::{HumanDuration, ProgressState, ProgressStyle};
 
-use crate::{flow::run::Progress, staging::Transfer, warehouse::bigquery::Uploaded};
+use crate::{flow::run::Progress, staging::Transfer, telemetry, warehouse::bigquery::Uploaded};
 
 /// A bar on stderr.
 #[derive(Clone, Debug)]
 pub struct ProgressBar(indicatif::ProgressBar);
 
 impl ProgressBar {
-    /// Starts a bar, which is drawn on a terminal only.
+    /// Starts a bar, which is drawn on a terminal only, and neither with `--quiet` nor with `--verbose`.
     pub fn start() -> Self {
+        if !telemetry::shows_progress() {
+            return Self(indicatif::ProgressBar::hidden());
+        }
         let bar = Self(indicatif::ProgressBar::no_length());
         bar.draw_as("{spinner} {msg}");
         bar.0.set_message("looking for manifests");

@@ -27,6 +27,11 @@ pub(super) fn print_aside(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", harmless_lines(text));
 }
 
+/// Prints to standard error and stays on the line, for an answer.
+pub fn prompt(text: &str) {
+    let _ = write!(io::stderr().lock(), "{}", harmless_lines(text));
+}
+
 /// Prints bytes unchanged.
 pub fn raw(bytes: &[u8]) {
     let _ = io::stdout().lock().write_all(bytes);

@@ -9,7 +9,11 @@ use super::{
     problem::{ENVIRONMENT, Problem, Problems},
     registry,
     setting::{Origin, Setting},
+    values::Named,
 };
+
+/// The file with settings in the working directory.
+pub const ENV_FILE: &str = ".env";
 
 /// The variables that a run reads for all pipelines.
 pub struct Variables<'a>(pub &'a BTreeMap<String, String>);
@@ -18,6 +22,12 @@ impl<'a> Variables<'a> {
     /// The value in use.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         self.0.get(name).map(String::as_str).or(registry::variable(name).default)
+    }
+
+    /// The value of the flag, otherwise that of the variable, after the name of the one that has it.
+    pub(super) fn unless_flag(&self, flag: (&'static str, Option<&'a str>), name: &'static str) -> Option<Named<'a>> {
+        let given = flag.1.map(|value| (flag.0, value));
+        given.or_else(|| Some((name, self.get(name)?)))
     }
 
     /// The value in use. It is a problem if it does not have the setting's form.

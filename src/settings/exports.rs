@@ -99,6 +99,7 @@ fn export(variables: &ExportVariables<'_>, warehouse: &WarehouseConfig, problems
         formats: formats(variables.provider),
         label: variables.label.clone(),
         name: variables.checked("EXPORT_NAME", problems).map(str::to_owned),
+        name_setting: variables.own("EXPORT_NAME"),
         options: values::options(variables.name("LEAVE_OUT"), |suffix| variables.checked(suffix, problems)),
         source,
         prefix,

@@ -30,12 +30,39 @@ pub struct Values {
     pub file: Option<String>,
 }
 
+/// A flag that replaces a setting of the file.
+#[derive(Debug)]
+pub struct Flag<'a> {
+    name: &'static str,
+    key: String,
+    value: Option<&'a str>,
+}
+
+impl<'a> Flag<'a> {
+    /// The flag `name`, such as `--bucket`, for the setting `key`.
+    pub fn new(name: &'static str, key: impl Into<String>, value: &'a Option<String>) -> Self {
+        Self { name, key: key.into(), value: value.as_deref() }
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     key: String,
     definition: &'static Definition,
+    flag: Option<&'static str>,
     /// Any value may be a secret, or a URL with one.
     given: Option<(Secret, Origin)>,
+}
+
+impl Entry {
+    /// What people change to set it there: the flag, the variable or the key.
+    fn name_in(&self, origin: &Origin) -> String {
+        match (origin, self.flag) {
+            (Origin::Flag, Some(flag)) => flag.to_owned(),
+            (Origin::Environment, _) => variable(&self.key),
+            _ => self.key.clone(),
+        }
+    }
 }
 
 /// The variable of a key: `FINOPS_AWS_BUCKET` for `aws.bucket`.
@@ -51,19 +78,20 @@ impl Values {
     pub fn read(
         path: Option<&Path>,
         environment: &BTreeMap<String, String>,
-        flags: &[(String, Option<&String>)],
+        flags: &[Flag<'_>],
         problems: &mut Problems,
     ) -> Result<Self> {
         let (file, table) = table(path)?;
         let mut in_file = BTreeMap::new();
         flatten(&table, "", &mut in_file, problems);
         let entry = |(key, definition): (String, &'static Definition)| {
-            let flag = flags.iter().find(|(flag, _)| *flag == key).and_then(|(_, value)| *value);
+            let flag = flags.iter().find(|flag| flag.key == key);
             let of_file = in_file.remove(&key);
-            let given = flag.map(|value| (value.clone(), Origin::Flag));
+            let given = flag.and_then(|flag| flag.value).map(|value| (value.to_owned(), Origin::Flag));
             let given = given.or_else(|| Some((environment.get(&variable(&key))?.clone(), Origin::Environment)));
             let given = given.or_else(|| Some((of_file?, Origin::File))).filter(|(value, _)| !value.is_empty());
-            Entry { key, definition, given: given.map(|(value, origin)| (Secret::from(value), origin)) }
+            let given = given.map(|(value, origin)| (Secret::from(value), origin));
+            Entry { key, definition, flag: flag.map(|flag| flag.name), given }
         };
         let entries = registry::keys().map(entry).collect();
         for unknown in in_file.into_keys() {
@@ -82,17 +110,29 @@ impl Values {
         given.as_ref().map(|(value, _)| value.expose()).or(definition.default)
     }
 
+    /// The flag, the variable or the key that has the value.
+    pub fn name(&self, key: &str) -> String {
+        self.name_beside(key, key)
+    }
+
+    /// The flag, the variable or the key, as `other` is given.
+    pub fn name_beside(&self, key: &str, other: &str) -> String {
+        let origin = self.entry(other).and_then(|entry| entry.given.as_ref()).map_or(&Origin::NotSet, |given| &given.1);
+        self.entry(key).map_or_else(|| key.to_owned(), |entry| entry.name_in(origin))
+    }
+
     /// The value in use. It is a problem if it does not have the setting's form.
     pub fn checked(&self, key: &str, problems: &mut Problems) -> Option<&str> {
         let value = self.get(key)?;
-        problems.refuse(key, self.entry(key)?.definition.form.problem(value), EVERYWHERE);
+        problems.refuse(&self.name(key), self.entry(key)?.definition.form.problem(value), EVERYWHERE);
         Some(value)
     }
 
     /// The value in use, which must be set; empty if it is not.
     pub fn required(&self, key: &str, what_it_is: &str, problems: &mut Problems) -> String {
         self.checked(key, problems).map(str::to_owned).unwrap_or_else(|| {
-            problems.add(key, format!("is not set ({}): {what_it_is}", variable(key)), EVERYWHERE);
+            let flag = self.entry(key).and_then(|entry| entry.flag).map(|flag| format!(", {flag}")).unwrap_or_default();
+            problems.add(key, format!("is not set ({}{flag}): {what_it_is}", variable(key)), EVERYWHERE);
             String::new()
         })
     }
@@ -102,7 +142,7 @@ impl Values {
         if self.file.is_none() && self.entries.iter().all(|entry| entry.given.is_none()) {
             return Vec::new();
         }
-        let setting = |Entry { key, definition, given }: &Entry| {
+        let setting = |Entry { key, definition, given, .. }: &Entry| {
             let shown = |value| if definition.is_secret { REDACTED } else { value };
             let given = given.as_ref().map(|(value, origin)| (shown(value.expose()), origin.clone()));
             Setting::new(key.clone(), given, definition.default)

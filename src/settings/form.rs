@@ -1,5 +1,7 @@
 //! What a setting accepts.
 
+use std::collections::BTreeSet;
+
 use finops_core::{
     formats::azure::scope::normalized,
     model::{load_record::STATE_TABLE, shown::shown, text::is_harmful},
@@ -22,12 +24,16 @@ pub enum Form {
     Month,
     /// Values between commas.
     List,
+    /// Labels as Google Cloud accepts them, `key=value` between commas.
+    Labels,
     /// Paths of Azure's scopes between commas.
     Scopes,
     /// A Google Cloud project.
     Project,
     /// A location of BigQuery.
     Location,
+    /// A region of Google Cloud.
+    Region,
     /// A dataset of BigQuery, or a schema of DuckDB for the job.
     Dataset,
     /// A table of the job, in either warehouse.
@@ -71,10 +77,12 @@ impl Form {
                 list(text).iter().all(|part| !part.is_empty()),
                 "values between commas were expected, none of them empty".to_owned(),
             ),
+            Self::Labels => return wrong_label(text),
             Self::Scopes => return Self::List.problem(text).or_else(|| wrong_scope(text)),
             // Old projects have a domain in front: `example.com:billing`.
             Self::Project => (has_only(text, "-_.:"), "a project's id was expected, such as my-project".to_owned()),
             Self::Location => (has_only(text, "-"), "a location such as US or europe-west3 was expected".to_owned()),
+            Self::Region => (is_region(text), "a region such as us-central1 was expected".to_owned()),
             Self::Dataset => {
                 let is_reserved = |reserved: &&str| text.eq_ignore_ascii_case(reserved);
                 if ["information_schema", "pg_catalog"].iter().any(is_reserved) {
@@ -138,11 +146,20 @@ impl Form {
             }
             Self::Month => ("[0-9]{4}-(0[1-9]|1[0-2])", "a month, YYYY-MM"),
             Self::List => (r"[^,\s][^,]*(,[^,]*[^,\s][^,]*)*", "values between commas, none of them empty,"),
+            Self::Labels => (
+                concat!(
+                    r"(?!(.*,)?\s*([a-z][a-z0-9_-]*)=.*,\s*\2=)",
+                    r"(?!goog)[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}",
+                    r"(,\s*(?!goog)[a-z][a-z0-9_-]{0,62}=[a-z0-9_-]{0,63}){0,49}"
+                ),
+                LABELS,
+            ),
             Self::Scopes => (r"/[^,]*(,\s*/[^,]*)*", "paths such as /subscriptions/..., between commas,"),
             Self::Project => {
                 ("[a-z][a-z0-9-]{4,28}[a-z0-9]", "a project's id, 6 to 30 lower-case letters, digits and -")
             }
             Self::Location => ("(?i:us|eu|[a-z]+-[a-z]+[0-9]+)", "US, EU or a region such as europe-west3"),
+            Self::Region => ("[a-z]+-[a-z]+[0-9]+", "a region such as us-central1"),
             Self::Dataset => ("[A-Za-z0-9_]{1,200}", "a name of at most 200 letters, digits and underscores"),
             Self::Table => (
                 "(?!(?i:finops_loads)$)[A-Za-z0-9_-]{1,200}",
@@ -178,6 +195,32 @@ fn has_only(text: &str, others: &str) -> bool {
 
 fn is_name(text: &str, others: &str) -> bool {
     text.len() <= 200 && has_only(text, others)
+}
+
+/// What deployments say, too.
+const LABELS: &str = "labels such as team=finops,env=prod: at most 50, each key once, lower-case letters, digits, _ and -, at \
+                      most 63 of them, each key beginning with a letter and not with goog";
+
+fn wrong_label(text: &str) -> Option<String> {
+    let labels = list(text);
+    let is_short = |text: &str| text.len() <= 63 && has_only(text, "_-") && text == text.to_ascii_lowercase();
+    let is_key =
+        |key: &str| is_short(key) && key.starts_with(|c: char| c.is_ascii_lowercase()) && !key.starts_with("goog");
+    let mut keys = BTreeSet::new();
+    let mut fits = |label: &str| {
+        label.split_once('=').is_some_and(|(key, value)| is_key(key) && is_short(value) && keys.insert(key.to_owned()))
+    };
+    let all_fit = labels.len() <= 50 && labels.iter().all(|label| fits(label));
+    (!all_fit).then(|| format!("is `{}`: {LABELS} were expected", shown(text)))
+}
+
+/// Such as `us-central1`.
+fn is_region(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    text.split_once('-').is_some_and(|(continent, rest)| {
+        let place = rest.trim_end_matches(|c: char| c.is_ascii_digit());
+        is_word(continent) && is_word(place) && place.len() < rest.len()
+    })
 }
 
 fn wrong_scope(text: &str) -> Option<String> {

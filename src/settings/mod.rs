@@ -3,6 +3,7 @@
 
 mod config;
 mod definition;
+mod env_line;
 mod environment;
 mod export_variables;
 mod exports;
@@ -17,8 +18,9 @@ mod values;
 
 pub use config::Config;
 pub use definition::{Definition, Example, Reader, Section};
-pub use environment::{process_environment, settings};
-pub use file::{CONFIG_FILE, Values};
+pub use env_line::env_line;
+pub use environment::{ENV_FILE, process_environment, settings};
+pub use file::{CONFIG_FILE, Flag, Values};
 pub use form::Form;
 pub use parse::{CliOverrides, parse};
 pub use problem::{Problem, Problems};

@@ -35,10 +35,10 @@ pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -
     let wanted = overrides.pipeline.as_deref().or(variables.get("PIPELINE"));
     let exports = exports(wanted, environment, &warehouse, &mut problems);
     let dates = [
-        overrides.start_date.as_deref().or(variables.get("START_DATE")),
-        overrides.end_date.as_deref().or(variables.get("END_DATE")),
+        variables.unless_flag(("--start-date", overrides.start_date.as_deref()), "START_DATE"),
+        variables.unless_flag(("--end-date", overrides.end_date.as_deref()), "END_DATE"),
     ];
-    let months = values::months(dates, ["START_DATE", "END_DATE"], FLAG_OR_ENVIRONMENT, &mut problems);
+    let months = values::months(dates, FLAG_OR_ENVIRONMENT, &mut problems);
     let wait_max = variables.checked("WAIT_MAX_HOURS", &mut problems).map(hours).unwrap_or_default();
     let setting = "MAX_AGE_HOURS";
     let limit = variables.checked(setting, &mut problems).map(hours);
@@ -68,6 +68,8 @@ fn warehouse(variables: &Variables<'_>, problems: &mut Problems) -> WarehouseCon
     }
     WarehouseConfig::BigQuery(bigquery::Options {
         project: project.unwrap_or_default().to_owned(),
+        job_project: variables.checked("BIGQUERY_JOB_PROJECT", problems).map(str::to_owned),
+        labels: variables.checked("LABELS", problems).map(values::labels).unwrap_or_default(),
         staging_dataset: variables.checked("STAGING_DATASET", problems).map(str::to_owned),
         default_location: variables.checked("BIGQUERY_LOCATION", problems).unwrap_or_default().to_owned(),
         emulator_host: host("BIGQUERY_EMULATOR_HOST", variables, problems),

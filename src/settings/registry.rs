@@ -70,6 +70,18 @@ pub fn variable(name: &str) -> &'static Definition {
     of_run().find(|setting| setting.name == name).expect("the caller names a setting of the registry")
 }
 
+/// The setting of a variable that only deployments read.
+pub fn of_deployment(name: &str) -> Option<&'static Definition> {
+    all().find(|setting| setting.reader == Reader::Deployment && setting.name == name)
+}
+
+/// The value that `.env.example` has for a setting; for a provider's setting, by the end of its variable.
+pub fn example(name: &str, provider: Option<Provider>) -> Option<&'static str> {
+    let setting = all().find(|setting| setting.name == name)?;
+    let at = provider.map_or(Some(0), |provider| setting.providers.iter().position(|has| *has == provider))?;
+    Some(setting.examples[at]?.value.trim_matches('"'))
+}
+
 /// The comment at the start of `.env.example`.
 pub const INTRODUCTION: &str = "\
 Settings of finops. Copy this file to .env. A line that begins with # is not active: it shows the default or an example.
@@ -82,6 +94,9 @@ To run finops on this machine, load the file into the shell, because finops read
 shows each value and where it comes from:
 
     set -a; . ./.env; set +a";
+
+/// The e-mail address of a service account.
+const ACCOUNT: &str = r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com";
 
 const AWS: &[Provider] = &[Provider::Aws];
 const AZURE: &[Provider] = &[Provider::Azure];
@@ -107,7 +122,19 @@ pub const SECTIONS: &[Section] = &[
             run("GCP_PROJECT_ID", Form::Project)
                 .key("database.bigquery.project_id")
                 .required()
-                .active("my-project", "The project that owns the dataset and runs the load jobs."),
+                .active("my-project", "The project of the datasets. BigQuery jobs run there, too."),
+            run("BIGQUERY_JOB_PROJECT", Form::Project).key("database.bigquery.job_project_id").comment(
+                "my-compute-project",
+                "The project in which BigQuery jobs run, and which pays for queries, if it is another one. All runs that \
+                     write to a dataset must have the same value: only jobs of one project exclude each other. \
+                     finops_loads has a label with it, and a run with another value is refused before it loads anything. \
+                     The refusal shows how to change it.",
+            ),
+            run("LABELS", Form::Labels).key("database.bigquery.labels").comment(
+                "team=finops,env=prod",
+                "Labels for your own cost reports, key=value, separated by commas: of BigQuery jobs, of datasets and staging \
+                     tables that finops creates, and of Cloud Run jobs. Labels that finops itself sets win.",
+            ),
             file("database.bigquery.dataset_id", Form::Dataset),
             file("database.bigquery.table_id", Form::BigQueryTable),
             run("BIGQUERY_LOCATION", Form::Location).key("database.bigquery.location").default("US").comment(
@@ -304,7 +331,7 @@ pub const SECTIONS: &[Section] = &[
     Section {
         title: "Deployment only: make reads these, finops does not",
         settings: &[
-            deployment("GCP_REGION", "[a-z]+-[a-z]+[0-9]+", "a region such as us-central1")
+            Definition::new(Reader::Deployment, "GCP_REGION", Form::Region)
                 .required()
                 .active("us-central1", "The region of the job, its schedule and its image: one near the bucket."),
             deployment(
@@ -312,8 +339,11 @@ pub const SECTIONS: &[Section] = &[
                 "[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
                 "at most 63 lower-case letters, digits and -, beginning with a letter",
             )
-            .default("finops")
-            .comment("finops", "The image repository in Artifact Registry, and the image's name in it."),
+            .comment(
+                "finops",
+                "The image repository in Artifact Registry, and the image's name in it. Default of the repository: \
+                     NAME_PREFIX.",
+            ),
             deployment(
                 "IMAGE_NAME",
                 "[a-z0-9]+([._-][a-z0-9]+)*",
@@ -321,6 +351,35 @@ pub const SECTIONS: &[Section] = &[
             )
             .default("finops")
             .comment("finops", ""),
+            deployment(
+                "IMAGE",
+                "[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})",
+                "an image's full name with its tag or digest, such as us-docker.pkg.dev/my-project/images/finops:1.2",
+            )
+            .comment(
+                "us-docker.pkg.dev/my-project/images/finops:1.2",
+                "An image that exists, with its tag or digest: nothing is built then, and no repository is created. Cloud \
+                     Run reads Artifact Registry and Docker Hub; in another project, its service agent needs \
+                     roles/artifactregistry.reader there. Use a tag that never moves: `make deploy` compares names.",
+            ),
+            deployment(
+                "NAME_PREFIX",
+                "[a-z][a-z0-9-]{0,18}[a-z0-9]",
+                "2 to 20 lower-case letters, digits and -, beginning with a letter and not ending with -",
+            )
+            .default("finops")
+            .comment(
+                "finops",
+                "The names of jobs, schedules, accounts and alerts begin with it. With two files and two prefixes, one \
+                     project has two deployments.",
+            ),
+            deployment("JOB_SERVICE_ACCOUNT", ACCOUNT, "the e-mail address of a service account").comment(
+                "billing-loader@my-project.iam.gserviceaccount.com",
+                "An existing service account that runs the jobs, and one that starts them. make then creates none, and \
+                     `make destroy` removes neither the account nor its roles.",
+            ),
+            deployment("SCHEDULER_SERVICE_ACCOUNT", ACCOUNT, "the e-mail address of a service account")
+                .comment("scheduler@my-project.iam.gserviceaccount.com", ""),
             deployment("MEMORY", "[1-9][0-9]*(Mi|Gi)", "an amount such as 512Mi or 2Gi").default("512Mi").comment(
                 "512Mi",
                 "For each run: memory, CPUs, how often Cloud Run starts it again after a failure, and how long \
@@ -348,8 +407,18 @@ pub const SECTIONS: &[Section] = &[
             .comment("Etc/UTC", ""),
             deployment("ALERT_EMAIL", r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address").comment(
                 "billing@example.com",
-                "The address for the alerts of `make setup-alerts`: a run failed, or no run has succeeded for a \
-                     day and a half. A schedule that skips days also causes the second alert.",
+                "The address for the alerts of `make setup-alerts`: a run failed, an export or a month is stale, or no \
+                     run has succeeded for a day and a half. A schedule that skips days also causes the last alert.",
+            ),
+            deployment(
+                "ALERT_CHANNEL",
+                "(projects/[^/\\s]+/notificationChannels/)?[0-9]+",
+                "a notification channel such as projects/my-project/notificationChannels/123",
+            )
+            .comment(
+                "projects/my-project/notificationChannels/123",
+                "An existing notification channel for the alerts, such as Slack or PagerDuty, instead of the address or \
+                     with it: gcloud beta monitoring channels list --format 'value(name, type)'.",
             ),
         ],
     },

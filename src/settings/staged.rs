@@ -56,14 +56,15 @@ impl StagedSettings<'_> {
         let values = self.values;
         let [bucket_key, source_key, prefix_key] = ["bucket", "source", "prefix"].map(|name| self.key(name));
         let prefix = values.checked(&prefix_key, &mut self.problems).unwrap_or_default();
+        let prefix_name = values.name_beside(&prefix_key, &bucket_key);
         let has_bucket = values.is_nearer(&bucket_key, &source_key);
         if self.provider == Provider::Aws && (has_bucket || values.get(&source_key).is_none()) {
             let bucket = values.required(&bucket_key, "the S3 bucket with the export", &mut self.problems);
             // It may be the ARN of an access point, which has `:` and `/`.
             let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
             let what =
-                || format!("is `{}`: a bucket's bare name was expected; a path goes to {prefix_key}", shown(&bucket));
-            self.problems.refuse(&bucket_key, is_wrong.then(what), EVERYWHERE);
+                || format!("is `{}`: a bucket's bare name was expected; a path goes to {prefix_name}", shown(&bucket));
+            self.problems.refuse(&values.name(&bucket_key), is_wrong.then(what), EVERYWHERE);
             return (Source::S3(bucket), prefix.to_owned());
         }
         let (key, place) = if has_bucket {
@@ -72,7 +73,7 @@ impl StagedSettings<'_> {
             if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
                 let bucket = shown(bucket);
                 let what = format!("is `{bucket}`: gs://{bucket} or s3://{bucket} was expected");
-                self.problems.add(&bucket_key, what, EVERYWHERE);
+                self.problems.add(&values.name(&bucket_key), what, EVERYWHERE);
                 return (Source::Local(PathBuf::new()), String::new());
             }
             (&bucket_key, bucket.to_owned())
@@ -80,11 +81,11 @@ impl StagedSettings<'_> {
             let what = "a folder, gs://bucket/prefix or s3://bucket/prefix with the export";
             (&source_key, values.required(&source_key, what, &mut self.problems))
         };
-        let (source, within) = values::source(&place, key, EVERYWHERE, &mut self.problems);
+        let (source, within) = values::source(&place, &values.name(key), EVERYWHERE, &mut self.problems);
         if has_bucket && !within.is_empty() {
             let what =
-                format!("is `{}`: a bucket was expected; `{}` goes to {prefix_key}", shown(&place), shown(&within));
-            self.problems.add(&bucket_key, what, EVERYWHERE);
+                format!("is `{}`: a bucket was expected; `{}` goes to {prefix_name}", shown(&place), shown(&within));
+            self.problems.add(&values.name(&bucket_key), what, EVERYWHERE);
         }
         let is_prefixed = has_bucket || values.is_nearer(&prefix_key, &source_key);
         (source, if is_prefixed { prefix.to_owned() } else { within })
@@ -113,7 +114,7 @@ impl StagedSettings<'_> {
     /// A table, in the form of its warehouse.
     fn table(&mut self, key: &str, form: Form) -> String {
         let table = self.values.get(key).unwrap_or_default();
-        self.problems.refuse(key, form.problem(table), EVERYWHERE);
+        self.problems.refuse(&self.values.name(key), form.problem(table), EVERYWHERE);
         table.to_owned()
     }
 
@@ -125,11 +126,14 @@ impl StagedSettings<'_> {
         dataset: &str,
         table: String,
     ) -> Export {
-        let name = self.values.get(&self.key("export_name")).map(str::to_owned);
+        let name_key = self.key("export_name");
+        let name = self.values.get(&name_key).map(str::to_owned);
+        let name_setting = self.values.name_beside(&name_key, &self.key("bucket"));
         let (provider, values, problems) = (self.provider, self.values, &mut self.problems);
         let key = |suffix: &str| format!("{}.{}", provider.as_str(), suffix.to_ascii_lowercase());
         let options = values::options(key("LEAVE_OUT"), |suffix| values.checked(&key(suffix), problems));
-        Export { provider, formats, options, label: None, name, source, prefix, dataset: dataset.to_owned(), table }
+        let dataset = dataset.to_owned();
+        Export { provider, formats, options, label: None, name, name_setting, source, prefix, dataset, table }
     }
 
     /// The file or folder that a setting names.
@@ -146,6 +150,8 @@ impl StagedSettings<'_> {
         };
         bigquery::Options {
             project,
+            job_project: checked("job_project_id"),
+            labels: checked("labels").as_deref().map(values::labels).unwrap_or_default(),
             default_location: checked("location").unwrap_or_default(),
             staging_dataset: checked("staging_dataset"),
             emulator_host,
@@ -175,7 +181,9 @@ impl StagedSettings<'_> {
 
     /// The months from the first date to the last.
     pub fn months(&mut self, dates: [Option<&str>; 2]) -> Months {
-        values::months(dates, ["--start-date", "--end-date"], "looked in: command line", &mut self.problems)
+        let [start, end] = dates;
+        let named = [start.map(|date| ("--start-date", date)), end.map(|date| ("--end-date", date))];
+        values::months(named, "looked in: command line", &mut self.problems)
     }
 
     /// How long a month may wait for its files.

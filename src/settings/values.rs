@@ -1,6 +1,6 @@
 //! Values of settings, from their text.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use finops_core::{model::shown::shown, plan::leave_out::LeaveOut};
 use jiff::SignedDuration;
@@ -32,6 +32,11 @@ pub(super) fn list(text: &str) -> Vec<String> {
     text.split(',').map(|part| part.trim().to_owned()).collect()
 }
 
+/// The labels in a text of that form.
+pub(super) fn labels(text: &str) -> BTreeMap<String, String> {
+    list(text).iter().filter_map(|label| label.split_once('=')).map(|(key, value)| (key.into(), value.into())).collect()
+}
+
 /// The hours in a text of that form.
 pub(super) fn hours(text: &str) -> SignedDuration {
     SignedDuration::from_hours(text.parse().unwrap_or_default())
@@ -54,21 +59,18 @@ pub(super) fn options<'a>(leave_out: String, mut value: impl FnMut(&str) -> Opti
     }
 }
 
+/// A value, after the flag or the setting that has it.
+pub(super) type Named<'a> = (&'a str, &'a str);
+
 /// The first and the last month, from their texts. Problems use the names.
-pub(super) fn months(
-    [start, end]: [Option<&str>; 2],
-    [start_name, end_name]: [&str; 2],
-    looked_in: &'static str,
-    problems: &mut Problems,
-) -> Months {
-    let mut month = |text: Option<&str>, name: &str| {
-        text?.parse().map_err(|error| problems.add(name, format!("{error}"), looked_in)).ok()
-    };
-    let months = Months { start: month(start, start_name), end: month(end, end_name) };
-    if let (Some(start), Some(end)) = (months.start, months.end)
-        && start > end
+pub(super) fn months(dates: [Option<Named<'_>>; 2], looked_in: &'static str, problems: &mut Problems) -> Months {
+    let mut month =
+        |(name, text): Named<'_>| text.parse().map_err(|error| problems.add(name, format!("{error}"), looked_in)).ok();
+    let [start, end] = dates.map(|date| date.and_then(&mut month));
+    if let (Some(first), Some(last), [Some((start_name, _)), Some((end_name, _))]) = (start, end, dates)
+        && first > last
     {
-        problems.add(end_name, format!("is {end}, before {start_name}, {start}"), looked_in);
+        problems.add(end_name, format!("is {last}, before {start_name}, {first}"), looked_in);
     }
-    months
+    Months { start, end }
 }

@@ -18,6 +18,8 @@ pub enum Content {
     Other(String),
     /// Nothing.
     Nothing,
+    /// The place cannot be read.
+    Unknown,
 }
 
 /// A month that the provider delivered, or that a step would change.
@@ -67,6 +69,8 @@ pub struct StepActions {
 pub(super) struct Step<'a> {
     pub plan: Option<&'a MonthReport>,
     pub place: Option<&'a LoadedMonth>,
+    /// Whether the step's target could be read.
+    pub is_known: bool,
 }
 
 impl Step<'_> {
@@ -126,7 +130,8 @@ pub(super) fn month(period: BillingPeriod, steps: [Step<'_>; 4], has_bigquery: b
             if replaced { Content::Other(found.clone()) } else { Content::Current }
         }
         Some(found) => Content::Other(found.clone()),
-        None => Content::Nothing,
+        None if step.is_known => Content::Nothing,
+        None => Content::Unknown,
     };
     let staging = content(&extract, extract.action());
     let (duckdb, parquet, bigquery) = (content(&load, loads), content(&write, writes), content(&remote, loads_remote));

@@ -6,7 +6,7 @@ use finops_core::{
     BillingPeriod,
     formats::{
         kinds,
-        staging::{StagedManifest, parquet_manifest_name, parquet_name},
+        staging::{PARQUET_FORM, StagedManifest, parquet_manifest_name, parquet_name},
     },
     hint,
     model::{
@@ -16,7 +16,7 @@ use finops_core::{
         manifest::{FileFormat, Manifest, ManifestFile},
         provider::Provider,
     },
-    plan::{Candidate, Rules, Selection, plan},
+    plan::{Candidate, Decision, Rules, Selection, plan, reason::Reason},
     report::run::{Check, MonthResult, MonthStatus, MonthVerb, PipelineReport},
 };
 
@@ -45,22 +45,26 @@ pub struct Writing {
     pub compression: Compression,
 }
 
-/// Writes the months of the export's table to `folder`, as [`plan`] decides. Every failure is part of the report.
+/// Writes the months of the export's table to `folder`, as [`plan`] decides. Every failure is part of the report; `None` if the
+/// table has no month.
 pub async fn export_parquet(
     export: &Export,
     duckdb: &DuckDb,
     folder: &Path,
     run: &Run,
     writing: Writing,
-) -> PipelineReport {
+) -> Option<PipelineReport> {
     let mut report = report::started(export, &folder.display().to_string(), MonthVerb::Write);
-    if let Err(error) = export_months(export, duckdb, folder, run, writing, &mut report).await {
-        report.error = Some(error.reported());
+    match export_months(export, duckdb, folder, run, writing, &mut report).await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => report.error = Some(error.reported()),
     }
     report::end(&mut report, run.dry_run);
-    report
+    Some(report)
 }
 
+/// Returns whether the table has any month.
 async fn export_months(
     export: &Export,
     duckdb: &DuckDb,
@@ -68,9 +72,13 @@ async fn export_months(
     run: &Run,
     writing: Writing,
     report: &mut PipelineReport,
-) -> Result<()> {
+) -> Result<bool> {
     let LookedUp { kind, mut months, .. } = look_up(duckdb, export).await?;
     let target = export.target(&report.export, kinds::columns(kind).key);
+    months.retain(|_, loaded| loaded.rows_in_table > 0);
+    if months.is_empty() {
+        return Ok(false);
+    }
     let _locked = if run.dry_run { None } else { Some(lock::to_write(folder)?) };
     // Without a name in the settings, the table has it.
     if report.export.is_empty()
@@ -78,12 +86,21 @@ async fn export_months(
     {
         report.export.clone_from(&loaded.record.export_name);
     }
-    months.retain(|period, loaded| run.months.contain(*period) && loaded.rows_in_table > 0);
-    let candidates = months.values().map(|loaded| candidate(manifest(export, kind, loaded))).collect();
+    months.retain(|period, _| run.months.contain(*period));
+    let of_table = |loaded: &LoadedMonth| candidate(manifest(export, kind, loaded));
+    let candidates = months.values().map(of_table).collect();
     let written = written(folder, export.provider, months.keys().copied());
     let selection = Selection { are_months: true, ..Selection::default() };
     let rules = Rules { force: writing.overwrite, ..run.rules };
-    for planned in plan(candidates, &written, &selection, &rules) {
+    for mut planned in plan(candidates, &written, &selection, &rules) {
+        let period = planned.billing_period;
+        let has_older_form = || found(folder, export.provider, period).is_some_and(|found| found.form < PARQUET_FORM);
+        if let Reason::AlreadyLoaded { .. } = planned.reason
+            && let Some(Ok(delivery)) = months.get(&period).map(|loaded| of_table(loaded).delivery)
+            && has_older_form()
+        {
+            (planned.decision, planned.reason) = (Decision::Reload(delivery), Reason::OlderForm);
+        }
         let mut month = planned_report(&planned, export, MonthVerb::Write);
         month.files = u64::from(planned.decision.delivery().is_some());
         month.scopes = Vec::new();
@@ -104,7 +121,7 @@ async fn export_months(
         }
         report.months.push(month);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The month of the table as a delivery, which the plan compares with what is written.
@@ -113,7 +130,9 @@ fn candidate(wanted: StagedManifest) -> Candidate {
     let (billing_period, uri) = (manifest.billing_period, manifest_uri.clone());
     let (files, missing, of_another_size) = (Vec::new(), Vec::new(), 0);
     let delivered_at = listed_at;
-    let delivery = Delivery { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint };
+    let origin = None;
+    let delivery =
+        Delivery { manifest, manifest_uri, origin, delivered_at, files, missing, of_another_size, fingerprint };
     Candidate { billing_period, manifest_uri: uri, delivery: Ok(delivery) }
 }
 
@@ -127,6 +146,7 @@ fn manifest(export: &Export, kind: ExportKind, loaded: &LoadedMonth) -> StagedMa
         fingerprint: record.fingerprint.clone(),
         listed_at: record.loaded_at,
         written: BTreeMap::new(),
+        form: PARQUET_FORM,
         manifest: Manifest {
             issued_at: Some(record.loaded_at),
             scope: only_scope(record),
@@ -157,8 +177,7 @@ pub(super) fn written(
     periods: impl Iterator<Item = BillingPeriod>,
 ) -> BTreeMap<BillingPeriod, LoadedMonth> {
     let month = |period| {
-        let path = folder.join(parquet_manifest_name(provider, period));
-        let found: StagedManifest = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let found = found(folder, provider, period)?;
         let file = found.manifest.files.first()?;
         let size = fs::metadata(folder.join(&file.relative_path)).ok()?.len();
         // The file has all scopes of its month. Its manifest names one only if there is no other, so they cannot be compared.
@@ -167,6 +186,11 @@ pub(super) fn written(
         (file.bytes == Some(size)).then_some((period, loaded))
     };
     periods.filter_map(month).collect()
+}
+
+/// The manifest of the month's file.
+fn found(folder: &Path, provider: Provider, period: BillingPeriod) -> Option<StagedManifest> {
+    serde_json::from_slice(&fs::read(folder.join(parquet_manifest_name(provider, period))).ok()?).ok()
 }
 
 /// All of the month's rows must have been written.

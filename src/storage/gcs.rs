@@ -27,6 +27,7 @@ use super::{
     read::{Body, Failure},
 };
 use crate::{
+    credentials::no_google,
     error::{Error, ErrorKind, Result},
     http,
 };
@@ -78,7 +79,7 @@ impl Gcs {
         let http = http::client()?;
         let credentials = match host {
             Some(_) => anonymous::Builder::new().build(),
-            None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(no_credentials)?,
+            None => credentials::Builder::default().with_scopes([SCOPE]).build().map_err(|error| no_google(&error))?,
         };
         let endpoint = host.unwrap_or(ENDPOINT).trim_end_matches('/').to_owned();
         let storage = Storage::builder()
@@ -100,14 +101,14 @@ impl Gcs {
     }
 
     pub(super) async fn list(&self, folder: &str, pattern: &str) -> Result<Vec<Object>> {
-        let folder = inside(folder);
+        let (asked, folder) = (folder, inside(folder));
         let literal = pattern.split(['*', '?']).next().unwrap_or_default();
         let glob: String = folder.chars().map(|c| if "*?[]{}\\".contains(c) { '?' } else { c }).collect();
         let (prefix, glob) = (format!("{folder}{literal}"), format!("{glob}{pattern}"));
         let mut objects = Vec::new();
         let mut token: Option<String> = None;
         loop {
-            let page = (|| self.page(&prefix, &glob, token.as_deref()))
+            let page = (|| self.page(asked, &prefix, &glob, token.as_deref()))
                 .retry(http::backoff())
                 .when(Refusal::is_transient)
                 .notify(|refusal, delay| tracing::info!(failure = %refusal.error, ?delay, "repeating a list request"))
@@ -141,11 +142,12 @@ impl Gcs {
         Ok(names_in(&prefix, page.prefixes.iter().map(String::as_str)))
     }
 
-    async fn page(&self, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {
+    /// A page of the objects that begin with `prefix`; errors are about the `folder` that is listed as a whole.
+    async fn page(&self, folder: &str, prefix: &str, glob: &str, token: Option<&str>) -> Result<Page, Refusal> {
         let fields = "items(name,size,updated,crc32c,generation),nextPageToken";
         let mut query = vec![("prefix", prefix), ("matchGlob", glob), ("fields", fields), ("maxResults", PAGE)];
         query.extend(token.map(|token| ("pageToken", token)));
-        self.get("/o", &query, &format!("list {}", self.uri(prefix)), prefix).await
+        self.get("/o", &query, &format!("list {}", self.uri(folder)), folder).await
     }
 
     /// The answer to a GET request for `below` the bucket in the JSON API; errors are about `key`.
@@ -190,7 +192,7 @@ impl Gcs {
             Ok(CacheableResource::New { data, .. }) => Ok(data),
             Ok(CacheableResource::NotModified) => Ok(HeaderMap::new()),
             // google-cloud-auth has repeated the request already.
-            Err(error) => Err(no_credentials(&error)),
+            Err(error) => Err(no_google(&error)),
         }
     }
 
@@ -272,8 +274,4 @@ fn said(body: &[u8]) -> String {
         .ok()
         .and_then(|json| json.pointer("/error/message").and_then(|m| m.as_str().map(str::to_owned)));
     message.unwrap_or_else(|| String::from_utf8_lossy(body).chars().take(200).collect())
-}
-
-fn no_credentials(error: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Credentials, "no usable Google Cloud credentials").hint(hint::LOG_IN).cause(error.to_string())
 }

@@ -23,6 +23,15 @@ use crate::error::{Error, ErrorKind, Result};
 /// Entries of a folder that are read to name some of its folders.
 const MOST_ENTRIES: usize = 1000;
 
+/// `uri`, or for a path of this machine the URI of that file, which is the same in any working folder.
+pub fn absolute_uri(uri: String) -> String {
+    if uri.contains("://") {
+        return uri;
+    }
+    let url = std::path::absolute(&uri).ok().and_then(|path| reqwest::Url::from_file_path(path).ok());
+    url.map_or(uri, String::from)
+}
+
 /// A local folder with exports.
 #[derive(Clone, Debug)]
 pub struct Local {

@@ -20,7 +20,7 @@ pub use self::{
     gcs::Gcs,
     hashes::{Hashes, crc32c_text, hashes, updated},
     limit::REQUESTS,
-    local::Local,
+    local::{Local, absolute_uri},
     object::{Object, OnBytes, ReadRange},
     s3_options::S3Options,
     store::Store,

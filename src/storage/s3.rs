@@ -29,6 +29,7 @@ use super::{
     s3_options::S3Options,
 };
 use crate::{
+    credentials::no_aws,
     error::{Error, ErrorKind, Result},
     http,
 };
@@ -41,6 +42,8 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub struct S3 {
     bucket: String,
     client: Client,
+    /// Whether a region or an endpoint is set.
+    knows_region: bool,
     pub(super) limit: Limit,
 }
 
@@ -77,14 +80,16 @@ impl S3 {
             .load()
             .await;
         if let Some(provider) = aws.credentials_provider() {
-            provider.provide_credentials().await.map_err(|error| no_credentials(bucket, error))?;
+            provider.provide_credentials().await.map_err(|error| no_aws(bucket, &error))?;
         }
-        let region = aws.region().cloned().unwrap_or(Region::from_static(DEFAULT_REGION));
+        let given_region = aws.region().cloned();
         // Servers other than AWS have no host name for each bucket.
         let own_endpoint = aws.endpoint_url().is_some() || env::var_os("AWS_ENDPOINT_URL_S3").is_some();
+        let knows_region = given_region.is_some() || own_endpoint;
+        let region = given_region.unwrap_or(Region::from_static(DEFAULT_REGION));
         let config = Builder::from(&aws).region(region).force_path_style(own_endpoint);
         let config = config.retry_classifier(TooManyRequests).build();
-        Ok(Self { bucket: bucket.to_owned(), client: Client::from_conf(config), limit: Limit::new() })
+        Ok(Self { bucket: bucket.to_owned(), client: Client::from_conf(config), knows_region, limit: Limit::new() })
     }
 
     pub(super) fn uri(&self, key: &str) -> String {
@@ -98,22 +103,23 @@ impl S3 {
         let (above, last) = pattern.rsplit_once('/').map_or((None, pattern), |(above, last)| (Some(above), last));
         for part in above.into_iter().flat_map(|above| above.split('/')) {
             folders = if part.contains(['*', '?']) {
-                self.pages(folders, part).map_ok(|page| page.folders).try_concat().await?
+                self.pages(folder, folders, part).map_ok(|page| page.folders).try_concat().await?
             } else {
                 folders.into_iter().map(|folder| format!("{folder}{part}/")).collect()
             };
         }
-        self.pages(folders, last).map_ok(|page| page.objects).try_concat().await
+        self.pages(folder, folders, last).map_ok(|page| page.objects).try_concat().await
     }
 
-    /// The objects and folders directly in each of the folders that begin like `part`.
-    fn pages(&self, folders: Vec<String>, part: &str) -> impl futures::Stream<Item = Result<Folder>> {
+    /// The objects and folders directly in each of the folders that begin like `part`. Errors name `asked`, the folder that is
+    /// listed as a whole: nobody set the folders in it.
+    fn pages(&self, asked: &str, folders: Vec<String>, part: &str) -> impl futures::Stream<Item = Result<Folder>> {
         let literal = part.split(['*', '?']).next().unwrap_or_default();
         let prefixes: Vec<String> = folders.into_iter().map(|folder| format!("{folder}{literal}")).collect();
-        stream::iter(prefixes).map(|prefix| self.folder(prefix)).buffer_unordered(REQUESTS)
+        stream::iter(prefixes).map(move |prefix| self.folder(asked, prefix)).buffer_unordered(REQUESTS)
     }
 
-    async fn folder(&self, prefix: String) -> Result<Folder> {
+    async fn folder(&self, asked: &str, prefix: String) -> Result<Folder> {
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
         let mut pages = request.into_paginator().send();
         let mut found = Folder::default();
@@ -121,7 +127,7 @@ impl S3 {
             let permit = self.limit.permit().await;
             let Some(page) = pages.next().await else { break };
             drop(permit);
-            let page = page.map_err(|error| self.refused(&prefix, error))?;
+            let page = page.map_err(|error| self.refused(asked, error))?;
             found.folders.extend(page.common_prefixes().iter().filter_map(|folder| folder.prefix().map(str::to_owned)));
             for object in page.contents() {
                 let (Some(key), Some(Ok(bytes))) = (object.key(), object.size().map(u64::try_from)) else {
@@ -141,7 +147,7 @@ impl S3 {
         let prefix = inside(folder);
         let _permit = self.limit.permit().await;
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
-        let page = request.send().await.map_err(|error| self.refused(&prefix, error))?;
+        let page = request.send().await.map_err(|error| self.refused(folder, error))?;
         Ok(names_in(&prefix, page.common_prefixes().iter().filter_map(|folder| folder.prefix())))
     }
 
@@ -197,9 +203,8 @@ impl S3 {
     {
         let object = self.uri(key);
         let Some(response) = error.raw_response() else {
-            return Error::new(ErrorKind::Storage, format!("no answer for {object}"))
-                .hint(hint::S3_UNREACHABLE)
-                .cause(error);
+            let hint = if self.knows_region { hint::S3_UNREACHABLE } else { hint::S3_WITHOUT_REGION };
+            return Error::new(ErrorKind::Storage, format!("no answer for {object}")).hint(hint).cause(error);
         };
         let code = error.code().unwrap_or_default();
         let said = format!("{code} {}", error.message().unwrap_or_default());
@@ -242,15 +247,6 @@ impl S3 {
 fn is_of_key(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     said.contains("kms") || said.contains("ciphertext")
-}
-
-fn no_credentials(bucket: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
-    // Such as `the SSO token has expired and cannot be refreshed` (seen on aws-config 1.13).
-    let of_sso = causes.map(ToString::to_string).any(|text| text.to_ascii_lowercase().contains("sso"));
-    Error::new(ErrorKind::Credentials, format!("no usable AWS credentials for s3://{bucket}/"))
-        .hint(if of_sso { hint::SIGN_IN } else { hint::AWS_CREDENTIALS })
-        .cause(error)
 }
 
 /// AWS's client repeats a request after the 503 of AWS, and not after the 429 of other servers (seen on 1.157).

@@ -362,7 +362,15 @@ def get_dataset(state, request):
 def create_dataset(state, request):
     name = f"{request.parts[0]}:{request.json['datasetReference']['datasetId']}"
     owner = [{"role": "OWNER", "specialGroup": "projectOwners"}]
-    return state.create(f"datasets/{name}", {"kind": "bigquery#dataset", "id": name, "access": owner} | request.json)
+    return state.create(f"datasets/{name}", {"kind": "bigquery#dataset", "id": name, "etag": "1", "access": owner} | request.json)
+
+
+@route("PATCH", f"{DATASETS}/{{}}")
+def change_dataset(state, request):
+    dataset = state.get("datasets/{}:{}".format(*request.parts))
+    if not isinstance(dataset, tuple):
+        dataset |= request.json | {"labels": dataset.get("labels", {}) | request.json.get("labels", {})}
+    return dataset
 
 
 GRANT = r"(GRANT|REVOKE) `roles/bigquery.dataEditor` ON SCHEMA `([^.`]+)\.([^.`]+)` (?:TO|FROM) 'serviceAccount:([^']+)'"

@@ -11,6 +11,7 @@ mod deploy;
 mod flow;
 mod formats;
 mod live;
+mod release;
 mod rooms;
 mod staging;
 mod storage;

@@ -24,6 +24,8 @@ pub enum FileType {
     LongDecimal,
     /// Parquet, in microseconds or coarser.
     Timestamp,
+    /// The same, but not marked as UTC. It is read as UTC.
+    LocalTimestamp,
     /// Parquet, in nanoseconds. Warehouses keep microseconds.
     Nanos,
     /// Parquet.
@@ -105,11 +107,17 @@ impl FileType {
             Self::String | Self::Boolean | Self::Map(_) => Some(ColumnType::String),
             Self::Int64 => Some(ColumnType::Int64),
             Self::Double | Self::Decimal | Self::LongDecimal => Some(ColumnType::Decimal),
-            Self::Timestamp | Self::Nanos => Some(ColumnType::Timestamp),
+            Self::Timestamp | Self::LocalTimestamp | Self::Nanos => Some(ColumnType::Timestamp),
             Self::Date => Some(ColumnType::Date),
             // Only for columns whose type in the table is known.
             Self::TimeText(_) | Self::Other => None,
         }
+    }
+
+    /// Whether both load in the same way. A writer may mark some of its files as UTC.
+    pub fn is_like(self, other: Self) -> bool {
+        let same = |one| if one == Self::LocalTimestamp { Self::Timestamp } else { one };
+        same(self) == same(other)
     }
 
     /// How its values become values of a column of type `to`.
@@ -123,13 +131,13 @@ impl FileType {
             | (Self::String, C::String)
             | (Self::Int64, C::Int64)
             | (Self::Decimal | Self::LongDecimal, C::Decimal)
-            | (Self::Timestamp, C::Timestamp)
+            | (Self::Timestamp | Self::LocalTimestamp, C::Timestamp)
             | (Self::Date, C::Date) => Conversion::None,
             (Self::String, _)
             | (_, C::String)
             | (Self::Int64 | Self::Double, C::Decimal)
             | (Self::Date, C::Timestamp)
-            | (Self::Timestamp | Self::Nanos, C::Date) => Conversion::Cast,
+            | (Self::Timestamp | Self::LocalTimestamp | Self::Nanos, C::Date) => Conversion::Cast,
             _ => Conversion::Unsupported,
         }
     }
@@ -145,7 +153,7 @@ impl fmt::Display for FileType {
             Self::Double => "DOUBLE",
             Self::Decimal => "DECIMAL",
             Self::LongDecimal => "DECIMAL beyond (38,18)",
-            Self::Timestamp => "TIMESTAMP",
+            Self::Timestamp | Self::LocalTimestamp => "TIMESTAMP",
             Self::Nanos => "TIMESTAMP(NANOS)",
             Self::Date => "DATE",
             Self::Boolean => "BOOLEAN",

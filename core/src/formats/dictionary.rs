@@ -44,6 +44,7 @@ pub fn may_be_code(name: &str, file_type: FileType, to: ColumnType) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::names::{column_names, lower_column_names};
 
     #[test]
     fn amounts_of_focus_are_known_in_any_case() {
@@ -54,6 +55,66 @@ mod tests {
         assert_eq!(known_type("Tags"), Some(ColumnType::String));
         assert_eq!(known_type("X_PartnerCreditRate"), Some(ColumnType::String));
         assert_eq!(known_type("BilledCosts"), None);
+    }
+
+    /// AWS's data dictionaries for Cost and Usage Reports and CUR 2.0: the columns that are numbers there.
+    const NUMBERS_OF_AWS: &str = "
+        discount/BundledDiscount discount/EdpDiscount discount/PpaDiscount discount/PrivateRateDiscount
+        discount/RiVolumeDiscount discount/SppDiscount discount/TotalDiscount
+        lineItem/BlendedCost lineItem/NetUnblendedCost lineItem/NormalizationFactor lineItem/NormalizedUsageAmount
+        lineItem/UnblendedCost lineItem/UsageAmount
+        pricing/publicOnDemandCost
+        reservation/AmortizedUpfrontCostForUsage reservation/AmortizedUpfrontFeeForBillingPeriod reservation/EffectiveCost
+        reservation/NetAmortizedUpfrontCostForUsage reservation/NetAmortizedUpfrontFeeForBillingPeriod
+        reservation/NetEffectiveCost reservation/NetRecurringFeeForUsage
+        reservation/NetUnusedAmortizedUpfrontFeeForBillingPeriod reservation/NetUnusedRecurringFee
+        reservation/NetUpfrontValue reservation/RecurringFeeForUsage reservation/UnusedAmortizedUpfrontFeeForBillingPeriod
+        reservation/UnusedNormalizedUnitQuantity reservation/UnusedQuantity reservation/UnusedRecurringFee
+        reservation/UpfrontValue
+        savingsPlan/AmortizedUpfrontCommitmentForBillingPeriod savingsPlan/NetAmortizedUpfrontCommitmentForBillingPeriod
+        savingsPlan/NetRecurringCommitmentForBillingPeriod savingsPlan/NetSavingsPlanEffectiveCost
+        savingsPlan/RecurringCommitmentForBillingPeriod savingsPlan/SavingsPlanEffectiveCost savingsPlan/SavingsPlanRate
+        savingsPlan/TotalCommitmentToDate savingsPlan/UsedCommitment
+        splitLineItem/ActualUsage splitLineItem/NetSplitCost splitLineItem/NetUnusedCost
+        splitLineItem/PublicOnDemandSplitCost splitLineItem/PublicOnDemandUnusedCost splitLineItem/ReservedUsage
+        splitLineItem/SplitCost splitLineItem/SplitUsage splitLineItem/SplitUsageRatio splitLineItem/UnusedCost";
+
+    /// The same for timestamps.
+    const TIMESTAMPS_OF_AWS: &str = "
+        bill/BillingPeriodEndDate bill/BillingPeriodStartDate lineItem/UsageEndDate lineItem/UsageStartDate";
+
+    /// The same for text, where a name may suggest something else.
+    const TEXT_OF_AWS: &str = "
+        bill/BillType bill/InvoiceId bill/InvoicingEntity bill/PayerAccountId identity/LineItemId identity/TimeInterval
+        lineItem/BlendedRate lineItem/CurrencyCode lineItem/LineItemType lineItem/NetUnblendedRate lineItem/ResourceId
+        lineItem/UnblendedRate lineItem/UsageAccountId pricing/LeaseContractLength pricing/RateCode pricing/RateId
+        pricing/currency pricing/publicOnDemandRate pricing/unit reservation/EndTime reservation/ModificationStatus
+        reservation/NormalizedUnitsPerReservation reservation/NumberOfReservations reservation/ReservationARN
+        reservation/StartTime reservation/SubscriptionId reservation/TotalReservedNormalizedUnits
+        reservation/TotalReservedUnits reservation/UnitsPerReservation savingsPlan/EndTime savingsPlan/OfferingType
+        savingsPlan/PaymentOption savingsPlan/PurchaseTerm savingsPlan/Region savingsPlan/SavingsPlanARN savingsPlan/StartTime
+        splitLineItem/ParentResourceId costCategory/discount_x_discount resourceTags/user:discount";
+
+    #[test]
+    fn columns_of_aws_have_the_types_that_aws_documents() {
+        for (type_, columns) in [
+            (ColumnType::Decimal, NUMBERS_OF_AWS),
+            (ColumnType::Timestamp, TIMESTAMPS_OF_AWS),
+            (ColumnType::String, TEXT_OF_AWS),
+        ] {
+            // CSV files of reports have these names. Parquet files and CUR 2.0 have the names that the table gets.
+            let columns: Vec<String> = columns.split_whitespace().map(str::to_owned).collect();
+            let named = column_names(&columns).unwrap();
+            assert_eq!(lower_column_names(&named).unwrap(), named);
+            for name in named {
+                assert_eq!(known_type(&name).unwrap_or(ColumnType::String), type_, "{name}");
+            }
+        }
+        // CUR 2.0 has all discounts but two in one map.
+        for map in ["cost_category", "discount", "product", "resource_tags"] {
+            assert_eq!(known_type(map), Some(ColumnType::String), "{map}");
+        }
+        assert_ne!(known_type("discount_name"), Some(ColumnType::Decimal));
     }
 
     #[test]

@@ -47,11 +47,13 @@ pub struct ParsedManifest {
     pub manifest: Manifest,
     /// Its files by relative path, if finops itself wrote them.
     pub written: BTreeMap<String, Written>,
+    /// Where the provider's manifest was read, if finops itself wrote this one.
+    pub origin: Option<String>,
 }
 
 impl From<Manifest> for ParsedManifest {
     fn from(manifest: Manifest) -> Self {
-        Self { manifest, written: BTreeMap::new() }
+        Self { manifest, written: BTreeMap::new(), origin: None }
     }
 }
 

@@ -23,7 +23,7 @@ super::declare::hints! {
     WAIT_FOR_RUN = "wait until it ends, and run again";
     /// A step of the staged pipeline needs files that an earlier step writes.
     run_step(provider, step) = "run `finops {provider} {step}` first, which writes there";
-    /// Another run changed the month during its Parquet export.
+    /// Another run changed the month during its Parquet export, or created the database while this run began.
     CHANGED_MEANWHILE = "another run changed it in the meantime: run again";
     /// A Parquet file to upload cannot be read.
     PARQUET_FILE = "check that the file exists, is complete and can be read, then run again; export-parquet writes it again";

@@ -7,6 +7,10 @@ super::declare::hints! {
     SHOW_HELP = "`finops --help` lists the commands";
     /// Settings are missing or wrong.
     SHOW_CONFIG = "`finops config` shows the current settings; .env.example and config.toml.example document every setting";
+    /// `finops init` would write a file that exists.
+    ENV_FILE_EXISTS = "edit it, or move it away and run `finops init` again; .env.example documents every setting";
+    /// The input of `finops init` ended too early.
+    ANSWER_EACH = "answer each question; a program writes one answer a line, and an empty line for a default";
     /// `config.toml` cannot be read.
     COPY_CONFIG = "copy config.toml.example, or name another file with --config";
     /// `config.toml` is not TOML.

@@ -38,6 +38,8 @@ super::declare::hints! {
     /// The manifests are in a folder below the prefix.
     CHOOSE_FOLDER = "set the prefix to one of these folders; to load several, define an export with its own table for each \
                      (AWS_EXPORTS, AZURE_EXPORTS)";
+    /// The manifests below the prefix are those of another provider.
+    other_pipeline(pipeline) = "check the prefix and the bucket; the pipeline {pipeline} loads these manifests";
     /// A data export has the folder `data`, but not the folder `metadata`.
     COPY_METADATA = "let the replication or the mirror also copy `metadata/`, beside `data/`: it contains the manifests";
     /// The AWS credentials have expired.
@@ -59,6 +61,9 @@ super::declare::hints! {
     AWS_REGION = "set AWS_REGION to the bucket's region";
     /// S3 cannot be reached.
     S3_UNREACHABLE = "check the network, AWS_REGION, and AWS_ENDPOINT_URL if it is set";
+    /// S3 cannot be reached, and no region is set.
+    S3_WITHOUT_REGION = "set AWS_REGION to the bucket's region (region in config.toml): none is set; if it still fails, check the \
+                         network";
     /// The machine has no root certificates, which connections to S3 require.
     ROOT_CERTIFICATES = "install the system's ca-certificates, or set SSL_CERT_FILE";
     /// The S3 server ignores ranges.

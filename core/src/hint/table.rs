@@ -16,6 +16,10 @@ super::declare::hints! {
     TABLE_PER_WAY = "use one table for the job, and another for the staged pipeline";
     /// A column of the table does not accept NULL, and the files do not have it or have empty values.
     take_null(table, column) = "allow NULL: ALTER TABLE `{table}` ALTER COLUMN {column} DROP NOT NULL";
+    /// Jobs of two projects do not exclude each other, even if they load the same month.
+    move_jobs(before, label, project, table) = "set BIGQUERY_JOB_PROJECT or database.bigquery.job_project_id to {before}. To \
+                                                move the jobs, wait until no run and no job of finops is active, then run: bq update --set_label {label}:{project} \
+                                                {table}";
     /// A row of the state table has values that finops does not write.
     REPAIR_STATE = "repair or delete that row of finops_loads";
     /// The state table lacks columns, or has them with other types.

@@ -33,6 +33,8 @@ pub struct Delivery {
     pub manifest: Manifest,
     /// Where the manifest was read.
     pub manifest_uri: String,
+    /// Where the provider's manifest was read, if this one is finops's own.
+    pub origin: Option<String>,
     /// When the manifest was written to the place where it was read.
     pub delivered_at: Timestamp,
     /// The listed files that exist, in the manifest's order.
@@ -72,7 +74,12 @@ impl Delivery {
         }
         lines.sort_unstable();
         let fingerprint = hash(lines);
-        Self { manifest, manifest_uri, delivered_at, files, missing, of_another_size, fingerprint }
+        Self { manifest, manifest_uri, origin: None, delivered_at, files, missing, of_another_size, fingerprint }
+    }
+
+    /// The name of its manifest in the state: the provider's own, wherever it was read.
+    pub fn recorded_uri(&self) -> &str {
+        self.origin.as_deref().unwrap_or(&self.manifest_uri)
     }
 
     /// When the provider issued it; if that is not known, when the manifest was written.
@@ -114,6 +121,7 @@ impl Delivery {
         Some(Self {
             manifest,
             manifest_uri: newest.manifest_uri.clone(),
+            origin: newest.origin.clone(),
             delivered_at: newest.delivered_at,
             missing: runs.iter().flat_map(|run| run.missing.clone()).collect(),
             of_another_size: runs.iter().map(|run| run.of_another_size).sum(),

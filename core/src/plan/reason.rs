@@ -32,6 +32,8 @@ pub enum Reason {
     },
     /// The run was asked to load it again.
     ReloadForced,
+    /// An older version wrote its Parquet file in another form.
+    OlderForm,
     /// The delivery is loaded.
     AlreadyLoaded {
         /// When it was loaded.
@@ -295,6 +297,7 @@ impl Reason {
             Self::NewDelivery { .. } => "new_delivery",
             Self::ChangedInPlace { .. } => "changed_in_place",
             Self::ReloadForced => "reload_forced",
+            Self::OlderForm => "older_form",
             Self::AlreadyLoaded { .. } => "already_loaded",
             Self::FilesGone => "files_gone",
             Self::Archived { .. } => "archived",

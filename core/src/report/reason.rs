@@ -68,6 +68,7 @@ pub fn text(reason: &Reason, verb: MonthVerb) -> String {
             format!("its files changed in place{}", except(unchanged.as_ref()))
         }
         Reason::ReloadForced => "reload asked for".to_owned(),
+        Reason::OlderForm => "its file has timestamps with a zone, as older versions wrote them".to_owned(),
         Reason::EmptyDelivery(empty) => format!("empty delivery{empty}"),
         Reason::FilesMissing(missing) => missing.to_string(),
         Reason::FilesNotReplaced { run, unchanged, load_after } => {
@@ -262,6 +263,7 @@ mod tests {
             Reason::NewDelivery { replaces: execution_id.clone(), unchanged: None },
             Reason::ChangedInPlace { unchanged: Some(unchanged.clone()) },
             Reason::ReloadForced,
+            Reason::OlderForm,
             Reason::AlreadyLoaded { loaded_at: at },
             Reason::FilesGone,
             Reason::Archived { loaded_at: at },

@@ -105,7 +105,7 @@ fn change_for(column: &FileColumn, to: ColumnType) -> Option<(ChangeKind, String
         (Conversion::Unsupported, _) => refuse(&format!("{from} values cannot be converted to {to}")),
         (Conversion::Cast, FileType::Double) => cast("each number becomes its shortest decimal"),
         (Conversion::Cast, FileType::TimeText(_)) => cast("each text becomes the day or timestamp that it names"),
-        (Conversion::Cast, FileType::Timestamp) if to == ColumnType::Date => {
+        (Conversion::Cast, FileType::Timestamp | FileType::LocalTimestamp) if to == ColumnType::Date => {
             cast("each timestamp becomes its day: it must be midnight")
         }
         (Conversion::Cast, FileType::Map(_)) => {
@@ -199,6 +199,21 @@ mod tests {
                 "b Cast TIMESTAMP STRING 2025-09",
                 "c Refuse DECIMAL a type that finops does not write 2025-10",
             ]
+        );
+    }
+
+    #[test]
+    fn a_table_keeps_an_amount_as_text_that_an_older_version_did_not_know() {
+        let existing = [column("savings_plan_savings_plan_rate", ColumnType::String)];
+        let of = |file_type| plan(&existing, &[month("2025-09", &[("savings_plan_savings_plan_rate", file_type)])]);
+        assert_eq!(of(FileType::Text(None)), [""; 0]);
+        for (file_type, from) in [(FileType::Text(Some(ColumnType::Decimal)), "DECIMAL"), (FileType::Double, "DOUBLE")]
+        {
+            assert_eq!(of(file_type), [format!("savings_plan_savings_plan_rate Cast {from} STRING 2025-09")]);
+        }
+        assert_eq!(
+            union(&[month("2025-09", &[("savings_plan_savings_plan_rate", FileType::Text(None))])], &[]),
+            [column("savings_plan_savings_plan_rate", ColumnType::Decimal)]
         );
     }
 

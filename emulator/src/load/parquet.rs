@@ -24,6 +24,8 @@ struct Column {
     nanos: bool,
     /// A timestamp that is marked as UTC.
     utc: bool,
+    /// With the annotation of newer writers.
+    has_logical: bool,
     digits: usize,
     scale: usize,
     /// `REQUIRED`, `OPTIONAL` or `REPEATED`.
@@ -38,6 +40,8 @@ pub struct ReadOptions {
     pub enum_as_string: bool,
     /// Refuse REQUIRED fields for NULLABLE columns.
     pub refuse_required_fields: bool,
+    /// Refuse timestamps that are not marked as UTC for TIMESTAMP columns.
+    pub refuse_local_timestamps: bool,
 }
 
 /// Reads the files into the temporary table `staged`.
@@ -61,7 +65,7 @@ pub fn read(
         if let Some(why) = mode_mismatch(fields, &columns, &uri, options) {
             return Err(bad_file(&uri, &why));
         }
-        let values = fields.iter().map(|field| value(field, &columns, options.enum_as_string));
+        let values = fields.iter().map(|field| value(field, &columns, options));
         let values = values.collect::<Result<Vec<_>, _>>().map_err(|why| bad_file(&uri, &why))?.join(", ");
         let insert = format!("INSERT INTO staged SELECT {values} FROM read_parquet({path})");
         connection.execute(&insert, []).map_err(|error| unreadable(&error))?;
@@ -83,7 +87,9 @@ fn columns_of(connection: &Connection, path: &str) -> duckdb::Result<Vec<Column>
         let (name, physical) = (name.unwrap_or_default(), physical.unwrap_or_default());
         let has = |what: &str| logical.as_deref().is_some_and(|logical| logical.contains(what));
         let (nanos, utc) = (has("NANOS=NanoSeconds"), has("isAdjustedToUTC=1"));
-        let column = Column { name, physical, annotation, nanos, utc, digits, scale, repetition, nested: vec![] };
+        let has_logical = logical.is_some();
+        let column =
+            Column { name, physical, annotation, nanos, utc, has_logical, digits, scale, repetition, nested: vec![] };
         (children, column)
     });
     let top_level = elements.next().map_or(0, |(children, _)| children);
@@ -122,6 +128,11 @@ impl Column {
             ("BOOLEAN", "") => Type::Bool,
             _ => return None,
         })
+    }
+
+    /// Whether it has timestamps of microseconds or milliseconds that are not marked as UTC. Old annotations mean UTC.
+    fn is_local(&self) -> bool {
+        self.ty(false) == Some(Type::Timestamp) && self.physical == "INT64" && self.has_logical && !self.utc
     }
 
     fn is_repeated(&self) -> bool {
@@ -178,16 +189,21 @@ fn mode_mismatch(fields: &[Field], columns: &[Column], uri: &str, options: ReadO
 }
 
 /// The DuckDB expression for the stored form of a column.
-fn value(field: &Field, columns: &[Column], enum_as_string: bool) -> Result<String, String> {
+fn value(field: &Field, columns: &[Column], options: ReadOptions) -> Result<String, String> {
     let Some(column) = columns.iter().find(|column| column.name.eq_ignore_ascii_case(&field.name)) else {
         return Ok("NULL".to_owned());
     };
-    let name = quote(&column.name);
+    let (name, enum_as_string) = (quote(&column.name), options.enum_as_string);
     // A map whose groups have other names is NULL, and no error (python-bigquery#2370, PostHog#45417).
     if field.ty.map_value().is_some() && column.is_nested() && column.ty(enum_as_string).is_none() {
         return Ok("NULL".to_owned());
     }
-    if column.ty(enum_as_string) != Some(field.ty) {
+    let takes = match field.ty {
+        Type::Datetime => column.is_local(),
+        Type::Timestamp if options.refuse_local_timestamps && column.is_local() => false,
+        ty => column.ty(enum_as_string) == Some(ty),
+    };
+    if !takes {
         let annotation = column.annotation.as_deref().map_or_else(String::new, |annotation| format!(" ({annotation})"));
         return Err(format!(
             "Parquet column '{}' has type {}{annotation} which does not match the target type {}.",

@@ -55,6 +55,7 @@ pub async fn stage(server: &Arc<Server>, mut config: LoadConfig) -> Result<Stage
                 let options = ReadOptions {
                     enum_as_string: *enum_as_string,
                     refuse_required_fields: server.options.refuse_required_fields,
+                    refuse_local_timestamps: server.options.refuse_local_timestamps,
                 };
                 parquet::read(&connection, &fields, files, options)?;
             }

@@ -243,6 +243,8 @@ fn function(call: &Function, columns: &[Field], context: &Context<'_>) -> Result
             // Both round towards zero, as BigQuery does.
             (if name == "MOD" { format!("(({a}) % ({b}))") } else { format!("(({a}) // ({b}))") }, Type::Int64)
         }
+        // The default zone is UTC.
+        ("TIMESTAMP", [value]) if value.ty == Type::Datetime => (value.sql.clone(), Type::Timestamp),
         ("TIMESTAMP_MICROS", [value]) => (format!("make_timestamp({})", of_type(value, Type::Int64)?), Type::Timestamp),
         ("CURRENT_TIMESTAMP", []) => ("make_timestamp(epoch_us(now()))".to_owned(), Type::Timestamp),
         ("PARSE_JSON", [value]) => (format!("CAST({} AS JSON)", of_type(value, Type::String)?), Type::Json),

@@ -45,7 +45,7 @@ impl Typed {
 
     /// CAST, or SAFE_CAST.
     pub fn cast(&self, to: Type, safe: bool) -> Result<Self, ApiError> {
-        use Type::{BigNumeric, Bool, Date, Float64, Int64, Json, String, Timestamp};
+        use Type::{BigNumeric, Bool, Date, Datetime, Float64, Int64, Json, String, Timestamp};
         let (x, from) = (&self.sql, self.ty);
         let cast = |x: &str| format!("{}({x} AS {})", if safe { "TRY_CAST" } else { "CAST" }, to.duckdb());
         let bignumeric = |text: &str| format!("bq_text_bignumeric({text}, {safe})");
@@ -59,7 +59,7 @@ impl Typed {
         let sql = match (from, to) {
             _ if self.constant == Constant::Any => format!("CAST({x} AS {})", to.duckdb()),
             _ if from == to => x.clone(),
-            (Json, _) | (_, Json) => return Err(invalid_cast(from, to)),
+            (Json | Datetime, _) | (_, Json | Datetime) => return Err(invalid_cast(from, to)),
             (_, String) => self.text(),
             (String, BigNumeric) => bignumeric(&matching(x)),
             (String, _) => cast(&matching(x)),
@@ -96,7 +96,7 @@ fn invalid_cast(from: Type, to: Type) -> ApiError {
 /// The pattern of texts that can be cast to the type.
 fn pattern(to: Type) -> Option<&'static str> {
     Some(match to {
-        Type::String | Type::Json | Type::StringMap | Type::Float64Map => return None,
+        Type::String | Type::Datetime | Type::Json | Type::StringMap | Type::Float64Map => return None,
         Type::Int64 => r"\s*[+-]?[0-9]+\s*",
         Type::Float64 => r"(?i:\s*[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]{1,3})?|inf(inity)?|nan)\s*)",
         Type::BigNumeric => r"\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*",

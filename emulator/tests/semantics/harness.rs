@@ -51,9 +51,13 @@ impl Harness {
         format!("gs://b/{name}")
     }
 
-    /// Sends a request. Returns status and body.
+    /// Sends a request about the project of the datasets. Returns status and body.
     pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let url = format!("{}/bigquery/v2/projects/demo{path}", self.emulator.url());
+        self.call_in("demo", method, path, body).await
+    }
+
+    pub async fn call_in(&self, project: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let url = format!("{}/bigquery/v2/projects/{project}{path}", self.emulator.url());
         let mut request = self.client.request(method.parse().unwrap(), url);
         if !body.is_null() {
             request = request.json(&body);

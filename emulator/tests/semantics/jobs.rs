@@ -123,3 +123,24 @@ async fn j6_jobs_are_listed_newest_first_by_state_time_and_projection() {
     let later = created.parse::<i64>().unwrap() + 3_600_000;
     assert!(list(&format!("minCreationTime={later}")).await.is_empty());
 }
+
+#[tokio::test]
+async fn j7_a_job_in_another_project_than_its_tables_has_its_id_there() {
+    let h = Harness::new().await;
+    h.table().await;
+    let file = h.put("a.csv", "month,cost,note\n2025-09-01,1,x\n");
+    h.load("first", "t", &[&file], json!({})).await;
+    let query = json!({"query": "SELECT note FROM demo.d.t", "useLegacySql": false});
+    let job =
+        |query: &Value| json!({"jobReference": {"jobId": "same", "location": "US"}, "configuration": {"query": query}});
+    assert_eq!(h.call_in("compute", "POST", "/jobs", job(&query)).await.0, 200);
+    let (status, result) = h.call_in("compute", "GET", "/queries/same?location=US", Value::Null).await;
+    assert_eq!((status, &result["rows"][0]["f"][0]["v"]), (200, &json!("x")));
+
+    assert_eq!(h.call_in("compute", "POST", "/jobs", job(&query)).await.0, 409, "the id is used up there");
+    assert_eq!(h.get("/jobs/same?location=US").await.0, 404);
+    let query = json!({"query": "SELECT 1 AS one", "useLegacySql": false});
+    assert_eq!(h.call_in("other", "POST", "/jobs", job(&query)).await.0, 200, "and free elsewhere");
+    let (status, found) = h.call_in("compute", "GET", "/jobs/same?location=US", Value::Null).await;
+    assert_eq!((status, found["jobReference"]["projectId"].as_str()), (200, Some("compute")));
+}

@@ -146,6 +146,26 @@ async fn r2_values_of_all_accepted_types_are_loaded_exactly() {
 }
 
 #[tokio::test]
+async fn r2_timestamps_that_are_not_in_utc_are_datetimes_and_timestamps_unless_the_option_refuses_those() {
+    for refuse in [false, true] {
+        let h = Harness::with(Options { refuse_local_timestamps: refuse, ..Options::default() }).await;
+        let bytes = file("TIMESTAMP '2025-09-02 16:00:00.5' AS local, TIMESTAMPTZ '2025-09-02 16:00:00.5+00' AS utc");
+        let of = |local: &'static str, utc: &'static str| [("local", local), ("utc", utc)];
+        let job = load(&h, "a", bytes.clone(), &of("DATETIME", "TIMESTAMP"), json!({})).await;
+        assert_eq!(message(&job), "none: ");
+        let read = "SELECT CAST(TIMESTAMP(local) AS STRING), CAST(utc AS STRING) FROM d.a";
+        assert_eq!(h.rows(read).await, [["2025-09-02 16:00:00.500+00", "2025-09-02 16:00:00.500+00"]]);
+        let job = load(&h, "b", bytes.clone(), &of("TIMESTAMP", "TIMESTAMP"), json!({})).await;
+        let refused =
+            "Parquet column 'local' has type INT64 (TIMESTAMP_MICROS) which does not match the target type TIMESTAMP.";
+        assert_eq!(message(&job).contains(refused), refuse, "{job}");
+        assert_eq!(message(&job) == "none: ", !refuse, "{job}");
+        let job = load(&h, "c", bytes, &of("DATETIME", "DATETIME"), json!({})).await;
+        assert!(message(&job).contains("'utc' has type INT64"), "{job}");
+    }
+}
+
+#[tokio::test]
 async fn r3_other_types_are_refused_and_column_and_file_are_named() {
     let h = Harness::new().await;
     let job = load(&h, "double", file("1.5::DOUBLE AS Cost"), &[("cost", "BIGNUMERIC")], json!({})).await;

@@ -4,6 +4,7 @@
 mod bytes;
 mod figures;
 mod manifests;
+mod program;
 mod reader;
 
 use std::{collections::BTreeMap, fs, path::Path};

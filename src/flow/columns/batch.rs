@@ -72,6 +72,7 @@ pub async fn batches(store: &Store, delivery: &Delivery) -> Result<Vec<BatchColu
         missing: Vec::new(),
         manifest_uri: delivery.manifest_uri.clone(),
         fingerprint: String::new(),
+        origin: None,
         ..*delivery
     });
     let read: Vec<Option<BatchColumns>> = stream::iter(runs.enumerate())

@@ -66,7 +66,7 @@ fn check_case(footer: &ParquetFooter) -> Result<(), String> {
 fn difference(known: &HashMap<&str, FileType>, columns: &[(String, FileType)]) -> Option<String> {
     for (name, file_type) in columns {
         match known.get(name.as_str()) {
-            Some(known) if known == file_type => {}
+            Some(known) if known.is_like(*file_type) => {}
             Some(known) => return Some(format!("column `{}` is {file_type}, expected {known}", excerpt(name))),
             None => return Some(format!("it has a column `{}`", excerpt(name))),
         }

@@ -35,7 +35,9 @@ pub(super) async fn list_files(
         Some(_) => listed.into_iter().map(|(path, object)| (path, stored_file(object, String::new()))).collect(),
         None => stored_files(store, listed, written).await?,
     };
-    *delivery = Delivery::new(delivery.manifest.clone(), delivery.manifest_uri.clone(), delivery.delivered_at, stored);
+    let Delivery { manifest, manifest_uri, origin, delivered_at, .. } = &*delivery;
+    let compared = Delivery::new(manifest.clone(), manifest_uri.clone(), *delivered_at, stored);
+    *delivery = Delivery { origin: origin.clone(), ..compared };
     if let Some(fingerprint) = recorded {
         fingerprint.clone_into(&mut delivery.fingerprint);
     }
@@ -71,11 +73,16 @@ pub async fn is_unchanged(store: &Store, delivery: &Delivery) -> Result<bool> {
 /// recorded it began. Then they need not be read.
 async fn unread<'a>(
     store: &Store,
-    Delivery { manifest, manifest_uri, .. }: &Delivery,
+    delivery: &Delivery,
     listed: &[(String, Object)],
     record: Option<&'a LoadRecord>,
 ) -> Option<&'a str> {
-    let is_of = |r: &&LoadRecord| (&r.execution_id, &r.manifest_uri) == (&manifest.execution_id, manifest_uri);
+    let Delivery { manifest, manifest_uri, .. } = delivery;
+    let is_of = |r: &&LoadRecord| {
+        // An older version recorded the manifest of the staging folder.
+        let is_its = r.manifest_uri == delivery.recorded_uri() || r.manifest_uri == *manifest_uri;
+        r.execution_id == manifest.execution_id && is_its
+    };
     let record = record.filter(is_of)?;
     let bytes: u64 = listed.iter().map(|(_, object)| object.bytes).sum();
     let is_whole = listed.len() == manifest.files.len();

@@ -69,7 +69,7 @@ pub(super) async fn manifests(store: &Store, export: &Export) -> Result<Manifest
             format!("there are several exports below {}: {}", store.uri(&export.prefix), list.join(", ")),
         )
         .hint(match &export.name {
-            None => hint::name_export(export.name_variable()),
+            None => hint::name_export(&export.name_setting),
             Some(_) => hint::NARROWER_PREFIX.to_owned(),
         }));
     }

@@ -29,7 +29,7 @@ use self::{
 use crate::{
     error::{Error, Result},
     flow::export::{Export, Months},
-    storage::{REQUESTS, Store},
+    storage::{REQUESTS, Store, absolute_uri},
     warehouse::Loaded,
 };
 
@@ -204,8 +204,9 @@ async fn read_run(
     }
     let manifest_uri = store.uri(&found.location.key);
     let (delivery, written) = match read {
-        Ok(ParsedManifest { manifest, written }) => {
-            (Ok(Delivery::new(manifest, manifest_uri.clone(), found.object.updated, HashMap::new())), written)
+        Ok(ParsedManifest { manifest, written, origin }) => {
+            let delivery = Delivery::new(manifest, manifest_uri.clone(), found.object.updated, HashMap::new());
+            (Ok(Delivery { origin: origin.map(absolute_uri), ..delivery }), written)
         }
         Err(error) => (Err(error), BTreeMap::new()),
     };

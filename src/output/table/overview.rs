@@ -74,6 +74,7 @@ fn place(name: &str, content: Option<&Content>, planned: Option<Action>, doing: 
         (Some(Content::Current), None) => ("yes", Tone::Good),
         (Some(Content::Other(_)), None) => ("older", Tone::Waiting),
         (Some(Content::Nothing), None) => ("no", Tone::Plain),
+        (Some(Content::Unknown), None) => ("unknown", Tone::Bad),
     };
     Cell::said(word, &format!("{name}: {word}").replace(' ', GLUE)).toned(tone)
 }

@@ -1,7 +1,7 @@
-//! A connection to one project's BigQuery, and what a run remembers of it.
+//! A connection to BigQuery, and what a run remembers of it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     path::PathBuf,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -12,7 +12,7 @@ use finops_core::hint;
 use serde_json::Value;
 
 use super::api::{
-    client::Client,
+    client::{Client, Projects},
     model::{Dataset, Job},
     pace::Pace,
     query::Answer,
@@ -26,8 +26,12 @@ use crate::{
 /// How to reach BigQuery.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The project of the datasets and jobs.
+    /// The project of the datasets.
     pub project: String,
+    /// The project of the jobs; `None` for the same.
+    pub job_project: Option<String>,
+    /// The labels of jobs, datasets and staging tables, besides finops's own.
+    pub labels: BTreeMap<String, String>,
     /// The location of datasets that finops creates, such as `US`.
     pub default_location: String,
     /// The dataset of staging tables, in the same location; `None` for the table's own.
@@ -45,7 +49,7 @@ pub struct Options {
 /// See [`Options::forgotten_after`]: a job that was just inserted may not be found for seconds.
 pub const FORGOTTEN_AFTER: Duration = Duration::from_mins(5);
 
-/// A connection to one project.
+/// A connection, with tables in one project.
 pub struct BigQuery {
     pub(super) client: Client,
     pub(super) default_location: String,
@@ -69,8 +73,11 @@ impl BigQuery {
     /// # Errors
     /// `Credentials` where key file or environment have no usable ones.
     pub fn connect(options: Options) -> Result<Self> {
+        let (host, key_file) = (options.emulator_host.as_deref(), options.credentials_path);
+        let jobs = options.job_project.unwrap_or_else(|| options.project.clone());
+        let projects = Projects { tables: options.project, jobs };
         Ok(Self {
-            client: Client::connect(options.project, options.emulator_host.as_deref(), options.credentials_path)?,
+            client: Client::connect(projects, options.labels, host, key_file)?,
             default_location: options.default_location,
             staging_dataset: options.staging_dataset,
             concurrency: options.concurrency,

@@ -3,13 +3,9 @@
 use std::path::Path;
 
 use duckdb::Connection;
-use finops_core::{BillingPeriod, model::column_type::ColumnType};
+use finops_core::BillingPeriod;
 
-use super::{
-    catalog::{columns, path},
-    failure::failed,
-    types::column_type,
-};
+use super::{catalog::path, failure::failed};
 use crate::{
     error::Result,
     warehouse::{Compression, Target, sql::Dialect::DuckDb as DIALECT},
@@ -19,7 +15,8 @@ use crate::{
 /// wide table.
 const ROW_GROUP: &str = "32MB";
 
-/// Writes the month's rows to the file `to`. Returns their number.
+/// Writes the month's rows to the file `to`. Returns their number. Timestamps have no zone, like those of the table: with one,
+/// DuckDB would show and group them by the reader's zone (decision 23).
 pub fn export(
     connection: &Connection,
     target: &Target,
@@ -29,24 +26,13 @@ pub fn export(
 ) -> Result<u64> {
     let table = path(connection, &target.name, &target.name.table)?;
     let doing = || format!("cannot write {period} of {table} to {}", to.display());
-    let value = |(name, sql_type, _): &(String, String, bool)| {
-        let name = DIALECT.quote(name);
-        match column_type(sql_type) {
-            // Without a zone, BigQuery would read it as DATETIME.
-            ColumnType::Timestamp => format!("{name} AT TIME ZONE 'UTC' AS {name}"),
-            _ => name,
-        }
-    };
-    let columns = columns(connection, &target.name)?;
-    let values: Vec<String> = columns.iter().map(value).collect();
     let compression = match compression {
         Compression::Snappy => "snappy",
         Compression::Zstd => "zstd",
     };
     let sql = format!(
-        "COPY (SELECT {} FROM {table} WHERE {}) TO {} \
+        "COPY (SELECT * FROM {table} WHERE {}) TO {} \
          (FORMAT parquet, COMPRESSION {compression}, ROW_GROUP_SIZE_BYTES '{ROW_GROUP}')",
-        values.join(", "),
         DIALECT.in_period(&target.key_columns, period),
         DIALECT.literal(&to.display().to_string()),
     );

@@ -17,7 +17,7 @@ pub fn as_text(name: &str, file_type: FileType, to: ColumnType, kind: ExportKind
             format!("CASE {name} WHEN TRUE THEN {yes} WHEN FALSE THEN {no} END")
         }
         // With a fraction only where there is one.
-        FileType::Timestamp => {
+        FileType::Timestamp | FileType::LocalTimestamp => {
             let timestamp = format!("CAST({name} AS TIMESTAMP)");
             format!("rtrim(rtrim(strftime({timestamp}, '%Y-%m-%dT%H:%M:%S.%f'), '0'), '.') || 'Z'")
         }

@@ -56,8 +56,14 @@ impl Warehouse for DuckDb {
     }
 
     async fn prepare(&self, target: &Target, columns: &[Column], changes: &[SchemaChange]) -> Result<Prepared> {
-        let (target, columns, changes) = (target.clone(), columns.to_vec(), changes.to_vec());
-        self.blocking(move |connection| prepare::prepare(connection, target, &columns, &changes)).await
+        let (target, columns, changes, database) = (target.clone(), columns.to_vec(), changes.to_vec(), self.clone());
+        let prepare = move |connection: &mut Connection| {
+            if let Some(created) = database.create()? {
+                *connection = created;
+            }
+            prepare::prepare(connection, target, &columns, &changes)
+        };
+        self.blocking(prepare).await
     }
 
     async fn stage(&self, table: &Prepared, month: &MonthLoad) -> Result<Stage<Staged>> {

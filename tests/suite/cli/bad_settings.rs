@@ -378,7 +378,7 @@ fn a_first_load_onto_a_full_disk_leaves_no_invalid_database() {
             return;
         };
         assert_names(&printed, &["No space left on device", hint::DATABASE_DISK_FULL]);
-        assert_names(&printed, &["2025-09  loaded "]);
+        assert_names(&printed, &["2025-09  loaded"]);
         assert!(!printed.contains("finops.duckdb\n"), "{free} KB: {printed}");
     }
 }

@@ -452,6 +452,13 @@ async fn without_credentials_only_the_checks_that_need_them_are_left_out() {
     let finops = checked.finops.without("BIGQUERY_EMULATOR_HOST").with("HTTPS_PROXY", &format!("http://{closed}"));
     checked.finops = finops.clone().with("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json");
     insta::assert_snapshot!("check_no_credentials", checked.table(1));
+    let nowhere = finops.clone().with("HOME", "/no/such/home").with("GCE_METADATA_HOST", &closed.to_string());
+    let outcome = nowhere.run(&["run"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+    let tried = "there are no usable Google credentials: GOOGLE_APPLICATION_CREDENTIALS is not set, /no/such/home/.config/gcloud/\
+                 application_default_credentials.json is missing, and no metadata server of Google Cloud answers; the last error: ";
+    assert_names(&outcome.stderr, &[tried, hint::LOG_IN]);
+    assert!(outcome.stderr.lines().all(|line| line.len() < 500), "{}", outcome.stderr);
 
     checked.storage.answer("/token", 400, json!({"error": "invalid_grant"}));
     let key = json!({
@@ -465,7 +472,11 @@ async fn without_credentials_only_the_checks_that_need_them_are_left_out() {
     assert_eq!(finding(&report, "clock", "BigQuery")["status"], "warning");
     let credentials = finding(&report, "credentials", "BigQuery");
     assert_eq!(credentials["status"], "failed");
-    assert_finding(credentials, &["no usable Google credentials"], &[hint::LOG_IN]);
+    assert_finding(
+        credentials,
+        &["no usable Google credentials: Google gives no token for ", "the file of GOOGLE_APPLICATION_CREDENTIALS"],
+        &[hint::LOG_IN],
+    );
     assert_eq!(finding(&report, "jobs", PROJECT)["status"], "not_checked");
     assert_eq!(finding(&report, "export", "aws")["status"], "ok");
     assert!(!report.to_string().contains("sesame"), "{report:#}");

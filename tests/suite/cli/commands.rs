@@ -50,16 +50,6 @@ pub fn masked(text: &str) -> String {
 }
 
 #[test]
-fn help_says_what_there_is() {
-    let desk = Desk::new();
-    insta::assert_snapshot!("help", desk.prints(&["--help"]));
-    insta::assert_snapshot!("help_of_run", desk.prints(&["run", "--help"]));
-    insta::assert_snapshot!("help_of_plan", desk.prints(&["plan", "--help"]));
-    insta::assert_snapshot!("help_of_status", desk.prints(&["status", "--help"]));
-    insta::assert_snapshot!("help_of_check", desk.prints(&["check", "--help"]));
-}
-
-#[test]
 fn a_plan_a_run_a_second_run_and_a_reload_read_well() {
     let desk = Desk::new();
     insta::assert_snapshot!("status_before", desk.prints(&["status"]));
@@ -215,4 +205,62 @@ fn a_pipe_gets_neither_a_progress_bar_nor_escape_codes() {
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.stderr, "");
     assert!(!outcome.stdout.contains('\u{1b}'), "{:?}", outcome.stdout);
+}
+
+#[test]
+fn quiet_and_verbose_change_the_lines_on_stderr_and_not_the_result() {
+    let printed = |flags: &[&str], log: &str| {
+        let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
+        let outcome = job.finops.with("RUST_LOG", log).run(&[&["run"], flags].concat());
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert_names(&outcome.stdout, &["2025-09", "loaded"]);
+        outcome.stderr
+    };
+    for flags in [&[][..], &["-q"], &["--quiet"]] {
+        assert_eq!(printed(flags, ""), "", "{flags:?}");
+    }
+    for flags in [&["-v"][..], &["--verbose"], &["-vv"]] {
+        assert_names(&printed(flags, ""), &["INFO", "month replaced"]);
+    }
+    assert_names(&printed(&["-q"], "finops=info"), &["month replaced"]);
+    assert_eq!(printed(&["-vv"], "error"), "");
+    let both = Finops::unconfigured().run(&["run", "-q", "-v"]);
+    assert_eq!(both.code, 2);
+    assert_names(&both.stderr, &["'--quiet' cannot be used with '--verbose...'"]);
+}
+
+#[test]
+fn a_terminal_shows_the_progress_unless_it_is_to_be_quiet() {
+    let in_terminal = |flag: &str| {
+        let job = LocalJob::new(&[Delivery::new("2025-09", "first", &["1"])]);
+        let mut script = std::process::Command::new("script");
+        script.args(["--quiet", "--return", "--command", &format!("{} run {flag}", env!("CARGO_BIN_EXE_finops"))]);
+        let output = script.arg("/dev/null").envs(job.finops.environment()).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{printed}");
+        printed
+    };
+    let moves_the_cursor = "\u{1b}[2K";
+    assert!(in_terminal("").contains(moves_the_cursor));
+    assert!(!in_terminal("--quiet").contains(moves_the_cursor));
+}
+
+#[test]
+fn an_unknown_flag_is_not_advised_to_be_a_value() {
+    for command in ["run", "plan", "status", "check"] {
+        let stderr = Finops::unconfigured().run(&[command, "-x"]).stderr;
+        assert_names(&stderr, &["unexpected argument '-x' found"]);
+        assert!(!stderr.contains("-- -x"), "{stderr}");
+    }
+    assert_names(
+        &Finops::unconfigured().run(&["run", "--start-dat", "x"]).stderr,
+        &["a similar argument exists: '--start-date'"],
+    );
+}
+
+#[test]
+fn completions_offer_the_pipelines() {
+    for shell in ["bash", "zsh"] {
+        assert_names(&Finops::unconfigured().prints(&["completions", shell]), &["aws azure all"]);
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs};
 
 use finops::{
     flow::export::Source,
-    settings::{Problems, StagedSettings, Values},
+    settings::{Flag, Problems, StagedSettings, Values},
 };
 use finops_core::model::provider::Provider;
 use serde_json::{Value, json};
@@ -64,10 +64,10 @@ fn all_problems_are_named_at_once_each_with_the_places_that_were_searched() {
 
 #[test]
 fn a_pipeline_that_cannot_run_is_refused() {
-    let by_argument = refused(&working(), &["run", "gcp"]);
+    let by_argument = refused(&working(), &["run", "awss"]);
+    assert_names(&by_argument, &["'awss' for '[PIPELINE]'", "a similar value exists: 'aws'"]);
     let by_variable = refused(&working().with("PIPELINE", "gcp"), &["run"]);
-    assert_eq!(by_argument, by_variable);
-    assert_names(&by_argument, &["PIPELINE", "`gcp`", "aws, azure or all was expected", "command line, environment"]);
+    assert_names(&by_variable, &["PIPELINE is `gcp`", "aws, azure or all was expected"]);
     assert_names(&refused(&working().without("PIPELINE"), &["run"]), &["PIPELINE is not set"]);
 }
 
@@ -216,31 +216,6 @@ fn an_incomplete_pipeline_is_refused_with_what_is_missing() {
 }
 
 #[test]
-fn a_source_that_the_warehouse_cannot_read_is_refused() {
-    let from = |source: &str| refused(&working().without("AWS_GCS_BUCKET").with("AWS_SOURCE", source), &["run"]);
-    assert_names(&from("./exports/cur"), &["AWS_SOURCE", "local folder, which BigQuery cannot read"]);
-    assert_names(&from("s3://billing/cur"), &["AWS_SOURCE", "s3://"]);
-    assert_names(&from("gs://"), &["AWS_SOURCE", "gs://bucket/prefix was expected"]);
-    let both = working().with("AWS_SOURCE", "gs://b/p");
-    assert_names(&refused(&both, &["run"]), &["AWS_SOURCE", "AWS_GCS_BUCKET", "one or the other"]);
-}
-
-#[test]
-fn a_date_that_is_not_a_month_is_refused() {
-    let flags = ["run", "--start-date", "2025-13", "--end-date", "September"];
-    assert_names(&refused(&working(), &flags), &["START_DATE `2025-13`", "END_DATE `September`", "YYYY-MM"]);
-    let turned = refused(&working().with("START_DATE", "2025-10"), &["plan", "--end-date", "2025-09"]);
-    assert_names(&turned, &["END_DATE is 2025-09, before START_DATE, 2025-10"]);
-}
-
-#[test]
-fn wrong_usage_ends_with_exit_code_2() {
-    for arguments in [&["frobnicate"][..], &["run", "--no-such-flag"], &["run", "--output", "xml"], &[]] {
-        assert_eq!(Finops::unconfigured().run(arguments).code, 2, "{arguments:?}");
-    }
-}
-
-#[test]
 fn config_shows_each_setting_with_its_value_and_origin() {
     let finops = working().with("WAIT_MAX_HOURS", "12").with("AWS_EXPORT_NAME", "");
     let settings = finops.report_of(&["config", "--output", "json"], 0);
@@ -309,8 +284,8 @@ fn place(provider: Provider, [bucket, prefix]: [Option<&str>; 2], file: &str) ->
     fs::write(&path, file).unwrap();
     let mut problems = Problems::default();
     let [bucket, prefix] = [bucket, prefix].map(|value| value.map(str::to_owned));
-    let flags = [("bucket", bucket.as_ref()), ("prefix", prefix.as_ref())]
-        .map(|(name, value)| (format!("{}.{name}", provider.as_str()), value));
+    let flags = [("--bucket", "bucket", &bucket), ("--prefix", "prefix", &prefix)]
+        .map(|(flag, key, value)| Flag::new(flag, format!("{}.{key}", provider.as_str()), value));
     let values = Values::read(Some(&path), &BTreeMap::new(), &flags, &mut problems).unwrap();
     let mut steps = StagedSettings { provider, values: &values, problems };
     let export = steps.delivered();
@@ -379,9 +354,9 @@ fn a_bucket_or_prefix_on_the_command_line_counts_before_a_source_in_the_file() {
     }
     assert_eq!(place(Provider::Aws, [Some("flag"), None], file), s3("flag", ""));
     assert_eq!(place(Provider::Azure, [Some("s3://flag"), Some("p/q/")], file), s3("flag", "p/q"));
-    let expected = "azure.bucket is `flag`: gs://flag or s3://flag was expected";
+    let expected = "--bucket is `flag`: gs://flag or s3://flag was expected";
     assert_eq!(place(Provider::Azure, [Some("flag"), None], file), Err(expected.to_owned()));
-    let expected = "azure.bucket is `gs://flag/p`: a bucket was expected; `p` goes to azure.prefix";
+    let expected = "--bucket is `gs://flag/p`: a bucket was expected; `p` goes to --prefix";
     assert_eq!(place(Provider::Azure, [Some("gs://flag/p"), None], file), Err(expected.to_owned()));
     assert_eq!(place(Provider::Azure, [Some("gs://flag/"), None], file), gcs("flag", ""));
     assert_eq!(place(Provider::Aws, [None, None], "[aws]\nbucket = \"b\"\nprefix = \"p\"\n"), s3("b", "p"));

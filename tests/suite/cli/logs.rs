@@ -1,6 +1,6 @@
 //! The log of a run in a Cloud Run job: one JSON object a line for Cloud Logging, with labels to search for.
 
-use std::{io::Read, process::Command};
+use std::{fs::File, io::Read, process::Command, time::SystemTime};
 
 use bigquery_emulator::{Fault, FaultKind, When};
 use finops_core::hint;
@@ -98,6 +98,22 @@ async fn a_run_with_a_failed_month_is_logged_with_labels_and_ends_with_a_summary
     assert_eq!((&last["rows"], &last["cost"], last["seconds"].is_u64()), (&json!(2), &json!("4.5 USD"), true));
     assert!(last["kind"].is_string(), "{last}");
     assert_eq!(last["hint"], hint::SEE_LINES_BEFORE);
+}
+
+#[test]
+fn a_stale_export_is_logged_as_its_alert_searches_for_it() {
+    let job = LocalJob::new(&[september()]);
+    for (key, _) in september().files() {
+        let file = File::options().write(true).open(job.source.join(REPORT).join(key)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let outcome = in_cloud_run(&job.finops.clone().with("MAX_AGE_HOURS", "72")).run(&["run", "--output", "json"]);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    let entries = entries(&outcome.stderr);
+    let stale = of(&entries, "the newest delivery is of ");
+    assert_eq!((&stale[0]["severity"], &stale[0]["kind"]), (&json!("ERROR"), &json!("stale")), "{}", outcome.stderr);
+    let alert = include_str!("../../../deploy/alert-stale.json");
+    assert_names(alert, &[r#"severity = ERROR AND jsonPayload.kind = \"stale\""#]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

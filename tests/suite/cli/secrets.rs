@@ -142,7 +142,7 @@ fn no_setting_of_the_staged_pipeline_is_shown_with_the_credentials_in_it() {
     };
     config("", "");
     let names: Vec<String> = settings(&finops).into_iter().filter(|name| !name.contains(char::is_uppercase)).collect();
-    assert_eq!(names.len(), 34, "{names:?}");
+    assert_eq!(names.len(), 36, "{names:?}");
     let steps =
         ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet", "load-billing-remote"];
     for (name, value) in pairs(&names, &server) {

@@ -87,6 +87,15 @@ async fn a_fresh_project_is_deployed_and_a_second_time_nothing_is_changed() {
     deployment.prints(&["setup-permissions", "deploy-aws"]);
     assert_eq!(deployment.changes(), [] as [Value; 0]);
 
+    // Earlier versions did not label what they created with its deployment.
+    deployment.change(|state| {
+        let unlabelled = |thing: &mut Value, labels: &str| {
+            thing[labels].as_object_mut().unwrap().remove("deployment").unwrap();
+        };
+        unlabelled(&mut state["projects/my-project/locations/us-central1/repositories/finops"], "labels");
+        unlabelled(&mut state["projects/my-project/alertPolicies/1002"], "userLabels");
+    });
+
     let printed = deployment.prints(&["destroy YES=yes", "destroy YES=yes"]);
     insta::assert_snapshot!("deploy_destroyed", printed);
     insta::assert_snapshot!("deploy_requests_of_destroy", readable(&deployment.changes()));

@@ -2,6 +2,7 @@
 
 use std::{fs, process::Command};
 
+use finops::settings::Form;
 use tempfile::TempDir;
 
 use crate::support::{
@@ -122,6 +123,8 @@ async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
           AZURE_SOURCE=s3://bucket/azure\nAZURE_DATASET=billing\nAZURE_SCHEDULE='every day'\n\
           ARTIFACT_REGISTRY_REPO=Finops\nIMAGE_NAME=a/b\nMEMORY=256Mi\nCPU=3\nMAX_RETRIES=11\nTIMEOUT=169h\n\
           SCHEDULE_TIME_ZONE='Mars/North Pole'\nALERT_EMAIL=nobody\nSTORAGE_EMULATOR_HOST=http://127.0.0.1:4443\n\
+          IMAGE=finops\nNAME_PREFIX=f\nJOB_SERVICE_ACCOUNT=me@example.com\nSCHEDULER_SERVICE_ACCOUNT=me\nALERT_CHANNEL=slack\n\
+          BIGQUERY_JOB_PROJECT=P\nLABELS=Team=finops\n\
           LOAD_CONCURRENCY=0\nWAIT_MAX_HOURS=-1\nMAX_AGE_HOURS=0\nSTART_DATE=2025-02\nEND_DATE=2025-01\n",
     );
     refused(
@@ -156,6 +159,41 @@ print(*settings.Settings({'PIPELINE': 'azure', sys.argv[1]: sys.argv[2]}).proble
         let problems = python(program, &[name, value]);
         assert!(problems.contains(name) && !problems.contains("SECRET"), "{problems}");
     }
+}
+
+#[test]
+fn labels_are_those_of_google_for_the_program_and_for_a_deployment() {
+    let (key, value) = ("k".repeat(63), "v".repeat(63));
+    let many = |count: usize| (0..count).map(|at| format!("k{at}=v")).collect::<Vec<_>>().join(",");
+    let valid =
+        ["team=finops", "team=finops, env=prod", "a_b-1=", "a=1,ab=1,b=a", &format!("{key}={value}"), &many(50)];
+    let invalid = [
+        "team",
+        "=finops",
+        "Team=finops",
+        "team=Finops",
+        "1team=finops",
+        "team=fin ops",
+        "team=a=b",
+        "team=finops,",
+        "team=a,env=b,team=a",
+        "goog-x=a",
+        "a=1,google=2",
+        "é=1",
+        &format!("k{key}=v"),
+        &format!("k={value}v"),
+        &many(51),
+    ];
+    let program = "
+import sys, settings
+for text in sys.argv[1:]:
+    print(any(problem.startswith('LABELS ') for problem in settings.Settings({'LABELS': text}).problems))
+";
+    let all: Vec<&str> = valid.iter().chain(&invalid).copied().collect();
+    let refused: Vec<bool> = all.iter().map(|text| Form::Labels.problem(text).is_some()).collect();
+    assert_eq!(refused, all.iter().enumerate().map(|(at, _)| at >= valid.len()).collect::<Vec<_>>(), "{all:?}");
+    let of_deployment: Vec<bool> = python(program, &all).lines().map(|line| line == "True").collect();
+    assert_eq!(of_deployment, refused, "{all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

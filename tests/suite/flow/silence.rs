@@ -12,7 +12,7 @@ use crate::{
     support::{
         azure_job::{AzureJob, in_each_warehouse},
         jobs::{CloudJob, LocalJob},
-        program::{BUCKET, Finops, assert_names, each},
+        program::{BUCKET, DATASET, Finops, assert_names, each},
         tree::{Delivery, REPORT},
     },
 };
@@ -98,6 +98,25 @@ async fn the_error_names_the_exports_and_folders_that_exist() {
     (1..=12).for_each(|number| fs::create_dir(local.source.join(format!("other-{number:02}"))).unwrap());
     let said = [&format!("the folders in {source}: `other-01`, "), "`other-10` and more"];
     assert_fails(&local.finops, "run", "not_found", &said);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn manifests_of_another_provider_are_named_with_their_pipeline() {
+    let folder = TempDir::new().unwrap();
+    let (aws, azure) = (folder.path().join("aws"), folder.path().join("azure"));
+    let run = Run::of("2025-09".parse().unwrap());
+    Export::new(Dialect::AwsCur, Format::CsvGzip).deliver(&aws, &run).unwrap();
+    Export::new(Dialect::AzureFocus12, Format::Csv).deliver(&azure, &run).unwrap();
+    let finops = Finops::local(&azure, &folder.path().join("finops.duckdb"))
+        .with("AZURE_SOURCE", aws.to_str().unwrap())
+        .with("AZURE_DATASET", DATASET)
+        .with("AZURE_TABLE_NAME", "azure");
+    for (pipeline, other, there) in [("aws", "azure", &azure), ("azure", "aws", &aws)] {
+        let outcome = finops.run(&["run", pipeline]);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        let said = format!("there are manifests of pipeline {other}, such as of `");
+        assert_names(&outcome.stderr, &[&said, there.to_str().unwrap(), &hint::other_pipeline(other)]);
+    }
 }
 
 async fn deliveries_older_than_max_age_fail_the_run_after_their_months_were_loaded(job: AzureJob) {

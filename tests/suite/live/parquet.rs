@@ -194,14 +194,16 @@ async fn other_groups(place: &Place) -> StageState {
 }
 
 async fn timestamps(place: &Place) -> StageState {
-    const TIMESTAMPS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP")];
+    const TIMESTAMPS: Columns = &[("utc", "TIMESTAMP"), ("plain", "TIMESTAMP"), ("local", "DATETIME")];
     let table = Scratch::new(place, "moments", TIMESTAMPS).await?;
     let file = parquet(
-        "SELECT TIMESTAMPTZ '2025-09-30 23:59:59.123456+00' AS utc, TIMESTAMP '2025-09-30 23:59:59.123456' AS plain",
+        "SELECT TIMESTAMPTZ '2025-09-30 23:59:59.123456+00' AS utc, TIMESTAMP '2025-09-30 23:59:59.123456' AS plain, \
+         plain AS local",
     );
     table.parquet(file).await?.taken()?;
     let believed = "2025-09-30 23:59:59.123456+00";
-    same(&table.rows("CAST(utc AS STRING), CAST(plain AS STRING)").await?, &[[believed, believed]])
+    let rows = table.rows("CAST(utc AS STRING), CAST(plain AS STRING), CAST(TIMESTAMP(local) AS STRING)").await?;
+    same(&rows, &[[believed, believed, believed]])
 }
 
 /// A table with a map.

@@ -51,17 +51,6 @@ fn masked(text: &str) -> String {
 }
 
 #[test]
-fn help_of_every_step_says_what_it_does() {
-    let desk = Desk::new();
-    let steps = ["discover-manifests", "extract-billing", "load-billing-local", "export-parquet"];
-    for step in steps.into_iter().chain(["load-billing-remote", "run-pipeline"]) {
-        insta::assert_snapshot!(format!("help_of_{step}"), desk.prints(&["aws", step, "--help"]));
-    }
-    insta::assert_snapshot!("help_of_aws", desk.prints(&["aws", "--help"]));
-    insta::assert_snapshot!("help_of_azure", desk.prints(&["azure", "--help"]));
-}
-
-#[test]
 fn in_cloud_run_all_steps_are_summed_up_in_one_last_line_that_counts_rows_and_cost_once() {
     let desk = Desk::new();
     let finops = desk.finops.clone().with("CLOUD_RUN_JOB", "staged");

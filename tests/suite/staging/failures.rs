@@ -16,7 +16,10 @@ use serde_json::Value;
 
 use crate::{
     staging::steps::{Pipeline, statuses},
-    support::program::{Outcome, assert_names},
+    support::{
+        program::{Finops, Outcome, assert_names},
+        tree::{Delivery, REPORT},
+    },
 };
 
 const STEPS: [&str; 3] = ["extract-billing", "load-billing-local", "export-parquet"];
@@ -80,7 +83,75 @@ fn a_step_names_the_step_that_must_run_before_it() {
         assert_eq!(outcome.code, 1, "{}", outcome.stdout);
         assert_names(&outcome.stderr, &[&format!("there is no folder {folder}"), &hint::run_step("aws", before)]);
     }
-    assert!(pipeline.files("data").is_empty(), "nothing was created");
+    let export = ["aws", "export-parquet", "--start-date", "2025-08"];
+    for arguments in [&export[..2], &export] {
+        let outcome = pipeline.finops.run(arguments);
+        assert_eq!(outcome.code, 1, "{}", outcome.stdout);
+        let said = "nothing is loaded yet in main.aws_billing_data of ./data/finops.duckdb";
+        assert_names(&outcome.stderr, &[said, &hint::run_step("aws", "load-billing-local")]);
+    }
+    assert!(!pipeline.folder.path().join("data").exists(), "nothing was created");
+    pipeline.deliver(1);
+    pipeline.report("extract-billing");
+    pipeline.report("load-billing-local");
+    let none = pipeline.finops.run(&["aws", "export-parquet", "--start-date", "2025-10"]);
+    assert_eq!(none.code, 0, "{}", none.stderr);
+    assert_names(&none.stdout, &["nothing to do: none of the months asked for is there"]);
+}
+
+#[test]
+fn all_steps_succeed_without_rows_to_load() {
+    let pipeline = Pipeline::new(Export { name: REPORT.to_owned(), ..Export::new(Dialect::AwsCur, Format::CsvGzip) });
+    Delivery::new("2025-09", "first", &[]).write(&pipeline.folder.path().join("delivered"));
+    let outcome = pipeline.finops.run(&["aws", "run-pipeline"]);
+    assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+    assert_names(&outcome.stdout, &["the steps after that were skipped, because nothing is loaded"]);
+    assert!(!pipeline.folder.path().join("data/finops.duckdb").exists());
+}
+
+/// The overview, and what is printed about places that cannot be read.
+#[track_caller]
+fn overview(finops: &Finops, code: i32) -> (Vec<Value>, String) {
+    let outcome = finops.run(&["aws", "discover-manifests", "--output", "json"]);
+    assert_eq!(outcome.code, code, "{}{}", outcome.stdout, outcome.stderr);
+    (serde_json::from_str(&outcome.stdout).unwrap(), outcome.stderr)
+}
+
+#[test]
+fn a_place_that_cannot_be_read_does_not_hide_the_others() {
+    let pipeline = of_rows(20, 1);
+    pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    let database = pipeline.folder.path().join("data/finops.duckdb");
+    let other_process = duckdb::Connection::open(&database).unwrap();
+    let (months, said) = overview(&pipeline.finops, 1);
+    for month in &months {
+        assert_eq!(["staging", "duckdb", "parquet"].map(|place| &month[place]), ["current", "unknown", "current"]);
+    }
+    assert_eq!((months.len(), said.lines().filter(|line| line.starts_with("error: ")).count()), (2, 1), "{said}");
+    assert_names(&said, &["data/finops.duckdb", hint::DATABASE_OPEN]);
+    let table = pipeline.finops.run(&["aws", "discover-manifests"]);
+    assert_eq!(table.code, 1);
+    assert_names(&table.stdout, &["2025-08", "2025-09", "unknown"]);
+    let dry = pipeline.finops.run(&["aws", "run-pipeline", "--dry-run"]);
+    assert_eq!(dry.code, 1, "{}", dry.stdout);
+    assert_names(&dry.stderr, &[hint::DATABASE_OPEN]);
+    drop(other_process);
+
+    let remote = pipeline.finops.clone().with("FINOPS_DATABASE_BIGQUERY_PROJECT_ID", "demo");
+    let remote = remote.with("FINOPS_DATABASE_BIGQUERY_DATASET_ID", "billing");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let no_answer = remote.clone().with("BIGQUERY_EMULATOR_HOST", &format!("http://{closed}"));
+    let no_key = remote.with("FINOPS_DATABASE_BIGQUERY_CREDENTIALS_PATH", "no-such-key.json");
+    for (finops, about) in [(no_answer, "no usable answer"), (no_key, "no-such-key.json")] {
+        let (months, said) = overview(&finops, 1);
+        for month in &months {
+            assert_eq!(["duckdb", "parquet", "bigquery"].map(|place| &month[place]), ["current", "current", "unknown"]);
+        }
+        assert_eq!((months.len(), said.lines().filter(|line| line.starts_with("error: ")).count()), (2, 1), "{said}");
+        assert_names(&said, &[about]);
+    }
+    assert_eq!(overview(&pipeline.finops, 0).1, "");
 }
 
 #[test]

@@ -72,6 +72,28 @@ fn manifests_of_older_versions_without_checksums_count_as_before() {
 }
 
 #[test]
+fn what_an_older_version_recorded_by_the_path_of_its_staged_manifest_counts_as_before() {
+    let pipeline = pipeline();
+    pipeline.deliver(1);
+    pipeline.report("run-pipeline");
+    let database = duckdb::Connection::open(pipeline.folder.path().join("data/finops.duckdb")).unwrap();
+    for manifest in ending(&pipeline.files("data/staging"), ".manifest.json") {
+        let path = manifest.strip_prefix(pipeline.folder.path()).unwrap();
+        let month = path.iter().nth(2).unwrap().to_str().unwrap();
+        let sql = format!(
+            "UPDATE finops_loads SET manifest_uri = './{}' WHERE billing_period = '{month}-01'",
+            path.display()
+        );
+        assert_eq!(database.execute(&sql, []).unwrap(), 1);
+    }
+    drop(database);
+    for path in ending(&pipeline.files("data/staging"), ".csv.gz") {
+        change_unseen(&path);
+    }
+    assert_eq!(statuses(&pipeline.report("run-pipeline")), [SKIPPED; 3]);
+}
+
+#[test]
 fn the_rest_of_an_unfinished_delivery_is_removed_with_the_next_and_nothing_else() {
     let pipeline = pipeline();
     let [_, september] = pipeline.deliver(1);

@@ -6,3 +6,4 @@ pub mod folder;
 pub mod plans;
 pub mod s3;
 pub mod steps;
+pub mod zones;

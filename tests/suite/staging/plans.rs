@@ -86,6 +86,15 @@ fn a_place_without_a_manifest_fails_the_dry_run_as_it_fails_the_run() {
         assert_eq!(outcome.code, 1, "{step:?}: {}", outcome.stdout);
         assert_names(&outcome.stderr, &["there is no manifest of export `report` below delivered"]);
     }
+    deliver(&pipeline, &Delivery::new("2025-09", "first", &["1"]));
+    for (flag, wrong, said) in [
+        ("--export-name", "raport", "export `raport` below delivered; the exports there: `report` in delivered/"),
+        ("--prefix", "cur", "export `report` below delivered/cur; the folders in delivered: `report`"),
+    ] {
+        let outcome = pipeline.finops.run(&["aws", "discover-manifests", flag, wrong]);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{flag}");
+        assert_names(&outcome.stderr, &[said, "hint: "]);
+    }
 }
 
 #[test]

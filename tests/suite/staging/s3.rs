@@ -11,18 +11,20 @@ use std::{
 
 use billing_exports::{Delivered, Dialect, Export, Format, Run};
 use finops_core::Amount;
+use reqwest::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
     flow::figures,
+    staging::zones::make_older,
     storage::{
         s3::{S3Server, SECRET},
         store_requests::encrypting,
     },
     support::{
         program::{BUCKET, DATASET, Finops, TABLE, assert_names, each},
-        servers::{BigQueryServer, PROJECT, bigquery_alone},
+        servers::{BigQueryServer, PROJECT, bigquery_alone, call},
         tables::{in_bigquery, in_duckdb},
     },
 };
@@ -139,6 +141,12 @@ async fn walks(dialect: Dialect, format: Format) {
     assert_eq!(all.planned(), [["reload"; 4], ["skip"; 4]]);
     assert_eq!(all.run(), [["loaded", "skipped"]; 4]);
     all.assert_has(&later);
+    let recorded =
+        all.bigquery.query(&format!("SELECT manifest_uri FROM \"{PROJECT}:{DATASET}\".finops_loads")).unwrap();
+    assert_eq!(recorded.len(), 3);
+    for uri in recorded.into_iter().flatten().flatten() {
+        assert!(uri.starts_with(&format!("s3://{BUCKET}/cur/")) && uri.ends_with("Manifest.json"), "{uri}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +157,35 @@ async fn csv_of_a_legacy_report_goes_from_s3_to_bigquery() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parquet_of_a_data_export_goes_from_s3_to_bigquery() {
     walks(Dialect::AwsCur2, Format::Parquet).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_an_older_version_and_of_this_one_are_the_same_timestamps_in_bigquery() {
+    let all = Everything::new(Export::new(Dialect::AwsCur, Format::CsvGzip)).await;
+    let delivered = all.deliver(1).await;
+    all.run();
+    let exports = all.folder.path().join("data/exports");
+    let starts = "SELECT DISTINCT CAST(line_item_usage_start_date AS VARCHAR) FROM";
+    let starts = format!("{starts} \"{PROJECT}:{DATASET}\".\"{TABLE}\" ORDER BY 1");
+    let of_new = all.bigquery.query(&starts).unwrap();
+    for month in ["2025-08", "2025-09"] {
+        make_older(&exports, month);
+    }
+    for (step, expected) in [("load-billing-remote", "loaded"), ("run-pipeline", "loaded"), ("run-pipeline", "skipped")]
+    {
+        let outcome = all.finops().run(&["aws", step, "--output", "json"]);
+        assert_eq!(outcome.code, 0, "{}{}", outcome.stdout, outcome.stderr);
+        let report: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let remote = report["pipelines"].as_array().unwrap().last().unwrap();
+        assert_eq!([0, 1].map(|at| &remote["months"][at]["status"]), [expected; 2], "{report:#}");
+        all.assert_has(&delivered);
+        assert_eq!(all.bigquery.query(&starts).unwrap(), of_new, "{step}");
+    }
+    let table = call(&all.bigquery, Method::GET, &format!("/datasets/{DATASET}/tables/{TABLE}"), Value::Null).await;
+    let fields = table["schema"]["fields"].as_array().unwrap();
+    for name in ["bill_billing_period_start_date", "line_item_usage_start_date"] {
+        assert_eq!(fields.iter().find(|field| field["name"] == name).unwrap()["type"], "TIMESTAMP", "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,12 +239,15 @@ impl Everything {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_and_a_bucket_that_is_not_there_are_named() {
     let all = Everything::new(Export::new(Dialect::AwsCur, Format::CsvGzip)).await;
-    let outcome = all.finops().with("FINOPS_AWS_BUCKET", "no-such-bucket").run(&["aws", "extract-billing"]);
-    assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["s3://no-such-bucket/", "check the bucket's name"]);
+    for step in [&["extract-billing"][..], &["discover-manifests", "--bucket", "no-such-bucket"]] {
+        let finops = all.finops().with("FINOPS_AWS_BUCKET", "no-such-bucket");
+        let outcome = finops.run(&[&["aws"], step].concat());
+        assert_eq!(outcome.code, 1);
+        assert_names(&outcome.stderr, &["there is no s3://no-such-bucket/cur: ", "check the bucket's name"]);
+    }
     let outcome = all.finops().with("FINOPS_AWS_ENDPOINT_URL", "http://127.0.0.1:1").run(&["aws", "extract-billing"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no answer for s3://"]);
+    assert_names(&outcome.stderr, &[&format!("no answer for s3://{BUCKET}/cur: ")]);
 }
 
 /// A server in front of the S3 server. It answers requests for objects whose names end with `ending` as if they were deleted.

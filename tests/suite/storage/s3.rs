@@ -254,8 +254,28 @@ async fn a_server_that_does_not_answer_is_an_error_within_seconds() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let finops = finops(&format!("http://127.0.0.1:{port}"), &folder.path().join("finops.duckdb"));
     let start = Instant::now();
-    assert_error(&error(&finops, 1), "storage", &["no answer for s3://", "refused"], hint::S3_UNREACHABLE);
+    assert_error(
+        &error(&finops, 1),
+        "storage",
+        &[&format!("no answer for s3://{BUCKET}/cur: "), "refused"],
+        hint::S3_UNREACHABLE,
+    );
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_region_the_region_is_the_first_thing_to_set() {
+    let folder = TempDir::new().unwrap();
+    // No server is behind this proxy.
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let without = finops("", &folder.path().join("finops.duckdb"))
+        .without("AWS_ENDPOINT_URL")
+        .with("HOME", folder.path().to_str().unwrap())
+        .with("AWS_EC2_METADATA_DISABLED", "true")
+        .with("HTTPS_PROXY", &format!("http://{closed}"));
+    let asked = format!("no answer for s3://{BUCKET}/cur: ");
+    assert_error(&error(&without, 1), "storage", &[&asked], hint::S3_WITHOUT_REGION);
+    assert_error(&error(&without.with("AWS_REGION", "eu-west-1"), 1), "storage", &[&asked], hint::S3_UNREACHABLE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,7 +286,12 @@ async fn missing_credentials_are_named_before_the_first_request() {
         .with("AWS_EC2_METADATA_DISABLED", "true");
     let outcome = finops.run(&["run"]);
     assert_eq!(outcome.code, 1);
-    assert_names(&outcome.stderr, &["no usable AWS credentials for s3://", hint::AWS_CREDENTIALS]);
+    let tried = "AWS_ACCESS_KEY_ID is not set, the profile `default` gives none, and no role of this machine does";
+    let said = format!("no usable AWS credentials for s3://{BUCKET}: {tried}; the last error: ");
+    assert_names(&outcome.stderr, &[&said, hint::AWS_CREDENTIALS]);
+    let outcome = finops.with("AWS_PROFILE", "no-such").run(&["run"]);
+    assert_names(&outcome.stderr, &["the profile `no-such` (AWS_PROFILE) gives none"]);
+    assert!(outcome.stderr.lines().all(|line| line.len() < 400), "{}", outcome.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]

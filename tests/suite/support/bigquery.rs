@@ -1,6 +1,10 @@
 //! BigQuery, at the emulator, for the conformance suite.
 
-use std::{collections::BTreeSet, fs, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use bigquery_emulator::{Emulator, LoggedRequest};
 use finops::{
@@ -225,6 +229,8 @@ impl<const TURNED: bool> Harness for BigQueryHarness<TURNED> {
 fn connect(emulator: &Emulator) -> BigQuery {
     let options = Options {
         project: PROJECT.to_owned(),
+        job_project: None,
+        labels: BTreeMap::new(),
         default_location: "US".to_owned(),
         staging_dataset: None,
         emulator_host: Some(emulator.url()),

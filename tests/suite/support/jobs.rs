@@ -129,6 +129,7 @@ pub async fn run_in_process<W: Warehouse>(source: &Path, warehouse: &W) -> Pipel
         options: ExportOptions::default(),
         label: None,
         name: None,
+        name_setting: String::new(),
         source: Source::Local(source.to_owned()),
         prefix: String::new(),
         dataset: DATASET.to_owned(),

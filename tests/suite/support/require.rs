@@ -19,15 +19,21 @@ pub enum Tool {
     Discovery,
     /// Google's Python client for BigQuery, and pyarrow beside it.
     PythonBigquery,
+    /// A Python to install the wheel into.
+    Python311,
+    /// The same.
+    Python313,
     /// A project and a bucket of the real services.
     Live,
 }
 
-const TOOLS: [(&str, Tool); 5] = [
+const TOOLS: [(&str, Tool); 7] = [
     ("bq", Tool::Bq),
     ("gcloud", Tool::Gcloud),
     ("discovery", Tool::Discovery),
     ("python-bigquery", Tool::PythonBigquery),
+    ("python3.11", Tool::Python311),
+    ("python3.13", Tool::Python313),
     ("live", Tool::Live),
 ];
 

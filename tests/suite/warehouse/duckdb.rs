@@ -5,7 +5,7 @@ use std::{ffi::OsStr, fs, path::Path, process::Command};
 use duckdb::Connection;
 use finops::{
     error::ErrorKind,
-    warehouse::{MonthLoad, duckdb::DuckDb},
+    warehouse::{MonthLoad, Warehouse, duckdb::DuckDb},
 };
 use finops_core::{
     BillingPeriod, hint,
@@ -379,6 +379,35 @@ fn an_empty_file_is_no_database_and_may_be_deleted() {
         assert!(error.next_step().unwrap().contains(hint::DATABASE_EMPTY), "{error:?}");
     }
     assert_eq!(fs::read(&path).unwrap(), b"");
+}
+
+#[test]
+fn a_run_that_loads_nothing_creates_no_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let (missing, empty) = (folder.path().join("missing"), folder.path().join("empty"));
+    fs::create_dir(&empty).unwrap();
+    let database = folder.path().join("data/finops.duckdb");
+    for source in [&missing, &empty] {
+        for command in ["run", "plan", "status", "check"] {
+            let output = finops(command, source, &database).output().unwrap();
+            let fails = command != "status";
+            assert_eq!(output.status.code(), Some(i32::from(fails)), "{}", String::from_utf8_lossy(&output.stderr));
+            assert!(!folder.path().join("data").exists(), "{command} {}", source.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_another_run_creates_meanwhile_is_not_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data/finops.duckdb");
+    let warehouse = DuckDb::open(&path).unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs AS SELECT 1 AS one").unwrap();
+    let error = warehouse.prepare(&target(), &[], &[]).await.err().unwrap();
+    assert_eq!((error.kind(), error.next_step()), (ErrorKind::Busy, Some(hint::CHANGED_MEANWHILE)), "{error:?}");
+    let theirs = rows(&Connection::open(&path).unwrap(), "SELECT table_name FROM duckdb_tables()").unwrap();
+    assert_eq!(theirs, [[Some("theirs".to_owned())]]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod duckdb;
 pub mod duckdb_state;
 pub mod failed_loads;
 pub mod failure_classes;
+pub mod job_project;
 pub mod numbered_jobs;
 pub mod refusals;
 pub mod retyping;

@@ -97,6 +97,23 @@ async fn required_fields_that_a_load_refuses_go_into_required_columns_and_the_ne
 }
 
 #[tokio::test]
+async fn timestamps_without_a_zone_that_a_load_refuses_are_read_as_utc() {
+    let local = |month: &str| Delivery::new(month, "local").parquet(&rows(month, "DECIMAL(38, 18)", &["1"]));
+    let text = "CAST(bill_billing_period_start_date AS VARCHAR), CAST(line_item_usage_start_date AS VARCHAR)";
+    let expected = ["08", "09"].map(|month| [format!("2025-{month}-01 00:00:00"), format!("2025-{month}-02 16:00:00")]);
+    let expected = expected.map(|row| row.map(Some).to_vec());
+    let table = Box::pin(loaded_in_the_other_world(["2025-08", "2025-09"].map(local))).await;
+    assert_eq!(table.select(text), expected);
+    assert_eq!(forms(&table.harness), ["", "files", "", "files"]);
+    let table = Table::<BigQueryHarness>::new().await;
+    for month in ["2025-08", "2025-09"] {
+        table.load(&local(month)).await.unwrap();
+    }
+    assert_eq!(table.select(text), expected);
+    assert_eq!(forms(&table.harness), ["", ""]);
+}
+
+#[tokio::test]
 async fn a_nul_in_csv_is_kept() {
     let table = Table::<BigQueryHarness>::new().await;
     let row = line("2025-08", "1", "USD", "1").replace("Usage", "a\0b");

@@ -130,7 +130,8 @@ fn of_logical(logical: &LogicalType) -> FileType {
         LogicalType::Decimal(digits) => decimal(digits.precision, digits.scale),
         LogicalType::Date => FileType::Date,
         LogicalType::Timestamp(timestamp) if timestamp.unit == TimeUnit::NANOS => FileType::Nanos,
-        LogicalType::Timestamp(_) => FileType::Timestamp,
+        LogicalType::Timestamp(timestamp) if timestamp.is_adjusted_to_u_t_c => FileType::Timestamp,
+        LogicalType::Timestamp(_) => FileType::LocalTimestamp,
         LogicalType::Integer(int) if int.is_signed || int.bit_width < 64 => FileType::Int64,
         _ => FileType::Other,
     }
@@ -199,14 +200,16 @@ mod tests {
 
     #[test]
     fn types_are_those_that_the_writer_meant() {
-        use FileType::{Boolean, Date, Decimal, Double, Int64, LongDecimal, Map, Nanos, Other, String, Timestamp};
+        use FileType::{
+            Boolean, Date, Decimal, Double, Int64, LocalTimestamp, LongDecimal, Map, Nanos, Other, String, Timestamp,
+        };
 
         let map = |numbers, by_the_book| Map(MapForm { numbers, by_the_book });
 
         let message = "message m {
             OPTIONAL DOUBLE cost; OPTIONAL FLOAT f; OPTIONAL BYTE_ARRAY text (STRING); OPTIONAL BYTE_ARRAY old (UTF8);
             OPTIONAL BYTE_ARRAY bytes; OPTIONAL INT64 n; OPTIONAL INT64 huge (INTEGER(64, false));
-            OPTIONAL INT64 millis (TIMESTAMP(MILLIS, true)); OPTIONAL INT64 local (TIMESTAMP_MICROS);
+            OPTIONAL INT64 millis (TIMESTAMP(MILLIS, true)); OPTIONAL INT64 old_micros (TIMESTAMP_MICROS); OPTIONAL INT64 local (TIMESTAMP(MICROS, false));
             OPTIONAL INT64 nanos (TIMESTAMP(NANOS, true)); OPTIONAL INT96 spark; OPTIONAL INT32 day (DATE); OPTIONAL BOOLEAN yes;
             REQUIRED FIXED_LEN_BYTE_ARRAY(16) exact (DECIMAL(38,18)); OPTIONAL INT32 cents (DECIMAL(9,2));
             OPTIONAL FIXED_LEN_BYTE_ARRAY(16) fine (DECIMAL(38,19)); OPTIONAL FIXED_LEN_BYTE_ARRAY(16) wide (DECIMAL(38,17));
@@ -240,7 +243,8 @@ mod tests {
             ("n", Int64),
             ("huge", Other),
             ("millis", Timestamp),
-            ("local", Timestamp),
+            ("old_micros", Timestamp),
+            ("local", LocalTimestamp),
             ("nanos", Nanos),
             ("spark", Timestamp),
             ("day", Date),

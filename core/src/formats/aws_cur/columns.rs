@@ -1,7 +1,7 @@
 //! The columns of a Cost and Usage Report.
 //!
 //! Source: AWS's data dictionaries for Cost and Usage Reports and for CUR 2.0. Rates such as `lineItem/UnblendedRate` are text
-//! there.
+//! there, and `savingsPlan/SavingsPlanRate` is a number.
 
 use crate::{
     formats::{KindColumns, names::column_names},
@@ -34,8 +34,6 @@ const TIMESTAMPS: &[&str] = &[
 ];
 
 const DECIMALS: &[&str] = &[
-    "discount_bundled_discount",
-    "discount_total_discount",
     "line_item_blended_cost",
     "line_item_net_unblended_cost",
     "line_item_normalized_usage_amount",
@@ -65,6 +63,7 @@ const DECIMALS: &[&str] = &[
     "savings_plan_net_savings_plan_effective_cost",
     "savings_plan_recurring_commitment_for_billing_period",
     "savings_plan_savings_plan_effective_cost",
+    "savings_plan_savings_plan_rate",
     "savings_plan_total_commitment_to_date",
     "savings_plan_used_commitment",
     "split_line_item_actual_usage",
@@ -79,9 +78,16 @@ const DECIMALS: &[&str] = &[
     "split_line_item_unused_cost",
 ];
 
+/// Whether the column is the amount of a discount. Each agreement with AWS has columns of its own, such as
+/// `discount_edp_discount`.
+fn is_discount(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("discount_") && name.ends_with("_discount")
+}
+
 /// The type of a well-known column.
 fn known_type(name: &str) -> Option<ColumnType> {
-    if is_in(name, DECIMALS) {
+    if is_in(name, DECIMALS) || is_discount(name) {
         Some(ColumnType::Decimal)
     } else {
         is_in(name, TIMESTAMPS).then_some(ColumnType::Timestamp)

@@ -16,12 +16,15 @@ use crate::{
     },
 };
 
+/// The form of the Parquet files that this version writes: 1 has timestamps without a zone, 0 had them in UTC.
+pub const PARQUET_FORM: u32 = 1;
+
 /// finops's own manifest. New fields must be optional: without a readable manifest, all files would be downloaded again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StagedManifest {
     /// The provider.
     pub provider: Provider,
-    /// Where the provider's manifest was read.
+    /// Where the provider's manifest was read. In a folder of Parquet files that an older version wrote: in the staging folder.
     pub manifest_uri: String,
     /// The fingerprint of the provider's delivery.
     pub fingerprint: String,
@@ -32,6 +35,14 @@ pub struct StagedManifest {
     /// Its files by relative path; empty until all are there, or if an older version wrote them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub written: BTreeMap<String, Written>,
+    /// The form of Parquet files that finops wrote; 0 for a provider's files.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub form: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(form: &u32) -> bool {
+    *form == 0
 }
 
 impl StagedManifest {
@@ -47,6 +58,7 @@ impl StagedManifest {
             fingerprint: delivery.fingerprint.clone(),
             listed_at,
             written: BTreeMap::new(),
+            form: 0,
             manifest: Manifest { overwrites_previous: false, files: files.collect(), ..delivery.manifest.clone() },
         }
     }

@@ -7,7 +7,7 @@
 mod manifest;
 mod paths;
 
-pub use manifest::{StagedManifest, parse};
+pub use manifest::{PARQUET_FORM, StagedManifest, parse};
 pub use paths::{file_names, manifest_name, parquet_manifest_name, parquet_name, staging_folder};
 
 use super::{Format, ParsedManifest};
@@ -22,8 +22,8 @@ pub const EXTRACT_BILLING: &str = "extract-billing";
 pub const EXPORT_PARQUET: &str = "export-parquet";
 
 impl From<StagedManifest> for ParsedManifest {
-    fn from(StagedManifest { manifest, written, .. }: StagedManifest) -> Self {
-        Self { manifest, written }
+    fn from(StagedManifest { manifest, written, manifest_uri, .. }: StagedManifest) -> Self {
+        Self { manifest, written, origin: Some(manifest_uri) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The methods of BigQuery's API that finops uses.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::Method;
@@ -17,10 +17,20 @@ use crate::{error::Result, http};
 
 const SLOWEST_POLL: Duration = Duration::from_secs(5);
 
-/// One project's BigQuery.
+/// The projects that requests name.
+pub struct Projects {
+    /// Of datasets and tables.
+    pub tables: String,
+    /// Of jobs.
+    pub jobs: String,
+}
+
+/// BigQuery, with tables in one project.
 pub struct Client {
     pub(super) rest: Rest,
-    project: String,
+    projects: Projects,
+    /// The labels of every job, which users configure.
+    labels: BTreeMap<String, String>,
     /// A server on this machine, which answers quickly.
     is_local: bool,
     /// Called as files are uploaded.
@@ -28,23 +38,44 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for `project`; with `emulator_host` at a local server.
-    pub fn connect(project: String, emulator_host: Option<&str>, key_file: Option<PathBuf>) -> Result<Self> {
+    /// A client for the projects; with `emulator_host` at a local server.
+    pub fn connect(
+        projects: Projects,
+        labels: BTreeMap<String, String>,
+        emulator_host: Option<&str>,
+        key_file: Option<PathBuf>,
+    ) -> Result<Self> {
         let rest = Rest::new(http::client()?, http::backoff(), emulator_host, key_file)?;
-        Ok(Self { rest, project, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
+        Ok(Self { rest, projects, labels, is_local: emulator_host.is_some(), show_uploaded: Box::new(|_| {}) })
     }
 
     pub fn show_uploaded(&mut self, show: ShowUploaded) {
         self.show_uploaded = show;
     }
 
+    /// The project of datasets and tables.
     pub fn project(&self) -> &str {
-        &self.project
+        &self.projects.tables
+    }
+
+    /// The project of jobs.
+    pub fn job_project(&self) -> &str {
+        &self.projects.jobs
+    }
+
+    /// The object with the configured labels; its own labels win.
+    pub fn labelled(&self, mut object: Value) -> Value {
+        for (key, value) in &self.labels {
+            if object["labels"][key].is_null() {
+                object["labels"][key] = value.as_str().into();
+            }
+        }
+        object
     }
 
     /// A table's name in requests.
     pub fn reference(&self, dataset: &str, table: &str) -> Value {
-        json!({"projectId": self.project, "datasetId": dataset, "tableId": table})
+        json!({"projectId": self.project(), "datasetId": dataset, "tableId": table})
     }
 
     pub async fn dataset(&self, dataset: &str) -> Result<Option<Dataset>, Failure> {
@@ -100,7 +131,7 @@ impl Client {
     /// Lets BigQuery check a statement without running it.
     pub async fn dry_run(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Job, Failure> {
         let mut job = json!({
-            "jobReference": {"projectId": self.project, "location": location},
+            "jobReference": {"projectId": self.job_project(), "location": location},
             "configuration": {"dryRun": true, "query": {"query": sql, "useLegacySql": false}},
         });
         if !parameters.is_empty() {
@@ -199,7 +230,8 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<T, Failure> {
-        let path = [&[self.project.as_str()], path].concat();
+        let project = if let ["jobs" | "queries", ..] = path { self.job_project() } else { self.project() };
+        let path = [&[project], path].concat();
         // Boxed, since every future that waits for an answer contains it.
         Box::pin(self.rest.send(name, &Request { method, path: &path, query, body })).await
     }

@@ -9,8 +9,8 @@ use google_cloud_auth::credentials::{
 };
 use serde_json::Value;
 
-use super::failure::{no_credentials, unusable};
-use crate::error::Result;
+use super::failure::unusable;
+use crate::{credentials::no_google, error::Result};
 
 const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/bigquery"];
 
@@ -21,7 +21,7 @@ const SCOPES: [&str; 1] = ["https://www.googleapis.com/auth/bigquery"];
 /// `Credentials` where there are no usable ones.
 pub fn credentials(key_file: Option<&Path>) -> Result<Credentials> {
     let Some(path) = key_file else {
-        return Builder::default().with_scopes(SCOPES).build().map_err(no_credentials);
+        return Builder::default().with_scopes(SCOPES).build().map_err(|error| no_google(&error));
     };
     let bytes = fs::read(path).map_err(|error| unusable(path, "it cannot be read").cause(error))?;
     // A JSON parser's message may show a part of the key.

@@ -21,7 +21,10 @@ use super::{
     reasons::{TRANSIENT, TRANSIENT_OF_JOBS, by_setting, meaning, or_no_message},
     signs,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    credentials::{last_cause, no_google},
+    error::{Error, ErrorKind},
+};
 
 /// How many characters a message shows of a body that is not BigQuery's.
 const BODY_SHOWN: usize = 100;
@@ -190,8 +193,11 @@ impl Failure {
             }
             Self::NoAnswer(cause) => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
             Self::Unreadable { cause, .. } => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
-            Self::Credentials(cause, Some(file)) => unusable(&file, "Google takes no token from it").cause(cause),
-            Self::Credentials(cause, None) => no_credentials(cause),
+            Self::Credentials(cause, Some(file)) => {
+                let last = last_cause(&cause).map(|last| format!("; the last error: {last}")).unwrap_or_default();
+                unusable(&file, &format!("Google gives no token for it{last}"))
+            }
+            Self::Credentials(cause, None) => no_google(&cause),
             Self::File(_, cause) => {
                 let kind = match cause.kind() {
                     io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -202,11 +208,6 @@ impl Failure {
             }
         }
     }
-}
-
-/// The error for missing credentials.
-pub fn no_credentials(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Credentials, "there are no usable Google credentials").hint(hint::LOG_IN).cause(cause)
 }
 
 /// The error for an unusable key file. It shows nothing of the file's content.

@@ -39,7 +39,7 @@ impl Client {
 
     /// The same for a table that may be missing.
     pub async fn query_if_there(&self, location: &str, sql: &str, parameters: &[Value]) -> Result<Answer, Failure> {
-        let mut request = json!({"query": sql, "useLegacySql": false, "location": location});
+        let mut request = self.labelled(json!({"query": sql, "useLegacySql": false, "location": location}));
         if !parameters.is_empty() {
             request["parameterMode"] = "NAMED".into();
             request["queryParameters"] = parameters.into();
@@ -99,7 +99,10 @@ fn texts(row: Row) -> Vec<Option<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::{
+        collections::BTreeMap,
+        time::{Duration, Instant},
+    };
 
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
@@ -107,6 +110,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::warehouse::bigquery::api::client::Projects;
 
     #[tokio::test]
     async fn a_running_query_is_requested_again_after_longer_and_longer_pauses() {
@@ -121,7 +125,8 @@ mod tests {
                 connection.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
             }
         });
-        let client = Client::connect("p".to_owned(), Some(&host), None).unwrap();
+        let projects = Projects { tables: "p".to_owned(), jobs: "p".to_owned() };
+        let client = Client::connect(projects, BTreeMap::new(), Some(&host), None).unwrap();
         let begin = Instant::now();
         let answer = client.query("EU", "SELECT 1", &[]).await.map_err(|failure| failure.to_string());
         assert_eq!(answer.unwrap().job_id, "j");

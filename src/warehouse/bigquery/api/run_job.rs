@@ -27,11 +27,12 @@ impl Client {
     /// Inserts `job` under the id. With a file, the job is created when the file is uploaded.
     pub async fn insert_job(&self, job: &Value, id: &str, location: &str, file: Option<&Path>) -> Result<Job, Failure> {
         let mut job = job.clone();
-        job["jobReference"] = json!({"projectId": self.project(), "jobId": id, "location": location});
+        job["configuration"] = self.labelled(job["configuration"].take());
+        job["jobReference"] = json!({"projectId": self.job_project(), "jobId": id, "location": location});
         let inserted = match file {
             Some(file) => {
                 let upload = Upload::of(&self.rest, file, &self.show_uploaded)?;
-                Box::pin(upload.send(self.project(), &job)).await?
+                Box::pin(upload.send(self.job_project(), &job)).await?
             }
             None => self.post("jobs.insert", &["jobs"], &job).await?,
         };

@@ -36,6 +36,7 @@ impl Attempt<'_> {
         )
         .into();
         table["expirationTime"] = self.staging.expires.as_millisecond().to_string().into();
+        let table = self.bigquery.client.labelled(table);
         self.bigquery.new_tables.turn().await;
         match self.bigquery.client.create_table(&self.table.staging_dataset, &table).await {
             // The answer to the first attempt was lost: no other run creates a table of that name.

@@ -42,6 +42,9 @@ impl Cast {
         match (column.file_type, to) {
             // An empty text means no value. A load of CSV has read it as NULL.
             (FileType::String, ColumnType::String) => return itself(format!("NULLIF({name}, '')")),
+            (FileType::LocalTimestamp, ColumnType::Timestamp) => {
+                return Self { staged: format!("TIMESTAMP({name})"), ..itself(name.clone()) };
+            }
             _ if column.reading() == Conversion::None && !is_staged_as_text(column, load) => {
                 return itself(name.clone());
             }
@@ -62,6 +65,7 @@ impl Cast {
         let staged = match column.file_type {
             // The text that CSV files have.
             FileType::Timestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', {name})"),
+            FileType::LocalTimestamp => format!("FORMAT_TIMESTAMP('%Y-%m-%dT%H:%M:%E*SZ', TIMESTAMP({name}))"),
             // CSV files have nothing between the commas where there is no value.
             FileType::String | FileType::Text(_) | FileType::TimeText(_) => {
                 let given = BigQuery.given(&name, &load.no_value.texts).unwrap_or_else(|| name.clone());

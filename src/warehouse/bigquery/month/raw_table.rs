@@ -29,6 +29,8 @@ pub fn schema(load: &MonthLoad, batch: &Batch, form: RawForm) -> Value {
             FileType::Double => "FLOAT64",
             FileType::Decimal | FileType::LongDecimal => "BIGNUMERIC",
             FileType::Timestamp => "TIMESTAMP",
+            // The type that BigQuery itself finds for them. Whether it loads them into TIMESTAMP is less certain (R2).
+            FileType::LocalTimestamp => "DATETIME",
             FileType::Date => "DATE",
             FileType::Boolean => "BOOL",
         };

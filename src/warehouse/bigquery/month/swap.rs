@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use finops_core::{hint, model::digest::hash, numbered::By};
+use finops_core::{hint, numbered::By};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
@@ -11,7 +11,7 @@ use super::{cast::null_of, staging::StagingTable};
 use crate::warehouse::bigquery::{
     BigQuery,
     api::model::{Field, Job, Table},
-    tables::prepare::Prepared,
+    tables::{labels::label, prepare::Prepared},
 };
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -27,8 +27,6 @@ const ROWS: &str = "finops_rows";
 const STAGING: &str = "finops_staging";
 const UNTIL: &str = "finops_until";
 const KIND: &str = "finops_kind";
-/// BigQuery's limit of characters for a label's value.
-const MAX_LABEL: usize = 63;
 
 /// The labels of a swap.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,15 +66,6 @@ fn labels(load: &MonthLoad, content_key: &str, staging: &str, rows: u64) -> Valu
         labels[UNTIL] = until.strftime("%Y%m%d").to_string().into();
     }
     labels
-}
-
-/// `text` as a label's value; the hash of a longer text.
-fn label(text: &str) -> String {
-    if text.len() > MAX_LABEL {
-        return hash([text.as_bytes()]);
-    }
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-    text.to_ascii_lowercase().chars().map(|c| if fits(c) { c } else { '_' }).collect()
 }
 
 /// A staged month to swap.
@@ -209,7 +198,7 @@ fn staged_query(now: &[Field], staged: &[Field], staging: &str) -> Result<String
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::warehouse::bigquery::test::load;
+    use crate::warehouse::bigquery::{tables::labels::MAX_LABEL, test::load};
 
     #[test]
     fn labels_are_read_back_and_have_only_allowed_characters() {

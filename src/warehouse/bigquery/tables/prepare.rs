@@ -14,7 +14,7 @@ use crate::warehouse::bigquery::{
     BigQuery,
     api::model::{Field, Table},
     tables::{
-        labels::{MANAGED_BY, STAGED},
+        labels::{JOBS_IN, MANAGED_BY, STAGED, label},
         raw_form::RawForm,
         schema::{columns as columns_of, sql_type, table_schema},
         state::{missing_columns, state_schema},
@@ -192,11 +192,11 @@ impl BigQuery {
     async fn create_dataset(&self, dataset: &str) -> Result<String> {
         let (key, value) = MANAGED_BY;
         let name = format!("{}.{dataset}", self.client.project());
-        let wanted = json!({
+        let wanted = self.client.labelled(json!({
             "datasetReference": {"projectId": self.client.project(), "datasetId": dataset},
             "location": self.default_location,
             "labels": {key: value},
-        });
+        }));
         let location = match self.client.create_dataset(&wanted).await {
             Ok(created) => Some(created.location),
             // Another run created it in the meantime.
@@ -216,7 +216,11 @@ impl BigQuery {
     async fn create_state_table(&self, dataset: &str) -> Result<Table> {
         let description =
             "What finops loaded: one row a load. Of a table's month, the row with the highest sequence counts.";
-        let wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
+        let mut wanted = self.new_table(dataset, STATE_TABLE, &state_schema(), description);
+        let jobs = self.client.job_project();
+        if jobs != self.client.project() {
+            wanted["labels"][JOBS_IN] = label(jobs).into();
+        }
         self.created(dataset, STATE_TABLE, &wanted).await
     }
 

@@ -60,7 +60,7 @@ impl BigQuery {
     /// # Errors
     /// `Permission` where it may not.
     pub async fn may_run_jobs(&self) -> Result<Option<String>> {
-        let doing = format!("trying a query in project {}", self.project());
+        let doing = format!("trying a query in project {}", self.client.job_project());
         Ok(self.dry_run(&self.default_location, "SELECT 1", &[], &doing).await?.user_email)
     }
 

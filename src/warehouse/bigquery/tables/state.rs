@@ -18,9 +18,10 @@ use crate::warehouse::bigquery::{
         model::{Field, Table},
         query::parameter,
     },
+    tables::labels::{JOBS_IN, label},
 };
 use crate::{
-    error::Result,
+    error::{Error, ErrorKind, Result},
     warehouse::{
         Loaded, TableName, Target,
         sql::Dialect,
@@ -108,7 +109,24 @@ impl BigQuery {
         if !table.is_ours() {
             return Err(unmanaged_table(&self.state_table(dataset)).hint(hint::FOREIGN_STATE));
         }
+        self.check_job_project(dataset, table)?;
         self.check_state_columns(dataset, &table.schema.fields)
+    }
+
+    /// Refuses a state table whose months were swapped by jobs in another project: a run there could be at work, and would not
+    /// be noticed.
+    fn check_job_project(&self, dataset: &str, table: &Table) -> Result<()> {
+        let (tables, jobs) = (self.client.project(), self.client.job_project());
+        let (before, now) = (table.labels.get(JOBS_IN).map_or_else(|| label(tables), String::clone), label(jobs));
+        if before == now {
+            return Ok(());
+        }
+        let message = format!(
+            "BigQuery jobs that load months of {} run in project {before}, but this run is configured to run them in {jobs}",
+            self.state_table(dataset)
+        );
+        let (label, table) = (JOBS_IN, format!("{tables}:{dataset}.{STATE_TABLE}"));
+        Err(Error::new(ErrorKind::Configuration, message).hint(hint::move_jobs(&before, label, now, table)))
     }
 
     fn check_state_columns(&self, dataset: &str, fields: &[Field]) -> Result<()> {

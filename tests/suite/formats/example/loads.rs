@@ -63,6 +63,7 @@ impl Job {
             options: ExportOptions::default(),
             label: None,
             name: None,
+            name_setting: String::new(),
             source: Source::Local(self.source()),
             prefix: String::new(),
             dataset: DATASET.to_owned(),
