@@ -33,10 +33,10 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY core/Cargo.toml core/
 COPY emulator/Cargo.toml emulator/build.rs emulator/
 COPY generator/Cargo.toml generator/
-RUN mkdir -p src core/src emulator/src generator/src examples benches tests/suite \
+RUN mkdir -p src core/src emulator/src generator/src benches tests/suite \
     && echo 'fn main() {}' >src/main.rs \
     && touch src/lib.rs core/src/lib.rs emulator/src/lib.rs generator/src/lib.rs \
-        examples/bill-by-service.rs benches/duckdb_sql.rs tests/suite/main.rs \
+        benches/duckdb_sql.rs tests/suite/main.rs \
     && cargo build --locked --release --package finops --bin finops --no-default-features --features "$FEATURES"
 
 COPY core/src core/src

@@ -6,7 +6,8 @@ use std::{env, path::Path, process::Command};
 mod duckdb_library;
 
 /// What the program is built from. Cargo runs this script again when one of them changes.
-const INPUTS: [&str; 7] = [".cargo", "Cargo.lock", "Cargo.toml", "build.rs", "core", "emulator/build.rs", "src"];
+const INPUTS: [&str; 8] =
+    [".cargo", "Cargo.lock", "Cargo.toml", "build.rs", "core", "emulator/build.rs", "generator", "src"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,4 +1,4 @@
-"""Reads a file of settings such as .env, without running it.
+"""Reads a file of settings such as .env, without running it. src/settings/dotenv.rs reads the same language.
 
 A line is blank, a comment, `KEY=value` or `export KEY=value`. A value has no quotes, or single or double quotes around
 it; a comment may follow after white space. Values that a shell and other readers would read differently are refused.
@@ -41,8 +41,9 @@ def value_of(text):
 
 def read(data):
     """Returns the values by name, and the problems with their lines."""
+    data = data.removeprefix(b"\xef\xbb\xbf")
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         return {}, [f"line {data[: error.start].count(10) + 1}: is not UTF-8 text"]
     values, lines, problems = {}, {}, []

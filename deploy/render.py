@@ -96,7 +96,8 @@ def read(file):
     unread = {problem.split(": ")[1] for problem in problems}
     is_read = values or not problems
     others = [problem for problem in settings.problems if is_read and problem.split(" ")[0] not in unread]
-    check(file, problems + others)
+    reported = problems + others
+    check(file, reported + settings.misspelt if reported else [])
     return settings
 
 
@@ -114,11 +115,13 @@ def main(file, what, pipeline=None, argument="", deployed=None):
     """Prints the requested output. `argument` is an image, or the names of channels between spaces."""
     settings = read(file)
     if pipeline and pipeline not in settings.pipelines:
-        named = settings.values["PIPELINE"]
-        why = f"but no variable {pipeline.upper()}_... of an export is set" if named == "all" else \
-            f"without {pipeline}: set {pipeline} or all"
-        check(file, [f"PIPELINE is `{named}`, {why}"])
+        named = settings.values.get("PIPELINE", "all")
+        why = f"no variable {pipeline.upper()}_... of an export is set" if named == "all" else \
+            f"PIPELINE is `{named}`, without {pipeline}: set {pipeline} or all"
+        check(file, [why, *settings.misspelt])
     if what == "shell":
+        for variable in settings.misspelt:
+            print(f"warning: {variable}", file=sys.stderr)
         print(shell(settings, [pipeline] if pipeline else settings.pipelines))
         return
     values = {

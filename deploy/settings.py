@@ -11,6 +11,8 @@ PIPELINES = REGISTRY["pipelines"]
 # The settings of a run, of the deployment, and of an export by the end of their variables.
 RUN, DEPLOYMENT, EXPORT = ({setting["name"]: setting for setting in REGISTRY[of]} for of in ("run", "deployment", "export"))
 SETTINGS = RUN | DEPLOYMENT
+# Other variables of finops on this machine, those of the clouds' libraries, and those of the original in Python.
+LOCAL, CLOUDS, OF_ORIGINAL = REGISTRY["local"], REGISTRY["clouds"], REGISTRY["of_original"]
 DATASET, BUCKET = EXPORT["DATASET"]["form"], EXPORT["GCS_BUCKET"]["form"]
 
 CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
@@ -56,7 +58,7 @@ class Export:
     def bucket(self):
         """The bucket with the export."""
         source = self.get("SOURCE")
-        return source.removeprefix("gs://").split("/")[0] if source.startswith("gs://") else self.get("GCS_BUCKET")
+        return source[len("gs://"):].split("/")[0] if _is_gcs(source) else self.get("GCS_BUCKET")
 
 
 class Settings:
@@ -65,6 +67,8 @@ class Settings:
     def __init__(self, values):
         # As in the job: white space at the ends does not count, and an empty value is not set.
         self.values = {name: value.strip() for name, value in values.items() if value.strip()}
+        if "PIPELINE" in self.values:
+            self.values["PIPELINE"] = self.values["PIPELINE"].lower()
         self.problems = []
         for name, setting in SETTINGS.items():
             self._check(name, setting, self.values.get(name))
@@ -89,7 +93,9 @@ class Settings:
         self.problems.append(f"{name} {what}")
 
     def _check(self, name, setting, value):
-        if value and not re.fullmatch(setting["form"], value):
+        if value and value == setting.get("placeholder"):
+            self._problem(name, f"is `{value}`, the placeholder of .env.example: set your own value")
+        elif value and not re.fullmatch(setting["form"], value):
             self._problem(name, f"is `{value}`: {setting['expected']} was expected")
         elif not value and setting.get("required"):
             self._problem(name, f"is not set: {setting['expected'].rstrip(',')}")
@@ -100,9 +106,18 @@ class Settings:
             return [pipeline]
         # If PIPELINE is wrong, the other problems are reported too.
         configured = [each for each in PIPELINES if self.is_configured(each)]
-        if pipeline == "all" and not configured:
-            self._problem("PIPELINE", "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set")
+        if pipeline in (None, "all") and not configured:
+            is_all = "is `all`, but" if pipeline else "is not set, and"
+            names = " nor ".join(f"{each.upper()}_..." for each in PIPELINES)
+            self._problem("PIPELINE", f"{is_all} neither a variable {names} of an export is set: for an export, set "
+                          + ", or ".join(map(self._required, PIPELINES)))
         return configured
+
+    @staticmethod
+    def _required(pipeline):
+        begin = pipeline.upper() + "_"
+        needed = [suffix for suffix in suffixes(pipeline) if EXPORT[suffix].get("required")]
+        return f"{begin}GCS_BUCKET (or {begin}SOURCE), " + " and ".join(begin + each for each in (*needed, "SCHEDULE"))
 
     def is_configured(self, pipeline):
         """Whether a variable of the pipeline's exports is set."""
@@ -156,12 +171,14 @@ class Settings:
         if source and (bucket or prefix):
             others = f"{export.variable('GCS_BUCKET')} or {export.variable('GCS_PREFIX')}"
             self._problem(name, f"is set together with {others}: set one or the other")
-        if source and not source.startswith("gs://"):
+        if source and not _is_gcs(source):
             # The value may have a credential, such as the signature in the URL of a container of Azure.
             self._problem(name, "does not begin with gs://, and cannot be deployed: a Cloud Run job loads from "
                           "gs://bucket/prefix; mirror the files into a bucket")
         elif not export.bucket and not source:
             self._problem(name, f"is not set: the bucket with the export (or set {export.begin}SOURCE)")
+        elif bucket and bucket == EXPORT["GCS_BUCKET"]["placeholder"]:
+            self._check(name, EXPORT["GCS_BUCKET"], bucket)
         elif not re.fullmatch(BUCKET, export.bucket):
             # A credential may follow the ?.
             self._problem(name, f"is `{(source or bucket).split('?')[0]}`: a bucket's name was expected"
@@ -201,12 +218,36 @@ class Settings:
 
     @property
     def unused(self):
-        """The variables that neither the jobs nor the deployment read. Their names may be misspelt."""
-        used = set(SETTINGS)
+        """The variables that nothing reads. Their names may be misspelt."""
+        used = {*SETTINGS, *LOCAL, *OF_ORIGINAL}
         for pipeline in PIPELINES:
             used |= {f"{pipeline.upper()}_{suffix}" for suffix in ("EXPORTS", "SCHEDULE")}
             used |= set(self.environment(pipeline))
-        return [name for name in self.values if name not in used]
+        return [name for name in self.values if name not in used and not is_of_cloud(name)]
+
+    @property
+    def misspelt(self):
+        """The unused variables whose names are near one that is missing. As in src/settings/unread.rs."""
+        # A variable of an export that the list does not name has a problem of its own.
+        wrong = {problem.split(" ")[0] for problem in self.problems}
+        missed = self._missed()
+        found = {name: nearest(name, missed) for name in self.unused if name not in wrong}
+        found = {name: meant for name, meant in found.items() if meant}
+        return [f"{name} is not read: did you mean {meant}?" for name, meant in sorted(found.items())]
+
+    def _missed(self):
+        """The variables that may be missing."""
+        names = {*SETTINGS, *LOCAL}
+        wanted = [each for each in PIPELINES if self.is_configured(each) or self.values.get("PIPELINE") == each]
+        for pipeline in wanted or PIPELINES:
+            begin = pipeline.upper() + "_"
+            names |= {begin + suffix for suffix in (*suffixes(pipeline), "EXPORTS", "SCHEDULE")}
+            names |= {export.begin + suffix for export in self.exports(pipeline) for suffix in suffixes(pipeline)}
+        return [name for name in names if name not in self.values and not self._has_other_form(name)]
+
+    def _has_other_form(self, name):
+        forms = {"GCS_BUCKET": "SOURCE", "GCS_PREFIX": "SOURCE", "SOURCE": "GCS_BUCKET"}
+        return any(name.endswith(form) and name.removesuffix(form) + other in self.values for form, other in forms.items())
 
     def datasets(self, pipelines):
         """The datasets of the pipelines, each once, that of the staging tables last."""
@@ -242,6 +283,46 @@ class Settings:
     def _each(self, pipelines, what, form):
         names = (what(export) for pipeline in pipelines for export in self.exports(pipeline))
         return list(dict.fromkeys(name for name in names if re.fullmatch(form, name)))
+
+
+def _is_gcs(source):
+    return source[:5].lower() == "gs://"
+
+
+def is_of_cloud(name):
+    """Whether the clouds' libraries and tools read the variable."""
+    return any(name.startswith(known[:-1]) if known.endswith("*") else name == known for known in CLOUDS)
+
+
+def nearest(name, names):
+    """The name that is nearest to `name`, if one is near. As in src/settings/unread.rs."""
+    name = name.upper()
+    return min((other for other in names if _is_near(name, other)), key=lambda other: (_distance(name, other), other),
+               default=None)
+
+
+def _is_near(one, other):
+    most = 0 if len(other) < 7 else 1 if len(other) < 10 else 2
+    is_alike = abs(len(one) - len(other)) <= most and _distance(one, other) <= most
+    return is_alike or one == f"FINOPS_{other}" or _has_a_part_more(one, other) or _has_a_part_more(other, one)
+
+
+def _has_a_part_more(long, short):
+    parts = long.split("_")
+    return "_" in short and any("_".join(parts[:at] + parts[at + 1:]) == short for at in range(1, len(parts)))
+
+
+def _distance(one, other):
+    """How many letters to add, remove, replace or swap with the next one."""
+    before, last = [], list(range(len(other) + 1))
+    for i, letter in enumerate(one, 1):
+        row = [i]
+        for j, instead in enumerate(other, 1):
+            row.append(min(row[-1] + 1, last[j] + 1, last[j - 1] + (letter != instead)))
+            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == instead:
+                row[j] = min(row[j], before[j - 2] + 1)
+        before, last = last, row
+    return last[-1]
 
 
 def _fits_cron(at, field):

@@ -53,6 +53,8 @@ loaded = {month["billing_period"]: (month["rows"], month["cost"]) for table in s
 wanted = {period: (month["rows"], month["unblended_cost"]) for period, month in expected.items()}
 assert loaded == wanted, f"loaded {loaded}, expected {wanted}"
 PYTHON
+    finops "$environment" demo --dir "$environment/demo" >"$work/demo"
+    tail -n 4 "$work/demo"
 
     echo "== $("$python" --version), with pip install --user"
     # Debian's own Python refuses this without the variable; the folder of the user is a new one here.

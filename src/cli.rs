@@ -142,6 +142,16 @@ pub enum Command {
   finops config --output json | jq '.[] | select(.origin != \"default\")'"
     ))]
     Config(OutputArguments),
+    /// Show finops on invented bills of AWS and Azure, without an account
+    #[command(after_help = examples!(
+        "  finops demo                    into data/demo
+  finops demo --dir /tmp/demo"
+    ))]
+    Demo {
+        /// Its folder, empty or with an earlier demo
+        #[arg(long, value_name = "PATH", default_value = "data/demo")]
+        dir: PathBuf,
+    },
     /// Print a completion script for a shell
     #[command(after_help = examples!(
         "  source <(finops completions bash)                   for this shell
@@ -329,4 +339,14 @@ pub enum OutputForm {
     Table,
     /// For programs.
     Json,
+}
+
+impl OutputForm {
+    /// The form that the process's arguments ask for, even if they cannot be parsed.
+    pub fn asked_for() -> Self {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        let is_json = arguments.iter().any(|argument| argument == "--output=json")
+            || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+        if is_json { Self::Json } else { Self::Table }
+    }
 }

@@ -1,47 +1,58 @@
 //! The `finops` program: parse, dispatch, exit code.
 
 use finops::{
-    cli::Cli,
+    cli::{Cli, OutputForm},
     commands::{self, Exit},
-    output, settings, telemetry,
+    output,
+    settings::{self, Environment, Problem},
+    telemetry,
 };
 use finops_core::model::run_id::run_id;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{Instrument, field::Empty, info_span};
 
+#[expect(unsafe_code, reason = "the libraries of the clouds read the process's environment, and set_var is unsafe")]
+fn main() {
+    let environment = settings::process_environment(!telemetry::is_structured());
+    for (name, value) in environment.iter().flat_map(Environment::for_libraries) {
+        // SAFETY: no other thread runs before `start`.
+        unsafe { std::env::set_var(name, value) };
+    }
+    start(environment);
+}
+
 #[tokio::main]
-async fn main() {
+async fn start(environment: Result<Environment, Vec<Problem>>) {
     // First: before this, a signal kills the process without a message.
     let signals = Signals::listen();
     let read = Cli::read();
     telemetry::start(read.as_ref().map(Cli::verbosity).unwrap_or_default());
     let cli = read.unwrap_or_else(|error| {
         if error.use_stderr() {
-            output::usage(&error.to_string());
+            let reported = output::usage(&error.to_string());
+            output::no_report(OutputForm::asked_for(), &reported, &[]);
             std::process::exit(error.exit_code());
         }
         error.exit()
     });
     let run_id = run_id(Timestamp::now(), std::process::id());
     let span = info_span!("run", run_id, pipeline = Empty);
-    let code = Box::pin(run(cli, run_id, signals)).instrument(span).await;
+    let code = Box::pin(run(cli, environment, run_id, signals)).instrument(span).await;
     // A return would wait for a DuckDB transaction. DuckDB rolls back a transaction that the end of the process cut off.
     std::process::exit(code);
 }
 
-async fn run(cli: Cli, run_id: String, signals: Option<Signals>) -> i32 {
-    let environment = match settings::process_environment() {
-        Ok(environment) => environment,
-        Err(problems) => {
-            output::problems(&problems);
-            return 2;
-        }
-    };
+async fn run(
+    cli: Cli,
+    environment: Result<Environment, Vec<Problem>>,
+    run_id: String,
+    signals: Option<Signals>,
+) -> i32 {
     tokio::select! {
         biased;
         code = interrupted(signals) => code,
-        exit = commands::execute(cli, &environment, run_id) => match exit {
+        exit = commands::execute(cli, environment, OutputForm::asked_for(), run_id) => match exit {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,

@@ -40,7 +40,7 @@ pub(crate) fn manifest(export: &Export, run: &Run, paths: &RunPaths, files: &[Da
         _ if parquet => "STRING",
         _ => "OptionalString",
     };
-    let columns = export.dialect.columns();
+    let columns = export.columns();
     let columns = columns.iter().map(|column| {
         let (category, name) = column.header.split_once('/').unwrap_or_default();
         let mut entry = json!({"category": category, "name": if parquet { column.name } else { name }});

@@ -36,7 +36,7 @@ pub(crate) fn manifest(export: &Export, paths: &RunPaths, files: &[DataFile]) ->
         Values::TextMap(_) => "map <string, string>",
         Values::AmountMap(_) => "map <string, double>",
     };
-    let columns = export.dialect.columns();
+    let columns = export.columns();
     let columns = columns.iter().map(|column| json!({"name": column.header, "type": column_type(&column.values)}));
     let mut manifest = json!({
         "exportArn": format!("arn:aws:bcm-data-exports:us-east-1:210987654321:export/{}-1", export.name),

@@ -10,7 +10,16 @@ use std::{
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::{column::ColumnType, csv_file, dialect::Dialect, line::Lines, month::Run, parquet_file};
+use crate::{
+    amount::Amount,
+    bill,
+    column::{Column, ColumnType},
+    columns, csv_file,
+    dialect::Dialect,
+    line::{Line, Lines},
+    month::Run,
+    parquet_file,
+};
 
 /// The format of the data files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -50,6 +59,15 @@ pub enum ManifestForm {
     Underscored,
 }
 
+/// What the line items are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Content {
+    /// Random amounts, and texts that are difficult for loaders.
+    Random,
+    /// The bill of a small company. Not of AWS's Data Exports. It ignores the number of rows.
+    Bill,
+}
+
 /// One configured export. Equal exports write equal bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Export {
@@ -61,6 +79,8 @@ pub struct Export {
     pub layout: Layout,
     /// The properties of the manifest.
     pub manifest: ManifestForm,
+    /// What the line items are.
+    pub content: Content,
     /// The name of the export and of its folder.
     pub name: String,
     /// The seed of all amounts and ids.
@@ -128,6 +148,7 @@ impl Export {
             format,
             layout: Layout::Versioned,
             manifest: ManifestForm::Full,
+            content: Content::Random,
             name: "daily".to_owned(),
             seed: 1,
             rows: 20,
@@ -146,15 +167,16 @@ impl Export {
     pub fn deliver(&self, folder: &Path, run: &Run) -> io::Result<Delivered> {
         self.check()?;
         let paths = self.dialect.paths(self, run);
-        let rows = self.rows_of(run);
-        let columns = self.dialect.columns();
-        let mut lines = Lines::new(self, run);
+        let columns = self.columns();
+        let (rows, mut lines) = self.lines(run);
+        let mut cost: BTreeMap<String, Amount> = BTreeMap::new();
         let mut files = Vec::with_capacity(self.parts);
         for part in 0..self.parts {
             let path = format!("{}/{}", paths.data, self.file_name(part));
             let count = rows * (part + 1) / self.parts - rows * part / self.parts;
             let file = create(&folder.join(&path))?;
-            let lines = lines.by_ref().take(count);
+            let add = |line: &Line| *cost.entry(line.currency.clone()).or_default() += line.cost;
+            let lines = lines.by_ref().take(count).inspect(add);
             match self.format {
                 Format::Parquet => parquet_file::write(file, self.dialect.parquet_form(), &columns, lines)?,
                 _ => csv_file::write(file, self.dialect.csv_form(self), &columns, lines)?,
@@ -172,7 +194,7 @@ impl Export {
             until: run.until,
             files,
             rows,
-            cost: lines.cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string())).collect(),
+            cost: cost.iter().map(|(currency, amount)| (currency.clone(), amount.to_string())).collect(),
             columns: columns.iter().map(|column| (column.name, column.column_type())).collect(),
         })
     }
@@ -185,6 +207,8 @@ impl Export {
             format!("{dialect:?} has no layout {:?}", self.layout)
         } else if self.manifest == ManifestForm::Underscored && !dialect.is_azure() {
             format!("{dialect:?} has no _manifest.json")
+        } else if self.content == Content::Bill && !dialect.is_azure() && dialect != Dialect::AwsCur {
+            format!("{dialect:?} has no bill")
         } else if self.parts == 0 || self.currencies.is_empty() {
             "an export needs at least one part and one currency".to_owned()
         } else {
@@ -193,9 +217,24 @@ impl Export {
         Err(io::Error::new(io::ErrorKind::InvalidInput, wrong))
     }
 
-    fn rows_of(&self, run: &Run) -> usize {
+    /// The columns of the files.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let mut columns = self.dialect.columns();
+        if self.content == Content::Bill && self.dialect == Dialect::AwsCur {
+            columns.extend(columns::aws::CUR_SAVINGS_PLAN);
+        }
+        columns
+    }
+
+    /// The number of line items, and at least as many.
+    fn lines<'a>(&'a self, run: &'a Run) -> (usize, Box<dyn Iterator<Item = Line> + 'a>) {
+        if self.content == Content::Bill {
+            let lines = bill::lines(self, run);
+            return (lines.len(), Box::new(lines.into_iter()));
+        }
         let of = |day: i8| usize::from(day.unsigned_abs());
-        if run.empty { 0 } else { self.rows * of(run.days()) / of(run.month.last_day().day()) }
+        let rows = if run.empty { 0 } else { self.rows * of(run.days()) / of(run.month.last_day().day()) };
+        (rows, Box::new(Lines::new(self, run)))
     }
 
     fn file_name(&self, part: usize) -> String {
@@ -212,10 +251,9 @@ impl Export {
         format!("{stem}.{ending}")
     }
 
-    /// The seed for `name` within this export, by FNV-1a.
+    /// The seed for `name` within this export.
     pub(crate) fn seed_of(&self, name: &str) -> u64 {
-        let text = format!("{:?}/{}/{}/{name}", self.dialect, self.name, self.seed);
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        fnv(&format!("{:?}/{}/{}/{name}", self.dialect, self.name, self.seed))
     }
 
     /// The UUID for `name` within this export.
@@ -223,6 +261,11 @@ impl Export {
         let hex = format!("{:032x}", fastrand::Rng::with_seed(self.seed_of(name)).u128(..));
         format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     }
+}
+
+/// A hash of the text, by FNV-1a.
+pub(crate) fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn create(path: &Path) -> io::Result<File> {

@@ -16,6 +16,7 @@ mod amount;
 mod aws_cur;
 mod aws_data_exports;
 mod azure;
+mod bill;
 mod column;
 mod columns;
 mod csv_file;
@@ -27,5 +28,5 @@ mod parquet_file;
 
 pub use column::ColumnType;
 pub use dialect::Dialect;
-pub use export::{DataFile, Delivered, Export, Format, Layout, ManifestForm};
+pub use export::{Content, DataFile, Delivered, Export, Format, Layout, ManifestForm};
 pub use month::{Month, Run};

@@ -1,7 +1,5 @@
 //! Line items, before a dialect writes them as columns.
 
-use std::collections::BTreeMap;
-
 use fastrand::Rng;
 use jiff::{
     ToSpan,
@@ -20,6 +18,20 @@ pub(crate) struct Service {
     pub azure_meter: &'static str,
     pub category: &'static str,
     pub unit: &'static str,
+}
+
+impl Service {
+    /// Without names.
+    pub const EMPTY: Self = Self {
+        aws_code: "",
+        aws_name: "",
+        aws_usage: "",
+        aws_operation: "",
+        azure_name: "",
+        azure_meter: "",
+        category: "",
+        unit: "",
+    };
 }
 
 const SERVICES: [Service; 4] = [
@@ -82,11 +94,27 @@ const DESCRIPTIONS: [&str; 10] = [
 const REGIONS: [&str; 3] = ["eu-central-1", "us-east-1", ""];
 const AZURE_REGIONS: [&str; 3] = ["westeurope", "eastus", ""];
 
-/// The type of a line item.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// The type of a line item. Random ones are usage and credits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Charge {
     Usage,
     Credit,
+    SavingsPlanCoveredUsage,
+    SavingsPlanNegation,
+    SavingsPlanRecurringFee,
+    EdpDiscount,
+    Fee,
+    Tax,
+}
+
+/// What AWS says of a savings plan, on the lines of covered usage and of the plan's fee.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SavingsPlan {
+    /// Of covered usage: its share of the fee.
+    pub effective_cost: Amount,
+    /// Of a fee: the commitment, and how much of it was used.
+    pub total: Amount,
+    pub used: Amount,
 }
 
 /// One line item.
@@ -109,21 +137,21 @@ pub(crate) struct Line {
     pub price: Amount,
     pub cost: Amount,
     pub list_cost: Amount,
+    pub savings_plan: SavingsPlan,
 }
 
-/// The line items of a delivery, and the cost of those returned so far.
+/// The random line items of a delivery.
 pub(crate) struct Lines<'a> {
     export: &'a Export,
     run: &'a Run,
     rng: Rng,
     next: usize,
-    pub cost: BTreeMap<String, Amount>,
 }
 
 impl<'a> Lines<'a> {
     pub fn new(export: &'a Export, run: &'a Run) -> Self {
         let seed = export.seed_of(&format!("{}/{}", run.month, run.number));
-        Self { export, run, rng: Rng::with_seed(seed), next: 0, cost: BTreeMap::new() }
+        Self { export, run, rng: Rng::with_seed(seed), next: 0 }
     }
 
     fn amount(&mut self) -> Amount {
@@ -171,6 +199,7 @@ impl<'a> Lines<'a> {
             price: self.amount(),
             cost,
             list_cost: self.amount(),
+            savings_plan: SavingsPlan::default(),
         }
     }
 }
@@ -182,7 +211,6 @@ impl Iterator for Lines<'_> {
     fn next(&mut self) -> Option<Line> {
         let line = self.line(self.next);
         self.next += 1;
-        *self.cost.entry(line.currency.clone()).or_default() += line.cost;
         Some(line)
     }
 }

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use billing_exports::{Dialect, Export, Format, Layout, ManifestForm, Month, Run};
+use billing_exports::{Content, Dialect, Export, Format, Layout, ManifestForm, Month, Run};
 use clap::Parser;
 use serde_json::json;
 
@@ -37,6 +37,9 @@ struct Options {
     /// Properties of the manifest
     #[arg(long, default_value = "full")]
     manifest: ManifestForm,
+    /// What the line items are
+    #[arg(long, default_value = "random")]
+    content: Content,
     /// Name of the export
     #[arg(long, default_value = "daily")]
     name: String,
@@ -92,6 +95,7 @@ fn run(options: Options) -> io::Result<()> {
         format: options.format,
         layout: options.layout,
         manifest: options.manifest,
+        content: options.content,
         name: options.name,
         seed: options.seed,
         rows: options.rows,

@@ -24,6 +24,7 @@ pub(crate) async fn check(
 ) -> Result<Exit, CommandError> {
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
     Span::current().record("pipeline", config.pipeline());
+    output::unread(&config.unread);
     let (emulator, s3) = (config.storage_emulator.as_deref(), S3Options::default());
     let opened = config.exports.iter().map(async |export| (export, open_store(export, emulator, &s3).await));
     let sources: Vec<Opened<'_>> = join_all(opened).await;

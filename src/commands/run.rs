@@ -37,6 +37,7 @@ pub(crate) async fn run(
     let RunArguments { selection: Selection { pipeline, start_date, end_date, output }, force, dry_run } = arguments;
     let config = parse(environment, &CliOverrides { pipeline, start_date, end_date })?;
     Span::current().record("pipeline", config.pipeline());
+    output::unread(&config.unread);
     let now = Timestamp::now();
     let rules = Rules { force, now, wait_max: config.wait_max };
     let run = Run { run_id, months: config.months, rules, max_age: config.max_age, dry_run };

@@ -1,7 +1,6 @@
 //! `finops aws` and `finops azure`: the staged pipeline, step by step or as a whole.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -30,7 +29,7 @@ use crate::{
         silence::check_age,
     },
     output::{self, ProgressBar},
-    settings::{Flag, Problems, StagedSettings, Values},
+    settings::{Environment, Flag, Problem, Problems, StagedSettings, Values, unread},
     staging::{Overview, Places, Writing, export_parquet, extract, lock_to_read, overview},
     storage::{Local, S3Options, Store},
     warehouse::{
@@ -48,7 +47,7 @@ pub(super) async fn step(
     provider: Provider,
     step: Step,
     file: Option<&Path>,
-    environment: &BTreeMap<String, String>,
+    environment: &Environment,
     run_id: String,
 ) -> Result<Exit, CommandError> {
     Span::current().record("pipeline", provider.as_str());
@@ -56,7 +55,9 @@ pub(super) async fn step(
     let values = Values::read(file, environment, &flags(provider, &step), &mut problems)?;
     let settings = StagedSettings { provider, values: &values, problems };
     let (dates, output) = common(&step);
-    let mut staged = Staged::new(settings, &step, dates, environment, run_id)?;
+    let unread = unread(environment);
+    let mut staged = Staged::new(settings, &step, dates, environment, &unread, run_id)?;
+    output::unread(&unread);
     let writing = Writing { overwrite: false, compression: Compression::Snappy };
     let reports = match &step {
         Step::DiscoverManifests { .. } => {
@@ -160,7 +161,8 @@ impl Staged {
         mut settings: StagedSettings<'_>,
         step: &Step,
         dates: [Option<&str>; 2],
-        environment: &BTreeMap<String, String>,
+        environment: &Environment,
+        unread: &[Problem],
         run_id: String,
     ) -> Result<Self, CommandError> {
         let now = Timestamp::now();
@@ -190,7 +192,7 @@ impl Staged {
             storage_emulator: environment.get("STORAGE_EMULATOR_HOST").cloned(),
             started: Instant::now(),
         };
-        settings.problems.none()?;
+        settings.problems.none_beside(unread)?;
         Ok(staged)
     }
 

@@ -22,6 +22,7 @@ pub(crate) async fn status(
     environment: &BTreeMap<String, String>,
 ) -> Result<Exit, CommandError> {
     let config = parse(environment, &CliOverrides { pipeline: arguments.pipeline, ..CliOverrides::default() })?;
+    output::unread(&config.unread);
     let tables = config.warehouse.open(Access::Read, Tables(&config)).await?;
     output::printer(&arguments.output).status(&tables);
     let mut exit = Exit::Success;

@@ -11,7 +11,11 @@ use finops_core::{
 use tracing::info_span;
 
 use super::streams::{error, print_aside};
-use crate::{error::ErrorKind, settings::Problem, telemetry};
+use crate::{
+    error::ErrorKind,
+    settings::{ENV_FILE, Problem},
+    telemetry,
+};
 
 /// Prints an error of one export, with the label that the settings give it if they name several.
 pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
@@ -20,26 +24,40 @@ pub fn error_of(label: Option<&str>, of_export: &ReportedError) {
     error(&ReportedError { message, ..of_export.clone() });
 }
 
-/// Prints the command line parser's message.
-pub fn usage(message: &str) {
+/// Prints the command line parser's message, and returns it.
+pub fn usage(message: &str) -> ReportedError {
     let message = without_credentials(message.trim_end());
-    if !telemetry::is_structured() {
-        print_aside(&message);
-        return;
+    let reported = ReportedError { kind: ErrorKind::Usage, message, hint: Some(hint::SHOW_HELP.to_owned()) };
+    if telemetry::is_structured() {
+        error(&reported);
+    } else {
+        print_aside(&reported.message);
     }
-    error(&ReportedError { kind: ErrorKind::Usage, message, hint: Some(hint::SHOW_HELP.to_owned()) });
+    reported
 }
 
-/// Prints what is wrong with the configuration.
-pub fn problems(problems: &[Problem]) {
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("  {} {} ({})", problem.name, problem.what, problem.looked_in)).collect();
-    let hint = hint::SHOW_CONFIG;
-    error(&ReportedError {
-        kind: ErrorKind::Configuration,
-        message: format!("the configuration has {} problem(s):\n{}", problems.len(), lines.join("\n")),
-        hint: Some(hint.to_owned()),
-    });
+/// Prints what is wrong with the configuration, and returns the error without the single problems.
+pub fn problems(problems: &[Problem]) -> ReportedError {
+    let (count, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
+    let message = format!("the configuration has {count} problem{s}");
+    let lines: Vec<String> = problems.iter().map(line).collect();
+    let hint = Some(hint::SHOW_CONFIG.to_owned());
+    let reported = ReportedError { kind: ErrorKind::Configuration, message, hint };
+    error(&ReportedError { message: format!("{}:\n{}", reported.message, lines.join("\n")), ..reported.clone() });
+    reported
+}
+
+fn line(Problem { name, what, looked_in }: &Problem) -> String {
+    let is_searched = |place: &&str| *place != ENV_FILE || !telemetry::is_structured();
+    let places: Vec<&str> = looked_in.iter().copied().filter(is_searched).collect();
+    format!("  {name} {what} (looked in: {})", places.join(", "))
+}
+
+/// Warns of variables that may be misspelt.
+pub fn unread(variables: &[Problem]) {
+    for Problem { name, what, .. } in variables {
+        tracing::warn!("{name} {what}");
+    }
 }
 
 /// Prints what failed and what to do next.

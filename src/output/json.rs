@@ -2,7 +2,7 @@
 
 use finops_core::report::{
     check::CheckReport,
-    run::{PipelineReport, Report, TableStatus},
+    run::{PipelineReport, Report, ReportedError, TableStatus},
 };
 use serde::Serialize;
 
@@ -13,8 +13,9 @@ use super::{
 #[cfg(feature = "duckdb")]
 use crate::staging::MonthOverview;
 use crate::{
+    cli::OutputForm,
     error::{Error, ErrorKind},
-    settings::Setting,
+    settings::{Problem, Setting},
 };
 
 /// Each document as one JSON value.
@@ -47,6 +48,27 @@ impl Output for JsonOutput {
     fn settings(&self, settings: &[Setting]) {
         json(&settings);
     }
+}
+
+/// Prints why a command has no report, if programs read the output.
+pub fn no_report(form: OutputForm, error: &ReportedError, problems: &[Problem]) {
+    if form == OutputForm::Json {
+        json(&NoReport { schema_version: 1, error: Failure { error, problems } });
+    }
+}
+
+/// The document of a command that ended before its report.
+#[derive(Serialize)]
+struct NoReport<'a> {
+    schema_version: u32,
+    error: Failure<'a>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    #[serde(flatten)]
+    error: &'a ReportedError,
+    problems: &'a [Problem],
 }
 
 fn json<T: Serialize>(value: &T) {

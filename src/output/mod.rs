@@ -9,11 +9,13 @@ mod summary;
 mod table;
 
 pub use self::{
-    errors::{error_of, failed_checks, failures, problems, usage},
+    errors::{error_of, failed_checks, failures, problems, unread, usage},
     form::Output,
+    json::no_report,
     progress::ProgressBar,
-    streams::{error, prompt, raw},
+    streams::{error, print, prompt, raw},
     summary::{end_of_run, summary},
+    table::{bill, heading},
 };
 use self::{json::JsonOutput, table::TableOutput};
 use crate::cli::{OutputArguments, OutputForm};

@@ -11,7 +11,7 @@ use crate::{
 
 /// Prints data. A reader that closes the pipe early (`| head`) is no error. Any other failure ends the program: a run whose
 /// report is lost must not end as a success.
-pub(super) fn print(text: &str) {
+pub fn print(text: &str) {
     match writeln!(io::stdout().lock(), "{text}") {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
             let lost = Error::new(ErrorKind::Storage, format!("cannot write to standard output: {cause}"));

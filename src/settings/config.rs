@@ -3,6 +3,7 @@
 use finops_core::plan::age::MaxAge;
 use jiff::SignedDuration;
 
+use super::problem::Problem;
 use crate::{
     flow::export::{Export, Months},
     warehouse::open::WarehouseConfig,
@@ -23,6 +24,8 @@ pub struct Config {
     pub wait_max: SignedDuration,
     /// How old an export's newest delivery may be.
     pub max_age: MaxAge,
+    /// Variables that may be misspelt.
+    pub unread: Vec<Problem>,
 }
 
 impl Config {

@@ -23,6 +23,8 @@ pub struct Definition {
     pub reader: Reader,
     /// The providers that have it; empty: it is not a provider's.
     pub providers: &'static [Provider],
+    /// The value in `.env.example` that everybody must replace.
+    pub placeholder: Option<&'static str>,
     /// Its lines in `.env.example`: one, or one per provider.
     pub examples: [Option<Example>; Provider::ALL.len()],
 }
@@ -66,9 +68,28 @@ impl Definition {
         provider.map_or_else(|| self.name.to_owned(), |provider| provider.variable(None, self.name))
     }
 
+    /// What is wrong with the value, if anything is.
+    pub fn problem(&self, value: &str) -> Option<String> {
+        if self.placeholder == Some(value) {
+            return Some(format!("is `{value}`, the placeholder of .env.example: set your own value"));
+        }
+        self.form.problem(value)
+    }
+
     pub(super) const fn new(reader: Reader, name: &'static str, form: Form) -> Self {
         let (key, default, providers, examples) = ("", None, &[], [None; Provider::ALL.len()]);
-        Self { name, key, default, form, is_secret: false, is_required: false, reader, providers, examples }
+        Self {
+            name,
+            key,
+            default,
+            form,
+            is_secret: false,
+            is_required: false,
+            reader,
+            providers,
+            placeholder: None,
+            examples,
+        }
     }
 
     pub(super) const fn of(self, providers: &'static [Provider]) -> Self {
@@ -94,6 +115,11 @@ impl Definition {
     /// Adds an active line.
     pub(super) const fn active(self, value: &'static str, doc: &'static str) -> Self {
         self.example(Example { value, is_active: true, doc })
+    }
+
+    /// Adds an active line whose value everybody must replace.
+    pub(super) const fn placeholder(self, value: &'static str, doc: &'static str) -> Self {
+        Self { placeholder: Some(value), ..self }.active(value, doc)
     }
 
     /// Adds a line that is a comment.

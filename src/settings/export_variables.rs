@@ -14,6 +14,11 @@ pub fn is_configured(provider: Provider, environment: &BTreeMap<String, String>)
     registry::of_pipeline(provider).any(|setting| environment.contains_key(&provider.variable(None, setting.name)))
 }
 
+/// The providers whose pipelines have a variable. As in `deploy/settings.py`.
+pub fn configured(environment: &BTreeMap<String, String>) -> Vec<Provider> {
+    Provider::ALL.into_iter().filter(|provider| is_configured(*provider, environment)).collect()
+}
+
 /// Whether the pipeline or one of its exports may read the variable.
 pub fn is_of_export(provider: Provider, name: &str) -> bool {
     registry::of_pipeline(provider).any(|setting| provider.variable(None, setting.name) == name)
@@ -94,7 +99,7 @@ impl<'a> ExportVariables<'a> {
     pub fn checked(&self, suffix: &str, problems: &mut Problems) -> Option<&'a str> {
         let setting = registry::of_export(self.provider).find(|setting| setting.name == suffix)?;
         let (name, value) = self.get(suffix)?;
-        problems.refuse(&name, setting.form.problem(value), ENVIRONMENT);
+        problems.refuse(&name, setting.problem(value), ENVIRONMENT);
         Some(value)
     }
 

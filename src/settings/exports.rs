@@ -8,7 +8,7 @@ use finops_core::{
 };
 
 use super::{
-    export_variables::{ExportVariables, is_configured},
+    export_variables::{ExportVariables, configured},
     problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problems},
     registry, values,
 };
@@ -17,29 +17,30 @@ use crate::{
     warehouse::open::WarehouseConfig,
 };
 
-/// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`.
+/// The exports of the pipelines that are `wanted`: `aws`, `azure` or `all`. Without a wish, of all that are configured.
 pub fn exports(
     wanted: Option<&str>,
     environment: &BTreeMap<String, String>,
     warehouse: &WarehouseConfig,
     problems: &mut Problems,
 ) -> Vec<Export> {
-    let named = Provider::ALL.into_iter().find(|provider| wanted == Some(provider.as_str()));
-    let providers: Vec<Provider> = match (wanted, named) {
-        (_, Some(provider)) => vec![provider],
-        (Some("all"), None) => Provider::ALL.into_iter().filter(|p| is_configured(*p, environment)).collect(),
-        (Some(other), None) => {
-            problems.refuse("PIPELINE", registry::variable("PIPELINE").form.problem(other), FLAG_OR_ENVIRONMENT);
-            return Vec::new();
-        }
-        (None, None) => {
-            problems.add("PIPELINE", "is not set: aws, azure or all", FLAG_OR_ENVIRONMENT);
-            return Vec::new();
-        }
+    let named = wanted.map(str::to_ascii_lowercase);
+    let providers: Vec<Provider> = match named.as_deref() {
+        None | Some("all") => configured(environment),
+        Some(name) => Provider::ALL.into_iter().filter(|provider| provider.as_str() == name).collect(),
     };
     if providers.is_empty() {
-        let what = "is `all`, but neither a variable AWS_... nor AZURE_... of an export is set";
-        problems.add("PIPELINE", what, FLAG_OR_ENVIRONMENT);
+        let what = match named.as_deref() {
+            None => Some(format!(
+                "is not set, and no export is configured: set {}; `finops init` asks for them",
+                required()
+            )),
+            Some("all") => {
+                Some("is `all`, but neither a variable AWS_... nor AZURE_... of an export is set".to_owned())
+            }
+            Some(_) => wanted.and_then(|wanted| registry::variable("PIPELINE").problem(wanted)),
+        };
+        problems.refuse("PIPELINE", what, FLAG_OR_ENVIRONMENT);
     }
     let mut exports = Vec::new();
     for provider in providers {
@@ -49,6 +50,17 @@ pub fn exports(
     }
     refuse_shared_tables(&exports, problems);
     exports.into_iter().map(|(export, _)| export).collect()
+}
+
+/// The variables that an export needs, for each provider.
+fn required() -> String {
+    let of = |provider: Provider| {
+        let required = registry::of_export(provider).filter(|setting| setting.is_required);
+        let names: Vec<String> = required.map(|setting| setting.variable(Some(provider))).collect();
+        let [bucket, source] = ["GCS_BUCKET", "SOURCE"].map(|name| provider.variable(None, name));
+        format!("{bucket} (or {source}), {}", names.join(" and "))
+    };
+    Provider::ALL.map(of).join(", or ")
 }
 
 /// Refuses two exports in one table: each would erase the other's months. Each is given with the variable of its table.
@@ -116,8 +128,11 @@ fn source(variables: &ExportVariables<'_>, problems: &mut Problems) -> (Source, 
         let what_it_is = format!("the bucket with the export (or set {})", variables.own("SOURCE"));
         let bucket = variables.required("GCS_BUCKET", &what_it_is, problems);
         if bucket.contains(['/', ':', '?', '@']) {
-            let path = variables.name("GCS_PREFIX");
-            let what = format!("is `{}`: a bucket's bare name was expected; a path goes to {path}", shown(&bucket));
+            let instead = match values::bucket_url(&bucket) {
+                Some(("s3", _)) => format!("an export in S3 goes to {}", variables.own("SOURCE")),
+                _ => format!("a path goes to {}", variables.name("GCS_PREFIX")),
+            };
+            let what = format!("is `{}`: a bucket's bare name was expected; {instead}", shown(&bucket));
             problems.add(&variables.name("GCS_BUCKET"), what, ENVIRONMENT);
         }
         return (Source::Gcs(bucket), trimmed(prefix.unwrap_or_default()));

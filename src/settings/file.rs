@@ -10,7 +10,9 @@ use toml::{Table, Value};
 
 use super::{
     definition::Definition,
-    problem::Problems,
+    environment::Environment,
+    form::Form,
+    problem::{ENV_FILE, Places, Problems},
     registry,
     setting::{Origin, Setting},
 };
@@ -59,14 +61,14 @@ impl Entry {
     fn name_in(&self, origin: &Origin) -> String {
         match (origin, self.flag) {
             (Origin::Flag, Some(flag)) => flag.to_owned(),
-            (Origin::Environment, _) => variable(&self.key),
+            (Origin::Environment | Origin::EnvFile, _) => variable(&self.key),
             _ => self.key.clone(),
         }
     }
 }
 
 /// The variable of a key: `FINOPS_AWS_BUCKET` for `aws.bucket`.
-fn variable(key: &str) -> String {
+pub fn variable(key: &str) -> String {
     format!("FINOPS_{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
@@ -77,7 +79,7 @@ impl Values {
     /// `Configuration` if the file cannot be read, or is not TOML.
     pub fn read(
         path: Option<&Path>,
-        environment: &BTreeMap<String, String>,
+        environment: &Environment,
         flags: &[Flag<'_>],
         problems: &mut Problems,
     ) -> Result<Self> {
@@ -88,7 +90,8 @@ impl Values {
             let flag = flags.iter().find(|flag| flag.key == key);
             let of_file = in_file.remove(&key);
             let given = flag.and_then(|flag| flag.value).map(|value| (value.to_owned(), Origin::Flag));
-            let given = given.or_else(|| Some((environment.get(&variable(&key))?.clone(), Origin::Environment)));
+            let of_variable = || environment.given(&variable(&key)).map(|(value, origin)| (value.to_owned(), origin));
+            let given = given.or_else(of_variable);
             let given = given.or_else(|| Some((of_file?, Origin::File))).filter(|(value, _)| !value.is_empty());
             let given = given.map(|(value, origin)| (Secret::from(value), origin));
             Entry { key, definition, flag: flag.map(|flag| flag.name), given }
@@ -124,7 +127,7 @@ impl Values {
     /// The value in use. It is a problem if it does not have the setting's form.
     pub fn checked(&self, key: &str, problems: &mut Problems) -> Option<&str> {
         let value = self.get(key)?;
-        problems.refuse(&self.name(key), self.entry(key)?.definition.form.problem(value), EVERYWHERE);
+        problems.refuse(&self.name(key), self.entry(key)?.definition.problem(value), EVERYWHERE);
         Some(value)
     }
 
@@ -158,8 +161,8 @@ impl Values {
 }
 
 /// The places of the values.
-pub(super) const EVERYWHERE: &str = "looked in: command line, environment, config.toml";
-const IN_FILE: &str = "looked in: config.toml";
+pub(super) const EVERYWHERE: Places = &["command line", "environment", ENV_FILE, CONFIG_FILE];
+const IN_FILE: Places = &[CONFIG_FILE];
 
 fn table(path: Option<&Path>) -> Result<(Option<String>, Table)> {
     let named = path.unwrap_or(Path::new(CONFIG_FILE));
@@ -192,8 +195,12 @@ fn flatten(table: &Table, above: &str, into: &mut BTreeMap<String, String>, prob
         match value {
             Value::Table(table) => flatten(table, &name, into, problems),
             Value::String(text) => drop(into.insert(name, text.clone())),
-            Value::Integer(number) => drop(into.insert(name, number.to_string())),
-            _ => problems.add(&name, "is no text", IN_FILE),
+            Value::Integer(number) if is_number(&name) => drop(into.insert(name, number.to_string())),
+            _ => problems.add(&name, "is not a text: put the value in quotes", IN_FILE),
         }
     }
+}
+
+fn is_number(key: &str) -> bool {
+    registry::keys().any(|(of, setting)| of == key && matches!(setting.form, Form::Number(..) | Form::Hours(..)))
 }

@@ -3,6 +3,7 @@
 
 mod config;
 mod definition;
+pub mod dotenv;
 mod env_line;
 mod environment;
 mod export_variables;
@@ -14,15 +15,18 @@ mod problem;
 pub mod registry;
 mod setting;
 mod staged;
+mod unread;
 mod values;
 
 pub use config::Config;
 pub use definition::{Definition, Example, Reader, Section};
 pub use env_line::env_line;
-pub use environment::{ENV_FILE, process_environment, settings};
-pub use file::{CONFIG_FILE, Flag, Values};
+pub use environment::{Environment, process_environment, settings};
+pub use export_variables::configured;
+pub use file::{CONFIG_FILE, Flag, Values, variable};
 pub use form::Form;
 pub use parse::{CliOverrides, parse};
-pub use problem::{Problem, Problems};
+pub use problem::{ENV_FILE, Problem, Problems};
 pub use setting::{Origin, Setting};
 pub use staged::StagedSettings;
+pub use unread::{nearest, unread};

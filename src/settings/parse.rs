@@ -9,6 +9,7 @@ use super::{
     environment::Variables,
     exports::exports,
     problem::{ENVIRONMENT, FLAG_OR_ENVIRONMENT, Problem, Problems},
+    unread::unread,
     values::{self, hours},
 };
 use crate::warehouse::{bigquery, open::WarehouseConfig};
@@ -43,9 +44,10 @@ pub fn parse(environment: &BTreeMap<String, String>, overrides: &CliOverrides) -
     let setting = "MAX_AGE_HOURS";
     let limit = variables.checked(setting, &mut problems).map(hours);
     let storage_emulator = host("STORAGE_EMULATOR_HOST", &variables, &mut problems);
-    problems.none()?;
+    let unread = unread(environment);
+    problems.none_beside(&unread)?;
     let max_age = MaxAge { setting, limit, last_month: months.end };
-    Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age })
+    Ok(Config { exports, warehouse, storage_emulator, months, wait_max, max_age, unread })
 }
 
 /// An emulator's address as a URL.

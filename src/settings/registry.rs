@@ -70,6 +70,73 @@ pub fn variable(name: &str) -> &'static Definition {
     of_run().find(|setting| setting.name == name).expect("the caller names a setting of the registry")
 }
 
+/// Variables that the libraries and tools of the clouds read; `*` is any text. finops passes them on from `.env`.
+pub const CLOUDS: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ACCOUNT_ID",
+    "AWS_CA_BUNDLE",
+    "AWS_CONFIG_FILE",
+    "AWS_CONTAINER_*",
+    "AWS_DEFAULT_*",
+    "AWS_EC2_METADATA_*",
+    "AWS_ENDPOINT_URL*",
+    "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_*",
+    "AWS_MAX_ATTEMPTS",
+    "AWS_PAGER",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_REQUEST_CHECKSUM_CALCULATION",
+    "AWS_RESPONSE_CHECKSUM_VALIDATION",
+    "AWS_RETRY_MODE",
+    "AWS_ROLE_*",
+    "AWS_SDK_*",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SECURITY_TOKEN",
+    "AWS_SESSION_*",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_SIGNIN_*",
+    "AWS_SSO_*",
+    "AWS_STS_*",
+    "AWS_USE_*",
+    "AWS_VAULT*",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AZURE_AUTHORITY_HOST",
+    "AZURE_CLIENT_*",
+    "AZURE_CONFIG_DIR",
+    "AZURE_CORE_*",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_LOCATION",
+    "AZURE_PASSWORD",
+    "AZURE_RESOURCE_GROUP",
+    "AZURE_STORAGE_*",
+    "AZURE_SUBSCRIPTION_ID",
+    "AZURE_TENANT_ID",
+    "AZURE_USERNAME",
+    "CLOUDSDK_*",
+    "GCE_METADATA_*",
+    "GCLOUD_PROJECT",
+    "GOOGLE_*",
+];
+
+/// Variables that the original of finops, in Python, read from `.env`, and finops does not.
+pub const OF_ORIGINAL: &[&str] = &["IMAGE_TAG"];
+
+/// Whether the clouds' libraries and tools read the variable.
+pub fn is_of_cloud(name: &str) -> bool {
+    CLOUDS.iter().any(|known| known.strip_suffix('*').map_or(*known == name, |begin| name.starts_with(begin)))
+}
+
+/// Whether others read the variable: the clouds, deployments, or the original of finops.
+pub fn is_known_elsewhere(name: &str) -> bool {
+    let of_deployment = |setting: &Definition| {
+        let providers = setting.providers.iter().copied().map(Some);
+        setting.name == name || providers.into_iter().any(|provider| setting.variable(provider) == name)
+    };
+    let mut deployment = all().filter(|setting| setting.reader == Reader::Deployment);
+    is_of_cloud(name) || OF_ORIGINAL.contains(&name) || deployment.any(of_deployment)
+}
+
 /// The setting of a variable that only deployments read.
 pub fn of_deployment(name: &str) -> Option<&'static Definition> {
     all().find(|setting| setting.reader == Reader::Deployment && setting.name == name)
@@ -86,14 +153,15 @@ pub fn example(name: &str, provider: Option<Provider>) -> Option<&'static str> {
 pub const INTRODUCTION: &str = "\
 Settings of finops. Copy this file to .env. A line that begins with # is not active: it shows the default or an example.
 
-To deploy the job, you need nothing else: make reads .env itself (`make check-env` reports what is wrong with it). It \
-ignores the shell's environment, and runs nothing in the file. A value with spaces needs quotes, a value with $, ` or \\ \
-single quotes. A # after white space begins a comment.
+finops reads .env of the working directory, unless it runs as a Cloud Run job. A variable in the environment replaces that \
+of the file. `finops config` shows each value and where it comes from. Variables that the clouds' own libraries read, such as \
+AWS_PROFILE, may be in the file too.
 
-To run finops on this machine, load the file into the shell, because finops reads only the environment. `finops config` \
-shows each value and where it comes from:
+To deploy the job, you need nothing else: make also reads .env (`make check-env` reports what is wrong with it). It ignores \
+the shell's environment.
 
-    set -a; . ./.env; set +a";
+Neither runs anything in the file. A value with spaces needs quotes, a value with $, ` or \\ single quotes. White space and a \
+# begin a comment.";
 
 /// The e-mail address of a service account.
 const ACCOUNT: &str = r"[a-z0-9-]+@[a-z0-9.-]+\.gserviceaccount\.com";
@@ -107,8 +175,7 @@ pub const SECTIONS: &[Section] = &[
         title: "What to run",
         settings: &[
             run("PIPELINE", Form::OneOf(&["aws", "azure", "all"]))
-                .required()
-                .active("aws", "aws, azure or all. all runs the pipelines that are configured."),
+                .comment("aws", "aws, azure or all. Default: all pipelines that are configured."),
             run("WAREHOUSE", Form::OneOf(&["bigquery", "duckdb"]))
                 .default("bigquery")
                 .active("bigquery", "The warehouse to load into: bigquery (default) or duckdb."),
@@ -122,7 +189,7 @@ pub const SECTIONS: &[Section] = &[
             run("GCP_PROJECT_ID", Form::Project)
                 .key("database.bigquery.project_id")
                 .required()
-                .active("my-project", "The project of the datasets. BigQuery jobs run there, too."),
+                .placeholder("your-project-id", "The project of the datasets. BigQuery jobs run there, too."),
             run("BIGQUERY_JOB_PROJECT", Form::Project).key("database.bigquery.job_project_id").comment(
                 "my-compute-project",
                 "The project in which BigQuery jobs run, and which pays for queries, if it is another one. All runs that \
@@ -166,25 +233,25 @@ pub const SECTIONS: &[Section] = &[
             export("SOURCE", Form::Text)
                 .key("source")
                 .comment(
-                    "gs://my-billing-bucket/cur",
+                    "gs://your-billing-bucket/cur",
                     "Where the export is, as one URL: gs://bucket/prefix or, with WAREHOUSE=duckdb, \
                      s3://bucket/prefix or a local folder. S3 is read with AWS's own settings: AWS_PROFILE or \
                      AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for other \
                      servers.",
                 )
                 .comment(
-                    "gs://my-billing-bucket/azure",
+                    "gs://your-billing-bucket/azure",
                     "As for AWS. finops does not read Azure's storage: mirror it into a bucket (DEPLOYMENT.md shows \
                      how), or copy it into a folder.",
                 ),
             export("GCS_BUCKET", Form::Bucket)
-                .active(
-                    "my-billing-bucket",
+                .placeholder(
+                    "your-billing-bucket",
                     "Instead of that URL: the Cloud Storage bucket, and the folder in it. The export is in \
                      <prefix>/<export name>/ or directly in the prefix.",
                 )
                 .comment(
-                    "my-billing-bucket",
+                    "your-billing-bucket",
                     "The folders of the months are in the prefix: <prefix>/<export name>/20250901-20250930/ or \
                      <prefix>/20250901-20250930/.",
                 ),

@@ -10,6 +10,9 @@ pub enum Origin {
     Flag,
     /// A variable of that name.
     Environment,
+    /// A variable of that name in `.env`.
+    #[serde(rename = ".env")]
+    EnvFile,
     /// `config.toml`, or the file that `--config` names.
     File,
     /// Not set; the setting has a default.

@@ -60,8 +60,14 @@ impl StagedSettings<'_> {
         let has_bucket = values.is_nearer(&bucket_key, &source_key);
         if self.provider == Provider::Aws && (has_bucket || values.get(&source_key).is_none()) {
             let bucket = values.required(&bucket_key, "the S3 bucket with the export", &mut self.problems);
+            if let Some(("s3", bucket)) = values::bucket_url(&bucket)
+                && !bucket.trim_end_matches('/').contains('/')
+            {
+                return (Source::S3(bucket.trim_end_matches('/').to_owned()), prefix.to_owned());
+            }
             // It may be the ARN of an access point, which has `:` and `/`.
-            let is_wrong = bucket.contains(['?', '@']) || bucket.contains("://");
+            let is_wrong =
+                bucket.contains(['?', '@']) || bucket.contains("://") || values::bucket_url(&bucket).is_some();
             let what =
                 || format!("is `{}`: a bucket's bare name was expected; a path goes to {prefix_name}", shown(&bucket));
             self.problems.refuse(&values.name(&bucket_key), is_wrong.then(what), EVERYWHERE);
@@ -70,7 +76,7 @@ impl StagedSettings<'_> {
         let (key, place) = if has_bucket {
             let bucket = values.get(&bucket_key).unwrap_or_default();
             // AWS writes to S3. Other exports may be in any kind of bucket.
-            if !["gs://", "s3://"].iter().any(|scheme| bucket.starts_with(scheme)) {
+            if values::bucket_url(bucket).is_none() {
                 let bucket = shown(bucket);
                 let what = format!("is `{bucket}`: gs://{bucket} or s3://{bucket} was expected");
                 self.problems.add(&values.name(&bucket_key), what, EVERYWHERE);
@@ -183,7 +189,7 @@ impl StagedSettings<'_> {
     pub fn months(&mut self, dates: [Option<&str>; 2]) -> Months {
         let [start, end] = dates;
         let named = [start.map(|date| ("--start-date", date)), end.map(|date| ("--end-date", date))];
-        values::months(named, "looked in: command line", &mut self.problems)
+        values::months(named, &["command line"], &mut self.problems)
     }
 
     /// How long a month may wait for its files.

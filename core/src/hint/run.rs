@@ -19,6 +19,8 @@ super::declare::hints! {
     MAY_NOT_WRITE = "allow the account that runs finops to write there";
     /// A file or folder cannot be written.
     CANNOT_WRITE = "check that the folder exists and can be written";
+    /// The folder of `finops demo` has other files.
+    OTHER_DEMO_FOLDER = "choose an empty or new folder with --dir";
     /// Another run uses the folder.
     WAIT_FOR_RUN = "wait until it ends, and run again";
     /// A step of the staged pipeline needs files that an earlier step writes.

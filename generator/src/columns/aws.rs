@@ -43,6 +43,16 @@ pub(crate) const CUR: &[Column] = &[
     text("costCategory/Charge type", |line| line.tag("team")).named("cost_category_charge_type"),
 ];
 
+/// Columns that version 1 has where there is a savings plan.
+pub(crate) const CUR_SAVINGS_PLAN: &[Column] = &[
+    amount("savingsPlan/TotalCommitmentToDate", |line| line.savings_plan.total)
+        .named("savings_plan_total_commitment_to_date"),
+    text("savingsPlan/SavingsPlanARN", savings_plan).named("savings_plan_savings_plan_a_r_n"),
+    amount("savingsPlan/UsedCommitment", |line| line.savings_plan.used).named("savings_plan_used_commitment"),
+    amount("savingsPlan/SavingsPlanEffectiveCost", |line| line.savings_plan.effective_cost)
+        .named("savings_plan_savings_plan_effective_cost"),
+];
+
 /// CUR 2.0.
 pub(crate) const CUR2: &[Column] = &[
     text("bill_bill_type", |_| "Anniversary".to_owned()),
@@ -85,7 +95,13 @@ fn interval(line: &Line) -> String {
 }
 
 fn line_item_type(line: &Line) -> String {
-    (if line.is_credit() { "Credit" } else { "Usage" }).to_owned()
+    format!("{:?}", line.charge)
+}
+
+fn savings_plan(line: &Line) -> String {
+    let is_of_plan = line_item_type(line).starts_with("SavingsPlan");
+    let arn = "arn:aws:savingsplans::210987654321:savingsplan/6d3f0b52-0000-4000-8000-0000000000b1";
+    (if is_of_plan { arn } else { "" }).to_owned()
 }
 
 pub(super) fn availability_zone(line: &Line) -> String {

@@ -1,6 +1,7 @@
 //! Compares the files with the figures that the generator reports.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is its report")]
 
+mod bill;
 mod bytes;
 mod figures;
 mod manifests;

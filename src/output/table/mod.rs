@@ -1,6 +1,7 @@
 //! Tables, for people. Drawing them is pure: text from a report and a [`View`].
 
 mod checks;
+mod demo;
 mod figures;
 mod ids;
 mod layout;
@@ -20,6 +21,7 @@ use finops_core::report::{
     run::{PipelineReport, Report, TableStatus},
 };
 
+pub use self::demo::{bill, heading};
 use self::view::View;
 use super::{form::Output, streams::print};
 use crate::settings::Setting;

@@ -4,7 +4,7 @@ use super::{
     layout::{Cell, Table, words},
     view::View,
 };
-use crate::settings::{Origin, Setting};
+use crate::settings::{ENV_FILE, Origin, Setting};
 
 /// Each setting with its value and its origin.
 pub fn settings(settings: &[Setting], view: &View) -> String {
@@ -12,6 +12,7 @@ pub fn settings(settings: &[Setting], view: &View) -> String {
     for setting in settings {
         let origin = match &setting.origin {
             Origin::Environment => "environment",
+            Origin::EnvFile => ENV_FILE,
             Origin::Flag => "flag",
             Origin::File => "file",
             Origin::Default => "default",

@@ -1,5 +1,7 @@
 //! DuckDB: the embedded warehouse, one database file.
 
+#[cfg(feature = "demo")]
+mod bill;
 mod cast;
 mod catalog;
 mod database;

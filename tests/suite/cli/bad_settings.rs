@@ -88,7 +88,7 @@ fn row((wrong, object): Wrong, finops: &Finops, unprivileged: bool, folder: &str
         // If several settings are wrong, the first counts.
         let mut lines =
             outcome.stderr.lines().filter_map(|line| line.strip_prefix("error: ").or(line.strip_prefix("  ")));
-        lines.find(|line| !line.contains("problem(s)")).unwrap_or_default().to_owned()
+        lines.find(|line| !line.contains("the configuration has")).unwrap_or_default().to_owned()
     };
     let checked = match (with("failed"), with("warning")) {
         (Some(failed), _) => {
@@ -378,7 +378,7 @@ fn a_first_load_onto_a_full_disk_leaves_no_invalid_database() {
             return;
         };
         assert_names(&printed, &["No space left on device", hint::DATABASE_DISK_FULL]);
-        assert_names(&printed, &["2025-09  loaded"]);
+        assert_names(&printed, &["2025-09  loaded "]);
         assert!(!printed.contains("finops.duckdb\n"), "{free} KB: {printed}");
     }
 }

@@ -72,11 +72,13 @@ fn is_shown(shown: &str, text: &str) -> bool {
 #[track_caller]
 fn runs(deployment: &Deployment, shown: &Shown) {
     let Shown { command, prints } = shown;
+    // As QUICKSTART.md says, its reader sets the project and the bucket.
+    let example = read(".env.example").replace("your-project-id", "my-project").replace("your-billing", "my-billing");
     if command == "cp .env.example .env" {
-        return deployment.write(".env", &read(".env.example"));
+        return deployment.write(".env", &example);
     }
     if command == "make setup-alerts" {
-        let with_address = read(".env.example").replace("#ALERT_EMAIL=", "ALERT_EMAIL=");
+        let with_address = example.replace("#ALERT_EMAIL=", "ALERT_EMAIL=");
         deployment.write(".env", &with_address);
     }
     let arguments: Vec<&str> = command.split(' ').collect();

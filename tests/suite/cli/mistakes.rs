@@ -109,8 +109,10 @@ impl Mistake {
         if stderr.contains("panicked") || !has_message {
             problems.push("no message".to_owned());
         }
-        if code == 2 && stdout.is_empty() && files(folder.path()) != found {
-            problems.push("something was written".to_owned());
+        // A step may create its own folder, and no mistake an empty database.
+        let is_wrong = |path: &String| path.ends_with(".duckdb") || (code == 2 && stdout.is_empty());
+        if let Some(path) = files(folder.path()).difference(&found).find(|path| is_wrong(path)) {
+            problems.push(format!("wrote {path}"));
         }
         let said = format!("--- stdout\n{stdout}--- stderr\n{stderr}");
         if problems.is_empty() { problems } else { [&problems[..], &[said]].concat() }
@@ -378,6 +380,16 @@ const STAGED: &[Mistake] = &[
     mistake("a load before the extract", Staged, "aws load-billing-local")
         .files(&[("config.toml", "[aws]\nsource = \"cur\"\n")])
         .fails(&["there is no folder ./data/staging"], "finops aws extract-billing"),
+    mistake(
+        "an export that is not there, for the step that shows",
+        Staged,
+        "aws discover-manifests --export-name raport",
+    )
+    .files(&[("config.toml", "[aws]\nsource = \"cur\"\n")])
+    .fails(&["there is no manifest of export `raport` below"], "hint: "),
+    mistake("a Parquet export before the first load", Staged, "aws export-parquet")
+        .files(&[("config.toml", "[aws]\nsource = \"cur\"\n")])
+        .fails(&["nothing is loaded"], "finops aws load-billing-local"),
     mistake("an upload before the export", Staged, "aws load-billing-remote")
         .files(&[("config.toml", "[database.bigquery]\nproject_id = \"p\"\ndataset_id = \"d\"\n")])
         .fails(&["there is no folder ./data/exports"], "finops aws export-parquet"),

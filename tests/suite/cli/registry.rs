@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use finops::settings::{
     Definition, Example, Form, Reader, Section,
-    registry::{self, INTRODUCTION, SECTIONS},
+    registry::{self, CLOUDS, INTRODUCTION, OF_ORIGINAL, SECTIONS},
+    variable,
 };
 use finops_core::model::provider::Provider;
 use serde_json::{Map, Value, json};
@@ -80,6 +81,9 @@ fn for_deployment(setting: &Definition) -> Value {
     if let Some((form, expected)) = setting.form.pattern() {
         entry.extend([("form".to_owned(), json!(form)), ("expected".to_owned(), json!(expected))]);
     }
+    if let Some(placeholder) = setting.placeholder {
+        entry.insert("placeholder".to_owned(), json!(placeholder));
+    }
     if setting.is_required {
         entry.insert("required".to_owned(), json!(true));
     }
@@ -105,8 +109,13 @@ fn settings_json() -> String {
         format!("  \"{name}\": [\n{}\n  ]", lines.join(",\n"))
     });
     let pipelines = json!(Provider::ALL);
+    let of_run = registry::of_run().filter(|setting| setting.form.pattern().is_none());
+    let local: Vec<String> =
+        of_run.map(|setting| setting.name.to_owned()).chain(registry::keys().map(|(key, _)| variable(&key))).collect();
+    let names = [("local", json!(local)), ("clouds", json!(CLOUDS)), ("of_original", json!(OF_ORIGINAL))];
+    let names: String = names.map(|(name, list)| format!("  \"{name}\": {list},\n")).concat();
     format!(
-        "{{\n  \"generated from\": \"src/settings/registry.rs\",\n  \"pipelines\": {pipelines},\n{}\n}}\n",
+        "{{\n  \"generated from\": \"src/settings/registry.rs\",\n  \"pipelines\": {pipelines},\n{names}{}\n}}\n",
         lists.join(",\n")
     )
 }

@@ -2,7 +2,8 @@
 
 use std::{fs, process::Command};
 
-use finops::settings::Form;
+use finops::settings::{Form, configured, nearest, registry, variable};
+use finops_core::model::provider::Provider;
 use tempfile::TempDir;
 
 use crate::support::{
@@ -85,6 +86,131 @@ async fn a_value_is_what_a_shell_reads_or_is_refused() {
     assert_eq!(others, [] as [&&str; 0]);
 }
 
+/// Prints what Python makes of each text of a JSON file, as JSON.
+const READ_EACH: &str = "
+import json, sys, dotenv
+print(json.dumps([dotenv.read(bytes(text)) for text in json.load(open(sys.argv[1]))]))
+";
+
+/// The values and the problems of a file.
+type Read = (std::collections::BTreeMap<String, String>, Vec<String>);
+
+#[test]
+fn the_program_reads_a_file_as_a_deployment_does() {
+    let pieces = ["a", " ", "'", "\"", "#", "$", "\\", "=", "~", ":", ";", "\t", "\u{a0}", "\r", "\u{b}", "\u{2028}"];
+    let mut values = vec![String::new()];
+    for begin in 0..=pieces.len() * pieces.len() + pieces.len() {
+        let longer: Vec<String> = pieces.iter().map(|piece| values[begin].clone() + piece).collect();
+        values.extend(longer);
+    }
+    let mut texts: Vec<Vec<u8>> = values.iter().map(|value| format!("A={value}\nB=1").into_bytes()).collect();
+    texts.extend(values.iter().map(|begin| format!("{begin}A=1\n").into_bytes()));
+    let lines: [&[u8]; 18] = [
+        b"",
+        b"\n\n",
+        b"\xef\xbb\xbfA=1\r\nB=2\r\n",
+        b"\xef\xbb\xbfA=1\nB=\xff\n",
+        b"\xff=1",
+        b"A=1\nA=2\nA=3\n",
+        b"A=a b\nA=1\n",
+        b"export A=1",
+        b"export  A=1",
+        b"export\tA=1",
+        b"export=1",
+        b"export =1",
+        b"exportA=1",
+        b"export export A=1",
+        b"  A=1",
+        b"1A=1",
+        b"A =1",
+        b"A-B=1",
+    ];
+    texts.extend(lines.map(<[u8]>::to_vec));
+    let file = TempDir::new().unwrap();
+    let file = file.path().join("texts");
+    fs::write(&file, serde_json::to_vec(&texts).unwrap()).unwrap();
+    let read: Vec<Read> = serde_json::from_str(&python(READ_EACH, &[file.to_str().unwrap()])).unwrap();
+    let mut accepted = 0;
+    for (text, (values, problems)) in texts.iter().zip(read) {
+        let found = finops::settings::dotenv::read(text);
+        assert_eq!(found.1, problems, "{}", String::from_utf8_lossy(text));
+        if problems.is_empty() {
+            accepted += 1;
+            assert_eq!(found.0, values, "{}", String::from_utf8_lossy(text));
+        }
+    }
+    assert!(accepted > 500 && accepted * 2 < texts.len(), "{accepted} of {}", texts.len());
+}
+
+/// Prints the nearest of the names for each misspelt name.
+const NEAREST: &str = "
+import json, sys, settings
+misspelt, names = json.load(open(sys.argv[1]))
+print(json.dumps([settings.nearest(name, names) for name in misspelt]))
+";
+
+#[test]
+fn the_program_and_a_deployment_suggest_the_same_names() {
+    let variables = registry::all().filter(|setting| !setting.name.is_empty()).flat_map(|setting| {
+        let of = |provider| setting.variable(Some(provider));
+        if setting.providers.is_empty() {
+            vec![setting.variable(None)]
+        } else {
+            setting.providers.iter().copied().map(of).collect()
+        }
+    });
+    let names: Vec<String> = variables.chain(registry::keys().map(|(key, _)| variable(&key))).collect();
+    let mut misspelt = Vec::new();
+    for name in &names {
+        for at in (0..name.len()).step_by(3) {
+            misspelt.push(format!("{}{}", &name[..at], &name[at + 1..]));
+            misspelt.push(format!("{}_X{}", &name[..at], &name[at..]));
+            misspelt.push(format!("{}QX{}", &name[..at], &name[at + 1..]));
+        }
+        for at in (1..name.len()).step_by(3) {
+            misspelt.push(format!("{}{}{}{}", &name[..at - 1], &name[at..=at], &name[at - 1..at], &name[at + 1..]));
+        }
+        misspelt.extend([format!("FINOPS_{name}"), format!("{name}_NAME"), name.to_lowercase()]);
+    }
+    let file = TempDir::new().unwrap();
+    let file = file.path().join("names");
+    fs::write(&file, serde_json::to_vec(&(&misspelt, &names)).unwrap()).unwrap();
+    let suggested: Vec<Option<String>> = serde_json::from_str(&python(NEAREST, &[file.to_str().unwrap()])).unwrap();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found: Vec<Option<String>> = misspelt.iter().map(|name| nearest(name, &names).map(str::to_owned)).collect();
+    assert_eq!(found, suggested);
+    assert!(found.iter().flatten().count() * 4 > misspelt.len() * 3, "{}", misspelt.len());
+}
+
+/// Prints the pipelines that each environment configures.
+const CONFIGURED: &str = "
+import json, sys, settings
+print(json.dumps([settings.Settings(values).pipelines for values in json.load(open(sys.argv[1]))]))
+";
+
+#[test]
+fn the_program_and_a_deployment_run_the_same_pipelines_without_pipeline() {
+    let mut names: Vec<String> =
+        vec!["AWS_PROFILE".to_owned(), "AZURE_TENANT_ID".to_owned(), "GCP_PROJECT_ID".to_owned()];
+    for provider in Provider::ALL {
+        names.extend(registry::of_pipeline(provider).map(|setting| setting.variable(Some(provider))));
+        names.push(provider.variable(None, "SCHEDULE"));
+        names.push(provider.variable(None, "PROD_TABLE_NAME"));
+    }
+    let pair = |one: &String, other: &String| {
+        std::collections::BTreeMap::from([one, other].map(|name| (name.clone(), "x".to_owned())))
+    };
+    let environments: Vec<_> = names.iter().flat_map(|one| names.iter().map(move |other| pair(one, other))).collect();
+    let file = TempDir::new().unwrap();
+    let file = file.path().join("environments");
+    fs::write(&file, serde_json::to_vec(&environments).unwrap()).unwrap();
+    let pipelines: Vec<Vec<String>> = serde_json::from_str(&python(CONFIGURED, &[file.to_str().unwrap()])).unwrap();
+    for (environment, pipelines) in environments.iter().zip(pipelines) {
+        let found: Vec<&str> = configured(environment).into_iter().map(Provider::as_str).collect();
+        assert_eq!(found, pipelines, "{environment:?}");
+    }
+}
+
 #[test]
 fn the_files_sent_to_cloud_build_are_those_of_the_image() {
     let read = |name: &str| fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/").to_owned() + name).unwrap();
@@ -111,6 +237,7 @@ async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
         seen.push(format!("{env}\n{}", outcome.errors()));
     };
     refused("check-env", b"");
+    refused("check-env", AWS.replace("AWS_TABLE_NAME", "AWS_TABLE").as_bytes());
     refused(
         "setup-gcp",
         b"A = b\nAWS_SCHEDULE=0 6 * * *\nB=\"$HOME\"\nC=`id`\nD='open\nE=a\\ b\nF=#1\nG= x\nH=1\nexport H=2\nI=~/x\nrun me\nJ=\"a\"b\r\nK=a\x07\n",
@@ -142,6 +269,20 @@ async fn all_problems_are_reported_at_once_and_nothing_is_sent() {
     seen.push(deployment.make(&["deploy"]).errors());
     insta::assert_snapshot!("deploy_settings_refused", seen.join("\n"));
     assert_eq!(deployment.changes().len(), 0);
+}
+
+#[test]
+fn placeholders_of_the_example_cannot_be_deployed() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+    let program = "
+import sys, dotenv, settings
+print(*settings.Settings(dotenv.read(open(sys.argv[1], 'rb').read())[0]).problems, sep='\\n')
+";
+    assert_eq!(
+        python(program, &[example]),
+        "GCP_PROJECT_ID is `your-project-id`, the placeholder of .env.example: set your own value\n\
+         AWS_GCS_BUCKET is `your-billing-bucket`, the placeholder of .env.example: set your own value\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,7 +38,7 @@ async fn an_archive_is_equal_for_equal_files_and_its_program_runs_from_its_folde
     let shells = ["bash", "elvish", "fish", "powershell", "zsh"].map(|shell| format!("completions/finops.{shell}"));
     let files = ["LICENSE", "LICENSE-DuckDB", "README.md"].map(str::to_owned).into_iter().chain(shells);
     let files = files.chain(["finops", "libduckdb.so"].map(str::to_owned));
-    assert_eq!(listed, files.map(|file| format!("{top}/{file}\n")).collect::<String>());
+    assert_eq!(listed.lines().collect::<Vec<_>>(), files.map(|file| format!("{top}/{file}")).collect::<Vec<_>>());
     output(Command::new("tar").args(["--extract", "--file", &path]).current_dir(folder.path()));
     let extracted = folder.path().join(top);
     let version = output(Command::new(extracted.join("finops")).env_clear().arg("--version"));

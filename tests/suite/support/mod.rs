@@ -10,6 +10,7 @@ pub mod harness;
 pub mod jobs;
 pub mod program;
 pub mod require;
+pub mod schemas;
 pub mod servers;
 pub mod tables;
 pub mod tree;

@@ -10,7 +10,10 @@ use assert_cmd::{Command, cargo::cargo_bin};
 use bigquery_emulator::Emulator;
 use serde_json::Value;
 
-use crate::support::servers::{PROJECT, StorageServer};
+use crate::support::{
+    schemas::assert_described,
+    servers::{PROJECT, StorageServer},
+};
 
 /// The bucket of the tests' storage servers.
 pub const BUCKET: &str = "billing-mirror";
@@ -83,17 +86,16 @@ impl Finops {
         Self { folder: folder.to_owned(), ..self }
     }
 
-    /// Runs to the end. In an async test, the runtime must have several threads.
+    /// Runs to the end. In an async test, the runtime must have several threads. What `--output json` prints must be as in
+    /// docs/schema.
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         let mut command = Command::new(cargo_bin!("finops"));
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
         command.envs(&self.environment).current_dir(&self.folder).args(arguments);
         let output = tokio::task::block_in_place(|| command.output()).unwrap();
-        Outcome {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        let stdout = String::from_utf8(output.stdout).unwrap();
+        assert_described(arguments, &stdout);
+        Outcome { code: output.status.code().unwrap(), stdout, stderr: String::from_utf8(output.stderr).unwrap() }
     }
 
     /// Runs `finops run --output json`, which must end with `code`. Returns the report.
