@@ -57,7 +57,7 @@ command_output() {
 }
 
 # The next step for a command that the account may not run.
-denied="gcloud auth list shows your account; DEPLOYMENT.md lists the roles that it needs"
+denied="gcloud auth list shows your account; docs/permissions.md lists the roles that it needs"
 
 # hint: prints the next step for the failed command.
 hint() {

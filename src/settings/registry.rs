@@ -241,7 +241,7 @@ pub const SECTIONS: &[Section] = &[
                 )
                 .comment(
                     "gs://your-billing-bucket/azure",
-                    "As for AWS. finops does not read Azure's storage: mirror it into a bucket (DEPLOYMENT.md shows \
+                    "As for AWS. finops does not read Azure's storage: mirror it into a bucket (docs/mirrors.md shows \
                      how), or copy it into a folder.",
                 ),
             export("GCS_BUCKET", Form::Bucket)

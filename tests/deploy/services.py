@@ -483,7 +483,9 @@ def run_job(state, request):
 
 @route("GET", f"{RUN}/executions/{{}}")
 def get_execution(state, request):
-    return state.get("{}/executions/{}".format(request.parts[0].replace(NUMBER, PROJECT), request.parts[1]))
+    # gcloud names the project by its number, which all projects share here.
+    end = f"/executions/{request.parts[1]}"
+    return state.get(next((name for name in state.things if name.endswith(end)), end))
 
 
 @route("GET", f"{RUN}/executions")
