@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::LazyLock};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-const REPORTS: [&str; 5] = ["run", "status", "check", "config", "months"];
+const REPORTS: [&str; 6] = ["run", "status", "check", "config", "months", "error"];
 
 static VALIDATORS: LazyLock<BTreeMap<&str, Validator>> =
     LazyLock::new(|| REPORTS.into_iter().map(|report| (report, validator(report))).collect());
@@ -16,8 +16,8 @@ pub fn assert_described(arguments: &[&str], stdout: &str) {
     if stdout.is_empty() || !arguments.ends_with(&["--output", "json"]) {
         return;
     }
-    let report = report_of(arguments);
-    let value = serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
+    let value: Value = serde_json::from_str(stdout).unwrap_or_else(|error| panic!("{error}: {stdout}"));
+    let report = if value.get("error").is_some() { "error" } else { report_of(arguments) };
     let errors: Vec<String> =
         VALIDATORS[report].iter_errors(&value).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "docs/schema/{report}.json does not describe what {arguments:?} prints:\n{errors:#?}");
