@@ -214,7 +214,7 @@ async fn u1_unknown_requests_are_answered_with_501() {
         "schema": {"fields": [{"name": "n", "type": "INTEGER", "mode": "REPEATED"}]},
     });
     assert_eq!(h.call("POST", "/datasets/d/tables", repeated).await.0, 501);
-    for ty in ["NUMERIC", "DATETIME", "RECORD"] {
+    for ty in ["NUMERIC", "INTERVAL", "RECORD"] {
         let body = json!({
             "tableReference": {"tableId": "x"}, "schema": {"fields": [{"name": "n", "type": ty}]},
         });

@@ -199,6 +199,15 @@ const COMMAND_LINE: &[Mistake] = &[
 ];
 
 const SETTINGS: &[Mistake] = &[
+    mistake("a misspelt variable", DuckDb, "run")
+        .set(&[("AWS_TABLE_NAME", ""), ("AWS_TABLE", "aws_cur")])
+        .usage(&["AWS_TABLE_NAME is not set", "AWS_TABLE is not read"], "did you mean AWS_TABLE_NAME?"),
+    mistake("a placeholder of .env.example", BigQuery, "run")
+        .set(&[("GCP_PROJECT_ID", "your-project-id")])
+        .usage(&["GCP_PROJECT_ID is `your-project-id`, the placeholder of .env.example"], "set your own value"),
+    mistake("a line of .env that a shell reads differently", Nothing, "run")
+        .files(&[(".env", "PIPELINE=aws\nAWS_TABLE_NAME=aws cur\n")])
+        .usage(&[".env line 2: AWS_TABLE_NAME: contains spaces"], "put the value in quotes"),
     mistake("no setting", Nothing, "run")
         .usage(&["GCP_PROJECT_ID is not set", "PIPELINE is not set"], hint::SHOW_CONFIG),
     mistake("a wrong pipeline", BigQuery, "run")
@@ -370,7 +379,13 @@ const STAGED: &[Mistake] = &[
         .usage(&["config.toml, line 2 is not TOML"], hint::COMPARE_CONFIG),
     mistake("a list in config.toml", Staged, "aws run-pipeline")
         .files(&[("config.toml", "[aws]\nbucket = [\"b\"]\n")])
-        .usage(&["aws.bucket is no text"], "config.toml.example"),
+        .usage(&["aws.bucket is not a text"], "put the value in quotes"),
+    mistake("a number in config.toml", Staged, "aws run-pipeline")
+        .files(&[("config.toml", "[aws]\nbucket = 5\n")])
+        .usage(&["aws.bucket is not a text"], "put the value in quotes"),
+    mistake("a misspelt variable of the staged pipeline", Staged, "aws extract-billing")
+        .set(&[("FINOPS_AWS_BUKET", "b")])
+        .usage(&["aws.bucket is not set", "FINOPS_AWS_BUKET is not read"], "did you mean FINOPS_AWS_BUCKET?"),
     mistake("an unknown version in config.toml", Staged, "aws run-pipeline")
         .files(&[("config.toml", "[aws]\nsource = \"cur\"\ncur_version = \"v3\"\n")])
         .usage(&["aws.cur_version is `v3`"], "v1 or v2"),

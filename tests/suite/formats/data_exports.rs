@@ -152,7 +152,7 @@ fn every_data_export_loads_into_duckdb_and_a_new_run_replaces_its_month() {
         assert_eq!(duckdb_value(&database, &sql), "3 9.500000100000000000 2025-09-02 03:00:00 Größe", "{form}");
         let status = finops.run(&["status"]);
         assert_eq!(status.code, 0, "{}", status.stderr);
-        assert_names(&status.stdout, &["9.5000001 USD"]);
+        assert_names(&status.stdout, &["9.50 USD"]);
     });
 }
 
