@@ -91,7 +91,8 @@ impl<R: BufRead> Dialogue<R> {
         let pipelines = registry::variable("PIPELINE").form;
         let names = [&Provider::ALL.map(Provider::as_str)[..], &["all"]].concat().join(", ");
         let about = format!("The exports to load: one of {names}");
-        self.pipeline = self.answer(&about, None, false, |answer| pipelines.problem(answer))?.to_lowercase();
+        let answer = self.answer(&about, None, false, |answer| pipelines.problem(&answer.to_lowercase()))?;
+        self.pipeline = answer.to_lowercase();
         let duckdb = "The warehouse: duckdb (a file on this machine) or bigquery";
         let warehouse = self.ask("WAREHOUSE", duckdb, Some("duckdb"))?;
         let is_bigquery = warehouse.eq_ignore_ascii_case("bigquery");

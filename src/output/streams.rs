@@ -12,7 +12,12 @@ use crate::{
 /// Prints data. A reader that closes the pipe early (`| head`) is no error. Any other failure ends the program: a run whose
 /// report is lost must not end as a success.
 pub fn print(text: &str) {
-    match writeln!(io::stdout().lock(), "{text}") {
+    raw(format!("{text}\n").as_bytes());
+}
+
+/// Prints bytes unchanged, as [`print`] does.
+pub fn raw(bytes: &[u8]) {
+    match io::stdout().lock().write_all(bytes) {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => {
             let lost = Error::new(ErrorKind::Storage, format!("cannot write to standard output: {cause}"));
             error(&lost.hint(hint::OUTPUT_FULL).reported());
@@ -30,11 +35,6 @@ pub(super) fn print_aside(text: &str) {
 /// Prints to standard error and stays on the line, for an answer.
 pub fn prompt(text: &str) {
     let _ = write!(io::stderr().lock(), "{}", harmless_lines(text));
-}
-
-/// Prints bytes unchanged.
-pub fn raw(bytes: &[u8]) {
-    let _ = io::stdout().lock().write_all(bytes);
 }
 
 /// Prints one error with its hint.

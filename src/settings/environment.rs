@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     ops::Deref,
 };
 
@@ -46,10 +47,12 @@ impl Environment {
         Some((self.variables.get(name)?, origin))
     }
 
-    /// The variables of `.env` that the clouds' libraries read from the process's environment.
+    /// The variables of `.env` for the clouds' libraries, which read the process's environment.
     pub fn for_libraries(&self) -> impl Iterator<Item = (&str, &str)> {
         let of_file = self.variables.iter().filter(|(name, _)| self.of_file.contains(*name));
-        of_file.map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| registry::is_of_cloud(name))
+        of_file
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .filter(|(name, _)| registry::CLOUDS_IN_FILE.contains(name))
     }
 }
 
@@ -86,7 +89,7 @@ pub fn process_environment(reads_file: bool) -> Result<Environment, Vec<Problem>
     if reads_file {
         let (values, wrong) =
             env_file().unwrap_or_else(|error| (BTreeMap::new(), vec![format!("cannot be read: {error}")]));
-        for what in wrong {
+        for what in wrong.into_iter().take(MOST_LINES) {
             problems.add(ENV_FILE, what, &[ENV_FILE]);
         }
         for (name, value) in values {
@@ -108,10 +111,18 @@ pub fn process_environment(reads_file: bool) -> Result<Environment, Vec<Problem>
     problems.none().map(|()| environment)
 }
 
+/// The bytes that `.env` may have.
+const LARGEST: u64 = 1 << 20;
+
+/// The lines of `.env` that are reported at once.
+const MOST_LINES: usize = 20;
+
 /// The values of `.env`, and the problems with its lines; nothing if there is none.
 fn env_file() -> io::Result<(BTreeMap<String, String>, Vec<String>)> {
-    match fs::read(ENV_FILE) {
-        Ok(data) => Ok(dotenv::read(&data)),
+    let mut data = Vec::new();
+    match File::open(ENV_FILE).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut data)) {
+        Ok(_) if data.len() as u64 > LARGEST => Err(io::Error::other("it has more than 1 MiB")),
+        Ok(_) => Ok(dotenv::read(&data)),
         // In a folder that is closed to this account, nobody can say whether there is one.
         Err(_) if fs::symlink_metadata(ENV_FILE).is_err() => Ok(Default::default()),
         Err(error) => Err(error),

@@ -70,7 +70,19 @@ pub fn variable(name: &str) -> &'static Definition {
     of_run().find(|setting| setting.name == name).expect("the caller names a setting of the registry")
 }
 
-/// Variables that the libraries and tools of the clouds read; `*` is any text. finops passes them on from `.env`.
+/// The variables of the clouds' libraries that `.env` may set: who signs in, and where. Other variables choose servers, or programs
+/// to run; a file in the working directory must not.
+pub const CLOUDS_IN_FILE: [&str; 7] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+];
+
+/// Variables that the libraries and tools of the clouds read; `*` is any text.
 pub const CLOUDS: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_ACCOUNT_ID",
@@ -154,8 +166,8 @@ pub const INTRODUCTION: &str = "\
 Settings of finops. Copy this file to .env. A line that begins with # is not active: it shows the default or an example.
 
 finops reads .env of the working directory, unless it runs as a Cloud Run job. A variable in the environment replaces that \
-of the file. `finops config` shows each value and where it comes from. Variables that the clouds' own libraries read, such as \
-AWS_PROFILE, may be in the file too.
+of the file. `finops config` shows each value and where it comes from. AWS_PROFILE, AWS_REGION, AWS_DEFAULT_REGION, \
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and GOOGLE_APPLICATION_CREDENTIALS may be in the file too.
 
 To deploy the job, you need nothing else: make also reads .env (`make check-env` reports what is wrong with it). It ignores \
 the shell's environment.

@@ -97,15 +97,34 @@ fn the_library_of_aws_reads_its_variables_from_the_file() {
     let (_folder, finops) = with_file(
         format!(
             "WAREHOUSE=duckdb\nAWS_SOURCE=S3A://bucket/cur\nAWS_DATASET=billing\nAWS_TABLE_NAME=aws_cur\n\
-             AWS_ENDPOINT_URL=http://{address}\nAWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY=secret\n\
+             AWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY=secret\n\
              AWS_ACCESS_KEY_ID=AKIAFROMFILE\n"
         )
         .as_bytes(),
     );
-    let finops = finops.with("AWS_REGION", "eu-central-1");
+    let finops = finops.with("AWS_REGION", "eu-central-1").with("AWS_ENDPOINT_URL", &format!("http://{address}"));
     let outcome = finops.run(&["plan"]);
     assert_eq!(outcome.code, 1, "{}", outcome.stderr);
     assert_names(&request.join().unwrap(), &["AKIAFROMFILE/", "/eu-central-1/s3"]);
+}
+
+#[test]
+fn the_file_chooses_no_server_and_no_program_for_credentials() {
+    let (folder, finops) = with_file(
+        "WAREHOUSE=duckdb\nAWS_SOURCE=s3://bucket/cur\nAWS_DATASET=billing\nAWS_TABLE_NAME=aws_cur\nAWS_REGION=eu-west-1\n\
+         AWS_CONFIG_FILE=config\nAWS_PROFILE=evil\n"
+            .as_bytes(),
+    );
+    // A free port: nothing answers.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let config = "[profile evil]\ncredential_process = touch ran\n";
+    fs::write(folder.path().join("config"), config).unwrap();
+    let nowhere =
+        finops.with("AWS_ENDPOINT_URL", &format!("http://{address}")).with("AWS_EC2_METADATA_DISABLED", "true");
+    assert_eq!(nowhere.run(&["plan"]).code, 1);
+    assert!(!folder.path().join("ran").exists());
+    nowhere.with("AWS_CONFIG_FILE", "config").run(&["plan"]);
+    assert!(folder.path().join("ran").exists(), "the test has no program that could run");
 }
 
 /// The `.env` of the original in Python. The variables are those of its Makefile.
