@@ -95,12 +95,9 @@ fn the_library_of_aws_reads_its_variables_from_the_file() {
         String::from_utf8_lossy(&request[..length]).into_owned()
     });
     let (_folder, finops) = with_file(
-        format!(
-            "WAREHOUSE=duckdb\nAWS_SOURCE=S3A://bucket/cur\nAWS_DATASET=billing\nAWS_TABLE_NAME=aws_cur\n\
-             AWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY=secret\n\
-             AWS_ACCESS_KEY_ID=AKIAFROMFILE\n"
-        )
-        .as_bytes(),
+        "WAREHOUSE=duckdb\nAWS_SOURCE=S3A://bucket/cur\nAWS_DATASET=billing\nAWS_TABLE_NAME=aws_cur\n\
+         AWS_REGION=eu-west-1\nAWS_SECRET_ACCESS_KEY=secret\nAWS_ACCESS_KEY_ID=AKIAFROMFILE\n"
+            .as_bytes(),
     );
     let finops = finops.with("AWS_REGION", "eu-central-1").with("AWS_ENDPOINT_URL", &format!("http://{address}"));
     let outcome = finops.run(&["plan"]);
