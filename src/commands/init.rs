@@ -8,7 +8,10 @@ use std::{
     path::Path,
 };
 
-use finops_core::{hint, model::provider::Provider};
+use finops_core::{
+    hint,
+    model::{provider::Provider, shown::without_credentials},
+};
 use tempfile::NamedTempFile;
 
 use crate::{
@@ -49,7 +52,7 @@ fn asked_and_written() -> Result<Exit> {
         .collect();
     let file: String = lines.iter().map(|(about, line)| ["\n# ", about, "\n", line, "\n"].concat()).collect();
     write(path, &(FIRST_LINE.to_owned() + &file))?;
-    let shown: String = lines.iter().map(|(_, line)| ["  ", line, "\n"].concat()).collect();
+    let shown: String = lines.iter().map(|(_, line)| ["  ", &without_credentials(line), "\n"].concat()).collect();
     output::raw(format!("{ENV_FILE} is written:\n{shown}{NEXT}").as_bytes());
     Ok(Exit::Success)
 }

@@ -41,7 +41,8 @@ pub fn problems(problems: &[Problem]) -> ReportedError {
     let (count, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
     let message = format!("the configuration has {count} problem{s}");
     let lines: Vec<String> = problems.iter().map(line).collect();
-    let hint = Some(hint::SHOW_CONFIG.to_owned());
+    let of_file = problems.iter().all(|problem| problem.name == ENV_FILE);
+    let hint = Some(if of_file { hint::CORRECT_LINES } else { hint::SHOW_CONFIG }.to_owned());
     let reported = ReportedError { kind: ErrorKind::Configuration, message, hint };
     error(&ReportedError { message: format!("{}:\n{}", reported.message, lines.join("\n")), ..reported.clone() });
     reported

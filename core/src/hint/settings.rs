@@ -7,6 +7,8 @@ super::declare::hints! {
     SHOW_HELP = "`finops --help` lists the commands";
     /// Settings are missing or wrong.
     SHOW_CONFIG = "`finops config` shows the current settings; .env.example and config.toml.example document every setting";
+    /// A line of `.env` cannot be read.
+    CORRECT_LINES = "correct the lines: KEY=value, a value with spaces in quotes, and one with $, ` or \\ in single quotes";
     /// `finops init` would write a file that exists.
     ENV_FILE_EXISTS = "edit it, or move it away and run `finops init` again; .env.example documents every setting";
     /// The input of `finops init` ended too early.

@@ -72,6 +72,15 @@ fn for_duckdb_it_writes_what_a_run_needs_for_its_owner_only() {
 }
 
 #[test]
+fn a_pipeline_in_any_case_is_taken_and_a_signature_is_not_shown() {
+    let folder = TempDir::new().unwrap();
+    let outcome = init(folder.path(), &["AWS", "", "s3://bucket/cur?X-Amz-Signature=SIGNED", "", "", ""]);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert_names(&outcome.stdout, &["AWS_SOURCE="]);
+    assert!(!format!("{}{}", outcome.stdout, outcome.stderr).contains("SIGNED"), "{}", outcome.stdout);
+}
+
+#[test]
 fn for_bigquery_it_writes_what_a_deployment_needs() {
     let folder = TempDir::new().unwrap();
     let answers = ["all", "bigquery", "example-project", "EU", "gs://mirror/cur", "cost", "", ""];

@@ -207,7 +207,7 @@ const SETTINGS: &[Mistake] = &[
         .usage(&["GCP_PROJECT_ID is `your-project-id`, the placeholder of .env.example"], "set your own value"),
     mistake("a line of .env that a shell reads differently", Nothing, "run")
         .files(&[(".env", "PIPELINE=aws\nAWS_TABLE_NAME=aws cur\n")])
-        .usage(&[".env line 2: AWS_TABLE_NAME: contains spaces"], "put the value in quotes"),
+        .usage(&[".env line 2: AWS_TABLE_NAME: contains spaces"], hint::CORRECT_LINES),
     mistake("no setting", Nothing, "run")
         .usage(&["GCP_PROJECT_ID is not set", "PIPELINE is not set"], hint::SHOW_CONFIG),
     mistake("a wrong pipeline", BigQuery, "run")
