@@ -125,6 +125,8 @@ fn env_file() -> io::Result<(BTreeMap<String, String>, Vec<String>)> {
         Ok(_) => Ok(dotenv::read(&data)),
         // In a folder that is closed to this account, nobody can say whether there is one.
         Err(_) if fs::symlink_metadata(ENV_FILE).is_err() => Ok(Default::default()),
+        // A common name for a virtual environment of Python.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => Ok(Default::default()),
         Err(error) => Err(error),
     }
 }

@@ -248,8 +248,8 @@ pub const SECTIONS: &[Section] = &[
                     "gs://your-billing-bucket/cur",
                     "Where the export is, as one URL: gs://bucket/prefix or, with WAREHOUSE=duckdb, \
                      s3://bucket/prefix or a local folder. S3 is read with AWS's own settings: AWS_PROFILE or \
-                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for other \
-                     servers.",
+                     AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_REGION. For other servers, set \
+                     AWS_ENDPOINT_URL in the environment.",
                 )
                 .comment(
                     "gs://your-billing-bucket/azure",
