@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::support::{
     program::Outcome,
     require::{self, Tool},
+    tree::copy,
 };
 
 /// Settings that can be deployed.
@@ -70,18 +71,6 @@ fn bundled_python() -> Option<PathBuf> {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in from.read_dir().unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
-    }
 }
 
 impl Deployment {

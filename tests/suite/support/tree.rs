@@ -207,12 +207,16 @@ pub fn write(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Copies a folder with everything in it, over what is there.
+/// Copies a file, or a folder with everything in it, over existing files.
 pub fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::copy(from, to).unwrap();
+        return;
+    }
+    fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() { copy(&path, &target) } else { write(&target, &fs::read(&path).unwrap()) }
+        let entry = entry.unwrap();
+        copy(&entry.path(), &to.join(entry.file_name()));
     }
 }
 

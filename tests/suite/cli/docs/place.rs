@@ -14,7 +14,10 @@ use regex_lite::Regex;
 use tempfile::TempDir;
 
 use super::root;
-use crate::support::program::{DATASET, Finops, Outcome};
+use crate::support::{
+    program::{DATASET, Finops, Outcome},
+    tree::copy,
+};
 
 /// The time in the documents, in place of that of the test.
 const TIME: &str = "2025-11-03 06:00 UTC";
@@ -27,7 +30,7 @@ pub struct Machine {
 impl Machine {
     pub fn new() -> Self {
         let machine = Self { folder: TempDir::new().unwrap() };
-        machine.copies("examples/aws", "examples/aws");
+        copy(&root().join("examples/aws"), &machine.path("examples/aws"));
         for name in [".env.example", "config.toml.example"] {
             fs::copy(root().join(name), machine.path(name)).unwrap();
         }
@@ -36,11 +39,6 @@ impl Machine {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    /// Copies a folder of the repository.
-    fn copies(&self, from: &str, to: &str) {
-        copy(&root().join(from), &self.path(to));
     }
 
     /// Runs a command in bash, with the program in the path.
@@ -67,18 +65,6 @@ impl Machine {
         let time = Regex::new(&format!("({today}|{yesterday}) [0-9]{{2}}:[0-9]{{2}} UTC")).unwrap();
         let age = Regex::new("[0-9]+ days old").unwrap();
         age.replace_all(&time.replace_all(&text, TIME), "18 h old").into_owned()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in from.read_dir().unwrap() {
-            let entry = entry.unwrap();
-            copy(&entry.path(), &to.join(entry.file_name()));
-        }
-    } else {
-        fs::copy(from, to).unwrap();
     }
 }
 
