@@ -86,8 +86,7 @@ impl Cli {
 
 /// The name of a pipeline: a provider, or `all`. Case does not matter.
 fn pipeline() -> impl TypedValueParser<Value = String> {
-    let names = Provider::ALL.map(Provider::as_str).into_iter().chain(["all"]);
-    PossibleValuesParser::new(names).map(|name| name.to_ascii_lowercase())
+    PossibleValuesParser::new(Provider::PIPELINES).map(|name| name.to_ascii_lowercase())
 }
 
 /// The verbs.

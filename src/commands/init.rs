@@ -92,13 +92,12 @@ struct Dialogue<R> {
 impl<R: BufRead> Dialogue<R> {
     fn ask_all(&mut self) -> Result<()> {
         let pipelines = registry::variable("PIPELINE").form;
-        let names = [&Provider::ALL.map(Provider::as_str)[..], &["all"]].concat().join(", ");
-        let about = format!("The exports to load: one of {names}");
+        let about = format!("The exports to load: one of {}", Provider::PIPELINES.join(", "));
         let answer = self.answer(&about, None, false, |answer| pipelines.problem(&answer.to_lowercase()))?;
         self.pipeline = answer.to_lowercase();
         let duckdb = "The warehouse: duckdb (a file on this machine) or bigquery";
         let warehouse = self.ask("WAREHOUSE", duckdb, Some("duckdb"))?;
-        let is_bigquery = warehouse.eq_ignore_ascii_case("bigquery");
+        let is_bigquery = warehouse == "bigquery";
         if is_bigquery {
             self.ask("GCP_PROJECT_ID", "The Google Cloud project of the dataset and of the load jobs", None)?;
             let location = "Where BigQuery keeps the data, such as US, EU or europe-west3. It cannot be changed later";

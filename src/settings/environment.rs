@@ -12,6 +12,7 @@ use finops_core::model::provider::Provider;
 use super::{
     dotenv,
     export_variables::{ExportVariables, is_of_export},
+    others::CLOUDS_IN_FILE,
     problem::{ENV_FILE, ENVIRONMENT, Problem, Problems},
     registry,
     setting::{Origin, Setting},
@@ -50,9 +51,7 @@ impl Environment {
     /// The variables of `.env` for the clouds' libraries, which read the process's environment.
     pub fn for_libraries(&self) -> impl Iterator<Item = (&str, &str)> {
         let of_file = self.variables.iter().filter(|(name, _)| self.of_file.contains(*name));
-        of_file
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| registry::CLOUDS_IN_FILE.contains(name))
+        of_file.map(|(name, value)| (name.as_str(), value.as_str())).filter(|(name, _)| CLOUDS_IN_FILE.contains(name))
     }
 }
 

@@ -10,6 +10,7 @@ mod export_variables;
 mod exports;
 mod file;
 mod form;
+pub mod others;
 mod parse;
 mod problem;
 pub mod registry;

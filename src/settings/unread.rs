@@ -8,6 +8,7 @@ use strsim::osa_distance;
 use super::{
     export_variables::{ExportVariables, is_configured, is_of_export},
     file::variable,
+    others::is_known_elsewhere,
     problem::{ENVIRONMENT, Problem, Problems},
     registry,
 };
@@ -18,7 +19,7 @@ pub fn unread(environment: &BTreeMap<String, String>) -> Vec<Problem> {
     let is_known = |name: &str| {
         let of_list = |provider: &Provider| environment.contains_key(&provider.variable(None, "EXPORTS"));
         read.contains(name)
-            || registry::is_known_elsewhere(name)
+            || is_known_elsewhere(name)
             // A variable of an export that the list does not name has a problem of its own.
             || Provider::ALL.into_iter().filter(of_list).any(|provider| is_of_export(provider, name))
     };
@@ -99,6 +100,7 @@ fn is_missed(name: &str, environment: &BTreeMap<String, String>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::others::CLOUDS;
 
     fn found(pairs: &[(&str, &str)]) -> Vec<String> {
         let environment = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -132,7 +134,7 @@ mod tests {
     fn the_clouds_own_variables_and_those_of_other_tools_are_never_reported() {
         let others =
             ["PATH", "HOME", "LANG", "EDITOR", "PAGER", "TIMEOUT_SECONDS", "memory", "AWS_LAMBDA_FUNCTION_NAME"];
-        for name in registry::CLOUDS.iter().map(|name| name.replace('*', "NAME")).chain(others.map(str::to_owned)) {
+        for name in CLOUDS.iter().map(|name| name.replace('*', "NAME")).chain(others.map(str::to_owned)) {
             assert_eq!(found(&[(&name, "x")]), [""; 0]);
         }
     }

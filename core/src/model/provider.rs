@@ -16,8 +16,19 @@ impl Provider {
     /// Every provider, in the order of the pipelines.
     pub const ALL: [Self; 2] = [Self::Aws, Self::Azure];
 
+    /// The names of pipelines: one for each provider, and `all`.
+    pub const PIPELINES: [&'static str; Self::ALL.len() + 1] = {
+        let mut names = ["all"; Self::ALL.len() + 1];
+        let mut at = 0;
+        while at < Self::ALL.len() {
+            names[at] = Self::ALL[at].as_str();
+            at += 1;
+        }
+        names
+    };
+
     /// Its name in settings, reports and the state table.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Aws => "aws",
             Self::Azure => "azure",

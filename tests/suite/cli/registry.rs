@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use finops::settings::{
     Definition, Example, Form, Reader, Section,
-    registry::{self, CLOUDS, INTRODUCTION, OF_ORIGINAL, SECTIONS},
+    others::{CLOUDS, OF_ORIGINAL},
+    registry::{self, INTRODUCTION, SECTIONS},
     variable,
 };
 use finops_core::model::provider::Provider;
