@@ -63,14 +63,15 @@ pub fn no_aws(bucket: &str, cause: Cause<'_>) -> Error {
 }
 
 fn after(message: &str, cause: Cause<'_>) -> Error {
-    let last = last_cause(cause).map(|last| format!("; the last error: {last}")).unwrap_or_default();
-    Error::new(ErrorKind::Credentials, format!("{message}{last}"))
+    Error::new(ErrorKind::Credentials, format!("{message}{}", last_error(cause)))
 }
 
-/// The text of the first of all causes: what a server or the network answered. A JSON parser's text may show a part of a key.
-pub fn last_cause(error: Cause<'_>) -> Option<String> {
+/// The end of a message: the text of the first of all causes, which is what a server or the network answered. Nothing if it is of a
+/// JSON parser, whose text may show a part of a key.
+pub fn last_error(error: Cause<'_>) -> String {
     let of_json = causes(error).any(<dyn StdError>::is::<serde_json::Error>);
-    causes(error).last().filter(|_| !of_json).map(|error| excerpt(&error.to_string()))
+    let first = causes(error).last().filter(|_| !of_json);
+    first.map(|first| format!("; the last error: {}", excerpt(&first.to_string()))).unwrap_or_default()
 }
 
 fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {

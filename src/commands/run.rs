@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Instant};
 
 use finops_core::{
     plan::Rules,
-    report::run::{MonthVerb, PipelineReport, PipelineStatus, Report},
+    report::run::{MonthVerb, PipelineReport, Report},
 };
 use jiff::Timestamp;
 use tracing::{Span, info};
@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     flow::{
         export::{Export, Run},
-        report::started,
+        report::{end, started},
         run::run_export,
     },
     output::{self, ProgressBar},
@@ -93,6 +93,6 @@ fn not_started(config: &Config, export: &Export, run: &Run, error: &Error) -> Pi
     let mut report = started(export, &table, MonthVerb::Load);
     report.label.clone_from(&export.label);
     report.error = Some(error.reported());
-    report.status = (!run.dry_run).then_some(PipelineStatus::Failed);
+    end(&mut report, run.dry_run);
     report
 }

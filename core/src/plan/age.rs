@@ -36,7 +36,12 @@ pub fn age(issued: Timestamp, now: Timestamp) -> String {
 
 /// When a delivery was issued, and how old it is.
 pub fn issued(at: Timestamp, now: Timestamp) -> String {
-    format!("{}, {}", at.strftime("%Y-%m-%d %H:%M UTC"), age(at, now))
+    format!("{}, {}", minute(at), age(at, now))
+}
+
+/// A time to the minute, for people.
+pub fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 #[cfg(test)]

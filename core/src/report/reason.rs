@@ -5,14 +5,13 @@ use std::{
     iter,
 };
 
-use jiff::Timestamp;
-
 use super::run::MonthVerb;
 use crate::{
     formats::azure::scope::listed,
     model::text::{excerpt, message},
     plan::{
         PlannedMonth,
+        age::minute,
         reason::{Empty, Found, LeftOut, LostRun, MissingFiles, Note, Piece, Reason, Unchanged},
     },
 };
@@ -233,15 +232,11 @@ fn first(files: &[String]) -> String {
     if files.len() > NAMED { format!("{named}, ...") } else { named }
 }
 
-fn minute(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use jiff::civil::Date;
+    use jiff::{Timestamp, civil::Date};
 
     use super::*;
     use crate::model::manifest::ManifestError;

@@ -46,6 +46,11 @@ impl View {
         format!("{} {}", self.digits(amount, false), excerpt(currency))
     }
 
+    /// How many months have nothing to do; nothing if there are none.
+    pub fn unchanged(&self, months: usize) -> Option<String> {
+        (months > 0).then(|| self.paragraph(&format!("{} unchanged", count(months as u64, "month")), 2))
+    }
+
     fn digits(&self, amount: &Amount, is_difference: bool) -> String {
         if self.exact { amount.exact(is_difference) } else { amount.rounded(is_difference) }
     }

@@ -47,10 +47,7 @@ pub fn overview(months: &[MonthOverview], is_plan: bool, view: &View) -> String 
         );
     }
     let mut drawn = table.draw(view);
-    if !unchanged.is_empty() {
-        let line = format!("{} unchanged", count(unchanged.len() as u64, "month"));
-        drawn.push(view.paragraph(&line, 2));
-    }
+    drawn.extend(view.unchanged(unchanged.len()));
     if shown.len() > 1 {
         let mut totals = vec![count(shown.len() as u64, "month")];
         totals.extend(files(shown.iter().map(|month| (month.files, month.bytes))));

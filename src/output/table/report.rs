@@ -118,10 +118,7 @@ fn months(pipeline: &PipelineReport, is_plan: bool, view: &View) -> Vec<String> 
         );
     }
     let mut drawn = table.draw(view);
-    if !unchanged.is_empty() {
-        let line = format!("{} unchanged", count(unchanged.len() as u64, "month"));
-        drawn.push(view.paragraph(&line, 2));
-    }
+    drawn.extend(view.unchanged(unchanged.len()));
     if shown.len() > 1 {
         drawn.push(view.paragraph(&totals(&shown, pipeline.verb, is_plan, view), 2));
     }

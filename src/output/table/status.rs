@@ -10,6 +10,7 @@ use finops_core::{
         load_record::{LoadRecord, LoadStatus, LoadedMonth},
         text::strip_control_chars,
     },
+    plan::age::minute,
     report::run::TableStatus,
 };
 
@@ -52,7 +53,7 @@ pub fn status(status: &TableStatus, view: &View) -> String {
         let record = &month.record;
         let (state, note) = state(month);
         let [cost, _] = view.cost_cells(&record.cost, &Costs::new());
-        let at = record.loaded_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+        let at = minute(record.loaded_at);
         table.row(
             [
                 Cell::of(&record.billing_period.to_string()),

@@ -22,7 +22,7 @@ use super::{
     signs,
 };
 use crate::{
-    credentials::{last_cause, no_google},
+    credentials::{last_error, no_google},
     error::{Error, ErrorKind},
 };
 
@@ -194,8 +194,7 @@ impl Failure {
             Self::NoAnswer(cause) => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
             Self::Unreadable { cause, .. } => Error::new(ErrorKind::Warehouse, message).hint(network).cause(cause),
             Self::Credentials(cause, Some(file)) => {
-                let last = last_cause(&cause).map(|last| format!("; the last error: {last}")).unwrap_or_default();
-                unusable(&file, &format!("Google gives no token for it{last}"))
+                unusable(&file, &format!("Google gives no token for it{}", last_error(&cause)))
             }
             Self::Credentials(cause, None) => no_google(&cause),
             Self::File(_, cause) => {
